@@ -1,0 +1,1 @@
+"""Settings, errors, logging and tokens: what every other package may import, and nothing of Litestar or of tables."""

@@ -1,0 +1,224 @@
+"""Settings: read once, from the environment and then `.env` in the working directory, into an immutable object."""
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from dotenv import dotenv_values
+
+from app.core.errors import SettingsError
+
+_TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
+_FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_SHOWN = 40
+_TOKEN_MIN_LENGTH = 50
+_TOKEN_MIN_VARIETY = 10
+_PLACEHOLDERS = (
+    "change-me",
+    "changeme",
+    "change_me",
+    "placeholder",
+    "replace",
+    "your-token",
+    "example",
+    "secret-token",
+)
+
+
+class Environment(StrEnum):
+    DEV = "dev"
+    TEST = "test"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class AuthMode(StrEnum):
+    LOCAL = "local"
+
+
+class LogFormat(StrEnum):
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Secret:
+    """A string that no `repr`, log line or traceback shows; `reveal()` where it is needed."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('********')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One process's settings. Times are seconds; `database_url` None means the PostgreSQL that starts by itself."""
+
+    environment: Environment = Environment.DEV
+    database_url: Secret | None = None
+    db_auto_migrate: bool = False
+    db_connect_timeout: float = 30.0
+    db_pool_size: int = 10
+    db_max_overflow: int = 10
+    db_pool_timeout: float = 10.0
+    db_pool_recycle: int = 1800
+    db_statement_timeout: float = 30.0
+    db_migrate_lock_wait: float = 60.0
+    auth_mode: AuthMode = AuthMode.LOCAL
+    local_auth_token: Secret | None = None
+    data_dir: Path = Path(".data")
+    log_level: str = "INFO"
+    log_format: LogFormat = LogFormat.CONSOLE
+
+    @property
+    def is_dev(self) -> bool:
+        return self.environment is Environment.DEV
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Self:
+        """Settings from `environ` (default: the process's) and then `env_file` (default: `./.env`).
+
+        A blank value counts as unset, so it falls through to the file and then to the default.
+        Raises SettingsError, which names the variable and what it may hold.
+        """
+        sources = (os.environ if environ is None else environ, _read_env_file(env_file or Path(".env")))
+        values: dict[str, Any] = {}
+        for field, parse in _PARSERS.items():
+            variable = field.upper()
+            text = next((v for source in sources if (v := (source.get(variable) or "").strip())), None)
+            if text is not None:
+                values[field] = parse(variable, text)
+        environment = values.get("environment", Environment.DEV)
+        values.setdefault("db_auto_migrate", environment is Environment.DEV)
+        values.setdefault("log_format", LogFormat.CONSOLE if environment is Environment.DEV else LogFormat.JSON)
+        settings = cls(**values)
+        _check_outside_dev(settings)
+        return settings
+
+
+def _read_env_file(path: Path) -> Mapping[str, str | None]:
+    try:
+        return dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(str(path), f"cannot be read ({type(exc).__name__})", "Write it as UTF-8 text.") from None
+
+
+def _check_outside_dev(settings: Settings) -> None:
+    if settings.is_dev:
+        return
+    unset = f"is not set, and ENVIRONMENT is {settings.environment.value}"
+    if settings.database_url is None:
+        remedy = "Set it to postgresql://user:password@host:5432/database; only dev starts a database by itself."
+        raise SettingsError("DATABASE_URL", unset, remedy)
+    problem = unset if settings.local_auth_token is None else _weakness(settings.local_auth_token.reveal())
+    if problem:
+        remedy = f"It needs at least {_TOKEN_MIN_LENGTH} random characters, such as those of `openssl rand -hex 32`."
+        raise SettingsError("LOCAL_AUTH_TOKEN", problem, remedy)
+
+
+def _weakness(token: str) -> str | None:
+    if len(token) < _TOKEN_MIN_LENGTH:
+        return f"has {len(token)} characters"
+    if len(set(token)) < _TOKEN_MIN_VARIETY or any(word in token.lower() for word in _PLACEHOLDERS):
+        return "is a placeholder"
+    return None
+
+
+def _held(text: str) -> str:
+    return f"is {text[:_SHOWN]!r}" + (f"… ({len(text)} characters)" if len(text) > _SHOWN else "")
+
+
+def _boolean(variable: str, text: str) -> bool:
+    lowered = text.lower()
+    if lowered in _TRUE:
+        return True
+    if lowered in _FALSE:
+        return False
+    raise SettingsError(variable, _held(text), "It may hold true/1/yes/on/t/y or false/0/no/off/f/n, in any case.")
+
+
+def _choice(kind: type[StrEnum]) -> Callable[[str, str], StrEnum]:
+    def parse(variable: str, text: str) -> StrEnum:
+        try:
+            return kind(text.lower())
+        except ValueError:
+            allowed = ", ".join(member.value for member in kind)
+            raise SettingsError(variable, _held(text), f"It may hold one of: {allowed}.") from None
+
+    return parse
+
+
+def _integer(low: int, high: int) -> Callable[[str, str], int]:
+    def parse(variable: str, text: str) -> int:
+        if not _WHOLE_NUMBER.fullmatch(text) or not low <= int(text) <= high:
+            raise SettingsError(variable, _held(text), f"It may hold a whole number from {low} to {high}.")
+        return int(text)
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[str, str], float]:
+    def parse(variable: str, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise SettingsError(variable, _held(text), f"It may hold seconds from {low:g} to {high:g}.")
+        return value
+
+    return parse
+
+
+def _log_level(variable: str, text: str) -> str:
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+    if text.upper() not in levels:
+        raise SettingsError(variable, _held(text), f"It may hold one of: {', '.join(levels)}.")
+    return text.upper()
+
+
+def _secret(_: str, text: str) -> Secret:
+    return Secret(text)
+
+
+def _path(_: str, text: str) -> Path:
+    return Path(text)
+
+
+# One row a setting; the variable's name is the field's in capitals.
+_PARSERS: dict[str, Callable[[str, str], Any]] = {
+    "environment": _choice(Environment),
+    "database_url": _secret,
+    "db_auto_migrate": _boolean,
+    "db_connect_timeout": _seconds(0.1, 3600),
+    "db_pool_size": _integer(1, 1000),
+    "db_max_overflow": _integer(0, 1000),
+    "db_pool_timeout": _seconds(0.1, 3600),
+    "db_pool_recycle": _integer(-1, 86_400),
+    "db_statement_timeout": _seconds(0.1, 3600),
+    "db_migrate_lock_wait": _seconds(0, 86_400),
+    "auth_mode": _choice(AuthMode),
+    "local_auth_token": _secret,
+    "data_dir": _path,
+    "log_level": _log_level,
+    "log_format": _choice(LogFormat),
+}

@@ -1,0 +1,97 @@
+"""The errors of the application; each carries its own HTTP status and a stable code.
+
+`api/exception_handlers.py` is the one place that renders them (RFC 9457). A `detail` is written for the
+client: it never holds SQL, a driver's text or another tenant's data.
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class FieldProblem:
+    """What is wrong with one field of a request; `pointer` is a JSON pointer (RFC 6901) or a parameter's name."""
+
+    __slots__ = ("detail", "pointer")
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        self.pointer = pointer
+        self.detail = detail
+
+
+class AppError(Exception):
+    """Base of what the application raises on purpose; subclasses say status and code."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    code: ClassVar[str] = "internal_error"
+    default_detail: ClassVar[str] = "The server could not answer this request."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        errors: tuple[FieldProblem, ...] = (),
+        extra: dict[str, object] | None = None,
+    ) -> None:
+        self.detail = detail or self.default_detail
+        self.errors = errors
+        self.extra = extra or {}
+        super().__init__(self.detail)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers that belong to this error."""
+        return {}
+
+
+class BadRequestError(AppError):
+    status = HTTPStatus.BAD_REQUEST
+    code = "validation_error"
+    default_detail = "The request is not valid."
+
+
+class UnauthorizedError(AppError):
+    status = HTTPStatus.UNAUTHORIZED
+    code = "unauthorized"
+    default_detail = "Sign in with `Authorization: Bearer <token>`."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class ForbiddenError(AppError):
+    status = HTTPStatus.FORBIDDEN
+    code = "forbidden"
+    default_detail = "You may see this, but not change it."
+
+
+class NotFoundError(AppError):
+    """Also for what exists in another organization: the answer must not tell the two apart."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "not_found"
+    default_detail = "There is no such object here."
+
+
+class ConflictError(AppError):
+    status = HTTPStatus.CONFLICT
+    code = "conflict"
+    default_detail = "The request conflicts with the present state."
+
+
+class ServiceUnavailableError(AppError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "service_unavailable"
+    default_detail = "The service cannot answer right now; try again shortly."
+
+
+class SettingsError(Exception):
+    """A setting that is wrong: what it is named, what it held, what it may hold. Never a secret's value."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, variable: str, problem: str, remedy: str) -> None:
+        self.variable = variable
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{variable} {problem}. {remedy}")

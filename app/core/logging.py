@@ -1,0 +1,108 @@
+"""Structured logging: one line an event on standard error, with the request id; readable in dev, JSON elsewhere.
+
+No SQL, statement parameter or driver's detail reaches a log: an exception is shown as its type, its text (of those
+that may carry SQL only the SQLSTATE) and the places it passed, without the source lines.
+"""
+
+import logging
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from app.core.config import LogFormat, Settings
+
+_SQL_CARRIERS = ("sqlalchemy.", "asyncpg.", "psycopg.", "advanced_alchemy.")
+_HANDLER_NAME = "plimsoll"
+
+
+class _StandardError(logging.Handler):
+    """Writes to what is standard error at that moment, not to what it was when logging was set up."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - logging must not fail what it reports on
+            self.handleError(record)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Sends structlog's and the standard library's records through one handler; calling it again replaces that."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _describe_exception,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = _StandardError()
+    handler.set_name(_HANDLER_NAME)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _renderer(settings.log_format),
+            ],
+        )
+    )
+    # What logging says of a record that it cannot write is a traceback with all that the record held.
+    logging.raiseExceptions = False
+    root = logging.getLogger()
+    root.handlers = [kept for kept in root.handlers if kept.get_name() != _HANDLER_NAME] + [handler]
+    root.setLevel(settings.log_level)
+    # uvicorn brings handlers of its own; its records take our way instead.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+
+
+def _renderer(log_format: LogFormat) -> structlog.types.Processor:
+    if log_format is LogFormat.JSON:
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _describe_exception(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    info = event.pop("exc_info", None)
+    if not info:
+        return event
+    if info is True:
+        info = sys.exc_info()
+    exc = info if isinstance(info, BaseException) else info[1]
+    if exc is not None:
+        event["exception"] = "\n".join(_lines(exc))
+    return event
+
+
+def _lines(exc: BaseException) -> list[str]:
+    lines: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = exc
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        frames = traceback.extract_tb(current.__traceback__)
+        lines.append(_summary(current))
+        lines.extend(f"  at {frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if current is not None:
+            lines.append("caused by")
+    return lines
+
+
+def _summary(exc: BaseException) -> str:
+    kind = type(exc)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    if name.startswith(_SQL_CARRIERS):
+        state = getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)
+        return f"{name} (SQLSTATE {state})" if state else name
+    return f"{name}: {exc}"

@@ -1,0 +1,150 @@
+"""Settings: where they come from, what they may hold, and what a wrong one says."""
+
+import itertools
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.core.config import Environment, LogFormat, Settings
+from app.core.errors import SettingsError
+
+GOOD_TOKEN = "kX7vQ2mN9pL4sW8tB3yH6jF1cR5gD0zAeUiOxVwMnPqSrTuY"
+GOOD_TOKEN += "aB"
+URL = "postgresql://u:hunter2@db/plimsoll"
+PRODUCTION = {"ENVIRONMENT": "production", "DATABASE_URL": URL, "LOCAL_AUTH_TOKEN": GOOD_TOKEN}
+NO_FILE = Path("/nonexistent/.env")
+
+
+def load(**environ: str) -> Settings:
+    return Settings.load(environ, NO_FILE)
+
+
+def in_every_case(*words: str) -> list[str]:
+    return [form for word in words for form in {word, word.upper(), word.capitalize(), f" {word} "}]
+
+
+@pytest.mark.parametrize("text", in_every_case("true", "1", "yes", "on", "t", "y"))
+def test_every_form_of_true(text: str) -> None:
+    assert load(**PRODUCTION, DB_AUTO_MIGRATE=text).db_auto_migrate is True
+
+
+@pytest.mark.parametrize("text", in_every_case("false", "0", "no", "off", "f", "n"))
+def test_every_form_of_false(text: str) -> None:
+    assert load(DB_AUTO_MIGRATE=text).db_auto_migrate is False
+
+
+def test_auto_migration_is_on_in_dev_alone_when_nobody_says() -> None:
+    assert load().db_auto_migrate is True
+    assert load(ENVIRONMENT="dev").db_auto_migrate is True
+    assert load(**PRODUCTION).db_auto_migrate is False
+    for blank in ("", "  "):
+        assert load(DB_AUTO_MIGRATE=blank).db_auto_migrate is True
+        assert load(**PRODUCTION, DB_AUTO_MIGRATE=blank).db_auto_migrate is False
+
+
+def test_what_the_file_says_of_auto_migration_counts_as_said(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("DB_AUTO_MIGRATE=off\n")
+    assert Settings.load({}, file).db_auto_migrate is False
+    assert Settings.load({"DB_AUTO_MIGRATE": ""}, file).db_auto_migrate is False, "blank falls through to the file"
+    assert Settings.load({"DB_AUTO_MIGRATE": "on"}, file).db_auto_migrate is True, "the environment wins"
+
+
+def test_the_environment_wins_over_the_file_for_every_setting(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"ENVIRONMENT=staging\nDATABASE_URL={URL}/file\nLOCAL_AUTH_TOKEN='{GOOD_TOKEN}'\nDB_POOL_SIZE=3\n")
+    settings = Settings.load({"DATABASE_URL": URL, "DB_POOL_SIZE": "7"}, file)
+    assert settings.environment is Environment.STAGING
+    assert settings.database_url is not None
+    assert settings.database_url.reveal() == URL
+    assert settings.db_pool_size == 7
+
+
+def test_the_file_of_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DB_POOL_SIZE=3\n")
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load({}).db_pool_size == 3
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"DATABASE_URL=\xff\xfe")
+    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
+        Settings.load({}, file)
+
+
+def test_settings_are_immutable() -> None:
+    with pytest.raises(AttributeError):
+        load().db_pool_size = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("variable", "held", "allowed"),
+    [
+        ("ENVIRONMENT", "prod", "dev, test, staging, production"),
+        ("DB_AUTO_MIGRATE", "maybe", "true/1/yes/on"),
+        ("DB_AUTO_MIGRATE", "2", "true/1/yes/on"),
+        ("DB_POOL_SIZE", "0", "1 to 1000"),
+        ("DB_POOL_SIZE", "ten", "1 to 1000"),
+        ("DB_POOL_SIZE", "1e3", "1 to 1000"),
+        ("DB_MAX_OVERFLOW", "-1", "0 to 1000"),
+        ("DB_POOL_RECYCLE", "9" * 5000, "-1 to 86400"),
+        ("DB_POOL_TIMEOUT", "nan", "0.1 to 3600"),
+        ("DB_CONNECT_TIMEOUT", "inf", "0.1 to 3600"),
+        ("DB_CONNECT_TIMEOUT", "0", "0.1 to 3600"),
+        ("AUTH_MODE", "none", "local"),
+        ("LOG_LEVEL", "loud", "DEBUG"),
+        ("LOG_FORMAT", "xml", "console, json"),
+    ],
+)
+def test_wrong_setting_names_the_variable_what_it_held_and_what_it_may_hold(
+    variable: str, held: str, allowed: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**{variable: held})
+    message = str(caught.value)
+    assert message.startswith(variable)
+    assert repr(held)[:40] in message
+    assert allowed in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("environment", ["test", "staging", "production"])
+def test_outside_dev_the_database_url_is_required(environment: str) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL is not set"):
+        load(ENVIRONMENT=environment, LOCAL_AUTH_TOKEN=GOOD_TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("", "is not set"),
+        ("s" * 49, "has 49 characters"),
+        ("change-me-" + GOOD_TOKEN, "is a placeholder"),
+        ("your-token-goes-here-" + GOOD_TOKEN, "is a placeholder"),
+        ("x" * 60, "is a placeholder"),
+    ],
+)
+def test_outside_dev_the_local_token_is_long_and_no_placeholder(token: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says) as caught:
+        load(**{**PRODUCTION, "LOCAL_AUTH_TOKEN": token})
+    assert str(caught.value).startswith("LOCAL_AUTH_TOKEN")
+    assert GOOD_TOKEN not in str(caught.value)
+
+
+def test_in_dev_any_token_will_do() -> None:
+    assert load(LOCAL_AUTH_TOKEN="short").local_auth_token is not None
+
+
+def test_no_form_of_the_settings_shows_a_secret() -> None:
+    settings = load(**PRODUCTION)
+    forms = [repr(settings), str(settings), f"{settings.database_url}", repr(msgspec.structs.asdict(settings))]
+    for form, secret in itertools.product(forms, ("hunter2", GOOD_TOKEN)):
+        assert secret not in form
+
+
+def test_logs_are_readable_in_dev_and_json_elsewhere() -> None:
+    assert load().log_format is LogFormat.CONSOLE
+    assert load(**PRODUCTION).log_format is LogFormat.JSON
+    assert load(**PRODUCTION, LOG_FORMAT="console").log_format is LogFormat.CONSOLE

@@ -1,0 +1,61 @@
+"""What a log line shows of an exception, and what it never shows."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from app.core.config import LogFormat, Settings
+from app.core.logging import configure_logging
+
+
+class DriverError(Exception):
+    sqlstate = "23505"
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Standard error of a process that logs as JSON; the test run's own logging comes back afterwards."""
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    configure_logging(msgspec.structs.replace(Settings(), log_format=LogFormat.JSON))
+    yield lambda: capsys.readouterr().err
+    root.handlers, root.level = before
+    structlog.reset_defaults()
+
+
+def test_driver_error_is_shown_by_type_and_sqlstate_alone(lines: Callable[[], str]) -> None:
+    try:
+        try:
+            raise DriverError("Key (email)=(ann@example.com) already exists")
+        except DriverError as exc:
+            raise IntegrityError("INSERT INTO users VALUES (:a)", {"a": "hunter2"}, exc) from exc
+    except IntegrityError as exc:
+        structlog.stdlib.get_logger("t").error("failed", exc_info=exc)
+    text = lines()
+    entry = json.loads(text.splitlines()[0])
+    assert entry["event"] == "failed"
+    assert "sqlalchemy.exc.IntegrityError (SQLSTATE 23505)" in entry["exception"]
+    assert "test_logging.py" in entry["exception"]
+    for kept_out in ("INSERT", "hunter2"):
+        assert kept_out not in text
+
+
+def test_standard_library_records_take_the_same_way(lines: Callable[[], str]) -> None:
+    with structlog.contextvars.bound_contextvars(request_id="r-1"):
+        logging.getLogger("alembic.runtime").info("Running upgrade %s", "a")
+    (line,) = lines().splitlines()
+    entry = json.loads(line)
+    assert entry["event"] == "Running upgrade a"
+    assert entry["request_id"] == "r-1"
+    assert entry["level"] == "info"
+
+
+def test_configuring_twice_logs_once(lines: Callable[[], str]) -> None:
+    configure_logging(msgspec.structs.replace(Settings(), log_format=LogFormat.JSON))
+    logging.getLogger("x").info("once")
+    assert len(lines().splitlines()) == 1
