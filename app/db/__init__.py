@@ -1,0 +1,1 @@
+"""The database layer: URL, engine, session, start-up policy, migrations."""

