@@ -1,0 +1,57 @@
+"""The metadata with its naming convention, and the columns that every table starts with."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from advanced_alchemy.base import BasicAttributes
+from sqlalchemy import DateTime, MetaData, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+# PostgreSQL cuts identifiers off at 63 bytes; a test holds every name of the metadata to that.
+NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(BasicAttributes, DeclarativeBase):
+    """Base of every model.
+
+    A column that is added to an existing table is declared last in its class: `ALTER TABLE` appends it, and the
+    schema that `create_all` makes is held to be the one that the migrations make.
+    """
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+    }
+
+
+class Identified:
+    """A UUIDv7 key (RFC 9562): ids sort by the time they were made, so new rows go to the end of the index."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-30)
+
+
+class Created:
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now(), sort_order=-20)
+
+
+class Timestamped(Created):
+    """UTC times; `updated_at` changes with every flushed change of the row."""
+
+    updated_at: Mapped[datetime] = mapped_column(
+        default=utc_now, onupdate=utc_now, server_default=func.now(), sort_order=-10
+    )

@@ -1,0 +1,28 @@
+"""Every table, one module a domain; importing this package fills `metadata`."""
+
+from app.db.base import Base
+from app.models.boards import Board
+from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
+from app.models.tags import Tag
+from app.models.tasks import Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
+from app.models.users import User
+
+metadata = Base.metadata
+
+__all__ = (
+    "Base",
+    "Board",
+    "BoardAccess",
+    "Organization",
+    "OrganizationMember",
+    "Role",
+    "Tag",
+    "Task",
+    "TaskComment",
+    "TaskDependency",
+    "TaskPriority",
+    "TaskStatus",
+    "TaskTag",
+    "User",
+    "metadata",
+)

@@ -1,0 +1,35 @@
+"""Boards and the rules that they put on their tasks."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, false
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Identified, Timestamped
+
+
+class Board(Identified, Timestamped, Base):
+    __tablename__ = "boards"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "slug"),
+        CheckConstraint("max_agents >= 0", name="max_agents"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    slug: Mapped[str]
+    description: Mapped[str]
+    board_type: Mapped[str] = mapped_column(default="goal", server_default="goal")
+    objective: Mapped[str | None]
+    success_metrics: Mapped[dict[str, Any] | None]
+    target_date: Mapped[datetime | None]
+    goal_confirmed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    goal_source: Mapped[str | None]
+    require_approval_for_done: Mapped[bool] = mapped_column(default=False, server_default=false())
+    require_review_before_done: Mapped[bool] = mapped_column(default=False, server_default=false())
+    comment_required_for_review: Mapped[bool] = mapped_column(default=False, server_default=false())
+    block_status_changes_with_pending_approval: Mapped[bool] = mapped_column(default=False, server_default=false())
+    only_lead_can_change_status: Mapped[bool] = mapped_column(default=False, server_default=false())
+    max_agents: Mapped[int] = mapped_column(default=1, server_default="1")

@@ -1,0 +1,72 @@
+"""Tasks, what they wait for, their tags and comments."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Created, Identified, Timestamped
+
+
+class TaskStatus(StrEnum):
+    INBOX = "inbox"
+    IN_PROGRESS = "in_progress"
+    REVIEW = "review"
+    DONE = "done"
+
+
+class TaskPriority(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Task(Identified, Timestamped, Base):
+    __tablename__ = "tasks"
+    __table_args__ = (
+        CheckConstraint("status IN ('inbox', 'in_progress', 'review', 'done')", name="status"),
+        CheckConstraint("priority IN ('low', 'medium', 'high')", name="priority"),
+        Index(None, "board_id", "created_at", "id"),
+        Index(None, "board_id", "status", "created_at", "id"),
+    )
+
+    board_id: Mapped[UUID] = mapped_column(ForeignKey("boards.id", ondelete="CASCADE"))
+    created_by_user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    title: Mapped[str]
+    description: Mapped[str | None]
+    status: Mapped[str] = mapped_column(default=TaskStatus.INBOX, server_default=TaskStatus.INBOX.value)
+    priority: Mapped[str] = mapped_column(default=TaskPriority.MEDIUM, server_default=TaskPriority.MEDIUM.value)
+    in_progress_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+
+
+class TaskDependency(Created, Base):
+    """`task_id` waits for `depends_on_task_id`, a task of the same board."""
+
+    __tablename__ = "task_dependencies"
+    __table_args__ = (CheckConstraint("task_id <> depends_on_task_id", name="not_itself"),)
+
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True, sort_order=-40)
+    depends_on_task_id: Mapped[UUID] = mapped_column(
+        ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True, index=True, sort_order=-39
+    )
+
+
+class TaskTag(Created, Base):
+    __tablename__ = "task_tags"
+
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True, sort_order=-40)
+    tag_id: Mapped[UUID] = mapped_column(
+        ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True, index=True, sort_order=-39
+    )
+
+
+class TaskComment(Identified, Created, Base):
+    __tablename__ = "task_comments"
+    __table_args__ = (Index(None, "task_id", "created_at", "id"),)
+
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
+    author_user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    message: Mapped[str]

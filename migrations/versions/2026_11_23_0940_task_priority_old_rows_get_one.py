@@ -1,0 +1,29 @@
+"""Task priority: old rows get one.
+
+Revision: c61b9e83f5d2
+Revises: a47e5d20c8f9
+Created: 2026-11-23 09:40:00+00:00
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "c61b9e83f5d2"
+down_revision = "a47e5d20c8f9"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # Second of three: in a transaction of its own, since reading the whole table takes no lock that stops writes, but
+    # the lock of the first step would have been held all that time.
+    op.execute("UPDATE tasks SET priority = 'medium' WHERE priority IS NULL")
+    op.execute("ALTER TABLE tasks VALIDATE CONSTRAINT ck_tasks_priority_is_set")
+
+
+def downgrade() -> None:
+    # The rows keep what they got. A check cannot be made not valid again, so a new one takes its place.
+    op.drop_constraint(op.f("ck_tasks_priority_is_set"), "tasks", type_="check")
+    op.create_check_constraint(
+        op.f("ck_tasks_priority_is_set"), "tasks", sa.column("priority").is_not(None), postgresql_not_valid=True
+    )

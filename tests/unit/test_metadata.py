@@ -1,0 +1,26 @@
+"""Names of the metadata: PostgreSQL cuts off what is longer than 63 bytes."""
+
+from collections.abc import Iterator
+
+from sqlalchemy.dialects import postgresql
+
+from app.models import metadata
+
+LIMIT = 63
+
+
+def names() -> Iterator[str]:
+    preparer = postgresql.dialect().identifier_preparer
+    for table in metadata.tables.values():
+        yield table.name
+        yield from (column.name for column in table.columns)
+        for item in (*table.constraints, *table.indexes):
+            name = preparer.format_constraint(item) if item in table.constraints else preparer.format_index(item)
+            assert name, f"a constraint of {table.name} has no name"
+            yield name
+
+
+def test_every_name_fits_into_an_identifier() -> None:
+    every = list(names())
+    assert len(every) > 80, "the metadata was not imported"
+    assert [name for name in every if len(name.encode()) > LIMIT] == []
