@@ -1,0 +1,107 @@
+"""Reaching the database: what a failure to connect means, and waiting for a database that is not up yet."""
+
+import asyncio
+import socket
+import ssl
+import time
+from typing import NamedTuple
+
+import structlog
+from asyncpg.exceptions import TargetServerAttributeNotMatched
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.config import Settings
+from app.db.engine import create_unpooled_engine
+from app.db.errors import DatabaseUnreachableError
+from app.db.url import DatabaseURL
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class ConnectFailure(NamedTuple):
+    """Why connecting failed, and whether waiting may help."""
+
+    reason: str
+    retry: bool
+
+
+# SQLSTATEs with which a server turns a connection away (PostgreSQL documentation, appendix A).
+_BY_SQLSTATE = {
+    "28P01": ConnectFailure("the server does not accept this user and password", retry=False),
+    "28000": ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False),
+    "3D000": ConnectFailure("the server has no database of this name", retry=False),
+    "42501": ConnectFailure("this user may not connect to this database", retry=False),
+    "53300": ConnectFailure("the server has no connection left", retry=True),
+    "57P03": ConnectFailure("the server is starting up or shutting down", retry=True),
+}
+_UNTRUSTED = ConnectFailure("the server's TLS certificate is not trusted", retry=False)
+# In this order: the first that fits; most are subclasses of OSError.
+_BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
+    (TargetServerAttributeNotMatched, ConnectFailure("no host is what target_session_attrs asks for", retry=True)),
+    (socket.gaierror, ConnectFailure("the host name cannot be resolved", retry=True)),
+    (ssl.SSLCertVerificationError, _UNTRUSTED),
+    (ssl.SSLError, ConnectFailure("TLS could not be negotiated with the server", retry=False)),
+    (TimeoutError, ConnectFailure("the server accepts connections but does not answer", retry=True)),
+    (ConnectionRefusedError, ConnectFailure("the connection was refused: nothing listens there", retry=True)),
+    (FileNotFoundError, ConnectFailure("there is no such socket: is the server running?", retry=True)),
+    (PermissionError, ConnectFailure("the socket may not be opened by this user", retry=False)),
+    (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
+)
+_UNKNOWN = ConnectFailure("the connection could not be made", retry=True)
+
+
+def explain(exc: BaseException) -> ConnectFailure:
+    """What an exception raised by connecting means; knows those of both drivers, wrapped by SQLAlchemy or not."""
+    chain: list[BaseException] = []
+    current: BaseException | None = exc
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = (current.orig if isinstance(current, DBAPIError) else None) or current.__cause__
+    for link in chain:
+        state = getattr(link, "sqlstate", None)
+        if state in _BY_SQLSTATE:
+            return _BY_SQLSTATE[state]
+    if any("rejected SSL upgrade" in str(link) for link in chain):
+        return ConnectFailure("the server offers no TLS, which sslmode demands", retry=False)
+    for kind, failure in _BY_TYPE:
+        if any(isinstance(link, kind) for link in chain):
+            return failure
+    return _UNKNOWN
+
+
+async def wait_for_database(settings: Settings, url: DatabaseURL) -> None:
+    """Returns once the database answers; tries for DB_CONNECT_TIMEOUT seconds.
+
+    Raises DatabaseUnreachableError: at once where waiting cannot help (a wrong password, a missing database).
+    """
+    deadline = time.monotonic() + settings.db_connect_timeout
+    pause = _FIRST_PAUSE
+    engine = create_unpooled_engine(url, settings.db_connect_timeout)
+    while (failure := await _try_once(engine, deadline)) is not None:
+        left = deadline - time.monotonic()
+        if not failure.retry or left <= 0:
+            raise DatabaseUnreachableError(_message(url, failure, settings.db_connect_timeout))
+        log.warning("waiting for the database", database=url.location, reason=failure.reason, seconds_left=round(left))
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:
+    waited = f" within {seconds:g} s" if failure.retry else ""
+    # The notes say why a certificate was checked at all, where the URL's own words do not ask for it.
+    notes = "".join(f" ({note})" for note in url.notes) if failure is _UNTRUSTED else ""
+    return f"The database {url.location} cannot be reached{waited}: {failure.reason}.{notes}"
+
+
+async def _try_once(engine: AsyncEngine, deadline: float) -> ConnectFailure | None:
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()), engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (OSError, DBAPIError, TimeoutError) as exc:
+        return explain(exc)
+    return None

@@ -1,0 +1,82 @@
+"""The engine and the session factory, built from Settings; and which database the settings mean."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.core.config import Settings
+from app.db.url import DatabaseURL, normalize_database_url
+
+_JSON = {
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+    "json_deserializer": msgspec.json.decode,
+}
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[DatabaseURL]:
+    """The URL of the database that the settings mean.
+
+    Without DATABASE_URL (in dev only, which Settings sees to) that is the PostgreSQL that starts by itself; it runs
+    at least as long as this context. Blocks while it starts: call it in a thread from asynchronous code.
+    Raises SettingsError and EmbeddedPostgresError.
+    """
+    if settings.database_url is not None:
+        yield normalize_database_url(settings.database_url.reveal())
+        return
+    # Imported here because the production image is without the wheel that it needs.
+    from app.db.embedded import acquire  # noqa: PLC0415
+
+    with acquire(settings.data_dir) as server:
+        yield normalize_database_url(server.url)
+
+
+def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
+    """The application's engine: pooled, and every connection tried before it is handed out."""
+    return create_async_engine(
+        url.sqlalchemy,
+        connect_args=_connect_args(settings, url),
+        pool_pre_ping=True,
+        pool_size=settings.db_pool_size,
+        max_overflow=settings.db_max_overflow,
+        pool_timeout=settings.db_pool_timeout,
+        pool_recycle=settings.db_pool_recycle,
+        hide_parameters=True,
+        **_JSON,
+    )
+
+
+def create_unpooled_engine(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
+    """An engine for a few connections that end with their use: migrations and checks. `connect_timeout` in seconds."""
+    return create_async_engine(
+        url.sqlalchemy,
+        connect_args=with_connect_timeout(url, connect_timeout),
+        poolclass=NullPool,
+        hide_parameters=True,
+        **_JSON,
+    )
+
+
+def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
+    """The driver's arguments with an upper limit on connecting; a URL's own `connect_timeout` stays if shorter."""
+    key = "timeout" if _is_asyncpg(url) else "connect_timeout"
+    given = url.connect_args.get(key)
+    limit = seconds if given is None else min(seconds, float(given))
+    # libpq reads whole seconds and takes less than 2 for 2.
+    return {**url.connect_args, key: limit if key == "timeout" else max(2, round(limit))}
+
+
+def _is_asyncpg(url: DatabaseURL) -> bool:
+    return url.driver == "asyncpg"
+
+
+def _connect_args(settings: Settings, url: DatabaseURL) -> dict[str, Any]:
+    arguments = with_connect_timeout(url, settings.db_pool_timeout)
+    if _is_asyncpg(url):
+        # A server that stops answering in the middle of a statement must not hold a request for ever.
+        arguments["command_timeout"] = settings.db_statement_timeout
+    return arguments

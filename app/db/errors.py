@@ -1,0 +1,30 @@
+"""What goes wrong with a database as a whole: each ends the process with an exit code of its own."""
+
+from typing import ClassVar
+
+
+class DatabaseError(Exception):
+    """Its text is one readable message without password or SQL; the process ends with `exit_code`."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class MigrationFailedError(DatabaseError):
+    """A revision could not be applied; the message names the revision, its file and the cause."""
+
+    exit_code = 3
+
+
+class DatabaseUnreachableError(DatabaseError):
+    """The database cannot be reached or does not let us in; the message names host, port and database."""
+
+    exit_code = 4
+
+
+def cause_of(exc: BaseException) -> str:
+    """The first line of what went wrong, for a message: the driver's words without SQL, parameters or row values."""
+    original = getattr(exc, "orig", None)
+    if isinstance(original, BaseException):
+        exc = original.__cause__ or original
+    lines = str(exc).strip().splitlines()
+    return lines[0] if lines else type(exc).__name__

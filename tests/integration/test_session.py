@@ -1,0 +1,284 @@
+"""The commit boundary, with handlers of the tests' own over the real plugin and a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import uvicorn
+from litestar import Litestar, Response, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.types import ControllerRouterHandler
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.api.exception_handlers import EXCEPTION_HANDLERS
+from app.core.config import Settings
+from app.core.errors import ConflictError
+from app.core.logging import configure_logging
+from app.db.engine import create_unpooled_engine
+from app.db.plugin import DatabasePlugin
+from app.db.url import normalize_database_url
+from tests.conftest import client_of, started
+
+GATE = 4711
+
+TABLES = """
+    CREATE TABLE parent (id int PRIMARY KEY);
+    CREATE TABLE child (
+        id int PRIMARY KEY,
+        parent_id int REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED
+    );
+"""
+
+
+@post("/stored")
+async def store(db_session: NamedDependency[AsyncSession]) -> str:
+    await db_session.execute(text("INSERT INTO parent VALUES (1)"))
+    return "stored"
+
+
+@post("/orphan")
+async def store_orphan(db_session: NamedDependency[AsyncSession]) -> str:
+    await db_session.execute(text("INSERT INTO child VALUES (1, 99)"))
+    return "stored"
+
+
+@post("/refused")
+async def store_then_refuse(db_session: NamedDependency[AsyncSession]) -> None:
+    await db_session.execute(text("INSERT INTO parent VALUES (1)"))
+    raise ConflictError("not now")
+
+
+@post("/crash")
+async def store_then_crash(db_session: NamedDependency[AsyncSession]) -> None:
+    await db_session.execute(text("INSERT INTO parent VALUES (1)"))
+    raise ZeroDivisionError
+
+
+@post("/unserializable")
+async def store_then_return_what_is_no_json(db_session: NamedDependency[AsyncSession]) -> Response:
+    await db_session.execute(text("INSERT INTO parent VALUES (1)"))
+    return Response({"value": object()})
+
+
+@post("/waiting")
+async def store_and_wait(db_session: NamedDependency[AsyncSession]) -> str:
+    """Stores, then waits in the database until the test opens the gate."""
+    await db_session.execute(text("INSERT INTO parent VALUES (1)"))
+    await db_session.execute(text("SELECT pg_advisory_xact_lock(:gate)"), {"gate": GATE})
+    return "stored"
+
+
+async def reject_everyone(db_session: NamedDependency[AsyncSession]) -> None:
+    await db_session.execute(text("INSERT INTO parent VALUES (1)"))
+    raise ConflictError("rejected by a dependency")
+
+
+@post("/rejected", dependencies={"gatekeeper": Provide(reject_everyone)})
+async def never_reached(gatekeeper: NamedDependency[None], db_session: NamedDependency[AsyncSession]) -> None:
+    raise AssertionError
+
+
+@get("/count")
+async def count(db_session: NamedDependency[AsyncSession]) -> int:
+    return int(await db_session.scalar(text("SELECT count(*) FROM parent")) or 0)
+
+
+HANDLERS: list[ControllerRouterHandler] = [
+    store,
+    store_orphan,
+    store_then_refuse,
+    store_then_crash,
+    store_then_return_what_is_no_json,
+    store_and_wait,
+    never_reached,
+    count,
+]
+
+
+@pytest.fixture
+async def observer(settings: Settings) -> AsyncIterator[AsyncConnection]:
+    """A connection of the test's own, in autocommit, with the tables of this module made."""
+    assert settings.database_url is not None
+    engine = create_unpooled_engine(normalize_database_url(settings.database_url.reveal()), 5)
+    async with engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in TABLES.split(";\n"):
+            if statement.strip():
+                await connection.execute(text(statement))
+        yield connection
+
+
+@pytest.fixture
+async def app(settings: Settings, observer: AsyncConnection) -> AsyncIterator[Litestar]:
+    configure_logging(settings)
+    application = Litestar(
+        HANDLERS,
+        plugins=[DatabasePlugin(settings)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        logging_config=None,
+    )
+    async with started(application):
+        yield application
+
+
+async def rows(observer: AsyncConnection, table: str = "parent") -> int:
+    return int(await observer.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+async def until(observer: AsyncConnection, condition: str, **values: object) -> None:
+    """Waits until the database itself says so; fails after 10 s."""
+    async with asyncio.timeout(10):
+        while not await observer.scalar(text(f"SELECT {condition}"), values):
+            await asyncio.sleep(0.01)
+
+
+WAITING_AT_THE_GATE = "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = :gate AND NOT granted)"
+NOBODY_IN_A_TRANSACTION = (
+    "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend' AND state <> 'idle')"
+)
+
+
+async def test_change_is_committed_before_the_response_starts(app: Litestar, observer: AsyncConnection) -> None:
+    seen_at_start: list[int] = []
+
+    async def spy(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+        async def spying_send(message) -> None:  # type: ignore[no-untyped-def]
+            if message["type"] == "http.response.start":
+                seen_at_start.append(await rows(observer))
+            await send(message)
+
+        await app(scope, receive, spying_send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(spy), base_url="http://test") as client:
+        response = await client.post("/stored")
+    assert response.status_code == 201
+    assert seen_at_start == [1]
+
+
+async def test_failed_commit_is_never_a_2xx(client: httpx.AsyncClient, observer: AsyncConnection) -> None:
+    response = await client.post("/orphan")
+    assert response.status_code == 409
+    assert response.headers["content-type"].startswith("application/problem+json")
+    assert response.json()["code"] == "conflict"
+    assert await rows(observer, "child") == 0
+    await until(observer, NOBODY_IN_A_TRANSACTION)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/refused", 409), ("/crash", 500), ("/unserializable", 500), ("/rejected", 409)],
+)
+async def test_every_error_rolls_back_and_returns_the_connection(
+    client: httpx.AsyncClient, app: Litestar, observer: AsyncConnection, path: str, status: int
+) -> None:
+    pool = app.plugins.get(DatabasePlugin).engine.pool
+    for _ in range(30):  # more often than the pool has connections
+        assert (await client.post(path)).status_code == status
+    assert pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert await rows(observer) == 0
+    await until(observer, NOBODY_IN_A_TRANSACTION)
+    assert (await client.get("/count")).json() == 0
+
+
+async def test_cancelled_request_rolls_back_and_returns_the_connection(
+    client: httpx.AsyncClient, app: Litestar, observer: AsyncConnection
+) -> None:
+    await observer.execute(text("SELECT pg_advisory_lock(:gate)"), {"gate": GATE})
+    request = asyncio.create_task(client.post("/waiting"))
+    await until(observer, WAITING_AT_THE_GATE, gate=GATE)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    await until(observer, NOBODY_IN_A_TRANSACTION)
+    await observer.execute(text("SELECT pg_advisory_unlock(:gate)"), {"gate": GATE})
+    assert await rows(observer) == 0
+    assert app.plugins.get(DatabasePlugin).engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def served(application: Litestar) -> AsyncIterator[int]:
+    """The application behind a real server on a free port of the loopback; its lifespan is the fixture's."""
+    server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="off", log_config=None))
+    task = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:
+            await asyncio.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await task
+
+
+async def post_and(port: int, path: str, then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n".encode())
+    await writer.drain()
+    await then(writer)
+
+
+async def test_client_that_hangs_up_before_the_commit_leaves_nothing_behind(
+    app: Litestar, observer: AsyncConnection
+) -> None:
+    await observer.execute(text("SELECT pg_advisory_lock(:gate)"), {"gate": GATE})
+
+    async def hang_up(writer: asyncio.StreamWriter) -> None:
+        await until(observer, WAITING_AT_THE_GATE, gate=GATE)
+        writer.close()
+        await writer.wait_closed()
+
+    async with served(app) as port:
+        await post_and(port, "/waiting", hang_up)
+        # The server has read the end of the stream once it answers a request that came after it.
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as other:
+            assert (await other.get("/count")).status_code == 200
+        await observer.execute(text("SELECT pg_advisory_unlock(:gate)"), {"gate": GATE})
+        await until(observer, NOBODY_IN_A_TRANSACTION)
+    assert await rows(observer) == 0
+    assert app.plugins.get(DatabasePlugin).engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def test_client_that_waits_gets_its_change(app: Litestar, observer: AsyncConnection) -> None:
+    async with served(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        assert (await client.post("/stored")).status_code == 201
+    assert await rows(observer) == 1
+
+
+async def test_lost_connection_is_replaced_before_the_next_request(
+    client: httpx.AsyncClient, observer: AsyncConnection
+) -> None:
+    assert (await client.get("/count")).json() == 0
+    await observer.execute(
+        text(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    )
+    assert (await client.get("/count")).json() == 0
+
+
+async def test_server_that_vanishes_in_the_middle_is_a_503_with_nothing_stored(
+    client: httpx.AsyncClient, observer: AsyncConnection
+) -> None:
+    await observer.execute(text("SELECT pg_advisory_lock(:gate)"), {"gate": GATE})
+    request = asyncio.create_task(client.post("/waiting"))
+    await until(observer, WAITING_AT_THE_GATE, gate=GATE)
+    await observer.execute(
+        text(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks"
+            " WHERE locktype = 'advisory' AND objid = :gate AND NOT granted"
+        ),
+        {"gate": GATE},
+    )
+    response = await request
+    assert response.status_code == 503
+    assert response.headers["retry-after"]
+    assert await rows(observer) == 0
+
+
+@pytest.fixture
+async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app, token=None) as connected:
+        yield connected

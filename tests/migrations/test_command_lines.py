@@ -1,0 +1,233 @@
+"""`alembic` and `litestar database`, side by side on one database, as a person types them."""
+
+import logging
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from app.db.migrations.config import scripts
+from app.db.migrations.runner import upgrade
+from tests.conftest import settings_for
+from tests.migrations.conftest import applied, query, tables
+from tests.processes import ROOT, copied_checkout, environment, run
+
+FIRST = "1d9c6f0b7a31"
+
+
+def revisions(url: str) -> list[str]:
+    """Oldest first."""
+    return [script.revision for script in scripts(settings_for(url)).walk_revisions()][::-1]
+
+
+def test_the_two_take_turns_on_one_database(empty_database_url: str) -> None:
+    env = environment(DATABASE_URL=empty_database_url, ENVIRONMENT=None, LOCAL_AUTH_TOKEN=None)
+    every = revisions(empty_database_url)
+    steps = [
+        (("alembic", "upgrade", FIRST), [FIRST]),
+        (("litestar", "database", "upgrade", "--no-prompt"), [every[-1]]),
+        (("alembic", "downgrade", "-1"), [every[-2]]),
+        (("litestar", "database", "downgrade", "--no-prompt", FIRST), [FIRST]),
+        (("litestar", "database", "stamp", "head"), [every[-1]]),
+        (("alembic", "stamp", FIRST), [FIRST]),
+        (("litestar", "db", "upgrade", "--no-prompt", "head"), [every[-1]]),
+    ]
+    for command, expected in steps:
+        result = run(*command, env=env)
+        assert result.returncode == 0, f"{command}: {result.stderr}"
+        assert applied(empty_database_url) == expected, command
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (("alembic", "current"), "(head)"),
+        (("litestar", "database", "show-current-revision"), "(head)"),
+        (("alembic", "heads"), "(head)"),
+        (("litestar", "database", "heads"), "(head)"),
+        (("alembic", "history"), "First tables"),
+        (("litestar", "database", "history"), "First tables"),
+        (("alembic", "check"), "No new upgrade operations"),
+        (("litestar", "database", "check"), "No new upgrade operations"),
+    ],
+)
+def test_both_look_at_the_same_database(database_url: str, command: tuple[str, ...], shown: str) -> None:
+    result = run(*command, env=environment(DATABASE_URL=database_url))
+    assert result.returncode == 0, result.stderr
+    assert shown in result.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("alembic", "revision", "--autogenerate", "-m", "Add the ninth wave"),
+        ("litestar", "database", "make-migrations", "--no-prompt", "-m", "Add the ninth wave"),
+    ],
+)
+def test_generated_revision_has_the_change_and_is_named_by_date_and_slug(
+    database_url: str, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    checkout = copied_checkout(tmp_path / "checkout")
+    model = checkout / "app" / "models" / "tags.py"
+    model.write_text(model.read_text() + "    ninth_wave: Mapped[str | None]\n")
+    env = environment(DATABASE_URL=database_url)
+    result = run(*command, env=env, cwd=checkout)
+    assert result.returncode == 0, result.stderr
+    before = {path.name for path in (ROOT / "migrations" / "versions").glob("*.py")}
+    (new,) = [path for path in (checkout / "migrations" / "versions").glob("*.py") if path.name not in before]
+    assert new.name.endswith("_add_the_ninth_wave.py")
+    assert new.name[:4].isdigit()
+    assert 'op.add_column("tags"' in new.read_text().replace("'", '"')
+    assert run("alembic", "upgrade", "head", env=env, cwd=checkout).returncode == 0
+    assert query(database_url, "SELECT ninth_wave FROM tags") == []
+
+
+@pytest.mark.parametrize(
+    "command", [("alembic", "upgrade", "head", "--sql"), ("litestar", "database", "upgrade", "--sql")]
+)
+def test_printed_sql_is_sql_alone_and_builds_the_same_schema(
+    empty_database_url: str,
+    database_url: str,
+    dump_schema: Callable[[str], str],
+    postgres_bin: Path,
+    command: tuple[str, ...],
+) -> None:
+    # A server that is not there: nothing connects to it.
+    printed = run(*command, env=environment(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"))
+    assert printed.returncode == 0, printed.stderr
+    url = make_url(empty_database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    subprocess.run(
+        [postgres_bin / "psql", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", url],
+        input=printed.stdout,
+        text=True,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert dump_schema(empty_database_url) == dump_schema(database_url)
+
+
+@pytest.mark.parametrize("command", [("alembic",), ("litestar", "database")])
+def test_password_with_every_awkward_character_goes_through(
+    empty_database_url: str, administer: Callable[[str], None], command: tuple[str, ...]
+) -> None:
+    """The server may trust the connection: then this shows that the text is carried, not that it is checked."""
+    url = make_url(empty_database_url).set(password="p%40@:/?#%s%(here)s[]")
+    result = run(
+        *command,
+        "upgrade",
+        "head",
+        *(["--no-prompt"] if command[0] == "litestar" else []),
+        env=environment(DATABASE_URL=url.render_as_string(hide_password=False)),
+    )
+    assert result.returncode == 0, result.stderr
+    assert applied(empty_database_url) == revisions(empty_database_url)[-1:]
+    assert "p%40" not in result.stdout + result.stderr
+
+
+def broken_checkout(target: Path, statement: str) -> Path:
+    """A checkout with one more revision, whose upgrade runs `statement` after a table was created."""
+    checkout = copied_checkout(target)
+    head = revisions("postgresql://unused@localhost/unused")[-1]
+    (checkout / "migrations" / "versions" / "2026_12_01_0000_broken.py").write_text(
+        f"""from alembic import op
+revision = "broken0000ff"
+down_revision = {head!r}
+def upgrade():
+    op.execute("CREATE TABLE half_done (id int)")
+    {statement}
+def downgrade():
+    pass
+"""
+    )
+    return checkout
+
+
+FAILURES = {
+    "in the database": ("op.execute(\"ALTER TABLE tasks ADD COLUMN title text DEFAULT 'hunter2'\")", "already exists"),
+    "in Python": ("raise ValueError('no such wind')", "no such wind"),
+    "at the commit": (
+        "op.execute('CREATE TABLE b (id uuid REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)');"
+        " op.execute('INSERT INTO b VALUES (gen_random_uuid())')",
+        "violates foreign key constraint",
+    ),
+}
+
+
+@pytest.mark.parametrize("cause", list(FAILURES))
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("alembic", "upgrade", "head"),
+        ("litestar", "database", "upgrade", "--no-prompt"),
+        ("litestar", "run", "--port", "1"),
+    ],
+)
+def test_failed_revision_is_rolled_back_and_named_once_with_exit_code_3(
+    database_url: str, tmp_path: Path, command: tuple[str, ...], cause: str
+) -> None:
+    statement, shown = FAILURES[cause]
+    checkout = broken_checkout(tmp_path / "checkout", statement)
+    env = environment(DATABASE_URL=database_url, DB_AUTO_MIGRATE="true")
+    result = run(*command, env=env, cwd=checkout)
+    output = result.stdout + result.stderr
+    assert result.returncode == 3, output
+    assert "half_done" not in tables(database_url)
+    assert output.count("could not be applied") == 1
+    assert "broken0000ff" in output
+    assert "2026_12_01_0000_broken.py" in output
+    assert shown in output
+    for kept_out in ("Traceback", "ALTER TABLE", "hunter2"):
+        assert kept_out not in output
+
+
+def test_unknown_revision_in_the_database_is_named(database_url: str) -> None:
+    query(database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
+    result = run("litestar", "run", "--port", "1", env=environment(DATABASE_URL=database_url, DB_AUTO_MIGRATE="1"))
+    assert result.returncode == 3
+    assert "from_the_future" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["upgrade", "downgrade"])
+def test_prompt_without_a_terminal_asks_for_no_prompt(database_url: str, command: str) -> None:
+    result = run("litestar", "database", command, env=environment(DATABASE_URL=database_url))
+    assert result.returncode == 2
+    assert "--no-prompt" in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("command", ["upgrade", "downgrade"])
+def test_help_says_what_the_command_does_without_a_database(command: str) -> None:
+    result = run(
+        "litestar", "database", command, "--help", env=environment(DATABASE_URL="postgresql://n@127.0.0.1:1/n")
+    )
+    assert result.returncode == 0
+    assert "--no-prompt" in result.stdout
+    assert "--sql" in result.stdout
+
+
+@pytest.mark.parametrize("command", [("alembic", "current"), ("litestar", "info"), ("litestar", "database", "heads")])
+def test_wrong_setting_is_one_message_and_exit_code_2(command: tuple[str, ...]) -> None:
+    result = run(*command, env=environment(DATABASE_URL="postgresql://u:hunter2@h/d", DB_AUTO_MIGRATE="maybe"))
+    assert result.returncode == 2
+    assert "DB_AUTO_MIGRATE" in result.stderr
+    assert "'maybe'" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "hunter2" not in result.stderr + result.stdout
+
+
+def test_info_shows_no_password(database_url: str) -> None:
+    url = make_url(database_url).set(password="hunter2").render_as_string(hide_password=False)
+    result = run("litestar", "info", env=environment(DATABASE_URL=url))
+    assert result.returncode == 0
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+def test_migrating_in_process_leaves_the_logging_as_it_was(empty_database_url: str) -> None:
+    root = logging.getLogger()
+    mine = logging.getLogger("somebody.elses")
+    before = (list(root.handlers), root.level, mine.disabled)
+    upgrade(settings_for(empty_database_url))
+    assert (list(root.handlers), root.level, mine.disabled) == before

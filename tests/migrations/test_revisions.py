@@ -1,0 +1,95 @@
+"""The chain of revisions: up, down and up again, with data in the tables."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from app.db.migrations.config import ROOT, scripts
+from app.db.migrations.runner import downgrade, upgrade
+from app.db.migrations.state import tables_created_by
+from app.models import metadata
+from tests.conftest import settings_for
+from tests.migrations.conftest import applied, query, tables
+
+SETTINGS = settings_for("postgresql://unused@localhost/unused")
+REVISIONS = [script.revision for script in scripts(SETTINGS).walk_revisions()][::-1]
+
+
+def test_there_is_one_line_of_revisions_with_one_head() -> None:
+    assert len(REVISIONS) >= 4
+    assert len(scripts(SETTINGS).get_heads()) == 1
+
+
+def test_files_are_named_by_date_and_slug() -> None:
+    for script in scripts(SETTINGS).walk_revisions():
+        name = script.path.rsplit("/", 1)[-1]
+        year, month, day, _, slug = name.removesuffix(".py").split("_", 4)
+        assert len(year) == 4
+        assert 1 <= int(month) <= 12
+        assert 1 <= int(day) <= 31
+        assert slug
+    assert (ROOT / "migrations" / "script.py.mako").exists()
+
+
+def test_every_revision_goes_up_down_and_up(empty_database_url: str, dump_schema: Callable[[str], str]) -> None:
+    settings = settings_for(empty_database_url)
+    before: dict[str | None, str] = {}
+    previous: str | None = None
+    for revision in REVISIONS:
+        upgrade(settings, revision)
+        assert applied(empty_database_url) == [revision]
+        before[revision] = dump_schema(empty_database_url)
+        downgrade(settings, previous or "base")
+        if previous:
+            assert dump_schema(empty_database_url) == before[previous]
+        else:
+            assert tables(empty_database_url) == {"alembic_version"}
+        upgrade(settings, revision)
+        assert dump_schema(empty_database_url) == before[revision]
+        previous = revision
+
+
+def test_tasks_of_before_the_priority_keep_theirs_and_get_one(empty_database_url: str) -> None:
+    settings = settings_for(empty_database_url)
+    upgrade(settings, REVISIONS[0])
+    organization, board = uuid4(), uuid4()
+    query(empty_database_url, "INSERT INTO organizations (id, name) VALUES (:id, 'o')", id=organization)
+    query(
+        empty_database_url,
+        "INSERT INTO boards (id, organization_id, name, slug, description) VALUES (:id, :o, 'b', 'b', '')",
+        id=board,
+        o=organization,
+    )
+    for title, priority in (("set", "high"), ("unset", None)):
+        query(
+            empty_database_url,
+            "INSERT INTO tasks (id, board_id, title, priority) VALUES (gen_random_uuid(), :b, :t, :p)",
+            b=board,
+            t=title,
+            p=priority,
+        )
+    upgrade(settings)
+    rows = query(empty_database_url, "SELECT title, priority, due_at FROM tasks ORDER BY title")
+    assert rows == [("set", "high", None), ("unset", "medium", None)]
+
+
+def test_index_made_concurrently_is_valid(database_url: str) -> None:
+    assert query(database_url, "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == []
+    assert query(
+        database_url, "SELECT count(*) FROM pg_indexes WHERE indexname = 'ix_tasks_board_id_status_created_at_id'"
+    ) == [(1,)]
+
+
+def test_tables_that_revisions_create_are_read_from_their_sql() -> None:
+    directory = scripts(SETTINGS)
+    every = [directory.get_revision(revision) for revision in REVISIONS]
+    assert tables_created_by(script for script in every if script) == set(metadata.tables)
+    assert tables_created_by(script for script in every[1:] if script) == frozenset()
+
+
+@pytest.mark.parametrize("head", ["head", "heads"])
+def test_upgrading_again_does_nothing(database_url: str, dump_schema: Callable[[str], str], head: str) -> None:
+    before = dump_schema(database_url)
+    upgrade(settings_for(database_url), head)
+    assert dump_schema(database_url) == before

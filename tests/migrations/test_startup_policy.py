@@ -1,0 +1,193 @@
+"""Every row of the DB_AUTO_MIGRATE table, alone and with several processes at once."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+from structlog.testing import capture_logs
+
+from app.db.migrations.config import scripts
+from app.db.migrations.lock import LOCK_KEY
+from app.db.migrations.runner import downgrade, upgrade
+from app.db.startup import init_db
+from app.db.url import normalize_database_url
+from app.models import metadata
+from tests.conftest import settings_for
+from tests.migrations.conftest import applied, query, tables
+from tests.processes import copied_checkout, environment, serving
+
+OURS = set(metadata.tables)
+FIRST = "1d9c6f0b7a31"
+
+
+def head(url: str) -> list[str]:
+    return list(scripts(settings_for(url)).get_heads())
+
+
+async def start(url: str, *, auto_migrate: bool) -> list[str]:
+    """Applies the policy; returns the warnings."""
+    with capture_logs() as logs:
+        await init_db(settings_for(url, db_auto_migrate=auto_migrate), normalize_database_url(url))
+    return [f"{entry['event']} {entry}" for entry in logs if entry["log_level"] in {"warning", "error"}]
+
+
+async def test_auto_migration_upgrades_to_head(empty_database_url: str) -> None:
+    assert await start(empty_database_url, auto_migrate=True) == []
+    assert applied(empty_database_url) == head(empty_database_url)
+    assert OURS <= tables(empty_database_url)
+
+
+def test_auto_migration_from_an_old_revision_keeps_the_rows(empty_database_url: str, tmp_path: Path) -> None:
+    upgrade(settings_for(empty_database_url), FIRST)
+    query(empty_database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'kept')")
+    with serving(environment(DATABASE_URL=empty_database_url, DB_AUTO_MIGRATE="yes"), tmp_path / "log") as server:
+        server.wait_until_ready()
+    assert applied(empty_database_url) == head(empty_database_url)
+    assert query(empty_database_url, "SELECT name FROM organizations") == [("kept",)]
+
+
+def test_auto_migration_without_revisions_warns_and_creates_the_tables(empty_database_url: str, tmp_path: Path) -> None:
+    checkout = without_revisions(copied_checkout(tmp_path))
+    env = environment(DATABASE_URL=empty_database_url, DB_AUTO_MIGRATE="true")
+    with serving(env, tmp_path / "log", cwd=checkout) as server:
+        server.wait_until_ready()
+        assert "there is no revision to apply" in server.log
+    assert tables(empty_database_url) == OURS
+
+
+async def test_empty_database_is_created_and_stamped(empty_database_url: str) -> None:
+    assert await start(empty_database_url, auto_migrate=False) == []
+    assert applied(empty_database_url) == head(empty_database_url)
+    assert tables(empty_database_url) == OURS | {"alembic_version"}
+
+
+async def test_upgrade_after_create_all_has_nothing_to_do(empty_database_url: str) -> None:
+    await start(empty_database_url, auto_migrate=False)
+    assert await start(empty_database_url, auto_migrate=True) == []
+    assert applied(empty_database_url) == head(empty_database_url)
+
+
+async def test_database_at_head_is_left_as_it_is(database_url: str, dump_schema: Callable[[str], str]) -> None:
+    before = dump_schema(database_url)
+    assert await start(database_url, auto_migrate=False) == []
+    assert dump_schema(database_url) == before
+
+
+async def test_database_that_is_behind_leaves_pending_tables_alone(database_url: str) -> None:
+    """At base every table is still to be created by a revision; a table that none creates is created."""
+    downgraded = settings_for(database_url)
+    await asyncio.to_thread(downgrade, downgraded, "base")
+    warnings = await start(database_url, auto_migrate=False)
+    assert tables(database_url) == {"alembic_version"}
+    assert applied(database_url) == []
+    assert len(warnings) == 1
+    assert all(script.revision in warnings[0] for script in scripts(downgraded).walk_revisions())
+
+
+async def test_database_that_is_behind_gets_the_tables_that_no_revision_creates(database_url: str) -> None:
+    await asyncio.to_thread(downgrade, settings_for(database_url), FIRST)
+    query(database_url, "DROP TABLE task_comments")
+    warnings = await start(database_url, auto_migrate=False)
+    assert "task_comments" in tables(database_url)
+    assert applied(database_url) == [FIRST]
+    assert len(warnings) == 1
+    assert "behind" in warnings[0]
+    assert FIRST not in warnings[0]
+
+
+async def test_unmanaged_database_gets_what_is_missing_and_is_told_how_to_be_adopted(database_url: str) -> None:
+    query(database_url, "DROP TABLE alembic_version")
+    query(database_url, "DROP TABLE task_comments")
+    warnings = await start(database_url, auto_migrate=False)
+    assert tables(database_url) == OURS
+    assert len(warnings) == 1
+    assert "stamp head" in warnings[0]
+
+
+async def test_database_ahead_of_this_release_is_left_alone(database_url: str) -> None:
+    query(database_url, "DROP TABLE task_comments")
+    query(database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
+    warnings = await start(database_url, auto_migrate=False)
+    assert "task_comments" not in tables(database_url)
+    assert len(warnings) == 1
+    assert "from_the_future" in warnings[0]
+
+
+async def test_create_all_and_upgrade_make_the_same_schema(
+    empty_database_url: str, database_url: str, dump_schema: Callable[[str], str]
+) -> None:
+    await start(empty_database_url, auto_migrate=False)
+    created, migrated = dump_schema(empty_database_url), dump_schema(database_url)
+    assert "CREATE TABLE public.tasks" in created
+    assert created == migrated
+
+
+@pytest.mark.parametrize("policy", ["auto", "auto without revisions", "not auto"])
+def test_four_processes_at_once_on_an_empty_database_all_come_up(
+    empty_database_url: str, tmp_path: Path, policy: str
+) -> None:
+    checkout = copied_checkout(tmp_path)
+    if policy == "auto without revisions":
+        without_revisions(checkout)
+    env = environment(DATABASE_URL=empty_database_url, DB_AUTO_MIGRATE="false" if policy == "not auto" else "true")
+    with ExitStack() as stack:
+        gate = stack.enter_context(held_lock(empty_database_url))
+        servers = [stack.enter_context(serving(env, tmp_path / f"log{n}", cwd=checkout)) for n in range(4)]
+        gate.wait_for(4)
+        gate.open()
+        for server in servers:
+            server.wait_until_ready()
+        for server in servers:
+            server.stop()
+        logs = [server.log for server in servers]
+    assert OURS <= tables(empty_database_url)
+    assert not [line for log in logs for line in log.splitlines() if '"error"' in line or "Traceback" in line]
+    if policy == "auto":
+        assert sum(log.count(f"-> {FIRST}") for log in logs) == 1, "each revision is applied once"
+
+
+class Gate:
+    """The migration lock, held by the test until every process stands before it."""
+
+    def __init__(self, connection: object) -> None:
+        self._connection = connection
+
+    def wait_for(self, processes: int) -> None:
+        waiting = text(
+            "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND query LIKE '%pg_try_advisory_lock%'"
+        )
+        for _ in range(3000):
+            if self._connection.scalar(waiting) >= processes:  # type: ignore[attr-defined]
+                return
+            self._connection.scalar(text("SELECT pg_sleep(0.01)"))  # type: ignore[attr-defined]
+        raise AssertionError("the processes did not come to the lock")
+
+    def open(self) -> None:
+        self._connection.scalar(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK_KEY})  # type: ignore[attr-defined]
+
+
+class held_lock:  # noqa: N801 - used as a function
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+        )
+
+    def __enter__(self) -> Gate:
+        self._connection = self._engine.connect()
+        self._connection.scalar(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
+        return Gate(self._connection)
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def without_revisions(checkout: Path) -> Path:
+    shutil.rmtree(checkout / "migrations" / "versions")
+    (checkout / "migrations" / "versions").mkdir()
+    return checkout

@@ -1,0 +1,120 @@
+"""The project's commands as a person starts them, in a checkout and with an environment of the test's choice."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import TOKEN
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+_OURS = {"DATABASE_URL", "ENVIRONMENT", "LOCAL_AUTH_TOKEN", "DATA_DIR", "LITESTAR_APP", "LOG_FORMAT", "LOG_LEVEL"}
+# Dozens of processes start here: without bytecode each would compile everything again.
+_LEFT_OUT = _OURS | {"PYTHONDONTWRITEBYTECODE"}
+
+
+def environment(**changes: str | None) -> dict[str, str]:
+    """This process's environment without what the project reads, and with `changes`; None leaves a variable out."""
+    kept = {k: v for k, v in os.environ.items() if k not in _LEFT_OUT and not k.startswith(("DB_", "AUTH_"))}
+    chosen = {"ENVIRONMENT": "test", "LOCAL_AUTH_TOKEN": TOKEN, "DB_CONNECT_TIMEOUT": "10", **changes}
+    return {**kept, **{k: v for k, v in chosen.items() if v is not None}}
+
+
+def run(
+    *command: str, env: Mapping[str, str], cwd: Path = ROOT, bin_directory: Path = BIN
+) -> subprocess.CompletedProcess[str]:
+    """Runs `alembic …` or `litestar …` to its end, at most 60 s; standard input is no terminal."""
+    return subprocess.run(
+        [str(bin_directory / command[0]), *command[1:]],
+        env=in_checkout(env, cwd),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def in_checkout(env: Mapping[str, str], checkout: Path) -> dict[str, str]:
+    """The environment in which `app` is that of the checkout, before the one that is installed."""
+    return {**env, "PYTHONPATH": os.pathsep.join(filter(None, [str(checkout), env.get("PYTHONPATH")]))}
+
+
+def copied_checkout(target: Path) -> Path:
+    """The files that the commands need, in `target`, for a test that changes them."""
+    for name in ("app", "migrations"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "alembic.ini", target)
+    return target
+
+
+class Server:
+    """One `litestar run`."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_until_ready(self, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=3).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"not ready (exit code {self.process.poll()}):\n{self.log}")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(timeout=20)
+
+
+@contextmanager
+def serving(
+    env: Mapping[str, str], log: Path, *arguments: str, cwd: Path = ROOT, bin_directory: Path = BIN
+) -> Iterator[Server]:
+    """A server on a free port of the loopback; killed at the end if it still runs."""
+    port = free_port()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [str(bin_directory / "litestar"), "run", "--port", str(port), *arguments],
+            env=in_checkout(env, cwd),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    server = Server(process, port, log)
+    try:
+        yield server
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
