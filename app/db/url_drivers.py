@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from app.db.url_parameters import LIBPQ
 from app.db.url_syntax import Host

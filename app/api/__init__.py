@@ -1,0 +1,22 @@
+"""The HTTP layer: controllers parse, call and convert. Here is the list of what is served."""
+
+from litestar import Router
+from litestar.types import ControllerRouterHandler
+
+from app.api.auth import AuthMiddleware
+from app.api.boards import BoardController
+from app.api.health import health, healthz, readyz
+from app.api.openapi import swagger_assets
+from app.api.organizations import OrganizationController
+from app.api.tags import TagController
+from app.api.tasks import TaskController
+from app.api.users import UserController
+from app.core.config import Settings
+
+_CONTROLLERS = (UserController, OrganizationController, BoardController, TaskController, TagController)
+
+
+def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
+    """Everything that is served; what is under /api/v1 needs a token."""
+    api = Router("/api/v1", route_handlers=_CONTROLLERS, middleware=[AuthMiddleware(settings)])
+    return [health, healthz, readyz, api, swagger_assets()]

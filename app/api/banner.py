@@ -1,0 +1,59 @@
+"""What `litestar run` shows in dev: where to go, and a command that makes the first board."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from litestar import Litestar
+from litestar.plugins import CLIPlugin
+
+from app.core.config import Settings
+from app.core.local_token import local_token_file
+
+_BODY = '{"name": "First board", "slug": "first-board", "description": "Where the work begins"}'
+
+
+class Banner(CLIPlugin):
+    """Printed once, by the command line and not by its workers; a token that somebody set is not printed."""
+
+    def __init__(self, settings: Settings, *, token_was_made: bool) -> None:
+        self._settings = settings
+        self._token_was_made = token_was_made
+
+    def on_cli_init(self, cli: click.Group) -> None:
+        """No command of its own."""
+
+    @contextmanager
+    def server_lifespan(self, app: Litestar) -> Iterator[None]:  # noqa: ARG002 - Litestar's signature
+        if self._settings.is_dev:
+            click.echo(self._text(_base_url()))
+        yield
+
+    def _text(self, base: str) -> str:
+        token = self._settings.local_auth_token
+        if self._token_was_made and token is not None:
+            shown, origin = token.reveal(), f"kept in {local_token_file(self._settings)}"
+        else:
+            shown, origin = "$LOCAL_AUTH_TOKEN", "the one that you set"
+        return (
+            f"\nPlimsoll\n"
+            f"  API    {base}/api/v1\n"
+            f"  Docs   {base}/schema\n"
+            f"  Token  {shown}  ({origin})\n\n"
+            f"Create the first board, from another terminal:\n\n"
+            f"  curl -X POST {base}/api/v1/boards \\\n"
+            f'    -H "Authorization: Bearer {shown}" \\\n'
+            f'    -H "Content-Type: application/json" \\\n'
+            f"    -d '{_BODY}'\n"
+        )
+
+
+def _base_url() -> str:
+    """Where `litestar run` was told to listen."""
+    context = click.get_current_context(silent=True)
+    options = context.params if context is not None else {}
+    host = options.get("host") or "127.0.0.1"
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - not bound here, only named
+        host = "127.0.0.1"
+    scheme = "https" if options.get("ssl_certfile") else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{options.get('port') or 8000}"

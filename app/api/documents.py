@@ -1,0 +1,28 @@
+"""How the OpenAPI document describes errors."""
+
+from typing import Any
+
+from litestar.openapi.datastructures import ResponseSpec
+
+from app.schemas.problems import ProblemDetails
+
+_MEANINGS = {
+    400: "A field or parameter is not valid; `errors` says which.",
+    401: "No token, or one that is not known.",
+    403: "You may read this, but not change it.",
+    404: "There is no such object in your active organization.",
+    409: "It conflicts with the present state; `code` says how.",
+}
+
+
+def problems(*statuses: int) -> dict[int, Any]:
+    """The `responses` of a handler: 401 always, since every operation needs a token."""
+    return {
+        status: ResponseSpec(
+            ProblemDetails,
+            generate_examples=False,
+            description=_MEANINGS[status],
+            media_type="application/problem+json",
+        )
+        for status in sorted({401, *statuses})
+    }

@@ -1,0 +1,169 @@
+"""The one renderer of errors: RFC 9457 problem details, whatever raised them. No driver's text reaches a client."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from advanced_alchemy.exceptions import RepositoryError
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.api.request_id import request_id_of
+from app.core.errors import AppError, FieldProblem
+from app.db.session import ClientDisconnectedError
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_SECONDS = "2"
+# msgspec ends what it says with the place: "Expected `str`, got `int` - at `$.title`".
+_PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>[^`]*)`")
+
+# SQLSTATEs, or their two-character classes, that have a meaning for a client (PostgreSQL documentation, appendix A).
+_BY_SQLSTATE = {
+    "40001": (
+        HTTPStatus.CONFLICT,
+        "write_conflict",
+        "Another request changed the same data at the same time; try again.",
+    ),
+    "40P01": (
+        HTTPStatus.CONFLICT,
+        "write_conflict",
+        "Another request changed the same data at the same time; try again.",
+    ),
+    "55P03": (HTTPStatus.CONFLICT, "write_conflict", "Another request holds the same data; try again."),
+    "22": (HTTPStatus.BAD_REQUEST, "validation_error", "A value of the request cannot be stored."),
+    "23": (HTTPStatus.CONFLICT, "conflict", "The request conflicts with what is stored."),
+}
+_UNAVAILABLE = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "database_unavailable",
+    "The database cannot answer right now; try again.",
+)
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def problem(
+    request: Request[Any, Any, Any],
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    errors: tuple[FieldProblem, ...] = (),
+    extra: Mapping[str, object] | None = None,
+) -> Response[dict[str, Any]]:
+    """A problem details response (RFC 9457, section 3); `extra` are members of the problem's own."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "instance": request.scope["path"],
+        "code": code,
+        "request_id": request_id_of(request.scope),
+        **(extra or {}),
+    }
+    if errors:
+        body["errors"] = [{"pointer": problem.pointer, "detail": problem.detail} for problem in errors]
+    return Response(body, status_code=status.value, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def on_app_error(request: Request[Any, Any, Any], exc: AppError) -> Response[dict[str, Any]]:
+    return problem(request, exc.status, exc.code, exc.detail, headers=exc.headers, errors=exc.errors, extra=exc.extra)
+
+
+def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Response[dict[str, Any]]:
+    """What Litestar raises: no such path, a wrong method, a body or parameter that does not fit."""
+    status = HTTPStatus(exc.status_code)
+    headers = {name: value for name, value in (exc.headers or {}).items() if name.lower() == "allow"}
+    if status is HTTPStatus.BAD_REQUEST:
+        return problem(request, status, "validation_error", "The request is not valid.", errors=_field_problems(exc))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return on_unexpected(request, exc)
+    return problem(request, status, status.name.lower(), status.description or status.phrase, headers=headers)
+
+
+def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | RepositoryError) -> Response[dict[str, Any]]:
+    """What the driver raised, with or without Advanced Alchemy's wrapping; known by its SQLSTATE alone."""
+    original = exc if isinstance(exc, DBAPIError) else _dbapi_error(exc)
+    driver_error = original.orig if original else None
+    if driver_error is not None and isinstance(driver_error.__cause__, ValueError):
+        # The driver could not even send it: a number or a time out of range.
+        return problem(request, *_BY_SQLSTATE["22"])
+    state: str = getattr(original.orig, "sqlstate", None) or "" if original else ""
+    known = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
+    if known is not None:
+        return problem(request, *known)
+    if original is None or not _is_lost_connection(original, state):
+        return on_unexpected(request, exc)
+    return on_unavailable(request, exc)
+
+
+def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
+    log.error("the database did not answer", error=type(exc).__name__, path=request.scope["path"])
+    return problem(request, *_UNAVAILABLE, headers={"Retry-After": _RETRY_AFTER_SECONDS})
+
+
+def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError) -> Response[dict[str, Any]]:  # noqa: ARG001
+    """Nobody reads it; the change was rolled back."""
+    log.info("the client hung up: rolled back", method=request.method, path=request.scope["path"])
+    return problem(request, HTTPStatus.BAD_REQUEST, "client_disconnected", "The client hung up.")
+
+
+def on_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
+    log.error("unexpected error", method=request.method, path=request.scope["path"], exc_info=exc)
+    return problem(request, AppError.status, AppError.code, AppError.default_detail)
+
+
+def _dbapi_error(exc: BaseException) -> DBAPIError | None:
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, DBAPIError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _is_lost_connection(exc: DBAPIError, state: str) -> bool:
+    # Class 08: connection exceptions; 57: operator intervention, such as a shutdown; 53: out of resources.
+    return exc.connection_invalidated or state[:2] in {"08", "53", "57"} or not state
+
+
+def _field_problems(exc: HTTPException) -> tuple[FieldProblem, ...]:
+    if isinstance(exc, ValidationException) and isinstance(exc.extra, list):
+        return tuple(_of_parameter(item) for item in exc.extra if isinstance(item, dict))
+    return (_of_body(exc.detail),)
+
+
+def _of_parameter(item: dict[str, Any]) -> FieldProblem:
+    message, key = str(item.get("message", "is not valid")), str(item.get("key", ""))
+    if item.get("source") == "body" or not key:
+        # "data" is the name that handlers give the body, not one that the client knows.
+        return _of_body(message, "" if key == "data" else key.removeprefix("data."))
+    return FieldProblem(key, message)
+
+
+def _of_body(message: str, key: str = "") -> FieldProblem:
+    match = _PLACE.match(message)
+    detail, path = (match["detail"], match["path"] or "") if match else (message, "")
+    pointer = re.sub(r"[.\[]+", "/", path.replace("]", "")) or (f"/{key.replace('.', '/')}" if key else "")
+    if unknown := _UNKNOWN_FIELD.search(detail):
+        pointer = f"{pointer}/{unknown['field']}"
+    return FieldProblem(pointer, detail)
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    AppError: on_app_error,
+    HTTPException: on_http_exception,
+    RepositoryError: on_database_error,
+    IntegrityError: on_database_error,
+    DBAPIError: on_database_error,
+    PoolTimeoutError: on_unavailable,
+    OSError: on_unavailable,
+    ClientDisconnectedError: on_disconnect,
+    HTTPStatus.INTERNAL_SERVER_ERROR.value: on_unexpected,
+}

@@ -1,0 +1,38 @@
+"""Is the process alive, and can it serve."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, get
+
+from app.db.plugin import DatabasePlugin
+
+
+class Health(msgspec.Struct, frozen=True):
+    status: str = "ok"
+
+
+@get("/health", summary="Alive", description="The process answers. Never touches the database.", tags=["health"])
+async def health() -> Health:
+    return Health()
+
+
+@get("/healthz", summary="Alive", description="The same as /health.", tags=["health"])
+async def healthz() -> Health:
+    return Health()
+
+
+@get(
+    "/readyz",
+    summary="Ready",
+    description="503 when the database does not answer within 2 s, or its schema is behind this release.",
+    tags=["health"],
+    status_code=HTTPStatus.OK.value,
+)
+async def readyz(request: Request[Any, Any, Any]) -> Health:
+    readiness = request.app.plugins.get(DatabasePlugin).readiness
+    if readiness is None:
+        raise RuntimeError("The application has not started.")
+    await readiness.check()
+    return Health("ready")

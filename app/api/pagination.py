@@ -1,0 +1,41 @@
+"""The query parameters of a list, and its answer: a page with `next_cursor` and a `Link` header (RFC 8288)."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+from litestar.params import Parameter
+
+from app.core.errors import BadRequestError, FieldProblem
+from app.repositories.keyset import Slice, Window
+from app.schemas.pages import Page
+
+ReadT = TypeVar("ReadT")
+
+
+def provide_window(
+    limit: Annotated[int, Parameter(ge=1, le=200, description="Rows in a page.")] = 50,
+    offset: Annotated[int | None, Parameter(ge=0, le=2**31, description="Rows to pass over.")] = None,
+    cursor: Annotated[str | None, Parameter(max_length=512, description="`next_cursor` of the page before.")] = None,
+) -> Window:
+    """The dependency `window` of a list handler."""
+    if cursor is not None and offset is not None:
+        raise BadRequestError(errors=(FieldProblem("cursor", "Give either `cursor` or `offset`, not both."),))
+    return Window(limit, offset or 0, cursor)
+
+
+def page_response(
+    request: Request[Any, Any, Any], window: Window, rows: Slice, convert: Callable[[Any], ReadT]
+) -> Response[Page[ReadT]]:
+    """The page of these rows, each made a response shape by `convert`."""
+    page = Page([convert(row) for row in rows.rows], rows.total, window.limit, window.offset, rows.next_cursor)
+    return Response(page, headers=_links(request, window, rows.next_cursor))
+
+
+def _links(request: Request[Any, Any, Any], window: Window, next_cursor: str | None) -> dict[str, str]:
+    if next_cursor is None:
+        return {}
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k not in {"limit", "offset", "cursor"}]
+    query = urlencode([*kept, ("limit", window.limit), ("cursor", next_cursor)])
+    return {"Link": f'<{request.scope["path"]}?{query}>; rel="next"'}

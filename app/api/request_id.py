@@ -1,0 +1,40 @@
+"""The request id: taken from `X-Request-Id` where that is fit to be logged, made otherwise, and sent back."""
+
+import re
+from uuid import uuid4
+
+import structlog
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "X-Request-Id"
+_KEY = "request_id"
+_FIT = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id of this request; the same at every call."""
+    state = scope["state"]
+    if _KEY not in state:
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+        state[_KEY] = given if _FIT.fullmatch(given) else uuid4().hex
+    request_id: str = state[_KEY]
+    return request_id
+
+
+async def send_request_id(message: Message, scope: Scope) -> None:
+    """A before-send hook, since a path that does not exist is answered before any middleware runs."""
+    if message["type"] == "http.response.start":
+        MutableScopeHeaders.from_message(message)[HEADER] = request_id_of(scope)
+
+
+class RequestIdMiddleware(ASGIMiddleware):
+    """Puts the id on every line that is logged while the request is served."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        with structlog.contextvars.bound_contextvars(request_id=request_id_of(scope)):
+            await next_app(scope, receive, send)

@@ -1,0 +1,141 @@
+"""/boards/{board_id}/tasks"""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.auth import CallerRequest
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.pagination import page_response
+from app.core.errors import BadRequestError, FieldProblem
+from app.models import TaskComment, TaskStatus
+from app.repositories.keyset import Window
+from app.repositories.tasks import TaskCommentRepository, TaskFilter, TaskRepository
+from app.schemas.pages import Page
+from app.schemas.tags import TagRef
+from app.schemas.tasks import TaskCommentCreate, TaskCommentRead, TaskCreate, TaskRead, TaskUpdate
+from app.services.boards import open_board
+from app.services.tasks import Tasks, TaskView
+
+
+class TaskController(Controller):
+    path = "/boards/{board_id:uuid}/tasks"
+    tags = ("tasks",)
+
+    @get(operation_id="list_tasks", summary="List the tasks of a board", responses=problems(400, 404))
+    async def list_all(
+        self,
+        request: CallerRequest,
+        board_id: UUID,
+        window: NamedDependency[Window],
+        db_session: NamedDependency[AsyncSession],
+        status: str | None = None,
+        assigned_agent_id: UUID | None = None,
+        unassigned: bool | None = None,
+    ) -> Response[Page[TaskRead]]:
+        """`status` is one status, or several with commas between."""
+        board = await open_board(db_session, request.user.member, board_id)
+        wanted = TaskFilter(_statuses(status), assigned_agent_id, unassigned)
+        found = await TaskRepository(session=db_session).page(board.id, wanted, window)
+        views = await Tasks(db_session, board).views(found.rows)
+        return page_response(request, window, found._replace(rows=views), _read)
+
+    @post(operation_id="create_task", summary="Create a task", responses=problems(400, 403, 404, 409))
+    async def create(
+        self, request: CallerRequest, board_id: UUID, data: TaskCreate, db_session: NamedDependency[AsyncSession]
+    ) -> Response[TaskRead]:
+        tasks = await _writable(db_session, request, board_id)
+        view = await tasks.create(data.sent(), request.user.user.id)
+        location = f"/api/v1/boards/{board_id}/tasks/{view.task.id}"
+        return Response(_read(view), headers={"Location": location}, status_code=201)
+
+    @get("/{task_id:uuid}", operation_id="get_task", summary="Read a task", responses=problems(404))
+    async def read(
+        self, request: CallerRequest, board_id: UUID, task_id: UUID, db_session: NamedDependency[AsyncSession]
+    ) -> TaskRead:
+        board = await open_board(db_session, request.user.member, board_id)
+        return _read(await Tasks(db_session, board).view(task_id))
+
+    @patch("/{task_id:uuid}", operation_id="update_task", summary="Change it", responses=problems(400, 403, 404, 409))
+    async def update(
+        self,
+        request: CallerRequest,
+        board_id: UUID,
+        task_id: UUID,
+        data: TaskUpdate,
+        db_session: NamedDependency[AsyncSession],
+    ) -> TaskRead:
+        tasks = await _writable(db_session, request, board_id)
+        return _read(await tasks.update(task_id, data.sent(), request.user.user.id))
+
+    @delete("/{task_id:uuid}", operation_id="delete_task", summary="Delete a task", responses=problems(403, 404))
+    async def remove(
+        self, request: CallerRequest, board_id: UUID, task_id: UUID, db_session: NamedDependency[AsyncSession]
+    ) -> None:
+        await (await _writable(db_session, request, board_id)).delete(task_id)
+
+    @get(
+        "/{task_id:uuid}/comments", operation_id="list_comments", summary="List comments", responses=problems(400, 404)
+    )
+    async def list_comments(
+        self,
+        request: CallerRequest,
+        board_id: UUID,
+        task_id: UUID,
+        window: NamedDependency[Window],
+        db_session: NamedDependency[AsyncSession],
+    ) -> Response[Page[TaskCommentRead]]:
+        """Oldest first."""
+        board = await open_board(db_session, request.user.member, board_id)
+        task = await Tasks(db_session, board).find(task_id)
+        found = await TaskCommentRepository(session=db_session).page(task.id, window)
+        return page_response(request, window, found, _read_comment)
+
+    @post(
+        "/{task_id:uuid}/comments", operation_id="create_comment", summary="Comment", responses=problems(400, 403, 404)
+    )
+    async def create_comment(
+        self,
+        request: CallerRequest,
+        board_id: UUID,
+        task_id: UUID,
+        data: TaskCommentCreate,
+        db_session: NamedDependency[AsyncSession],
+    ) -> Response[TaskCommentRead]:
+        task = await (await _writable(db_session, request, board_id)).find(task_id)
+        comment = TaskComment(task_id=task.id, author_user_id=request.user.user.id, message=data.message)
+        await TaskCommentRepository(session=db_session).add(comment, auto_refresh=False)
+        location = f"/api/v1/boards/{board_id}/tasks/{task_id}/comments"
+        return Response(_read_comment(comment), headers={"Location": location}, status_code=201)
+
+
+async def _writable(session: AsyncSession, request: CallerRequest, board_id: UUID) -> Tasks:
+    return Tasks(session, await open_board(session, request.user.member, board_id, write=True))
+
+
+def _statuses(text: str | None) -> frozenset[str]:
+    wanted = frozenset(part.strip() for part in text.split(",")) if text else frozenset()
+    if not wanted <= set(TaskStatus):
+        allowed = ", ".join(TaskStatus)
+        raise BadRequestError(errors=(FieldProblem("status", f"It may hold, with commas between: {allowed}."),))
+    return wanted
+
+
+def _read(view: TaskView) -> TaskRead:
+    details = view.details
+    related: dict[str, Any] = {
+        "depends_on_task_ids": details.depends_on,
+        "blocked_by_task_ids": details.blocked_by,
+        "is_blocked": bool(details.blocked_by),
+        "tag_ids": [tag.id for tag in details.tags],
+        "tags": [to_shape(TagRef, tag) for tag in details.tags],
+    }
+    return to_shape(TaskRead, view.task, **related)
+
+
+def _read_comment(comment: TaskComment) -> TaskCommentRead:
+    return to_shape(TaskCommentRead, comment)

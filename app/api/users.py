@@ -1,0 +1,39 @@
+"""/users/me"""
+
+from litestar import Controller, delete, get, patch
+from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.auth import CallerRequest
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.models import User
+from app.schemas.users import UserRead, UserUpdate
+from app.services.users import delete_user
+
+
+class UserController(Controller):
+    path = "/users/me"
+    tags = ("users",)
+
+    @get(operation_id="get_me", summary="Read yourself", responses=problems())
+    async def read(self, request: CallerRequest, db_session: NamedDependency[AsyncSession]) -> UserRead:  # noqa: ARG002
+        return _read(request.user.user)
+
+    @patch(operation_id="update_me", summary="Change yourself", responses=problems(400))
+    async def update(
+        self, request: CallerRequest, data: UserUpdate, db_session: NamedDependency[AsyncSession]
+    ) -> UserRead:
+        user = request.user.user
+        for name, value in data.sent().items():
+            setattr(user, name, value)
+        await db_session.flush()
+        return _read(user)
+
+    @delete(operation_id="delete_me", summary="Delete yourself", responses=problems(409))
+    async def remove(self, request: CallerRequest, db_session: NamedDependency[AsyncSession]) -> None:
+        await delete_user(db_session, request.user.user)
+
+
+def _read(user: User) -> UserRead:
+    return to_shape(UserRead, user)

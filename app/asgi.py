@@ -1,0 +1,47 @@
+"""The application, wired: settings in, Litestar out."""
+
+import sys
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from app import __version__
+from app.api import route_handlers
+from app.api.banner import Banner
+from app.api.exception_handlers import EXCEPTION_HANDLERS
+from app.api.openapi import openapi_config
+from app.api.pagination import provide_window
+from app.api.request_id import RequestIdMiddleware, send_request_id
+from app.core.config import Settings
+from app.core.errors import SettingsError
+from app.core.local_token import with_local_token
+from app.core.logging import configure_logging
+from app.db.plugin import DatabasePlugin
+
+_MAX_BODY_BYTES = 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """A new application; without `settings`, of the environment's. A wrong setting ends the process (exit code 2)."""
+    try:
+        return _build(settings or Settings.load())
+    except SettingsError as exc:
+        sys.stderr.write(f"Error: {exc}\n")
+        sys.exit(exc.exit_code)
+
+
+def _build(given: Settings) -> Litestar:
+    settings = with_local_token(given)
+    configure_logging(settings)
+    return Litestar(
+        route_handlers=route_handlers(settings),
+        plugins=[DatabasePlugin(settings), Banner(settings, token_was_made=given.local_auth_token is None)],
+        middleware=[RequestIdMiddleware()],
+        before_send=[send_request_id],
+        dependencies={"window": Provide(provide_window, sync_to_thread=False)},
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=openapi_config(__version__),
+        request_max_body_size=_MAX_BODY_BYTES,
+        # Errors are logged by the exception handlers, without SQL; Litestar's own logging would print it.
+        logging_config=None,
+    )

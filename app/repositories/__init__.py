@@ -1,0 +1,1 @@
+"""Advanced Alchemy repositories: every query lives here."""

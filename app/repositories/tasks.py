@@ -1,0 +1,125 @@
+"""Tasks, what they wait for, their tags and comments."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import delete, false, insert, select
+
+from app.models import Tag, Task, TaskComment, TaskDependency, TaskStatus, TaskTag
+from app.repositories.keyset import Ordering, Slice, Window, read_slice
+
+_TASKS = Ordering("tasks", Task.created_at, Task.id)
+_COMMENTS = Ordering("comments", TaskComment.created_at, TaskComment.id, newest_first=False)
+
+
+class TaskFilter(NamedTuple):
+    """Every condition that is given has to hold."""
+
+    statuses: frozenset[str] = frozenset()
+    assigned_agent_id: UUID | None = None
+    unassigned: bool | None = None
+
+
+@dataclass
+class TaskDetails:
+    """What belongs to a task and is in other tables."""
+
+    depends_on: list[UUID] = field(default_factory=list)
+    blocked_by: list[UUID] = field(default_factory=list)
+    tags: list[Tag] = field(default_factory=list)
+
+
+class TaskRepository(SQLAlchemyAsyncRepository[Task]):
+    model_type = Task
+
+    async def page(self, board_id: UUID, wanted: TaskFilter, window: Window) -> Slice:
+        """The tasks of the board, newest first."""
+        statement = select(Task).where(Task.board_id == board_id)
+        if wanted.statuses:
+            statement = statement.where(Task.status.in_(sorted(wanted.statuses)))
+        # There are no agents yet: no task is assigned to one.
+        if wanted.assigned_agent_id is not None or wanted.unassigned is False:
+            statement = statement.where(false())
+        return await read_slice(self.session, statement, _TASKS, window)
+
+    async def find(self, board_id: UUID, task_id: UUID) -> Task | None:
+        statement = select(Task).where(Task.board_id == board_id, Task.id == task_id)
+        return (await self.session.scalars(statement)).one_or_none()
+
+    async def details(self, task_ids: Sequence[UUID]) -> dict[UUID, TaskDetails]:
+        """What belongs to these tasks, in two statements however many they are."""
+        found: dict[UUID, TaskDetails] = defaultdict(TaskDetails)
+        waits = (
+            select(TaskDependency.task_id, TaskDependency.depends_on_task_id, Task.status)
+            .join(Task, Task.id == TaskDependency.depends_on_task_id)
+            .where(TaskDependency.task_id.in_(task_ids))
+            .order_by(TaskDependency.created_at, TaskDependency.depends_on_task_id)
+        )
+        for task_id, other_id, status in await self.session.execute(waits):
+            found[task_id].depends_on.append(other_id)
+            if status != TaskStatus.DONE:
+                found[task_id].blocked_by.append(other_id)
+        tags = (
+            select(TaskTag.task_id, Tag)
+            .join(Tag, Tag.id == TaskTag.tag_id)
+            .where(TaskTag.task_id.in_(task_ids))
+            .order_by(Tag.name, Tag.id)
+        )
+        for task_id, tag in await self.session.execute(tags):
+            found[task_id].tags.append(tag)
+        return found
+
+    async def known(self, board_id: UUID, task_ids: Collection[UUID]) -> set[UUID]:
+        """Those of the ids that are tasks of this board."""
+        statement = select(Task.id).where(Task.board_id == board_id, Task.id.in_(task_ids))
+        return set((await self.session.scalars(statement)).all())
+
+    async def leads_to(self, starts: Collection[UUID], task_id: UUID) -> bool:
+        """Whether one of `starts` is the task, or waits for it over any number of steps."""
+        reached = (
+            select(TaskDependency.depends_on_task_id.label("id"))
+            .where(TaskDependency.task_id.in_(starts))
+            .cte("reached", recursive=True)
+        )
+        # UNION, not UNION ALL: it ends although the graph has several ways to one task.
+        reached = reached.union(
+            select(TaskDependency.depends_on_task_id).join(reached, TaskDependency.task_id == reached.c.id)
+        )
+        if task_id in starts:
+            return True
+        return bool(await self.session.scalar(select(select(reached.c.id).where(reached.c.id == task_id).exists())))
+
+    async def replace_dependencies(self, task_id: UUID, depends_on: Collection[UUID]) -> None:
+        await self.session.execute(delete(TaskDependency).where(TaskDependency.task_id == task_id))
+        await self.add_dependencies(task_id, depends_on)
+
+    async def add_dependencies(self, task_id: UUID, depends_on: Collection[UUID]) -> None:
+        if depends_on:
+            rows = [{"task_id": task_id, "depends_on_task_id": other} for other in depends_on]
+            await self.session.execute(insert(TaskDependency), rows)
+
+    async def replace_tags(self, task_id: UUID, tag_ids: Collection[UUID]) -> None:
+        await self.session.execute(delete(TaskTag).where(TaskTag.task_id == task_id))
+        await self.add_tags(task_id, tag_ids)
+
+    async def add_tags(self, task_id: UUID, tag_ids: Collection[UUID]) -> None:
+        if tag_ids:
+            await self.session.execute(insert(TaskTag), [{"task_id": task_id, "tag_id": tag} for tag in tag_ids])
+
+
+class TaskCommentRepository(SQLAlchemyAsyncRepository[TaskComment]):
+    model_type = TaskComment
+
+    async def page(self, task_id: UUID, window: Window) -> Slice:
+        """The comments of the task, oldest first."""
+        statement = select(TaskComment).where(TaskComment.task_id == task_id)
+        return await read_slice(self.session, statement, _COMMENTS, window)
+
+    async def has_any(self, task_id: UUID) -> bool:
+        return bool(
+            await self.session.scalar(select(select(TaskComment.id).where(TaskComment.task_id == task_id).exists()))
+        )

@@ -1,0 +1,44 @@
+"""Tags."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.schemas.fields import Color, LongText, Name, Request, Slug
+
+
+class TagCreate(Request):
+    """Without a slug, it is made from the name."""
+
+    name: Name
+    slug: Slug | None = None
+    color: Color = "9e9e9e"
+    description: LongText | None = None
+
+
+class TagUpdate(Request):
+    name: Name | UnsetType = UNSET
+    slug: Slug | UnsetType = UNSET
+    color: Color | UnsetType = UNSET
+    description: LongText | UnsetType | None = UNSET
+
+
+class TagRef(msgspec.Struct, kw_only=True):
+    id: UUID
+    name: str
+    slug: str
+    color: str
+
+
+class TagRead(msgspec.Struct, kw_only=True):
+    id: UUID
+    organization_id: UUID
+    name: str
+    slug: str
+    color: str
+    description: str | None
+    task_count: int
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,79 @@
+"""Tasks and their comments."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from app.schemas.fields import LongText, Message, Moment, Request, Title
+from app.schemas.tags import TagRef
+
+Status = Literal["inbox", "in_progress", "review", "done"]
+Priority = Literal["low", "medium", "high"]
+Ids = Annotated[list[UUID], Meta(max_length=200)]
+CustomFields = dict[str, Any]
+
+
+class TaskCreate(Request):
+    """`created_by_user_id` is accepted and not believed: it is always the caller."""
+
+    title: Title
+    description: LongText | None = None
+    status: Status = "inbox"
+    priority: Priority = "medium"
+    due_at: Moment | None = None
+    assigned_agent_id: UUID | None = None
+    depends_on_task_ids: Ids = []
+    tag_ids: Ids = []
+    created_by_user_id: UUID | None = None
+    custom_field_values: CustomFields = {}
+
+
+class TaskUpdate(Request):
+    """`comment` is stored as a comment of the task, with the change."""
+
+    title: Title | UnsetType = UNSET
+    description: LongText | UnsetType | None = UNSET
+    status: Status | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    due_at: Moment | UnsetType | None = UNSET
+    assigned_agent_id: UUID | UnsetType | None = UNSET
+    depends_on_task_ids: Ids | UnsetType = UNSET
+    tag_ids: Ids | UnsetType = UNSET
+    custom_field_values: CustomFields | UnsetType = UNSET
+    comment: Message | UnsetType | None = UNSET
+
+
+class TaskRead(msgspec.Struct, kw_only=True):
+    id: UUID
+    board_id: UUID
+    created_by_user_id: UUID | None
+    title: str
+    description: str | None
+    status: Status
+    priority: Priority
+    due_at: datetime | None
+    in_progress_at: datetime | None
+    assigned_agent_id: UUID | None = None
+    depends_on_task_ids: list[UUID]
+    blocked_by_task_ids: list[UUID]
+    is_blocked: bool
+    tag_ids: list[UUID]
+    tags: list[TagRef]
+    custom_field_values: CustomFields = {}
+    created_at: datetime
+    updated_at: datetime
+
+
+class TaskCommentCreate(Request):
+    message: Message
+
+
+class TaskCommentRead(msgspec.Struct, kw_only=True):
+    id: UUID
+    message: str | None
+    agent_id: UUID | None = None
+    task_id: UUID | None
+    created_at: datetime

@@ -1,0 +1,179 @@
+"""The rules of tasks: what a change of status needs, what may wait for what."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import ConflictError, NotFoundError
+from app.db.base import utc_now
+from app.models import Board, Task, TaskComment, TaskStatus
+from app.repositories.boards import BoardRepository
+from app.repositories.tags import TagRepository
+from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskRepository
+from app.services.boards import UnknownReferenceError
+
+_NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.DONE})
+# Fields of a change that are not columns of the task.
+_ELSEWHERE = frozenset(
+    {"depends_on_task_ids", "tag_ids", "comment", "assigned_agent_id", "custom_field_values", "created_by_user_id"}
+)
+
+
+class DependencyCycleError(ConflictError):
+    code = "dependency_cycle"
+    default_detail = "The tasks would wait for each other in a circle."
+
+
+class TaskBlockedError(ConflictError):
+    code = "task_blocked"
+
+    def __init__(self, blocked_by: Sequence[UUID]) -> None:
+        super().__init__(
+            "The task waits for tasks that are not done.",
+            extra={"blocked_by_task_ids": [str(id_) for id_ in blocked_by]},
+        )
+
+
+class ReviewRequiredError(ConflictError):
+    code = "review_required"
+    default_detail = "On this board a task is done only after it was in review."
+
+
+class CommentRequiredError(ConflictError):
+    code = "comment_required"
+    default_detail = "On this board a task needs a comment to go to review."
+
+
+class ApprovalRequiredError(ConflictError):
+    code = "approval_required"
+    default_detail = "On this board a task is done only with an approved approval that names it."
+
+
+class TaskView(NamedTuple):
+    """A task with what belongs to it."""
+
+    task: Task
+    details: TaskDetails
+
+
+class Tasks:
+    """The tasks of a board that the caller has opened. Dependencies and statuses change one at a time in a board."""
+
+    def __init__(self, session: AsyncSession, board: Board) -> None:
+        self._board = board
+        self._boards = BoardRepository(session=session)
+        self._tasks = TaskRepository(session=session)
+        self._tags = TagRepository(session=session)
+        self._comments = TaskCommentRepository(session=session)
+
+    async def view(self, task_id: UUID) -> TaskView:
+        (view,) = await self.views([await self.find(task_id)])
+        return view
+
+    async def views(self, tasks: Sequence[Task]) -> list[TaskView]:
+        """With their dependencies and tags, in two statements however many they are."""
+        details = await self._tasks.details([task.id for task in tasks]) if tasks else {}
+        return [TaskView(task, details.get(task.id) or TaskDetails()) for task in tasks]
+
+    async def find(self, task_id: UUID) -> Task:
+        """Raises NotFoundError."""
+        task = await self._tasks.find(self._board.id, task_id)
+        if task is None:
+            raise NotFoundError
+        return task
+
+    async def create(self, fields: dict[str, Any], user_id: UUID) -> TaskView:
+        """Raises UnknownReferenceError and, where its status asks for it, the errors of `update`."""
+        _refuse_what_does_not_exist(fields)
+        depends_on, tag_ids = _unique(fields["depends_on_task_ids"]), _unique(fields["tag_ids"])
+        status = fields["status"]
+        if depends_on or status != TaskStatus.INBOX:
+            await self._boards.lock(self._board.id)
+        task = Task(board_id=self._board.id, created_by_user_id=user_id, **_columns({**fields, "status": "inbox"}))
+        self._tasks.session.add(task)
+        await self._tasks.session.flush()
+        await self._check_references(depends_on, tag_ids)
+        await self._tasks.add_dependencies(task.id, depends_on)
+        await self._tasks.add_tags(task.id, tag_ids)
+        if status != TaskStatus.INBOX:
+            await self._enter(task, status)
+            await self._tasks.session.flush()
+        (view,) = await self.views([task])
+        return view
+
+    async def update(self, task_id: UUID, changes: dict[str, Any], user_id: UUID) -> TaskView:
+        """Raises DependencyCycleError, TaskBlockedError and the errors of the board's rules."""
+        _refuse_what_does_not_exist(changes)
+        if {"status", "depends_on_task_ids"} & changes.keys():
+            await self._boards.lock(self._board.id)
+        task = await self.find(task_id)
+        await self._change_references(task, changes)
+        if comment := changes.get("comment"):
+            self._comments.session.add(TaskComment(task_id=task.id, author_user_id=user_id, message=comment))
+            await self._comments.session.flush()
+        for name, value in _columns(changes).items():
+            if name != "status":
+                setattr(task, name, value)
+        if "status" in changes and changes["status"] != task.status:
+            await self._enter(task, changes["status"])
+        await self._tasks.session.flush()
+        (view,) = await self.views([task])
+        return view
+
+    async def delete(self, task_id: UUID) -> None:
+        task = await self.find(task_id)
+        await self._tasks.session.delete(task)
+        await self._tasks.session.flush()
+
+    async def _change_references(self, task: Task, changes: dict[str, Any]) -> None:
+        depends_on, tag_ids = _unique(changes.get("depends_on_task_ids")), _unique(changes.get("tag_ids"))
+        await self._check_references(depends_on, tag_ids)
+        if "depends_on_task_ids" in changes:
+            if depends_on and await self._tasks.leads_to(depends_on, task.id):
+                raise DependencyCycleError
+            await self._tasks.replace_dependencies(task.id, depends_on)
+        if "tag_ids" in changes:
+            await self._tasks.replace_tags(task.id, tag_ids)
+
+    async def _check_references(self, depends_on: Collection[UUID], tag_ids: Collection[UUID]) -> None:
+        if depends_on and await self._tasks.known(self._board.id, depends_on) != set(depends_on):
+            raise UnknownReferenceError("depends_on_task_ids", "task on this board")
+        if tag_ids and await self._tags.known(self._board.organization_id, list(tag_ids)) != set(tag_ids):
+            raise UnknownReferenceError("tag_ids", "tag")
+
+    async def _enter(self, task: Task, status: str) -> None:
+        """Moves the task to this status, if its dependencies and the board's rules let it."""
+        if status in _NEEDS_UNBLOCKED:
+            blocked_by = (await self._tasks.details([task.id]))[task.id].blocked_by
+            if blocked_by:
+                raise TaskBlockedError(blocked_by)
+        needs_comment = status == TaskStatus.REVIEW and self._board.comment_required_for_review
+        if needs_comment and not await self._comments.has_any(task.id):
+            raise CommentRequiredError
+        if status == TaskStatus.DONE:
+            if self._board.require_review_before_done and task.status != TaskStatus.REVIEW:
+                raise ReviewRequiredError
+            # There are no approvals yet, so that none can have been approved.
+            if self._board.require_approval_for_done:
+                raise ApprovalRequiredError
+        if status == TaskStatus.IN_PROGRESS:
+            task.in_progress_at = utc_now()
+        task.status = status
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in _ELSEWHERE}
+
+
+def _unique(ids: Sequence[UUID] | None) -> list[UUID]:
+    return list(dict.fromkeys(ids or ()))
+
+
+def _refuse_what_does_not_exist(fields: dict[str, Any]) -> None:
+    """There are no agents and no custom fields yet."""
+    if fields.get("assigned_agent_id") is not None:
+        raise UnknownReferenceError("assigned_agent_id", "agent")
+    if fields.get("custom_field_values"):
+        raise UnknownReferenceError("custom_field_values", "custom field")

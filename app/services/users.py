@@ -1,0 +1,24 @@
+"""Leaving: what goes with a user, and what he cannot leave behind."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import ConflictError
+from app.models import User
+from app.repositories.organizations import OrganizationRepository
+from app.repositories.users import UserRepository
+
+
+class LastOwnerError(ConflictError):
+    code = "last_owner"
+    default_detail = "You are the last owner of an organization that has other members: make one of them owner first."
+
+
+async def delete_user(session: AsyncSession, user: User) -> None:
+    """Deletes the user, and the organizations of which he is the only member. Raises LastOwnerError."""
+    organizations = OrganizationRepository(session=session)
+    owned = await organizations.lock_owned_by(user.id)
+    others = await organizations.others_in(owned, user.id)
+    if any(owners == 0 for _, owners in others.values()):
+        raise LastOwnerError
+    await organizations.delete_all([organization for organization in owned if organization not in others])
+    await UserRepository(session=session).delete(user.id)

@@ -1,0 +1,97 @@
+"""Health never touches the database; readiness does, and says what is wrong."""
+
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from sqlalchemy import event, make_url
+
+from app.asgi import create_app
+from app.core.config import Settings
+from app.db.health import Readiness
+from app.db.plugin import DatabasePlugin
+from app.db.url import normalize_database_url
+from tests.conftest import client_of, settings_for, started
+from tests.migrations.conftest import query
+
+
+@asynccontextmanager
+async def client_with_readiness_of(settings: Settings, url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A running application whose readiness looks at another database than its own."""
+    async with started(create_app(settings)) as application:
+        plugin = application.plugins.get(DatabasePlugin)
+        plugin.readiness = Readiness(settings_for(url), normalize_database_url(url))
+        async with client_of(application, token=None) as client:
+            yield client
+
+
+async def test_ready_when_the_schema_is_at_head(client: httpx.AsyncClient) -> None:
+    response = await client.get("/readyz")
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health", "/healthz"])
+async def test_health_never_touches_the_database(client: httpx.AsyncClient, path: str) -> None:
+    engine = client._transport.app.plugins.get(DatabasePlugin).engine.sync_engine  # type: ignore[attr-defined]
+    touched: list[object] = []
+    event.listen(engine, "do_connect", lambda *args: touched.append(args))
+    event.listen(engine, "before_cursor_execute", lambda *args: touched.append(args))
+    response = await client.get(path, headers={"Authorization": "Bearer wrong"})
+    assert response.status_code == 200
+    assert touched == []
+
+
+async def test_schema_behind_is_503_with_the_reason(settings: Settings, database_url: str) -> None:
+    async with client_with_readiness_of(settings, database_url) as client:
+        query(database_url, "UPDATE alembic_version SET version_num = '1d9c6f0b7a31'")
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.headers["content-type"].startswith("application/problem+json")
+    assert response.json()["code"] == "schema_behind"
+    assert "5 revision(s)" in response.json()["detail"]
+
+
+async def test_missing_table_of_an_unmanaged_schema_is_503(settings: Settings, database_url: str) -> None:
+    async with client_with_readiness_of(settings, database_url) as client:
+        query(database_url, "DROP TABLE alembic_version")
+        assert (await client.get("/readyz")).status_code == 200
+        query(database_url, "DROP TABLE task_comments")
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["code"] == "schema_behind"
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """Accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def broken_url(database_url: str, silent_server: int) -> Callable[[str], str]:
+    url = make_url(database_url)
+    kinds = {
+        "refused": "postgresql://u:hunter2@127.0.0.1:1/db",
+        "unresolvable": "postgresql://u:hunter2@no-such-host.invalid/db",
+        "silent": f"postgresql://u:hunter2@127.0.0.1:{silent_server}/db",
+        "no such database": url.set(database="absent", password="hunter2").render_as_string(hide_password=False),
+    }
+    return kinds.__getitem__
+
+
+@pytest.mark.parametrize("kind", ["refused", "unresolvable", "silent", "no such database"])
+async def test_unreachable_database_is_503_within_two_seconds_and_a_bit(
+    settings: Settings, broken_url: Callable[[str], str], kind: str
+) -> None:
+    async with client_with_readiness_of(settings, broken_url(kind)) as client:
+        before = time.monotonic()
+        response = await client.get("/readyz")
+        took = time.monotonic() - before
+    assert response.status_code == 503
+    assert response.json()["code"] == "database_unreachable"
+    assert "hunter2" not in response.text
+    assert took < 4, "the limit is 2 s; the rest is for a busy machine"

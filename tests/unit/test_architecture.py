@@ -1,0 +1,115 @@
+"""Who may import whom, and where a few words may stand; fails too when a path that it guards is gone."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app"
+
+# Package -> what of the project it may import; itself always.
+MAY_IMPORT = {
+    "core": set(),
+    "models": {"db.base"},
+    "schemas": set(),
+    "repositories": {"models", "core"},
+    "services": {"repositories", "models", "core"},
+    "api": {"services", "repositories", "schemas", "core", "models", "db", "__init__"},
+    "db": {"core", "models"},
+    "asgi": {"api", "core", "db", "__init__"},
+}
+# Package -> distributions that it must do without.
+MUST_NOT_IMPORT = {
+    "core": {"litestar", "sqlalchemy", "alembic", "advanced_alchemy"},
+    "models": {"msgspec", "litestar"},
+    "schemas": {"sqlalchemy", "advanced_alchemy", "litestar"},
+    "repositories": {"litestar"},
+    "services": {"litestar"},
+}
+# What it would be -> (pattern, the only places it may stand in).
+ONLY_IN = {
+    "a commit": (r"\.commit\(", ("db/session.py", "db/migrations/")),
+    "a query": (r"(?<![\w.])select\(", ("repositories/",)),
+    "an HTTP exception": (r"from litestar\.exceptions import|HTTPException", ("api/",)),
+    "the parsing of a database URL": (r"\bsplit_url\(|\bmake_url\(|\burlsplit\(", ("db/url",)),
+    "a connection of its own": (r"\bcreate_async_engine\(", ("db/engine.py",)),
+}
+ROOT_ENTRIES = {
+    "app",
+    "migrations",
+    "tests",
+    "alembic.ini",
+    "pyproject.toml",
+    "Dockerfile",
+    "README.md",
+    "requirements.txt",
+}
+
+
+def modules(package: str) -> list[Path]:
+    path = APP / package
+    return sorted(path.rglob("*.py")) if path.is_dir() else [APP / f"{package}.py"]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("package", [*MAY_IMPORT])
+def test_package_exists_and_imports_only_what_it_may(package: str) -> None:
+    files = modules(package)
+    assert files, f"app/{package} is gone"
+    wrong = []
+    for file in files:
+        for name in imports(file):
+            if not re.match(r"app(\.|$)", name):
+                if name.split(".")[0] in MUST_NOT_IMPORT.get(package, set()):
+                    wrong.append(f"{file.relative_to(ROOT)} imports {name}")
+                continue
+            inner = name.removeprefix("app").removeprefix(".") or "__init__"
+            allowed = {package, *MAY_IMPORT[package]}
+            if not any(inner == place or inner.startswith(f"{place}.") for place in allowed):
+                wrong.append(f"{file.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_every_package_of_the_application_is_guarded() -> None:
+    entries = {path.stem for path in APP.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert entries - {"__init__"} == set(MAY_IMPORT)
+
+
+def test_nothing_but_asgi_imports_the_api() -> None:
+    for package in set(MAY_IMPORT) - {"api", "asgi"}:
+        for file in modules(package):
+            assert not any(name.startswith("app.api") for name in imports(file)), file
+
+
+@pytest.mark.parametrize("what", ONLY_IN)
+def test_stands_only_where_it_belongs(what: str) -> None:
+    pattern, places = ONLY_IN[what]
+    for place in places:
+        assert list(APP.glob(f"{place}*")), f"app/{place} is gone"
+    found = {file.relative_to(APP).as_posix() for file in APP.rglob("*.py") if re.search(pattern, file.read_text())}
+    assert found, f"nothing matches {pattern}: the rule guards nothing"
+    assert {name for name in found if not name.startswith(places)} == set()
+
+
+def test_one_stem_everywhere() -> None:
+    stems = {path.stem for path in (APP / "models").glob("*.py")} - {"__init__"}
+    assert stems == {"boards", "organizations", "tags", "tasks", "users"}
+    for room in ("schemas", "repositories", "api"):
+        assert stems <= {path.stem for path in (APP / room).glob("*.py")}, room
+
+
+def test_top_level_holds_only_what_has_a_reason() -> None:
+    entries = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    assert entries - ROOT_ENTRIES - {"uv.lock"} - {e for e in entries if e.endswith(".egg-info")} == set()
+    assert ROOT_ENTRIES - {"requirements.txt"} <= entries
