@@ -1,8 +1,5 @@
 """Who is calling: the bearer token of a request, turned into a user and his place in his active organization."""
 
-from typing import Any
-
-from litestar import Request
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -11,9 +8,7 @@ from app.core.config import Settings
 from app.core.errors import UnauthorizedError
 from app.core.security import tokens_equal
 from app.db.session import session_of
-from app.services.identity import Identity, sign_in_local
-
-CallerRequest = Request[Identity, Any, Any]
+from app.services.identity import sign_in_local
 
 
 class AuthMiddleware(ASGIMiddleware):

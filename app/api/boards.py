@@ -3,17 +3,16 @@
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
-from litestar.di import NamedDependency
-from sqlalchemy.ext.asyncio import AsyncSession
+from litestar.params import FromQuery, JSONBody
 
-from app.api.auth import CallerRequest
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, PathId, Session
 from app.core.errors import ForbiddenError
 from app.models import Board, Role
 from app.repositories.boards import BoardRepository
-from app.repositories.keyset import Slice, Window
+from app.repositories.keyset import Slice
 from app.schemas.boards import BoardCreate, BoardRead, BoardUpdate
 from app.schemas.pages import Page
 from app.services.boards import open_board, refuse_board_group
@@ -27,9 +26,9 @@ class BoardController(Controller):
     async def list_all(
         self,
         request: CallerRequest,
-        window: NamedDependency[Window],
-        db_session: NamedDependency[AsyncSession],
-        board_group_id: UUID | None = None,
+        window: PageWindow,
+        db_session: Session,
+        board_group_id: FromQuery[UUID | None] = None,
     ) -> Response[Page[BoardRead]]:
         member = request.user.member
         # There are no board groups yet: no board is in one.
@@ -39,7 +38,7 @@ class BoardController(Controller):
 
     @post(operation_id="create_board", summary="Create a board", responses=problems(400, 403, 404, 409))
     async def create(
-        self, request: CallerRequest, data: BoardCreate, db_session: NamedDependency[AsyncSession]
+        self, request: CallerRequest, data: JSONBody[BoardCreate], db_session: Session
     ) -> Response[BoardRead]:
         member = request.user.member
         if member.role == Role.MEMBER and not member.all_boards_write:
@@ -50,14 +49,16 @@ class BoardController(Controller):
         return Response(_read(board), headers={"Location": f"/api/v1/boards/{board.id}"}, status_code=201)
 
     @get("/{board_id:uuid}", operation_id="get_board", summary="Read a board", responses=problems(404))
-    async def read(
-        self, request: CallerRequest, board_id: UUID, db_session: NamedDependency[AsyncSession]
-    ) -> BoardRead:
+    async def read(self, request: CallerRequest, board_id: PathId, db_session: Session) -> BoardRead:
         return _read(await open_board(db_session, request.user.member, board_id))
 
     @patch("/{board_id:uuid}", operation_id="update_board", summary="Change it", responses=problems(400, 403, 404, 409))
     async def update(
-        self, request: CallerRequest, board_id: UUID, data: BoardUpdate, db_session: NamedDependency[AsyncSession]
+        self,
+        request: CallerRequest,
+        board_id: PathId,
+        data: JSONBody[BoardUpdate],
+        db_session: Session,
     ) -> BoardRead:
         board = await open_board(db_session, request.user.member, board_id, write=True)
         changes = data.sent()
@@ -72,7 +73,7 @@ class BoardController(Controller):
         summary="Delete a board and all that it contains",
         responses=problems(403, 404),
     )
-    async def remove(self, request: CallerRequest, board_id: UUID, db_session: NamedDependency[AsyncSession]) -> None:
+    async def remove(self, request: CallerRequest, board_id: PathId, db_session: Session) -> None:
         board = await open_board(db_session, request.user.member, board_id, write=True)
         await BoardRepository(session=db_session).delete(board.id)
 

@@ -3,16 +3,15 @@
 from uuid import UUID
 
 from litestar import Controller, Response, get, patch, post
-from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.auth import CallerRequest
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, PathId, Session
 from app.core.errors import NotFoundError
 from app.models import Organization, OrganizationMember
-from app.repositories.keyset import Window
 from app.repositories.organizations import MemberRepository, OrganizationRepository
 from app.schemas.organizations import (
     OrganizationActiveUpdate,
@@ -36,7 +35,7 @@ class OrganizationController(Controller):
         responses=problems(400),
     )
     async def create(
-        self, request: CallerRequest, data: OrganizationCreate, db_session: NamedDependency[AsyncSession]
+        self, request: CallerRequest, data: JSONBody[OrganizationCreate], db_session: Session
     ) -> Response[OrganizationRead]:
         repository = OrganizationRepository(session=db_session)
         stored = await repository.create_owned(Organization(name=data.name.strip()), request.user.user.id)
@@ -45,9 +44,7 @@ class OrganizationController(Controller):
         )
 
     @get("/me/list", operation_id="list_my_organizations", summary="List your organizations", responses=problems())
-    async def list_mine(
-        self, request: CallerRequest, db_session: NamedDependency[AsyncSession]
-    ) -> list[OrganizationListItem]:
+    async def list_mine(self, request: CallerRequest, db_session: Session) -> list[OrganizationListItem]:
         user = request.user.user
         found = await OrganizationRepository(session=db_session).list_of_user(user.id)
         return [
@@ -59,7 +56,10 @@ class OrganizationController(Controller):
 
     @patch("/me/active", operation_id="set_active_organization", summary="Switch", responses=problems(400, 404))
     async def switch(
-        self, request: CallerRequest, data: OrganizationActiveUpdate, db_session: NamedDependency[AsyncSession]
+        self,
+        request: CallerRequest,
+        data: JSONBody[OrganizationActiveUpdate],
+        db_session: Session,
     ) -> OrganizationRead:
         repository = OrganizationRepository(session=db_session)
         organization = await repository.find_of_user(request.user.user.id, data.organization_id)
@@ -69,26 +69,24 @@ class OrganizationController(Controller):
         return to_shape(OrganizationRead, organization)
 
     @get("/me", operation_id="get_my_organization", summary="Read the active one", responses=problems(404))
-    async def read(self, request: CallerRequest, db_session: NamedDependency[AsyncSession]) -> OrganizationRead:
+    async def read(self, request: CallerRequest, db_session: Session) -> OrganizationRead:
         organization = await OrganizationRepository(session=db_session).get(request.user.member.organization_id)
         return to_shape(OrganizationRead, organization)
 
     @get("/me/member", operation_id="get_my_membership", summary="Read your membership", responses=problems(404))
-    async def read_own_member(
-        self, request: CallerRequest, db_session: NamedDependency[AsyncSession]
-    ) -> OrganizationMemberRead:
+    async def read_own_member(self, request: CallerRequest, db_session: Session) -> OrganizationMemberRead:
         return await _member(db_session, request.user.member, request.user.member.id)
 
     @get("/me/members", operation_id="list_members", summary="List the members", responses=problems(400, 404))
     async def list_members(
-        self, request: CallerRequest, window: NamedDependency[Window], db_session: NamedDependency[AsyncSession]
+        self, request: CallerRequest, window: PageWindow, db_session: Session
     ) -> Response[Page[OrganizationMemberRead]]:
         found = await MemberRepository(session=db_session).page(request.user.member.organization_id, window)
         return page_response(request, window, found, _read_member)
 
     @get("/me/members/{member_id:uuid}", operation_id="get_member", summary="Read a member", responses=problems(404))
     async def read_member(
-        self, request: CallerRequest, member_id: UUID, db_session: NamedDependency[AsyncSession]
+        self, request: CallerRequest, member_id: PathId, db_session: Session
     ) -> OrganizationMemberRead:
         return await _member(db_session, request.user.member, member_id)
 

@@ -5,16 +5,15 @@ import unicodedata
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
-from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.auth import CallerRequest
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, PathId, Session
 from app.core.errors import BadRequestError, FieldProblem, NotFoundError
 from app.models import Tag
-from app.repositories.keyset import Window
 from app.repositories.tags import TagRepository
 from app.schemas.pages import Page
 from app.schemas.tags import TagCreate, TagRead, TagUpdate
@@ -26,7 +25,7 @@ class TagController(Controller):
 
     @get(operation_id="list_tags", summary="List the tags", responses=problems(400, 404))
     async def list_all(
-        self, request: CallerRequest, window: NamedDependency[Window], db_session: NamedDependency[AsyncSession]
+        self, request: CallerRequest, window: PageWindow, db_session: Session
     ) -> Response[Page[TagRead]]:
         repository = TagRepository(session=db_session)
         found = await repository.page(request.user.member.organization_id, window)
@@ -34,21 +33,19 @@ class TagController(Controller):
         return page_response(request, window, found, lambda tag: _read(tag, counts.get(tag.id, 0)))
 
     @post(operation_id="create_tag", summary="Create a tag", responses=problems(400, 404, 409))
-    async def create(
-        self, request: CallerRequest, data: TagCreate, db_session: NamedDependency[AsyncSession]
-    ) -> Response[TagRead]:
+    async def create(self, request: CallerRequest, data: JSONBody[TagCreate], db_session: Session) -> Response[TagRead]:
         fields = {**data.sent(), "slug": data.slug or _slug_of(data.name), "color": _bare(data.color)}
         tag = Tag(organization_id=request.user.member.organization_id, **fields)
         await TagRepository(session=db_session).store(tag)
         return Response(_read(tag, 0), headers={"Location": f"/api/v1/tags/{tag.id}"}, status_code=201)
 
     @get("/{tag_id:uuid}", operation_id="get_tag", summary="Read a tag", responses=problems(404))
-    async def read(self, request: CallerRequest, tag_id: UUID, db_session: NamedDependency[AsyncSession]) -> TagRead:
+    async def read(self, request: CallerRequest, tag_id: PathId, db_session: Session) -> TagRead:
         return await _counted(db_session, await _find(db_session, request, tag_id))
 
     @patch("/{tag_id:uuid}", operation_id="update_tag", summary="Change a tag", responses=problems(400, 404, 409))
     async def update(
-        self, request: CallerRequest, tag_id: UUID, data: TagUpdate, db_session: NamedDependency[AsyncSession]
+        self, request: CallerRequest, tag_id: PathId, data: JSONBody[TagUpdate], db_session: Session
     ) -> TagRead:
         tag = await _find(db_session, request, tag_id)
         changes = data.sent()
@@ -59,7 +56,7 @@ class TagController(Controller):
         return await _counted(db_session, await TagRepository(session=db_session).store(tag))
 
     @delete("/{tag_id:uuid}", operation_id="delete_tag", summary="Delete a tag", responses=problems(404))
-    async def remove(self, request: CallerRequest, tag_id: UUID, db_session: NamedDependency[AsyncSession]) -> None:
+    async def remove(self, request: CallerRequest, tag_id: PathId, db_session: Session) -> None:
         tag = await _find(db_session, request, tag_id)
         await TagRepository(session=db_session).delete(tag.id)
 

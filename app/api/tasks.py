@@ -4,16 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
-from litestar.di import NamedDependency
+from litestar.params import FromQuery, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.auth import CallerRequest
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, PathId, Session
 from app.core.errors import BadRequestError, FieldProblem
 from app.models import TaskComment, TaskStatus
-from app.repositories.keyset import Window
 from app.repositories.tasks import TaskCommentRepository, TaskFilter, TaskRepository
 from app.schemas.pages import Page
 from app.schemas.tags import TagRef
@@ -30,12 +29,12 @@ class TaskController(Controller):
     async def list_all(
         self,
         request: CallerRequest,
-        board_id: UUID,
-        window: NamedDependency[Window],
-        db_session: NamedDependency[AsyncSession],
-        status: str | None = None,
-        assigned_agent_id: UUID | None = None,
-        unassigned: bool | None = None,
+        board_id: PathId,
+        window: PageWindow,
+        db_session: Session,
+        status: FromQuery[str | None] = None,
+        assigned_agent_id: FromQuery[UUID | None] = None,
+        unassigned: FromQuery[bool | None] = None,
     ) -> Response[Page[TaskRead]]:
         """`status` is one status, or several with commas between."""
         board = await open_board(db_session, request.user.member, board_id)
@@ -46,7 +45,11 @@ class TaskController(Controller):
 
     @post(operation_id="create_task", summary="Create a task", responses=problems(400, 403, 404, 409))
     async def create(
-        self, request: CallerRequest, board_id: UUID, data: TaskCreate, db_session: NamedDependency[AsyncSession]
+        self,
+        request: CallerRequest,
+        board_id: PathId,
+        data: JSONBody[TaskCreate],
+        db_session: Session,
     ) -> Response[TaskRead]:
         tasks = await _writable(db_session, request, board_id)
         view = await tasks.create(data.sent(), request.user.user.id)
@@ -54,9 +57,7 @@ class TaskController(Controller):
         return Response(_read(view), headers={"Location": location}, status_code=201)
 
     @get("/{task_id:uuid}", operation_id="get_task", summary="Read a task", responses=problems(404))
-    async def read(
-        self, request: CallerRequest, board_id: UUID, task_id: UUID, db_session: NamedDependency[AsyncSession]
-    ) -> TaskRead:
+    async def read(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> TaskRead:
         board = await open_board(db_session, request.user.member, board_id)
         return _read(await Tasks(db_session, board).view(task_id))
 
@@ -64,18 +65,16 @@ class TaskController(Controller):
     async def update(
         self,
         request: CallerRequest,
-        board_id: UUID,
-        task_id: UUID,
-        data: TaskUpdate,
-        db_session: NamedDependency[AsyncSession],
+        board_id: PathId,
+        task_id: PathId,
+        data: JSONBody[TaskUpdate],
+        db_session: Session,
     ) -> TaskRead:
         tasks = await _writable(db_session, request, board_id)
         return _read(await tasks.update(task_id, data.sent(), request.user.user.id))
 
     @delete("/{task_id:uuid}", operation_id="delete_task", summary="Delete a task", responses=problems(403, 404))
-    async def remove(
-        self, request: CallerRequest, board_id: UUID, task_id: UUID, db_session: NamedDependency[AsyncSession]
-    ) -> None:
+    async def remove(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> None:
         await (await _writable(db_session, request, board_id)).delete(task_id)
 
     @get(
@@ -84,10 +83,10 @@ class TaskController(Controller):
     async def list_comments(
         self,
         request: CallerRequest,
-        board_id: UUID,
-        task_id: UUID,
-        window: NamedDependency[Window],
-        db_session: NamedDependency[AsyncSession],
+        board_id: PathId,
+        task_id: PathId,
+        window: PageWindow,
+        db_session: Session,
     ) -> Response[Page[TaskCommentRead]]:
         """Oldest first."""
         board = await open_board(db_session, request.user.member, board_id)
@@ -101,10 +100,10 @@ class TaskController(Controller):
     async def create_comment(
         self,
         request: CallerRequest,
-        board_id: UUID,
-        task_id: UUID,
-        data: TaskCommentCreate,
-        db_session: NamedDependency[AsyncSession],
+        board_id: PathId,
+        task_id: PathId,
+        data: JSONBody[TaskCommentCreate],
+        db_session: Session,
     ) -> Response[TaskCommentRead]:
         task = await (await _writable(db_session, request, board_id)).find(task_id)
         comment = TaskComment(task_id=task.id, author_user_id=request.user.user.id, message=data.message)

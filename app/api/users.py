@@ -1,12 +1,11 @@
 """/users/me"""
 
 from litestar import Controller, delete, get, patch
-from litestar.di import NamedDependency
-from sqlalchemy.ext.asyncio import AsyncSession
+from litestar.params import JSONBody
 
-from app.api.auth import CallerRequest
 from app.api.conversion import to_shape
 from app.api.documents import problems
+from app.api.parameters import CallerRequest, Session
 from app.models import User
 from app.schemas.users import UserRead, UserUpdate
 from app.services.users import delete_user
@@ -17,13 +16,11 @@ class UserController(Controller):
     tags = ("users",)
 
     @get(operation_id="get_me", summary="Read yourself", responses=problems())
-    async def read(self, request: CallerRequest, db_session: NamedDependency[AsyncSession]) -> UserRead:  # noqa: ARG002
+    async def read(self, request: CallerRequest, db_session: Session) -> UserRead:  # noqa: ARG002
         return _read(request.user.user)
 
     @patch(operation_id="update_me", summary="Change yourself", responses=problems(400))
-    async def update(
-        self, request: CallerRequest, data: UserUpdate, db_session: NamedDependency[AsyncSession]
-    ) -> UserRead:
+    async def update(self, request: CallerRequest, data: JSONBody[UserUpdate], db_session: Session) -> UserRead:
         user = request.user.user
         for name, value in data.sent().items():
             setattr(user, name, value)
@@ -31,7 +28,7 @@ class UserController(Controller):
         return _read(user)
 
     @delete(operation_id="delete_me", summary="Delete yourself", responses=problems(409))
-    async def remove(self, request: CallerRequest, db_session: NamedDependency[AsyncSession]) -> None:
+    async def remove(self, request: CallerRequest, db_session: Session) -> None:
         await delete_user(db_session, request.user.user)
 
 

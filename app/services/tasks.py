@@ -1,13 +1,13 @@
 """The rules of tasks: what a change of status needs, what may wait for what."""
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError, NotFoundError
-from app.db.base import utc_now
 from app.models import Board, Task, TaskComment, TaskStatus
 from app.repositories.boards import BoardRepository
 from app.repositories.tags import TagRepository
@@ -159,7 +159,7 @@ class Tasks:
             if self._board.require_approval_for_done:
                 raise ApprovalRequiredError
         if status == TaskStatus.IN_PROGRESS:
-            task.in_progress_at = utc_now()
+            task.in_progress_at = datetime.now(UTC)
         task.status = status
 
 
