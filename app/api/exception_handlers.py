@@ -116,6 +116,12 @@ def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError)
     return problem(request, HTTPStatus.BAD_REQUEST, "client_disconnected", "The client hung up.")
 
 
+def on_deep_nesting(request: Request[Any, Any, Any], exc: RecursionError) -> Response[dict[str, Any]]:  # noqa: ARG001
+    """The decoder's answer to JSON that is nested by the thousand."""
+    errors = (FieldProblem("", "It is nested too deeply."),)
+    return problem(request, HTTPStatus.BAD_REQUEST, "validation_error", "The request is not valid.", errors=errors)
+
+
 def on_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
     log.error("unexpected error", method=request.method, path=request.scope["path"], exc_info=exc)
     return problem(request, AppError.status, AppError.code, AppError.default_detail)
@@ -150,7 +156,8 @@ def _of_parameter(item: dict[str, Any]) -> FieldProblem:
 def _of_body(message: str, key: str = "") -> FieldProblem:
     match = _PLACE.match(message)
     detail, path = (match["detail"], match["path"] or "") if match else (message, "")
-    pointer = re.sub(r"[.\[]+", "/", path.replace("]", "")) or (f"/{key.replace('.', '/')}" if key else "")
+    place = path or (f".{key}" if key else "")
+    pointer = re.sub(r"[.\[]+", "/", place.replace("]", ""))
     if unknown := _UNKNOWN_FIELD.search(detail):
         pointer = f"{pointer}/{unknown['field']}"
     return FieldProblem(pointer, detail)
@@ -164,6 +171,7 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     DBAPIError: on_database_error,
     PoolTimeoutError: on_unavailable,
     OSError: on_unavailable,
+    RecursionError: on_deep_nesting,
     ClientDisconnectedError: on_disconnect,
     HTTPStatus.INTERNAL_SERVER_ERROR.value: on_unexpected,
 }

@@ -8,23 +8,27 @@ from litestar import Request, get
 
 from app.db.plugin import DatabasePlugin
 
+_ALIVE = "The process answers. Never touches the database."
+
 
 class Health(msgspec.Struct, frozen=True):
     status: str = "ok"
 
 
-@get("/health", summary="Alive", description="The process answers. Never touches the database.", tags=["health"])
+@get("/health", operation_id="health", summary="Alive", description=_ALIVE, tags=["health"], security=[{}])
 async def health() -> Health:
     return Health()
 
 
-@get("/healthz", summary="Alive", description="The same as /health.", tags=["health"])
+@get("/healthz", operation_id="healthz", summary="Alive", description=_ALIVE, tags=["health"], security=[{}])
 async def healthz() -> Health:
     return Health()
 
 
 @get(
     "/readyz",
+    operation_id="readyz",
+    security=[{}],
     summary="Ready",
     description="503 when the database does not answer within 2 s, or its schema is behind this release.",
     tags=["health"],

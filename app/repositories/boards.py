@@ -5,6 +5,7 @@ from uuid import UUID
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy.orm import aliased
 
 from app.core.errors import ConflictError
 from app.models import Board, BoardAccess, OrganizationMember, Role
@@ -67,12 +68,7 @@ def _reaches_all(member: OrganizationMember) -> bool:
 def _readable(member: OrganizationMember) -> ColumnElement[bool]:
     if _reaches_all(member) or member.all_boards_read or member.all_boards_write:
         return true()
-    return (
-        select(BoardAccess.id)
-        .where(
-            BoardAccess.board_id == Board.id,
-            BoardAccess.organization_member_id == member.id,
-            or_(BoardAccess.can_read, BoardAccess.can_write),
-        )
-        .exists()
-    )
+    # An alias, since `find` has the table in its own FROM.
+    granted = aliased(BoardAccess)
+    mine = and_(granted.board_id == Board.id, granted.organization_member_id == member.id)
+    return select(granted.id).where(mine, or_(granted.can_read, granted.can_write)).exists()

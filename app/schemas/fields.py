@@ -1,6 +1,6 @@
 """Types that request shapes share: what a text, a name, a slug and a time may be."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -22,6 +22,16 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of what clients send; an unknown field is an error, since it is most often a misspelt one."""
+
+    def __post_init__(self) -> None:
+        """Times are kept as UTC. msgspec makes a ValueError here a validation error."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, datetime):
+                try:
+                    setattr(self, name, value.astimezone(UTC))
+                except OverflowError:
+                    raise ValueError(f"`{name}` is outside the years 1 to 9999 in UTC") from None
 
     def sent(self) -> dict[str, object]:
         """The fields that were sent, in an update: null included, what is unset left out."""

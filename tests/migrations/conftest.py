@@ -55,3 +55,25 @@ def locked_table(url: str, table: str) -> Iterator[Callable[[], None]]:
             raise AssertionError(f"nobody waits for {table}")
 
         yield wait
+
+
+@contextmanager
+def locked_row(url: str, table: str, row_id: str) -> Iterator[Callable[[int], None]]:
+    """Holds a lock on one row; yields a function that returns once so many transactions wait for it."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    waiters = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with engine.connect() as connection, connection.begin():
+        connection.execute(text(f"SELECT FROM {table} WHERE id = :id FOR UPDATE"), {"id": row_id})
+
+        def wait(count: int) -> None:
+            for _ in range(1000):
+                # What pg_stat_activity shows stays as it is for the length of a transaction, unless cleared.
+                connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+                if (connection.scalar(waiters) or 0) >= count:
+                    return
+                connection.scalar(text("SELECT pg_sleep(0.01)"))
+            raise AssertionError(f"fewer than {count} wait for the row")
+
+        yield wait

@@ -1,0 +1,248 @@
+"""Tasks: statuses, dependencies, tags, comments, the board's rules, and what a list costs."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from litestar import Litestar
+from sqlalchemy import event
+
+from app.db.plugin import DatabasePlugin
+from tests.integration.conftest import Stranger
+from tests.migrations.conftest import locked_row, query
+
+
+async def create(client: httpx.AsyncClient, url: str, title: str = "task", **fields: Any) -> dict[str, Any]:
+    response = await client.post(url, json={"title": title, **fields})
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+async def patch(client: httpx.AsyncClient, url: str, task: dict[str, Any], **changes: Any) -> httpx.Response:
+    return await client.patch(f"{url}/{task['id']}", json=changes)
+
+
+async def test_created_task_has_every_field(client: httpx.AsyncClient, tasks_url: str, me: dict[str, Any]) -> None:
+    tag = (await client.post("/api/v1/tags", json={"name": "Rope"})).json()
+    other = await create(client, tasks_url, "other")
+    response = await client.post(
+        tasks_url,
+        json={
+            "title": "Splice",
+            "description": "the main sheet",
+            "due_at": "2026-12-24T18:00:00+01:00",
+            "tag_ids": [tag["id"], tag["id"]],
+            "depends_on_task_ids": [other["id"]],
+            "created_by_user_id": str(uuid4()),
+        },
+    )
+    body = response.json()
+    assert response.headers["location"] == f"{tasks_url}/{body['id']}"
+    assert (body["status"], body["priority"], body["in_progress_at"]) == ("inbox", "medium", None)
+    assert body["due_at"] == "2026-12-24T17:00:00Z"
+    assert body["created_by_user_id"] == me["id"], "always the caller"
+    assert body["tags"] == [{key: tag[key] for key in ("id", "name", "slug", "color")}]
+    assert body["tag_ids"] == [tag["id"]]
+    assert (body["is_blocked"], body["blocked_by_task_ids"]) == (True, [other["id"]])
+    assert body["depends_on_task_ids"] == [other["id"]]
+    assert (body["assigned_agent_id"], body["custom_field_values"]) == (None, {})
+    assert (await client.get(response.headers["location"])).json() == body
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"title": " "}, "/title"),
+        ({"status": "lost"}, "/status"),
+        ({"priority": "urgent"}, "/priority"),
+        ({"due_at": "soon"}, "/due_at"),
+        ({"tag_ids": [str(uuid4())]}, "/tag_ids"),
+        ({"tag_ids": ["x"]}, "/tag_ids/0"),
+        ({"depends_on_task_ids": [str(uuid4())]}, "/depends_on_task_ids"),
+        ({"assigned_agent_id": str(uuid4())}, "/assigned_agent_id"),
+        ({"custom_field_values": {"a": 1}}, "/custom_field_values"),
+    ],
+)
+async def test_field_that_does_not_fit_is_400_and_named(
+    client: httpx.AsyncClient, tasks_url: str, fields: dict[str, Any], pointer: str
+) -> None:
+    task = await create(client, tasks_url)
+    for response in (
+        await client.post(tasks_url, json={"title": "t", **fields}),
+        await patch(client, tasks_url, task, **fields),
+    ):
+        assert response.status_code == 400, response.text
+        assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+async def test_foreign_tags_and_tasks_cannot_be_referred_to(
+    client: httpx.AsyncClient, tasks_url: str, stranger: Stranger
+) -> None:
+    for fields in ({"tag_ids": [str(stranger.tag)]}, {"depends_on_task_ids": [str(stranger.task)]}):
+        assert (await client.post(tasks_url, json={"title": "t", **fields})).status_code == 400
+    second = (await client.post("/api/v1/boards", json={"name": "2", "slug": "two", "description": ""})).json()
+    elsewhere = await create(client, f"/api/v1/boards/{second['id']}/tasks")
+    response = await client.post(tasks_url, json={"title": "t", "depends_on_task_ids": [elsewhere["id"]]})
+    assert response.status_code == 400, "a task waits for tasks of its own board alone"
+    assert (await client.get(f"{tasks_url}/{elsewhere['id']}")).status_code == 404
+
+
+async def test_entering_progress_is_stamped(client: httpx.AsyncClient, tasks_url: str) -> None:
+    task = await create(client, tasks_url)
+    first = (await patch(client, tasks_url, task, status="in_progress")).json()["in_progress_at"]
+    assert first is not None
+    assert (await patch(client, tasks_url, task, title="new")).json()["in_progress_at"] == first
+    assert (await create(client, tasks_url, status="in_progress"))["in_progress_at"] is not None
+
+
+@pytest.mark.parametrize("status", ["in_progress", "review", "done"])
+async def test_blocked_task_cannot_move_on_until_what_it_waits_for_is_done(
+    client: httpx.AsyncClient, tasks_url: str, status: str
+) -> None:
+    first = await create(client, tasks_url, "first")
+    second = await create(client, tasks_url, "second", depends_on_task_ids=[first["id"]])
+    refused = await patch(client, tasks_url, second, status=status, title="renamed")
+    assert (refused.status_code, refused.json()["code"]) == (409, "task_blocked")
+    assert refused.json()["blocked_by_task_ids"] == [first["id"]]
+    assert (await client.get(f"{tasks_url}/{second['id']}")).json()["title"] == "second", "all or nothing"
+    created = await client.post(tasks_url, json={"title": "t", "status": status, "depends_on_task_ids": [first["id"]]})
+    assert created.json()["code"] == "task_blocked"
+    await patch(client, tasks_url, first, status="done")
+    assert (await patch(client, tasks_url, second, status=status)).json()["is_blocked"] is False
+
+
+async def test_dependencies_never_make_a_circle(client: httpx.AsyncClient, tasks_url: str) -> None:
+    a = await create(client, tasks_url, "a")
+    b = await create(client, tasks_url, "b", depends_on_task_ids=[a["id"]])
+    c = await create(client, tasks_url, "c", depends_on_task_ids=[b["id"]])
+    for target, depends_on in ((a, [c]), (a, [b]), (a, [a]), (b, [c])):
+        response = await patch(client, tasks_url, target, depends_on_task_ids=[task["id"] for task in depends_on])
+        assert (response.status_code, response.json()["code"]) == (409, "dependency_cycle")
+    assert (await patch(client, tasks_url, c, depends_on_task_ids=[a["id"], b["id"]])).status_code == 200
+    assert (await patch(client, tasks_url, c, depends_on_task_ids=[])).json()["depends_on_task_ids"] == []
+
+
+async def test_two_requests_that_together_would_make_a_circle_do_not(
+    client: httpx.AsyncClient, tasks_url: str, board: dict[str, Any], database_url: str
+) -> None:
+    a, b = await create(client, tasks_url, "a"), await create(client, tasks_url, "b")
+    with locked_row(database_url, "boards", board["id"]) as wait_for_waiters:
+        both = [
+            asyncio.create_task(patch(client, tasks_url, a, depends_on_task_ids=[b["id"]])),
+            asyncio.create_task(patch(client, tasks_url, b, depends_on_task_ids=[a["id"]])),
+        ]
+        await asyncio.to_thread(wait_for_waiters, 2)
+    assert sorted([response.status_code for response in await asyncio.gather(*both)]) == [200, 409]
+    assert query(database_url, "SELECT count(*) FROM task_dependencies") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [("require_review_before_done", "review_required"), ("require_approval_for_done", "approval_required")],
+)
+async def test_boards_rule_for_done_is_kept(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, rule: str, code: str
+) -> None:
+    await client.patch(f"/api/v1/boards/{board['id']}", json={rule: True})
+    task = await create(client, tasks_url)
+    refused = await patch(client, tasks_url, task, status="done")
+    assert (refused.status_code, refused.json()["code"]) == (409, code)
+    assert (await client.post(tasks_url, json={"title": "t", "status": "done"})).json()["code"] == code
+    if rule == "require_review_before_done":
+        await patch(client, tasks_url, task, status="review")
+        assert (await patch(client, tasks_url, task, status="done")).status_code == 200
+
+
+async def test_comment_for_review_may_come_with_the_change(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+) -> None:
+    await client.patch(f"/api/v1/boards/{board['id']}", json={"comment_required_for_review": True})
+    task = await create(client, tasks_url)
+    refused = await patch(client, tasks_url, task, status="review")
+    assert (refused.status_code, refused.json()["code"]) == (409, "comment_required")
+    assert (await patch(client, tasks_url, task, status="review", comment="ready")).status_code == 200
+    comments = (await client.get(f"{tasks_url}/{task['id']}/comments")).json()
+    assert [comment["message"] for comment in comments["items"]] == ["ready"]
+
+
+async def test_refused_change_stores_no_comment(client: httpx.AsyncClient, tasks_url: str) -> None:
+    first = await create(client, tasks_url)
+    second = await create(client, tasks_url, depends_on_task_ids=[first["id"]])
+    assert (await patch(client, tasks_url, second, status="done", comment="lost?")).status_code == 409
+    assert (await client.get(f"{tasks_url}/{second['id']}/comments")).json()["items"] == []
+
+
+async def test_comments_are_listed_oldest_first(client: httpx.AsyncClient, tasks_url: str) -> None:
+    task = await create(client, tasks_url)
+    url = f"{tasks_url}/{task['id']}/comments"
+    for message in ("one", "two", "three"):
+        response = await client.post(url, json={"message": message})
+        assert (response.status_code, response.json()["task_id"]) == (201, task["id"])
+    page = (await client.get(url, params={"limit": 2})).json()
+    rest = (await client.get(url, params={"limit": 2, "cursor": page["next_cursor"]})).json()
+    assert [c["message"] for c in page["items"] + rest["items"]] == ["one", "two", "three"]
+
+
+async def test_list_filters_by_status_and_assignment(client: httpx.AsyncClient, tasks_url: str) -> None:
+    for status in ("inbox", "in_progress", "review"):
+        await create(client, tasks_url, status, status=status)
+
+    async def titles(**params: Any) -> set[str]:
+        return {task["title"] for task in (await client.get(tasks_url, params=params)).json()["items"]}
+
+    assert await titles() == {"inbox", "in_progress", "review"}
+    assert await titles(status="review") == {"review"}
+    assert await titles(status="review,inbox") == {"review", "inbox"}
+    assert await titles(assigned_agent_id=str(uuid4())) == set()
+    assert await titles(unassigned=True) == {"inbox", "in_progress", "review"}
+    assert (await client.get(tasks_url, params={"status": "lost"})).json()["errors"][0]["pointer"] == "status"
+
+
+async def test_deleted_task_sets_free_what_waited_for_it(client: httpx.AsyncClient, tasks_url: str) -> None:
+    first = await create(client, tasks_url)
+    second = await create(client, tasks_url, depends_on_task_ids=[first["id"]])
+    assert (await client.delete(f"{tasks_url}/{first['id']}")).status_code == 204
+    assert (await client.get(f"{tasks_url}/{first['id']}")).status_code == 404
+    assert (await client.get(f"{tasks_url}/{second['id']}")).json()["is_blocked"] is False
+
+
+async def statements(app: Litestar, client: httpx.AsyncClient, url: str) -> int:
+    engine = app.plugins.get(DatabasePlugin).engine.sync_engine
+    seen: list[str] = []
+
+    def count(*args: Any) -> None:
+        seen.append(args[2])
+
+    event.listen(engine, "before_cursor_execute", count)
+    response = await client.get(url)
+    event.remove(engine, "before_cursor_execute", count)
+    assert response.status_code == 200
+    return len(seen)
+
+
+async def test_list_costs_the_same_number_of_statements_however_long(
+    app: Litestar, client: httpx.AsyncClient, tasks_url: str
+) -> None:
+    tags = [(await client.post("/api/v1/tags", json={"name": f"tag {n}"})).json()["id"] for n in range(3)]
+    first = await create(client, tasks_url, tag_ids=tags)
+    for url, costs in (
+        (tasks_url, 6),
+        (f"{tasks_url}/{first['id']}/comments", 5),
+        ("/api/v1/boards", 3),
+        ("/api/v1/tags", 4),
+        ("/api/v1/organizations/me/members", 4),
+        ("/api/v1/organizations/me/list", 2),
+    ):
+        assert await statements(app, client, url) == costs, url
+    previous = first
+    for n in range(49):
+        previous = await create(client, tasks_url, f"t{n}", tag_ids=tags, depends_on_task_ids=[previous["id"]])
+        await client.post(f"{tasks_url}/{first['id']}/comments", json={"message": "m"})
+        await client.post("/api/v1/tags", json={"name": f"further {n}"})
+    listed = (await client.get(tasks_url)).json()
+    assert len(listed["items"]) == 50
+    assert await statements(app, client, tasks_url) == 6
+    assert await statements(app, client, f"{tasks_url}/{first['id']}/comments") == 5
+    assert await statements(app, client, "/api/v1/tags") == 4
