@@ -28,8 +28,12 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
-    with acquire(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+    base = tmp_path_factory.getbasetemp()
+    # The workers of one run share one server.
+    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with acquire(root / "postgres", durable=False) as server:
         yield server.url
+        server.release(wait=True)
 
 
 @pytest.fixture(scope="session")

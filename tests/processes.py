@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -83,8 +83,10 @@ class Server:
         raise AssertionError(f"not ready (exit code {self.process.poll()}):\n{self.log}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """SIGINT as a terminal sends it, to the whole group; everything else to the one process."""
         if self.process.poll() is None:
-            self.process.send_signal(how)
+            send = os.killpg if how is signal.SIGINT else os.kill
+            send(self.process.pid, how)
         return self.process.wait(timeout=20)
 
 
@@ -103,13 +105,15 @@ def serving(
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
+            # A group of its own, so that Ctrl-C can be sent to all of it, as a terminal does.
+            start_new_session=True,
         )
     server = Server(process, port, log)
     try:
         yield server
     finally:
-        if process.poll() is None:
-            process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
