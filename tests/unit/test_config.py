@@ -21,7 +21,7 @@ def load(**environ: str) -> Settings:
 
 
 def in_every_case(*words: str) -> list[str]:
-    return [form for word in words for form in {word, word.upper(), word.capitalize(), f" {word} "}]
+    return [form for word in words for form in sorted({word, word.upper(), word.capitalize(), f" {word} "})]
 
 
 @pytest.mark.parametrize("text", in_every_case("true", "1", "yes", "on", "t", "y"))
