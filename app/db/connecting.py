@@ -4,6 +4,8 @@ import asyncio
 import socket
 import ssl
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import structlog
@@ -89,6 +91,16 @@ async def wait_for_database(settings: Settings, url: DatabaseURL) -> None:
         log.warning("waiting for the database", database=url.location, reason=failure.reason, seconds_left=round(left))
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+@asynccontextmanager
+async def connected(url: DatabaseURL) -> AsyncIterator[None]:
+    """Makes of a connection that cannot be had, or is lost, a DatabaseUnreachableError."""
+    try:
+        yield
+    except (OSError, DBAPIError) as exc:
+        failure = explain(exc)
+        raise DatabaseUnreachableError(f"The database {url.location} was lost: {failure.reason}.") from exc
 
 
 def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:

@@ -83,7 +83,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:  # noqa: ARG002 - Litestar's signature
         async with _in_thread(database(self.settings)) as url:
             if not _Prepared.by_command_line:
-                await init_db(self.settings, url)
+                await self._prepare(url)
             _Prepared.by_command_line = False
             self._engine = create_engine(self.settings, url)
             self._sessions.configure(bind=self._engine)
@@ -92,6 +92,13 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
                 yield
             finally:
                 await self._engine.dispose()
+
+    async def _prepare(self, url: DatabaseURL) -> None:
+        try:
+            await init_db(self.settings, url)
+        except DatabaseError as exc:
+            # Without what it came from: a server logs the whole of it, and the driver's part holds SQL.
+            raise type(exc)(str(exc)) from None
 
 
 @asynccontextmanager

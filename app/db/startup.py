@@ -10,7 +10,7 @@ from sqlalchemy import Connection, MetaData, Table
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
-from app.db.connecting import wait_for_database
+from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.config import has_revisions, scripts
@@ -35,7 +35,8 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
         return
     if settings.db_auto_migrate:
         log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
-    await _create_all(settings, url, directory)
+    async with connected(url):
+        await _create_all(settings, url, directory)
 
 
 async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDirectory) -> None:

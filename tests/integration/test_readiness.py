@@ -1,8 +1,7 @@
 """Health never touches the database; readiness does, and says what is wrong."""
 
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -62,13 +61,6 @@ async def test_missing_table_of_an_unmanaged_schema_is_503(settings: Settings, d
         response = await client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["code"] == "schema_behind"
-
-
-@pytest.fixture
-def silent_server() -> Iterator[int]:
-    """Accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """What start-up and the commands say of a database that cannot be reached."""
 
-import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import make_url
@@ -15,13 +13,6 @@ COMMANDS = [
     ("litestar", "database", "upgrade", "--no-prompt"),
     ("alembic", "upgrade", "head"),
 ]
-
-
-@pytest.fixture
-def silent_server() -> Iterator[int]:
-    """Accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

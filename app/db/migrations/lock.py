@@ -35,16 +35,16 @@ log = structlog.stdlib.get_logger(__name__)
 async def migration_lock(engine: AsyncEngine, wait: float) -> AsyncIterator[None]:
     """Holds the advisory lock for schema changes on a connection of its own; a holder that dies frees it.
 
+    `engine` must not pool: a connection that goes back to a pool keeps its session, and the lock with it.
+
     Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds it.
     """
     # Session lock, not transaction lock: CONCURRENTLY commits in the middle of a revision.
+    # The end of the session frees it, which also a connection that was lost in between comes to.
     async with engine.connect() as plain:
         connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
         await _acquire(connection, wait)
-        try:
-            yield
-        finally:
-            await connection.scalar(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK_KEY})
+        yield
 
 
 async def _acquire(connection: AsyncConnection, wait: float) -> None:
