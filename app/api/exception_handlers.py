@@ -106,13 +106,13 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
 
 
 def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
-    log.error("the database did not answer", error=type(exc).__name__, path=request.scope["path"])
+    log.error("the database did not answer", error=type(exc).__name__, **_where(request))
     return problem(request, *_UNAVAILABLE, headers={"Retry-After": _RETRY_AFTER_SECONDS})
 
 
 def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError) -> Response[dict[str, Any]]:  # noqa: ARG001
     """Nobody reads it; the change was rolled back."""
-    log.info("the client hung up: rolled back", method=request.method, path=request.scope["path"])
+    log.info("the client hung up: rolled back", **_where(request))
     return problem(request, HTTPStatus.BAD_REQUEST, "client_disconnected", "The client hung up.")
 
 
@@ -123,8 +123,13 @@ def on_deep_nesting(request: Request[Any, Any, Any], exc: RecursionError) -> Res
 
 
 def on_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
-    log.error("unexpected error", method=request.method, path=request.scope["path"], exc_info=exc)
+    log.error("unexpected error", **_where(request), exc_info=exc)
     return problem(request, AppError.status, AppError.code, AppError.default_detail)
+
+
+def _where(request: Request[Any, Any, Any]) -> dict[str, str]:
+    # The id by name: an error of a middleware is rendered outside the one that binds it for the log.
+    return {"method": request.method, "path": request.scope["path"], "request_id": request_id_of(request.scope)}
 
 
 def _dbapi_error(exc: BaseException) -> DBAPIError | None:
