@@ -34,7 +34,7 @@ class Banner(CLIPlugin):
         if self._token_was_made and token is not None:
             shown, origin = token.reveal(), f"kept in {local_token_file(self._settings)}"
         else:
-            shown, origin = "$LOCAL_AUTH_TOKEN", "the one that you set"
+            shown, origin = "$LOCAL_AUTH_TOKEN", "the one that you set: export it in the other terminal"
         return (
             f"\nPlimsoll\n"
             f"  API    {base}/api/v1\n"

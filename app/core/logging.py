@@ -63,7 +63,8 @@ def configure_logging(settings: Settings) -> None:
     # uvicorn brings handlers of its own; its records take our way instead.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [], True
+        logger.handlers, logger.propagate, logger.level = [], True, logging.NOTSET
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
 
 
 def _renderer(log_format: LogFormat) -> structlog.types.Processor:

@@ -42,17 +42,38 @@ _BY_SQLSTATE = {
     "57P03": ConnectFailure("the server is starting up or shutting down", retry=True),
 }
 _UNTRUSTED = ConnectFailure("the server's TLS certificate is not trusted", retry=False)
+_NO_TLS = ConnectFailure("the server offers no TLS, which sslmode demands", retry=False)
+_UNRESOLVED = ConnectFailure("the host name cannot be resolved", retry=True)
+_SILENT = ConnectFailure("the server accepts connections but does not answer", retry=True)
+_REFUSED = ConnectFailure("the connection was refused: nothing listens there", retry=True)
+_NO_SOCKET = ConnectFailure("there is no such socket: is the server running?", retry=True)
 # In this order: the first that fits; most are subclasses of OSError.
 _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     (TargetServerAttributeNotMatched, ConnectFailure("no host is what target_session_attrs asks for", retry=True)),
-    (socket.gaierror, ConnectFailure("the host name cannot be resolved", retry=True)),
+    (socket.gaierror, _UNRESOLVED),
     (ssl.SSLCertVerificationError, _UNTRUSTED),
     (ssl.SSLError, ConnectFailure("TLS could not be negotiated with the server", retry=False)),
-    (TimeoutError, ConnectFailure("the server accepts connections but does not answer", retry=True)),
-    (ConnectionRefusedError, ConnectFailure("the connection was refused: nothing listens there", retry=True)),
-    (FileNotFoundError, ConnectFailure("there is no such socket: is the server running?", retry=True)),
+    (TimeoutError, _SILENT),
+    (ConnectionRefusedError, _REFUSED),
+    (FileNotFoundError, _NO_SOCKET),
     (PermissionError, ConnectFailure("the socket may not be opened by this user", retry=False)),
     (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
+)
+# libpq, and so psycopg, tells of a failure to connect in words alone.
+_BY_WORDS = (
+    ("password authentication failed", _BY_SQLSTATE["28P01"]),
+    ("no pg_hba.conf entry", _BY_SQLSTATE["28000"]),
+    (" does not exist", _BY_SQLSTATE["3D000"]),
+    ("the database system is", _BY_SQLSTATE["57P03"]),
+    ("too many clients", _BY_SQLSTATE["53300"]),
+    ("certificate verify failed", _UNTRUSTED),
+    ("does not support SSL", _NO_TLS),
+    ("rejected SSL upgrade", _NO_TLS),
+    ("Connection refused", _REFUSED),
+    ("No such file or directory", _NO_SOCKET),
+    ("resolve host", _UNRESOLVED),
+    ("translate host name", _UNRESOLVED),
+    ("timeout", _SILENT),
 )
 _UNKNOWN = ConnectFailure("the connection could not be made", retry=True)
 
@@ -68,8 +89,10 @@ def explain(exc: BaseException) -> ConnectFailure:
         state = getattr(link, "sqlstate", None)
         if state in _BY_SQLSTATE:
             return _BY_SQLSTATE[state]
-    if any("rejected SSL upgrade" in str(link) for link in chain):
-        return ConnectFailure("the server offers no TLS, which sslmode demands", retry=False)
+    text = " ".join(str(link) for link in chain)
+    for words, failure in _BY_WORDS:
+        if words in text:
+            return failure
     for kind, failure in _BY_TYPE:
         if any(isinstance(link, kind) for link in chain):
             return failure
@@ -86,10 +109,11 @@ async def wait_for_database(settings: Settings, url: DatabaseURL) -> None:
     engine = create_unpooled_engine(url, settings.db_connect_timeout)
     while (failure := await _try_once(engine, deadline)) is not None:
         left = deadline - time.monotonic()
-        if not failure.retry or left <= 0:
+        # Not one more attempt in the little that is left: it would only be cut off, and hide the reason.
+        if not failure.retry or left <= pause:
             raise DatabaseUnreachableError(_message(url, failure, settings.db_connect_timeout))
         log.warning("waiting for the database", database=url.location, reason=failure.reason, seconds_left=round(left))
-        await asyncio.sleep(min(pause, left))
+        await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from app.db.plugin import DatabasePlugin
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import locked_row, query
+from tests.migrations.conftest import holding, query
 
 
 async def create(client: httpx.AsyncClient, url: str, title: str = "task", **fields: Any) -> dict[str, Any]:
@@ -128,7 +128,7 @@ async def test_two_requests_that_together_would_make_a_circle_do_not(
     client: httpx.AsyncClient, tasks_url: str, board: dict[str, Any], database_url: str
 ) -> None:
     a, b = await create(client, tasks_url, "a"), await create(client, tasks_url, "b")
-    with locked_row(database_url, "boards", board["id"]) as wait_for_waiters:
+    with holding(database_url, "SELECT FROM boards WHERE id = :id FOR UPDATE", id=board["id"]) as wait_for_waiters:
         both = [
             asyncio.create_task(patch(client, tasks_url, a, depends_on_task_ids=[b["id"]])),
             asyncio.create_task(patch(client, tasks_url, b, depends_on_task_ids=[a["id"]])),
@@ -198,6 +198,17 @@ async def test_list_filters_by_status_and_assignment(client: httpx.AsyncClient, 
     assert await titles(assigned_agent_id=str(uuid4())) == set()
     assert await titles(unassigned=True) == {"inbox", "in_progress", "review"}
     assert (await client.get(tasks_url, params={"status": "lost"})).json()["errors"][0]["pointer"] == "status"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_task_that_somebody_deletes_meanwhile_is_gone(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str, method: str
+) -> None:
+    task = await create(client, tasks_url)
+    with holding(database_url, "DELETE FROM tasks WHERE id = :id", id=task["id"]) as wait_for_a_waiter:
+        late = asyncio.create_task(client.request(method, f"{tasks_url}/{task['id']}", json={"title": "late"}))
+        await asyncio.to_thread(wait_for_a_waiter)
+    assert (await late).status_code == 404
 
 
 async def test_deleted_task_sets_free_what_waited_for_it(client: httpx.AsyncClient, tasks_url: str) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.conftest import TOKEN
-from tests.migrations.conftest import applied, locked_table, query
+from tests.migrations.conftest import applied, holding, query
 from tests.processes import BIN, ROOT, copied_checkout, environment, run, serving
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -83,7 +83,7 @@ def test_sigterm_lets_the_request_in_flight_finish(database_url: str, tmp_path: 
             body = {"name": "Late", "slug": "late", "description": ""}
             answers.append(httpx.post(f"{server.url}/api/v1/boards", json=body, headers=headers, timeout=20))
 
-        with locked_table(database_url, "boards") as wait_for_a_waiter:
+        with holding(database_url, "LOCK TABLE boards IN ACCESS EXCLUSIVE MODE") as wait_for_a_waiter:
             request = threading.Thread(target=create)
             request.start()
             wait_for_a_waiter()

@@ -1,6 +1,7 @@
 """What start-up and the commands say of a database that cannot be reached."""
 
 import time
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -74,3 +75,24 @@ def test_wrong_password_is_not_waited_for() -> None:
     assert "user and password" in result.stderr
     assert "waiting" not in result.stderr
     assert "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"database": "no_such_harbour"}, "no database of this name"),
+        ({"host": "127.0.0.1", "port": 1}, "refused"),
+        ({"host": "no-such-host.invalid"}, "cannot be resolved"),
+    ],
+)
+def test_reason_is_named_whatever_the_driver(
+    database_url: str, driver: str, change: dict[str, Any], reason: str
+) -> None:
+    url = make_url(database_url).set(drivername=driver, **change)
+    if "host" in change:
+        url = url.set(query={})
+    env = environment(DATABASE_URL=url.render_as_string(hide_password=False), DB_CONNECT_TIMEOUT="1.5")
+    result = run("alembic", "current", env=env)
+    assert result.returncode == 4
+    assert reason in result.stderr.splitlines()[-1]

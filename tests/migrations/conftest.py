@@ -40,40 +40,25 @@ def applied(url: str) -> list[str]:
 
 
 @contextmanager
-def locked_table(url: str, table: str) -> Iterator[Callable[[], None]]:
-    """Holds an exclusive lock on the table; yields a function that returns once somebody waits for it."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    waiters = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = cast(:table AS regclass)")
-    with engine.connect() as connection, connection.begin():
-        connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+def holding(url: str, statement: str, **values: object) -> Iterator[Callable[..., None]]:
+    """Runs the statement and keeps its locks until the end, when it is committed.
 
-        def wait() -> None:
-            for _ in range(1000):
-                if connection.scalar(waiters, {"table": table}):
-                    return
-                connection.scalar(text("SELECT pg_sleep(0.01)"))
-            raise AssertionError(f"nobody waits for {table}")
-
-        yield wait
-
-
-@contextmanager
-def locked_row(url: str, table: str, row_id: str) -> Iterator[Callable[[int], None]]:
-    """Holds a lock on one row; yields a function that returns once so many transactions wait for it."""
+    Yields a function that returns once so many transactions wait for a lock.
+    """
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
     waiters = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     with engine.connect() as connection, connection.begin():
-        connection.execute(text(f"SELECT FROM {table} WHERE id = :id FOR UPDATE"), {"id": row_id})
+        connection.execute(text(statement), values)
 
-        def wait(count: int) -> None:
+        def wait(count: int = 1) -> None:
             for _ in range(1000):
                 # What pg_stat_activity shows stays as it is for the length of a transaction, unless cleared.
                 connection.execute(text("SELECT pg_stat_clear_snapshot()"))
                 if (connection.scalar(waiters) or 0) >= count:
                     return
                 connection.scalar(text("SELECT pg_sleep(0.01)"))
-            raise AssertionError(f"fewer than {count} wait for the row")
+            raise AssertionError(f"fewer than {count} wait for a lock")
 
         yield wait

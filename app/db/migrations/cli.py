@@ -83,8 +83,8 @@ _sql = click.option("--sql", is_flag=True, help="Print the SQL on standard outpu
 def upgrade(ctx: click.Context, revision: str, sql: bool, no_prompt: bool) -> None:
     """Apply the revisions up to REVISION (default: head).
 
-    Exit codes: 0 applied or nothing to do; 1 declined, or no such revision; 3 a revision failed and was rolled back;
-    4 the database cannot be reached.
+    Exit codes: 0 applied or nothing to do; 1 declined; 2 a wrong setting or option; 3 a revision failed and was rolled
+    back, or is not known; 4 the database cannot be reached.
     """
     if not sql:
         _confirm(f"Upgrade the database to {revision}?", no_prompt)

@@ -2,7 +2,7 @@
 
 Revision: 1d9c6f0b7a31
 Revises:
-Created: 2026-11-23 09:00:00+00:00
+Created: 2026-11-23 02:00:00+00:00
 """
 
 import sqlalchemy as sa

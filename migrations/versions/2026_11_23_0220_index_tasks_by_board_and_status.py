@@ -2,7 +2,7 @@
 
 Revision: 8f3d1c7e2b64
 Revises: 5b2e8a4c9d17
-Created: 2026-11-23 09:20:00+00:00
+Created: 2026-11-23 02:20:00+00:00
 """
 
 from alembic import op

@@ -2,7 +2,7 @@
 
 Revision: a47e5d20c8f9
 Revises: 8f3d1c7e2b64
-Created: 2026-11-23 09:30:00+00:00
+Created: 2026-11-23 02:30:00+00:00
 """
 
 import sqlalchemy as sa

@@ -2,7 +2,7 @@
 
 Revision: c61b9e83f5d2
 Revises: a47e5d20c8f9
-Created: 2026-11-23 09:40:00+00:00
+Created: 2026-11-23 02:40:00+00:00
 """
 
 import sqlalchemy as sa

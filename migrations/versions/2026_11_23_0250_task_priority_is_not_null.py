@@ -2,7 +2,7 @@
 
 Revision: e92f4a6d1b80
 Revises: c61b9e83f5d2
-Created: 2026-11-23 09:50:00+00:00
+Created: 2026-11-23 02:50:00+00:00
 """
 
 from alembic import op

@@ -2,7 +2,7 @@
 
 Revision: 5b2e8a4c9d17
 Revises: 1d9c6f0b7a31
-Created: 2026-11-23 09:10:00+00:00
+Created: 2026-11-23 02:10:00+00:00
 """
 
 import sqlalchemy as sa
