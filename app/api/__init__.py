@@ -5,6 +5,7 @@ from litestar.types import ControllerRouterHandler
 
 from app.api.auth import AuthMiddleware
 from app.api.boards import BoardController
+from app.api.body import JsonRequest
 from app.api.health import health, healthz, readyz
 from app.api.openapi import swagger_assets
 from app.api.organizations import OrganizationController
@@ -18,5 +19,10 @@ _CONTROLLERS = (UserController, OrganizationController, BoardController, TaskCon
 
 def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     """Everything that is served; what is under /api/v1 needs a token."""
-    api = Router("/api/v1", route_handlers=_CONTROLLERS, middleware=[AuthMiddleware(settings)])
+    api = Router(
+        "/api/v1",
+        route_handlers=_CONTROLLERS,
+        middleware=[AuthMiddleware(settings)],
+        request_class=JsonRequest,
+    )
     return [health, healthz, readyz, api, swagger_assets()]

@@ -22,7 +22,7 @@ class BoardController(Controller):
     path = "/boards"
     tags = ("boards",)
 
-    @get(operation_id="list_boards", summary="List the boards that you may read", responses=problems(400, 404))
+    @get(operation_id="list_boards", summary="List the boards that you may read", responses=problems(404))
     async def list_all(
         self,
         request: CallerRequest,
@@ -36,7 +36,7 @@ class BoardController(Controller):
         found = nothing if board_group_id else await BoardRepository(session=db_session).page(member, window)
         return page_response(request, window, found, _read)
 
-    @post(operation_id="create_board", summary="Create a board", responses=problems(400, 403, 404, 409))
+    @post(operation_id="create_board", summary="Create a board", responses=problems(403, 404, 409))
     async def create(
         self, request: CallerRequest, data: JSONBody[BoardCreate], db_session: Session
     ) -> Response[BoardRead]:
@@ -52,7 +52,7 @@ class BoardController(Controller):
     async def read(self, request: CallerRequest, board_id: PathId, db_session: Session) -> BoardRead:
         return _read(await open_board(db_session, request.user.member, board_id))
 
-    @patch("/{board_id:uuid}", operation_id="update_board", summary="Change it", responses=problems(400, 403, 404, 409))
+    @patch("/{board_id:uuid}", operation_id="update_board", summary="Change it", responses=problems(403, 404, 409))
     async def update(
         self,
         request: CallerRequest,
@@ -75,7 +75,7 @@ class BoardController(Controller):
     )
     async def remove(self, request: CallerRequest, board_id: PathId, db_session: Session) -> None:
         board = await open_board(db_session, request.user.member, board_id, write=True)
-        await BoardRepository(session=db_session).delete(board.id)
+        await BoardRepository(session=db_session).remove(board.id)
 
 
 def _read(board: Board) -> BoardRead:

@@ -16,7 +16,9 @@ _MEANINGS = {
 
 
 def problems(*statuses: int) -> dict[int, Any]:
-    """The `responses` of a handler: 401 always, since every operation needs a token."""
+    """The `responses` of a handler: 401 always, since every operation needs a token, and 400, which Litestar would
+    otherwise describe in a form of its own wherever a path has a parameter.
+    """
     return {
         status: ResponseSpec(
             ProblemDetails,
@@ -24,5 +26,5 @@ def problems(*statuses: int) -> dict[int, Any]:
             description=_MEANINGS[status],
             media_type="application/problem+json",
         )
-        for status in sorted({401, *statuses})
+        for status in sorted({400, 401, *statuses})
     }

@@ -6,22 +6,25 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
+from advanced_alchemy.exceptions import NotFoundError as RowNotFoundError
 from advanced_alchemy.exceptions import RepositoryError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 
 from app.api.request_id import request_id_of
-from app.core.errors import AppError, FieldProblem
+from app.core.errors import AppError, FieldProblem, NotFoundError
 from app.db.session import ClientDisconnectedError
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "2"
 # msgspec ends what it says with the place: "Expected `str`, got `int` - at `$.title`".
 _PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>[^`]*)`")
+# Where the place is the object around it, what it says starts with the field; so does what a shape of ours says.
+_FIELD = re.compile(r"^(?:Object (?:contains unknown|missing required) field )?`(?P<field>[^`]*)`")
 
 # SQLSTATEs, or their two-character classes, that have a meaning for a client (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
@@ -116,10 +119,9 @@ def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError)
     return problem(request, HTTPStatus.BAD_REQUEST, "client_disconnected", "The client hung up.")
 
 
-def on_deep_nesting(request: Request[Any, Any, Any], exc: RecursionError) -> Response[dict[str, Any]]:  # noqa: ARG001
-    """The decoder's answer to JSON that is nested by the thousand."""
-    errors = (FieldProblem("", "It is nested too deeply."),)
-    return problem(request, HTTPStatus.BAD_REQUEST, "validation_error", "The request is not valid.", errors=errors)
+def on_gone(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:  # noqa: ARG001
+    """The row was there when the request came, and another request deleted it before this one could change it."""
+    return on_app_error(request, NotFoundError())
 
 
 def on_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
@@ -161,22 +163,24 @@ def _of_parameter(item: dict[str, Any]) -> FieldProblem:
 def _of_body(message: str, key: str = "") -> FieldProblem:
     match = _PLACE.match(message)
     detail, path = (match["detail"], match["path"] or "") if match else (message, "")
-    place = path or (f".{key}" if key else "")
+    # `[...]` is a key that msgspec does not name: the pointer ends before it.
+    place = (path or (f".{key}" if key else "")).partition("[...]")[0]
     pointer = re.sub(r"[.\[]+", "/", place.replace("]", ""))
-    if unknown := _UNKNOWN_FIELD.search(detail):
-        pointer = f"{pointer}/{unknown['field']}"
+    if field := _FIELD.match(detail):
+        pointer += "/" + field["field"].replace("~", "~0").replace("/", "~1")
     return FieldProblem(pointer, detail)
 
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     AppError: on_app_error,
     HTTPException: on_http_exception,
+    RowNotFoundError: on_gone,
+    StaleDataError: on_gone,
     RepositoryError: on_database_error,
     IntegrityError: on_database_error,
     DBAPIError: on_database_error,
     PoolTimeoutError: on_unavailable,
     OSError: on_unavailable,
-    RecursionError: on_deep_nesting,
     ClientDisconnectedError: on_disconnect,
     HTTPStatus.INTERNAL_SERVER_ERROR.value: on_unexpected,
 }

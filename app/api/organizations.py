@@ -32,13 +32,13 @@ class OrganizationController(Controller):
     @post(
         operation_id="create_organization",
         summary="Create an organization, and make it active",
-        responses=problems(400),
+        responses=problems(),
     )
     async def create(
         self, request: CallerRequest, data: JSONBody[OrganizationCreate], db_session: Session
     ) -> Response[OrganizationRead]:
         repository = OrganizationRepository(session=db_session)
-        stored = await repository.create_owned(Organization(name=data.name.strip()), request.user.user.id)
+        stored = await repository.create_owned(Organization(name=data.name), request.user.user.id)
         return Response(
             to_shape(OrganizationRead, stored), headers={"Location": "/api/v1/organizations/me"}, status_code=201
         )
@@ -54,7 +54,7 @@ class OrganizationController(Controller):
             for organization, role in found
         ]
 
-    @patch("/me/active", operation_id="set_active_organization", summary="Switch", responses=problems(400, 404))
+    @patch("/me/active", operation_id="set_active_organization", summary="Switch", responses=problems(404))
     async def switch(
         self,
         request: CallerRequest,
@@ -77,7 +77,7 @@ class OrganizationController(Controller):
     async def read_own_member(self, request: CallerRequest, db_session: Session) -> OrganizationMemberRead:
         return await _member(db_session, request.user.member, request.user.member.id)
 
-    @get("/me/members", operation_id="list_members", summary="List the members", responses=problems(400, 404))
+    @get("/me/members", operation_id="list_members", summary="List the members", responses=problems(404))
     async def list_members(
         self, request: CallerRequest, window: PageWindow, db_session: Session
     ) -> Response[Page[OrganizationMemberRead]]:

@@ -23,7 +23,7 @@ class TagController(Controller):
     path = "/tags"
     tags = ("tags",)
 
-    @get(operation_id="list_tags", summary="List the tags", responses=problems(400, 404))
+    @get(operation_id="list_tags", summary="List the tags", responses=problems(404))
     async def list_all(
         self, request: CallerRequest, window: PageWindow, db_session: Session
     ) -> Response[Page[TagRead]]:
@@ -32,7 +32,7 @@ class TagController(Controller):
         counts = await repository.task_counts([tag.id for tag in found.rows])
         return page_response(request, window, found, lambda tag: _read(tag, counts.get(tag.id, 0)))
 
-    @post(operation_id="create_tag", summary="Create a tag", responses=problems(400, 404, 409))
+    @post(operation_id="create_tag", summary="Create a tag", responses=problems(404, 409))
     async def create(self, request: CallerRequest, data: JSONBody[TagCreate], db_session: Session) -> Response[TagRead]:
         fields = {**data.sent(), "slug": data.slug or _slug_of(data.name), "color": _bare(data.color)}
         tag = Tag(organization_id=request.user.member.organization_id, **fields)
@@ -43,7 +43,7 @@ class TagController(Controller):
     async def read(self, request: CallerRequest, tag_id: PathId, db_session: Session) -> TagRead:
         return await _counted(db_session, await _find(db_session, request, tag_id))
 
-    @patch("/{tag_id:uuid}", operation_id="update_tag", summary="Change a tag", responses=problems(400, 404, 409))
+    @patch("/{tag_id:uuid}", operation_id="update_tag", summary="Change a tag", responses=problems(404, 409))
     async def update(
         self, request: CallerRequest, tag_id: PathId, data: JSONBody[TagUpdate], db_session: Session
     ) -> TagRead:
@@ -58,7 +58,7 @@ class TagController(Controller):
     @delete("/{tag_id:uuid}", operation_id="delete_tag", summary="Delete a tag", responses=problems(404))
     async def remove(self, request: CallerRequest, tag_id: PathId, db_session: Session) -> None:
         tag = await _find(db_session, request, tag_id)
-        await TagRepository(session=db_session).delete(tag.id)
+        await TagRepository(session=db_session).remove(tag.id)
 
 
 async def _find(session: AsyncSession, request: CallerRequest, tag_id: UUID) -> Tag:

@@ -25,7 +25,7 @@ class TaskController(Controller):
     path = "/boards/{board_id:uuid}/tasks"
     tags = ("tasks",)
 
-    @get(operation_id="list_tasks", summary="List the tasks of a board", responses=problems(400, 404))
+    @get(operation_id="list_tasks", summary="List the tasks of a board", responses=problems(404))
     async def list_all(
         self,
         request: CallerRequest,
@@ -43,7 +43,7 @@ class TaskController(Controller):
         views = await Tasks(db_session, board).views(found.rows)
         return page_response(request, window, found._replace(rows=views), _read)
 
-    @post(operation_id="create_task", summary="Create a task", responses=problems(400, 403, 404, 409))
+    @post(operation_id="create_task", summary="Create a task", responses=problems(403, 404, 409))
     async def create(
         self,
         request: CallerRequest,
@@ -61,7 +61,7 @@ class TaskController(Controller):
         board = await open_board(db_session, request.user.member, board_id)
         return _read(await Tasks(db_session, board).view(task_id))
 
-    @patch("/{task_id:uuid}", operation_id="update_task", summary="Change it", responses=problems(400, 403, 404, 409))
+    @patch("/{task_id:uuid}", operation_id="update_task", summary="Change it", responses=problems(403, 404, 409))
     async def update(
         self,
         request: CallerRequest,
@@ -77,9 +77,7 @@ class TaskController(Controller):
     async def remove(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> None:
         await (await _writable(db_session, request, board_id)).delete(task_id)
 
-    @get(
-        "/{task_id:uuid}/comments", operation_id="list_comments", summary="List comments", responses=problems(400, 404)
-    )
+    @get("/{task_id:uuid}/comments", operation_id="list_comments", summary="List comments", responses=problems(404))
     async def list_comments(
         self,
         request: CallerRequest,
@@ -94,9 +92,7 @@ class TaskController(Controller):
         found = await TaskCommentRepository(session=db_session).page(task.id, window)
         return page_response(request, window, found, _read_comment)
 
-    @post(
-        "/{task_id:uuid}/comments", operation_id="create_comment", summary="Comment", responses=problems(400, 403, 404)
-    )
+    @post("/{task_id:uuid}/comments", operation_id="create_comment", summary="Comment", responses=problems(403, 404))
     async def create_comment(
         self,
         request: CallerRequest,

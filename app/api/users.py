@@ -19,7 +19,7 @@ class UserController(Controller):
     async def read(self, request: CallerRequest, db_session: Session) -> UserRead:  # noqa: ARG002
         return _read(request.user.user)
 
-    @patch(operation_id="update_me", summary="Change yourself", responses=problems(400))
+    @patch(operation_id="update_me", summary="Change yourself", responses=problems())
     async def update(self, request: CallerRequest, data: JSONBody[UserUpdate], db_session: Session) -> UserRead:
         user = request.user.user
         for name, value in data.sent().items():

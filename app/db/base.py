@@ -35,7 +35,8 @@ class Base(BasicAttributes, DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text,
         datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB,
+        # None is SQL's NULL, not JSON's null.
+        dict[str, Any]: JSONB(none_as_null=True),
     }
 
 

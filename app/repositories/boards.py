@@ -3,12 +3,12 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import aliased
 
-from app.core.errors import ConflictError
+from app.core.errors import ConflictError, NotFoundError
 from app.models import Board, BoardAccess, OrganizationMember, Role
+from app.repositories.base import Repository
 from app.repositories.constraints import translating
 from app.repositories.keyset import Ordering, Slice, Window, read_slice
 
@@ -27,7 +27,7 @@ class OpenBoard(NamedTuple):
     may_write: bool
 
 
-class BoardRepository(SQLAlchemyAsyncRepository[Board]):
+class BoardRepository(Repository[Board]):
     model_type = Board
 
     async def store(self, board: Board) -> Board:
@@ -56,9 +56,14 @@ class BoardRepository(SQLAlchemyAsyncRepository[Board]):
         return OpenBoard(row[0], _reaches_all(member) or member.all_boards_write or bool(row[1]))
 
     async def lock(self, board_id: UUID) -> None:
-        """Until the transaction ends, nobody else changes what the board's tasks wait for."""
-        statement = select(Board.id).where(Board.id == board_id).with_for_update(key_share=True)
-        await self.session.execute(statement)
+        """Until the transaction ends, nobody else changes what the board's tasks wait for, nor the board's rules.
+
+        Whoever had to wait sees the rules as they are by then. Raises NotFoundError where the board is gone by then.
+        """
+        statement = select(Board).where(Board.id == board_id).with_for_update(key_share=True)
+        fresh = await self.session.scalars(statement.execution_options(populate_existing=True))
+        if fresh.one_or_none() is None:
+            raise NotFoundError
 
 
 def _reaches_all(member: OrganizationMember) -> bool:

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.models import Organization, OrganizationMember, Role, User
+from app.repositories.base import Repository
 from app.repositories.keyset import Ordering, Slice, Window, read_slice
 
 _MEMBERS = Ordering("members", OrganizationMember.created_at, OrganizationMember.id, newest_first=False)
 _WHOLE = (joinedload(OrganizationMember.user), selectinload(OrganizationMember.board_access))
 
 
-class OrganizationRepository(SQLAlchemyAsyncRepository[Organization]):
+class OrganizationRepository(Repository[Organization]):
     model_type = Organization
 
     async def create_owned(self, organization: Organization, user_id: UUID) -> Organization:
@@ -73,7 +73,7 @@ class OrganizationRepository(SQLAlchemyAsyncRepository[Organization]):
         await self.session.execute(delete(Organization).where(Organization.id.in_(organization_ids)))
 
 
-class MemberRepository(SQLAlchemyAsyncRepository[OrganizationMember]):
+class MemberRepository(Repository[OrganizationMember]):
     model_type = OrganizationMember
 
     async def page(self, organization_id: UUID, window: Window) -> Slice:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import func, select
 
 from app.models import Tag, TaskTag
+from app.repositories.base import Repository
 from app.repositories.boards import SlugTakenError
 from app.repositories.constraints import translating
 from app.repositories.keyset import Ordering, Slice, Window, read_slice
@@ -14,7 +14,7 @@ from app.repositories.keyset import Ordering, Slice, Window, read_slice
 _ORDER = Ordering("tags", Tag.created_at, Tag.id)
 
 
-class TagRepository(SQLAlchemyAsyncRepository[Tag]):
+class TagRepository(Repository[Tag]):
     model_type = Tag
 
     async def store(self, tag: Tag) -> Tag:

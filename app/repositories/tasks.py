@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import delete, false, insert, select
 
 from app.models import Tag, Task, TaskComment, TaskDependency, TaskStatus, TaskTag
+from app.repositories.base import Repository
 from app.repositories.keyset import Ordering, Slice, Window, read_slice
 
 _TASKS = Ordering("tasks", Task.created_at, Task.id)
@@ -33,7 +33,7 @@ class TaskDetails:
     tags: list[Tag] = field(default_factory=list)
 
 
-class TaskRepository(SQLAlchemyAsyncRepository[Task]):
+class TaskRepository(Repository[Task]):
     model_type = Task
 
     async def page(self, board_id: UUID, wanted: TaskFilter, window: Window) -> Slice:
@@ -111,7 +111,7 @@ class TaskRepository(SQLAlchemyAsyncRepository[Task]):
             await self.session.execute(insert(TaskTag), [{"task_id": task_id, "tag_id": tag} for tag in tag_ids])
 
 
-class TaskCommentRepository(SQLAlchemyAsyncRepository[TaskComment]):
+class TaskCommentRepository(Repository[TaskComment]):
     model_type = TaskComment
 
     async def page(self, task_id: UUID, window: Window) -> Slice:

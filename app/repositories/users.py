@@ -1,13 +1,13 @@
 """Users, and the one query that signs a request in."""
 
-from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.models import OrganizationMember, User
+from app.repositories.base import Repository
 
 
-class UserRepository(SQLAlchemyAsyncRepository[User]):
+class UserRepository(Repository[User]):
     model_type = User
 
     async def find_with_membership(self, subject: str) -> tuple[User, OrganizationMember | None] | None:

@@ -6,34 +6,56 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-# PostgreSQL cannot store NUL in a text, so that none may hold it.
-_NO_NUL = r"\A[^\x00]*\Z"
-_NOT_BLANK = r"\A[^\x00]*[^\x00\s][^\x00]*\Z"
+# Patterns stand in the OpenAPI document too, where ECMAScript's rules hold: it has no \A and no \Z, and Python's $
+# would let a line break follow. `(?![\s\S])` is the end of the text in both.
+_END = r"(?![\s\S])"
 
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NOT_BLANK)]
-Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=_NOT_BLANK)]
-Message = Annotated[str, Meta(min_length=1, max_length=20_000, pattern=_NOT_BLANK)]
-ShortText = Annotated[str, Meta(max_length=200, pattern=_NO_NUL)]
-LongText = Annotated[str, Meta(max_length=20_000, pattern=_NO_NUL)]
-Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\A[a-z0-9]+(-[a-z0-9]+)*\Z")]
-Color = Annotated[str, Meta(pattern=r"\A#?[0-9A-Fa-f]{6}\Z", description="RRGGBB, with or without #.")]
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
+Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
+Message = Annotated[str, Meta(min_length=1, max_length=20_000, pattern=r"\S")]
+ShortText = Annotated[str, Meta(max_length=200)]
+LongText = Annotated[str, Meta(max_length=20_000)]
+Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{_END}")]
+Color = Annotated[str, Meta(pattern=rf"^#?[0-9A-Fa-f]{{6}}{_END}", description="RRGGBB, with or without #.")]
 Moment = Annotated[datetime, Meta(tz=True)]
+
+# Of these, white space around them is not kept.
+_STRIPPED = frozenset({"name", "title"})
+_MAX_DEPTH = 32
 
 
 class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of what clients send; an unknown field is an error, since it is most often a misspelt one."""
 
     def __post_init__(self) -> None:
-        """Times are kept as UTC. msgspec makes a ValueError here a validation error."""
+        """What no type says. msgspec makes a ValueError here a validation error; its text starts with the field."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
+            if problem := _unfit(value):
+                raise ValueError(f"`{name}` {problem}")
             if isinstance(value, datetime):
-                try:
-                    setattr(self, name, value.astimezone(UTC))
-                except OverflowError:
-                    raise ValueError(f"`{name}` is outside the years 1 to 9999 in UTC") from None
+                setattr(self, name, value.astimezone(UTC))
+            elif isinstance(value, str) and name in _STRIPPED:
+                setattr(self, name, value.strip())
 
     def sent(self) -> dict[str, object]:
         """The fields that were sent, in an update: null included, what is unset left out."""
         every = {name: getattr(self, name) for name in self.__struct_fields__}
         return {name: value for name, value in every.items() if value is not msgspec.UNSET}
+
+
+def _unfit(value: object, depth: int = 0) -> str | None:
+    """Why PostgreSQL, or a time in UTC, could not hold this; JSON is looked through to its leaves, keys included."""
+    if isinstance(value, str) and "\x00" in value:
+        return "holds the character U+0000"
+    if isinstance(value, datetime):
+        try:
+            value.astimezone(UTC)
+        except OverflowError:
+            return "is outside the years 1 to 9999 in UTC"
+    if isinstance(value, dict | list):
+        if depth == _MAX_DEPTH:
+            return f"is nested more than {_MAX_DEPTH} deep"
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        return next((problem for item in inner if (problem := _unfit(item, depth + 1))), None)
+    return None

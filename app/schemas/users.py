@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.fields import LongText, Request, ShortText
+from app.schemas.fields import LongText, Name, Request, ShortText
 
 
 class UserRead(msgspec.Struct, kw_only=True):
@@ -21,7 +21,7 @@ class UserRead(msgspec.Struct, kw_only=True):
 
 
 class UserUpdate(Request):
-    name: ShortText | UnsetType | None = UNSET
+    name: Name | UnsetType | None = UNSET
     preferred_name: ShortText | UnsetType | None = UNSET
     pronouns: ShortText | UnsetType | None = UNSET
     timezone: ShortText | UnsetType | None = UNSET

@@ -15,6 +15,8 @@ from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskRepos
 from app.services.boards import UnknownReferenceError
 
 _NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.DONE})
+# Fields of a change that reads what it depends on, and that is therefore made under the board's lock.
+_ONE_AT_A_TIME = frozenset({"status", "depends_on_task_ids", "tag_ids"})
 # Fields of a change that are not columns of the task.
 _ELSEWHERE = frozenset(
     {"depends_on_task_ids", "tag_ids", "comment", "assigned_agent_id", "custom_field_values", "created_by_user_id"}
@@ -59,7 +61,7 @@ class TaskView(NamedTuple):
 
 
 class Tasks:
-    """The tasks of a board that the caller has opened. Dependencies and statuses change one at a time in a board."""
+    """The tasks of a board that the caller has opened; their dependencies, tags and statuses change one at a time."""
 
     def __init__(self, session: AsyncSession, board: Board) -> None:
         self._board = board
@@ -106,7 +108,7 @@ class Tasks:
     async def update(self, task_id: UUID, changes: dict[str, Any], user_id: UUID) -> TaskView:
         """Raises DependencyCycleError, TaskBlockedError and the errors of the board's rules."""
         _refuse_what_does_not_exist(changes)
-        if {"status", "depends_on_task_ids"} & changes.keys():
+        if _ONE_AT_A_TIME & changes.keys():
             await self._boards.lock(self._board.id)
         task = await self.find(task_id)
         await self._change_references(task, changes)
@@ -124,8 +126,7 @@ class Tasks:
 
     async def delete(self, task_id: UUID) -> None:
         task = await self.find(task_id)
-        await self._tasks.session.delete(task)
-        await self._tasks.session.flush()
+        await self._tasks.remove(task.id)
 
     async def _change_references(self, task: Task, changes: dict[str, Any]) -> None:
         depends_on, tag_ids = _unique(changes.get("depends_on_task_ids")), _unique(changes.get("tag_ids"))

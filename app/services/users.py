@@ -21,4 +21,4 @@ async def delete_user(session: AsyncSession, user: User) -> None:
     if any(owners == 0 for _, owners in others.values()):
         raise LastOwnerError
     await organizations.delete_all([organization for organization in owned if organization not in others])
-    await UserRepository(session=session).delete(user.id)
+    await UserRepository(session=session).remove(user.id)

@@ -31,6 +31,7 @@ BOARDS = "/api/v1/boards"
         ("POST", BOARDS, {"content": b""}, 400, "validation_error"),
         ("POST", BOARDS, {"content": b"\xff\xfe"}, 400, "validation_error"),
         ("POST", BOARDS, {"content": b'{"name": "\\ud800"}'}, 400, "validation_error"),
+        ("POST", BOARDS, {"content": b'{"name": "\xed\xa0\x80"}'}, 400, "validation_error"),
         ("POST", BOARDS, {"content": b"[" * 100_000}, 400, "validation_error"),
         ("POST", BOARDS, {"content": b'{"max_agents": ' + b"9" * 5000 + b"}"}, 400, "validation_error"),
         ("POST", BOARDS, {"json": []}, 400, "validation_error"),
@@ -52,6 +53,38 @@ async def test_what_a_client_gets_wrong_is_a_problem_with_the_requests_id(
         assert {"GET", "POST"} <= {name.strip() for name in response.headers["allow"].split(",")}
     if status == 400:
         assert response.json()["errors"]
+
+
+async def test_missing_field_and_a_number_out_of_range_are_named(client: httpx.AsyncClient) -> None:
+    for body, pointer in (
+        (b'{"name": "n", "slug": "s"}', "/description"),
+        (b'{"name": "n", "slug": "s", "description": "", "success_metrics": {"a": [1e999]}}', "/success_metrics"),
+    ):
+        response = await client.post(BOARDS, content=body)
+        assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, pointer)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "status"),
+    [
+        ("application/json; charset=utf-8", 201),
+        ("application/merge-patch+json", 201),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/msgpack", 415),
+    ],
+)
+async def test_body_that_is_declared_not_to_be_json_is_415(
+    client: httpx.AsyncClient, media_type: str, status: int
+) -> None:
+    content = json.dumps({"name": "n", "slug": "s", "description": ""})
+    response = await client.post(BOARDS, content=content, headers={"content-type": media_type})
+    assert response.status_code == status
+    if status == 415:
+        assert response.headers["content-type"].startswith("application/problem+json")
+        assert response.json()["code"] == "unsupported_media_type"
+        assert response.headers["accept"] == "application/json"
 
 
 async def test_request_id_of_the_client_is_kept_if_it_is_fit_to_be_logged(client: httpx.AsyncClient) -> None:
@@ -119,6 +152,19 @@ async def test_document_describes_every_operation(client: httpx.AsyncClient) -> 
             assert "db_session" not in json.dumps(operation.get("parameters", []))
         else:
             assert operation["security"] == [{}]
+
+
+async def test_document_has_one_form_of_error_and_patterns_that_ecmascript_knows(client: httpx.AsyncClient) -> None:
+    response = await client.get("/schema/openapi.json")
+    for path, methods in response.json()["paths"].items():
+        for operation in methods.values():
+            for status, described in operation["responses"].items():
+                if status >= "400":
+                    assert list(described["content"]) == ["application/problem+json"], (path, status)
+    patterns = re.findall(r'"pattern":"((?:[^"\\]|\\.)*)"', response.text)
+    assert patterns
+    for pattern in patterns:
+        assert not re.search(r"\\\\[AZz]|\(\?P", pattern), pattern
 
 
 async def test_interactive_page_needs_no_other_host(client: httpx.AsyncClient) -> None:

@@ -1,0 +1,120 @@
+"""What requests at the same time cannot break; each race is made with a lock that all of them wait for."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from litestar import Litestar
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.plugin import DatabasePlugin
+from app.models import User
+from app.services.users import LastOwnerError, delete_user
+from tests.integration.conftest import Stranger
+from tests.migrations.conftest import holding, query
+
+BOARDS = "/api/v1/boards"
+LOCK_BOARD = "SELECT FROM boards WHERE id = :id FOR UPDATE"
+LOCK_ORGANIZATION = "SELECT FROM organizations WHERE id = :id FOR UPDATE"
+
+
+@pytest.mark.parametrize("table", ["boards", "tags"])
+@pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+async def test_row_that_is_deleted_meanwhile_is_404(
+    client: httpx.AsyncClient, board: dict[str, Any], database_url: str, table: str, method: str
+) -> None:
+    tag = (await client.post("/api/v1/tags", json={"name": "Rope"})).json()
+    row_id = {"boards": board["id"], "tags": tag["id"]}[table]
+    with holding(database_url, f"DELETE FROM {table} WHERE id = :id", id=row_id) as wait_for_a_waiter:
+        late = asyncio.create_task(client.request(method, f"/api/v1/{table}/{row_id}", json={"name": "late"}))
+        await asyncio.to_thread(wait_for_a_waiter)
+    assert ((await late).status_code, (await late).json()["code"]) == (404, "not_found")
+
+
+async def test_status_of_a_task_on_a_board_that_was_just_deleted_is_404(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
+) -> None:
+    task = (await client.post(tasks_url, json={"title": "t"})).json()
+    with holding(database_url, LOCK_BOARD, id=board["id"]) as wait_for_waiters:
+        deleting = asyncio.create_task(client.delete(f"{BOARDS}/{board['id']}"))
+        await asyncio.to_thread(wait_for_waiters, 1)
+        late = [
+            asyncio.create_task(client.patch(f"{tasks_url}/{task['id']}", json={"status": "done"})),
+            asyncio.create_task(client.post(tasks_url, json={"title": "t", "status": "done"})),
+        ]
+        await asyncio.to_thread(wait_for_waiters, 3)
+    assert (await deleting).status_code == 204
+    assert [answer.status_code for answer in await asyncio.gather(*late)] == [404, 404]
+
+
+async def test_user_who_deletes_himself_twice_is_gone_once(
+    client: httpx.AsyncClient, board: dict[str, Any], database_url: str
+) -> None:
+    with holding(database_url, LOCK_ORGANIZATION, id=board["organization_id"]) as wait_for_waiters:
+        both = [asyncio.create_task(client.delete("/api/v1/users/me")) for _ in range(2)]
+        await asyncio.to_thread(wait_for_waiters, 2)
+    assert sorted([answer.status_code for answer in await asyncio.gather(*both)]) == [204, 404]
+
+
+async def test_rule_that_was_just_set_holds_for_a_status_that_waited(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
+) -> None:
+    task = (await client.post(tasks_url, json={"title": "t"})).json()
+    with holding(database_url, LOCK_BOARD, id=board["id"]) as wait_for_waiters:
+        ruling = asyncio.create_task(client.patch(f"{BOARDS}/{board['id']}", json={"require_review_before_done": True}))
+        await asyncio.to_thread(wait_for_waiters, 1)
+        late = asyncio.create_task(client.patch(f"{tasks_url}/{task['id']}", json={"status": "done"}))
+        await asyncio.to_thread(wait_for_waiters, 2)
+    assert (await ruling).status_code == 200
+    assert (await late).json()["code"] == "review_required"
+
+
+async def test_tags_that_two_requests_set_are_those_of_one_of_them(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
+) -> None:
+    tags = [(await client.post("/api/v1/tags", json={"name": name})).json()["id"] for name in ("a", "b")]
+    task = (await client.post(tasks_url, json={"title": "t"})).json()
+    url = f"{tasks_url}/{task['id']}"
+    with holding(database_url, LOCK_BOARD, id=board["id"]) as wait_for_waiters:
+        both = [asyncio.create_task(client.patch(url, json={"tag_ids": [tag]})) for tag in tags]
+        await asyncio.to_thread(wait_for_waiters, 2)
+    assert {answer.status_code for answer in await asyncio.gather(*both)} == {200}
+    assert (await client.get(url)).json()["tag_ids"] in ([tags[0]], [tags[1]])
+
+
+async def test_one_of_many_gets_the_slug(client: httpx.AsyncClient, me: dict[str, Any]) -> None:
+    for url, fields in ((BOARDS, {"name": "n", "slug": "same", "description": ""}), ("/api/v1/tags", {"name": "same"})):
+        answers = await asyncio.gather(*(client.post(url, json=fields) for _ in range(6)))
+        assert sorted(answer.status_code for answer in answers) == [201] + 5 * [409]
+        assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"slug_taken"}
+
+
+async def test_two_owners_who_leave_at_once_do_not_leave_a_member_without_owner(
+    app: Litestar, me: dict[str, Any], board: dict[str, Any], stranger: Stranger, database_url: str
+) -> None:
+    organization = board["organization_id"]
+    query(database_url, "INSERT INTO users (id, subject) VALUES (gen_random_uuid(), 'crew')")
+    query(
+        database_url,
+        "INSERT INTO organization_members (id, organization_id, user_id, role)"
+        " SELECT gen_random_uuid(), :organization, id, CASE subject WHEN 'crew' THEN 'member' ELSE 'owner' END"
+        " FROM users WHERE subject IN ('crew', 'stranger')",
+        organization=organization,
+    )
+
+    async def leave(user_id: UUID) -> str:
+        async with AsyncSession(app.plugins.get(DatabasePlugin).engine) as session, session.begin():
+            try:
+                await delete_user(session, await session.get_one(User, user_id))
+            except LastOwnerError:
+                return "stays"
+            return "left"
+
+    with holding(database_url, LOCK_ORGANIZATION, id=organization) as wait_for_waiters:
+        both = [asyncio.create_task(leave(user_id)) for user_id in (UUID(me["id"]), stranger.user)]
+        await asyncio.to_thread(wait_for_waiters, 2)
+    assert sorted(await asyncio.gather(*both)) == ["left", "stays"]
+    roles = "SELECT role FROM organization_members WHERE organization_id = :organization ORDER BY role"
+    assert query(database_url, roles, organization=organization) == [("member",), ("owner",)]
