@@ -48,6 +48,14 @@ _UNAVAILABLE = (
     "The database cannot answer right now; try again.",
 )
 
+# RFC 9110's names, which Python's HTTPStatus has from 3.13 on: a code may not depend on the version of Python.
+_TITLES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -64,7 +72,7 @@ def problem(
     """A problem details response (RFC 9457, section 3); `extra` are members of the problem's own."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": status.phrase,
+        "title": _title(status),
         "status": status.value,
         "detail": detail,
         "instance": request.scope["path"],
@@ -89,7 +97,9 @@ def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Re
         return problem(request, status, "validation_error", "The request is not valid.", errors=_field_problems(exc))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return on_unexpected(request, exc)
-    return problem(request, status, status.name.lower(), status.description or status.phrase, headers=headers)
+    return problem(
+        request, status, _title(status).lower().replace(" ", "_"), status.description or _title(status), headers=headers
+    )
 
 
 def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | RepositoryError) -> Response[dict[str, Any]]:
@@ -132,6 +142,10 @@ def on_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[d
 def _where(request: Request[Any, Any, Any]) -> dict[str, str]:
     # The id by name: an error of a middleware is rendered outside the one that binds it for the log.
     return {"method": request.method, "path": request.scope["path"], "request_id": request_id_of(request.scope)}
+
+
+def _title(status: HTTPStatus) -> str:
+    return _TITLES.get(status) or status.phrase
 
 
 def _dbapi_error(exc: BaseException) -> DBAPIError | None:

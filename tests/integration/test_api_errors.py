@@ -37,7 +37,7 @@ BOARDS = "/api/v1/boards"
         ("POST", BOARDS, {"json": []}, 400, "validation_error"),
         ("POST", BOARDS, {"json": None}, 400, "validation_error"),
         ("POST", BOARDS, {"json": {}}, 400, "validation_error"),
-        ("POST", BOARDS, {"content": b'"' + b"x" * (1024 * 1024) + b'"'}, 413, "request_entity_too_large"),
+        ("POST", BOARDS, {"content": b'"' + b"x" * (1024 * 1024) + b'"'}, 413, "content_too_large"),
         ("GET", f"{BOARDS}?limit=x", {}, 400, "validation_error"),
     ],
 )
