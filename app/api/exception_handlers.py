@@ -97,9 +97,8 @@ def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Re
         return problem(request, status, "validation_error", "The request is not valid.", errors=_field_problems(exc))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return on_unexpected(request, exc)
-    return problem(
-        request, status, _title(status).lower().replace(" ", "_"), status.description or _title(status), headers=headers
-    )
+    title = _title(status)
+    return problem(request, status, title.lower().replace(" ", "_"), status.description or title, headers=headers)
 
 
 def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | RepositoryError) -> Response[dict[str, Any]]:
