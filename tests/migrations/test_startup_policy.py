@@ -118,6 +118,11 @@ async def test_database_ahead_of_this_release_is_left_alone(database_url: str) -
     assert "from_the_future" in warnings[0]
 
 
+async def test_version_table_with_two_rows_of_one_line_is_read_all_the_same(database_url: str) -> None:
+    query(database_url, "INSERT INTO alembic_version VALUES (:first)", first=FIRST)
+    assert await start(database_url, auto_migrate=False) == []
+
+
 async def test_create_all_and_upgrade_make_the_same_schema(
     empty_database_url: str, database_url: str, dump_schema: Callable[[str], str]
 ) -> None:

@@ -84,6 +84,7 @@ def _split_known(directory: ScriptDirectory, revisions: tuple[str, ...]) -> tupl
 
 def _pending(directory: ScriptDirectory, applied: tuple[str, ...]) -> tuple[Script, ...]:
     """Oldest first."""
-    done = {script.revision for script in directory.iterate_revisions(applied, "base")} if applied else set()
+    # One by one: Alembic refuses two of which one comes before the other, which somebody may have stamped.
+    done = {script.revision for revision in applied for script in directory.iterate_revisions(revision, "base")}
     every = reversed(list(directory.walk_revisions()))
     return tuple(script for script in every if script.revision not in done)
