@@ -42,7 +42,11 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
 async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDirectory) -> None:
     engine = create_unpooled_engine(url, settings.db_connect_timeout)
     # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
-    async with migration_lock(engine, settings.db_migrate_lock_wait), engine.begin() as connection:
+    async with (
+        engine.connect() as connection,
+        migration_lock(connection, settings.db_migrate_lock_wait),
+        connection.begin(),
+    ):
         try:
             await connection.run_sync(create_missing, directory, metadata)
         except DBAPIError as exc:

@@ -15,7 +15,9 @@ depends_on = None
 
 def upgrade() -> None:
     # CONCURRENTLY lets writes go on while the index is built, and cannot run in a transaction.
+    # A build that failed or was killed leaves an invalid index of this name behind: it makes way for the next try.
     with op.get_context().autocommit_block():
+        op.drop_index("ix_tasks_board_id_status_created_at_id", "tasks", if_exists=True, postgresql_concurrently=True)
         op.create_index(
             "ix_tasks_board_id_status_created_at_id",
             "tasks",
@@ -26,4 +28,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with op.get_context().autocommit_block():
-        op.drop_index("ix_tasks_board_id_status_created_at_id", "tasks", postgresql_concurrently=True)
+        op.drop_index("ix_tasks_board_id_status_created_at_id", "tasks", if_exists=True, postgresql_concurrently=True)

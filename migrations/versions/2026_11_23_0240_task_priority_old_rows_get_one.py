@@ -15,8 +15,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Second of three: in a transaction of its own, since reading the whole table takes no lock that stops writes, but
-    # the lock of the first step would have been held all that time.
+    # Second of three, in a transaction of its own: VALIDATE reads the whole table under a lock that stops no writes,
+    # while the first step's would have been held all that time. The UPDATE locks the rows that it fills until the end.
     op.execute("UPDATE tasks SET priority = 'medium' WHERE priority IS NULL")
     op.execute("ALTER TABLE tasks VALIDATE CONSTRAINT ck_tasks_priority_is_set")
 

@@ -1,53 +1,142 @@
-"""The lock for schema changes: one holder, a wait that ends, and a death that frees it."""
+"""The lock for schema changes: one holder, a wait that ends, and a death that frees it when its work is over."""
 
 import asyncio
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import create_unpooled_engine
 from app.db.errors import MigrationFailedError
-from app.db.migrations.lock import LOCK_KEY, migration_lock
+from app.db.migrations.lock import migration_lock
+from app.db.migrations.runner import upgrade
 from app.db.url import normalize_database_url
-from tests.migrations.conftest import query
-from tests.processes import environment, run
+from tests.conftest import settings_for
+from tests.migrations.conftest import applied, query
+from tests.processes import BIN, copied_checkout, environment, in_checkout, run
+
+BEFORE_THE_INDEX = "5b2e8a4c9d17"
+INDEX = "8f3d1c7e2b64"
+
+
+@asynccontextmanager
+async def connection_to(url: str) -> AsyncIterator[AsyncConnection]:
+    async with create_unpooled_engine(normalize_database_url(url), 5).connect() as connection:
+        yield connection
 
 
 async def test_second_holder_waits_no_longer_than_told_and_learns_who_holds_it(database_url: str) -> None:
-    engine = create_unpooled_engine(normalize_database_url(f"{database_url}&application_name=first+mate"), 5)
-    async with migration_lock(engine, 1):
+    first_url = f"{database_url}&application_name=first+mate"
+    async with connection_to(first_url) as first, migration_lock(first, 1), connection_to(database_url) as second:
         with pytest.raises(MigrationFailedError, match=r"within 0\.2 s.*held by process \d+ .*first\+mate"):
-            async with migration_lock(engine, 0.2):
+            async with migration_lock(second, 0.2):
                 raise AssertionError("two hold it")
-    async with migration_lock(engine, 1):
+    async with connection_to(database_url) as third, migration_lock(third, 1):
         pass
 
 
+async def test_holder_of_another_role_is_named_as_far_as_one_may_know(
+    database_url: str, administer: Callable[[str], None]
+) -> None:
+    administer("DO $$ BEGIN CREATE ROLE weak_mate LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    weak = make_url(database_url).set(username="weak_mate").render_as_string(hide_password=False)
+    async with connection_to(database_url) as first, migration_lock(first, 1), connection_to(weak) as second:
+        with pytest.raises(MigrationFailedError, match=r"held by process \d+ \(of another database role\)"):
+            async with migration_lock(second, 0.2):
+                raise AssertionError("two hold it")
+
+
 async def test_death_of_the_holder_frees_it(database_url: str) -> None:
-    engine = create_unpooled_engine(normalize_database_url(database_url), 5)
-    async with engine.connect() as holder:
-        await holder.execution_options(isolation_level="AUTOCOMMIT")
-        pid = await holder.scalar(text("SELECT pg_backend_pid()"))
-        await holder.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
+    async with connection_to(database_url) as holder:
+        pid = (await holder.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
+        async with migration_lock(holder, 1), connection_to(database_url) as other:
 
-        async def take() -> str:
-            async with migration_lock(engine, 10):
-                return "taken"
+            async def take() -> str:
+                async with migration_lock(other, 10):
+                    return "taken"
 
-        waiting = asyncio.create_task(take())
-        await asyncio.to_thread(query, database_url, "SELECT pg_terminate_backend(:pid)", pid=pid)
-        assert await waiting == "taken"
+            waiting = asyncio.create_task(take())
+            await asyncio.to_thread(query, database_url, "SELECT pg_terminate_backend(:pid)", pid=pid)
+            assert await waiting == "taken"
         await holder.invalidate()
 
 
-def test_command_that_cannot_have_the_lock_says_so(database_url: str) -> None:
-    engine = create_unpooled_engine(normalize_database_url(database_url), 5)
+async def test_command_that_cannot_have_the_lock_says_so(database_url: str) -> None:
+    async with connection_to(database_url) as connection, migration_lock(connection, 1):
+        env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_WAIT="0.1")
+        result = await asyncio.to_thread(run, "alembic", "upgrade", "head", env=env)
+    assert result.returncode == 3
+    assert "The lock for schema changes was not free within 0.1 s" in result.stderr
 
-    async def migrate_meanwhile() -> object:
-        async with migration_lock(engine, 1):
-            env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_WAIT="0.1")
-            return await asyncio.to_thread(run, "alembic", "upgrade", "head", env=env)
 
-    result = asyncio.run(migrate_meanwhile())
-    assert result.returncode == 3  # type: ignore[attr-defined]
-    assert "The lock for schema changes was not free within 0.1 s" in result.stderr  # type: ignore[attr-defined]
+def test_statement_of_a_killed_migration_keeps_the_next_one_out_until_it_is_over(
+    database_url: str, tmp_path: Path
+) -> None:
+    checkout = copied_checkout(tmp_path / "checkout")
+    (checkout / "migrations" / "versions" / "2026_12_01_0000_slow.py").write_text(
+        """from alembic import op
+revision = "slow000000ff"
+down_revision = "e92f4a6d1b80"
+def upgrade():
+    with op.get_context().autocommit_block():
+        op.execute("DO $$ BEGIN PERFORM pg_advisory_lock(99); INSERT INTO runs DEFAULT VALUES; END $$")
+def downgrade():
+    pass
+"""
+    )
+    query(database_url, "CREATE TABLE runs (at timestamptz DEFAULT clock_timestamp())")
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
+    env = in_checkout(environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_WAIT="0.3"), checkout)
+    gate = subprocess.Popen(
+        [BIN / "python", "-c", GATE, make_url(database_url).set(drivername="postgresql").render_as_string(False)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert gate.stdout is not None
+    assert gate.stdin is not None
+    assert gate.stdout.readline() == "closed\n"
+    with subprocess.Popen([BIN / "alembic", "upgrade", "head"], env=env, cwd=checkout, stderr=subprocess.PIPE) as first:
+        until_somebody_waits(database_url)
+        first.send_signal(signal.SIGKILL)
+        first.communicate()
+    shut_out = run("alembic", "upgrade", "head", env=env, cwd=checkout)
+    assert shut_out.returncode == 3, shut_out.stderr
+    assert "The lock for schema changes" in shut_out.stderr
+    gate.communicate("open\n")
+    second = run("alembic", "upgrade", "head", env={**env, "DB_MIGRATE_LOCK_WAIT": "20"}, cwd=checkout)
+    assert second.returncode == 0, second.stderr
+    assert applied(database_url) == ["slow000000ff"]
+
+
+GATE = """
+import sys, psycopg
+with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+    connection.execute("SELECT pg_advisory_lock(99)")
+    print("closed", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def until_somebody_waits(url: str) -> None:
+    deadline = time.monotonic() + 20
+    while not query(url, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 99 AND NOT granted"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_invalid_index_of_a_failed_build_is_built_again(empty_database_url: str) -> None:
+    settings = settings_for(empty_database_url)
+    upgrade(settings, BEFORE_THE_INDEX)
+    name = "ix_tasks_board_id_status_created_at_id"
+    query(empty_database_url, f"CREATE INDEX {name} ON tasks (board_id, status, created_at, id)")
+    query(empty_database_url, f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass")
+    upgrade(settings, INDEX)
+    valid = query(empty_database_url, f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{name}'::regclass")
+    assert valid == [(True,)]

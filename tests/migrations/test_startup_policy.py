@@ -163,9 +163,10 @@ class Gate:
         self._connection = connection
 
     def wait_for(self, processes: int) -> None:
+        # A connection that lasts is one that polls for the lock: those before it only say SELECT 1.
         waiting = text(
-            "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND query LIKE '%pg_try_advisory_lock%'"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' AND backend_start < clock_timestamp() - interval '0.3 s'"
         )
         for _ in range(3000):
             if self._connection.scalar(waiting) >= processes:  # type: ignore[attr-defined]

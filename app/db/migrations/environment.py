@@ -87,16 +87,12 @@ async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> 
     await wait_for_database(settings, url)
     engine = create_unpooled_engine(url, settings.db_connect_timeout)
 
-    async def run() -> None:
-        async with engine.connect() as connection:
-            await connection.run_sync(_run_revisions, metadata)
-
-    async with connected(url):
+    async with connected(url), engine.connect() as connection:
         if _changes_the_schema():
-            async with migration_lock(engine, settings.db_migrate_lock_wait):
-                await run()
+            async with migration_lock(connection, settings.db_migrate_lock_wait):
+                await connection.run_sync(_run_revisions, metadata)
         else:
-            await run()
+            await connection.run_sync(_run_revisions, metadata)
 
 
 def _changes_the_schema() -> bool:

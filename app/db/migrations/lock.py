@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.errors import MigrationFailedError
 
@@ -32,26 +32,23 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
-async def migration_lock(engine: AsyncEngine, wait: float) -> AsyncIterator[None]:
-    """Holds the advisory lock for schema changes on a connection of its own; a holder that dies frees it.
+async def migration_lock(connection: AsyncConnection, wait: float) -> AsyncIterator[None]:
+    """Holds the advisory lock for schema changes on the very connection that makes them.
 
-    `engine` must not pool: a connection that goes back to a pool keeps its session, and the lock with it.
-
-    Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds it.
+    So the lock and the work end together: a killed process's statement that the server still runs keeps the lock until
+    it is over, and a session that is lost cannot lose the lock alone. It is freed with the connection, which must not
+    go back to a pool. Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds it.
     """
     # Session lock, not transaction lock: CONCURRENTLY commits in the middle of a revision.
-    # The end of the session frees it, which also a connection that was lost in between comes to.
-    async with engine.connect() as plain:
-        connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
-        await _acquire(connection, wait)
-        yield
+    await _acquire(connection, wait)
+    yield
 
 
 async def _acquire(connection: AsyncConnection, wait: float) -> None:
     # Polled, because a statement that waits holds a snapshot, which CREATE INDEX CONCURRENTLY would wait for.
     started = time.monotonic()
     reported = started
-    while not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY}):
+    while not await _try(connection):
         now = time.monotonic()
         if now - started >= wait:
             raise MigrationFailedError(
@@ -64,9 +61,19 @@ async def _acquire(connection: AsyncConnection, wait: float) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
+async def _try(connection: AsyncConnection) -> bool:
+    taken = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY})
+    # Ends the transaction that the look began, for the sake of what waits for old ones; a session lock outlives it.
+    await connection.rollback()
+    return bool(taken)
+
+
 async def _holder(connection: AsyncConnection) -> str:
     row = (await connection.execute(_HOLDER, {"key": LOCK_KEY})).first()
     if row is None:
         return "a process that has just let go of it"
+    # Of another role's session PostgreSQL shows only that it is there, unless ours has pg_read_all_stats.
+    if row.since is None:
+        return f"process {row.pid} (of another database role)"
     since = f"{row.since:%Y-%m-%d %H:%M:%S}"
     return f"process {row.pid} ({row.host}, application {row.application!r}, connected since {since})"
