@@ -83,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_pool_recycle: int = 1800
     db_statement_timeout: float = 30.0
     db_migrate_lock_wait: float = 60.0
+    request_body_timeout: float = 30.0
     auth_mode: AuthMode = AuthMode.LOCAL
     local_auth_token: Secret | None = None
     data_dir: Path = Path(".data")
@@ -216,6 +217,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "db_pool_recycle": _integer(-1, 86_400),
     "db_statement_timeout": _seconds(0.1, 3600),
     "db_migrate_lock_wait": _seconds(0, 86_400),
+    "request_body_timeout": _seconds(0.1, 3600),
     "auth_mode": _choice(AuthMode),
     "local_auth_token": _secret,
     "data_dir": _path,

@@ -73,6 +73,17 @@ class NotFoundError(AppError):
     default_detail = "There is no such object here."
 
 
+class RequestTimeoutError(AppError):
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "request_timeout"
+    default_detail = "The body of the request did not come in time."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # What is left of the body would otherwise be read as the next request.
+        return {"Connection": "close"}
+
+
 class ConflictError(AppError):
     status = HTTPStatus.CONFLICT
     code = "conflict"

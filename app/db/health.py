@@ -30,10 +30,11 @@ class Readiness:
     def __init__(self, settings: Settings, url: DatabaseURL) -> None:
         self._engine = create_unpooled_engine(url, READY_WITHIN_SECONDS)
         self._scripts = scripts(settings)
+        self._look_under_way: asyncio.Task[SchemaState] | None = None
 
     async def check(self) -> None:
         """Returns within 2 s; raises DatabaseNotReadyError or SchemaBehindError."""
-        look = asyncio.ensure_future(self._look())
+        look = self._shared_look()
         # Not wait_for(), which also waits for the cancelled connection to be closed.
         done, _ = await asyncio.wait({look}, timeout=READY_WITHIN_SECONDS)
         if not done:
@@ -41,10 +42,20 @@ class Readiness:
             raise DatabaseNotReadyError(f"The database did not answer within {READY_WITHIN_SECONDS:g} s.")
         try:
             state = look.result()
+        except asyncio.CancelledError:
+            raise DatabaseNotReadyError("The database did not answer the one who asked before.") from None
         except (OSError, TimeoutError, DBAPIError) as exc:
             raise DatabaseNotReadyError(f"The database cannot be reached: {explain(exc).reason}.") from exc
         if state.is_behind:
             raise SchemaBehindError(_behind(state))
+
+    def _shared_look(self) -> "asyncio.Task[SchemaState]":
+        """One look for all who ask at a time: the path needs no token, and each look takes a connection."""
+        if self._look_under_way is None or self._look_under_way.done():
+            self._look_under_way = asyncio.create_task(self._look())
+            # Where nobody waits for it any more, its failure has still been heard.
+            self._look_under_way.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._look_under_way
 
     async def _look(self) -> SchemaState:
         async with self._engine.connect() as connection:

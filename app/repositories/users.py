@@ -1,5 +1,7 @@
 """Users, and the one query that signs a request in."""
 
+from uuid import UUID
+
 from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -25,6 +27,10 @@ class UserRepository(Repository[User]):
         )
         row = (await self.session.execute(statement)).one_or_none()
         return None if row is None else (row[0], row[1])
+
+    async def lock(self, user_id: UUID) -> None:
+        """Until the transaction ends, nothing new can refer to the user."""
+        await self.session.execute(select(User.id).where(User.id == user_id).with_for_update())
 
     async def add_if_absent(self, user: User) -> bool:
         """Stores the user unless his subject has one; waits for a transaction that is just making the same."""

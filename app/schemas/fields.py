@@ -22,6 +22,8 @@ Moment = Annotated[datetime, Meta(tz=True)]
 # Of these, white space around them is not kept.
 _STRIPPED = frozenset({"name", "title"})
 _MAX_DEPTH = 32
+# asyncpg stores these two as -infinity and infinity, and reads those back without an offset.
+_INFINITIES = frozenset({datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)})
 
 
 class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -50,9 +52,11 @@ def _unfit(value: object, depth: int = 0) -> str | None:
         return "holds the character U+0000"
     if isinstance(value, datetime):
         try:
-            value.astimezone(UTC)
+            moment = value.astimezone(UTC)
         except OverflowError:
             return "is outside the years 1 to 9999 in UTC"
+        if moment in _INFINITIES:
+            return "is the first or the last moment there is, which cannot be stored"
     if isinstance(value, dict | list):
         if depth == _MAX_DEPTH:
             return f"is nested more than {_MAX_DEPTH} deep"

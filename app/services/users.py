@@ -15,10 +15,13 @@ class LastOwnerError(ConflictError):
 
 async def delete_user(session: AsyncSession, user: User) -> None:
     """Deletes the user, and the organizations of which he is the only member. Raises LastOwnerError."""
+    users = UserRepository(session=session)
+    # First, so that nobody makes him the owner of one more organization meanwhile.
+    await users.lock(user.id)
     organizations = OrganizationRepository(session=session)
     owned = await organizations.lock_owned_by(user.id)
     others = await organizations.others_in(owned, user.id)
     if any(owners == 0 for _, owners in others.values()):
         raise LastOwnerError
     await organizations.delete_all([organization for organization in owned if organization not in others])
-    await UserRepository(session=session).remove(user.id)
+    await users.remove(user.id)

@@ -118,3 +118,16 @@ async def test_two_owners_who_leave_at_once_do_not_leave_a_member_without_owner(
     assert sorted(await asyncio.gather(*both)) == ["left", "stays"]
     roles = "SELECT role FROM organization_members WHERE organization_id = :organization ORDER BY role"
     assert query(database_url, roles, organization=organization) == [("member",), ("owner",)]
+
+
+async def test_organizations_made_while_their_owner_leaves_are_not_left_without_members(
+    client: httpx.AsyncClient, me: dict[str, Any], database_url: str
+) -> None:
+    with holding(database_url, "SELECT FROM users WHERE id = :id FOR UPDATE", id=me["id"]) as wait_for_waiters:
+        leaving = asyncio.create_task(client.delete("/api/v1/users/me"))
+        await asyncio.to_thread(wait_for_waiters, 1)
+        making = [asyncio.create_task(client.post("/api/v1/organizations", json={"name": "n"})) for _ in range(3)]
+        await asyncio.to_thread(wait_for_waiters, 4)
+    assert (await leaving).status_code == 204
+    assert {response.status_code for response in await asyncio.gather(*making)} == {409}
+    assert query(database_url, "SELECT count(*) FROM organizations") == [(0,)]

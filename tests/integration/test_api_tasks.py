@@ -211,6 +211,25 @@ async def test_task_that_somebody_deletes_meanwhile_is_gone(
     assert (await late).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [
+        ("0001-01-01T00:00:00Z", 400),
+        ("0001-01-01T01:00:00+01:00", 400),
+        ("0001-01-01T00:00:00.000001Z", 201),
+        ("9999-12-31T23:59:59.999998Z", 201),
+        ("9999-12-31T23:59:59.999999Z", 400),
+    ],
+)
+async def test_moment_is_read_back_as_it_was_sent_or_refused(
+    client: httpx.AsyncClient, tasks_url: str, moment: str, status: int
+) -> None:
+    response = await client.post(tasks_url, json={"title": "t", "due_at": moment})
+    assert response.status_code == status
+    if status == 201:
+        assert (await client.get(response.headers["location"])).json()["due_at"] == moment
+
+
 async def test_deleted_task_sets_free_what_waited_for_it(client: httpx.AsyncClient, tasks_url: str) -> None:
     first = await create(client, tasks_url)
     second = await create(client, tasks_url, depends_on_task_ids=[first["id"]])

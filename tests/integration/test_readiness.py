@@ -1,5 +1,6 @@
 """Health never touches the database; readiness does, and says what is wrong."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -87,3 +88,13 @@ async def test_unreachable_database_is_503_within_two_seconds_and_a_bit(
     assert response.json()["code"] == "database_unreachable"
     assert "hunter2" not in response.text
     assert took < 4, "the limit is 2 s; the rest is for a busy machine"
+
+
+async def test_many_probes_at_once_share_one_connection(settings: Settings, database_url: str) -> None:
+    async with client_with_readiness_of(settings, database_url) as client:
+        readiness = client._transport.app.plugins.get(DatabasePlugin).readiness  # type: ignore[attr-defined]
+        connections: list[object] = []
+        event.listen(readiness._engine.sync_engine, "connect", lambda *args: connections.append(args))
+        answers = await asyncio.gather(*(client.get("/readyz") for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(connections) == 1

@@ -1,0 +1,64 @@
+"""Clients that send slowly, or go away while they do: they hold no connection of the database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+
+from app.asgi import create_app
+from app.core.config import Settings
+from app.core.logging import configure_logging
+from app.db.plugin import DatabasePlugin
+from tests.conftest import TOKEN, started
+from tests.integration.test_session import served
+
+HEAD = f"POST /api/v1/boards HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 50\r\n\r\n"
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Litestar]:
+    """With one connection for all requests, and a second for a body."""
+    small = msgspec.structs.replace(
+        settings, db_pool_size=1, db_max_overflow=0, db_pool_timeout=0.3, request_body_timeout=1.0
+    )
+    async with started(create_app(small)) as application:
+        configure_logging(small)
+        yield application
+
+
+async def test_bodies_that_do_not_come_hold_no_connection_and_end_with_408(app: Litestar) -> None:
+    async with served(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+        assert (await client.get("/api/v1/users/me")).status_code == 200
+        stalled = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        for _, writer in stalled:
+            writer.write(HEAD.encode() + b'{"na')
+            await writer.drain()
+        meanwhile = [(await client.get("/api/v1/users/me")).status_code for _ in range(10)]
+        answers = [(await reader.readuntil(b"\r\n\r\n")).decode().lower() for reader, _ in stalled]
+        for _, writer in stalled:
+            writer.close()
+    assert meanwhile == [200] * 10
+    assert all(answer.startswith("http/1.1 408") and "connection: close" in answer for answer in answers)
+
+
+async def test_client_that_goes_away_within_its_body_is_no_error_in_the_log(
+    app: Litestar, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with served(app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD.encode() + b'{"na')
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        log = ""
+        async with asyncio.timeout(10):
+            while "hung up" not in log:
+                await asyncio.sleep(0.01)
+                log += capsys.readouterr().err
+    assert "error    ]" not in log
+    assert '"error"' not in log
+    assert app.plugins.get(DatabasePlugin).engine.pool.checkedout() == 0  # type: ignore[attr-defined]
