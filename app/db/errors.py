@@ -22,7 +22,7 @@ class DatabaseUnreachableError(DatabaseError):
 
 
 def cause_of(exc: BaseException) -> str:
-    """The first line of what went wrong, for a message: the driver's words without SQL, parameters or row values."""
+    """The first line of what went wrong: the driver's words, without the statement and the details below them."""
     original = getattr(exc, "orig", None)
     if isinstance(original, BaseException):
         exc = original.__cause__ or original

@@ -193,6 +193,45 @@ def test_other_servers_log_the_failure_without_sql(database_url: str, tmp_path: 
     assert "ALTER TABLE" not in output
 
 
+@pytest.mark.parametrize("text", ["this is not python", "import no_such_module"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("alembic", "upgrade", "head"),
+        ("litestar", "database", "upgrade", "--no-prompt"),
+        ("litestar", "run", "--port", "1"),
+    ],
+)
+def test_revision_that_cannot_be_imported_is_named(
+    database_url: str, tmp_path: Path, command: tuple[str, ...], text: str
+) -> None:
+    checkout = copied_checkout(tmp_path / "checkout")
+    (checkout / "migrations" / "versions" / "2026_12_01_0000_unreadable.py").write_text(text)
+    result = run(*command, env=environment(DATABASE_URL=database_url), cwd=checkout)
+    assert result.returncode == 3, result.stderr
+    assert result.stderr.count("2026_12_01_0000_unreadable.py cannot be imported") == 1
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("stamped", ["garbage", "5b2e8a4c9d17"])
+def test_version_table_that_nobody_understands_is_exit_code_3(database_url: str, stamped: str) -> None:
+    """Alone, or beside the head before which it comes."""
+    if stamped == "garbage":
+        query(database_url, "DELETE FROM alembic_version")
+    query(database_url, "INSERT INTO alembic_version VALUES (:stamped)", stamped=stamped)
+    for command in (("alembic", "upgrade", "head"), ("litestar", "database", "upgrade", "--no-prompt")):
+        result = run(*command, env=environment(DATABASE_URL=database_url))
+        assert result.returncode == 3, result.stderr
+        assert stamped in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["drop-all", "init"])
+def test_commands_that_go_past_the_revisions_are_not_offered(name: str) -> None:
+    result = run("litestar", "database", name, env=environment(DATABASE_URL="postgresql://n@127.0.0.1:1/n"))
+    assert result.returncode == 2
+
+
 def test_unknown_revision_in_the_database_is_named(database_url: str) -> None:
     query(database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
     result = run("litestar", "run", "--port", "1", env=environment(DATABASE_URL=database_url, DB_AUTO_MIGRATE="1"))

@@ -118,6 +118,27 @@ async def test_database_ahead_of_this_release_is_left_alone(database_url: str) -
     assert "from_the_future" in warnings[0]
 
 
+def test_table_that_a_pending_revision_gets_by_renaming_is_left_to_it(database_url: str, tmp_path: Path) -> None:
+    query(database_url, "ALTER TABLE task_comments RENAME TO remarks")
+    checkout = copied_checkout(tmp_path / "checkout")
+    (checkout / "migrations" / "versions" / "2026_12_01_0000_rename.py").write_text(
+        f"""from alembic import op
+revision = "rename0000ff"
+down_revision = {head(database_url)[0]!r}
+def upgrade():
+    op.rename_table("remarks", "task_comments")
+def downgrade():
+    pass
+"""
+    )
+    env = environment(DATABASE_URL=database_url, DB_AUTO_MIGRATE="false")
+    with serving(env, tmp_path / "log", cwd=checkout) as server:
+        with pytest.raises(AssertionError, match="not ready"):
+            server.wait_until_ready(3)
+        assert "rename0000ff" in server.log
+    assert "task_comments" not in tables(database_url)
+
+
 async def test_version_table_with_two_rows_of_one_line_is_read_all_the_same(database_url: str) -> None:
     query(database_url, "INSERT INTO alembic_version VALUES (:first)", first=FIRST)
     assert await start(database_url, auto_migrate=False) == []

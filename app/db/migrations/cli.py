@@ -19,6 +19,9 @@ from app.db.migrations import runner
 from app.db.migrations.config import ROOT, VERSION_TABLE
 from app.models import metadata
 
+# Advanced Alchemy's that go past the lock and the revisions, or would make a second environment.
+_LEFT_OUT = ("drop-all", "init")
+
 
 class DatabaseGroup(LitestarGroup):
     """Turns what goes wrong into one message and an exit code that a script can use."""
@@ -52,6 +55,8 @@ def database_group(settings: Settings) -> click.Group:
         ctx.call_on_close(held.close)
 
     add_migration_commands(group)
+    for name in _LEFT_OUT:
+        group.commands.pop(name)
     for command in (upgrade, downgrade):
         group.add_command(command)
     return group

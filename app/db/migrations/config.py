@@ -1,24 +1,23 @@
 """Where the revisions are, and the Alembic configuration that every way of migrating uses."""
 
+import traceback
 from pathlib import Path
-from typing import TextIO
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from app.core.config import Settings
+from app.db.errors import MigrationFailedError, cause_of
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION_TABLE = "alembic_version"
 _SETTINGS = "settings"
 
 
-def alembic_config(settings: Settings, output: TextIO | None = None) -> Config:
+def alembic_config(settings: Settings) -> Config:
     """Alembic's configuration, with the Settings that `migrations/env.py` then uses instead of reading them again."""
-    config = Config(ROOT / "alembic.ini", output_buffer=output, attributes={_SETTINGS: settings})
-    if output is not None:
-        config.stdout = output
-    return config
+    return Config(ROOT / "alembic.ini", attributes={_SETTINGS: settings})
 
 
 def settings_of(config: Config) -> Settings:
@@ -28,8 +27,24 @@ def settings_of(config: Config) -> Settings:
 
 
 def scripts(settings: Settings) -> ScriptDirectory:
-    return ScriptDirectory.from_config(alembic_config(settings))
+    """The revisions, read. Raises MigrationFailedError, which names the file that cannot be."""
+    return checked(ScriptDirectory.from_config(alembic_config(settings)))
+
+
+def checked(directory: ScriptDirectory) -> ScriptDirectory:
+    """The directory itself, once its files have been read, which Alembic puts off. Raises as `scripts`."""
+    try:
+        directory.get_bases()
+    except CommandError as exc:
+        raise MigrationFailedError(f"The revisions cannot be read: {exc}") from exc
+    except Exception as exc:
+        files = [frame.filename for frame in traceback.extract_tb(exc.__traceback__)]
+        files += [exc.filename] if isinstance(exc, SyntaxError) and exc.filename else []
+        ours = [file for file in files if Path(file).parent.name == "versions"]
+        where = ours[-1] if ours else directory.dir
+        raise MigrationFailedError(f"{where} cannot be imported: {type(exc).__name__}: {cause_of(exc)}") from exc
+    return directory
 
 
 def has_revisions(directory: ScriptDirectory) -> bool:
-    return directory.get_base() is not None or bool(directory.get_bases())
+    return bool(directory.get_bases())

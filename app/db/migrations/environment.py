@@ -19,7 +19,7 @@ from app.core.logging import configure_logging
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, database
 from app.db.errors import DatabaseError, MigrationFailedError, cause_of
-from app.db.migrations.config import VERSION_TABLE, settings_of
+from app.db.migrations.config import VERSION_TABLE, checked, settings_of
 from app.db.migrations.lock import migration_lock
 from app.db.url import DatabaseURL
 
@@ -79,6 +79,7 @@ def _enter_command_line() -> Settings:
 
 
 def _run(settings: Settings, metadata: MetaData) -> None:
+    checked(context.script)
     with database(settings) as url:
         asyncio.run(_migrate(settings, url, metadata))
 
@@ -121,8 +122,12 @@ def _run_revisions(connection: Connection, metadata: MetaData) -> None:
     try:
         with context.begin_transaction():
             context.run_migrations()
-    except (CommandError, DatabaseError):
+    except DatabaseError:
         raise
+    except CommandError as exc:
+        if not _changes_the_schema():
+            raise
+        raise MigrationFailedError(str(exc)) from exc
     except Exception as exc:
         revision = _revision_of(context.script, exc) or (finished[-1] if finished else None)
         script = context.script.get_revision(revision) if revision else None

@@ -5,7 +5,7 @@ from alembic.util import CommandError
 
 from app.core.config import Settings
 from app.db.errors import MigrationFailedError
-from app.db.migrations.config import alembic_config
+from app.db.migrations.config import alembic_config, scripts
 
 
 def upgrade(settings: Settings, revision: str = "head", *, sql: bool = False) -> None:
@@ -13,6 +13,7 @@ def upgrade(settings: Settings, revision: str = "head", *, sql: bool = False) ->
 
     Not to be called in a thread that runs an event loop. Raises MigrationFailedError and DatabaseUnreachableError.
     """
+    scripts(settings)
     try:
         command.upgrade(alembic_config(settings), revision, sql=sql)
     except CommandError as exc:
@@ -21,6 +22,7 @@ def upgrade(settings: Settings, revision: str = "head", *, sql: bool = False) ->
 
 def downgrade(settings: Settings, revision: str, *, sql: bool = False) -> None:
     """Reverts to `revision`, or prints the SQL for it (then `revision` is a range FROM:TO); raises as `upgrade`."""
+    scripts(settings)
     try:
         command.downgrade(alembic_config(settings), revision, sql=sql)
     except CommandError as exc:

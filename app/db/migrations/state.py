@@ -16,6 +16,8 @@ _CREATE_TABLE = re.compile(
     r"""\bCREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"?\w+"?\s*\.\s*)?"?(\w+)"?""", re.IGNORECASE
 )
 
+_RENAME_TABLE = re.compile(r"""\bALTER\s+TABLE\b[^;]*?\bRENAME\s+TO\s+"?(\w+)"?""", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class SchemaState:
@@ -68,7 +70,7 @@ def tables_created_by(revisions: Iterable[Script]) -> frozenset[str] | None:
                 script.module.upgrade()
         except Exception:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
             return None
-        created.update(_CREATE_TABLE.findall(buffer.getvalue()))
+        created.update(_CREATE_TABLE.findall(buffer.getvalue()), _RENAME_TABLE.findall(buffer.getvalue()))
     return frozenset(created)
 
 
