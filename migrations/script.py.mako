@@ -1,11 +1,14 @@
+<%!
+    import re
+
+    # Autogenerate's words for a step that takes something away, or that asks more of a row than before.
+    CONTRACT = re.compile(r"op\.(drop_table|drop_column|rename_table)\(|^ +(type_|nullable=False)|add_column\(.*nullable=False\)", re.M)
+%>\
 """${message}
 
 Revision: ${up_revision}
 Revises: ${down_revision | comma,n}
 Created: ${create_date}
-
-Every revision must leave the previous release working: add, never rename or drop, in the release that stops using
-something. Read migrations/README.md, "Reviewing a revision", before you commit this file.
 """
 
 import sqlalchemy as sa
@@ -15,6 +18,18 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+
+# The rule: while you deploy, the previous release runs on this schema, too.
+#   "expand"    it still works afterwards: what it reads is there, and what it writes is accepted.
+#   "contract"  it does not: something that it uses is dropped, renamed or narrowed. Never in the release that stops
+#               using it, but in a later one.
+% if not upgrades:
+# Which of the two is it? The revision is not applied before it says so.
+phase = None
+% else:
+# This is what the generated steps look like. Is it so? migrations/README.md, "Reviewing a revision", has the questions.
+phase = ${'"contract"' if CONTRACT.search(upgrades) else '"expand"'}
+% endif
 
 
 def upgrade() -> None:

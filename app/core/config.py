@@ -42,6 +42,13 @@ class AuthMode(StrEnum):
     LOCAL = "local"
 
 
+class Phase(StrEnum):
+    """What a revision means for the previous release: after EXPAND it still works, after CONTRACT it does not."""
+
+    EXPAND = "expand"
+    CONTRACT = "contract"
+
+
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"
@@ -71,11 +78,16 @@ class Secret:
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One process's settings. Times are seconds; `database_url` None means the PostgreSQL that starts by itself."""
+    """One process's settings. Times are seconds; `database_url` None means the PostgreSQL that starts by itself.
+
+    `db_auto_migrate_phase` is the last phase that starting applies: EXPAND leaves contract revisions to somebody.
+    """
 
     environment: Environment = Environment.DEV
     database_url: Secret | None = None
+    migration_database_url: Secret | None = None
     db_auto_migrate: bool = False
+    db_auto_migrate_phase: Phase = Phase.CONTRACT
     db_connect_timeout: float = 30.0
     db_pool_size: int = 10
     db_max_overflow: int = 10
@@ -83,6 +95,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_pool_recycle: int = 1800
     db_statement_timeout: float = 30.0
     db_migrate_lock_wait: float = 60.0
+    db_migrate_lock_timeout: float = 2.0
+    db_migrate_lock_retries: int = 10
+    db_migrate_statement_timeout: float = 60.0
     request_body_timeout: float = 30.0
     auth_mode: AuthMode = AuthMode.LOCAL
     local_auth_token: Secret | None = None
@@ -209,7 +224,9 @@ def _path(_: str, text: str) -> Path:
 _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "environment": _choice(Environment),
     "database_url": _secret,
+    "migration_database_url": _secret,
     "db_auto_migrate": _boolean,
+    "db_auto_migrate_phase": _choice(Phase),
     "db_connect_timeout": _seconds(0.1, 3600),
     "db_pool_size": _integer(1, 1000),
     "db_max_overflow": _integer(0, 1000),
@@ -217,6 +234,9 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "db_pool_recycle": _integer(-1, 86_400),
     "db_statement_timeout": _seconds(0.1, 3600),
     "db_migrate_lock_wait": _seconds(0, 86_400),
+    "db_migrate_lock_timeout": _seconds(0.01, 3600),
+    "db_migrate_lock_retries": _integer(0, 1000),
+    "db_migrate_statement_timeout": _seconds(0.1, 86_400),
     "request_body_timeout": _seconds(0.1, 3600),
     "auth_mode": _choice(AuthMode),
     "local_auth_token": _secret,

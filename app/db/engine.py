@@ -35,6 +35,16 @@ def database(settings: Settings) -> Iterator[DatabaseURL]:
         yield normalize_database_url(server.url)
 
 
+@contextmanager
+def migration_database(settings: Settings) -> Iterator[DatabaseURL]:
+    """The URL that schema changes take to that database: MIGRATION_DATABASE_URL where there is one, as `database`."""
+    if settings.migration_database_url is not None:
+        yield normalize_database_url(settings.migration_database_url.reveal())
+        return
+    with database(settings) as url:
+        yield url
+
+
 def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
     """The application's engine: pooled, and every connection tried before it is handed out."""
     return create_async_engine(

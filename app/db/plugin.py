@@ -61,7 +61,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
     def on_cli_init(self, cli: "Group") -> None:
         # Imported here because a server needs no command line.
-        from app.db.migrations.cli import database_group  # noqa: PLC0415
+        from app.db.migrations.cli.group import database_group  # noqa: PLC0415
 
         cli.add_command(database_group(self.settings))
 

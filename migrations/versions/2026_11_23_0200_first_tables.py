@@ -13,6 +13,7 @@ revision = "1d9c6f0b7a31"
 down_revision = None
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

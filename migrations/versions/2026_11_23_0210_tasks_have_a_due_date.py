@@ -12,6 +12,7 @@ revision = "5b2e8a4c9d17"
 down_revision = "1d9c6f0b7a31"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -11,6 +11,7 @@ revision = "8f3d1c7e2b64"
 down_revision = "5b2e8a4c9d17"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -12,6 +12,7 @@ revision = "a47e5d20c8f9"
 down_revision = "8f3d1c7e2b64"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

@@ -12,6 +12,7 @@ revision = "c61b9e83f5d2"
 down_revision = "a47e5d20c8f9"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

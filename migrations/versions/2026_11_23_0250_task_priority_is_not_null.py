@@ -11,6 +11,7 @@ revision = "e92f4a6d1b80"
 down_revision = "c61b9e83f5d2"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:

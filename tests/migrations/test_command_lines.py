@@ -135,6 +135,7 @@ def broken_checkout(target: Path, statement: str) -> Path:
         f"""from alembic import op
 revision = "broken0000ff"
 down_revision = {head!r}
+phase = "expand"
 def upgrade():
     op.execute("CREATE TABLE half_done (id int)")
     {statement}

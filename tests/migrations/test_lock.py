@@ -83,6 +83,7 @@ def test_statement_of_a_killed_migration_keeps_the_next_one_out_until_it_is_over
         """from alembic import op
 revision = "slow000000ff"
 down_revision = "e92f4a6d1b80"
+phase = "expand"
 def upgrade():
     with op.get_context().autocommit_block():
         op.execute("DO $$ BEGIN PERFORM pg_advisory_lock(99); INSERT INTO runs DEFAULT VALUES; END $$")

@@ -125,6 +125,7 @@ def test_table_that_a_pending_revision_gets_by_renaming_is_left_to_it(database_u
         f"""from alembic import op
 revision = "rename0000ff"
 down_revision = {head(database_url)[0]!r}
+phase = "expand"
 def upgrade():
     op.rename_table("remarks", "task_comments")
 def downgrade():

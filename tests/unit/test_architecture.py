@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "repositories": {"models", "core"},
     "services": {"repositories", "models", "core"},
     "api": {"services", "repositories", "schemas", "core", "models", "db", "__init__"},
-    "db": {"core", "models"},
+    "db": {"core", "models", "__init__"},
     "asgi": {"api", "core", "db", "__init__"},
 }
 # Package -> distributions that it must do without.

@@ -1,13 +1,14 @@
 """Where the revisions are, and the Alembic configuration that every way of migrating uses."""
 
+import hashlib
 import traceback
 from pathlib import Path
 
 from alembic.config import Config
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-from app.core.config import Settings
+from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError, cause_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,7 +44,25 @@ def checked(directory: ScriptDirectory) -> ScriptDirectory:
         ours = [file for file in files if Path(file).parent.name == "versions"]
         where = ours[-1] if ours else directory.dir
         raise MigrationFailedError(f"{where} cannot be imported: {type(exc).__name__}: {cause_of(exc)}") from exc
+    for script in directory.walk_revisions():
+        phase_of(script)
     return directory
+
+
+def phase_of(script: Script) -> Phase:
+    """What the revision declares itself to be. Raises MigrationFailedError where it declares nothing."""
+    try:
+        return Phase(str(getattr(script.module, "phase", None)))
+    except ValueError:
+        raise MigrationFailedError(
+            f"Revision {script.revision} ({script.path}) declares no phase. Write"
+            ' `phase = "expand"` if the previous release still works after it, or else `phase = "contract"`.'
+        ) from None
+
+
+def checksum_of(script: Script) -> str:
+    """SHA-256 of the revision's file, in hexadecimal digits."""
+    return hashlib.sha256(Path(script.path).read_bytes()).hexdigest()
 
 
 def has_revisions(directory: ScriptDirectory) -> bool:

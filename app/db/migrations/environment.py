@@ -17,7 +17,7 @@ from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.core.logging import configure_logging
 from app.db.connecting import connected, wait_for_database
-from app.db.engine import create_unpooled_engine, database
+from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError, cause_of
 from app.db.migrations.config import VERSION_TABLE, checked, settings_of
 from app.db.migrations.lock import migration_lock
@@ -80,7 +80,7 @@ def _enter_command_line() -> Settings:
 
 def _run(settings: Settings, metadata: MetaData) -> None:
     checked(context.script)
-    with database(settings) as url:
+    with migration_database(settings) as url:
         asyncio.run(_migrate(settings, url, metadata))
 
 

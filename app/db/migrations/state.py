@@ -1,22 +1,13 @@
 """Where a database stands against the revisions of this release."""
 
-import io
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from app.db.migrations.config import VERSION_TABLE
-
-_CREATE_TABLE = re.compile(
-    r"""\bCREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?:"?\w+"?\s*\.\s*)?"?(\w+)"?""", re.IGNORECASE
-)
-
-_RENAME_TABLE = re.compile(r"""\bALTER\s+TABLE\b[^;]*?\bRENAME\s+TO\s+"?(\w+)"?""", re.IGNORECASE)
+from app.db.migrations.effects import Kind, effects_of
 
 
 @dataclass(frozen=True)
@@ -55,23 +46,13 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
 
 
 def tables_created_by(revisions: Iterable[Script]) -> frozenset[str] | None:
-    """The tables that these revisions create, read from the SQL that they print offline.
-
-    None where a revision cannot be run offline: then nothing can be said.
-    """
-    created: set[str] = set()
-    for script in revisions:
-        buffer = io.StringIO()
-        offline = MigrationContext.configure(
-            dialect_name="postgresql", opts={"as_sql": True, "literal_binds": True, "output_buffer": buffer}
-        )
-        try:
-            with Operations.context(offline):
-                script.module.upgrade()
-        except Exception:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
-            return None
-        created.update(_CREATE_TABLE.findall(buffer.getvalue()), _RENAME_TABLE.findall(buffer.getvalue()))
-    return frozenset(created)
+    """The tables that these revisions create, or make by renaming; None where that cannot be known."""
+    effects = effects_of(revisions)
+    if effects is None or any(effect.kind is Kind.OPAQUE for effect in effects):
+        return None
+    created = {effect.table for effect in effects if effect.kind is Kind.CREATE_TABLE}
+    renamed = {effect.renamed_to for effect in effects if effect.kind is Kind.RENAME_TABLE and effect.renamed_to}
+    return frozenset(created | renamed)
 
 
 def _applied(connection: Connection) -> tuple[str, ...]:

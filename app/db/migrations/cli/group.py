@@ -1,7 +1,8 @@
-"""`litestar database …`: Advanced Alchemy's commands over our Alembic configuration, a few lines a command of ours."""
+"""The group `litestar database`: Advanced Alchemy's commands over our Alembic configuration, and ours."""
 
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import rich_click as click
@@ -13,14 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
-from app.db.engine import create_unpooled_engine, database
+from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError
-from app.db.migrations import runner
+from app.db.migrations.cli.downgrade import downgrade
+from app.db.migrations.cli.options import require_terminal
+from app.db.migrations.cli.upgrade import upgrade
 from app.db.migrations.config import ROOT, VERSION_TABLE
 from app.models import metadata
 
-# Advanced Alchemy's that go past the lock and the revisions, or would make a second environment.
-_LEFT_OUT = ("drop-all", "init")
+# Advanced Alchemy's that go past the lock and the revisions, would make a second environment, or take part of a backup.
+_LEFT_OUT = ("drop-all", "init", "dump-data")
+# Advanced Alchemy's that ask for a message where none is given.
+_ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
+_OURS = (upgrade, downgrade)
 
 
 class DatabaseGroup(LitestarGroup):
@@ -42,14 +48,15 @@ def database_group(settings: Settings) -> click.Group:
     held = contextlib.ExitStack()
 
     def engine(*_: object, **__: object) -> AsyncEngine:
-        url = held.enter_context(database(settings))
+        url = held.enter_context(migration_database(settings))
         return create_unpooled_engine(url, settings.db_connect_timeout)
 
     @click.group(cls=DatabaseGroup, name="database", aliases=["db"])
     def group(ctx: click.Context) -> None:
         """Look at the schema of the database, and change it safely.
 
-        Works on the database of DATABASE_URL. `alembic …` does the same work with the same revisions.
+        Works on the database of MIGRATION_DATABASE_URL, or else of DATABASE_URL. `alembic …` does the same work with
+        the same revisions.
         """
         ctx.obj = {"app": ctx.obj, "configs": [_alchemy_config(engine)], "settings": settings}
         ctx.call_on_close(held.close)
@@ -57,9 +64,22 @@ def database_group(settings: Settings) -> click.Group:
     add_migration_commands(group)
     for name in _LEFT_OUT:
         group.commands.pop(name)
-    for command in (upgrade, downgrade):
+    for name in _ASK_FOR_A_MESSAGE:
+        _ask_only_on_a_terminal(group.commands[name])
+    for command in _OURS:
         group.add_command(command)
     return group
+
+
+def _ask_only_on_a_terminal(command: click.Command) -> None:
+    ask: Callable[..., Any] | None = command.callback
+
+    def run(**parameters: Any) -> Any:  # noqa: ANN401 - the command's own
+        if parameters["message"] is None and not parameters["no_prompt"]:
+            require_terminal("--message or --no-prompt")
+        return ask(**parameters) if ask else None
+
+    command.callback = run
 
 
 def _alchemy_config(engine: Any) -> SQLAlchemyAsyncConfig:  # noqa: ANN401 - typed by Advanced Alchemy as a str's consumer
@@ -75,45 +95,3 @@ def _alchemy_config(engine: Any) -> SQLAlchemyAsyncConfig:  # noqa: ANN401 - typ
             compare_type=True,
         ),
     )
-
-
-_no_prompt = click.option("--no-prompt", is_flag=True, help="Do not ask; for scripts and jobs.")
-_sql = click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
-
-
-@click.command()
-@click.argument("revision", default="head")
-@_sql
-@_no_prompt
-def upgrade(ctx: click.Context, revision: str, sql: bool, no_prompt: bool) -> None:
-    """Apply the revisions up to REVISION (default: head).
-
-    Exit codes: 0 applied or nothing to do; 1 declined; 2 a wrong setting or option; 3 a revision failed and was rolled
-    back, or is not known; 4 the database cannot be reached.
-    """
-    if not sql:
-        _confirm(f"Upgrade the database to {revision}?", no_prompt)
-    runner.upgrade(ctx.obj["settings"], revision, sql=sql)
-
-
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("revision", default="-1")
-@_sql
-@_no_prompt
-def downgrade(ctx: click.Context, revision: str, sql: bool, no_prompt: bool) -> None:
-    """Revert to REVISION (default: -1, one step back). With --sql: a range FROM:TO.
-
-    A downgrade can lose data: prefer restoring a backup or a new revision that mends (migrations/README.md).
-    Exit codes as of `upgrade`.
-    """
-    if not sql:
-        _confirm(f"Downgrade the database to {revision}? Data may be lost.", no_prompt)
-    runner.downgrade(ctx.obj["settings"], revision, sql=sql)
-
-
-def _confirm(question: str, no_prompt: bool) -> None:
-    if no_prompt:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask on: add --no-prompt.")
-    click.confirm(question, abort=True, err=True)

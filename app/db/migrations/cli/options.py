@@ -1,0 +1,21 @@
+"""What several commands have in common: asking before they change something."""
+
+import sys
+
+import rich_click as click
+
+no_prompt = click.option("--no-prompt", is_flag=True, help="Do not ask; for scripts and jobs.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, and nothing else.")
+
+
+def confirm(question: str, no_prompt: bool) -> None:
+    """Returns if the answer is yes. No is exit code 1; a question without a terminal to ask on is a usage error."""
+    if no_prompt:
+        return
+    require_terminal("--no-prompt")
+    click.confirm(question, abort=True, err=True)
+
+
+def require_terminal(instead: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"There is no terminal to ask on: add {instead}.")
