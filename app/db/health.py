@@ -24,6 +24,12 @@ class SchemaBehindError(ServiceUnavailableError):
     code = "schema_behind"
 
 
+class SchemaContractedError(ServiceUnavailableError):
+    """A newer release has taken away what this one uses."""
+
+    code = "schema_contracted"
+
+
 class Readiness:
     """Asks on a connection of its own: a pool that is busy is no reason to send traffic elsewhere."""
 
@@ -33,7 +39,18 @@ class Readiness:
         self._look_under_way: asyncio.Task[SchemaState] | None = None
 
     async def check(self) -> None:
-        """Returns within 2 s; raises DatabaseNotReadyError or SchemaBehindError."""
+        """Returns within 2 s; raises DatabaseNotReadyError, SchemaBehindError or SchemaContractedError."""
+        state = await self.look()
+        if state.is_behind:
+            raise SchemaBehindError(_behind(state))
+        if state.broken_by:
+            raise SchemaContractedError(
+                f"The schema is ahead of this release and does not serve it: {', '.join(state.broken_by)} is a contract"
+                " revision, or not recorded in schema_history."
+            )
+
+    async def look(self) -> SchemaState:
+        """Where the database stands, within 2 s. Raises DatabaseNotReadyError."""
         look = self._shared_look()
         # Not wait_for(), which also waits for the cancelled connection to be closed.
         done, _ = await asyncio.wait({look}, timeout=READY_WITHIN_SECONDS)
@@ -41,13 +58,11 @@ class Readiness:
             look.cancel()
             raise DatabaseNotReadyError(f"The database did not answer within {READY_WITHIN_SECONDS:g} s.")
         try:
-            state = look.result()
+            return look.result()
         except asyncio.CancelledError:
             raise DatabaseNotReadyError("The database did not answer the one who asked before.") from None
         except (OSError, TimeoutError, DBAPIError) as exc:
             raise DatabaseNotReadyError(f"The database cannot be reached: {explain(exc).reason}.") from exc
-        if state.is_behind:
-            raise SchemaBehindError(_behind(state))
 
     def _shared_look(self) -> "asyncio.Task[SchemaState]":
         """One look for all who ask at a time: the path needs no token, and each look takes a connection."""
@@ -63,6 +78,6 @@ class Readiness:
 
 
 def _behind(state: SchemaState) -> str:
-    if state.pending:
+    if state.is_managed:
         return f"The schema is behind this release by {len(state.pending)} revision(s)."
     return f"The schema lacks {len(state.missing_tables)} table(s) of this release."

@@ -11,9 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
 from app.db.connecting import connected, wait_for_database
-from app.db.engine import create_unpooled_engine
+from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.config import has_revisions, scripts
+from app.db.migrations.history import note_stamp
 from app.db.migrations.lock import migration_lock
 from app.db.migrations.runner import upgrade
 from app.db.migrations.state import SchemaState, read_state, tables_created_by
@@ -31,12 +32,13 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     await wait_for_database(settings, url)
     directory = scripts(settings)
     if settings.db_auto_migrate and has_revisions(directory):
-        await asyncio.to_thread(upgrade, settings)
+        await asyncio.to_thread(upgrade, settings, phase=settings.db_auto_migrate_phase, automatic=True)
         return
     if settings.db_auto_migrate:
         log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
-    async with connected(url):
-        await _create_all(settings, url, directory)
+    with migration_database(settings) as direct:
+        async with connected(direct):
+            await _create_all(settings, direct, directory)
 
 
 async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDirectory) -> None:
@@ -95,6 +97,7 @@ def _stamp_or_warn(
     if not state.is_managed and not state.tables:
         if has_revisions(directory):
             MigrationContext.configure(connection).stamp(directory, "heads")
+            note_stamp(connection, directory, (), directory.get_heads())
     elif not state.is_managed:
         log.warning(
             "the tables are not under Alembic: compare them with the models, then adopt them with"

@@ -1,6 +1,8 @@
-"""Looking at a database from outside the application."""
+"""Looking at a database from outside the application, and releases with revisions of a test's own."""
 
+import shutil
 import subprocess
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from app.core.config import Settings
+from app.db.migrations import config
 from app.db.url import normalize_database_url
 
 
@@ -62,3 +66,44 @@ def holding(url: str, statement: str, **values: object) -> Iterator[Callable[...
             raise AssertionError(f"fewer than {count} wait for a lock")
 
         yield wait
+
+
+class Release:
+    """A copy of the revisions, to which a test adds some; the library works with it as if it were the project's."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._count = 0
+
+    def add(
+        self,
+        upgrade: str,
+        downgrade: str = "pass",
+        *,
+        phase: str = "expand",
+        extra: str = "",
+        message: str = "A test's",
+    ) -> str:
+        """Writes the next revision, which follows the present head; its id."""
+        self._count += 1
+        revision = f"{self._count:02}{abs(hash(upgrade)) % 16**10:010x}"
+        (self.root / "migrations" / "versions" / f"2027_01_01_{self._count:04}_test.py").write_text(
+            f'"""{message}."""\n\nimport sqlalchemy as sa\nfrom alembic import op\n\nrevision = "{revision}"\n'
+            f"down_revision = {self.head!r}\nbranch_labels = None\ndepends_on = None\nphase = {phase!r}\n{extra}\n\n"
+            f"def upgrade():\n{textwrap.indent(textwrap.dedent(upgrade), '    ')}\n\n"
+            f"def downgrade():\n{textwrap.indent(textwrap.dedent(downgrade), '    ')}\n"
+        )
+        return revision
+
+    @property
+    def head(self) -> str | None:
+        return config.scripts(Settings()).get_current_head()
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
+    root = tmp_path / "release"
+    shutil.copytree(config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(config.ROOT / "alembic.ini", root)
+    monkeypatch.setattr(config, "ROOT", root)
+    return Release(root)

@@ -67,12 +67,17 @@ async def test_death_of_the_holder_frees_it(database_url: str) -> None:
         await holder.invalidate()
 
 
-async def test_command_that_cannot_have_the_lock_says_so(database_url: str) -> None:
-    async with connection_to(database_url) as connection, migration_lock(connection, 1):
-        env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_WAIT="0.1")
+async def test_command_that_cannot_have_the_lock_says_so(empty_database_url: str) -> None:
+    async with connection_to(empty_database_url) as connection, migration_lock(connection, 1):
+        env = environment(DATABASE_URL=empty_database_url, DB_MIGRATE_LOCK_WAIT="0.1")
         result = await asyncio.to_thread(run, "alembic", "upgrade", "head", env=env)
     assert result.returncode == 3
     assert "The lock for schema changes was not free within 0.1 s" in result.stderr
+
+
+async def test_nothing_to_do_waits_for_no_lock(database_url: str) -> None:
+    async with connection_to(database_url) as connection, migration_lock(connection, 1):
+        await asyncio.to_thread(upgrade, settings_for(database_url, db_migrate_lock_wait=0))
 
 
 def test_statement_of_a_killed_migration_keeps_the_next_one_out_until_it_is_over(

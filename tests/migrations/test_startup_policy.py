@@ -63,7 +63,7 @@ def test_auto_migration_without_revisions_warns_and_creates_the_tables(empty_dat
 async def test_empty_database_is_created_and_stamped(empty_database_url: str) -> None:
     assert await start(empty_database_url, auto_migrate=False) == []
     assert applied(empty_database_url) == head(empty_database_url)
-    assert tables(empty_database_url) == OURS | {"alembic_version"}
+    assert tables(empty_database_url) == OURS | {"alembic_version", "schema_history"}
 
 
 async def test_upgrade_after_create_all_has_nothing_to_do(empty_database_url: str) -> None:
@@ -81,16 +81,16 @@ async def test_database_at_head_is_left_as_it_is(database_url: str, dump_schema:
 async def test_database_that_is_behind_leaves_pending_tables_alone(database_url: str) -> None:
     """At base every table is still to be created by a revision; a table that none creates is created."""
     downgraded = settings_for(database_url)
-    await asyncio.to_thread(downgrade, downgraded, "base")
+    await asyncio.to_thread(downgrade, downgraded, "base", accept_data_loss=True)
     warnings = await start(database_url, auto_migrate=False)
-    assert tables(database_url) == {"alembic_version"}
+    assert tables(database_url) == {"alembic_version", "schema_history"}
     assert applied(database_url) == []
     assert len(warnings) == 1
     assert all(script.revision in warnings[0] for script in scripts(downgraded).walk_revisions())
 
 
 async def test_database_that_is_behind_gets_the_tables_that_no_revision_creates(database_url: str) -> None:
-    await asyncio.to_thread(downgrade, settings_for(database_url), FIRST)
+    await asyncio.to_thread(downgrade, settings_for(database_url), FIRST, accept_data_loss=True)
     query(database_url, "DROP TABLE task_comments")
     warnings = await start(database_url, auto_migrate=False)
     assert "task_comments" in tables(database_url)
@@ -104,7 +104,7 @@ async def test_unmanaged_database_gets_what_is_missing_and_is_told_how_to_be_ado
     query(database_url, "DROP TABLE alembic_version")
     query(database_url, "DROP TABLE task_comments")
     warnings = await start(database_url, auto_migrate=False)
-    assert tables(database_url) == OURS
+    assert tables(database_url) == OURS | {"schema_history"}
     assert len(warnings) == 1
     assert "stamp head" in warnings[0]
 

@@ -2,23 +2,71 @@
 
 import hashlib
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
+from sqlalchemy import Connection
 
 from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError, cause_of
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION_TABLE = "alembic_version"
+HISTORY_TABLE = "schema_history"
+# The engine's own: no model, and no difference between the models and a database.
+ENGINE_TABLES = frozenset({VERSION_TABLE, HISTORY_TABLE, "schema_backfills"})
+
+
+def _is_of_the_models(name: str | None, kind: str, parents: object) -> bool:  # noqa: ARG001 - Alembic's signature
+    return kind != "table" or name not in ENGINE_TABLES
+
+
+# Said once, so that the offline and the online mode cannot come to differ.
+OPTIONS: dict[str, Any] = {
+    "version_table": VERSION_TABLE,
+    "compare_type": True,
+    "transaction_per_migration": True,
+    "include_name": _is_of_the_models,
+}
 _SETTINGS = "settings"
+_SCOPE = "scope"
 
 
-def alembic_config(settings: Settings) -> Config:
-    """Alembic's configuration, with the Settings that `migrations/env.py` then uses instead of reading them again."""
-    return Config(ROOT / "alembic.ini", attributes={_SETTINGS: settings})
+@dataclass(frozen=True)
+class Scope:
+    """How far a command may go: the last phase that it applies, and whether a downgrade may lose data.
+
+    `automatic` is said by start-up, where nobody has asked for the revisions. With `preview` nothing is changed: it is
+    called with the revisions that would be reverted, and the connection to look at what they hold.
+    """
+
+    phase: Phase = Phase.CONTRACT
+    accept_data_loss: bool = False
+    automatic: bool = False
+    preview: Callable[[Connection, list[Script]], None] | None = None
+
+
+def alembic_config(settings: Settings, scope: Scope | None = None) -> Config:
+    """Alembic's configuration, with what `migrations/env.py` then uses instead of reading it from the environment."""
+    return Config(ROOT / "alembic.ini", attributes={_SETTINGS: settings, _SCOPE: scope or Scope()})
+
+
+def scope_of(config: Config) -> Scope:
+    """The scope of a configuration of ours; of the `alembic` command, what its `-x` arguments say."""
+    scope = config.attributes.get(_SCOPE)
+    if isinstance(scope, Scope):
+        return scope
+    given = dict(argument.partition("=")[::2] for argument in getattr(config.cmd_opts, "x", None) or ())
+    phase, accepted = given.pop("phase", Phase.CONTRACT), given.pop("accept-data-loss", None) is not None
+    if given or phase not in set(Phase):
+        what = f"-x {next(iter(given), f'phase={phase}')}"
+        raise MigrationFailedError(f"{what} is not known. There are: -x phase=expand, -x accept-data-loss.")
+    return Scope(Phase(phase), accept_data_loss=accepted)
 
 
 def settings_of(config: Config) -> Settings:

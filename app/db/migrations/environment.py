@@ -2,15 +2,10 @@
 
 import asyncio
 import sys
-import traceback
-from typing import Any
 
 import structlog
 from alembic import context
 from alembic.operations.ops import MigrationScript
-from alembic.runtime.migration import MigrationInfo
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
 from app.core.config import Settings
@@ -18,32 +13,31 @@ from app.core.errors import SettingsError
 from app.core.logging import configure_logging
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
-from app.db.errors import DatabaseError, MigrationFailedError, cause_of
-from app.db.migrations.config import VERSION_TABLE, checked, settings_of
-from app.db.migrations.lock import migration_lock
+from app.db.errors import DatabaseError
+from app.db.migrations import history
+from app.db.migrations.config import OPTIONS, checked, scope_of, settings_of
+from app.db.migrations.statements import limits_as_sql
+from app.db.migrations.steps import Run
 from app.db.url import DatabaseURL
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Said once, so that the offline and the online mode cannot come to differ.
-_OPTIONS: dict[str, Any] = {
-    "version_table": VERSION_TABLE,
-    "compare_type": True,
-    "transaction_per_migration": True,
-}
-
 
 def run_offline(metadata: MetaData) -> None:
     """Prints the SQL of the revisions on standard output, and connects to nothing."""
-    if _started_by_alembic():
-        _enter_command_line()
+    settings = _enter_command_line() if _started_by_alembic() else settings_of(context.config)
+    checked(context.script)
     context.configure(
         dialect_name="postgresql",
         target_metadata=metadata,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
-        **_OPTIONS,
+        on_version_apply=history.print_step,
+        **OPTIONS,
     )
+    output = context.get_context().impl.static_output
+    for statement in (*limits_as_sql(settings), history.table_as_sql()):
+        output(f"{statement};\n")
     with context.begin_transaction():
         context.run_migrations()
 
@@ -61,6 +55,9 @@ def run_online(metadata: MetaData) -> None:
     except (SettingsError, DatabaseError) as exc:
         sys.stderr.write(f"Error: {exc}\n")
         raise SystemExit(exc.exit_code) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted: what was begun is rolled back. Run it again to go on.\n")
+        raise SystemExit(130) from None
 
 
 def _started_by_alembic() -> bool:
@@ -90,10 +87,9 @@ async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> 
 
     async with connected(url), engine.connect() as connection:
         if _changes_the_schema():
-            async with migration_lock(connection, settings.db_migrate_lock_wait):
-                await connection.run_sync(_run_revisions, metadata)
+            await Run(connection, settings, metadata, scope_of(context.config))()
         else:
-            await connection.run_sync(_run_revisions, metadata)
+            await connection.run_sync(_only_look, metadata)
 
 
 def _changes_the_schema() -> bool:
@@ -105,34 +101,15 @@ def _changes_the_schema() -> bool:
     return True
 
 
-def _run_revisions(connection: Connection, metadata: MetaData) -> None:
-    finished: list[str | None] = []
-
-    # Alembic passes all four by name.
-    def remember(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
-        finished.append(step.up_revision_id)
-
+def _only_look(connection: Connection, metadata: MetaData) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
-        on_version_apply=remember,
         process_revision_directives=_leave_out_empty,
-        **_OPTIONS,
+        **OPTIONS,
     )
-    try:
-        with context.begin_transaction():
-            context.run_migrations()
-    except DatabaseError:
-        raise
-    except CommandError as exc:
-        if not _changes_the_schema():
-            raise
-        raise MigrationFailedError(str(exc)) from exc
-    except Exception as exc:
-        revision = _revision_of(context.script, exc) or (finished[-1] if finished else None)
-        script = context.script.get_revision(revision) if revision else None
-        name = f"Revision {script.revision} ({script.path})" if script else "The migration"
-        raise MigrationFailedError(f"{name} could not be applied: {cause_of(exc)}") from exc
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def _leave_out_empty(migration: object, revision: object, directives: list[MigrationScript]) -> None:  # noqa: ARG001
@@ -141,9 +118,3 @@ def _leave_out_empty(migration: object, revision: object, directives: list[Migra
     if autogenerate and directives[0].upgrade_ops is not None and directives[0].upgrade_ops.is_empty():
         directives.clear()
         log.info("the models and the database are alike: no revision was made")
-
-
-def _revision_of(directory: ScriptDirectory, exc: Exception) -> str | None:
-    """The revision whose file the exception passed through; none where a COMMIT failed after the file had ended."""
-    files = {frame.filename for frame in traceback.extract_tb(exc.__traceback__)}
-    return next((script.revision for script in directory.walk_revisions() if script.path in files), None)

@@ -7,22 +7,21 @@ are only ever added to it, and it is read by its columns' names, because release
 import getpass
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from textwrap import dedent
 
-from alembic.script import Script
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app import __version__
 from app.core.config import Phase
-from app.db.migrations.config import checksum_of, phase_of
+from app.db.migrations.config import HISTORY_TABLE, checksum_of, phase_of
 
-HISTORY_TABLE = "schema_history"
-
-_CREATE = text(
-    f"""
+_CREATE = f"""
     CREATE TABLE IF NOT EXISTS {HISTORY_TABLE} (
         id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_{HISTORY_TABLE} PRIMARY KEY,
         revision text NOT NULL,
@@ -37,17 +36,14 @@ _CREATE = text(
         retries integer NOT NULL DEFAULT 0,
         error text
     )
-    """
-)
+"""
 _EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
 _INSERT = text(
-    f"""
-    INSERT INTO {HISTORY_TABLE} (revision, phase, direction, outcome, applied_by, release, checksum, duration)
-    VALUES (:revision, :phase, :direction, :outcome, :by || ' as ' || current_user, :release, :checksum,
-            CASE WHEN :outcome = 'done' THEN interval '0' END)
-    RETURNING id
-    """  # noqa: S608 - a constant
+    f"""INSERT INTO {HISTORY_TABLE} (revision, phase, direction, outcome, applied_by, release, checksum, duration)
+VALUES (:revision, :phase, :direction, :outcome, :by || ' as ' || current_user, :release, :checksum,
+        CASE WHEN :outcome = 'done' THEN interval '0' END)"""  # noqa: S608 - a constant
 )
+_LAST_ID = text(f"SELECT max(id) FROM {HISTORY_TABLE}")  # noqa: S608 - a constant
 _FINISH = text(
     f"""
     UPDATE {HISTORY_TABLE}
@@ -55,6 +51,9 @@ _FINISH = text(
     WHERE id = :id
     RETURNING duration
     """  # noqa: S608 - a constant
+)
+_LAST_OF = text(
+    f"SELECT direction, outcome FROM {HISTORY_TABLE} WHERE revision = :revision ORDER BY id DESC LIMIT 1"  # noqa: S608
 )
 _INTERRUPT = text(f"UPDATE {HISTORY_TABLE} SET outcome = 'interrupted' WHERE outcome = 'running'")  # noqa: S608
 _READ = text(
@@ -98,7 +97,21 @@ class Entry:
 def create_history(connection: Connection) -> None:
     """Makes the table if it is not there yet; to be called under the migration lock, in a transaction."""
     if not has_history(connection):
-        connection.execute(_CREATE)
+        connection.execute(text(_CREATE))
+
+
+def table_as_sql() -> str:
+    """The statement that makes the table, for a script that somebody else runs."""
+    return dedent(_CREATE).strip()
+
+
+def print_step(ctx: MigrationContext, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
+    """In offline mode, after each step's SQL: what whoever runs that SQL leaves in the history."""
+    names = ("stamp", "unstamp") if step.is_stamp else ("upgrade", "downgrade")
+    assert ctx.script is not None
+    for script in ctx.script.get_revisions(step.up_revision_ids):
+        direction = names[0] if step.is_upgrade else names[1]
+        ctx.execute(_INSERT.bindparams(**_values(script, direction, Outcome.DONE, by="a script")))
 
 
 def has_history(connection: Connection) -> bool:
@@ -139,24 +152,43 @@ def finish(
     return duration
 
 
-def note(connection: Connection, scripts: Sequence[Script], direction: str) -> None:
-    """Notes that these revisions are in force (`stamp`), or no longer (`unstamp`), without having been run."""
-    for script in scripts:
-        _insert(connection, script, direction, Outcome.DONE)
+def ended_halfway(connection: Connection, revision: str, direction: str) -> bool:
+    """Whether the revision's last step in this direction was begun, and failed or was interrupted."""
+    row = connection.execute(_LAST_OF, {"revision": revision}).first()
+    return row is not None and row.direction == direction and row.outcome != Outcome.DONE
+
+
+def note_stamp(connection: Connection, directory: ScriptDirectory, before: Iterable[str], after: Iterable[str]) -> None:
+    """Notes which revisions a stamp has put in force, or out of it, without running them."""
+    old, new = _ancestors(directory, before), _ancestors(directory, after)
+    create_history(connection)
+    for direction, revisions in (("unstamp", old - new), ("stamp", new - old)):
+        for script in reversed(list(directory.walk_revisions())):
+            if script.revision in revisions:
+                _insert(connection, script, direction, Outcome.DONE)
+
+
+def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> set[str]:
+    known = {script.revision for script in directory.walk_revisions()}
+    return {script.revision for head in heads if head in known for script in directory.iterate_revisions(head, "base")}
 
 
 def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome) -> int:
-    values = {
+    connection.execute(_INSERT, _values(script, direction, outcome, by=_who()))
+    # Nobody else inserts: the migration lock is held.
+    return int(connection.scalar(_LAST_ID) or 0)
+
+
+def _values(script: Script, direction: str, outcome: Outcome, *, by: str) -> dict[str, str]:
+    return {
         "revision": script.revision,
-        "phase": phase_of(script),
+        "phase": phase_of(script).value,
         "direction": direction,
-        "outcome": outcome,
-        "by": _who(),
+        "outcome": outcome.value,
+        "by": by,
         "release": __version__,
         "checksum": checksum_of(script),
     }
-    entry: int = connection.execute(_INSERT, values).scalar_one()
-    return entry
 
 
 def _who() -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.errors import MigrationFailedError
@@ -16,16 +16,27 @@ LOCK_KEY = int.from_bytes(b"plimsoll", "big")
 _POLL_SECONDS = 0.1
 _REPORT_SECONDS = 5.0
 
+_HELD = """
+    held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (held.classid::bigint << 32) | held.objid::bigint = :key
+"""
 _HOLDER = text(
-    """
+    f"""
     SELECT activity.pid, coalesce(host(activity.client_addr), 'local socket') AS host,
            activity.application_name AS application, activity.backend_start AS since
     FROM pg_locks AS held
     JOIN pg_stat_activity AS activity ON activity.pid = held.pid
-    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
-      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND (held.classid::bigint << 32) | held.objid::bigint = :key
-    """
+    WHERE {_HELD}
+    """  # noqa: S608 - a constant
+)
+_MINE = text(f"SELECT EXISTS (SELECT FROM pg_locks AS held WHERE held.pid = pg_backend_pid() AND {_HELD})")  # noqa: S608
+_SESSION = text("SELECT pg_backend_pid()")
+
+_POOLED = (
+    "The connection goes through a pooler that gives every transaction another session (PgBouncer in transaction"
+    " mode): the lock for schema changes would not hold. Set MIGRATION_DATABASE_URL to the server itself, or to a pool"
+    " in session mode."
 )
 
 log = structlog.stdlib.get_logger(__name__)
@@ -37,11 +48,47 @@ async def migration_lock(connection: AsyncConnection, wait: float) -> AsyncItera
 
     So the lock and the work end together: a killed process's statement that the server still runs keeps the lock until
     it is over, and a session that is lost cannot lose the lock alone. It is freed with the connection, which must not
-    go back to a pool. Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds it.
+    go back to a pool. Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds it; at once
+    where the connection is one on which the lock would hold nothing.
     """
     # Session lock, not transaction lock: CONCURRENTLY commits in the middle of a revision.
+    if await connection.run_sync(holds_lock) or await _is_pooled(connection):
+        raise MigrationFailedError(_POOLED)
     await _acquire(connection, wait)
     yield
+
+
+def require_lock(connection: Connection) -> None:
+    """Raises MigrationFailedError unless the transaction runs in the session that holds the lock."""
+    if not holds_lock(connection):
+        raise MigrationFailedError(_POOLED)
+
+
+def holds_lock(connection: Connection) -> bool:
+    return bool(connection.scalar(_MINE, {"key": LOCK_KEY}))
+
+
+async def holder_of_lock(connection: AsyncConnection) -> str | None:
+    """Who holds the lock, in words, as far as PostgreSQL tells our role; None if nobody does."""
+    row = (await connection.execute(_HOLDER, {"key": LOCK_KEY})).first()
+    if row is None:
+        return None
+    # Of another role's session PostgreSQL shows only that it is there, unless ours has pg_read_all_stats.
+    if row.since is None:
+        return f"process {row.pid} (of another database role)"
+    since = f"{row.since:%Y-%m-%d %H:%M:%S}"
+    return f"process {row.pid} ({row.host}, application {row.application!r}, connected since {since})"
+
+
+async def _is_pooled(connection: AsyncConnection) -> bool:
+    """Whether another client's open transaction makes ours continue in another session, or takes ours."""
+    ours = await connection.scalar(_SESSION)
+    await connection.rollback()
+    async with connection.engine.connect() as other:
+        theirs = await other.scalar(_SESSION)
+        again = await connection.scalar(_SESSION)
+        await connection.rollback()
+    return bool(theirs == ours or again != ours)
 
 
 async def _acquire(connection: AsyncConnection, wait: float) -> None:
@@ -51,13 +98,15 @@ async def _acquire(connection: AsyncConnection, wait: float) -> None:
     while not await _try(connection):
         now = time.monotonic()
         if now - started >= wait:
+            holder = await holder_of_lock(connection) or "a process that has just let go of it"
             raise MigrationFailedError(
-                f"The lock for schema changes was not free within {wait:g} s: it is held by"
-                f" {await _holder(connection)}. Wait for that migration to end, or raise DB_MIGRATE_LOCK_WAIT."
+                f"The lock for schema changes was not free within {wait:g} s: it is held by {holder}."
+                " Wait for that migration to end, or raise DB_MIGRATE_LOCK_WAIT."
             )
         if now - reported >= _REPORT_SECONDS:
             reported = now
-            log.info("waiting for the migration lock", holder=await _holder(connection))
+            log.info("waiting for the migration lock", holder=await holder_of_lock(connection))
+            await connection.rollback()
         await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -66,14 +115,3 @@ async def _try(connection: AsyncConnection) -> bool:
     # Ends the transaction that the look began, for the sake of what waits for old ones; a session lock outlives it.
     await connection.rollback()
     return bool(taken)
-
-
-async def _holder(connection: AsyncConnection) -> str:
-    row = (await connection.execute(_HOLDER, {"key": LOCK_KEY})).first()
-    if row is None:
-        return "a process that has just let go of it"
-    # Of another role's session PostgreSQL shows only that it is there, unless ours has pg_read_all_stats.
-    if row.since is None:
-        return f"process {row.pid} (of another database role)"
-    since = f"{row.since:%Y-%m-%d %H:%M:%S}"
-    return f"process {row.pid} ({row.host}, application {row.application!r}, connected since {since})"

@@ -1,29 +1,59 @@
 """Upgrading and downgrading; plain functions, each blocking until it is done."""
 
 from alembic import command
+from alembic.script import Script
 from alembic.util import CommandError
+from sqlalchemy import Connection
 
-from app.core.config import Settings
+from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError
-from app.db.migrations.config import alembic_config, scripts
+from app.db.migrations.config import Scope, alembic_config, scripts
+from app.db.migrations.losses import Loss, losses_of
 
 
-def upgrade(settings: Settings, revision: str = "head", *, sql: bool = False) -> None:
+def upgrade(
+    settings: Settings,
+    revision: str = "head",
+    *,
+    sql: bool = False,
+    phase: Phase = Phase.CONTRACT,
+    automatic: bool = False,
+) -> None:
     """Applies the revisions up to `revision`, or prints their SQL on standard output.
 
-    Not to be called in a thread that runs an event loop. Raises MigrationFailedError and DatabaseUnreachableError.
+    With `phase` EXPAND it stops before the first contract revision. Not to be called in a thread that runs an event
+    loop. Raises MigrationFailedError and DatabaseUnreachableError.
     """
     scripts(settings)
+    scope = Scope(phase=phase, automatic=automatic)
     try:
-        command.upgrade(alembic_config(settings), revision, sql=sql)
+        command.upgrade(alembic_config(settings, scope), revision, sql=sql)
     except CommandError as exc:
         raise MigrationFailedError(str(exc)) from exc
 
 
-def downgrade(settings: Settings, revision: str, *, sql: bool = False) -> None:
-    """Reverts to `revision`, or prints the SQL for it (then `revision` is a range FROM:TO); raises as `upgrade`."""
+def downgrade(settings: Settings, revision: str, *, sql: bool = False, accept_data_loss: bool = False) -> None:
+    """Reverts to `revision`, or prints the SQL for it (then `revision` is a range FROM:TO); raises as `upgrade`.
+
+    Outside dev it raises DataLossRefusedError unless `accept_data_loss`.
+    """
+    _downgrade(settings, revision, Scope(accept_data_loss=accept_data_loss), sql=sql)
+
+
+def losses(settings: Settings, revision: str) -> list[Loss]:
+    """What a downgrade to `revision` would lose; changes nothing. Raises as `upgrade`."""
+    found: list[Loss] = []
+
+    def preview(connection: Connection, reverted: list[Script]) -> None:
+        found.extend(losses_of(connection, reverted))
+
+    _downgrade(settings, revision, Scope(preview=preview))
+    return found
+
+
+def _downgrade(settings: Settings, revision: str, scope: Scope, *, sql: bool = False) -> None:
     scripts(settings)
     try:
-        command.downgrade(alembic_config(settings), revision, sql=sql)
+        command.downgrade(alembic_config(settings, scope), revision, sql=sql)
     except CommandError as exc:
         raise MigrationFailedError(str(exc)) from exc

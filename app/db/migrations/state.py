@@ -3,21 +3,32 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, text
 
-from app.db.migrations.config import VERSION_TABLE
+from app.core.config import Phase
+from app.db.errors import MigrationFailedError
+from app.db.migrations.config import VERSION_TABLE, phase_of
 from app.db.migrations.effects import Kind, effects_of
+from app.db.migrations.history import last_done, read_history
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class SchemaState:
-    """A database's revisions (`None`: it has no version table) and tables, and what this release's revisions add."""
+    """A database's revisions (`None`: it has no version table) and tables, and what this release's revisions add.
+
+    `unknown` are those of a newer release; `broken_by` are the ones ahead of this release after which it does not work,
+    because they are contract revisions, or because `schema_history` says nothing of them.
+    """
 
     applied: tuple[str, ...] | None
     tables: frozenset[str]
     pending: tuple[Script, ...]
     unknown: tuple[str, ...]
+    broken_by: tuple[str, ...]
     missing_tables: frozenset[str]
 
     @property
@@ -26,8 +37,10 @@ class SchemaState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something that this release's models rely on may be missing."""
-        return bool(self.pending) if self.is_managed else bool(self.missing_tables)
+        """Whether something that this release's models rely on may be missing; they do without contract revisions."""
+        if not self.is_managed:
+            return bool(self.missing_tables)
+        return any(phase_of(script) is Phase.EXPAND for script in self.pending)
 
 
 def read_state(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> SchemaState:
@@ -41,6 +54,7 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
         tables=tables & ours,
         pending=() if unknown else _pending(directory, known),
         unknown=unknown,
+        broken_by=_broken_by(connection, directory, unknown) if unknown else (),
         missing_tables=ours - tables,
     )
 
@@ -53,6 +67,36 @@ def tables_created_by(revisions: Iterable[Script]) -> frozenset[str] | None:
     created = {effect.table for effect in effects if effect.kind is Kind.CREATE_TABLE}
     renamed = {effect.renamed_to for effect in effects if effect.kind is Kind.RENAME_TABLE and effect.renamed_to}
     return frozenset(created | renamed)
+
+
+def nothing_for_this_release(
+    connection: Connection, directory: ScriptDirectory, heads: Iterable[str], destination: str | tuple[str, ...] | None
+) -> bool:
+    """Whether an upgrade to head finds the database ahead of this release, and still serving it.
+
+    So that the previous release can be started, and its migration job run, while the next is rolled out. Raises
+    MigrationFailedError where the database no longer serves it.
+    """
+    _, unknown = _split_known(directory, tuple(heads))
+    wanted = {destination} if isinstance(destination, str) else set(destination or ())
+    if not unknown or wanted != set(directory.get_heads()):
+        return False
+    if broken_by := _broken_by(connection, directory, unknown):
+        raise MigrationFailedError(
+            f"The database is ahead of this release, and does not serve it any more: revision {', '.join(broken_by)} is"
+            " unknown here, and is a contract revision or not recorded in schema_history. Deploy the release that"
+            " knows it."
+        )
+    log.warning("the database is ahead of this release, which it still serves: nothing to apply", unknown=list(unknown))
+    return True
+
+
+def _broken_by(connection: Connection, directory: ScriptDirectory, unknown: Iterable[str]) -> tuple[str, ...]:
+    known = {script.revision for script in directory.walk_revisions()}
+    entries = last_done(read_history(connection))
+    ahead = {name: entry for name, entry in entries.items() if entry.is_in_force and name not in known}
+    contracts = {name for name, entry in ahead.items() if entry.phase is Phase.CONTRACT}
+    return tuple(sorted(contracts | (set(unknown) - set(ahead))))
 
 
 def _applied(connection: Connection) -> tuple[str, ...]:

@@ -3,19 +3,27 @@
 import rich_click as click
 
 from app.db.migrations import runner
-from app.db.migrations.cli.options import confirm, no_prompt
+from app.db.migrations.cli.options import confirm, no_prompt, require_terminal
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("revision", default="-1")
+@click.option("--accept-data-loss", is_flag=True, help="Outside dev: go on although what is listed will be lost.")
 @click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
 @no_prompt
-def downgrade(ctx: click.Context, revision: str, sql: bool, no_prompt: bool) -> None:
+def downgrade(ctx: click.Context, revision: str, accept_data_loss: bool, sql: bool, no_prompt: bool) -> None:
     """Revert to REVISION (default: -1, one step back). With --sql: a range FROM:TO.
 
-    A downgrade can lose data: prefer restoring a backup or a new revision that mends (migrations/README.md).
-    Exit codes as of `upgrade`.
+    Says which tables and columns would be lost, and how many rows they hold. Prefer restoring a backup, or a new
+    revision that mends (migrations/README.md); outside dev it is refused without --accept-data-loss.
+
+    Exit codes: as of `upgrade`; 1 also when it is refused.
     """
-    if not sql:
-        confirm(f"Downgrade the database to {revision}? Data may be lost.", no_prompt)
-    runner.downgrade(ctx.obj["settings"], revision, sql=sql)
+    settings = ctx.obj["settings"]
+    if not sql and not no_prompt:
+        require_terminal("--no-prompt")
+    if not sql and (settings.is_dev or accept_data_loss):
+        for loss in runner.losses(settings, revision):
+            click.echo(f"This loses {loss}", err=True)
+        confirm(f"Downgrade the database to {revision}?", no_prompt)
+    runner.downgrade(settings, revision, sql=sql, accept_data_loss=accept_data_loss)

@@ -1,0 +1,239 @@
+"""Runs the steps of an upgrade, a downgrade or a stamp one by one: each with its limits, its history and its retries.
+
+Alembic decides which steps lead from the database's revision to the one asked for, and runs each of them; what is
+around a step is here, so that it is the same whichever command has asked.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import takewhile
+from typing import Any
+
+import structlog
+from alembic import context
+from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
+from alembic.script import Script
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Phase, Settings
+from app.db.errors import DatabaseError, MigrationFailedError, cause_of
+from app.db.migrations import history
+from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of
+from app.db.migrations.effects import LOSES_DATA, effects_of
+from app.db.migrations.lock import migration_lock, require_lock
+from app.db.migrations.losses import require_consent
+from app.db.migrations.state import nothing_for_this_release
+from app.db.migrations.statements import Statements
+
+# lock_not_available and deadlock_detected: the table is in use, and will not be later.
+_IN_USE = frozenset({"55P03", "40P01"})
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 15.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Run:
+    """One command's steps on one connection, which must not be in a transaction and must not go back to a pool."""
+
+    def __init__(self, connection: AsyncConnection, settings: Settings, metadata: MetaData, scope: Scope) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._metadata = metadata
+        self._scope = scope
+        self._configure()
+        self._steps_to = context.get_context().opts["fn"]
+
+    async def __call__(self) -> None:
+        """Brings the database to where the command wants it. Raises MigrationFailedError and DataLossRefusedError."""
+        # Without the lock: where there is nothing to do, there is nothing to wait for.
+        steps = await self._connection.run_sync(self._plan)
+        if self._scope.preview is not None:
+            await self._connection.run_sync(self._scope.preview, _reverted(steps))
+            return
+        if not steps:
+            log.debug("nothing to apply")
+            return
+        async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):
+            # Again, since somebody else may have done it while this one waited.
+            steps = await self._connection.run_sync(self._plan)
+            await self._connection.run_sync(self._prepare, steps)
+            for step in steps:
+                if isinstance(step, RevisionStep):
+                    await self._apply(step)
+                else:
+                    await self._connection.run_sync(self._stamp, step)
+
+    def _configure(self, connection: Connection | None = None, **options: Any) -> None:  # noqa: ANN401 - Alembic's
+        context.configure(
+            connection=connection or self._connection.sync_connection,
+            target_metadata=self._metadata,
+            **OPTIONS,
+            **options,
+        )
+
+    def _plan(self, connection: Connection) -> list[MigrationStep]:
+        self._configure(connection)
+        migration = context.get_context()
+        heads = () if migration.purge else migration.get_current_heads()
+        try:
+            if nothing_for_this_release(connection, context.script, heads, context.get_revision_argument()):
+                return []
+            steps = list(self._steps_to(heads, migration))
+        except CommandError as exc:
+            raise MigrationFailedError(str(exc)) from exc
+        finally:
+            connection.rollback()
+        wanted = list(takewhile(self._is_in_scope, steps))
+        if len(wanted) < len(steps):
+            log.info("left for later: a contract revision", revisions=[_name(step) for step in steps[len(wanted) :]])
+        return wanted
+
+    def _is_in_scope(self, step: MigrationStep) -> bool:
+        contracts = isinstance(step, RevisionStep) and step.is_upgrade and phase_of(step.revision) is Phase.CONTRACT
+        return not contracts or self._scope.phase is Phase.CONTRACT
+
+    def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
+        """What is done once the lock is held and before the first step."""
+        down = _reverted(steps)
+        if down and not (self._settings.is_dev or self._scope.accept_data_loss):
+            require_consent(connection, down)
+        with connection.begin():
+            history.create_history(connection)
+            history.interrupted_runs(connection)
+        if self._scope.automatic and not self._settings.is_dev:
+            up = [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_upgrade]
+            _warn_of_contracts([script for script in up if phase_of(script) is Phase.CONTRACT])
+
+    async def _apply(self, step: RevisionStep) -> None:
+        entry, begun_before = await self._connection.run_sync(_begin, step)
+        pause = _FIRST_PAUSE
+        for attempt in range(self._settings.db_migrate_lock_retries + 1):
+            try:
+                await self._connection.run_sync(self._run, step, entry, attempt, begun_before)
+            except DBAPIError as exc:
+                await self._connection.rollback()
+                if _sqlstate(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                    await self._fail(step, entry, attempt, exc)
+                    raise _failure(step, exc, attempt) from exc
+                log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
+                # Not in step with whatever makes the table busy.
+                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            except Exception as exc:
+                await self._connection.rollback()
+                await self._fail(step, entry, attempt, exc)
+                if isinstance(exc, DatabaseError):
+                    raise
+                raise _failure(step, exc, attempt) from exc
+            else:
+                return
+
+    def _run(self, connection: Connection, step: RevisionStep, entry: int, attempt: int, begun_before: bool) -> None:
+        work = Statements(self._settings, begun_before=begun_before or attempt > 0)
+        script: Script = step.revision
+        change = script.module.upgrade if step.is_upgrade else script.module.downgrade
+        took = timedelta()
+
+        def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
+            require_lock(connection)
+            work.limit(connection)
+            with work.watching(connection):
+                change(**arguments)
+
+        # In the step's own transaction; Alembic passes all by name.
+        def done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
+            nonlocal took
+            took = history.finish(connection, entry, history.Outcome.DONE, retries=attempt)
+
+        step.migration_fn = guarded
+        self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=done)  # noqa: ARG005
+        context.run_migrations()
+        log.info(
+            "applied a revision" if step.is_upgrade else "reverted a revision",
+            revision=script.revision,
+            phase=phase_of(script).value,
+            duration_seconds=round(took.total_seconds(), 3),
+            rows=work.rows,
+            retries=attempt,
+        )
+
+    def _stamp(self, connection: Connection, step: MigrationStep) -> None:
+        def noted(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
+            history.note_stamp(connection, context.script, before, heads)
+
+        self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=noted)  # noqa: ARG005
+        before = context.get_context().get_current_heads()
+        connection.rollback()
+        context.run_migrations()
+
+    async def _fail(self, step: RevisionStep, entry: int, attempt: int, exc: Exception) -> None:
+        def record(connection: Connection) -> None:
+            with connection.begin():
+                history.finish(connection, entry, history.Outcome.FAILED, retries=attempt, error=cause_of(exc))
+
+        log.error("a revision failed", revision=_name(step), phase=phase_of(step.revision).value, retries=attempt)
+        try:
+            await self._connection.run_sync(record)
+        except (SQLAlchemyError, OSError):
+            # The connection is gone: the row stays as running, and the next run calls it interrupted.
+            log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
+
+
+def _begin(connection: Connection, step: RevisionStep) -> tuple[int, bool]:
+    direction = "upgrade" if step.is_upgrade else "downgrade"
+    with connection.begin():
+        begun_before = history.ended_halfway(connection, step.revision.revision, direction)
+        return history.begin(connection, step.revision, direction), begun_before
+
+
+def _reverted(steps: Sequence[MigrationStep]) -> list[Script]:
+    return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_downgrade]
+
+
+def _warn_of_contracts(revisions: Sequence[Script]) -> None:
+    for script in revisions:
+        effects = effects_of([script])
+        removes = (
+            ["cannot be read from its SQL"] if effects is None else [str(e) for e in effects if e.kind in LOSES_DATA]
+        )
+        log.warning(
+            "DB_AUTO_MIGRATE is about to apply a contract revision: releases before it stop working"
+            " (DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator)",
+            revision=script.revision,
+            message=script.doc,
+            removes=removes,
+        )
+
+
+def _failure(step: RevisionStep, exc: Exception, attempt: int) -> MigrationFailedError:
+    script = step.revision
+    verb = "applied" if step.is_upgrade else "reverted"
+    state = _sqlstate(exc)
+    remedy = ""
+    if state in _IN_USE:
+        remedy = (
+            f". It was tried {attempt + 1} times: `litestar database doctor` shows who holds the table. Raise"
+            " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
+        )
+    elif state == "57014":
+        remedy = (
+            ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"
+            " (migrations/README.md), or raise that."
+        )
+    return MigrationFailedError(
+        f"Revision {script.revision} ({script.path}) could not be {verb}: {cause_of(exc)}{remedy}"
+    )
+
+
+def _sqlstate(exc: BaseException) -> str | None:
+    return getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)
+
+
+def _name(step: MigrationStep) -> str:
+    return step.revision.revision if isinstance(step, RevisionStep) else step.short_log

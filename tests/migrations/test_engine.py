@@ -1,0 +1,354 @@
+"""What surrounds each revision: limits and retries, history, phases, half-built indexes, and what a downgrade loses."""
+
+import asyncio
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.core.config import Environment, Phase
+from app.db.errors import MigrationFailedError
+from app.db.health import Readiness, SchemaBehindError, SchemaContractedError
+from app.db.migrations.losses import DataLossRefusedError
+from app.db.migrations.runner import downgrade, losses, upgrade
+from app.db.startup import init_db
+from app.db.url import normalize_database_url
+from tests.conftest import settings_for
+from tests.migrations.conftest import Release, applied, holding, query, tables
+from tests.processes import ROOT, environment, run
+
+BUSY = "LOCK TABLE tags IN ACCESS SHARE MODE"
+ADD_COLUMN = 'op.execute("ALTER TABLE tags ADD COLUMN weight integer")'
+DROP_COLUMN = 'op.execute("ALTER TABLE tags DROP COLUMN weight")'
+
+
+def history(url: str, *columns: str) -> list[tuple[object, ...]]:
+    return query(url, f"SELECT {', '.join(columns)} FROM schema_history ORDER BY id")
+
+
+def columns_of(url: str, table: str) -> set[object]:
+    rows = query(url, "SELECT column_name FROM information_schema.columns WHERE table_name = :t", t=table)
+    return {name for (name,) in rows}
+
+
+def test_every_step_is_in_the_history(empty_database_url: str) -> None:
+    settings = settings_for(empty_database_url)
+    upgrade(settings)
+    downgrade(settings, "-1", accept_data_loss=True)
+    rows = history(empty_database_url, "revision", "phase", "direction", "outcome", "release")
+    assert len(rows) == 7
+    assert {row[3] for row in rows} == {"done"}
+    assert rows[-1] == ("e92f4a6d1b80", "expand", "downgrade", "done", "0.1.0")
+    details = history(empty_database_url, "duration > interval '0'", "length(checksum)", "applied_by LIKE '%@% as %'")
+    assert set(details) == {(True, 64, True)}
+
+
+def test_history_and_version_are_one_transaction(database_url: str, release: Release) -> None:
+    """The version's row is locked, so the step waits after its DDL: neither is there before both are."""
+    release.add(ADD_COLUMN)
+    before = applied(database_url)
+    with holding(database_url, "SELECT FROM alembic_version FOR UPDATE") as waiting:
+        thread = threading.Thread(target=upgrade, args=(settings_for(database_url, db_migrate_lock_timeout=30.0),))
+        thread.start()
+        waiting(1)
+        assert history(database_url, "outcome")[-1] == ("running",)
+        assert applied(database_url) == before
+    thread.join()
+    assert history(database_url, "outcome")[-1] == ("done",)
+    assert applied(database_url) != before
+
+
+def test_revision_that_meets_a_table_in_use_is_tried_again(database_url: str, release: Release) -> None:
+    revision = release.add(f'op.execute("UPDATE tags SET name = name")\n{ADD_COLUMN}')
+    settings = settings_for(database_url, db_migrate_lock_timeout=0.05)
+    with capture_logs() as logs:
+        with holding(database_url, BUSY):
+            thread = threading.Thread(target=upgrade, args=(settings,))
+            thread.start()
+            while not any(entry["event"] == "the table is in use: trying again" for entry in logs):
+                thread.join(0.01)
+                assert thread.is_alive()
+        thread.join()
+    assert applied(database_url) == [revision]
+    outcome, retries = history(database_url, "outcome", "retries")[-1]
+    assert outcome == "done"
+    assert isinstance(retries, int)
+    assert retries >= 1
+    (done,) = [entry for entry in logs if entry["event"] == "applied a revision"]
+    assert (done["revision"], done["phase"], done["retries"]) == (revision, "expand", retries)
+
+
+def test_table_that_stays_in_use_is_left_alone_and_named(database_url: str, release: Release) -> None:
+    release.add(ADD_COLUMN)
+    before = applied(database_url)
+    settings = settings_for(database_url, db_migrate_lock_timeout=0.05, db_migrate_lock_retries=1)
+    with holding(database_url, BUSY), pytest.raises(MigrationFailedError, match=r"tried 2 times.*doctor"):
+        upgrade(settings)
+    assert applied(database_url) == before
+    assert history(database_url, "outcome", "retries", "error")[-1] == (
+        "failed",
+        1,
+        "canceling statement due to lock timeout",
+    )
+
+
+def test_deadlock_is_tried_again(database_url: str, release: Release) -> None:
+    revision = release.add(
+        """
+        if not op.get_bind().exec_driver_sql("SELECT nextval('tries')").scalar() > 1:
+            op.execute("DO $$ BEGIN RAISE deadlock_detected; END $$")
+        """
+    )
+    query(database_url, "CREATE SEQUENCE tries")
+    upgrade(settings_for(database_url))
+    assert applied(database_url) == [revision]
+    assert history(database_url, "retries")[-1] == (1,)
+
+
+def test_statement_that_takes_too_long_is_ended_and_explained(database_url: str, release: Release) -> None:
+    release.add('op.execute("SELECT pg_sleep(30)")')
+    with pytest.raises(MigrationFailedError, match="DB_MIGRATE_STATEMENT_TIMEOUT"):
+        upgrade(settings_for(database_url, db_migrate_statement_timeout=0.1))
+    assert history(database_url, "outcome")[-1] == ("failed",)
+
+
+def test_work_that_stops_no_traffic_has_no_time_limit(database_url: str, release: Release) -> None:
+    """A check and an index whose expressions fail unless they are evaluated under the limits that are due."""
+    query(
+        database_url,
+        "CREATE FUNCTION limits(wanted text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$"
+        " DECLARE found text := current_setting('lock_timeout') || ' ' || current_setting('statement_timeout');"
+        " BEGIN IF found <> wanted THEN RAISE '% instead of %', found, wanted; END IF; RETURN true; END $$",
+    )
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
+    query(database_url, "ALTER TABLE organizations ADD CONSTRAINT looks CHECK (limits('2s 0')) NOT VALID")
+    release.add('op.execute("ALTER TABLE organizations VALIDATE CONSTRAINT looks")')
+    release.add(
+        """
+        with op.get_context().autocommit_block():
+            op.execute("CREATE INDEX CONCURRENTLY looking ON organizations (limits('0 0'))")
+        op.execute("SELECT limits('2s 1min')")
+        """
+    )
+    upgrade(settings_for(database_url))
+    assert applied(database_url) == [release.head]
+
+
+@pytest.mark.parametrize("clause", ["", "IF NOT EXISTS"])
+def test_half_built_index_is_built_again(database_url: str, release: Release, clause: str) -> None:
+    query(database_url, 'CREATE INDEX "Half" ON tags (name)')
+    query(database_url, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '\"Half\"'::regclass")
+    release.add(
+        f"""
+        with op.get_context().autocommit_block():
+            op.execute('CREATE INDEX CONCURRENTLY {clause} "Half" ON public.tags (name, color)')
+        """
+    )
+    upgrade(settings_for(database_url))
+    rows = query(
+        database_url,
+        "SELECT indisvalid, pg_get_indexdef(indexrelid) FROM pg_index WHERE indexrelid = '\"Half\"'::regclass",
+    )
+    assert rows == [(True, 'CREATE INDEX "Half" ON public.tags USING btree (name, color)')]
+
+
+def test_index_of_a_build_that_died_before_it_was_recorded_is_built_again(database_url: str, release: Release) -> None:
+    revision = release.add(
+        """
+        with op.get_context().autocommit_block():
+            op.create_index("built", "tags", ["name"], postgresql_concurrently=True)
+        """
+    )
+    query(database_url, "CREATE INDEX built ON tags (name)")
+    query(
+        database_url,
+        "INSERT INTO schema_history (revision, phase, direction, outcome, applied_by, release, checksum)"
+        " VALUES (:r, 'expand', 'upgrade', 'running', 'x', '0', '0')",
+        r=revision,
+    )
+    upgrade(settings_for(database_url))
+    assert [outcome for (outcome,) in history(database_url, "outcome")][-2:] == ["interrupted", "done"]
+
+
+def test_index_that_somebody_else_made_is_not_touched(database_url: str, release: Release) -> None:
+    release.add(
+        """
+        with op.get_context().autocommit_block():
+            op.create_index("theirs", "tags", ["name"], postgresql_concurrently=True)
+        """
+    )
+    query(database_url, "CREATE INDEX theirs ON tags (color)")
+    with pytest.raises(MigrationFailedError, match='"theirs" already exists'):
+        upgrade(settings_for(database_url))
+    assert query(database_url, "SELECT pg_get_indexdef('theirs'::regclass) LIKE '%(color)'") == [(True,)]
+
+
+def test_expand_stops_before_the_first_contract(database_url: str, release: Release) -> None:
+    first = release.add(ADD_COLUMN)
+    release.add(DROP_COLUMN, phase="contract")
+    release.add('op.execute("CREATE TABLE later (id integer)")')
+    upgrade(settings_for(database_url), phase=Phase.EXPAND)
+    assert applied(database_url) == [first]
+    upgrade(settings_for(database_url))
+    assert applied(database_url) == [release.head]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("alembic", "-x", "phase=expand", "upgrade", "head"),
+        ("litestar", "database", "upgrade", "--phase", "expand", "--no-prompt"),
+    ],
+)
+def test_both_command_lines_can_stop_before_a_contract(
+    database_url: str, release: Release, command: tuple[str, ...]
+) -> None:
+    before = applied(database_url)
+    release.add('op.drop_column("tags", "color")', phase="contract")
+    copy = checkout_of(release)
+    result = run(*command, env=environment(DATABASE_URL=database_url), cwd=copy)
+    assert result.returncode == 0, result.stderr
+    assert "left for later" in result.stderr
+    assert applied(database_url) == before
+
+
+@pytest.mark.parametrize("argument", ["phase=both", "accept-dataloss"])
+def test_unknown_argument_of_alembic_is_refused(database_url: str, argument: str) -> None:
+    result = run("alembic", "-x", argument, "upgrade", "head", env=environment(DATABASE_URL=database_url))
+    assert result.returncode == 3
+    assert f"-x {argument} is not known" in result.stderr
+
+
+async def test_start_up_warns_of_a_contract_and_of_what_it_removes(database_url: str, release: Release) -> None:
+    release.add('op.drop_column("tags", "color")\nop.drop_table("task_tags")', phase="contract")
+    settings = settings_for(database_url, db_auto_migrate=True, db_auto_migrate_phase=Phase.EXPAND)
+    with capture_logs() as logs:
+        await init_db(settings, normalize_database_url(database_url))
+    assert "task_tags" in tables(database_url)
+    assert not [entry for entry in logs if entry["log_level"] == "warning"]
+    with capture_logs() as logs:
+        await init_db(settings_for(database_url, db_auto_migrate=True), normalize_database_url(database_url))
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert warning["removes"] == ["drop column tags.color", "drop table task_tags"]
+    assert "task_tags" not in tables(database_url)
+
+
+def test_revision_without_a_phase_is_not_applied(database_url: str, release: Release) -> None:
+    release.add("pass", phase=None)  # type: ignore[arg-type]
+    with pytest.raises(MigrationFailedError, match="declares no phase"):
+        upgrade(settings_for(database_url))
+
+
+async def ready(url: str) -> None:
+    await Readiness(settings_for(url), normalize_database_url(url)).check()
+
+
+async def test_release_is_ready_while_only_expand_revisions_are_ahead_of_it(
+    database_url: str, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.add(ADD_COLUMN)
+    release.add('op.execute("CREATE TABLE later (id integer)")')
+    await asyncio.to_thread(upgrade, settings_for(database_url))
+    contract = release.add(DROP_COLUMN, phase="contract")
+    await ready(database_url)
+    monkeypatch.undo()
+    await ready(database_url)
+    # The previous release can also be started, and its migration job run.
+    await init_db(settings_for(database_url, db_auto_migrate=True), normalize_database_url(database_url))
+    monkeypatch.setattr("app.db.migrations.config.ROOT", release.root)
+    await asyncio.to_thread(upgrade, settings_for(database_url))
+    monkeypatch.undo()
+    with pytest.raises(SchemaContractedError, match=contract):
+        await ready(database_url)
+    with pytest.raises(MigrationFailedError, match=f"does not serve it any more: revision {contract}"):
+        await asyncio.to_thread(upgrade, settings_for(database_url))
+
+
+async def test_contract_that_was_reverted_does_not_count(
+    database_url: str, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.add(ADD_COLUMN)
+    release.add(DROP_COLUMN, ADD_COLUMN, phase="contract")
+    await asyncio.to_thread(upgrade, settings_for(database_url))
+    await asyncio.to_thread(downgrade, settings_for(database_url), "-1", accept_data_loss=True)
+    monkeypatch.undo()
+    await ready(database_url)
+
+
+async def test_release_ahead_of_which_nothing_is_recorded_is_not_ready(database_url: str) -> None:
+    query(database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
+    with pytest.raises(SchemaContractedError, match="from_the_future"):
+        await ready(database_url)
+
+
+async def test_pending_expand_is_behind_and_pending_contract_is_not(database_url: str, release: Release) -> None:
+    release.add('op.drop_column("tags", "color")', phase="contract")
+    await ready(database_url)
+    release.add(ADD_COLUMN)
+    with pytest.raises(SchemaBehindError):
+        await ready(database_url)
+
+
+def test_stamping_is_in_the_history(database_url: str) -> None:
+    env = environment(DATABASE_URL=database_url)
+    assert run("alembic", "stamp", "5b2e8a4c9d17", env=env).returncode == 0
+    assert run("litestar", "database", "stamp", "head", env=env).returncode == 0
+    rows = history(database_url, "direction", "revision")[6:]
+    assert [direction for direction, _ in rows] == ["unstamp"] * 4 + ["stamp"] * 4
+    assert rows[-1] == ("stamp", "e92f4a6d1b80")
+
+
+def test_downgrade_outside_dev_is_refused_and_says_what_would_be_lost(database_url: str) -> None:
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
+    before = applied(database_url)
+    with pytest.raises(DataLossRefusedError) as refused:
+        downgrade(settings_for(database_url), "base")
+    message = str(refused.value)
+    assert "table organizations: 1 rows (revision 1d9c6f0b7a31)" in message
+    assert "column tasks.due_at: 0 values (revision 5b2e8a4c9d17)" in message
+    assert "restore" in message
+    assert "--accept-data-loss" in message
+    assert applied(database_url) == before
+    for command in (("alembic", "downgrade", "-1"), ("litestar", "database", "downgrade", "--no-prompt")):
+        result = run(*command, env=environment(DATABASE_URL=database_url))
+        assert result.returncode == 1, result.stderr
+        assert "Traceback" not in result.stderr
+        assert applied(database_url) == before
+    accepted = ("alembic", "-x", "accept-data-loss", "downgrade", "-1")
+    assert run(*accepted, env=environment(DATABASE_URL=database_url)).returncode == 0
+    assert applied(database_url) != before
+
+
+def test_losses_are_counted_without_changing_anything(database_url: str, release: Release) -> None:
+    release.add("pass", 'op.get_bind().exec_driver_sql("SELECT 1").scalar() + 1')
+    settings = settings_for(database_url, environment=Environment.DEV)
+    upgrade(settings)
+    found = losses(settings, "-1")
+    assert [(loss.what, loss.rows) for loss in found] == [("what cannot be known from its SQL", None)]
+    assert applied(database_url) == [release.head]
+
+
+def test_printed_sql_keeps_the_history_and_the_limits(
+    empty_database_url: str, postgres_bin: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upgrade(settings_for(empty_database_url), "5b2e8a4c9d17", sql=True)
+    script = capsys.readouterr().out
+    assert script.index("SET lock_timeout = '2000ms'") < script.index("CREATE TABLE organizations")
+    url = normalize_database_url(empty_database_url).libpq
+    subprocess.run(
+        [postgres_bin / "psql", "-qv", "ON_ERROR_STOP=1", url], input=script, text=True, check=True, timeout=30
+    )
+    assert history(empty_database_url, "revision", "direction", "outcome") == [
+        ("1d9c6f0b7a31", "upgrade", "done"),
+        ("5b2e8a4c9d17", "upgrade", "done"),
+    ]
+
+
+def checkout_of(release: Release) -> Path:
+    """What a command line needs beside the revisions."""
+    target = release.root
+    shutil.copytree(ROOT / "app", target / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    return target
