@@ -7,6 +7,7 @@ from app.api.auth import AuthMiddleware
 from app.api.boards import BoardController
 from app.api.body import JsonRequest
 from app.api.health import health, healthz, readyz
+from app.api.metrics import metrics
 from app.api.openapi import swagger_assets
 from app.api.organizations import OrganizationController
 from app.api.tags import TagController
@@ -25,4 +26,4 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
         middleware=[AuthMiddleware(settings)],
         request_class=JsonRequest,
     )
-    return [health, healthz, readyz, api, swagger_assets()]
+    return [health, healthz, readyz, metrics, api, swagger_assets()]

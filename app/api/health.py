@@ -15,6 +15,14 @@ class Health(msgspec.Struct, frozen=True):
     status: str = "ok"
 
 
+class Ready(msgspec.Struct, frozen=True):
+    """Both are "ok"; where one is not, the answer is a 503 whose code says which."""
+
+    status: str = "ready"
+    database: str = "ok"
+    schema: str = "ok"
+
+
 @get("/health", operation_id="health", summary="Alive", description=_ALIVE, tags=["health"], security=[{}])
 async def health() -> Health:
     return Health()
@@ -30,13 +38,13 @@ async def healthz() -> Health:
     operation_id="readyz",
     security=[{}],
     summary="Ready",
-    description="503 when the database does not answer within 2 s, or its schema is behind this release.",
+    description=(
+        "503 when the database does not answer within 2 s (code `database_unreachable`), its schema is behind this"
+        " release (`schema_behind`), or a newer release has taken away what this one uses (`schema_contracted`)."
+    ),
     tags=["health"],
     status_code=HTTPStatus.OK.value,
 )
-async def readyz(request: Request[Any, Any, Any]) -> Health:
-    readiness = request.app.plugins.get(DatabasePlugin).readiness
-    if readiness is None:
-        raise RuntimeError("The application has not started.")
-    await readiness.check()
-    return Health("ready")
+async def readyz(request: Request[Any, Any, Any]) -> Ready:
+    await request.app.plugins.get(DatabasePlugin).readiness.check()
+    return Ready()

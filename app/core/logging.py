@@ -64,7 +64,8 @@ def configure_logging(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate, logger.level = [], True, logging.NOTSET
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    # The migration engine has events of its own.
+    logging.getLogger("alembic.runtime").setLevel(logging.WARNING)
 
 
 def _renderer(log_format: LogFormat) -> structlog.types.Processor:

@@ -36,6 +36,7 @@ class Readiness:
     def __init__(self, settings: Settings, url: DatabaseURL) -> None:
         self._engine = create_unpooled_engine(url, READY_WITHIN_SECONDS)
         self._scripts = scripts(settings)
+        self.heads = tuple(self._scripts.get_heads())
         self._look_under_way: asyncio.Task[SchemaState] | None = None
 
     async def check(self) -> None:

@@ -41,7 +41,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         if settings.database_url is not None:
             normalize_database_url(settings.database_url.reveal())
         self.settings = settings
-        self.readiness: Readiness | None = None
+        self._readiness: Readiness | None = None
         self._engine: AsyncEngine | None = None
         self._sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(expire_on_commit=False)
 
@@ -51,6 +51,13 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         if self._engine is None:
             raise RuntimeError("The application has not started: it has no engine yet.")
         return self._engine
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether this process can serve; asked between start-up and shutdown."""
+        if self._readiness is None:
+            raise RuntimeError("The application has not started: it is not ready yet.")
+        return self._readiness
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         app_config.lifespan.append(self._lifespan)
@@ -87,7 +94,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
             _Prepared.by_command_line = False
             self._engine = create_engine(self.settings, url)
             self._sessions.configure(bind=self._engine)
-            self.readiness = Readiness(self.settings, url)
+            self._readiness = Readiness(self.settings, url)
             try:
                 yield
             finally:

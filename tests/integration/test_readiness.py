@@ -23,7 +23,7 @@ async def client_with_readiness_of(settings: Settings, url: str) -> AsyncIterato
     """A running application whose readiness looks at another database than its own."""
     async with started(create_app(settings)) as application:
         plugin = application.plugins.get(DatabasePlugin)
-        plugin.readiness = Readiness(settings_for(url), normalize_database_url(url))
+        plugin._readiness = Readiness(settings_for(url), normalize_database_url(url))
         async with client_of(application, token=None) as client:
             yield client
 

@@ -227,7 +227,14 @@ def test_version_table_that_nobody_understands_is_exit_code_3(database_url: str,
         assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("name", ["drop-all", "init"])
+@pytest.mark.parametrize("command", [("make-migrations",), ("merge", "heads")])
+def test_missing_message_without_a_terminal_is_asked_for_as_an_option(command: tuple[str, ...]) -> None:
+    result = run("litestar", "database", *command, env=environment(DATABASE_URL="postgresql://n@127.0.0.1:1/n"))
+    assert result.returncode == 2
+    assert "--message" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["drop-all", "init", "dump-data"])
 def test_commands_that_go_past_the_revisions_are_not_offered(name: str) -> None:
     result = run("litestar", "database", name, env=environment(DATABASE_URL="postgresql://n@127.0.0.1:1/n"))
     assert result.returncode == 2

@@ -15,7 +15,7 @@ from textwrap import dedent
 
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 
 from app import __version__
 from app.core.config import Phase
@@ -56,12 +56,9 @@ _LAST_OF = text(
     f"SELECT direction, outcome FROM {HISTORY_TABLE} WHERE revision = :revision ORDER BY id DESC LIMIT 1"  # noqa: S608
 )
 _INTERRUPT = text(f"UPDATE {HISTORY_TABLE} SET outcome = 'interrupted' WHERE outcome = 'running'")  # noqa: S608
-_READ = text(
-    f"""
-    SELECT revision, phase, direction, outcome, started_at, duration, applied_by, release, checksum, retries, error
-    FROM {HISTORY_TABLE} ORDER BY id
-    """  # noqa: S608 - a constant
-)
+_COLUMNS = "revision, phase, direction, outcome, started_at, duration, applied_by, release, checksum, retries, error"
+_READ = text(f"SELECT {_COLUMNS} FROM {HISTORY_TABLE} ORDER BY id")  # noqa: S608 - constants
+_READ_LAST = text(f"SELECT {_COLUMNS} FROM {HISTORY_TABLE} ORDER BY id DESC LIMIT 1")  # noqa: S608 - constants
 
 
 class Outcome(StrEnum):
@@ -122,10 +119,17 @@ def read_history(connection: Connection) -> tuple[Entry, ...]:
     """Every row, oldest first; none where there is no table."""
     if not has_history(connection):
         return ()
-    return tuple(
-        Entry(**{**row, "phase": Phase(row["phase"]), "outcome": Outcome(row["outcome"])})
-        for row in connection.execute(_READ).mappings()
-    )
+    return tuple(_entry(row) for row in connection.execute(_READ).mappings())
+
+
+def read_last(connection: Connection) -> Entry | None:
+    """The newest row; the table must be there."""
+    row = connection.execute(_READ_LAST).mappings().first()
+    return _entry(row) if row is not None else None
+
+
+def _entry(row: RowMapping) -> Entry:
+    return Entry(**{**row, "phase": Phase(row["phase"]), "outcome": Outcome(row["outcome"])})
 
 
 def last_done(entries: Sequence[Entry]) -> dict[str, Entry]:

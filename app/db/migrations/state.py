@@ -9,9 +9,9 @@ from sqlalchemy import Connection, MetaData, inspect, text
 
 from app.core.config import Phase
 from app.db.errors import MigrationFailedError
-from app.db.migrations.config import VERSION_TABLE, phase_of
+from app.db.migrations.config import HISTORY_TABLE, VERSION_TABLE, phase_of
 from app.db.migrations.effects import Kind, effects_of
-from app.db.migrations.history import last_done, read_history
+from app.db.migrations.history import Entry, last_done, read_history, read_last
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -21,7 +21,8 @@ class SchemaState:
     """A database's revisions (`None`: it has no version table) and tables, and what this release's revisions add.
 
     `unknown` are those of a newer release; `broken_by` are the ones ahead of this release after which it does not work,
-    because they are contract revisions, or because `schema_history` says nothing of them.
+    because they are contract revisions, or because `schema_history` says nothing of them. `last_step` is the newest row
+    of that table.
     """
 
     applied: tuple[str, ...] | None
@@ -30,6 +31,7 @@ class SchemaState:
     unknown: tuple[str, ...]
     broken_by: tuple[str, ...]
     missing_tables: frozenset[str]
+    last_step: Entry | None
 
     @property
     def is_managed(self) -> bool:
@@ -56,6 +58,7 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
         unknown=unknown,
         broken_by=_broken_by(connection, directory, unknown) if unknown else (),
         missing_tables=ours - tables,
+        last_step=read_last(connection) if HISTORY_TABLE in tables else None,
     )
 
 

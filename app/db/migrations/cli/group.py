@@ -18,6 +18,7 @@ from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError
 from app.db.migrations.cli.downgrade import downgrade
 from app.db.migrations.cli.options import require_terminal
+from app.db.migrations.cli.status import status
 from app.db.migrations.cli.upgrade import upgrade
 from app.db.migrations.config import ROOT, VERSION_TABLE
 from app.models import metadata
@@ -26,7 +27,7 @@ from app.models import metadata
 _LEFT_OUT = ("drop-all", "init", "dump-data")
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
-_OURS = (upgrade, downgrade)
+_OURS = (upgrade, downgrade, status)
 
 
 class DatabaseGroup(LitestarGroup):

@@ -1,0 +1,30 @@
+"""One connection to the database that is to be migrated, for a command that looks at it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from app.core.config import Settings
+from app.db.connecting import connected, wait_for_database
+from app.db.engine import create_unpooled_engine, migration_database
+from app.db.url import DatabaseURL
+
+T = TypeVar("T")
+
+
+def look(settings: Settings, at: Callable[[Connection, DatabaseURL], T]) -> T:
+    """What `at` makes of a connection, which is rolled back and closed after it.
+
+    Not to be called in a thread that runs an event loop. Raises DatabaseUnreachableError.
+    """
+    with migration_database(settings) as url:
+        return asyncio.run(_look(settings, url, at))
+
+
+async def _look(settings: Settings, url: DatabaseURL, at: Callable[[Connection, DatabaseURL], T]) -> T:
+    await wait_for_database(settings, url)
+    engine = create_unpooled_engine(url, settings.db_connect_timeout)
+    async with connected(url), engine.connect() as connection:
+        return await connection.run_sync(at, url)

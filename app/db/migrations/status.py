@@ -1,0 +1,168 @@
+"""Where a database stands: a verdict, and of each revision whether, when and by whom it was applied."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.core.config import Phase, Settings
+from app.db.migrations.config import checksum_of, phase_of, scripts
+from app.db.migrations.history import Entry, last_done, read_history
+from app.db.migrations.looking import look
+from app.db.migrations.state import SchemaState, read_state
+from app.db.url import DatabaseURL
+from app.models import metadata
+
+
+class Verdict(StrEnum):
+    """DIVERGED: the files have several heads, or the database a revision that no release has recorded."""
+
+    UP_TO_DATE = "up to date"
+    PENDING = "pending"
+    AHEAD = "ahead"
+    DIVERGED = "diverged"
+    UNMANAGED = "unmanaged"
+    DRIFTED = "drifted"
+
+
+# Of `litestar database status --check`; below 10 are the exit codes that every command has.
+EXIT_CODES = {
+    Verdict.UP_TO_DATE: 0,
+    Verdict.PENDING: 10,
+    Verdict.AHEAD: 11,
+    Verdict.DIVERGED: 12,
+    Verdict.UNMANAGED: 13,
+    Verdict.DRIFTED: 14,
+}
+
+
+class RevisionState(StrEnum):
+    APPLIED = "applied"
+    PENDING = "pending"
+    MISSING_FILE = "missing file"
+    CHECKSUM_CHANGED = "checksum changed"
+
+
+@dataclass(frozen=True)
+class RevisionStatus:
+    """One revision; what schema_history does not know of it is None. `duration` in seconds."""
+
+    state: RevisionState
+    revision: str
+    phase: Phase | None
+    message: str | None
+    applied_at: datetime | None
+    duration: float | None
+    by: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """`current` are the revisions of the version table, `heads` those of the files; the oldest revision comes first."""
+
+    verdict: Verdict
+    detail: str
+    database: str
+    server: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    revisions: tuple[RevisionStatus, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.verdict]
+
+
+def read_status(settings: Settings) -> Status:
+    """Looks at the database and at the revisions. Raises DatabaseUnreachableError and MigrationFailedError."""
+    directory = scripts(settings)
+
+    def at(connection: Connection, url: DatabaseURL) -> Status:
+        return _status(connection, url, directory)
+
+    return look(settings, at)
+
+
+def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory) -> Status:
+    state = read_state(connection, directory, metadata)
+    entries = last_done(read_history(connection))
+    revisions = tuple(_revisions(directory, state, entries))
+    verdict, detail = _judge(directory, state, revisions)
+    return Status(
+        verdict=verdict,
+        detail=detail,
+        database=url.location,
+        server=str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')"))),
+        current=state.applied or (),
+        heads=tuple(directory.get_heads()),
+        revisions=revisions,
+    )
+
+
+def _revisions(
+    directory: ScriptDirectory, state: SchemaState, entries: Mapping[str, Entry]
+) -> Iterator[RevisionStatus]:
+    pending = set(directory.walk_revisions()) if state.applied is None else set(state.pending)
+    known = list(reversed(list(directory.walk_revisions())))
+    for script in known:
+        entry = entries.get(script.revision)
+        yield _row(_state_of(script, entry, pending=script in pending), script, entry)
+    names = {script.revision for script in known}
+    ahead = [entry for entry in entries.values() if entry.is_in_force and entry.revision not in names]
+    yield from (_row(RevisionState.MISSING_FILE, entry.revision, entry) for entry in ahead)
+    unrecorded = set(state.unknown) - {entry.revision for entry in ahead}
+    yield from (_row(RevisionState.MISSING_FILE, revision, None) for revision in sorted(unrecorded))
+
+
+def _state_of(script: Script, entry: Entry | None, *, pending: bool) -> RevisionState:
+    if pending:
+        return RevisionState.PENDING
+    # A stamp says that the revision's work is there, not that this file has done it.
+    ran = entry is not None and entry.direction == "upgrade"
+    if ran and entry and entry.checksum != checksum_of(script):
+        return RevisionState.CHECKSUM_CHANGED
+    return RevisionState.APPLIED
+
+
+def _row(state: RevisionState, script: Script | str, entry: Entry | None) -> RevisionStatus:
+    applied = entry if entry and entry.is_in_force and state is not RevisionState.PENDING else None
+    phase = phase_of(script) if isinstance(script, Script) else entry.phase if entry else None
+    return RevisionStatus(
+        state=state,
+        revision=script.revision if isinstance(script, Script) else script,
+        phase=phase,
+        message=script.doc if isinstance(script, Script) else None,
+        applied_at=applied.started_at if applied else None,
+        duration=applied.duration.total_seconds() if applied and applied.duration is not None else None,
+        by=applied.applied_by + (" (stamped)" if applied.direction == "stamp" else "") if applied else None,
+    )
+
+
+def _judge(
+    directory: ScriptDirectory, state: SchemaState, revisions: tuple[RevisionStatus, ...]
+) -> tuple[Verdict, str]:
+    heads = directory.get_heads()
+    changed = [row.revision for row in revisions if row.state is RevisionState.CHECKSUM_CHANGED]
+    pending = [row for row in revisions if row.state is RevisionState.PENDING]
+    missing = [row.revision for row in revisions if row.state is RevisionState.MISSING_FILE]
+    unrecorded = [row.revision for row in revisions if row.revision in state.unknown and row.phase is None]
+    served = "it no longer serves this release" if state.broken_by else "it still serves this release"
+    contracts = sum(row.phase is Phase.CONTRACT for row in pending)
+    # The first that applies.
+    rules = (
+        (len(heads) > 1, Verdict.DIVERGED, f"the files have {len(heads)} heads: join them, `litestar database merge`"),
+        (unrecorded, Verdict.DIVERGED, f"of revision {', '.join(unrecorded)} there is neither a file nor a history"),
+        (state.unknown, Verdict.AHEAD, f"by {len(missing)} revision(s) of a newer release; {served}"),
+        (
+            not state.is_managed and state.tables,
+            Verdict.UNMANAGED,
+            "there are tables but no alembic_version: compare them, `litestar database drift`, then `stamp head`",
+        ),
+        (pending, Verdict.PENDING, f"{len(pending)} revision(s), {contracts} contract: `litestar database upgrade`"),
+        (changed, Verdict.DRIFTED, f"the file of {', '.join(changed)} was changed after it was applied"),
+        (True, Verdict.UP_TO_DATE, "the database is at head"),
+    )
+    return next((verdict, detail) for applies, verdict, detail in rules if applies)

@@ -1,0 +1,54 @@
+"""What Prometheus reads of the schema."""
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.core.config import Settings
+from tests.conftest import database_named
+from tests.integration.test_readiness import client_with_readiness_of
+from tests.migrations.conftest import query
+
+
+async def scraped(client: httpx.AsyncClient) -> dict[str, float]:
+    """The samples of ours, by name and labels."""
+    response = await client.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    return {
+        sample.name + "".join(f" {label}={value}" for label, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+        if sample.name.startswith("plimsoll_")
+    }
+
+
+async def test_metrics_show_the_schema_and_the_last_migration(client: httpx.AsyncClient) -> None:
+    found = await scraped(client)
+    assert found["plimsoll_database_up"] == 1
+    assert found["plimsoll_schema_revision_info current=e92f4a6d1b80 head=e92f4a6d1b80"] == 1
+    assert found["plimsoll_schema_pending_revisions"] == 0
+    assert found["plimsoll_schema_serves_release"] == 1
+    assert found["plimsoll_migration_last_outcome plimsoll_migration_last_outcome=done"] == 1
+    assert found["plimsoll_migration_last_outcome plimsoll_migration_last_outcome=failed"] == 0
+    assert 0 < found["plimsoll_migration_last_duration_seconds"] < 60
+
+
+async def test_metrics_show_what_is_pending_and_what_failed(client: httpx.AsyncClient, database_url: str) -> None:
+    query(database_url, "UPDATE alembic_version SET version_num = '5b2e8a4c9d17'")
+    query(database_url, "UPDATE schema_history SET outcome = 'failed' WHERE revision = 'e92f4a6d1b80'")
+    found = await scraped(client)
+    assert found["plimsoll_schema_pending_revisions"] == 4
+    assert found["plimsoll_schema_serves_release"] == 0
+    assert found["plimsoll_migration_last_outcome plimsoll_migration_last_outcome=failed"] == 1
+
+
+async def test_metrics_without_a_database_say_that_it_is_down(settings: Settings, database_url: str) -> None:
+    async with client_with_readiness_of(settings, database_named(database_url, "gone")) as client:
+        assert await scraped(client) == {"plimsoll_database_up": 0}
+
+
+async def test_metrics_of_a_schema_without_history_say_nothing_of_it(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    query(database_url, "DROP TABLE schema_history")
+    assert not [name for name in await scraped(client) if name.startswith("plimsoll_migration")]

@@ -1,0 +1,121 @@
+"""`litestar database status`: the verdict, its exit code, and a row a revision."""
+
+import json
+import re
+
+import pytest
+
+from app.db.migrations.runner import downgrade, upgrade
+from app.db.migrations.status import RevisionState, Status, Verdict, read_status
+from tests.conftest import settings_for
+from tests.migrations.conftest import Release, query
+from tests.processes import environment, run
+
+
+def states(status: Status) -> list[RevisionState]:
+    return [row.state for row in status.revisions]
+
+
+def test_database_at_head_is_up_to_date(database_url: str) -> None:
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.UP_TO_DATE, 0)
+    assert status.current == status.heads == ("e92f4a6d1b80",)
+    assert status.server.startswith("PostgreSQL ")
+    assert states(status) == [RevisionState.APPLIED] * 6
+    first = status.revisions[0]
+    assert (first.revision, first.phase, first.message) == ("1d9c6f0b7a31", "expand", "First tables.")
+    assert first.applied_at is not None
+    assert first.duration
+    assert re.fullmatch(r"\S+@\S+ as postgres", first.by or "")
+
+
+def test_empty_database_has_every_revision_pending(empty_database_url: str) -> None:
+    status = read_status(settings_for(empty_database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.PENDING, 10)
+    assert states(status) == [RevisionState.PENDING] * 6
+    assert status.current == ()
+
+
+def test_reverted_revision_is_pending_and_no_longer_says_when(database_url: str) -> None:
+    downgrade(settings_for(database_url), "-1", accept_data_loss=True)
+    status = read_status(settings_for(database_url))
+    assert status.verdict is Verdict.PENDING
+    assert (status.revisions[-1].state, status.revisions[-1].applied_at) == (RevisionState.PENDING, None)
+
+
+def test_newer_release_is_ahead_and_its_revision_has_no_file(
+    database_url: str, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revision = release.add("pass")
+    upgrade(settings_for(database_url))
+    monkeypatch.undo()
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.AHEAD, 11)
+    assert (status.revisions[-1].revision, status.revisions[-1].state) == (revision, RevisionState.MISSING_FILE)
+    assert status.revisions[-1].phase == "expand"
+    assert "still serves" in status.detail
+
+
+def test_revision_that_nobody_has_recorded_is_divergence(database_url: str) -> None:
+    query(database_url, "UPDATE alembic_version SET version_num = 'whence'")
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.DIVERGED, 12)
+    assert (status.revisions[-1].revision, status.revisions[-1].state) == ("whence", RevisionState.MISSING_FILE)
+
+
+def test_two_heads_are_divergence(database_url: str, release: Release) -> None:
+    release.add("pass")
+    (second,) = [path for path in (release.root / "migrations" / "versions").iterdir() if "2027" in path.name]
+    text = re.sub(r'^revision = ".*"$', 'revision = "another"', second.read_text(), flags=re.MULTILINE)
+    second.with_name("2027_01_01_0002_other.py").write_text(text)
+    status = read_status(settings_for(database_url))
+    assert status.verdict is Verdict.DIVERGED
+    assert "2 heads" in status.detail
+
+
+def test_tables_without_a_version_are_unmanaged(database_url: str) -> None:
+    query(database_url, "DROP TABLE alembic_version")
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.UNMANAGED, 13)
+
+
+def test_file_that_was_changed_after_it_was_applied_is_drift(database_url: str, release: Release) -> None:
+    (first,) = (release.root / "migrations" / "versions").glob("*_first_tables.py")
+    first.write_text(first.read_text() + "\n# Changed.\n")
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.DRIFTED, 14)
+    assert status.revisions[0].state is RevisionState.CHECKSUM_CHANGED
+    assert "1d9c6f0b7a31" in status.detail
+
+
+def test_stamped_revision_says_so(empty_database_url: str) -> None:
+    assert run("alembic", "stamp", "head", env=environment(DATABASE_URL=empty_database_url)).returncode == 0
+    status = read_status(settings_for(empty_database_url))
+    assert {row.by and row.by.endswith("(stamped)") for row in status.revisions} == {True}
+
+
+def test_command_prints_a_row_a_revision_and_a_verdict(database_url: str) -> None:
+    env = environment(DATABASE_URL=database_url)
+    result = run("litestar", "database", "status", "--check", env=env)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[1] == "e92f4a6d1b80 → e92f4a6d1b80"
+    assert len([line for line in lines if line.startswith("applied ")]) == 6
+    assert lines[-1] == "up to date: the database is at head"
+
+
+def test_command_ends_with_the_verdict_only_where_that_is_asked_for(empty_database_url: str) -> None:
+    env = environment(DATABASE_URL=empty_database_url)
+    assert run("litestar", "database", "status", env=env).returncode == 0
+    result = run("litestar", "database", "status", "--check", "--json", env=env)
+    assert result.returncode == 10
+    found = json.loads(result.stdout)
+    assert found["verdict"] == "pending"
+    assert len(found["revisions"]) == 6
+
+
+def test_password_is_not_shown(database_url: str) -> None:
+    url = database_url.replace("postgres@", "postgres:hunter2@")
+    result = run("litestar", "database", "status", env=environment(DATABASE_URL=url))
+    assert result.returncode == 0, result.stderr
+    assert "hunter2" not in result.stdout + result.stderr
