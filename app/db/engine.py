@@ -10,6 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings
 from app.db.url import DatabaseURL, normalize_database_url
+from app.db.url_drivers import unshared_statements
 
 _JSON = {
     "json_serializer": lambda value: msgspec.json.encode(value).decode(),
@@ -60,11 +61,16 @@ def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
     )
 
 
-def create_unpooled_engine(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
-    """An engine for a few connections that end with their use: migrations and checks. `connect_timeout` in seconds."""
+def create_unpooled_engine(url: DatabaseURL, connect_timeout: float, application: str = "plimsoll") -> AsyncEngine:
+    """An engine for a few connections that end with their use: migrations and checks. `connect_timeout` in seconds.
+
+    `application` is the name by which the server shows them. They work through any pooler, too, if only to find out
+    that there is one.
+    """
+    arguments = _named(url, with_connect_timeout(url, connect_timeout), application)
     return create_async_engine(
         url.sqlalchemy,
-        connect_args=with_connect_timeout(url, connect_timeout),
+        connect_args=arguments | unshared_statements(url.driver),
         poolclass=NullPool,
         hide_parameters=True,
         **_JSON,
@@ -80,12 +86,19 @@ def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
     return {**url.connect_args, key: limit if key == "timeout" else max(2, round(limit))}
 
 
+def _named(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dict[str, Any]:
+    """The arguments with an application name, unless the URL has given one."""
+    if not _is_asyncpg(url):
+        return {"application_name": application, **arguments}
+    return {**arguments, "server_settings": {"application_name": application, **arguments.get("server_settings", {})}}
+
+
 def _is_asyncpg(url: DatabaseURL) -> bool:
     return url.driver == "asyncpg"
 
 
 def _connect_args(settings: Settings, url: DatabaseURL) -> dict[str, Any]:
-    arguments = with_connect_timeout(url, settings.db_pool_timeout)
+    arguments = _named(url, with_connect_timeout(url, settings.db_pool_timeout), "plimsoll")
     if _is_asyncpg(url):
         # A server that stops answering in the middle of a statement must not hold a request for ever.
         arguments["command_timeout"] = settings.db_statement_timeout

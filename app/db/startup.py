@@ -10,15 +10,17 @@ from sqlalchemy import Connection, MetaData, Table
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
+from app.core.errors import SettingsError
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.config import has_revisions, scripts
 from app.db.migrations.history import note_stamp
-from app.db.migrations.lock import migration_lock
+from app.db.migrations.lock import is_pooled, migration_lock
 from app.db.migrations.runner import upgrade
 from app.db.migrations.state import SchemaState, read_state, tables_created_by
 from app.db.url import DatabaseURL
+from app.db.url_drivers import unshared_statements
 from app.models import metadata
 
 log = structlog.stdlib.get_logger(__name__)
@@ -27,9 +29,11 @@ log = structlog.stdlib.get_logger(__name__)
 async def init_db(settings: Settings, url: DatabaseURL) -> None:
     """Brings the schema to where DB_AUTO_MIGRATE says, however many processes do so at once.
 
-    Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, and MigrationFailedError.
+    Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError, and SettingsError for a
+    pooler that the URL does not speak of.
     """
     await wait_for_database(settings, url)
+    await _check_pooler(settings, url)
     directory = scripts(settings)
     if settings.db_auto_migrate and has_revisions(directory):
         await asyncio.to_thread(upgrade, settings, phase=settings.db_auto_migrate_phase, automatic=True)
@@ -41,32 +45,52 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
             await _create_all(settings, direct, directory)
 
 
+async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:
+    """A pooler that shares sessions is found out here, not by requests that fail now and then."""
+    if url.connect_args.keys() >= unshared_statements(url.driver).keys():
+        return
+    async with connected(url), create_unpooled_engine(url, settings.db_connect_timeout).connect() as connection:
+        if await is_pooled(connection):
+            raise SettingsError(
+                "DATABASE_URL",
+                "leads to a pooler that gives every transaction another session (PgBouncer in transaction mode)",
+                "Add the parameter pgbouncer=true to it, and set MIGRATION_DATABASE_URL to the server itself.",
+            )
+
+
 async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDirectory) -> None:
-    engine = create_unpooled_engine(url, settings.db_connect_timeout)
-    # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
-    async with (
-        engine.connect() as connection,
-        migration_lock(connection, settings.db_migrate_lock_wait),
-        connection.begin(),
-    ):
-        try:
-            await connection.run_sync(create_missing, directory, metadata)
-        except DBAPIError as exc:
-            raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc
+    engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
+    async with engine.connect() as connection:
+        # Without the lock, which a pooler may not offer: where there is nothing to create there is nothing to guard.
+        state = await connection.run_sync(read_state, directory, metadata)
+        await connection.rollback()
+        if not _is_to_be_made(state, metadata):
+            _warn(state, [])
+            return
+        # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
+        async with migration_lock(connection, settings.db_migrate_lock_wait), connection.begin():
+            try:
+                await connection.run_sync(create_missing, directory, metadata)
+            except DBAPIError as exc:
+                raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc
+
+
+def _is_to_be_made(state: SchemaState, metadata: MetaData) -> bool:
+    return not state.unknown and bool(_wanted(state, metadata) or not (state.is_managed or state.tables))
 
 
 def create_missing(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
     """`create_all` for a database that Alembic manages, may manage later, or has yet to see; in one transaction."""
     state = read_state(connection, directory, metadata)
-    if state.unknown:
-        # Creating here what a newer release has dropped would bring it back.
-        log.warning("the database is ahead of this release: creating nothing", unknown_revisions=list(state.unknown))
-        return
-    wanted = _wanted(state, metadata)
+    # Creating here what a newer release has dropped would bring it back.
+    wanted = [] if state.unknown else _wanted(state, metadata)
     metadata.create_all(connection, tables=wanted, checkfirst=False)
     if wanted:
         log.info("created tables from the models", tables=[table.name for table in wanted])
-    _stamp_or_warn(connection, directory, state, wanted)
+    if not state.is_managed and not state.tables and has_revisions(directory):
+        MigrationContext.configure(connection).stamp(directory, "heads")
+        note_stamp(connection, directory, (), directory.get_heads())
+    _warn(state, wanted)
 
 
 def _wanted(state: SchemaState, metadata: MetaData) -> list[Table]:
@@ -91,20 +115,16 @@ def _held_back(state: SchemaState) -> frozenset[str]:
     return state.missing_tables if created is None else created
 
 
-def _stamp_or_warn(
-    connection: Connection, directory: ScriptDirectory, state: SchemaState, created: Iterable[Table]
-) -> None:
-    if not state.is_managed and not state.tables:
-        if has_revisions(directory):
-            MigrationContext.configure(connection).stamp(directory, "heads")
-            note_stamp(connection, directory, (), directory.get_heads())
-    elif not state.is_managed:
+def _warn(state: SchemaState, created: Iterable[Table]) -> None:
+    if state.unknown:
+        log.warning("the database is ahead of this release: creating nothing", unknown_revisions=list(state.unknown))
+    elif not state.is_managed and state.tables:
         log.warning(
             "the tables are not under Alembic: compare them with the models, then adopt them with"
             " `litestar database stamp head` (or `alembic stamp head`)",
             created=[table.name for table in created],
         )
-    elif state.pending:
+    elif state.is_managed and state.pending:
         log.warning(
             "the schema is behind this release: apply the pending revisions with `litestar database upgrade`",
             pending=[f"{script.revision} ({script.doc})" for script in state.pending],

@@ -26,7 +26,7 @@ def asyncpg_arguments(hosts: Sequence[Host], parameters: Mapping[str, str]) -> d
     if settings := _server_settings(parameters):
         arguments["server_settings"] = settings
     if parameters.get("pgbouncer") == "true":
-        arguments |= _unshared_statements()
+        arguments |= unshared_statements("asyncpg")
     attempts = _attempts(len(hosts), parameters.get("target_session_attrs", "any"))
     if (seconds := _connect_timeout(parameters)) is not None:
         arguments["timeout"] = seconds * attempts or None
@@ -43,7 +43,7 @@ def psycopg_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
     if _connect_timeout(parameters) == 0:
         del arguments["connect_timeout"]  # None and no limit are the same, and engine.py takes the smaller number.
     if parameters.get("pgbouncer") == "true":
-        arguments["prepare_threshold"] = None
+        arguments |= unshared_statements("psycopg")
     return arguments
 
 
@@ -101,8 +101,10 @@ def _server_settings(parameters: Mapping[str, str]) -> dict[str, str]:
     return settings
 
 
-def _unshared_statements() -> dict[str, Any]:
-    """A pooler hands each transaction another server session: no statement may outlive one, or share its name."""
+def unshared_statements(driver: str) -> dict[str, Any]:
+    """Arguments for a pooler that gives each transaction another session: no statement outlives it or shares a name."""
+    if driver != "asyncpg":
+        return {"prepare_threshold": None}
     return {
         "statement_cache_size": 0,
         "prepared_statement_cache_size": 0,

@@ -83,7 +83,7 @@ def _run(settings: Settings, metadata: MetaData) -> None:
 
 async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> None:
     await wait_for_database(settings, url)
-    engine = create_unpooled_engine(url, settings.db_connect_timeout)
+    engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
 
     async with connected(url), engine.connect() as connection:
         if _changes_the_schema():

@@ -52,7 +52,7 @@ async def migration_lock(connection: AsyncConnection, wait: float) -> AsyncItera
     where the connection is one on which the lock would hold nothing.
     """
     # Session lock, not transaction lock: CONCURRENTLY commits in the middle of a revision.
-    if await connection.run_sync(holds_lock) or await _is_pooled(connection):
+    if await connection.run_sync(holds_lock) or await is_pooled(connection):
         raise MigrationFailedError(_POOLED)
     await _acquire(connection, wait)
     yield
@@ -80,7 +80,7 @@ async def holder_of_lock(connection: AsyncConnection) -> str | None:
     return f"process {row.pid} ({row.host}, application {row.application!r}, connected since {since})"
 
 
-async def _is_pooled(connection: AsyncConnection) -> bool:
+async def is_pooled(connection: AsyncConnection) -> bool:
     """Whether another client's open transaction makes ours continue in another session, or takes ours."""
     ours = await connection.scalar(_SESSION)
     await connection.rollback()

@@ -1,0 +1,194 @@
+"""Behind PgBouncer: the application works in both of its modes, and schema changes go past the transaction mode."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from app.asgi import create_app
+from app.core.config import Secret
+from app.core.errors import SettingsError
+from app.db.errors import MigrationFailedError
+from app.db.migrations.runner import upgrade
+from app.db.startup import init_db
+from app.db.url import normalize_database_url
+from tests.conftest import client_of, settings_for, started
+from tests.integration.throwaway_postgres import Server, new_cluster, running
+from tests.migrations.conftest import applied, query, tables
+from tests.processes import environment, free_port, run
+
+HEAD = "e92f4a6d1b80"
+
+
+@pytest.fixture(scope="module")
+def pgbouncer_binary() -> str:
+    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        reason = "install the Debian package pgbouncer"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Of these tests' own: PgBouncer, like PostgreSQL, does not run as root, and has to reach the socket."""
+    with new_cluster("local all all trust\n") as directory, running(directory) as server:
+        yield server
+
+
+@pytest.fixture
+def direct(server: Server) -> Iterator[str]:
+    """A new, empty database, past the pooler."""
+    name = f"pooled_{uuid4().hex}"
+    server.execute(f"CREATE DATABASE {name}")
+    yield f"postgresql://postgres@/{name}?host={server.directory}&port={server.port}"
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def poolers(server: Server, pgbouncer_binary: str) -> Iterator[dict[str, int]]:
+    """The port of a PgBouncer in each mode."""
+    with (
+        pooling(server, pgbouncer_binary, "transaction") as transaction,
+        pooling(server, pgbouncer_binary, "session") as session,
+    ):
+        yield {"transaction": transaction, "session": session}
+
+
+@contextmanager
+def pooling(server: Server, binary: str, mode: str) -> Iterator[int]:
+    port = free_port()
+    config = server.directory / f"{mode}.ini"
+    config.write_text(
+        f"""
+        [databases]
+        * = host={server.directory} port={server.port} user=postgres
+        [pgbouncer]
+        listen_addr = 127.0.0.1
+        listen_port = {port}
+        unix_socket_dir =
+        auth_type = any
+        pool_mode = {mode}
+        default_pool_size = 5
+        max_client_conn = 100
+        """
+    )
+    command = [binary, "--quiet", *(["--user", "nobody"] if os.geteuid() == 0 else []), str(config)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        for _ in range(200):
+            with psycopg_or_none(port) as connection:
+                if connection is not None:
+                    break
+            assert process.poll() is None, process.stderr and process.stderr.read()
+        yield port
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+@contextmanager
+def psycopg_or_none(port: int) -> Iterator[psycopg.Connection | None]:
+    try:
+        connection = psycopg.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres", connect_timeout=5)
+    except psycopg.OperationalError:
+        yield None
+        return
+    with connection:
+        yield connection
+
+
+def through(port: int, direct: str, scheme: str = "postgresql", parameters: str = "") -> str:
+    name = direct.split("/")[3].partition("?")[0]
+    return f"{scheme}://postgres@127.0.0.1:{port}/{name}{parameters}"
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize(("mode", "parameters"), [("transaction", "?pgbouncer=true"), ("session", "")])
+async def test_application_works_behind_it(
+    poolers: dict[str, int], direct: str, mode: str, parameters: str, driver: str
+) -> None:
+    """More requests at once than the pooler has sessions, each of several statements."""
+    await asyncio.to_thread(upgrade, settings_for(direct))
+    url = through(poolers[mode], direct, driver, parameters)
+    # In session mode a connection of ours is a session of the pooler's, and /readyz wants one, too.
+    settings = settings_for(url, db_pool_size=4 if mode == "session" else 20, db_max_overflow=0, db_pool_timeout=20.0)
+    async with started(create_app(settings)) as application, client_of(application) as client:
+        await client.get("/api/v1/users/me")
+        await client.post("/api/v1/organizations", json={"name": "o"})
+        board = (await client.post("/api/v1/boards", json={"name": "b", "slug": "b", "description": ""})).json()
+
+        async def work(number: int) -> None:
+            created = await client.post(f"/api/v1/boards/{board['id']}/tasks", json={"title": f"t{number}"})
+            assert created.status_code in {200, 201}, created.text
+            path = f"/api/v1/boards/{board['id']}/tasks/{created.json()['id']}"
+            changed = await client.patch(path, json={"title": f"changed {number}"})
+            assert changed.status_code == 200, changed.text
+            listed = await client.get(f"/api/v1/boards/{board['id']}/tasks", params={"limit": 5})
+            assert listed.status_code == 200, listed.text
+
+        await asyncio.gather(*(work(number) for number in range(40)))
+        assert (await client.get("/readyz")).status_code == 200
+    assert query(direct, "SELECT count(*) FROM tasks WHERE title LIKE 'changed %'") == [(40,)]
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize("parameters", ["", "?pgbouncer=true"])
+def test_migrating_through_the_transaction_mode_is_refused(
+    poolers: dict[str, int], direct: str, driver: str, parameters: str
+) -> None:
+    url = through(poolers["transaction"], direct, driver, "" if driver.endswith("psycopg") else parameters)
+    with pytest.raises(MigrationFailedError, match="Set MIGRATION_DATABASE_URL"):
+        upgrade(settings_for(url))
+    assert tables(direct) == set()
+    # No session of the pooler's keeps the lock.
+    upgrade(settings_for(direct, db_migrate_lock_wait=0))
+    assert applied(direct) == [HEAD]
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+async def test_start_up_asks_for_the_parameter_where_it_finds_a_pooler(
+    poolers: dict[str, int], direct: str, driver: str
+) -> None:
+    url = through(poolers["transaction"], direct, driver)
+    with pytest.raises(SettingsError, match="pgbouncer=true"):
+        await init_db(settings_for(url), normalize_database_url(url))
+
+
+def test_migrating_through_the_session_mode_works(poolers: dict[str, int], direct: str) -> None:
+    upgrade(settings_for(through(poolers["session"], direct)))
+    assert applied(direct) == [HEAD]
+
+
+async def test_start_up_migrates_past_the_pooler(poolers: dict[str, int], direct: str) -> None:
+    url = through(poolers["transaction"], direct, parameters="?pgbouncer=true")
+    settings = settings_for(url, migration_database_url=Secret(direct), db_auto_migrate=True)
+    await init_db(settings, normalize_database_url(url))
+    assert applied(direct) == [HEAD]
+
+
+async def test_start_up_creates_the_tables_past_the_pooler(poolers: dict[str, int], direct: str) -> None:
+    url = through(poolers["transaction"], direct, parameters="?pgbouncer=true")
+    await init_db(settings_for(url, migration_database_url=Secret(direct)), normalize_database_url(url))
+    assert applied(direct) == [HEAD]
+
+
+@pytest.mark.parametrize("command", [("alembic", "upgrade", "head"), ("litestar", "db", "upgrade", "--no-prompt")])
+def test_both_command_lines_migrate_past_the_pooler(
+    poolers: dict[str, int], direct: str, command: tuple[str, ...]
+) -> None:
+    url = through(poolers["transaction"], direct)
+    refused = run(*command, env=environment(DATABASE_URL=url))
+    assert refused.returncode == 3
+    assert "MIGRATION_DATABASE_URL" in refused.stderr
+    result = run(*command, env=environment(DATABASE_URL=url, MIGRATION_DATABASE_URL=direct))
+    assert result.returncode == 0, result.stderr
+    assert applied(direct) == [HEAD]
