@@ -57,7 +57,7 @@ class Run:
             await self._connection.run_sync(self._scope.preview, _reverted(steps))
             return
         if not steps:
-            log.debug("nothing to apply")
+            log.info("the schema is where it should be: nothing to apply")
             return
         async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):
             # Again, since somebody else may have done it while this one waited.
