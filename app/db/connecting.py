@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
 from app.db.engine import create_unpooled_engine
-from app.db.errors import DatabaseUnreachableError
+from app.db.errors import DatabaseUnreachableError, MigrationFailedError, cause_of
 from app.db.url import DatabaseURL
 
 _FIRST_PAUSE = 0.1
@@ -119,12 +119,25 @@ async def wait_for_database(settings: Settings, url: DatabaseURL) -> None:
 
 @asynccontextmanager
 async def connected(url: DatabaseURL) -> AsyncIterator[None]:
-    """Makes of a connection that cannot be had, or is lost, a DatabaseUnreachableError."""
+    """Makes of a connection that cannot be had, or is lost, a DatabaseUnreachableError.
+
+    A statement that the server refuses, for want of a privilege for instance, becomes a MigrationFailedError.
+    """
     try:
         yield
     except (OSError, DBAPIError) as exc:
-        failure = explain(exc)
-        raise DatabaseUnreachableError(f"The database {url.location} was lost: {failure.reason}.") from exc
+        if is_refusal(exc):
+            raise MigrationFailedError(f"The database {url.location} refused: {cause_of(exc)}.") from exc
+        raise DatabaseUnreachableError(f"The database {url.location} was lost: {explain(exc).reason}.") from exc
+
+
+def is_refusal(exc: BaseException) -> bool:
+    """Whether the server answered, and no to this statement rather than to the whole session."""
+    if not isinstance(exc, DBAPIError) or exc.statement is None:
+        return False
+    state: str = getattr(exc.orig, "sqlstate", None) or ""
+    # Classes: connection exception, insufficient resources, operator intervention (appendix A).
+    return state != "" and state[:2] not in {"08", "53", "57"}
 
 
 def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:

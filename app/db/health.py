@@ -6,8 +6,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
 from app.core.errors import ServiceUnavailableError
-from app.db.connecting import explain
+from app.db.connecting import explain, is_refusal
 from app.db.engine import create_unpooled_engine
+from app.db.errors import cause_of
 from app.db.migrations.config import scripts
 from app.db.migrations.state import SchemaState, read_state
 from app.db.url import DatabaseURL
@@ -63,6 +64,9 @@ class Readiness:
         except asyncio.CancelledError:
             raise DatabaseNotReadyError("The database did not answer the one who asked before.") from None
         except (OSError, TimeoutError, DBAPIError) as exc:
+            if is_refusal(exc):
+                # A role that may not read alembic_version or schema_history, most likely.
+                raise DatabaseNotReadyError(f"The database refused to say where it stands: {cause_of(exc)}.") from exc
             raise DatabaseNotReadyError(f"The database cannot be reached: {explain(exc).reason}.") from exc
 
     def _shared_look(self) -> "asyncio.Task[SchemaState]":

@@ -4,13 +4,16 @@ import asyncio
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from app.core.config import Environment, Phase
-from app.db.errors import MigrationFailedError
+from app.db.errors import DatabaseError, MigrationFailedError
 from app.db.health import Readiness, SchemaBehindError, SchemaContractedError
 from app.db.migrations.losses import DataLossRefusedError
 from app.db.migrations.runner import downgrade, losses, upgrade
@@ -352,3 +355,23 @@ def checkout_of(release: Release) -> Path:
     target = release.root
     shutil.copytree(ROOT / "app", target / "app", ignore=shutil.ignore_patterns("__pycache__"))
     return target
+
+
+@pytest.fixture
+def unprivileged(database_url: str, administer: Callable[[str], None]) -> Iterator[str]:
+    """The database's URL for a role that may sign in, and no more."""
+    role = f"nobody_{uuid4().hex}"
+    administer(f"CREATE ROLE {role} LOGIN")
+    yield make_url(database_url).set(username=role).render_as_string(hide_password=False)
+    administer(f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+def test_missing_privilege_is_named_and_not_taken_for_a_lost_connection(
+    unprivileged: str, release: Release, driver: str
+) -> None:
+    release.add("pass")
+    url = make_url(unprivileged).set(drivername=driver).render_as_string(hide_password=False)
+    with pytest.raises(DatabaseError, match="permission denied for table alembic_version") as refused:
+        upgrade(settings_for(url))
+    assert "lost" not in str(refused.value)
