@@ -350,6 +350,15 @@ def test_printed_sql_keeps_the_history_and_the_limits(
     ]
 
 
+def test_printed_sql_stops_before_a_contract_too(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
+    release.add('op.execute("SELECT 1 AS before")')
+    release.add('op.execute("SELECT 2 AS after")', phase="contract")
+    upgrade(settings_for("postgresql://unused@localhost/unused"), sql=True, phase=Phase.EXPAND)
+    script = capsys.readouterr().out
+    assert "AS before" in script
+    assert "AS after" not in script
+
+
 def checkout_of(release: Release) -> Path:
     """What a command line needs beside the revisions."""
     target = release.root

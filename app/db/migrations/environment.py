@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import Any
 
 import structlog
 from alembic import context
@@ -17,7 +18,7 @@ from app.db.errors import DatabaseError
 from app.db.migrations import history
 from app.db.migrations.config import OPTIONS, checked, scope_of, settings_of
 from app.db.migrations.statements import limits_as_sql
-from app.db.migrations.steps import Run
+from app.db.migrations.steps import Run, within
 from app.db.url import DatabaseURL
 
 log = structlog.stdlib.get_logger(__name__)
@@ -27,6 +28,18 @@ def run_offline(metadata: MetaData) -> None:
     """Prints the SQL of the revisions on standard output, and connects to nothing."""
     settings = _enter_command_line() if _started_by_alembic() else settings_of(context.config)
     checked(context.script)
+    _configure_offline(metadata)
+    steps_to = context.get_context().opts["fn"]
+    phase = scope_of(context.config).phase
+    _configure_offline(metadata, fn=lambda heads, migration: within(steps_to(heads, migration), phase))
+    output = context.get_context().impl.static_output
+    for statement in (*limits_as_sql(settings), history.table_as_sql()):
+        output(f"{statement};\n")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _configure_offline(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - Alembic's
     context.configure(
         dialect_name="postgresql",
         target_metadata=metadata,
@@ -34,12 +47,8 @@ def run_offline(metadata: MetaData) -> None:
         dialect_opts={"paramstyle": "named"},
         on_version_apply=history.print_step,
         **OPTIONS,
+        **options,
     )
-    output = context.get_context().impl.static_output
-    for statement in (*limits_as_sql(settings), history.table_as_sql()):
-        output(f"{statement};\n")
-    with context.begin_transaction():
-        context.run_migrations()
 
 
 def run_online(metadata: MetaData) -> None:

@@ -38,6 +38,16 @@ _LONGEST_PAUSE = 15.0
 log = structlog.stdlib.get_logger(__name__)
 
 
+def within(steps: Sequence[MigrationStep], phase: Phase) -> list[MigrationStep]:
+    """The steps before the first contract revision, or all of them where that phase is asked for."""
+
+    def is_wanted(step: MigrationStep) -> bool:
+        contracts = isinstance(step, RevisionStep) and step.is_upgrade and phase_of(step.revision) is Phase.CONTRACT
+        return phase is Phase.CONTRACT or not contracts
+
+    return list(takewhile(is_wanted, steps))
+
+
 class Run:
     """One command's steps on one connection, which must not be in a transaction and must not go back to a pool."""
 
@@ -48,6 +58,7 @@ class Run:
         self._scope = scope
         self._configure()
         self._steps_to = context.get_context().opts["fn"]
+        self._left_for_later: list[str] = []
 
     async def __call__(self) -> None:
         """Brings the database to where the command wants it. Raises MigrationFailedError and DataLossRefusedError."""
@@ -56,18 +67,22 @@ class Run:
         if self._scope.preview is not None:
             await self._connection.run_sync(self._scope.preview, _reverted(steps))
             return
-        if not steps:
-            log.info("the schema is where it should be: nothing to apply")
-            return
-        async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):
-            # Again, since somebody else may have done it while this one waited.
-            steps = await self._connection.run_sync(self._plan)
-            await self._connection.run_sync(self._prepare, steps)
-            for step in steps:
-                if isinstance(step, RevisionStep):
-                    await self._apply(step)
-                else:
-                    await self._connection.run_sync(self._stamp, step)
+        if steps:
+            async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):
+                # Again, since somebody else may have done it while this one waited.
+                await self._take(await self._connection.run_sync(self._plan))
+        else:
+            log.info("nothing to apply")
+        if self._left_for_later:
+            log.info("left for later: a contract revision, and what follows it", revisions=self._left_for_later)
+
+    async def _take(self, steps: Sequence[MigrationStep]) -> None:
+        await self._connection.run_sync(self._prepare, steps)
+        for step in steps:
+            if isinstance(step, RevisionStep):
+                await self._apply(step)
+            else:
+                await self._connection.run_sync(self._stamp, step)
 
     def _configure(self, connection: Connection | None = None, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
@@ -89,14 +104,9 @@ class Run:
             raise MigrationFailedError(str(exc)) from exc
         finally:
             connection.rollback()
-        wanted = list(takewhile(self._is_in_scope, steps))
-        if len(wanted) < len(steps):
-            log.info("left for later: a contract revision", revisions=[_name(step) for step in steps[len(wanted) :]])
+        wanted = within(steps, self._scope.phase)
+        self._left_for_later = [_name(step) for step in steps[len(wanted) :]]
         return wanted
-
-    def _is_in_scope(self, step: MigrationStep) -> bool:
-        contracts = isinstance(step, RevisionStep) and step.is_upgrade and phase_of(step.revision) is Phase.CONTRACT
-        return not contracts or self._scope.phase is Phase.CONTRACT
 
     def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
         """What is done once the lock is held and before the first step."""
@@ -116,21 +126,17 @@ class Run:
         for attempt in range(self._settings.db_migrate_lock_retries + 1):
             try:
                 await self._connection.run_sync(self._run, step, entry, attempt, begun_before)
-            except DBAPIError as exc:
-                await self._connection.rollback()
+            except Exception as exc:
                 if _sqlstate(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
                     await self._fail(step, entry, attempt, exc)
+                    if isinstance(exc, DatabaseError):
+                        raise
                     raise _failure(step, exc, attempt) from exc
+                await self._connection.rollback()
                 log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
                 # Not in step with whatever makes the table busy.
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
                 pause = min(pause * 2, _LONGEST_PAUSE)
-            except Exception as exc:
-                await self._connection.rollback()
-                await self._fail(step, entry, attempt, exc)
-                if isinstance(exc, DatabaseError):
-                    raise
-                raise _failure(step, exc, attempt) from exc
             else:
                 return
 
@@ -157,6 +163,7 @@ class Run:
         log.info(
             "applied a revision" if step.is_upgrade else "reverted a revision",
             revision=script.revision,
+            title=script.doc,
             phase=phase_of(script).value,
             duration_seconds=round(took.total_seconds(), 3),
             rows=work.rows,
@@ -174,6 +181,7 @@ class Run:
 
     async def _fail(self, step: RevisionStep, entry: int, attempt: int, exc: Exception) -> None:
         def record(connection: Connection) -> None:
+            connection.rollback()
             with connection.begin():
                 history.finish(connection, entry, history.Outcome.FAILED, retries=attempt, error=cause_of(exc))
 
@@ -206,7 +214,7 @@ def _warn_of_contracts(revisions: Sequence[Script]) -> None:
             "DB_AUTO_MIGRATE is about to apply a contract revision: releases before it stop working"
             " (DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator)",
             revision=script.revision,
-            message=script.doc,
+            title=script.doc,
             removes=removes,
         )
 
