@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
 from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Phase, Settings
