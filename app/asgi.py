@@ -16,13 +16,18 @@ from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.core.local_token import with_local_token
 from app.core.logging import configure_logging
-from app.db.plugin import DatabasePlugin
+from app.db.plugin import DatabaseCommands, DatabasePlugin, runs_database_command
 
 _MAX_BODY_BYTES = 1024 * 1024
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
-    """A new application; without `settings`, of the environment's. A wrong setting ends the process (exit code 2)."""
+    """A new application; without `settings`, of the environment's. A wrong setting ends the process (exit code 2).
+
+    Under `litestar database …` it serves nothing and reads no settings: its command does, and says what is wrong.
+    """
+    if settings is None and runs_database_command():
+        return Litestar(plugins=[DatabaseCommands()], openapi_config=None, logging_config=None)
     try:
         return _build(settings or Settings.load())
     except SettingsError as exc:

@@ -3,10 +3,10 @@
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 import msgspec
 from dotenv import dotenv_values
@@ -17,6 +17,7 @@ _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _SHOWN = 40
+_NEEDED_TO_SERVE = "LOCAL_AUTH_TOKEN"
 _TOKEN_MIN_LENGTH = 50
 _TOKEN_MIN_VARIETY = 10
 _PLACEHOLDERS = (
@@ -52,6 +53,14 @@ class Phase(StrEnum):
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"
+
+
+class Source(StrEnum):
+    """Where a setting's value came from."""
+
+    ENVIRONMENT = "environment"
+    FILE = ".env"
+    DEFAULT = "default"
 
 
 class Secret:
@@ -110,25 +119,60 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.environment is Environment.DEV
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Self:
+    def load(
+        cls, environ: Mapping[str, str] | None = None, env_file: Path | None = None, *, serving: bool = True
+    ) -> "Settings":
         """Settings from `environ` (default: the process's) and then `env_file` (default: `./.env`).
 
-        A blank value counts as unset, so it falls through to the file and then to the default.
+        A blank value counts as unset, so it falls through to the file and then to the default. Without `serving`, for
+        what works on the database alone, LOCAL_AUTH_TOKEN may be missing.
         Raises SettingsError, which names the variable and what it may hold.
         """
-        sources = (os.environ if environ is None else environ, _read_env_file(env_file or Path(".env")))
-        values: dict[str, Any] = {}
-        for field, parse in _PARSERS.items():
-            variable = field.upper()
-            text = next((v for source in sources if (v := (source.get(variable) or "").strip())), None)
+        reading = read_settings(environ, env_file)
+        for problem in reading.problems:
+            if serving or problem.variable != _NEEDED_TO_SERVE:
+                raise problem
+        return reading.settings
+
+
+class Reading(NamedTuple):
+    """What the sources hold: of each field where its value came from, and the default in place of what is wrong."""
+
+    settings: Settings
+    sources: Mapping[str, Source]
+    problems: tuple[SettingsError, ...]
+
+
+def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Reading:
+    """As `Settings.load`, but everything that is wrong is in `problems`, the first of which `load` would raise."""
+    sources: dict[str, Source] = {}
+    values: dict[str, Any] = {}
+    problems: list[SettingsError] = []
+    try:
+        file = _read_env_file(env_file or Path(".env"))
+    except SettingsError as exc:
+        file = {}
+        problems.append(exc)
+    for field, parse in _PARSERS.items():
+        source, text = _find(field.upper(), os.environ if environ is None else environ, file)
+        sources[field] = source
+        try:
             if text is not None:
-                values[field] = parse(variable, text)
-        environment = values.get("environment", Environment.DEV)
-        values.setdefault("db_auto_migrate", environment is Environment.DEV)
-        values.setdefault("log_format", LogFormat.CONSOLE if environment is Environment.DEV else LogFormat.JSON)
-        settings = cls(**values)
-        _check_outside_dev(settings)
-        return settings
+                values[field] = parse(field.upper(), text)
+        except SettingsError as exc:
+            problems.append(exc)
+    environment = values.get("environment", Environment.DEV)
+    values.setdefault("db_auto_migrate", environment is Environment.DEV)
+    values.setdefault("log_format", LogFormat.CONSOLE if environment is Environment.DEV else LogFormat.JSON)
+    settings = Settings(**values)
+    return Reading(settings, sources, (*problems, *_missing_outside_dev(settings)))
+
+
+def _find(variable: str, environ: Mapping[str, str], file: Mapping[str, str | None]) -> tuple[Source, str | None]:
+    for source, held in ((Source.ENVIRONMENT, environ), (Source.FILE, file)):
+        if text := (held.get(variable) or "").strip():
+            return source, text
+    return Source.DEFAULT, None
 
 
 def _read_env_file(path: Path) -> Mapping[str, str | None]:
@@ -138,17 +182,17 @@ def _read_env_file(path: Path) -> Mapping[str, str | None]:
         raise SettingsError(str(path), f"cannot be read ({type(exc).__name__})", "Write it as UTF-8 text.") from None
 
 
-def _check_outside_dev(settings: Settings) -> None:
+def _missing_outside_dev(settings: Settings) -> Iterator[SettingsError]:
     if settings.is_dev:
         return
     unset = f"is not set, and ENVIRONMENT is {settings.environment.value}"
     if settings.database_url is None:
         remedy = "Set it to postgresql://user:password@host:5432/database; only dev starts a database by itself."
-        raise SettingsError("DATABASE_URL", unset, remedy)
+        yield SettingsError("DATABASE_URL", unset, remedy)
     problem = unset if settings.local_auth_token is None else _weakness(settings.local_auth_token.reveal())
     if problem:
         remedy = f"It needs at least {_TOKEN_MIN_LENGTH} random characters, such as those of `openssl rand -hex 32`."
-        raise SettingsError("LOCAL_AUTH_TOKEN", problem, remedy)
+        yield SettingsError(_NEEDED_TO_SERVE, problem, remedy)
 
 
 def _weakness(token: str) -> str | None:

@@ -32,11 +32,14 @@ class ConnectFailure(NamedTuple):
     retry: bool
 
 
+WRONG_PASSWORD = ConnectFailure("the server does not accept this user and password", retry=False)
+NOT_LET_IN = ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False)
+NO_DATABASE = ConnectFailure("the server has no database of this name", retry=False)
 # SQLSTATEs with which a server turns a connection away (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
-    "28P01": ConnectFailure("the server does not accept this user and password", retry=False),
-    "28000": ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False),
-    "3D000": ConnectFailure("the server has no database of this name", retry=False),
+    "28P01": WRONG_PASSWORD,
+    "28000": NOT_LET_IN,
+    "3D000": NO_DATABASE,
     "42501": ConnectFailure("this user may not connect to this database", retry=False),
     "53300": ConnectFailure("the server has no connection left", retry=True),
     "57P03": ConnectFailure("the server is starting up or shutting down", retry=True),
@@ -61,9 +64,9 @@ _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
 )
 # libpq, and so psycopg, tells of a failure to connect in words alone.
 _BY_WORDS = (
-    ("password authentication failed", _BY_SQLSTATE["28P01"]),
-    ("no pg_hba.conf entry", _BY_SQLSTATE["28000"]),
-    (" does not exist", _BY_SQLSTATE["3D000"]),
+    ("password authentication failed", WRONG_PASSWORD),
+    ("no pg_hba.conf entry", NOT_LET_IN),
+    (" does not exist", NO_DATABASE),
     ("the database system is", _BY_SQLSTATE["57P03"]),
     ("too many clients", _BY_SQLSTATE["53300"]),
     ("certificate verify failed", _UNTRUSTED),

@@ -40,7 +40,7 @@ def database(settings: Settings) -> Iterator[DatabaseURL]:
 def migration_database(settings: Settings) -> Iterator[DatabaseURL]:
     """The URL that schema changes take to that database: MIGRATION_DATABASE_URL where there is one, as `database`."""
     if settings.migration_database_url is not None:
-        yield normalize_database_url(settings.migration_database_url.reveal())
+        yield normalize_database_url(settings.migration_database_url.reveal(), "MIGRATION_DATABASE_URL")
         return
     with database(settings) as url:
         yield url

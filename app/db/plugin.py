@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -70,7 +71,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         # Imported here because a server needs no command line.
         from app.db.migrations.cli.group import database_group  # noqa: PLC0415
 
-        cli.add_command(database_group(self.settings))
+        cli.add_command(database_group(lambda: self.settings))
 
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:  # noqa: ARG002 - Litestar's signature
@@ -106,6 +107,32 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         except DatabaseError as exc:
             # Without what it came from: a server logs the whole of it, and the driver's part holds SQL.
             raise type(exc)(str(exc)) from None
+
+
+class DatabaseCommands(CLIPlugin):
+    """`litestar database …` alone: its commands read the settings, and need none that only serving does."""
+
+    def on_cli_init(self, cli: "Group") -> None:
+        from app.db.migrations.cli.group import database_group  # noqa: PLC0415
+
+        cli.add_command(database_group(lambda: Settings.load(serving=False)))
+
+
+def runs_database_command() -> bool:
+    """Whether this process is `litestar database …`.
+
+    Read from the command line, because Litestar makes the application before it looks which command it is to run.
+    """
+    if "litestar" not in Path(sys.argv[0]).parts[-2:]:
+        return False
+    from click import Context, UsageError  # noqa: PLC0415
+    from litestar.cli import litestar_group  # noqa: PLC0415
+
+    try:
+        _, rest, _ = litestar_group.make_parser(Context(litestar_group)).parse_args(sys.argv[1:])
+    except UsageError:
+        return False
+    return rest[:1] in (["database"], ["db"])
 
 
 @asynccontextmanager

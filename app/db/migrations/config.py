@@ -72,7 +72,7 @@ def scope_of(config: Config) -> Scope:
 def settings_of(config: Config) -> Settings:
     """The Settings of a configuration of ours; of one made by the `alembic` command, the environment's."""
     settings = config.attributes.get(_SETTINGS)
-    return settings if isinstance(settings, Settings) else Settings.load()
+    return settings if isinstance(settings, Settings) else Settings.load(serving=False)
 
 
 def scripts(settings: Settings) -> ScriptDirectory:

@@ -68,9 +68,9 @@ def holds_lock(connection: Connection) -> bool:
     return bool(connection.scalar(_MINE, {"key": LOCK_KEY}))
 
 
-async def holder_of_lock(connection: AsyncConnection) -> str | None:
+def holder_of_lock(connection: Connection) -> str | None:
     """Who holds the lock, in words, as far as PostgreSQL tells our role; None if nobody does."""
-    row = (await connection.execute(_HOLDER, {"key": LOCK_KEY})).first()
+    row = connection.execute(_HOLDER, {"key": LOCK_KEY}).first()
     if row is None:
         return None
     # Of another role's session PostgreSQL shows only that it is there, unless ours has pg_read_all_stats.
@@ -98,14 +98,14 @@ async def _acquire(connection: AsyncConnection, wait: float) -> None:
     while not await _try(connection):
         now = time.monotonic()
         if now - started >= wait:
-            holder = await holder_of_lock(connection) or "a process that has just let go of it"
+            holder = await connection.run_sync(holder_of_lock) or "a process that has just let go of it"
             raise MigrationFailedError(
                 f"The lock for schema changes was not free within {wait:g} s: it is held by {holder}."
                 " Wait for that migration to end, or raise DB_MIGRATE_LOCK_WAIT."
             )
         if now - reported >= _REPORT_SECONDS:
             reported = now
-            log.info("waiting for the migration lock", holder=await holder_of_lock(connection))
+            log.info("waiting for the migration lock", holder=await connection.run_sync(holder_of_lock))
             await connection.rollback()
         await asyncio.sleep(_POLL_SECONDS)
 

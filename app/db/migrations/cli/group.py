@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
+from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError
+from app.db.migrations.cli.doctor import doctor
 from app.db.migrations.cli.downgrade import downgrade
 from app.db.migrations.cli.options import require_terminal
 from app.db.migrations.cli.status import status
@@ -27,7 +29,7 @@ from app.models import metadata
 _LEFT_OUT = ("drop-all", "init", "dump-data")
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
-_OURS = (upgrade, downgrade, status)
+_OURS = (upgrade, downgrade, status, doctor)
 
 
 class DatabaseGroup(LitestarGroup):
@@ -44,13 +46,8 @@ class DatabaseGroup(LitestarGroup):
             sys.exit(1)
 
 
-def database_group(settings: Settings) -> click.Group:
-    """The command group `database` (also `db`) for these settings."""
-    held = contextlib.ExitStack()
-
-    def engine(*_: object, **__: object) -> AsyncEngine:
-        url = held.enter_context(migration_database(settings))
-        return create_unpooled_engine(url, settings.db_connect_timeout)
+def database_group(load: Callable[[], Settings]) -> click.Group:
+    """The command group `database` (also `db`); what `load` raises is said by the command that is run."""
 
     @click.group(cls=DatabaseGroup, name="database", aliases=["db"])
     def group(ctx: click.Context) -> None:
@@ -59,8 +56,9 @@ def database_group(settings: Settings) -> click.Group:
         Works on the database of MIGRATION_DATABASE_URL, or else of DATABASE_URL. `alembic …` does the same work with
         the same revisions.
         """
-        ctx.obj = {"app": ctx.obj, "configs": [_alchemy_config(engine)], "settings": settings}
-        ctx.call_on_close(held.close)
+        # What is wrong with the settings is for doctor to find.
+        if ctx.invoked_subcommand != doctor.name:
+            ctx.obj = {"app": ctx.obj, **_prepared(ctx, load())}
 
     add_migration_commands(group)
     for name in _LEFT_OUT:
@@ -70,6 +68,18 @@ def database_group(settings: Settings) -> click.Group:
     for command in _OURS:
         group.add_command(command)
     return group
+
+
+def _prepared(ctx: click.Context, settings: Settings) -> dict[str, Any]:
+    configure_logging(settings)
+    held = contextlib.ExitStack()
+    ctx.call_on_close(held.close)
+
+    def engine(*_: object, **__: object) -> AsyncEngine:
+        url = held.enter_context(migration_database(settings))
+        return create_unpooled_engine(url, settings.db_connect_timeout)
+
+    return {"configs": [_alchemy_config(engine)], "settings": settings}
 
 
 def _ask_only_on_a_terminal(command: click.Command) -> None:

@@ -1,0 +1,143 @@
+"""Which settings count for migrating, where each came from, and what is wrong with them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from app.core.config import Phase, Reading, Secret, Source
+from app.core.errors import SettingsError
+from app.db.migrations.doctor.finding import Finding, note, ok, problem, warning
+from app.db.url import DatabaseURL, normalize_database_url
+from app.db.url_syntax import EXAMPLE
+
+_SHOWN = (
+    "environment",
+    "database_url",
+    "migration_database_url",
+    "db_auto_migrate",
+    "db_auto_migrate_phase",
+    "db_connect_timeout",
+    "db_migrate_lock_wait",
+    "db_migrate_lock_timeout",
+    "db_migrate_lock_retries",
+    "db_migrate_statement_timeout",
+)
+_URLS = ("migration_database_url", "database_url")
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to the database: the variable that names it, and its URL."""
+
+    variable: str
+    url: DatabaseURL
+
+
+def configuration(reading: Reading) -> Iterator[Finding]:
+    """A finding for each setting that counts for migrating, and one for each that is wrong."""
+    wrong = {found.variable for found in reading.problems}
+    for field in _SHOWN:
+        if field.upper() not in wrong:
+            yield from _setting(reading, field)
+    for found in reading.problems:
+        yield _wrong(found)
+    yield from _automatic(reading)
+
+
+def ways(reading: Reading) -> tuple[list[Way], list[Finding]]:
+    """The ways that the settings name, the one that migrations take first; and what is wrong with the others."""
+    found: list[Way] = []
+    findings: list[Finding] = []
+    for field in _URLS:
+        held: Secret | None = getattr(reading.settings, field)
+        if held is None:
+            continue
+        try:
+            found.append(Way(field.upper(), normalize_database_url(held.reveal(), field.upper())))
+        except SettingsError as exc:
+            findings.append(_wrong(exc))
+    return found, findings
+
+
+def inherited_environment() -> Mapping[str, str]:
+    """The variables that this process was started with; Litestar's command line adds those of .env to its own."""
+    try:
+        text = Path("/proc/self/environ").read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return os.environ
+    return dict(line.partition("=")[::2] for line in text.split("\0") if line)
+
+
+def with_true_sources(reading: Reading, inherited: Mapping[str, str]) -> Reading:
+    """The reading of an environment to which somebody has added what is in .env."""
+    sources = {
+        field: Source.FILE if source is Source.ENVIRONMENT and not inherited.get(field.upper()) else source
+        for field, source in reading.sources.items()
+    }
+    return reading._replace(sources=sources)
+
+
+def _setting(reading: Reading, field: str) -> Iterator[Finding]:
+    value = getattr(reading.settings, field)
+    source = reading.sources[field]
+    if value is None:
+        shown = "not set"
+        if field == "database_url":
+            shown += ": the PostgreSQL that starts by itself" if reading.settings.is_dev else ""
+        if field == "migration_database_url":
+            shown += ": migrations take DATABASE_URL"
+    else:
+        shown = f"{_show(field.upper(), value)} ({'default' if source is Source.DEFAULT else f'from {source}'})"
+    yield ok(f"{field.upper()}: {shown}")
+
+
+def _show(variable: str, value: object) -> str:
+    if isinstance(value, Secret):
+        try:
+            url = normalize_database_url(value.reveal(), variable)
+        except SettingsError:
+            return "cannot be read"
+        return f"{url.location}, user {url.user or '(default)'}, through {url.driver}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g} s"
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def _wrong(found: SettingsError) -> Finding:
+    if found.variable == "LOCAL_AUTH_TOKEN":
+        return note(
+            f"LOCAL_AUTH_TOKEN {found.problem}.",
+            f"The server does not start without it; what works on the database alone does. {found.remedy}",
+            'export LOCAL_AUTH_TOKEN="$(openssl rand -hex 32)"',
+        )
+    return problem(
+        f"{found.variable} {found.problem}.",
+        f"Every other command and the server end with exit code 2. {found.remedy}",
+        _where_to_look(found.variable),
+    )
+
+
+def _where_to_look(variable: str) -> str:
+    if variable.lower() in _URLS:
+        # Not one that prints the password on a screen.
+        return f"export {variable}='{EXAMPLE}'"
+    return f"printenv {variable}; grep -n ^{variable} .env" if variable.isupper() else f"ls -l {variable}"
+
+
+def _automatic(reading: Reading) -> Iterator[Finding]:
+    settings = reading.settings
+    if settings.is_dev or not settings.db_auto_migrate:
+        return
+    if settings.db_auto_migrate_phase is Phase.CONTRACT:
+        yield warning(
+            f"Starting the server migrates to head, contract revisions too, and ENVIRONMENT is {settings.environment}.",
+            "A revision that fails makes every replica start over and over, and after a contract the previous release"
+            " no longer works. Better: DB_AUTO_MIGRATE=false and one migration job; or DB_AUTO_MIGRATE_PHASE=expand.",
+            "export DB_AUTO_MIGRATE=false",
+        )
+    else:
+        yield note("Starting the server applies expand revisions; contract revisions are left to somebody.")

@@ -1,0 +1,144 @@
+"""The table of checks, and the examination as a whole: what does not depend on what is broken still runs."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
+
+from app.core.config import Reading
+from app.db.engine import create_unpooled_engine, database
+from app.db.errors import DatabaseError
+from app.db.migrations.config import scripts
+from app.db.migrations.doctor import activity, privileges, revisions, server, storage
+from app.db.migrations.doctor.asking import Check, ask_all, named, not_reached
+from app.db.migrations.doctor.configuration import Way, configuration, ways
+from app.db.migrations.doctor.finding import Finding, Limits, Severity, Subject, note, ok, problem, psql
+from app.db.migrations.doctor.reach import reach
+from app.db.url import DatabaseURL
+
+# In the order in which one thing may be the cause of the next.
+CHECKS: tuple[Check, ...] = (
+    Check("Server", "version", server.version),
+    Check("Server", "writable", server.writable),
+    Check("Server", "encoding", server.encoding),
+    Check("Server", "clock", server.clock),
+    Check("Privileges", "schema", privileges.schema),
+    Check("Privileges", "tables", privileges.tables),
+    Check("Privileges", "sight", privileges.sight),
+    Check("Revisions", "state", revisions.state),
+    Check("Revisions", "history", revisions.history),
+    Check("Activity", "lock", activity.lock),
+    Check("Activity", "blocked", activity.blocked),
+    Check("Activity", "transactions", activity.transactions),
+    Check("Storage", "indexes", storage.indexes),
+    Check("Storage", "constraints", storage.constraints),
+    Check("Storage", "connections", storage.connections),
+    Check("Storage", "size", storage.sizes),
+    Check("Storage", "disk", storage.disk),
+    Check("Storage", "wal", storage.wal),
+    Check("Storage", "slots", storage.slots),
+    Check("Storage", "wraparound", storage.wraparound),
+)
+GROUPS = ("Configuration", "Connection", *dict.fromkeys(check.group for check in CHECKS))
+
+
+def examine(reading: Reading, limits: Limits | None = None) -> list[Finding]:
+    """Every finding, in the order of GROUPS. Blocks, for some seconds where a server does not answer."""
+    allowed = limits or Limits()
+    allowed = replace(allowed, connect_timeout=min(allowed.connect_timeout, reading.settings.db_connect_timeout))
+    findings = named("Configuration", "settings", configuration(reading))
+    found, wrong = ways(reading)
+    findings += named("Configuration", "settings", wrong)
+    with ExitStack() as held:
+        if _starts_by_itself(reading):
+            try:
+                found = [Way("DATABASE_URL", held.enter_context(database(reading.settings)))]
+            except DatabaseError as exc:
+                command = f"ls -la {reading.settings.data_dir}"
+                failed = problem(str(exc), "Without it there is no database to look at.", command)
+                findings += named("Connection", "start", [failed])
+        directory, read = _read_files(reading)
+        findings += named("Revisions", "files", read)
+        findings += asyncio.run(_look(reading, directory, found, allowed))
+    return sorted(findings, key=lambda finding: GROUPS.index(finding.group))
+
+
+def most_important(findings: Sequence[Finding]) -> Finding | None:
+    """The first problem, or else the first warning: what comes later may follow from it."""
+    for severity in (Severity.PROBLEM, Severity.WARNING):
+        for finding in findings:
+            if finding.severity is severity:
+                return finding
+    return None
+
+
+def _starts_by_itself(reading: Reading) -> bool:
+    """Whether that is what the settings mean, not what is left of wrong ones."""
+    settings, wrong = reading.settings, {found.variable for found in reading.problems}
+    unset = settings.database_url is None and settings.migration_database_url is None
+    return settings.is_dev and unset and not wrong & {"ENVIRONMENT", "DATABASE_URL"}
+
+
+def _read_files(reading: Reading) -> tuple[ScriptDirectory | None, list[Finding]]:
+    try:
+        directory = scripts(reading.settings)
+    except DatabaseError as exc:
+        why = "Nothing can be migrated, and a server that migrates at its start ends with exit code 3."
+        return None, [problem(str(exc), why, "litestar database heads")]
+    return directory, list(revisions.files(directory))
+
+
+async def _look(
+    reading: Reading, directory: ScriptDirectory | None, found: Sequence[Way], limits: Limits
+) -> list[Finding]:
+    reached = await asyncio.gather(*(reach(way.url, limits) for way in found))
+    findings: list[Finding] = []
+    for way, (steps, _) in zip(found, reached, strict=True):
+        for step, finding in steps:
+            findings += named("Connection", step if len(found) == 1 else f"{step} ({way.variable})", [finding])
+    checks = [*CHECKS, *_of_the_application(found)]
+    open_ways = [way for way, (_, passed) in zip(found, reached, strict=True) if passed]
+    if not open_ways:
+        why = "there is no session" if found else "no setting names a database that can be tried"
+        findings += [] if found else named("Connection", "way", [note(f"Not reached: {why}.")])
+        return [*findings, *not_reached(checks, why)]
+    if len(open_ways) > 1:
+        findings += named("Connection", "same database", await _compare(open_ways, limits))
+    return findings + await ask_all(checks, Subject(reading.settings, open_ways[0].url, directory, limits))
+
+
+def _of_the_application(found: Sequence[Way]) -> list[Check]:
+    """What there is to ask where the application is another role than migrations."""
+    migrating, *rest = (way.url.user for way in found) if found else (None,)
+    return [
+        Check("Privileges", "application", partial(privileges.application, role=user))
+        for user in rest
+        if user and user != migrating
+    ]
+
+
+async def _compare(found: Sequence[Way], limits: Limits) -> list[Finding]:
+    names = " and ".join(way.variable for way in found)
+    try:
+        identities = {await _identity(way.url, limits) for way in found}
+    except (OSError, DBAPIError, TimeoutError):
+        return [note(f"Whether {names} lead to the same database cannot be seen.")]
+    if len(identities) == 1:
+        return [ok(f"{names} lead to the same database.")]
+    return [
+        problem(
+            f"{names} lead to two different databases.",
+            "Migrations change the one and the application uses the other, which stays behind.",
+            psql(found[0].url, "SELECT current_database(), inet_server_addr(), inet_server_port()"),
+        )
+    ]
+
+
+async def _identity(url: DatabaseURL, limits: Limits) -> str:
+    engine = create_unpooled_engine(url, limits.connect_timeout)
+    async with asyncio.timeout(limits.connect_timeout + limits.statement_timeout), engine.connect() as connection:
+        return await connection.run_sync(server.identity)

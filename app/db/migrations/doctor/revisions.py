@@ -1,0 +1,161 @@
+"""Where the database stands against this release's revisions, and how the last steps ended."""
+
+from collections.abc import Iterator, Sequence
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.core.config import Phase
+from app.db.migrations.config import VERSION_TABLE, phase_of
+from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
+from app.db.migrations.history import Entry, Outcome, last_done, read_history
+from app.db.migrations.lock import LOCK_KEY, holder_of
+from app.db.migrations.state import SchemaState, read_state
+from app.models import metadata
+
+_UPGRADE = "litestar database upgrade --no-prompt"
+_AGE = text("SELECT extract(epoch FROM clock_timestamp() - :started)::float8")
+_SHOWN = 5
+
+
+def files(directory: ScriptDirectory) -> Iterator[Finding]:
+    """What can be told without a database."""
+    heads = directory.get_heads()
+    if len(heads) > 1:
+        yield problem(
+            f"There are {len(heads)} heads: {', '.join(heads)}.",
+            "Two revisions follow the same one: `upgrade head` does not know which is meant.",
+            "litestar database merge --message 'join the heads' heads",
+        )
+        return
+    count = len(list(directory.walk_revisions()))
+    yield ok(f"This release has {count} revisions; the head is {heads[0]}." if heads else "There are no revisions.")
+
+
+def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    if subject.directory is None:
+        yield note("Not reached: the revisions cannot be read.")
+        return
+    found = read_state(connection, subject.directory, metadata)
+    if not found.is_managed:
+        yield _unmanaged(found)
+    elif found.unknown:
+        yield _unknown(connection, subject, found)
+    else:
+        yield from _rows(subject, subject.directory, found)
+        yield from _pending(found)
+
+
+def history(connection: Connection, _: Subject) -> Iterator[Finding]:
+    """The last step that did not end well, and whether the one that runs is alive."""
+    entries = read_history(connection)
+    if not entries:
+        yield note("No migration is recorded in this database yet.")
+        return
+    last = entries[-1]
+    yield ok(f"The last step recorded: {last.direction} {last.revision}, {last.outcome} ({_when(last)}).")
+    done = last_done(entries)
+    for entry in [entry for entry in entries if entry.outcome is Outcome.RUNNING]:
+        yield _running(connection, entry)
+    ended_badly = [entry for entry in entries if entry.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
+    if ended_badly:
+        latest = ended_badly[-1]
+        after = done.get(latest.revision)
+        yield _ended_badly(latest, mended=after is not None and after.started_at > latest.started_at)
+
+
+def _unmanaged(found: SchemaState) -> Finding:
+    if not found.tables:
+        return warning("The database is empty: none of our tables is there.", "Nothing was migrated yet.", _UPGRADE)
+    return problem(
+        f"{len(found.tables)} of our tables are there, but no {VERSION_TABLE}: Alembic does not manage this database.",
+        "An upgrade would create the tables again, and fail. Compare first; if the schema is this release's, adopt it.",
+        "litestar database stamp head",
+    )
+
+
+def _unknown(connection: Connection, subject: Subject, found: SchemaState) -> Finding:
+    names = ", ".join(found.unknown)
+    applied = last_done(read_history(connection))
+    known_here = {script.revision for script in subject.directory.walk_revisions()} if subject.directory else set()
+    ahead = [entry for revision, entry in applied.items() if revision not in known_here and entry.is_in_force]
+    if {entry.revision for entry in ahead} >= set(found.unknown) and all(e.phase is Phase.EXPAND for e in ahead):
+        return warning(
+            f"The database is ahead of this release, at {names}; only expand revisions are between the two.",
+            "This release still works on it, but does not migrate it. Deploy the release that has this revision.",
+            "litestar database history",
+        )
+    return problem(
+        f"The database is at {names}, which this release does not know.",
+        "A newer release has migrated it, or it is another application's. Deploy that release, or restore a backup;"
+        " this one can neither upgrade nor downgrade it.",
+        subject.psql(f"SELECT version_num FROM {VERSION_TABLE}"),  # noqa: S608 - to be read
+    )
+
+
+def _rows(subject: Subject, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+    """Two rows are right for two branches only: not where one of them comes before the other."""
+    applied = found.applied or ()
+    for revision in applied:
+        before = {script.revision for script in directory.iterate_revisions(revision, "base")} - {revision}
+        for other in before.intersection(applied):
+            yield problem(
+                f"{VERSION_TABLE} has both {revision} and {other}, which comes before it.",
+                "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
+                subject.psql(f"DELETE FROM {VERSION_TABLE} WHERE version_num = '{other}'"),  # noqa: S608 - to be read
+            )
+
+
+def _pending(found: SchemaState) -> Iterator[Finding]:
+    if not found.pending:
+        yield ok(f"The database is at the head, {', '.join(found.applied or ())}.")
+        return
+    at = ", ".join(found.applied or ()) or "no revision"
+    yield warning(
+        f"The database is at {at}; {len(found.pending)} pending: {_list(found.pending)}.",
+        "This release's tables and columns may be missing: it is not ready before they are applied."
+        + (" After a contract revision the previous release no longer works." if _contracts(found.pending) else ""),
+        _UPGRADE,
+    )
+
+
+def _list(pending: Sequence[Script]) -> str:
+    shown = [f"{script.revision} ({phase_of(script)}, {script.doc})" for script in pending[:_SHOWN]]
+    return "; ".join(shown) + (f" and {len(pending) - _SHOWN} more" if len(pending) > _SHOWN else "")
+
+
+def _contracts(pending: Sequence[Script]) -> bool:
+    return any(phase_of(script) is Phase.CONTRACT for script in pending)
+
+
+def _running(connection: Connection, entry: Entry) -> Finding:
+    holder = holder_of(connection, LOCK_KEY)
+    age = duration(float(connection.scalar(_AGE, {"started": entry.started_at}) or 0))
+    if holder:
+        return note(
+            f"{entry.direction} {entry.revision} is running for {age}, started by {entry.applied_by}.",
+            f"The migration lock is held by {holder}: it is alive.",
+        )
+    return problem(
+        f"{entry.direction} {entry.revision} is recorded as running for {age}, but nobody holds the migration lock.",
+        f"The process that did it is dead ({entry.applied_by}). What it had not committed was undone; the next upgrade"
+        " goes on from there.",
+        _UPGRADE,
+    )
+
+
+def _ended_badly(entry: Entry, *, mended: bool) -> Finding:
+    cause = f": {entry.error.rstrip('.')}" if entry.error else ""
+    seen = f"The last failure: {entry.direction} {entry.revision} {entry.outcome} ({_when(entry)}){cause}."
+    if mended:
+        return note(seen, "It was applied afterwards.")
+    return problem(
+        seen,
+        "It was rolled back, and is tried again at every upgrade. Stop automatic attempts (DB_AUTO_MIGRATE=false), mend"
+        " the cause, then take one controlled step.",
+        _UPGRADE if entry.direction == "upgrade" else "litestar database show-current-revision",
+    )
+
+
+def _when(entry: Entry) -> str:
+    return f"{entry.started_at:%Y-%m-%d %H:%M:%S %Z}, by {entry.applied_by}, release {entry.release}"
