@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, warning
-from app.db.migrations.lock import LOCK_KEY, holder_of
+from app.db.migrations.lock import holder_of_lock
 
 _SESSIONS = text(
     """
@@ -76,7 +76,7 @@ class Session:
 
 
 def lock(connection: Connection, _: Subject) -> Iterator[Finding]:
-    holder = holder_of(connection, LOCK_KEY)
+    holder = holder_of_lock(connection)
     if holder is None:
         yield ok("Nobody holds the migration lock.")
     else:

@@ -18,7 +18,9 @@ from app.db.migrations.doctor.asking import Check, ask_all, named, not_reached
 from app.db.migrations.doctor.configuration import Way, configuration, ways
 from app.db.migrations.doctor.finding import Finding, Limits, Severity, Subject, note, ok, problem, psql
 from app.db.migrations.doctor.reach import reach
+from app.db.migrations.lock import is_pooled
 from app.db.url import DatabaseURL
+from app.db.url_syntax import EXAMPLE
 
 # In the order in which one thing may be the cause of the next.
 CHECKS: tuple[Check, ...] = (
@@ -106,6 +108,7 @@ async def _look(
         why = "there is no session" if found else "no setting names a database that can be tried"
         findings += [] if found else named("Connection", "way", [note(f"Not reached: {why}.")])
         return [*findings, *not_reached(checks, why)]
+    findings += named("Connection", "pooler", await _pooler(open_ways[0], limits))
     if len(open_ways) > 1:
         findings += named("Connection", "same database", await _compare(open_ways, limits))
     return findings + await ask_all(checks, Subject(reading.settings, open_ways[0].url, directory, limits))
@@ -118,6 +121,25 @@ def _of_the_application(found: Sequence[Way]) -> list[Check]:
         Check("Privileges", "application", partial(privileges.application, role=user))
         for user in rest
         if user and user != migrating
+    ]
+
+
+async def _pooler(way: Way, limits: Limits) -> list[Finding]:
+    try:
+        engine = create_unpooled_engine(way.url, limits.connect_timeout)
+        async with asyncio.timeout(limits.connect_timeout + limits.statement_timeout), engine.connect() as connection:
+            pooled = await is_pooled(connection)
+    except (OSError, DBAPIError, TimeoutError):
+        return [note("Whether there is a pooler in between cannot be seen.")]
+    if not pooled:
+        return [ok("The session is ours alone: no pooler in transaction mode is in between.")]
+    return [
+        problem(
+            f"{way.variable} leads through a pooler that gives every transaction another session (transaction mode).",
+            "The lock for schema changes would not hold, so nothing is migrated this way. Name the server itself, or a"
+            " pool in session mode, in MIGRATION_DATABASE_URL.",
+            f"export MIGRATION_DATABASE_URL='{EXAMPLE}'",
+        )
     ]
 
 

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from app.db.migrations.config import VERSION_TABLE
+from app.db.migrations.config import ENGINE_TABLES
 from app.db.migrations.doctor.finding import Finding, Subject, identifier, note, ok, problem
-from app.db.migrations.history import HISTORY_TABLE
 from app.models import metadata
 
-_ENGINE = (VERSION_TABLE, HISTORY_TABLE)
 _ROLE = text(
     """
     SELECT current_user AS role, current_schema() AS schema, current_setting('search_path') AS path,
@@ -91,7 +89,7 @@ def sight(connection: Connection, subject: Subject) -> Iterator[Finding]:
 
 def tables(connection: Connection, subject: Subject) -> Iterator[Finding]:
     """ALTER TABLE is for the owner alone; no privilege stands in for that."""
-    names = {table.name for table in metadata.tables.values()}.union(_ENGINE)
+    names = {table.name for table in metadata.tables.values()} | ENGINE_TABLES
     rows = [row for row in connection.execute(_TABLES) if row.name in names]
     role = str(connection.scalar(text("SELECT current_user")))
     foreign = [row for row in rows if not row.ours]
@@ -103,7 +101,7 @@ def tables(connection: Connection, subject: Subject) -> Iterator[Finding]:
         )
     elif rows:
         yield ok(f"The role {role} owns the {len(rows)} tables that are ours.")
-    unusable = [row for row in rows if row.name in _ENGINE and not row.usable]
+    unusable = [row for row in rows if row.name in ENGINE_TABLES and not row.usable]
     if unusable:
         closed = [row.name for row in unusable]
         yield problem(

@@ -9,7 +9,7 @@ from app.core.config import Phase
 from app.db.migrations.config import VERSION_TABLE, phase_of
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
 from app.db.migrations.history import Entry, Outcome, last_done, read_history
-from app.db.migrations.lock import LOCK_KEY, holder_of
+from app.db.migrations.lock import holder_of_lock
 from app.db.migrations.state import SchemaState, read_state
 from app.models import metadata
 
@@ -40,7 +40,7 @@ def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
     if not found.is_managed:
         yield _unmanaged(found)
     elif found.unknown:
-        yield _unknown(connection, subject, found)
+        yield _unknown(subject, found)
     else:
         yield from _rows(subject, subject.directory, found)
         yield from _pending(found)
@@ -74,21 +74,19 @@ def _unmanaged(found: SchemaState) -> Finding:
     )
 
 
-def _unknown(connection: Connection, subject: Subject, found: SchemaState) -> Finding:
+def _unknown(subject: Subject, found: SchemaState) -> Finding:
     names = ", ".join(found.unknown)
-    applied = last_done(read_history(connection))
-    known_here = {script.revision for script in subject.directory.walk_revisions()} if subject.directory else set()
-    ahead = [entry for revision, entry in applied.items() if revision not in known_here and entry.is_in_force]
-    if {entry.revision for entry in ahead} >= set(found.unknown) and all(e.phase is Phase.EXPAND for e in ahead):
+    if not found.broken_by:
         return warning(
             f"The database is ahead of this release, at {names}; only expand revisions are between the two.",
-            "This release still works on it, but does not migrate it. Deploy the release that has this revision.",
+            "This release still works on it, but does not know it. Deploy the release that has this revision.",
             "litestar database history",
         )
     return problem(
-        f"The database is at {names}, which this release does not know.",
-        "A newer release has migrated it, or it is another application's. Deploy that release, or restore a backup;"
-        " this one can neither upgrade nor downgrade it.",
+        f"The database is at {names}, which this release does not know, and {', '.join(found.broken_by)} is a contract"
+        " revision or not recorded.",
+        "A newer release has migrated it, or it is another application's. Deploy that release, or restore a backup:"
+        " this one does not work on it, and can neither upgrade nor downgrade it.",
         subject.psql(f"SELECT version_num FROM {VERSION_TABLE}"),  # noqa: S608 - to be read
     )
 
@@ -129,7 +127,7 @@ def _contracts(pending: Sequence[Script]) -> bool:
 
 
 def _running(connection: Connection, entry: Entry) -> Finding:
-    holder = holder_of(connection, LOCK_KEY)
+    holder = holder_of_lock(connection)
     age = duration(float(connection.scalar(_AGE, {"started": entry.started_at}) or 0))
     if holder:
         return note(

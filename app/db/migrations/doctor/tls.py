@@ -34,7 +34,7 @@ _NO_OFFER: tuple[tuple[type[Exception], str, str], ...] = (
     (
         NoTLSError,
         "the server offers no TLS, which sslmode={mode} demands.",
-        "No connection is made. Switch TLS on at the server (ssl = on), or write sslmode=disable in a network of yours.",
+        "No connection is made. Switch TLS on at the server (ssl = on), or write sslmode=disable in your own network.",
     ),
     (
         NotPostgresError,
