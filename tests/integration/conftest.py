@@ -1,7 +1,5 @@
 """People, organizations and boards that the tests of the API start from."""
 
-import socket
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,13 +7,6 @@ import httpx
 import pytest
 
 from tests.migrations.conftest import query
-
-
-@pytest.fixture
-def silent_server() -> Iterator[int]:
-    """The port of a server that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
 
 
 @pytest.fixture

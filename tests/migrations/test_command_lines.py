@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from app.db.migrations.config import scripts
 from app.db.migrations.runner import upgrade
+from app.db.plugin import runs_database_command
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
 from tests.processes import ROOT, copied_checkout, environment, run
@@ -288,3 +289,46 @@ def test_migrating_in_process_leaves_the_logging_as_it_was(empty_database_url: s
     before = (list(root.handlers), root.level, mine.disabled)
     upgrade(settings_for(empty_database_url))
     assert (list(root.handlers), root.level, mine.disabled) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("alembic", "upgrade", "head"), ("litestar", "--app", "app.asgi:create_app", "db", "upgrade", "--no-prompt")],
+)
+def test_what_works_on_the_schema_alone_needs_no_token(empty_database_url: str, command: tuple[str, ...]) -> None:
+    env = environment(DATABASE_URL=empty_database_url, ENVIRONMENT="production", LOCAL_AUTH_TOKEN=None)
+    result = run(*command, env=env)
+    assert result.returncode == 0, result.stderr
+    assert "tasks" in tables(empty_database_url)
+
+
+@pytest.mark.parametrize("command", [("run", "--port", "1"), ("info",), ("run", "--host", "db")])
+def test_what_serves_needs_the_token(command: tuple[str, ...]) -> None:
+    env = environment(DATABASE_URL="postgresql://n@127.0.0.1:1/n", LOCAL_AUTH_TOKEN=None)
+    result = run("litestar", *command, env=env)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: LOCAL_AUTH_TOKEN is not set")
+
+
+def test_commands_are_listed_whatever_the_settings() -> None:
+    result = run("litestar", "database", "--help", env=environment(DB_AUTO_MIGRATE="maybe"))
+    assert result.returncode == 0, result.stderr
+    assert "upgrade" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("/x/bin/litestar database upgrade", True),
+        ("/x/bin/litestar --app-dir . --app=app.asgi:create_app db", True),
+        ("/x/site-packages/litestar/__main__.py database", True),
+        ("/x/bin/litestar run --host database", False),
+        ("/x/bin/litestar --app database run", False),
+        ("/x/bin/litestar --no-such-option database", False),
+        ("/x/bin/litestar", False),
+        ("/x/bin/uvicorn database", False),
+    ],
+)
+def test_command_is_told_from_its_arguments(arguments: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", arguments.split())
+    assert runs_database_command() is expected

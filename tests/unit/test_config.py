@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.core.config import Environment, LogFormat, Settings
+from app.core.config import Environment, LogFormat, Settings, Source, read_settings
 from app.core.errors import SettingsError
 
 GOOD_TOKEN = "kX7vQ2mN9pL4sW8tB3yH6jF1cR5gD0zAeUiOxVwMnPqSrTuY"
@@ -148,3 +148,21 @@ def test_logs_are_readable_in_dev_and_json_elsewhere() -> None:
     assert load().log_format is LogFormat.CONSOLE
     assert load(**PRODUCTION).log_format is LogFormat.JSON
     assert load(**PRODUCTION, LOG_FORMAT="console").log_format is LogFormat.CONSOLE
+
+
+def test_reading_tells_everything_that_is_wrong_and_where_the_rest_came_from(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("DB_POOL_SIZE=3\nDB_MAX_OVERFLOW=3\n")
+    environ = {"ENVIRONMENT": "production", "DB_AUTO_MIGRATE": "maybe", "DB_MAX_OVERFLOW": "5", "LOG_FORMAT": " "}
+    reading = read_settings(environ, file)
+    assert [problem.variable for problem in reading.problems] == ["DB_AUTO_MIGRATE", "DATABASE_URL", "LOCAL_AUTH_TOKEN"]
+    assert reading.settings.db_auto_migrate is False
+    sources = [reading.sources[field] for field in ("db_pool_size", "db_max_overflow", "log_format")]
+    assert sources == [Source.FILE, Source.ENVIRONMENT, Source.DEFAULT]
+
+
+def test_work_on_the_database_alone_needs_no_token_but_the_rest() -> None:
+    without = {**PRODUCTION, "LOCAL_AUTH_TOKEN": ""}
+    assert Settings.load(without, NO_FILE, serving=False).local_auth_token is None
+    with pytest.raises(SettingsError, match="DATABASE_URL is not set"):
+        Settings.load({**without, "DATABASE_URL": ""}, NO_FILE, serving=False)

@@ -15,7 +15,9 @@ from app.db.errors import cause_of
 from app.db.migrations.doctor.finding import Finding, Limits, Subject, note, warning
 
 _NO_PRIVILEGE = "42501"
-_CANCELED = "57014"
+# A statement that took too long, or waited too long for a lock.
+_LOCKED = "55P03"
+_TOO_LONG = frozenset({"57014", _LOCKED})
 # Beyond the limit of the statement, for the way there and back.
 _GRACE = 1.0
 # Seconds for all checks together: of a server that has become slow, the rest is not asked.
@@ -87,18 +89,18 @@ async def _ask(check: Check, connection: AsyncConnection, subject: Subject) -> t
 
 async def _restrict(connection: AsyncConnection, limits: Limits) -> None:
     await connection.execute(text("SET TRANSACTION READ ONLY"))
-    for name in ("statement_timeout", "lock_timeout"):
-        await connection.execute(text(f"SET LOCAL {name} = {round(limits.statement_timeout * 1000)}"))
+    for name, seconds in (("statement_timeout", limits.statement_timeout), ("lock_timeout", limits.lock_timeout)):
+        await connection.execute(text(f"SET LOCAL {name} = {round(seconds * 1000)}"))
 
 
 def _failed(exc: Exception, subject: Subject) -> Finding:
     state = getattr(getattr(exc, "orig", None), "sqlstate", None)
     if state == _NO_PRIVILEGE:
         return note("Not visible to this role.", f"The server says: {cause_of(exc)}.")
-    if state == _CANCELED or isinstance(exc, TimeoutError):
+    if state in _TOO_LONG or isinstance(exc, TimeoutError):
         return warning(
-            f"No answer within {subject.limits.statement_timeout:g} s.",
-            "The server is overloaded, or what was asked for is locked.",
+            "No answer in time." if state != _LOCKED else "What was asked for is locked by somebody.",
+            "The server is overloaded, or a lock is held for long: see who waits for whom.",
             _look_by_hand(subject),
         )
     reason = f"SQLSTATE {state}: {cause_of(exc)}" if state else explain(exc).reason

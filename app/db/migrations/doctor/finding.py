@@ -39,6 +39,7 @@ class Limits:
 
     connect_timeout: float = 5.0
     statement_timeout: float = 5.0
+    lock_timeout: float = 0.5
     long_transaction: float = 60.0
     clock_skew: float = 5.0
     used_connections: float = 0.8

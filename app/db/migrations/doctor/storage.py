@@ -51,7 +51,10 @@ _TABLE_SIZES = text(
     f"""
     SELECT relname AS name, pg_total_relation_size(pg_class.oid) AS bytes
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE relkind IN ('r', 'm') AND {_USER_SCHEMAS} ORDER BY 2 DESC LIMIT 3
+    WHERE relkind IN ('r', 'm') AND {_USER_SCHEMAS}
+      -- Asking for a table's size waits for whoever has locked it.
+      AND NOT EXISTS (SELECT FROM pg_locks WHERE relation = pg_class.oid AND mode = 'AccessExclusiveLock')
+    ORDER BY 2 DESC LIMIT 3
     """  # noqa: S608 - a constant
 )
 _WAL = text("SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM pg_ls_waldir()")

@@ -1,0 +1,452 @@
+"""`litestar database doctor`: each thing that may be wrong is found, named, and comes with the next command."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.pool import NullPool
+
+from app.core.config import Reading, read_settings
+from app.db.migrations import config, history
+from app.db.migrations.doctor.configuration import inherited_environment, with_true_sources
+from app.db.migrations.doctor.examination import CHECKS, GROUPS, examine, most_important
+from app.db.migrations.doctor.finding import Finding, Limits, Severity
+from app.db.migrations.lock import LOCK_KEY
+from app.db.migrations.runner import upgrade
+from tests.conftest import TOKEN, settings_for
+from tests.migrations.conftest import Release, holding, query
+from tests.processes import environment, run
+
+OK, NOTE, WARNING, PROBLEM = Severity
+NO_FILE = Path("/nonexistent/.env")
+HEAD = "e92f4a6d1b80"
+BEFORE_THE_HEAD = "c61b9e83f5d2"
+INDEX = "ix_tasks_board_id_status_created_at_id"
+
+
+def reading_of(url: str | None, **environ: str) -> Reading:
+    given = {"ENVIRONMENT": "test", "LOCAL_AUTH_TOKEN": TOKEN, "DB_CONNECT_TIMEOUT": "2", **environ}
+    return read_settings(given | ({"DATABASE_URL": url} if url else {}), NO_FILE)
+
+
+def examined(url: str | None, limits: Limits | None = None, **environ: str) -> list[Finding]:
+    """The findings, of which the rules are checked that hold for all."""
+    findings = examine(reading_of(url, **environ), limits)
+    assert "hunter2" not in msgspec.json.encode(findings).decode()
+    for finding in findings:
+        assert finding.group in GROUPS
+        assert finding.check
+        assert finding.seen
+        if finding.severity in {WARNING, PROBLEM}:
+            assert finding.why, finding
+            assert finding.next_command, finding
+    return findings
+
+
+def one(findings: list[Finding], check: str, severity: Severity) -> Finding:
+    """The one finding of the check that is as bad as this."""
+    found = [finding for finding in findings if finding.check == check and finding.severity is severity]
+    assert len(found) == 1, [finding for finding in findings if finding.check == check]
+    return found[0]
+
+
+def worse_than_notes(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity in {WARNING, PROBLEM}]
+
+
+def changed(url: str, **parts: object) -> str:
+    return make_url(url).set(**parts).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def recorded(empty_database_url: str) -> str:
+    """A database at head with the history of how it came there."""
+    upgrade(settings_for(empty_database_url))
+    return empty_database_url
+
+
+@pytest.fixture
+def weak_role(administer: Callable[[str], None]) -> Iterator[str]:
+    name = f"weak_{uuid4().hex}"
+    administer(f"CREATE ROLE {name} LOGIN")
+    yield name
+    administer(f"DROP ROLE {name}")
+
+
+# --- a healthy database ----------------------------------------------------------------------------------------
+
+
+def test_healthy_database_has_nothing_worse_than_notes_and_every_check_reports(recorded: str) -> None:
+    findings = examined(recorded)
+    assert worse_than_notes(findings) == []
+    assert most_important(findings) is None
+    assert {check.name for check in CHECKS} <= {finding.check for finding in findings}
+    assert [*dict.fromkeys(finding.group for finding in findings)] == [*GROUPS]
+    assert HEAD in one(findings, "state", OK).seen
+
+
+def test_examination_leaves_no_trace(recorded: str, dump_schema: Callable[[str], str]) -> None:
+    before = dump_schema(recorded), query(recorded, "TABLE schema_history"), query(recorded, "TABLE alembic_version")
+    examined(recorded)
+    after = dump_schema(recorded), query(recorded, "TABLE schema_history"), query(recorded, "TABLE alembic_version")
+    assert after == before
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])
+def test_both_drivers_serve(recorded: str, driver: str) -> None:
+    assert worse_than_notes(examined(changed(recorded, drivername=driver))) == []
+
+
+def test_command_reports_health_as_exit_code_0_and_json_alone(recorded: str) -> None:
+    env = environment(DATABASE_URL=recorded, LOCAL_AUTH_TOKEN=None, ENVIRONMENT="production")
+    result = run("litestar", "database", "doctor", "--json", env=env)
+    assert result.returncode == 0, result.stderr
+    findings = json.loads(result.stdout)
+    assert {finding["severity"] for finding in findings} == {"ok", "note"}
+    assert set(findings[0]) == {"group", "check", "severity", "seen", "why", "next_command"}
+    assert any("LOCAL_AUTH_TOKEN is not set" in finding["seen"] for finding in findings)
+
+
+def test_report_is_readable_and_ends_with_what_comes_first(empty_database_url: str) -> None:
+    url = changed(empty_database_url, password="hunter2")
+    result = run("litestar", "database", "doctor", env=environment(DATABASE_URL=url, COLUMNS="200"))
+    assert result.returncode == 0, result.stderr
+    for group in GROUPS:
+        assert f"\n{group}\n" in result.stdout
+    end = result.stdout[result.stdout.index("\n1 warning.") :]
+    assert "First: The database is empty" in end
+    assert end.strip().endswith("$ litestar database upgrade --no-prompt")
+    assert "hunter2" not in result.stdout + result.stderr
+    assert "✓" in result.stdout
+    plain = run("litestar", "database", "doctor", env=environment(DATABASE_URL=url, PYTHONIOENCODING="ascii"))
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stdout.isascii()
+
+
+def test_help_says_what_it_does_and_its_exit_codes_whatever_the_settings() -> None:
+    result = run("litestar", "database", "doctor", "--help", env=environment(DB_AUTO_MIGRATE="maybe"))
+    assert result.returncode == 0, result.stderr
+    assert "Exit codes: 0" in result.stdout
+    assert "--json" in result.stdout
+
+
+# --- configuration ---------------------------------------------------------------------------------------------
+
+
+def test_each_setting_is_shown_with_the_source_that_won(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("DB_MIGRATE_LOCK_WAIT=7\nDB_AUTO_MIGRATE=off\n")
+    reading = read_settings(
+        {"ENVIRONMENT": "test", "DATABASE_URL": database_url, "LOCAL_AUTH_TOKEN": TOKEN, "DB_AUTO_MIGRATE": "no"}, file
+    )
+    seen = [finding.seen for finding in examine(reading) if finding.check == "settings"]
+    assert "DB_MIGRATE_LOCK_WAIT: 7 s (from .env)" in seen
+    assert "DB_AUTO_MIGRATE: false (from environment)" in seen
+    assert "DB_MIGRATE_LOCK_RETRIES: 10 (default)" in seen
+    assert any(text.startswith("DATABASE_URL: ") and "(from environment)" in text for text in seen)
+
+
+def test_what_the_command_line_took_from_the_file_counts_as_the_file_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DB_POOL_SIZE", "7")
+    assert "DB_POOL_SIZE" not in inherited_environment()
+    assert inherited_environment()["PATH"] == os.environ["PATH"]
+    reading = read_settings({"DB_POOL_SIZE": "7", "DB_MAX_OVERFLOW": "7"}, NO_FILE)
+    sources = with_true_sources(reading, {"DB_MAX_OVERFLOW": "7"}).sources
+    assert (sources["db_pool_size"], sources["db_max_overflow"]) == (".env", "environment")
+
+
+def test_wrong_setting_is_a_finding_and_the_rest_is_examined(recorded: str) -> None:
+    env = environment(DATABASE_URL=recorded, DB_AUTO_MIGRATE="maybe", DB_MIGRATE_LOCK_WAIT="long")
+    result = run("litestar", "database", "doctor", "--json", env=env)
+    assert result.returncode == 1, result.stderr
+    findings = msgspec.json.decode(result.stdout, type=list[Finding])
+    assert [finding.seen for finding in worse_than_notes(findings)] == [
+        "DB_AUTO_MIGRATE is 'maybe'.",
+        "DB_MIGRATE_LOCK_WAIT is 'long'.",
+    ]
+    assert HEAD in one(findings, "state", OK).seen
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u:hunter2@h/d", "postgresql://u:hunter2@h/d?unknown=1", "postgresql://u:hunter2@h h/d", None]
+)
+def test_url_that_cannot_be_read_is_a_finding(url: str | None) -> None:
+    findings = examined(url)
+    assert one(findings, "settings", PROBLEM).seen.startswith("DATABASE_URL")
+    assert one(findings, "way", NOTE).seen.startswith("Not reached")
+    assert one(findings, "files", OK)
+
+
+def test_wrong_environment_starts_no_database_by_itself(tmp_path: Path) -> None:
+    findings = examined(None, ENVIRONMENT="prod", DATA_DIR=str(tmp_path / "data"))
+    assert "ENVIRONMENT is 'prod'" in one(findings, "settings", PROBLEM).seen
+    assert not (tmp_path / "data").exists()
+
+
+def test_unreadable_file_of_settings_is_a_finding(recorded: str, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"DATABASE_URL=\xff\xfe")
+    reading = read_settings({"ENVIRONMENT": "test", "DATABASE_URL": recorded, "LOCAL_AUTH_TOKEN": TOKEN}, file)
+    found = worse_than_notes(examine(reading))
+    assert [".env cannot be read" in finding.seen for finding in found] == [True]
+
+
+def test_migrating_to_head_at_start_up_is_a_warning_outside_dev(recorded: str) -> None:
+    findings = examined(recorded, DB_AUTO_MIGRATE="true")
+    assert "contract revisions too" in one(findings, "settings", WARNING).seen
+    assert worse_than_notes(examined(recorded, DB_AUTO_MIGRATE="true", DB_AUTO_MIGRATE_PHASE="expand")) == []
+
+
+# --- revisions -------------------------------------------------------------------------------------------------
+
+
+def test_pending_revisions_are_named_with_their_phases(database_url: str) -> None:
+    query(database_url, "UPDATE alembic_version SET version_num = :r", r=BEFORE_THE_HEAD)
+    found = one(examined(database_url), "state", WARNING)
+    assert f"at {BEFORE_THE_HEAD}; 1 pending: {HEAD} (" in found.seen
+    assert found.next_command == "litestar database upgrade --no-prompt"
+
+
+def test_revision_that_nobody_knows_is_a_problem(database_url: str) -> None:
+    query(database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
+    findings = examined(database_url)
+    assert "from_the_future" in one(findings, "state", PROBLEM).seen
+    assert most_important(findings) == one(findings, "state", PROBLEM)
+
+
+@pytest.mark.parametrize(("phase", "severity"), [("expand", WARNING), ("contract", PROBLEM)])
+def test_newer_release_s_expand_revisions_are_a_warning_and_its_contracts_a_problem(
+    empty_database_url: str, release: Release, phase: str, severity: Severity
+) -> None:
+    newer = release.add("op.execute('CREATE TABLE of_the_next_release ()')", phase=phase)
+    upgrade(settings_for(empty_database_url))
+    (next(release.root.rglob("2027_01_01_0001_test.py"))).unlink()
+    assert newer in one(examined(empty_database_url), "state", severity).seen
+
+
+def test_tables_without_a_version_table_are_a_problem(database_url: str) -> None:
+    query(database_url, "DROP TABLE alembic_version")
+    found = one(examined(database_url), "state", PROBLEM)
+    assert "Alembic does not manage" in found.seen
+    assert found.next_command == "litestar database stamp head"
+
+
+def test_two_rows_of_one_line_are_a_problem(database_url: str) -> None:
+    query(database_url, "INSERT INTO alembic_version VALUES (:r)", r=BEFORE_THE_HEAD)
+    found = one(examined(database_url), "state", PROBLEM)
+    assert f"both {HEAD} and {BEFORE_THE_HEAD}" in found.seen
+    assert f"DELETE FROM alembic_version WHERE version_num = '\"'\"'{BEFORE_THE_HEAD}" in found.next_command
+
+
+def test_several_heads_are_a_problem_without_any_database(release: Release) -> None:
+    release.add("pass")
+    second = next(release.root.rglob("2027_01_01_0001_test.py"))
+    other = second.read_text().replace('revision = "', 'revision = "f', 1)
+    second.with_name("2027_01_01_0002_test.py").write_text(other)
+    findings = examined("postgresql://u@127.0.0.1:1/d")
+    assert "2 heads" in one(findings, "files", PROBLEM).seen
+
+
+def test_revision_that_cannot_be_imported_is_a_problem_and_the_rest_is_examined(
+    database_url: str, release: Release
+) -> None:
+    release.add("pass", extra="1 / 0")
+    findings = examined(database_url)
+    assert "cannot be imported" in one(findings, "files", PROBLEM).seen
+    assert one(findings, "state", NOTE).seen.startswith("Not reached")
+    assert one(findings, "version", OK) or one(findings, "indexes", OK)
+
+
+def test_last_failure_is_told_until_the_revision_is_applied(empty_database_url: str, release: Release) -> None:
+    broken = release.add("op.execute('SELECT no_such_function()')")
+    settings = settings_for(empty_database_url)
+    with pytest.raises(Exception, match="no_such_function"):
+        upgrade(settings)
+    found = one(examined(empty_database_url), "history", PROBLEM)
+    for text in (broken, "failed", "no_such_function", "release"):
+        assert text in found.seen
+    query(empty_database_url, "CREATE FUNCTION no_such_function() RETURNS int RETURN 1")
+    upgrade(settings)
+    assert one(examined(empty_database_url), "history", NOTE).why == "It was applied afterwards."
+
+
+def test_step_recorded_as_running_is_alive_while_the_lock_is_held(recorded: str) -> None:
+    begin_without_end(recorded)
+    found = one(examined(recorded), "history", PROBLEM)
+    assert "nobody holds the migration lock" in found.seen
+    with holding(recorded, "SELECT pg_advisory_lock(:key)", key=LOCK_KEY):
+        findings = examined(recorded)
+        assert "is running" in one(findings, "history", NOTE).seen
+        assert "held by process" in one(findings, "lock", NOTE).seen
+
+
+def begin_without_end(url: str) -> None:
+    """What a killed migration leaves."""
+    engine = create_engine(changed(url, drivername="postgresql+psycopg"), poolclass=NullPool)
+    script = config.scripts(settings_for(url)).get_revision(HEAD)
+    with engine.begin() as connection:
+        history.begin(connection, script, "upgrade")
+
+
+# --- privileges ------------------------------------------------------------------------------------------------
+
+
+def test_role_without_privileges_learns_what_it_lacks_and_from_whom(
+    recorded: str, weak_role: str, server_url: str
+) -> None:
+    findings = examined(changed(recorded, username=weak_role))
+    schema = one(findings, "schema", PROBLEM)
+    assert f"{weak_role} may not create tables" in schema.seen
+    assert f"GRANT CREATE ON SCHEMA public TO {weak_role}" in schema.next_command
+    owner = make_url(server_url).username
+    assert f"psql 'postgresql://{owner}@" in schema.next_command
+    own, use = [f for f in findings if f.check == "tables"]
+    assert "does not own" in own.seen
+    assert "alembic_version" in use.seen
+    assert "does not see" in one(findings, "sight", NOTE).seen
+    # What it may not see is no fault of the server's.
+    for check in ("state", "history", "wal", "disk"):
+        assert one(findings, check, NOTE).seen == "Not visible to this role."
+    assert one(findings, "indexes", OK)
+
+
+def test_role_may_own_by_being_a_member(
+    recorded: str, weak_role: str, administer: Callable[[str], None], server_url: str
+) -> None:
+    administer(f'GRANT "{make_url(server_url).username}" TO {weak_role}')
+    assert one(examined(changed(recorded, username=weak_role)), "tables", OK)
+
+
+def test_search_path_without_a_schema_is_a_problem(recorded: str) -> None:
+    findings = examined(f"{recorded}&options=-csearch_path%3Dnowhere")
+    assert "search_path (nowhere)" in one(findings, "schema", PROBLEM).seen
+
+
+def test_application_s_role_is_looked_at_where_migrations_take_another(recorded: str, weak_role: str) -> None:
+    theirs = changed(recorded, username=weak_role)
+    found = one(examined(theirs, MIGRATION_DATABASE_URL=recorded), "application", PROBLEM)
+    assert f"{weak_role} may not read and write" in found.seen
+    query(recorded, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {weak_role}")
+    try:
+        assert one(examined(theirs, MIGRATION_DATABASE_URL=recorded), "application", OK)
+    finally:
+        query(recorded, f"DROP OWNED BY {weak_role}")
+
+
+# --- what happens now ------------------------------------------------------------------------------------------
+
+
+def test_who_is_blocked_and_by_whom_is_told_without_a_query(database_url: str) -> None:
+    name = "&application_name=the+culprit"
+    with holding(f"{database_url}{name}", "LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE") as wait:
+        reader = threading.Thread(target=query, args=(database_url, "SELECT title, 'hunter2' FROM tasks"))
+        reader.start()
+        wait()
+        findings = examined(database_url)
+    reader.join()
+    found = one(findings, "blocked", WARNING)
+    assert one(findings, "size", OK)
+    assert "waits for" in found.seen
+    assert "AccessShareLock on tasks, held up by process" in found.seen
+    assert "'the culprit'" in found.seen
+    assert "idle in transaction" in found.seen
+    assert "pg_terminate_backend(" in found.next_command
+
+
+def test_wait_for_a_row_names_its_table(database_url: str) -> None:
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
+    with holding(database_url, "UPDATE organizations SET name = 'p'") as wait:
+        writer = threading.Thread(target=query, args=(database_url, "UPDATE organizations SET name = 'q'"))
+        writer.start()
+        wait()
+        findings = examined(database_url)
+    writer.join()
+    assert "a row of organizations" in one(findings, "blocked", WARNING).seen
+
+
+def test_long_transaction_is_told_with_what_ends_it(database_url: str) -> None:
+    with holding(database_url, "SELECT FROM tasks"):
+        assert one(examined(database_url), "transactions", OK)
+        found = one(examined(database_url, Limits(long_transaction=0)), "transactions", WARNING)
+    assert "idle in transaction" in found.seen
+    assert "pg_terminate_backend(" in found.next_command
+
+
+def test_table_that_is_locked_costs_one_check_only(database_url: str) -> None:
+    with holding(database_url, "LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"):
+        findings = examined(database_url, Limits(lock_timeout=0.1))
+    assert "is locked" in one(findings, "state", WARNING).seen
+    assert one(findings, "constraints", OK)
+
+
+# --- what is stored --------------------------------------------------------------------------------------------
+
+
+def invalidate(url: str, name: str) -> None:
+    query(url, f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}'::regclass")
+
+
+def test_invalid_index_comes_with_the_command_that_mends_it(database_url: str) -> None:
+    invalidate(database_url, INDEX)
+    found = one(examined(database_url), "indexes", WARNING)
+    assert f"public.{INDEX} on tasks is invalid" in found.seen
+    assert f"REINDEX INDEX CONCURRENTLY public.{INDEX}" in found.next_command
+    query(database_url, "UPDATE alembic_version SET version_num = '5b2e8a4c9d17'")
+    assert one(examined(database_url), "indexes", WARNING).next_command == "litestar database upgrade --no-prompt"
+
+
+def test_invalid_index_that_nobody_declares_is_to_be_dropped(database_url: str) -> None:
+    query(database_url, 'CREATE INDEX "Odd one_ccnew" ON tasks (title)')
+    invalidate(database_url, '"Odd one_ccnew"')
+    found = one(examined(database_url), "indexes", WARNING)
+    assert 'DROP INDEX CONCURRENTLY public."Odd one_ccnew"' in found.next_command
+
+
+def test_constraint_that_is_not_valid_is_a_note(database_url: str) -> None:
+    query(database_url, "ALTER TABLE tasks ADD CONSTRAINT ck_tasks_late CHECK (title <> '') NOT VALID")
+    found = one(examined(database_url), "constraints", NOTE)
+    assert "ck_tasks_late" in found.seen
+    assert "ALTER TABLE public.tasks VALIDATE CONSTRAINT ck_tasks_late" in found.next_command
+
+
+@pytest.mark.parametrize(
+    ("limits", "check", "seen"),
+    [
+        (Limits(used_connections=0), "connections", "connections are in use"),
+        (Limits(free_disk=1.1), "disk", "are free on the disk"),
+        (Limits(transaction_age=-1), "wraparound", "transactions old"),
+        (Limits(clock_skew=-1), "clock", "clock is"),
+    ],
+)
+def test_what_runs_short_is_a_warning(database_url: str, limits: Limits, check: str, seen: str) -> None:
+    assert seen in one(examined(database_url, limits), check, WARNING).seen
+
+
+def test_slot_that_nobody_uses_is_told_with_what_it_holds_back(
+    database_url: str, administer: Callable[[str], None]
+) -> None:
+    name = f"slot_{uuid4().hex}"
+    administer(f"SELECT pg_create_physical_replication_slot('{name}', true)")
+    try:
+        findings = examined(database_url, Limits(retained_wal=-1))
+    finally:
+        administer(f"SELECT pg_drop_replication_slot('{name}')")
+    (found,) = [f for f in findings if f.check == "slots" and name in f.seen]
+    assert found.severity is WARNING
+    assert "used by nobody" in found.seen
+
+
+def test_database_in_another_encoding_is_a_warning(administer: Callable[[str], None], server_url: str) -> None:
+    name = f"latin_{uuid4().hex}"
+    administer(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    try:
+        found = one(examined(changed(server_url, database=name)), "encoding", WARNING)
+    finally:
+        administer(f"DROP DATABASE {name}")
+    assert "LATIN1" in found.seen
