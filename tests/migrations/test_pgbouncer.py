@@ -15,12 +15,14 @@ from app.asgi import create_app
 from app.core.config import Secret
 from app.core.errors import SettingsError
 from app.db.errors import MigrationFailedError
+from app.db.migrations.doctor.finding import Finding
 from app.db.migrations.runner import upgrade
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import applied, query, tables
+from tests.migrations.test_doctor import examined
 from tests.processes import environment, free_port, run
 
 HEAD = "e92f4a6d1b80"
@@ -192,3 +194,27 @@ def test_both_command_lines_migrate_past_the_pooler(
     result = run(*command, env=environment(DATABASE_URL=url, MIGRATION_DATABASE_URL=direct))
     assert result.returncode == 0, result.stderr
     assert applied(direct) == [HEAD]
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+def test_doctor_tells_that_the_transaction_mode_serves_requests_only(
+    poolers: dict[str, int], direct: str, driver: str
+) -> None:
+    upgrade(settings_for(direct))
+    url = through(poolers["transaction"], direct, driver)
+    lock, statements = pooler_findings(url)
+    assert "DATABASE_URL leads through a pooler" in lock.seen
+    assert lock.next_command.startswith("export MIGRATION_DATABASE_URL=")
+    assert "does not say pgbouncer=true" in statements.seen
+    assert [finding.severity for finding in pooler_findings(f"{url}?pgbouncer=true")] == ["problem"]
+    assert [f.severity for f in pooler_findings(f"{url}?pgbouncer=true", MIGRATION_DATABASE_URL=direct)] == ["ok"]
+    _, statements = pooler_findings(url, MIGRATION_DATABASE_URL=direct)
+    assert "does not say pgbouncer=true" in statements.seen
+
+
+def test_doctor_has_nothing_to_say_of_the_session_mode(poolers: dict[str, int], direct: str) -> None:
+    assert [finding.severity for finding in pooler_findings(through(poolers["session"], direct))] == ["ok"]
+
+
+def pooler_findings(url: str, **environ: str) -> list[Finding]:
+    return [finding for finding in examined(url, **environ) if finding.check == "pooler"]

@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.connecting import explain
-from app.db.engine import create_unpooled_engine
 from app.db.errors import cause_of
 from app.db.migrations.doctor.finding import Finding, Limits, Subject, note, warning
+from app.db.migrations.doctor.session import engine
 
 _NO_PRIVILEGE = "42501"
 # A statement that took too long, or waited too long for a lock.
@@ -65,9 +65,8 @@ async def ask_all(checks: Sequence[Check], subject: Subject) -> list[Finding]:
 
 
 async def _connect(subject: Subject) -> AsyncConnection:
-    engine = create_unpooled_engine(subject.url, subject.limits.connect_timeout)
     async with asyncio.timeout(subject.limits.connect_timeout + _GRACE):
-        return await engine.connect()
+        return await engine(subject.url, subject.limits).connect()
 
 
 async def _ask(check: Check, connection: AsyncConnection, subject: Subject) -> tuple[list[Finding], bool]:

@@ -6,21 +6,19 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
+import msgspec
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Reading
-from app.db.engine import create_unpooled_engine, database
+from app.db.engine import database
 from app.db.errors import DatabaseError
 from app.db.migrations.config import scripts
 from app.db.migrations.doctor import activity, privileges, revisions, server, storage
 from app.db.migrations.doctor.asking import Check, ask_all, named, not_reached
 from app.db.migrations.doctor.configuration import Way, configuration, ways
-from app.db.migrations.doctor.finding import Finding, Limits, Severity, Subject, note, ok, problem, psql
+from app.db.migrations.doctor.finding import Finding, Limits, Severity, Subject, note, problem
 from app.db.migrations.doctor.reach import reach
-from app.db.migrations.lock import is_pooled
-from app.db.url import DatabaseURL
-from app.db.url_syntax import EXAMPLE
+from app.db.migrations.doctor.session import compare, poolers
 
 # In the order in which one thing may be the cause of the next.
 CHECKS: tuple[Check, ...] = (
@@ -101,17 +99,21 @@ async def _look(
     findings: list[Finding] = []
     for way, (steps, _) in zip(found, reached, strict=True):
         for step, finding in steps:
-            findings += named("Connection", step if len(found) == 1 else f"{step} ({way.variable})", [finding])
+            findings += named("Connection", step, [_of(way, finding) if len(found) > 1 else finding])
     checks = [*CHECKS, *_of_the_application(found)]
     open_ways = [way for way, (_, passed) in zip(found, reached, strict=True) if passed]
     if not open_ways:
         why = "there is no session" if found else "no setting names a database that can be tried"
         findings += [] if found else named("Connection", "way", [note(f"Not reached: {why}.")])
         return [*findings, *not_reached(checks, why)]
-    findings += named("Connection", "pooler", await _pooler(open_ways[0], limits))
+    findings += named("Connection", "pooler", await poolers(open_ways, limits))
     if len(open_ways) > 1:
-        findings += named("Connection", "same database", await _compare(open_ways, limits))
+        findings += named("Connection", "same database", await compare(open_ways, limits))
     return findings + await ask_all(checks, Subject(reading.settings, open_ways[0].url, directory, limits))
+
+
+def _of(way: Way, finding: Finding) -> Finding:
+    return msgspec.structs.replace(finding, seen=f"{way.variable}: {finding.seen}")
 
 
 def _of_the_application(found: Sequence[Way]) -> list[Check]:
@@ -122,45 +124,3 @@ def _of_the_application(found: Sequence[Way]) -> list[Check]:
         for user in rest
         if user and user != migrating
     ]
-
-
-async def _pooler(way: Way, limits: Limits) -> list[Finding]:
-    try:
-        engine = create_unpooled_engine(way.url, limits.connect_timeout)
-        async with asyncio.timeout(limits.connect_timeout + limits.statement_timeout), engine.connect() as connection:
-            pooled = await is_pooled(connection)
-    except (OSError, DBAPIError, TimeoutError):
-        return [note("Whether there is a pooler in between cannot be seen.")]
-    if not pooled:
-        return [ok("The session is ours alone: no pooler in transaction mode is in between.")]
-    return [
-        problem(
-            f"{way.variable} leads through a pooler that gives every transaction another session (transaction mode).",
-            "The lock for schema changes would not hold, so nothing is migrated this way. Name the server itself, or a"
-            " pool in session mode, in MIGRATION_DATABASE_URL.",
-            f"export MIGRATION_DATABASE_URL='{EXAMPLE}'",
-        )
-    ]
-
-
-async def _compare(found: Sequence[Way], limits: Limits) -> list[Finding]:
-    names = " and ".join(way.variable for way in found)
-    try:
-        identities = {await _identity(way.url, limits) for way in found}
-    except (OSError, DBAPIError, TimeoutError):
-        return [note(f"Whether {names} lead to the same database cannot be seen.")]
-    if len(identities) == 1:
-        return [ok(f"{names} lead to the same database.")]
-    return [
-        problem(
-            f"{names} lead to two different databases.",
-            "Migrations change the one and the application uses the other, which stays behind.",
-            psql(found[0].url, "SELECT current_database(), inet_server_addr(), inet_server_port()"),
-        )
-    ]
-
-
-async def _identity(url: DatabaseURL, limits: Limits) -> str:
-    engine = create_unpooled_engine(url, limits.connect_timeout)
-    async with asyncio.timeout(limits.connect_timeout + limits.statement_timeout), engine.connect() as connection:
-        return await connection.run_sync(server.identity)

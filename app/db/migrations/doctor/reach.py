@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import SettingsError
 from app.db.connecting import NO_DATABASE, NOT_LET_IN, WRONG_PASSWORD, ConnectFailure, explain
-from app.db.engine import create_unpooled_engine
 from app.db.migrations.doctor.finding import Finding, Limits, note, ok, problem, psql, sentence, warning
+from app.db.migrations.doctor.session import engine
 from app.db.migrations.doctor.tls import tls
 from app.db.url import DatabaseURL
 from app.db.url_drivers import DEFAULT_PORT
@@ -151,8 +151,7 @@ def _socket(path: Path) -> Finding:
 
 async def _login(url: DatabaseURL, limits: Limits) -> list[Step]:
     try:
-        engine = create_unpooled_engine(url, limits.connect_timeout)
-        async with asyncio.timeout(limits.connect_timeout + 1), engine.connect() as connection:
+        async with asyncio.timeout(limits.connect_timeout + 1), engine(url, limits).connect() as connection:
             row = (await connection.execute(text("SELECT current_user, current_database()"))).one()
     except SettingsError as exc:
         return [("login", problem(str(exc), "No connection is made before it is mended.", psql(url, "SELECT 1")))]
