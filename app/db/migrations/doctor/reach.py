@@ -74,7 +74,7 @@ async def _host(url: DatabaseURL, host: Host, limits: Limits) -> tuple[list[Step
     resolved = await _resolve(host.name, port, limits)
     if isinstance(resolved, Finding):
         return [("dns", resolved), *_not_reached("tcp", "tls", what=f"{host.name} has no address")], False
-    steps: list[Step] = [("dns", ok(f"{host.name} is {', '.join(resolved)}."))]
+    steps: list[Step] = [("dns", ok(_resolved(host.name, resolved)))]
     tried = await asyncio.gather(*(_connect(address, port, limits) for address in resolved))
     there = any(finding.severity == "ok" for finding in tried)
     steps += [("tcp", _milder(finding) if there else finding) for finding in tried]
@@ -113,6 +113,10 @@ async def _resolve(name: str, port: int, limits: Limits) -> tuple[str, ...] | Fi
         return problem(f"{name}: the resolver gives no answer within {limits.connect_timeout:g} s.", why, command)
     except (OSError, UnicodeError):
         return problem(f"{name} cannot be resolved.", why, command)
+
+
+def _resolved(name: str, addresses: tuple[str, ...]) -> str:
+    return f"{name} is an address." if addresses == (name,) else f"{name} is {', '.join(addresses)}."
 
 
 async def _connect(address: str, port: int, limits: Limits) -> Finding:
