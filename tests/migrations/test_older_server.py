@@ -14,6 +14,7 @@ from app.db.url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import new_cluster, running
 from tests.migrations.conftest import query
+from tests.migrations.test_doctor import examined, worse_than_notes
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 
@@ -65,6 +66,11 @@ async def test_create_all_and_upgrade_make_the_same_schema(url: str, server_url:
     query_outside_transaction(server_url, "DROP DATABASE migrated WITH (FORCE)")
     assert "CREATE TABLE public.tasks" in created
     assert created == migrated
+
+
+def test_doctor_asks_what_the_older_server_can_answer(url: str) -> None:
+    upgrade(settings_for(url))
+    assert worse_than_notes(examined(url)) == []
 
 
 def dump(url: str) -> str:
