@@ -11,9 +11,11 @@ from app.asgi import create_app
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
+from app.models import metadata
 from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import new_cluster, running
 from tests.migrations.conftest import query
+from tests.migrations.drifting import TAMPERED, TAMPERED_ZOO, check, compared, make_zoo, zoo
 from tests.migrations.test_doctor import examined, worse_than_notes
 
 BIN = Path("/usr/lib/postgresql/15/bin")
@@ -87,3 +89,18 @@ async def test_application_serves(url: str) -> None:
         assert created.status_code == 201
         assert (await client.get(created.headers["location"])).json()["slug"] == "first"
         assert (await client.get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize("tampered", [TAMPERED, TAMPERED_ZOO])
+def test_differences_are_found_and_mended(server_url: str, url: str, tampered: dict[str, tuple[str, ...]]) -> None:
+    models = metadata if tampered is TAMPERED else zoo()
+    if models is metadata:
+        upgrade(settings_for(url))
+    else:
+        make_zoo(url)
+    assert compared(url, models) == []
+    copy = server_url.replace("/postgres?", "/copy?")
+    for tampering, expected in tampered.items():
+        query_outside_transaction(server_url, "CREATE DATABASE copy TEMPLATE older")
+        check(copy, tampering, expected, BIN / "psql", models)
+        query_outside_transaction(server_url, "DROP DATABASE copy WITH (FORCE)")

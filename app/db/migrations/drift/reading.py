@@ -1,0 +1,155 @@
+"""Comparing a database with the models: both are read by the same server, in a transaction that is rolled back.
+
+The models' tables are created for a moment in a schema of their own, so that PostgreSQL itself puts their defaults,
+checks and indexes into its words. Nothing of the live tables is changed, and none is locked.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
+
+from app.db.errors import DatabaseError, cause_of
+from app.db.migrations.config import ENGINE_TABLES
+from app.db.migrations.drift import queries
+from app.db.migrations.drift.catalogue import Constraint, Index, Schema, read_schema
+from app.db.migrations.drift.compare import compare
+from app.db.migrations.drift.difference import Difference
+from app.db.migrations.drift.naming import quote
+
+_TEMPORARY = "pg_temp"
+# PostgreSQL 17 and later lock a table, for the moment in which they say its defaults, against its being changed.
+_LIMITS = {"lock_timeout": "500ms", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s"}
+_BUSY = {"55P03", "57014"}
+
+
+class DriftUnknownError(DatabaseError):
+    """The comparison could not be made; the message says what it needs."""
+
+
+def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
+    """What differs between the tables of `metadata` and the schema in which the connection creates tables.
+
+    The connection must not be in a transaction, and is in none afterwards. Raises DriftUnknownError; ValueError where
+    the metadata names a schema, or the connection commits by itself.
+    """
+    if named := sorted({table.schema for table in metadata.tables.values() if table.schema}):
+        raise ValueError(f"the comparison is of one schema, but the metadata names {', '.join(named)}")
+    with _rolled_back(connection):
+        place = _look_around(connection)
+        # Before there is a temporary schema: that would hide live tables of the same names.
+        live = read_schema(connection, place["schema"], ENGINE_TABLES)
+        scratch = _create_scratch(connection, place)
+        try:
+            metadata.create_all(connection, checkfirst=False)
+        except DBAPIError as exc:
+            _explain(exc, "The models' tables cannot be created on this server")
+        models = read_schema(connection, scratch, ENGINE_TABLES)
+        return compare(_as_parsed(connection, live, models), models)
+
+
+@contextmanager
+def _rolled_back(connection: Connection) -> Iterator[None]:
+    transaction = connection.begin()
+    try:
+        yield
+    except DBAPIError as exc:
+        _explain(exc, "The schema could not be read")
+    finally:
+        transaction.rollback()
+
+
+def _look_around(connection: Connection) -> dict[str, Any]:
+    """Where we are and what we may do; from here on the transaction has one view of the catalogues, and limits."""
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    for name, value in _LIMITS.items():
+        connection.execute(text(f"SET LOCAL {name} = '{value}'"))
+    place = dict(connection.execute(text(queries.PLACE)).mappings().one())
+    if place["isolation"] != "repeatable read":
+        raise ValueError("the connection commits by itself: what is created for the comparison would stay")
+    if place["is_read_only"]:
+        why = "it is a standby" if place["is_standby"] else "its transactions are read-only"
+        raise DriftUnknownError(f"The comparison creates tables for a moment, and this server lets nobody: {why}.")
+    if place["schema"] is None:
+        raise DriftUnknownError(
+            f"None of the schemas in search_path ({place['search_path']}) exists, or the role {place['role']} may not"
+            " use them (GRANT USAGE ON SCHEMA): there is nothing to compare."
+        )
+    return place
+
+
+def _create_scratch(connection: Connection, place: dict[str, Any]) -> str:
+    """Makes a schema that unqualified names are created in, for the rest of the transaction; its name."""
+    if not (place["may_create"] or place["may_create_temporary"]):
+        raise DriftUnknownError(
+            f"The comparison creates the models' tables for a moment, and the role {place['role']} may not: it needs"
+            f" the privilege TEMPORARY or CREATE. GRANT TEMPORARY ON DATABASE {quote(place['database'])}"
+            f" TO {quote(place['role'])}"
+        )
+    scratch = f"drift_{uuid4().hex}" if place["may_create"] else _TEMPORARY
+    if place["may_create"]:
+        connection.execute(text(f"CREATE SCHEMA {scratch}"))
+    path = f"{scratch}, {place['search_path']}"
+    connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
+    if place["may_create"]:
+        return scratch
+    # The temporary schema of a session is made by its first table, under a name of its own.
+    connection.execute(text("CREATE TEMPORARY TABLE drift_first ()"))
+    name = connection.scalar(text("SELECT nspname::text FROM pg_namespace WHERE oid = pg_my_temp_schema()"))
+    connection.execute(text(f"DROP TABLE {_TEMPORARY}.drift_first"))
+    return str(name)
+
+
+def _as_parsed(connection: Connection, live: Schema, models: Schema) -> Schema:
+    """`live`, where a check or index that only reads differently reads as in the models.
+
+    PostgreSQL's own words change when it reads them: `x IN ('a')` on a varchar is written in another way after a
+    restore than before.
+    """
+    constraints, indexes = dict(live.constraints), dict(live.indexes)
+    for key, before in live.constraints.items():
+        after = models.constraints.get(key)
+        if after and before.type == after.type == "c" and before.definition != after.definition:
+            read = {_read_again(connection, found) for found in (before, after)}
+            constraints[key] = replace(before, definition=after.definition) if _agree(read) else before
+    for name, index in live.indexes.items():
+        wanted = models.indexes.get(name)
+        if wanted and index.table == wanted.table and index.definition != wanted.definition:
+            read = {_read_again(connection, found) for found in (index, wanted)}
+            indexes[name] = replace(index, definition=wanted.definition) if _agree(read) else index
+    return replace(live, constraints=constraints, indexes=indexes)
+
+
+def _agree(read: set[str | None]) -> bool:
+    return len(read) == 1 and None not in read
+
+
+def _read_again(connection: Connection, found: Constraint | Index) -> str | None:
+    """Its definition, once the server has read it; None where the models' tables cannot have it."""
+    if isinstance(found, Index):
+        create, shown = f"CREATE INDEX drift_probe {found.definition}", queries.PROBED_INDEX
+    else:
+        create = f"ALTER TABLE {quote(found.table)} ADD CONSTRAINT drift_probe {found.definition}"
+        shown = queries.PROBED_CONSTRAINT
+    probe = connection.begin_nested()
+    try:
+        # As it stands: a definition may hold what looks like a parameter.
+        connection.exec_driver_sql(create, execution_options={"no_parameters": True})
+        return str(connection.exec_driver_sql(shown).scalar())
+    except DBAPIError:
+        return None
+    finally:
+        probe.rollback()
+
+
+def _explain(exc: DBAPIError, what: str) -> None:
+    if exc.connection_invalidated:
+        raise exc
+    state = getattr(exc.orig, "sqlstate", None)
+    if state in _BUSY:
+        raise DriftUnknownError("A schema change is under way, or the server is slow: compare again later.") from exc
+    raise DriftUnknownError(f"{what}: {cause_of(exc)}.") from exc

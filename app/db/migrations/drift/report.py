@@ -1,0 +1,72 @@
+"""The comparison of a settings' database with this release's models, and how it is written down as SQL."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from app.core.config import Settings
+from app.db.migrations.config import scripts
+from app.db.migrations.drift.difference import Difference, Statement, script
+from app.db.migrations.drift.reading import differences
+from app.db.migrations.looking import look
+from app.db.migrations.state import read_state
+from app.db.migrations.status import EXIT_CODES, Verdict
+from app.db.url import DatabaseURL
+from app.models import metadata
+
+LOSES_DATA = "-- loses data: "
+# What waits for a lock makes everything after it wait, too. CONCURRENTLY does not, and has to wait for others.
+_SHORT, _NONE = "2s", "0"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """`pending` are this release's revisions that the database lacks, `unknown` those that this release lacks: either
+    of them alone makes a difference from the models. `script` is the DDL of all differences, to run in that order.
+    """
+
+    database: str
+    server: str
+    pending: tuple[str, ...]
+    unknown: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    script: tuple[Statement, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[Verdict.DRIFTED] if self.differences else EXIT_CODES[Verdict.UP_TO_DATE]
+
+
+def read_drift(settings: Settings) -> Drift:
+    """Raises DriftUnknownError, DatabaseUnreachableError and MigrationFailedError."""
+    directory = scripts(settings)
+
+    def at(connection: Connection, url: DatabaseURL) -> Drift:
+        state = read_state(connection, directory, metadata)
+        server = connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')"))
+        connection.rollback()
+        found = differences(connection, metadata)
+        return Drift(
+            database=url.location,
+            server=str(server),
+            # Of a database that Alembic does not manage nothing is pending: its tables may be as at any revision.
+            pending=tuple(script.revision for script in state.pending) if state.is_managed else (),
+            unknown=state.unknown,
+            differences=tuple(found),
+            script=tuple(script(found)),
+        )
+
+    return look(settings, at)
+
+
+def as_sql(statements: tuple[Statement, ...]) -> Iterator[str]:
+    """Lines for psql; a statement that loses data is a comment, which somebody has to want first."""
+    limit = None
+    for statement in statements:
+        wanted = _NONE if " CONCURRENTLY " in statement.sql else _SHORT
+        if wanted != limit:
+            limit = wanted
+            yield f"SET lock_timeout = '{limit}';"
+        mark = LOSES_DATA if statement.loses_data else ""
+        yield from (f"{mark}{line}" for line in f"{statement.sql};".split("\n"))
