@@ -2,8 +2,11 @@
 
 import json
 import re
+from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import make_url
 
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.migrations.status import RevisionState, Status, Verdict, read_status
@@ -88,8 +91,30 @@ def test_file_that_was_changed_after_it_was_applied_is_drift(database_url: str, 
     assert "1d9c6f0b7a31" in status.detail
 
 
+def test_schema_that_is_not_the_models_is_drift(database_url: str) -> None:
+    query(database_url, "DROP INDEX ix_task_tags_tag_id")
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.DRIFTED, 14)
+    assert "1 difference(s)" in status.detail
+
+
+def test_role_that_may_not_compare_is_told_the_rest(database_url: str, administer: Callable[[str], None]) -> None:
+    role = f"reader_{uuid4().hex}"
+    administer(f"CREATE ROLE {role} LOGIN")
+    query(database_url, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    database = make_url(database_url).database
+    query(database_url, f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC')
+    url = make_url(database_url).set(username=role).render_as_string(hide_password=False)
+    status = read_status(settings_for(url))
+    query(database_url, f"DROP OWNED BY {role}")
+    administer(f"DROP ROLE {role}")
+    assert status.verdict is Verdict.UP_TO_DATE
+    assert "GRANT TEMPORARY" in status.detail
+
+
 def test_stamped_revision_says_so(empty_database_url: str) -> None:
     assert run("alembic", "stamp", "head", env=environment(DATABASE_URL=empty_database_url)).returncode == 0
+    assert read_status(settings_for(empty_database_url)).verdict is Verdict.DRIFTED
     status = read_status(settings_for(empty_database_url))
     assert {row.by and row.by.endswith("(stamped)") for row in status.revisions} == {True}
 

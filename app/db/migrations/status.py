@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from app.core.config import Phase, Settings
 from app.db.migrations.config import checksum_of, phase_of, scripts
+from app.db.migrations.drift.reading import DriftUnknownError, differences
 from app.db.migrations.history import Entry, last_done, read_history
 from app.db.migrations.looking import look
 from app.db.migrations.state import SchemaState, read_state
@@ -91,11 +92,15 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     entries = last_done(read_history(connection))
     revisions = tuple(_revisions(directory, state, entries))
     verdict, detail = _judge(directory, state, revisions)
+    server = str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')")))
+    connection.rollback()
+    if verdict is Verdict.UP_TO_DATE:
+        verdict, detail = _judge_schema(connection)
     return Status(
         verdict=verdict,
         detail=detail,
         database=url.location,
-        server=str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')"))),
+        server=server,
         current=state.applied or (),
         heads=tuple(directory.get_heads()),
         revisions=revisions,
@@ -166,3 +171,14 @@ def _judge(
         (True, Verdict.UP_TO_DATE, "the database is at head"),
     )
     return next((verdict, detail) for applies, verdict, detail in rules if applies)
+
+
+def _judge_schema(connection: Connection) -> tuple[Verdict, str]:
+    """Of a database at head: whether its schema is the one of the models."""
+    try:
+        found = differences(connection, metadata)
+    except DriftUnknownError as exc:
+        return Verdict.UP_TO_DATE, f"the database is at head; whether its schema has drifted is not known: {exc}"
+    if found:
+        return Verdict.DRIFTED, f"{len(found)} difference(s) from the models: `litestar database drift` shows them"
+    return Verdict.UP_TO_DATE, "the database is at head"
