@@ -28,3 +28,8 @@ def cause_of(exc: BaseException) -> str:
         exc = original.__cause__ or original
     lines = str(exc).strip().splitlines()
     return lines[0] if lines else type(exc).__name__
+
+
+def sqlstate_of(exc: BaseException) -> str | None:
+    """PostgreSQL's code of what went wrong, whether SQLAlchemy has wrapped it or not; None where it did not answer."""
+    return getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)

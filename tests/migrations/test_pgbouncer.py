@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -21,7 +22,8 @@ from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import Server, new_cluster, running
-from tests.migrations.conftest import applied, query, tables
+from tests.migrations.conftest import Release, applied, query, tables
+from tests.migrations.test_backfill import define, fill, make_numbers, touched
 from tests.migrations.test_doctor import examined
 from tests.processes import environment, free_port, run
 
@@ -218,3 +220,23 @@ def test_doctor_has_nothing_to_say_of_the_session_mode(poolers: dict[str, int], 
 
 def pooler_findings(url: str, **environ: str) -> list[Finding]:
     return [finding for finding in examined(url, **environ) if finding.check == "pooler"]
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+def test_backfills_through_the_transaction_mode_do_each_row_once(
+    poolers: dict[str, int], direct: str, release: Release, driver: str
+) -> None:
+    upgrade(settings_for(direct))
+    make_numbers(direct)
+    define(release, batch_size=100)
+    parameters = "?pgbouncer=true" if driver == "postgresql" else ""
+    url = through(poolers["transaction"], direct, driver, parameters)
+    threads = [threading.Thread(target=fill, args=(url,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert touched(direct) == {1: 10_000}
+    # What they set ends with their transactions.
+    limits = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+    assert {tuple(query(through(poolers["transaction"], direct), limits)) for _ in range(10)} == {(("0", "0"),)}

@@ -14,12 +14,14 @@ from sqlalchemy import Connection
 
 from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError, cause_of
+from app.db.migrations.backfill_definition import check_definitions
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION_TABLE = "alembic_version"
 HISTORY_TABLE = "schema_history"
+BACKFILL_TABLE = "schema_backfills"
 # The engine's own: no model, and no difference between the models and a database.
-ENGINE_TABLES = frozenset({VERSION_TABLE, HISTORY_TABLE, "schema_backfills"})
+ENGINE_TABLES = frozenset({VERSION_TABLE, HISTORY_TABLE, BACKFILL_TABLE})
 
 
 def _is_of_the_models(name: str | None, kind: str, parents: object) -> bool:  # noqa: ARG001 - Alembic's signature
@@ -94,6 +96,7 @@ def checked(directory: ScriptDirectory) -> ScriptDirectory:
         raise MigrationFailedError(f"{where} cannot be imported: {type(exc).__name__}: {cause_of(exc)}") from exc
     for script in directory.walk_revisions():
         phase_of(script)
+    check_definitions(directory)
     return directory
 
 

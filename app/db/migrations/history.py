@@ -178,7 +178,7 @@ def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> set[str]:
 
 
 def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome) -> int:
-    connection.execute(_INSERT, _values(script, direction, outcome, by=_who()))
+    connection.execute(_INSERT, _values(script, direction, outcome, by=who()))
     # Nobody else inserts: the migration lock is held.
     return int(connection.scalar(_LAST_ID) or 0)
 
@@ -195,7 +195,8 @@ def _values(script: Script, direction: str, outcome: Outcome, *, by: str) -> dic
     }
 
 
-def _who() -> str:
+def who() -> str:
+    """The user of the operating system and the host, as far as they have names."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -21,8 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Phase, Settings
-from app.db.errors import DatabaseError, MigrationFailedError, cause_of
-from app.db.migrations import history
+from app.db.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
+from app.db.migrations import backfill_state, history
+from app.db.migrations.backfill_status import require_finished
 from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of
 from app.db.migrations.effects import LOSES_DATA, effects_of
 from app.db.migrations.lock import migration_lock, require_lock
@@ -127,7 +128,7 @@ class Run:
             try:
                 await self._connection.run_sync(self._run, step, entry, attempt, begun_before)
             except Exception as exc:
-                if _sqlstate(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                if sqlstate_of(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
                     await self._fail(step, entry, attempt, exc)
                     if isinstance(exc, DatabaseError):
                         raise
@@ -149,6 +150,8 @@ class Run:
         def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
             require_lock(connection)
             work.limit(connection)
+            if step.is_downgrade:
+                backfill_state.forget(connection, script.revision)
             with work.watching(connection):
                 change(**arguments)
 
@@ -195,6 +198,8 @@ class Run:
 
 def _begin(connection: Connection, step: RevisionStep) -> tuple[int, bool]:
     direction = "upgrade" if step.is_upgrade else "downgrade"
+    if step.is_upgrade:
+        require_finished(connection, context.script, step.revision)
     with connection.begin():
         begun_before = history.ended_halfway(connection, step.revision.revision, direction)
         return history.begin(connection, step.revision, direction), begun_before
@@ -222,7 +227,7 @@ def _warn_of_contracts(revisions: Sequence[Script]) -> None:
 def _failure(step: RevisionStep, exc: Exception, attempt: int) -> MigrationFailedError:
     script = step.revision
     verb = "applied" if step.is_upgrade else "reverted"
-    state = _sqlstate(exc)
+    state = sqlstate_of(exc)
     remedy = ""
     if state in _IN_USE:
         remedy = (
@@ -237,10 +242,6 @@ def _failure(step: RevisionStep, exc: Exception, attempt: int) -> MigrationFaile
     return MigrationFailedError(
         f"Revision {script.revision} ({script.path}) could not be {verb}: {cause_of(exc)}{remedy}"
     )
-
-
-def _sqlstate(exc: BaseException) -> str | None:
-    return getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)
 
 
 def _name(step: MigrationStep) -> str:

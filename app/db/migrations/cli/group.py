@@ -17,6 +17,7 @@ from app.core.errors import SettingsError
 from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError
+from app.db.migrations.cli.backfill import backfill
 from app.db.migrations.cli.doctor import doctor
 from app.db.migrations.cli.downgrade import downgrade
 from app.db.migrations.cli.drift import drift
@@ -30,7 +31,7 @@ from app.models import metadata
 _LEFT_OUT = ("drop-all", "init", "dump-data")
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
-_OURS = (upgrade, downgrade, status, doctor, drift)
+_OURS = (upgrade, downgrade, status, doctor, drift, backfill)
 
 
 class DatabaseGroup(LitestarGroup):

@@ -1,0 +1,145 @@
+"""Where each backfill stands in a database, and whether a revision that needs some may be applied."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import ProgrammingError
+
+from app.core.config import Settings
+from app.db.errors import MigrationFailedError, cause_of
+from app.db.migrations import backfill_state as state
+from app.db.migrations.backfill_batch import are_left
+from app.db.migrations.backfill_definition import Backfill, registered, required_by, requirers
+from app.db.migrations.backfill_state import Record
+from app.db.migrations.config import scripts
+from app.db.migrations.history import Outcome
+from app.db.migrations.looking import look
+from app.db.migrations.state import read_state
+from app.db.url import DatabaseURL
+from app.models import metadata
+
+
+class Standing(StrEnum):
+    """WAITING: its revision is not applied yet. NOT_NEEDED: a revision that requires it is applied already.
+
+    UNFINISHED is running somewhere, or was interrupted: when its last batch was tells which.
+    """
+
+    WAITING = "waiting"
+    PENDING = "pending"
+    UNFINISHED = "unfinished"
+    FAILED = "failed"
+    DONE = "done"
+    NOT_NEEDED = "not needed"
+
+
+_OF_OUTCOME = {
+    Outcome.RUNNING: Standing.UNFINISHED,
+    Outcome.INTERRUPTED: Standing.UNFINISHED,
+    Outcome.FAILED: Standing.FAILED,
+    Outcome.DONE: Standing.DONE,
+}
+
+
+@dataclass(frozen=True)
+class BackfillStatus:
+    """`last_batch_at` and what follows are None before the first run; `total` is an estimate until it is done."""
+
+    name: str
+    description: str
+    state: Standing
+    after: str
+    required_by: tuple[str, ...]
+    rows_seen: int | None
+    rows_changed: int | None
+    total: int | None
+    started_at: datetime | None
+    last_batch_at: datetime | None
+    finished_at: datetime | None
+    by: str | None
+    error: str | None
+
+
+def read_backfills(settings: Settings) -> list[BackfillStatus]:
+    """Every backfill of this release, in the order to run them. Raises DatabaseUnreachableError and the like."""
+    directory = scripts(settings)
+
+    def at(connection: Connection, url: DatabaseURL) -> list[BackfillStatus]:  # noqa: ARG001 - as `look` calls it
+        return backfills_of(connection, directory)
+
+    return look(settings, at)
+
+
+def backfills_of(connection: Connection, directory: ScriptDirectory) -> list[BackfillStatus]:
+    applied = _applied(connection, directory)
+    records = state.read_records(connection)
+    return [
+        _status(backfill, records.get(name), [script.revision for script in requirers(directory, name)], applied)
+        for name, backfill in registered(directory).items()
+    ]
+
+
+def require_finished(connection: Connection, directory: ScriptDirectory, script: Script) -> None:
+    """Raises MigrationFailedError unless every backfill that the revision requires has nothing left to do.
+
+    The rows decide, not the record: an empty table needs no backfill, and rows that an older release has written since
+    it was done do. Reads each table up to the first row that is left, and locks nothing; ends its transaction.
+    """
+    for name in required_by(script):
+        try:
+            with connection.begin():
+                unmet = _unmet(connection, registered(directory)[name])
+        except ProgrammingError as exc:
+            unmet = f"cannot be looked at: {cause_of(exc)}."
+        if unmet:
+            raise MigrationFailedError(
+                f"Revision {script.revision} ({script.path}) is not applied: it requires the backfill {name!r}, which"
+                f" {unmet} Run `litestar database backfill {name}`, then upgrade again."
+            )
+
+
+def _unmet(connection: Connection, backfill: Backfill) -> str | None:
+    record = state.read_records(connection).get(backfill.name)
+    is_done = record is not None and record.outcome is Outcome.DONE
+    if (is_done and backfill.where is None) or not are_left(connection, backfill):
+        return None
+    if is_done:
+        return "was finished, but rows that it should have changed have come since: does an older release still run?"
+    return "is not finished."
+
+
+def _applied(connection: Connection, directory: ScriptDirectory) -> frozenset[str]:
+    found = read_state(connection, directory, metadata)
+    if not found.is_managed:
+        return frozenset()
+    pending = {script.revision for script in found.pending}
+    return frozenset(script.revision for script in directory.walk_revisions()) - pending
+
+
+def _status(
+    backfill: Backfill, record: Record | None, required_by: Sequence[str], applied: frozenset[str]
+) -> BackfillStatus:
+    standing = _OF_OUTCOME[record.outcome] if record else Standing.PENDING
+    if standing is not Standing.DONE and not applied.isdisjoint(required_by):
+        standing = Standing.NOT_NEEDED
+    elif backfill.after not in applied:
+        standing = Standing.WAITING
+    return BackfillStatus(
+        name=backfill.name,
+        description=backfill.description,
+        state=standing,
+        after=backfill.after,
+        required_by=tuple(required_by),
+        rows_seen=record.rows_seen if record else None,
+        rows_changed=record.rows_changed if record else None,
+        total=record.total if record else None,
+        started_at=record.started_at if record else None,
+        last_batch_at=record.updated_at if record else None,
+        finished_at=record.finished_at if record else None,
+        by=record.applied_by if record else None,
+        error=record.error if record else None,
+    )
