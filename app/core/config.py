@@ -107,6 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_migrate_lock_timeout: float = 2.0
     db_migrate_lock_retries: int = 10
     db_migrate_statement_timeout: float = 60.0
+    pg_bin_dir: Path | None = None
     request_body_timeout: float = 30.0
     auth_mode: AuthMode = AuthMode.LOCAL
     local_auth_token: Secret | None = None
@@ -281,6 +282,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "db_migrate_lock_timeout": _seconds(0.01, 3600),
     "db_migrate_lock_retries": _integer(0, 1000),
     "db_migrate_statement_timeout": _seconds(0.1, 86_400),
+    "pg_bin_dir": _path,
     "request_body_timeout": _seconds(0.1, 3600),
     "auth_mode": _choice(AuthMode),
     "local_auth_token": _secret,

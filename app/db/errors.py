@@ -21,6 +21,12 @@ class DatabaseUnreachableError(DatabaseError):
     exit_code = 4
 
 
+class BackupError(DatabaseError):
+    """A backup could not be taken, or could not be restored; what there was before is unchanged."""
+
+    exit_code = 5
+
+
 def cause_of(exc: BaseException) -> str:
     """The first line of what went wrong: the driver's words, without the statement and the details below them."""
     original = getattr(exc, "orig", None)

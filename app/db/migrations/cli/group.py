@@ -18,10 +18,12 @@ from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError
 from app.db.migrations.cli.backfill import backfill
+from app.db.migrations.cli.backup import backup
 from app.db.migrations.cli.doctor import doctor
 from app.db.migrations.cli.downgrade import downgrade
 from app.db.migrations.cli.drift import drift
 from app.db.migrations.cli.options import require_terminal
+from app.db.migrations.cli.restore import restore
 from app.db.migrations.cli.status import status
 from app.db.migrations.cli.upgrade import upgrade
 from app.db.migrations.config import ROOT, VERSION_TABLE
@@ -31,7 +33,7 @@ from app.models import metadata
 _LEFT_OUT = ("drop-all", "init", "dump-data")
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
-_OURS = (upgrade, downgrade, status, doctor, drift, backfill)
+_OURS = (status, upgrade, downgrade, backfill, drift, doctor, backup, restore)
 
 
 class DatabaseGroup(LitestarGroup):

@@ -1,0 +1,111 @@
+"""What a database holds of its own: tables and their rows, and everything that stands in the way of a restore.
+
+What belongs to an extension is the extension's, not the database's own.
+"""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from app.db.migrations.config import VERSION_TABLE
+
+_OWN_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+_OF_EXTENSION = "SELECT FROM pg_depend AS d WHERE d.classid = '{0}'::regclass AND d.objid = {1}.oid AND d.deptype = 'e'"
+
+# Partitioned tables have no rows but their partitions'.
+TABLES = f"""
+    SELECT format('%I.%I', n.nspname, c.relname) COLLATE "C" AS name
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_class", "c")})
+    ORDER BY 1
+"""  # noqa: S608 - constants
+
+# In the order of dropping. Each may be gone by then, through the CASCADE of one before.
+_OBJECTS = f"""
+    SELECT 0 AS rank, 'schema' AS kind, format('%I', n.nspname) AS name, 'SCHEMA' AS word
+    FROM pg_namespace AS n
+    WHERE {_OWN_SCHEMA} AND n.nspname <> 'public' AND NOT EXISTS ({_OF_EXTENSION.format("pg_namespace", "n")})
+      AND NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extnamespace = n.oid)
+    UNION ALL
+    SELECT k.rank, k.kind, format('%I.%I', n.nspname, c.relname), upper(k.kind)
+    FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN (VALUES ('v', 1, 'view'), ('m', 1, 'materialized view'), ('r', 2, 'table'), ('p', 2, 'table'),
+                 ('f', 2, 'foreign table'), ('S', 3, 'sequence'), ('c', 4, 'type')) AS k (relkind, rank, kind)
+      ON k.relkind = c.relkind::text
+    WHERE {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_class", "c")})
+    UNION ALL
+    SELECT 5, 'routine', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), 'ROUTINE'
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_proc", "p")})
+    UNION ALL
+    SELECT 6, 'type', format('%I.%I', n.nspname, t.typname), 'TYPE'
+    FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
+    WHERE t.typtype IN ('d', 'e', 'r') AND {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_type", "t")})
+    UNION ALL
+    SELECT 7, 'large objects', count(*)::text, NULL FROM pg_largeobject_metadata HAVING count(*) > 0
+    ORDER BY 1, 3
+"""  # noqa: S608 - constants
+_DROP_LARGE_OBJECTS = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata"
+_OTHERS = text(
+    """
+    SELECT coalesce(nullif(application_name, ''), 'an application without a name') AS application, count(*) AS sessions
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
+      AND coalesce(backend_type, 'client backend') = 'client backend'
+    GROUP BY 1 ORDER BY 1
+    """
+)
+_NAMED = 8
+
+
+class Obstacle(NamedTuple):
+    """Something of the database's own, with its name as SQL writes it, and the statement that drops it."""
+
+    kind: str
+    name: str
+    drop: str
+
+
+def own_tables(connection: Connection) -> tuple[str, ...]:
+    """Their names as SQL writes them, with the schema."""
+    return tuple(connection.scalars(text(TABLES)))
+
+
+def count_of(table: str) -> str:
+    """The statement that counts its rows, but not those of tables that inherit from it."""
+    return f"SELECT count(*) FROM ONLY {table}"  # noqa: S608 - quoted by PostgreSQL
+
+
+def revisions_of(connection: Connection) -> tuple[str, ...]:
+    """What the version table holds; nothing where there is none."""
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": VERSION_TABLE}) is None:
+        return ()
+    return tuple(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE} ORDER BY 1")))  # noqa: S608
+
+
+def obstacles(connection: Connection) -> tuple[Obstacle, ...]:
+    """What a restore would meet, in the order in which it can be dropped."""
+    return tuple(
+        Obstacle(
+            row.kind, row.name, f"DROP {row.word} IF EXISTS {row.name} CASCADE" if row.word else _DROP_LARGE_OBJECTS
+        )
+        for row in connection.execute(text(_OBJECTS))
+    )
+
+
+def describe(found: tuple[Obstacle, ...]) -> str:
+    """In words, tables first."""
+    by_kind: dict[str, list[str]] = {}
+    for obstacle in sorted(found, key=lambda one: one.kind != "table"):
+        by_kind.setdefault(obstacle.kind, []).append(obstacle.name)
+    return "; ".join(
+        f"{len(names)} {kind}{'s' if len(names) > 1 else ''} ({', '.join(names[:_NAMED])}"
+        f"{', …' if len(names) > _NAMED else ''})"
+        for kind, names in by_kind.items()
+    )
+
+
+def other_sessions(connection: Connection) -> str:
+    """Who else is connected to the database, in words; empty if nobody is."""
+    return ", ".join(f"{row.application} ({row.sessions})" for row in connection.execute(_OTHERS))

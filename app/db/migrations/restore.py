@@ -1,0 +1,126 @@
+"""Restoring a backup: in one transaction, which is committed only after the rows have been counted.
+
+pg_restore turns the dump into SQL, and one psql runs that between our BEGIN and COMMIT: with `pg_restore --dbname` what
+there was could not be dropped in the same transaction, nor the result be looked at before it counts. Whatever fails or
+is killed, psql has then not been told to COMMIT, and the database is as it was.
+
+Owners and privileges are not restored, since roles belong to a server and not to a database: all is owned by the role
+that restores, and default privileges of the target apply. Neither are tablespaces, publications and subscriptions.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Settings
+from app.db.engine import migration_database
+from app.db.errors import BackupError
+from app.db.migrations.archive import Archive
+from app.db.migrations.config import scripts
+from app.db.migrations.contents import Obstacle, describe, obstacles, other_sessions
+from app.db.migrations.lock import migration_lock
+from app.db.migrations.looking import look
+from app.db.migrations.manifest import Manifest, Report, silent
+from app.db.migrations.pg_tools import Tools, access, tools_to_restore
+from app.db.migrations.replay import Plan, replay
+from app.db.migrations.snapshot import server_version, session
+from app.db.url import DatabaseURL
+
+_LOOKS = 10
+_PAUSE = 0.05
+
+
+@dataclass(frozen=True)
+class Target:
+    """The database that would be restored into; `obstacles` is empty if a restore needs no --replace."""
+
+    location: str
+    obstacles: tuple[Obstacle, ...]
+
+    def __str__(self) -> str:
+        return f"{self.location}: {describe(self.obstacles) or 'empty'}"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """`unknown` are revisions that this release does not have; `is_behind`: it has some that the backup lacks."""
+
+    location: str
+    manifest: Manifest
+    unknown: tuple[str, ...]
+    is_behind: bool
+
+
+def look_at_target(settings: Settings) -> Target:
+    """Changes nothing. Raises DatabaseUnreachableError."""
+    return look(settings, lambda connection, url: Target(url.location, obstacles(connection)))
+
+
+def restore(
+    settings: Settings,
+    archive: Archive,
+    *,
+    replace: bool = False,
+    while_connected: bool = False,
+    report: Report = silent,
+) -> Restored:
+    """Puts the backup into the database, which must be empty unless `replace` allows to drop what it holds.
+
+    Replacing is refused while others are connected, unless `while_connected`: an application would go on writing what
+    is about to be dropped, and then wait. The migration lock is held throughout. Not to be called in a thread that runs
+    an event loop. Raises BackupError, MigrationFailedError (the lock) and DatabaseUnreachableError.
+    """
+    tools = tools_to_restore(settings, int(archive.manifest.pg_dump.partition(".")[0]))
+    directory = scripts(settings)
+    ours = {script.revision for script in directory.walk_revisions()}
+    revisions = archive.manifest.revisions
+    with migration_database(settings) as url:
+        asyncio.run(_restore(settings, url, tools, archive, replace, while_connected, report))
+    return Restored(
+        location=url.location,
+        manifest=archive.manifest,
+        unknown=tuple(revision for revision in revisions if revision not in ours),
+        is_behind=bool(revisions) and set(revisions) < ours and set(revisions) != set(directory.get_heads()),
+    )
+
+
+async def _restore(
+    settings: Settings,
+    url: DatabaseURL,
+    tools: Tools,
+    archive: Archive,
+    replace: bool,
+    while_connected: bool,
+    report: Report,
+) -> None:
+    async with (
+        session(settings, url, "The restore") as connection,
+        migration_lock(connection, settings.db_migrate_lock_wait),
+    ):
+        found = await connection.run_sync(obstacles)
+        await connection.rollback()
+        if found and not replace:
+            raise BackupError(
+                f"The database {url.location} is not empty: it holds {describe(found)}. Restore into an empty database,"
+                " or drop all of that in favour of the backup with --replace. Nothing was changed."
+            )
+        if found and not while_connected:
+            await _require_alone(connection, url)
+        with access(url, settings.db_connect_timeout) as database:
+            plan = Plan(archive, found, settings.db_migrate_lock_timeout, server_version(connection))
+            await replay(tools, database, plan, report)
+
+
+async def _require_alone(connection: AsyncConnection, url: DatabaseURL) -> None:
+    # Not at the first look: a session, one of ours too, is seen a little longer than it lasts.
+    for _ in range(_LOOKS):
+        others = await connection.run_sync(other_sessions)
+        await connection.rollback()
+        if not others:
+            return
+        await asyncio.sleep(_PAUSE)
+    raise BackupError(
+        f"Others are connected to the database {url.location}: {others}. Stop the application first, or go on all the"
+        " same with --while-connected: what they write until then is dropped, and they wait. Nothing was changed."
+    )
