@@ -11,6 +11,11 @@ ENV ENVIRONMENT=production \
     PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 WORKDIR /srv
+# pg_dump and pg_restore for backups, of Debian's version (17 in trixie): a newer server needs a newer client.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends postgresql-client \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --no-create-home plimsoll
 COPY --from=build /venv /venv
 COPY alembic.ini ./

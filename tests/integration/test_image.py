@@ -36,6 +36,10 @@ def test_requirements_are_hashed_name_no_host_and_hold_no_development_package() 
     assert not set(pinned) & DEVELOPMENT
 
 
+def test_image_can_take_backups() -> None:
+    assert re.search(r"apt-get install .* postgresql-client\b", DOCKERFILE)
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory laid out as the image's, with the image's packages, and no others, in `venv`."""

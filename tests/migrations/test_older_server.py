@@ -1,40 +1,49 @@
 """The oldest PostgreSQL at hand: Debian's 15, where it is installed."""
 
-import os
+import asyncio
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from app.asgi import create_app
+from app.db.embedded import binaries
+from app.db.migrations.archive import open_archive
+from app.db.migrations.backup import backup
+from app.db.migrations.restore import restore
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from app.models import metadata
 from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import new_cluster, running
-from tests.migrations.conftest import query
+from tests.integration.tls_server import tls_front
+from tests.migrations.conftest import OLDER_BIN as BIN
+from tests.migrations.conftest import older_binaries, query
 from tests.migrations.drifting import TAMPERED, TAMPERED_ZOO, check, compared, make_zoo, zoo
 from tests.migrations.test_doctor import examined, worse_than_notes
 
-BIN = Path("/usr/lib/postgresql/15/bin")
+FILES = {"rootcert": "ca", "cert": "cert", "key": "key"}
 
 
 @pytest.fixture(scope="module")
 def postgres_bin() -> Path:
     """Debian's own pg_dump, too: one that is newer says more than this server knows."""
-    if not BIN.exists():
-        reason = "install the Debian package postgresql-15"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return BIN
+    return older_binaries()
 
 
 @pytest.fixture(scope="module")
 def server_url(postgres_bin: Path) -> Iterator[str]:
-    cluster = new_cluster("local all all trust\n", postgres_bin)
+    cluster = new_cluster("local all all trust\nhost all all 127.0.0.1/32 trust\n", postgres_bin)
     with cluster as directory, running(directory, binaries=postgres_bin) as server:
         yield f"postgresql://postgres@/postgres?host={directory}&port={server.port}"
 
@@ -104,3 +113,40 @@ def test_differences_are_found_and_mended(server_url: str, url: str, tampered: d
         query_outside_transaction(server_url, "CREATE DATABASE copy TEMPLATE older")
         check(copy, tampering, expected, BIN / "psql", models)
         query_outside_transaction(server_url, "DROP DATABASE copy WITH (FORCE)")
+
+
+@pytest.mark.parametrize("programs", ["found", "newer"])
+def test_backup_is_restored_with_its_own_programs_and_with_newer_ones(programs: str, url: str, tmp_path: Path) -> None:
+    settings = settings_for(url, pg_bin_dir=binaries() if programs == "newer" else None)
+    upgrade(settings)
+    before = dump(url), query(url, "SELECT h::text FROM schema_history AS h ORDER BY 1")
+    done = backup(settings, tmp_path)
+    # Of the versions at hand the server's own: what a newer pg_dump writes, its pg_restore could not read.
+    assert done.manifest.pg_dump.startswith("18." if programs == "newer" else "15.")
+    query(url, "DROP TABLE users CASCADE")
+    with open_archive(done.path) as archive:
+        restore(settings, archive, replace=True)
+    assert (dump(url), query(url, "SELECT h::text FROM schema_history AS h ORDER BY 1")) == before
+
+
+async def test_programs_honour_tls_and_the_password_of_the_clients_key(
+    url: str, server_url: str, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    client = authority.issue_cert(common_name="postgres")
+    client.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    key = load_pem_private_key(client.private_key_pem.bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"k3y"))
+    (tmp_path / "key.pem").write_bytes(locked)
+    (tmp_path / "key.pem").chmod(0o600)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    query(url, "CREATE TABLE t AS SELECT 1 AS x")
+    async with tls_front(int(server_url.rpartition("=")[2]), context, plain_too=False) as port:
+        files = "&".join(f"ssl{name}={tmp_path}/{file}.pem" for name, file in FILES.items())
+        secure = f"postgresql://postgres@localhost:{port}/older?sslmode=verify-full&sslpassword=k3y&{files}"
+        done = await asyncio.to_thread(backup, settings_for(secure), tmp_path / "mine.tar")
+    assert done.manifest.rows == {"public.t": 1}

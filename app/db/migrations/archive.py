@@ -46,11 +46,12 @@ class ArchiveWriter:
 
     def finish(self, describe: Callable[[int, str], Manifest]) -> Manifest:
         """`describe` makes the manifest of the dump's size and SHA-256."""
-        manifest = describe(self.size, self._hash.hexdigest())
+        sha256 = self._hash.hexdigest()
+        manifest = describe(self.size, sha256)
         modified = int(manifest.created_at.timestamp())
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
         self._file.write(_padding(self.size))
-        for name, content in ((MANIFEST, text), (SUMS, _sums(manifest.sha256, text))):
+        for name, content in ((MANIFEST, text), (SUMS, _sums(sha256, text))):
             self._file.write(_header(name, len(content), modified) + content + _padding(len(content)))
         self._file.write(_END)
         self._file.seek(0)

@@ -11,6 +11,8 @@ from app.db.migrations.config import VERSION_TABLE
 
 _OWN_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _OF_EXTENSION = "SELECT FROM pg_depend AS d WHERE d.classid = '{0}'::regclass AND d.objid = {1}.oid AND d.deptype = 'e'"
+# Also what goes with something else: a column's sequence, a partition.
+_OF_ANOTHER = _OF_EXTENSION.replace("= 'e'", "IN ('e', 'a', 'i')")
 
 # Partitioned tables have no rows but their partitions'.
 TABLES = f"""
@@ -31,19 +33,20 @@ _OBJECTS = f"""
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN (VALUES ('v', 1, 'view'), ('m', 1, 'materialized view'), ('r', 2, 'table'), ('p', 2, 'table'),
-                 ('f', 2, 'foreign table'), ('S', 3, 'sequence'), ('c', 4, 'type')) AS k (relkind, rank, kind)
+                 ('f', 2, 'foreign table'), ('S', 3, 'sequence')) AS k (relkind, rank, kind)
       ON k.relkind = c.relkind::text
-    WHERE {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_class", "c")})
+    WHERE {_OWN_SCHEMA} AND NOT EXISTS ({_OF_ANOTHER.format("pg_class", "c")})
     UNION ALL
-    SELECT 5, 'routine', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), 'ROUTINE'
+    SELECT 4, 'routine', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), 'ROUTINE'
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
     WHERE {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_proc", "p")})
     UNION ALL
-    SELECT 6, 'type', format('%I.%I', n.nspname, t.typname), 'TYPE'
+    SELECT 5, 'type', format('%I.%I', n.nspname, t.typname), 'TYPE'
     FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
-    WHERE t.typtype IN ('d', 'e', 'r') AND {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_type", "t")})
+    WHERE (t.typtype IN ('d', 'e', 'r') OR EXISTS (SELECT FROM pg_class WHERE oid = t.typrelid AND relkind = 'c'))
+      AND {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_type", "t")})
     UNION ALL
-    SELECT 7, 'large objects', count(*)::text, NULL FROM pg_largeobject_metadata HAVING count(*) > 0
+    SELECT 6, 'large objects', count(*)::text, NULL FROM pg_largeobject_metadata HAVING count(*) > 0
     ORDER BY 1, 3
 """  # noqa: S608 - constants
 _DROP_LARGE_OBJECTS = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata"
