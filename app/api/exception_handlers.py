@@ -17,7 +17,8 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.api.request_id import request_id_of
 from app.core.errors import AppError, FieldProblem, NotFoundError
-from app.db.session import ClientDisconnectedError
+from app.db.errors import sqlstate_of
+from app.db.session import ClientDisconnectedError, will_be_repeated
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "2"
@@ -102,13 +103,18 @@ def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Re
 
 
 def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | RepositoryError) -> Response[dict[str, Any]]:
-    """What the driver raised, with or without Advanced Alchemy's wrapping; known by its SQLSTATE alone."""
+    """What the driver raised, with or without Advanced Alchemy's wrapping; known by its SQLSTATE alone.
+
+    Raises the error again where the request's transaction is to be repeated: then this is no answer yet.
+    """
+    if will_be_repeated(request.scope, exc):
+        raise exc
     original = exc if isinstance(exc, DBAPIError) else _dbapi_error(exc)
     driver_error = original.orig if original else None
     if driver_error is not None and isinstance(driver_error.__cause__, ValueError):
         # The driver could not even send it: a number or a time out of range.
         return problem(request, *_BY_SQLSTATE["22"])
-    state: str = getattr(original.orig, "sqlstate", None) or "" if original else ""
+    state = sqlstate_of(original) or ""
     known = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
     if known is not None:
         return problem(request, *known)

@@ -36,6 +36,14 @@ def cause_of(exc: BaseException) -> str:
     return lines[0] if lines else type(exc).__name__
 
 
-def sqlstate_of(exc: BaseException) -> str | None:
-    """PostgreSQL's code of what went wrong, whether SQLAlchemy has wrapped it or not; None where it did not answer."""
-    return getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)
+def sqlstate_of(exc: BaseException | None) -> str | None:
+    """The SQLSTATE of the error itself, or of what it was raised from, whichever driver and wrapping it has."""
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        original = getattr(exc, "orig", None)
+        state: str | None = getattr(exc, "sqlstate", None) or getattr(original, "sqlstate", None)
+        if state:
+            return state
+        exc = (original if isinstance(original, BaseException) else None) or exc.__cause__ or exc.__context__
+    return None

@@ -3,6 +3,9 @@
 The session belongs to the middleware, which closes it whatever happens: Litestar drops a generator dependency
 without closing it when another dependency of the same request fails. The commit belongs to the dependency, which runs
 after the handler and before the response starts, so that a COMMIT that fails is an error response.
+
+A transaction that the server has ended for no fault of the request is run again from its start: nothing of it was
+stored, and its response has not started.
 """
 
 import asyncio
@@ -11,14 +14,24 @@ from contextlib import suppress
 from http import HTTPMethod
 from typing import Any
 
+import structlog
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.db.errors import sqlstate_of
+
 _SESSION = "db_session"
+_MAY_REPEAT = "db_session_may_repeat"
+_TRIES = 3
+# serialization_failure and deadlock_detected: another transaction won, perhaps a schema change. feature_not_supported:
+# the columns of a prepared statement have another type since; SQLAlchemy then prepares all of its statements anew.
+_TO_REPEAT = frozenset({"40001", "40P01", "0A000"})
 _SAFE_METHODS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class ClientDisconnectedError(Exception):
@@ -34,10 +47,27 @@ class SessionMiddleware(ASGIMiddleware):
         self._factory = factory
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        for left in reversed(range(_TRIES)):
+            scope["state"][_MAY_REPEAT] = left > 0
+            try:
+                await self._try(scope, receive, send, next_app)
+            except Exception as exc:
+                if not will_be_repeated(scope, exc):
+                    raise
+                log.info("the transaction is repeated", sqlstate=sqlstate_of(exc), path=scope["path"])
+            else:
+                return
+
+    async def _try(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         # Leaving the context closes the session in a task of its own, which a cancelled request cannot cancel.
         async with self._factory() as session:
             scope["state"][_SESSION] = session
             await next_app(scope, receive, send)
+
+
+def will_be_repeated(scope: Scope, exc: BaseException) -> bool:
+    """Whether the request's transaction failed in such a way that it is run again, once this error is raised."""
+    return bool(scope["state"].get(_MAY_REPEAT)) and sqlstate_of(exc) in _TO_REPEAT
 
 
 def session_of(scope: Scope) -> AsyncSession:

@@ -60,7 +60,7 @@ def applied(url: str) -> list[str]:
 def holding(url: str, statement: str, **values: object) -> Iterator[Callable[..., None]]:
     """Runs the statement and keeps its locks until the end, when it is committed.
 
-    Yields a function that returns once so many transactions wait for a lock.
+    Yields a function that returns once so many transactions wait for a lock, and it has then run another statement.
     """
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
     waiters = text(
@@ -69,11 +69,12 @@ def holding(url: str, statement: str, **values: object) -> Iterator[Callable[...
     with engine.connect() as connection, connection.begin():
         connection.execute(text(statement), values)
 
-        def wait(count: int = 1) -> None:
+        def wait(count: int = 1, then: str = "SELECT") -> None:
             for _ in range(1000):
                 # What pg_stat_activity shows stays as it is for the length of a transaction, unless cleared.
                 connection.execute(text("SELECT pg_stat_clear_snapshot()"))
                 if (connection.scalar(waiters) or 0) >= count:
+                    connection.execute(text(then))
                     return
                 connection.scalar(text("SELECT pg_sleep(0.01)"))
             raise AssertionError(f"fewer than {count} wait for a lock")
