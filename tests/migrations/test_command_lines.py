@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from app.db.migrations.archive import open_archive
 from app.db.migrations.config import scripts
 from app.db.migrations.runner import upgrade
 from app.db.plugin import runs_database_command
@@ -332,3 +333,28 @@ def test_commands_are_listed_whatever_the_settings() -> None:
 def test_command_is_told_from_its_arguments(arguments: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", arguments.split())
     assert runs_database_command() is expected
+
+
+def test_upgrade_takes_a_backup_first_where_there_is_something_to_apply(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    upgrade(settings_for(empty_database_url), FIRST)
+    query(empty_database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'kept')")
+    command = ("litestar", "database", "upgrade", "--no-prompt", "--backup-to", str(tmp_path / "before.tar"))
+    env = environment(DATABASE_URL=empty_database_url)
+    result = run(*command, env=env)
+    assert result.returncode == 0, result.stderr
+    with open_archive(tmp_path / "before.tar") as archive:
+        assert archive.manifest.revisions == (FIRST,)
+        assert archive.manifest.rows["public.organizations"] == 1
+    assert applied(empty_database_url) == revisions(empty_database_url)[-1:]
+    again = run(*command, env=env)
+    assert again.returncode == 0
+    assert "Nothing is pending" in again.stderr
+
+
+def test_upgrade_applies_nothing_where_there_is_no_backup(empty_database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "there.tar").touch()
+    command = ("litestar", "database", "upgrade", "--no-prompt", "--backup-to", str(tmp_path / "there.tar"))
+    assert run(*command, env=environment(DATABASE_URL=empty_database_url)).returncode == 5
+    assert tables(empty_database_url) == set()

@@ -8,7 +8,11 @@ from sqlalchemy import Connection
 from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError
 from app.db.migrations.config import Scope, alembic_config, scripts
+from app.db.migrations.looking import look
 from app.db.migrations.losses import Loss, losses_of
+from app.db.migrations.state import read_state
+from app.db.url import DatabaseURL
+from app.models import metadata
 
 
 def upgrade(
@@ -38,6 +42,17 @@ def downgrade(settings: Settings, revision: str, *, sql: bool = False, accept_da
     Outside dev it raises DataLossRefusedError unless `accept_data_loss`.
     """
     _downgrade(settings, revision, Scope(accept_data_loss=accept_data_loss), sql=sql)
+
+
+def is_pending(settings: Settings) -> bool:
+    """Whether an upgrade to head would find anything to apply. Raises as `upgrade`."""
+    directory = scripts(settings)
+
+    def at(connection: Connection, _: DatabaseURL) -> bool:
+        state = read_state(connection, directory, metadata)
+        return bool(state.pending) or not state.is_managed
+
+    return look(settings, at)
 
 
 def losses(settings: Settings, revision: str) -> list[Loss]:

@@ -1,10 +1,14 @@
 """`litestar database upgrade`."""
 
+from pathlib import Path
+
 import rich_click as click
 
-from app.core.config import Phase
+from app.core.config import Phase, Settings
 from app.db.migrations import runner
+from app.db.migrations.backup import backup as take_backup
 from app.db.migrations.cli.options import confirm, no_prompt
+from app.db.migrations.cli.progress import shown_progress
 
 
 @click.command()
@@ -16,16 +20,40 @@ from app.db.migrations.cli.options import confirm, no_prompt
     show_default=True,
     help="expand: stop before the first revision that the previous release does not work with.",
 )
+@click.option(
+    "--backup", is_flag=True, help="Take a backup first, in the working directory, if there is anything to apply."
+)
+@click.option("--backup-to", type=click.Path(path_type=Path), help="The same, to this file or directory.")
 @click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
 @no_prompt
-def upgrade(ctx: click.Context, revision: str, phase: str, sql: bool, no_prompt: bool) -> None:
+def upgrade(
+    ctx: click.Context,
+    revision: str,
+    phase: str,
+    backup: bool,
+    backup_to: Path | None,
+    sql: bool,
+    no_prompt: bool,
+) -> None:
     """Apply the revisions up to REVISION (default: head), one at a time and never in the way of traffic.
 
     A revision that meets a table in use is rolled back and tried again; one that fails leaves nothing behind.
 
     Exit codes: 0 applied or nothing to do; 1 declined; 2 a wrong setting or option; 3 a revision failed and was rolled
-    back, or is not known; 4 the database cannot be reached.
+    back, or is not known; 4 the database cannot be reached; 5 there is no backup, so that nothing was applied.
     """
+    settings = ctx.obj["settings"]
     if not sql:
         confirm(f"Upgrade the database to {revision}?", no_prompt)
-    runner.upgrade(ctx.obj["settings"], revision, sql=sql, phase=Phase(phase))
+    if (backup or backup_to) and not sql:
+        _back_up(settings, backup_to)
+    runner.upgrade(settings, revision, sql=sql, phase=Phase(phase))
+
+
+def _back_up(settings: Settings, file: Path | None) -> None:
+    if not runner.is_pending(settings):
+        click.echo("Nothing is pending: no backup was taken.", err=True)
+        return
+    with shown_progress(as_json=False) as report:
+        done = take_backup(settings, file, report)
+    click.echo(f"Backup: {done.path} (`litestar database restore --replace {done.path}` goes back to it)", err=True)
