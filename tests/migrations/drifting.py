@@ -233,9 +233,10 @@ def check(url: str, tampering: str, expected: Iterable[str], psql: Path, models:
     """Tampers; the differences are what is expected, and after their DDL there are none."""
     query(url, tampering.replace(" :x", r" \:x"))
     found = compared(url, models)
-    assert sorted(named(found)) == sorted(expected)
+    assert sorted(named(found)) == sorted(expected), found
     mend(url, as_sql(tuple(script(found))), psql)
-    assert named(compared(url, models)) == []
+    left = compared(url, models)
+    assert left == [], left
 
 
 def mend(url: str, printed: Iterable[str], psql: Path) -> None:

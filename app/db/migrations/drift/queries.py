@@ -18,12 +18,11 @@ def _columns_of(catalogue: str, oid: str) -> str:
     )
 
 
-# What follows the name in CREATE [UNIQUE] INDEX name …
 def _after_name(oid: str) -> str:
-    whole = f"pg_get_indexdef({oid}, 0, true)"
-    return (
-        f"substr({whole}, strpos({whole}, ' ' || quote_ident(i.relname) || ' ') + length(quote_ident(i.relname)) + 2)"
-    )
+    """What follows the name in CREATE [UNIQUE] INDEX name …"""
+    whole, name = f"pg_get_indexdef({oid}, 0, true)", "' ' || quote_ident(i.relname) || ' '"
+    # Of a partitioned table the server says ONLY, which would leave its partitions without.
+    return f"regexp_replace(substr({whole}, strpos({whole}, {name}) + length({name})), '^ON ONLY ', 'ON ')"
 
 
 _OPTIONS = """ARRAY[
