@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from advanced_alchemy.base import BasicAttributes
-from sqlalchemy import DateTime, MetaData, Text, func
+from sqlalchemy import DateTime, MetaData, Text, func, types
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -34,6 +34,8 @@ class Base(BasicAttributes, DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text,
+        # Under its own name in the schema's diagram.
+        UUID: types.UUID,
         datetime: DateTime(timezone=True),
         # None is SQL's NULL, not JSON's null.
         dict[str, Any]: JSONB(none_as_null=True),
