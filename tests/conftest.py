@@ -6,12 +6,15 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import httpx
 import msgspec
 import pytest
 from litestar import Litestar
+from rich.console import Console
+from rich.table import Table
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
@@ -20,7 +23,11 @@ from app.core.config import Environment, Secret, Settings
 from app.db.embedded import acquire, binaries
 from app.db.migrations.runner import upgrade
 
+if TYPE_CHECKING:
+    from tests.load import Figures
+
 TOKEN = "t0ken-" * 10 + "for-tests"
+_FIGURES = "figures: "
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +66,13 @@ def administer(server_url: str) -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture(scope="session")
 def migrated_template(server_url: str, administer: Callable[[str], None]) -> Iterator[str]:
-    """The name of a database at head, made by the real migrations; nobody stays connected to it."""
+    """The name of a database at head, made by the real migrations; nobody stays connected to it.
+
+    TEST_TEMPLATE names one of the server of TEST_DATABASE_URL, such as one that is ahead of this release.
+    """
+    if given := os.environ.get("TEST_TEMPLATE"):
+        yield given
+        return
     name = f"template_{uuid4().hex}"
     administer(f'CREATE DATABASE "{name}"')
     upgrade(settings_for(database_named(server_url, name)))
@@ -152,3 +165,38 @@ def settings_for(url: str, **changes: object) -> Settings:
 
 def database_named(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="more rounds and rows in the proofs of the migration engine")
+
+
+@pytest.fixture(scope="session")
+def long(pytestconfig: pytest.Config) -> bool:
+    """Whether the proofs take the numbers that take minutes."""
+    return bool(pytestconfig.getoption("--long"))
+
+
+@pytest.fixture
+def show_figures(record_property: Callable[[str, object], None]) -> Callable[[str, "list[Figures]"], None]:
+    """Has a table of the figures printed under this title at the end of the run, whichever worker measured them."""
+    return lambda title, rows: record_property(f"{_FIGURES}{title}", [list(row) for row in rows])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, rows in report.user_properties:
+            if name.startswith(_FIGURES):
+                terminalreporter.write(_as_table(name.removeprefix(_FIGURES), rows))
+
+
+def _as_table(title: str, rows: list[list[object]]) -> str:
+    table = Table(title=title, title_justify="left", box=None)
+    for column in ("period", "requests", "failed", "p50 ms", "p99 ms", "longest ms"):
+        table.add_column(column, justify="left" if column == "period" else "right")
+    for row in rows:
+        table.add_row(*map(str, row))
+    console = Console(width=100, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    return f"\n{captured.get()}"

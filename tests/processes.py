@@ -30,9 +30,9 @@ def environment(**changes: str | None) -> dict[str, str]:
 
 
 def run(
-    *command: str, env: Mapping[str, str], cwd: Path = ROOT, bin_directory: Path = BIN
+    *command: str, env: Mapping[str, str], cwd: Path = ROOT, bin_directory: Path = BIN, seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `alembic …` or `litestar …` to its end, at most 60 s; standard input is no terminal."""
+    """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal."""
     return subprocess.run(
         [str(bin_directory / command[0]), *command[1:]],
         env=in_checkout(env, cwd),
@@ -40,7 +40,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds,
         check=False,
     )
 

@@ -66,10 +66,14 @@ async def test_request_that_loses_a_deadlock_with_a_schema_change_is_run_again(
     administer(f"ALTER DATABASE \"{name}\" SET deadlock_timeout = '20ms'")
     query(database_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'plimsoll'")
     locked = "SET LOCAL deadlock_timeout = '1min'; LOCK TABLE task_comments"
-    change = {"status": "in_progress", "comment": "on it"}
-    with holding(database_url, locked) as waiting:
-        request = asyncio.create_task(client.patch(f"{tasks_url}/{task}", json=change))
-        await asyncio.to_thread(waiting, 1, "LOCK TABLE boards")
+    change = {"status": "in_progress", "tag_ids": [], "comment": "on it"}
+    with holding(database_url, locked) as change_of_the_schema:
+        with holding(database_url, "LOCK TABLE task_tags") as gate:
+            # It has the board's row, and is stopped on its way to the comments.
+            request = asyncio.create_task(client.patch(f"{tasks_url}/{task}", json=change))
+            wants_boards = asyncio.create_task(asyncio.to_thread(change_of_the_schema, 1, "LOCK TABLE boards"))
+            await asyncio.to_thread(gate, 2)
+        await wants_boards
     response = await request
     assert response.status_code == 200, response.text
     assert response.json()["status"] == "in_progress"

@@ -1,0 +1,65 @@
+"""The project's releases, each in a directory of its own: the one before this, and the next."""
+
+import io
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+from app.core.config import Settings
+from app.db.migrations import config
+from tests.processes import ROOT, copied_checkout
+
+NEXT = Path(__file__).parent / "next_release"
+
+# File -> (what stands there, what stands there then).
+Edits = dict[str, tuple[tuple[str, str], ...]]
+# One column less, and one more, in which it may still meet rows that the backfill has not reached.
+EDITS: Edits = {
+    "app/services/tasks.py": (("            task.in_progress_at = datetime.now(UTC)\n", "            pass\n"),),
+    "app/models/tasks.py": (
+        ("    in_progress_at: Mapped[datetime | None]\n", ""),
+        (
+            "    due_at: Mapped[datetime | None]\n",
+            "    due_at: Mapped[datetime | None]\n    effort: Mapped[int | None] = mapped_column(default=1)\n",
+        ),
+    ),
+    "app/schemas/tasks.py": (
+        ("    in_progress_at: datetime | None\n", ""),
+        ('    priority: Priority = "medium"\n', '    priority: Priority = "medium"\n    effort: int = 1\n'),
+        ("    priority: Priority\n", "    priority: Priority\n    effort: int | None\n"),
+    ),
+}
+
+
+def previous_release(target: Path) -> Path:
+    """The last release's files: those of the newest tag, or of the last commit as long as nothing was tagged."""
+    described = subprocess.run(
+        ["git", "describe", "--tags", "--abbrev=0"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    ref = described.stdout.strip() or "HEAD"
+    archive = subprocess.run(["git", "archive", ref], cwd=ROOT, capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(target, filter="data")
+    return target
+
+
+def next_release(target: Path) -> Path:
+    """This release with another column, the revisions and the backfill for it, and without one that it drops."""
+    _edit(copied_checkout(target), EDITS)
+    head = config.scripts(Settings()).get_current_head()
+    for path in sorted(NEXT.glob("*/*.py")):
+        copy = target / "migrations" / path.relative_to(NEXT)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(path, copy)
+        copy.write_text(copy.read_text().replace('"the head of the project"', repr(head)))
+    return target
+
+
+def _edit(checkout: Path, edits: Edits) -> None:
+    for path, changes in edits.items():
+        text = (checkout / path).read_text()
+        for before, after in changes:
+            assert text.count(before) == 1, f"{path} has {before!r} {text.count(before)} times"
+            text = text.replace(before, after)
+        (checkout / path).write_text(text)
