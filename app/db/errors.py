@@ -1,12 +1,10 @@
 """What goes wrong with a database as a whole: each ends the process with an exit code of its own."""
 
-from typing import ClassVar
-
 
 class DatabaseError(Exception):
     """Its text is one readable message without password or SQL; the process ends with `exit_code`."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class MigrationFailedError(DatabaseError):

@@ -19,6 +19,7 @@ from app.core.errors import SettingsError
 from app.db.engine import create_engine, database
 from app.db.errors import DatabaseError
 from app.db.health import Readiness
+from app.db.migrations.interruption import ended_by_signals
 from app.db.session import SessionMiddleware, provide_session
 from app.db.startup import init_db
 from app.db.url import DatabaseURL, normalize_database_url
@@ -78,7 +79,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         """Around `litestar run`: the start-up policy once, before any worker, and its failure as an exit code."""
         try:
             with database(self.settings) as url:
-                asyncio.run(init_db(self.settings, url))
+                asyncio.run(_prepare_once(self.settings, url))
                 _Prepared.by_command_line = True
                 yield
         except (DatabaseError, SettingsError) as exc:
@@ -107,6 +108,12 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         except DatabaseError as exc:
             # Without what it came from: a server logs the whole of it, and the driver's part holds SQL.
             raise type(exc)(str(exc)) from None
+
+
+async def _prepare_once(settings: Settings, url: DatabaseURL) -> None:
+    # The server that follows has handlers of its own; under another server these signals are that one's.
+    with ended_by_signals():
+        await init_db(settings, url)
 
 
 class DatabaseCommands(CLIPlugin):

@@ -16,6 +16,7 @@ from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.config import has_revisions, scripts
 from app.db.migrations.history import note_stamp
+from app.db.migrations.interruption import Breaker
 from app.db.migrations.lock import is_pooled, migration_lock
 from app.db.migrations.runner import upgrade
 from app.db.migrations.state import SchemaState, read_state, tables_created_by
@@ -36,13 +37,24 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     await _check_pooler(settings, url)
     directory = scripts(settings)
     if settings.db_auto_migrate and has_revisions(directory):
-        await asyncio.to_thread(upgrade, settings, phase=settings.db_auto_migrate_phase, automatic=True)
+        await _upgrade(settings)
         return
     if settings.db_auto_migrate:
         log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
     with migration_database(settings) as direct:
         async with connected(direct):
             await _create_all(settings, direct, directory)
+
+
+async def _upgrade(settings: Settings) -> None:
+    breaker = Breaker()
+    phase = settings.db_auto_migrate_phase
+    try:
+        await asyncio.to_thread(upgrade, settings, phase=phase, automatic=True, breaker=breaker)
+    except asyncio.CancelledError:
+        # Ctrl-C or SIGTERM. A thread cannot be cancelled, and the process would wait for it.
+        breaker.break_off()
+        raise
 
 
 async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:

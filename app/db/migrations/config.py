@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.backfill_definition import check_definitions
+from app.db.migrations.interruption import Breaker
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION_TABLE = "alembic_version"
@@ -44,13 +45,15 @@ class Scope:
     """How far a command may go: the last phase that it applies, and whether a downgrade may lose data.
 
     `automatic` is said by start-up, where nobody has asked for the revisions. With `preview` nothing is changed: it is
-    called with the revisions that would be reverted, and the connection to look at what they hold.
+    called with the revisions that would be reverted, and the connection to look at what they hold. `breaker` is for who
+    may want to break it off from another thread.
     """
 
     phase: Phase = Phase.CONTRACT
     accept_data_loss: bool = False
     automatic: bool = False
     preview: Callable[[Connection, list[Script]], None] | None = None
+    breaker: Breaker | None = None
 
 
 def alembic_config(settings: Settings, scope: Scope | None = None) -> Config:

@@ -17,6 +17,7 @@ from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError
 from app.db.migrations import history
 from app.db.migrations.config import OPTIONS, checked, scope_of, settings_of
+from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.statements import limits_as_sql
 from app.db.migrations.steps import Run, within
 from app.db.url import DatabaseURL
@@ -65,7 +66,7 @@ def run_online(metadata: MetaData) -> None:
         sys.stderr.write(f"Error: {exc}\n")
         raise SystemExit(exc.exit_code) from None
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted: what was begun is rolled back. Run it again to go on.\n")
+        sys.stderr.write("Interrupted.\n")
         raise SystemExit(130) from None
 
 
@@ -91,14 +92,17 @@ def _run(settings: Settings, metadata: MetaData) -> None:
 
 
 async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> None:
-    await wait_for_database(settings, url)
-    engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
-
-    async with connected(url), engine.connect() as connection:
-        if _changes_the_schema():
-            await Run(connection, settings, metadata, scope_of(context.config))()
-        else:
-            await connection.run_sync(_only_look, metadata)
+    scope = scope_of(context.config)
+    if scope.breaker is not None:
+        scope.breaker.watch()
+    with ended_by_signals():
+        await wait_for_database(settings, url)
+        engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
+        async with connected(url), engine.connect() as connection:
+            if _changes_the_schema():
+                await Run(connection, settings, metadata, scope)()
+            else:
+                await connection.run_sync(_only_look, metadata)
 
 
 def _changes_the_schema() -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError
 from app.db.migrations.config import Scope, alembic_config, scripts
+from app.db.migrations.interruption import Breaker
 from app.db.migrations.looking import look
 from app.db.migrations.losses import Loss, losses_of
 from app.db.migrations.state import read_state
@@ -22,6 +23,7 @@ def upgrade(
     sql: bool = False,
     phase: Phase = Phase.CONTRACT,
     automatic: bool = False,
+    breaker: Breaker | None = None,
 ) -> None:
     """Applies the revisions up to `revision`, or prints their SQL on standard output.
 
@@ -29,7 +31,7 @@ def upgrade(
     loop. Raises MigrationFailedError and DatabaseUnreachableError.
     """
     scripts(settings)
-    scope = Scope(phase=phase, automatic=automatic)
+    scope = Scope(phase=phase, automatic=automatic, breaker=breaker)
     try:
         command.upgrade(alembic_config(settings, scope), revision, sql=sql)
     except CommandError as exc:

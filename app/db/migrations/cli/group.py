@@ -48,6 +48,10 @@ class DatabaseGroup(LitestarGroup):
         except CommandError as exc:
             click.echo(f"Error: {exc}", err=True)
             sys.exit(1)
+        except KeyboardInterrupt:
+            # While nothing is under way; click would make it exit code 1, which is that of a no.
+            click.echo("Interrupted.", err=True)
+            sys.exit(130)
 
 
 def database_group(load: Callable[[], Settings]) -> click.Group:

@@ -1,0 +1,99 @@
+"""Processes that a lock in the database stops at a chosen point of a migration, and what becomes of the database."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.migrations.conftest import query
+from tests.processes import BIN, in_checkout, run, serving
+
+SERVE = ("litestar", "run")
+COMMANDS = (("alembic", "upgrade", "head"), ("litestar", "database", "upgrade", "--no-prompt"), SERVE)
+
+# What a test holds while a process shall stand still in the triggers below.
+CLOSED = "SELECT pg_advisory_xact_lock(77)"
+_MAKE_BARRIER = """
+    CREATE FUNCTION barrier() RETURNS {kind} LANGUAGE plpgsql AS $$
+    BEGIN {condition} PERFORM pg_advisory_xact_lock_shared(77); {end} RETURN{value}; END $$
+"""
+
+
+def stop_in_ddl(url: str, tag: str, *, of: str) -> None:
+    """Whoever runs such a command on the object stands still once it is done, within its transaction."""
+    condition = f"IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = '{of}') THEN"
+    query(url, _MAKE_BARRIER.format(kind="event_trigger", condition=condition, end="END IF;", value=""))
+    query(url, f"CREATE EVENT TRIGGER barrier ON ddl_command_end WHEN TAG IN ('{tag}') EXECUTE FUNCTION barrier()")
+
+
+def stop_in_update(url: str, table: str, when: str, *, at_commit: bool = False) -> None:
+    """Whoever updates the table so stands still before it, or when the transaction is committed."""
+    query(url, _MAKE_BARRIER.format(kind="trigger", condition="", end="", value=" NEW"))
+    create = "CREATE CONSTRAINT TRIGGER barrier AFTER" if at_commit else "CREATE TRIGGER barrier BEFORE"
+    deferred = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
+    query(url, f"{create} UPDATE ON {table} {deferred} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION barrier()")
+
+
+def remove_barrier(url: str) -> None:
+    query(url, "DROP FUNCTION IF EXISTS barrier() CASCADE")
+
+
+@contextmanager
+def running(command: tuple[str, ...], env: Mapping[str, str], checkout: Path, log: Path) -> Iterator[subprocess.Popen]:
+    """The process of a command, its output in `log`; killed at the end if it still runs."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [BIN / command[0], *command[1:], *(["--port", "0"] if command == SERVE else [])],
+            env=in_checkout(env, checkout),
+            cwd=checkout,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def finish(command: tuple[str, ...], env: Mapping[str, str], checkout: Path, log: Path) -> None:
+    """Runs the command to its end; a server until it is ready."""
+    if command == SERVE:
+        with serving(env, log, cwd=checkout) as server:
+            server.wait_until_ready()
+            server.stop()
+        return
+    result = run(*command, env=env, cwd=checkout)
+    assert result.returncode == 0, result.stderr
+
+
+def until(true: Callable[[], object], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"it did not come to pass that {what}"
+        time.sleep(0.01)
+
+
+def sessions(url: str, condition: str = "true") -> list[int]:
+    """The server's processes that migrate this database now."""
+    rows = query(
+        url,
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name ="
+        f" 'plimsoll migrations' AND ({condition})",
+    )
+    return [int(str(pid)) for (pid,) in rows]
+
+
+def lock_holders(url: str) -> list[tuple[object, ...]]:
+    """Whoever holds an advisory lock in this database."""
+    return query(
+        url,
+        "SELECT pid, classid, objid FROM pg_locks WHERE locktype = 'advisory'"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
