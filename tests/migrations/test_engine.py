@@ -140,6 +140,29 @@ def test_work_that_stops_no_traffic_has_no_time_limit(database_url: str, release
     assert applied(database_url) == [release.head]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE organizations ADD CONSTRAINT other CHECK (true), VALIDATE CONSTRAINT looks",
+        "ALTER TABLE organizations VALIDATE CONSTRAINT looks, ADD COLUMN more integer",
+        "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'made CONCURRENTLY')",
+        "-- not CONCURRENTLY\\nINSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'n')",
+    ],
+)
+def test_what_does_more_than_that_is_limited(database_url: str, release: Release, statement: str) -> None:
+    query(
+        database_url,
+        "CREATE FUNCTION limits() RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$"
+        " DECLARE found text := current_setting('lock_timeout') || ' ' || current_setting('statement_timeout');"
+        " BEGIN IF found <> '2s 1min' THEN RAISE '%', found; END IF; RETURN true; END $$",
+    )
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
+    query(database_url, "ALTER TABLE organizations ADD CONSTRAINT looks CHECK (limits()) NOT VALID")
+    release.add(f'op.execute("{statement}")')
+    upgrade(settings_for(database_url))
+    assert applied(database_url) == [release.head]
+
+
 @pytest.mark.parametrize("clause", ["", "IF NOT EXISTS"])
 def test_half_built_index_is_built_again(database_url: str, release: Release, clause: str) -> None:
     query(database_url, 'CREATE INDEX "Half" ON tags (name)')
@@ -168,12 +191,51 @@ def test_index_of_a_build_that_died_before_it_was_recorded_is_built_again(databa
     query(database_url, "CREATE INDEX built ON tags (name)")
     query(
         database_url,
-        "INSERT INTO schema_history (revision, phase, direction, outcome, applied_by, release, checksum)"
-        " VALUES (:r, 'expand', 'upgrade', 'running', 'x', '0', '0')",
+        "INSERT INTO schema_history (revision, phase, direction, outcome, applied_by, release, checksum, indexes)"
+        " VALUES (:r, 'expand', 'upgrade', 'running', 'x', '0', '0', '{built}')",
         r=revision,
     )
     upgrade(settings_for(database_url))
     assert [outcome for (outcome,) in history(database_url, "outcome")][-2:] == ["interrupted", "done"]
+
+
+def test_index_that_was_dropped_before_that_was_recorded_need_not_be_there(database_url: str, release: Release) -> None:
+    """The revision dies after it, and is tried again."""
+    query(database_url, "CREATE INDEX old ON tags (name)")
+    release.add(
+        """
+        with op.get_context().autocommit_block():
+            op.drop_index("old", "tags", postgresql_concurrently=True)
+        op.execute("SELECT FROM wanted")
+        """
+    )
+    with pytest.raises(MigrationFailedError, match="wanted"):
+        upgrade(settings_for(database_url))
+    assert query(database_url, "SELECT to_regclass('old')") == [(None,)]
+    query(database_url, "CREATE TABLE wanted ()")
+    upgrade(settings_for(database_url))
+    assert applied(database_url) == [release.head]
+
+
+def test_index_that_is_to_be_dropped_and_never_was_is_an_error(database_url: str, release: Release) -> None:
+    release.add(
+        """
+        with op.get_context().autocommit_block():
+            op.execute("DROP INDEX CONCURRENTLY never_was")
+        """
+    )
+    with pytest.raises(MigrationFailedError, match='"never_was" does not exist'):
+        upgrade(settings_for(database_url))
+
+
+def test_history_of_an_earlier_release_gets_the_columns_that_it_lacks(
+    database_url: str, release: Release, dump_schema: Callable[[str], str]
+) -> None:
+    before = dump_schema(database_url)
+    query(database_url, "ALTER TABLE schema_history DROP COLUMN indexes")
+    release.add("pass")
+    upgrade(settings_for(database_url))
+    assert dump_schema(database_url) == before
 
 
 def test_index_that_somebody_else_made_is_not_touched(database_url: str, release: Release) -> None:
@@ -184,8 +246,10 @@ def test_index_that_somebody_else_made_is_not_touched(database_url: str, release
         """
     )
     query(database_url, "CREATE INDEX theirs ON tags (color)")
-    with pytest.raises(MigrationFailedError, match='"theirs" already exists'):
-        upgrade(settings_for(database_url))
+    # A platform starts again what has failed.
+    for _ in range(2):
+        with pytest.raises(MigrationFailedError, match='"theirs" already exists'):
+            upgrade(settings_for(database_url))
     assert query(database_url, "SELECT pg_get_indexdef('theirs'::regclass) LIKE '%(color)'") == [(True,)]
 
 

@@ -21,6 +21,7 @@ from app import __version__
 from app.core.config import Phase
 from app.db.migrations.config import HISTORY_TABLE, checksum_of, phase_of
 
+_INDEXES = "indexes text[] NOT NULL DEFAULT '{}'"
 _CREATE = f"""
     CREATE TABLE IF NOT EXISTS {HISTORY_TABLE} (
         id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_{HISTORY_TABLE} PRIMARY KEY,
@@ -34,10 +35,12 @@ _CREATE = f"""
         release text NOT NULL,
         checksum text NOT NULL,
         retries integer NOT NULL DEFAULT 0,
-        error text
+        error text,
+        {_INDEXES}
     )
 """
 _EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
+_HAS_COLUMN = text("SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(:name) AND attname = :column)")
 _INSERT = text(
     f"""INSERT INTO {HISTORY_TABLE} (revision, phase, direction, outcome, applied_by, release, checksum, duration)
 VALUES (:revision, :phase, :direction, :outcome, :by || ' as ' || current_user, :release, :checksum,
@@ -52,8 +55,14 @@ _FINISH = text(
     RETURNING duration
     """  # noqa: S608 - a constant
 )
-_LAST_OF = text(
-    f"SELECT direction, outcome FROM {HISTORY_TABLE} WHERE revision = :revision ORDER BY id DESC LIMIT 1"  # noqa: S608
+_NOTE_INDEX = text(f"UPDATE {HISTORY_TABLE} SET indexes = array_append(indexes, :index) WHERE id = :id")  # noqa: S608
+_BEGUN_INDEXES = text(
+    f"""
+    SELECT unnest(indexes) FROM {HISTORY_TABLE}
+    WHERE revision = :revision AND direction = :direction AND id > (
+        SELECT coalesce(max(id), 0) FROM {HISTORY_TABLE} WHERE revision = :revision AND outcome = 'done'
+    )
+    """  # noqa: S608 - a constant
 )
 _INTERRUPT = text(f"UPDATE {HISTORY_TABLE} SET outcome = 'interrupted' WHERE outcome = 'running'")  # noqa: S608
 _COLUMNS = "revision, phase, direction, outcome, started_at, duration, applied_by, release, checksum, retries, error"
@@ -92,9 +101,12 @@ class Entry:
 
 
 def create_history(connection: Connection) -> None:
-    """Makes the table if it is not there yet; to be called under the migration lock, in a transaction."""
+    """Makes the table, or what it lacks; to be called under the migration lock, in a transaction."""
     if not has_history(connection):
         connection.execute(text(_CREATE))
+    elif not connection.scalar(_HAS_COLUMN, {"name": HISTORY_TABLE, "column": "indexes"}):
+        # Asked first: ALTER TABLE locks out readers even where the column is there.
+        connection.execute(text(f"ALTER TABLE {HISTORY_TABLE} ADD COLUMN {_INDEXES}"))
 
 
 def table_as_sql() -> str:
@@ -156,10 +168,14 @@ def finish(
     return duration
 
 
-def ended_halfway(connection: Connection, revision: str, direction: str) -> bool:
-    """Whether the revision's last step in this direction was begun, and failed or was interrupted."""
-    row = connection.execute(_LAST_OF, {"revision": revision}).first()
-    return row is not None and row.direction == direction and row.outcome != Outcome.DONE
+def note_index(connection: Connection, entry: int, index: str) -> None:
+    """Notes that the step is about to build or to drop an index CONCURRENTLY, which is there whether it ends well."""
+    connection.execute(_NOTE_INDEX, {"id": entry, "index": index})
+
+
+def begun_indexes(connection: Connection, revision: str, direction: str) -> set[str]:
+    """The indexes that steps of the revision in this direction have begun since one was done: they ended halfway."""
+    return set(connection.scalars(_BEGUN_INDEXES, {"revision": revision, "direction": direction}))
 
 
 def note_stamp(connection: Connection, directory: ScriptDirectory, before: Iterable[str], after: Iterable[str]) -> None:

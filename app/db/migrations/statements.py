@@ -3,50 +3,71 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, event, text
 
 from app.core.config import Settings
+from app.db.migrations.history import note_index
+
+T = TypeVar("T")
 
 log = structlog.stdlib.get_logger(__name__)
 
 _SET = text(
     "SELECT " + ", ".join(f"set_config('{name}', :{name}, false)" for name in ("lock_timeout", "statement_timeout"))
 )
-_SET_ONCE = text(
+_LIMIT_SESSION = text(
     """
-    SELECT set_config('idle_in_transaction_session_timeout', :idle, false),
+    SELECT set_config('idle_in_transaction_session_timeout', :idle_in_transaction, false),
+           set_config('idle_session_timeout', :idle, false),
            set_config('client_connection_check_interval', '5s', false)
     """
 )
-_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
-_VALIDATE = re.compile(r"^\s*ALTER\s+TABLE\b[^;]*\bVALIDATE\s+CONSTRAINT\b", re.IGNORECASE)
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
-_CREATE_INDEX = re.compile(
-    rf"^\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?P<keep>IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})\s+ON\s+"
-    rf"(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?",
-    re.IGNORECASE,
+_QUALIFIED = rf"(?:{_NAME}\s*\.\s*)?{_NAME}"
+_BEGIN, _END = r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*", r"\s*;?\s*$"
+
+
+def _statement(pattern: str) -> re.Pattern[str]:
+    return re.compile(_BEGIN + pattern.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
+
+
+# Statements that have the word in a comment, or do something else besides, are not among them.
+_CONCURRENTLY = _statement(
+    r"(?:(?:CREATE (?:UNIQUE )?|DROP )INDEX|REINDEX (?:\([^)]*\)\s*)?\w+|REFRESH MATERIALIZED VIEW"
+    rf"|ALTER TABLE (?:IF EXISTS )?{_QUALIFIED} DETACH PARTITION {_QUALIFIED}) CONCURRENTLY\b"
 )
+_VALIDATE = _statement(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_QUALIFIED} VALIDATE CONSTRAINT {_NAME}{_END}")
+_CREATE_INDEX = _statement(
+    rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?P<keep>IF NOT EXISTS )?(?P<name>{_NAME}) ON "
+    rf"(?:ONLY )?(?:(?P<schema>{_NAME})\s*\.\s*)?"
+)
+_DROP_INDEX = _statement(rf"DROP INDEX CONCURRENTLY (?P<name>{_QUALIFIED})(?: CASCADE| RESTRICT)?{_END}")
 _IS_VALID = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+_SILENT_AT_LEAST = 1.0
 _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
 class Statements:
-    """Listens to a connection for the length of one step; `rows` is how many it inserted, updated and deleted."""
+    """Listens to a connection for the length of one step; `rows` is how many it inserted, updated and deleted.
 
-    def __init__(self, settings: Settings, *, begun_before: bool) -> None:
+    `begun` are the indexes that this revision has begun to build or to drop and that were not there, or were, before.
+    """
+
+    def __init__(self, settings: Settings, entry: int, begun: set[str]) -> None:
         self.rows = 0
+        self._entry = entry
+        self._begun = begun
         self._usual = _limits(settings.db_migrate_lock_timeout, settings.db_migrate_statement_timeout)
         self._unhurried = _limits(settings.db_migrate_lock_timeout, 0)
         self._unlimited = _limits(0, 0)
-        self._begun_before = begun_before
         self._lifted = False
 
     @contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:
-        event.listen(connection, "before_cursor_execute", self._before)
+        event.listen(connection, "before_cursor_execute", self._before, retval=True)
         event.listen(connection, "after_cursor_execute", self._after)
         try:
             yield
@@ -56,18 +77,17 @@ class Statements:
 
     def limit(self, connection: Connection) -> None:
         """Sets the limits of the session, in the step's transaction."""
-        # A process that hangs in the middle of a revision, or whose host is gone, must not keep its locks.
-        connection.execute(_SET_ONCE, {"idle": self._usual["statement_timeout"]})
         connection.execute(_SET, self._usual)
 
-    def _before(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401, ARG002
+    def _before(self, connection: Connection, cursor: Any, statement: str, parameters: T, *_: Any) -> tuple[str, T]:  # noqa: ANN401, ARG002
         if _CONCURRENTLY.search(statement):
-            self._make_way(connection, statement)
+            statement = self._made_repeatable(connection, statement)
             # It stops no reads or writes while it waits or works, and may well wait for the transactions of others.
             self._lift(connection, self._unlimited)
         elif _VALIDATE.search(statement):
             # Nor does this, once it has its lock.
             self._lift(connection, self._unhurried)
+        return statement, parameters
 
     def _after(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401
         if self._lifted:
@@ -80,20 +100,48 @@ class Statements:
         connection.execute(_SET, limits)
         self._lifted = True
 
-    def _make_way(self, connection: Connection, statement: str) -> None:
+    def _made_repeatable(self, connection: Connection, statement: str) -> str:
+        """The statement as it works although the same revision has run it before and got no further."""
+        if index := _CREATE_INDEX.match(statement):
+            name = ".".join(filter(None, [index["schema"], index["name"]]))
+            self._make_way(connection, name, keep=bool(index["keep"]))
+        elif index := _DROP_INDEX.match(statement):
+            if index["name"] in self._begun:
+                return f"DROP INDEX CONCURRENTLY IF EXISTS {index['name']}"
+            self._note(connection, index["name"])
+        return statement
+
+    def _make_way(self, connection: Connection, name: str, *, keep: bool) -> None:
         """Drops what a build of this index that failed or was killed has left, so that it can be built again.
 
-        That is an invalid index, or a valid one where this revision was begun before and died after the build.
+        That is an invalid index, or a valid one where this revision began it and died before that was recorded.
         """
-        index = _CREATE_INDEX.match(statement)
-        if index is None:
-            return
-        name = ".".join(filter(None, [index["schema"], index["name"]]))
         valid = connection.scalar(_IS_VALID, {"name": name})
-        if valid is None or (valid and (index["keep"] or not self._begun_before)):
+        if valid and (keep or name not in self._begun):
             return
-        log.warning("an index that was half built is dropped and built again", index=name)
-        connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
+        if valid is not None:
+            log.warning("an index that was half built is dropped and built again", index=name)
+            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
+        self._note(connection, name)
+
+    def _note(self, connection: Connection, index: str) -> None:
+        # Committed at once: nothing of this runs in a transaction.
+        if index not in self._begun:
+            note_index(connection, self._entry, index)
+            self._begun.add(index)
+
+
+def limit_session(connection: Connection, settings: Settings, pause: float = 0) -> None:
+    """Commits that the session ends where nothing is heard of the process for as long as a statement may take.
+
+    So that one that hangs, is frozen or whose host is gone keeps neither a table nor the migration lock. `pause` is for
+    how many seconds the process is about to be silent on purpose.
+    """
+    # A machine that is busy for a moment is no process that hangs.
+    seconds = max(settings.db_migrate_statement_timeout, _SILENT_AT_LEAST)
+    limits = {"idle_in_transaction": seconds, "idle": seconds + pause}
+    with connection.begin():
+        connection.execute(_LIMIT_SESSION, {name: _milliseconds(value) for name, value in limits.items()})
 
 
 def limits_as_sql(settings: Settings) -> list[str]:
@@ -105,4 +153,8 @@ def limits_as_sql(settings: Settings) -> list[str]:
 def _limits(lock_timeout: float, statement_timeout: float) -> dict[str, str]:
     """In PostgreSQL's words; 0 is no limit."""
     limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
-    return {name: f"{round(seconds * 1000)}ms" for name, seconds in limits.items()}
+    return {name: _milliseconds(seconds) for name, seconds in limits.items()}
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"

@@ -29,7 +29,7 @@ from app.db.migrations.effects import LOSES_DATA, effects_of
 from app.db.migrations.lock import migration_lock, require_lock
 from app.db.migrations.losses import require_consent
 from app.db.migrations.state import nothing_for_this_release
-from app.db.migrations.statements import Statements
+from app.db.migrations.statements import Statements, limit_session
 
 # lock_not_available and deadlock_detected: the table is in use, and will not be later.
 _IN_USE = frozenset({"55P03", "40P01"})
@@ -111,6 +111,7 @@ class Run:
 
     def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
         """What is done once the lock is held and before the first step."""
+        limit_session(connection, self._settings)
         down = _reverted(steps)
         if down and not (self._settings.is_dev or self._scope.accept_data_loss):
             require_consent(connection, down)
@@ -122,11 +123,11 @@ class Run:
             _warn_of_contracts([script for script in up if phase_of(script) is Phase.CONTRACT])
 
     async def _apply(self, step: RevisionStep) -> None:
-        entry, begun_before = await self._connection.run_sync(_begin, step)
+        entry, begun = await self._connection.run_sync(_begin, step)
         pause = _FIRST_PAUSE
         for attempt in range(self._settings.db_migrate_lock_retries + 1):
             try:
-                await self._connection.run_sync(self._run, step, entry, attempt, begun_before)
+                await self._connection.run_sync(self._run, step, entry, attempt, begun)
             except Exception as exc:
                 if sqlstate_of(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
                     await self._fail(step, entry, attempt, exc)
@@ -134,15 +135,20 @@ class Run:
                         raise
                     raise _failure(step, exc, attempt) from exc
                 await self._connection.rollback()
-                log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
-                # Not in step with whatever makes the table busy.
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+                await self._pause(step, pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 return
 
-    def _run(self, connection: Connection, step: RevisionStep, entry: int, attempt: int, begun_before: bool) -> None:
-        work = Statements(self._settings, begun_before=begun_before or attempt > 0)
+    async def _pause(self, step: RevisionStep, pause: float) -> None:
+        # Not in step with whatever makes the table busy.
+        pause *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        await self._connection.run_sync(limit_session, self._settings, pause)
+        log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
+        await asyncio.sleep(pause)
+
+    def _run(self, connection: Connection, step: RevisionStep, entry: int, attempt: int, begun: set[str]) -> None:
+        work = Statements(self._settings, entry, begun)
         script: Script = step.revision
         change = script.module.upgrade if step.is_upgrade else script.module.downgrade
         took = timedelta()
@@ -196,13 +202,13 @@ class Run:
             log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
 
 
-def _begin(connection: Connection, step: RevisionStep) -> tuple[int, bool]:
+def _begin(connection: Connection, step: RevisionStep) -> tuple[int, set[str]]:
     direction = "upgrade" if step.is_upgrade else "downgrade"
     if step.is_upgrade:
         require_finished(connection, context.script, step.revision)
     with connection.begin():
-        begun_before = history.ended_halfway(connection, step.revision.revision, direction)
-        return history.begin(connection, step.revision, direction), begun_before
+        begun = history.begun_indexes(connection, step.revision.revision, direction)
+        return history.begin(connection, step.revision, direction), begun
 
 
 def _reverted(steps: Sequence[MigrationStep]) -> list[Script]:
