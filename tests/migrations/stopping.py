@@ -90,6 +90,11 @@ def sessions(url: str, condition: str = "true") -> list[int]:
     return [int(str(pid)) for (pid,) in rows]
 
 
+def polls_for_the_lock(url: str) -> int:
+    """How many processes stand before the migration lock: those before it only connect for a moment."""
+    return len(sessions(url, "state = 'idle' AND backend_start < clock_timestamp() - interval '0.3 s'"))
+
+
 def lock_holders(url: str) -> list[tuple[object, ...]]:
     """Whoever holds an advisory lock in this database."""
     return query(

@@ -1,6 +1,5 @@
 """A migration that is killed at any point: the next start finishes it by itself, and nothing is lost or left over."""
 
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +7,17 @@ from uuid import uuid4
 
 import pytest
 
-from app.db.migrations import config
+from app.core.config import Settings
+from app.db.migrations.config import scripts
 from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.runner import upgrade
-from tests.conftest import database_named, settings_for
-from tests.migrations.conftest import Release, holding, query
+from tests.conftest import database_named
+from tests.migrations.conftest import applied, holding, query, tables
 from tests.migrations.stopping import (
     CLOSED,
     COMMANDS,
     finish,
     lock_holders,
+    polls_for_the_lock,
     remove_barrier,
     running,
     sessions,
@@ -25,27 +25,35 @@ from tests.migrations.stopping import (
     stop_in_update,
     until,
 )
-from tests.processes import copied_checkout, environment
+from tests.processes import copied_checkout, environment, run
 
-INDEX, COLUMN = "1ndex", "c0lumn"
-EMPTY = "an empty database"
+FIRST, INDEX, COLUMN = "1d9c6f0b7a31", "1ndex", "c0lumn"
 WRITING = "LOCK TABLE tags IN ROW EXCLUSIVE MODE"
 READING = "LOCK TABLE tags IN ACCESS SHARE MODE"
+# An open cursor keeps its snapshot.
+OLD_TRANSACTION = "DECLARE kept CURSOR FOR SELECT FROM tags"
+
+
+def _waits_for_a_lock(url: str, log: str) -> bool:
+    return bool(sessions(url, "wait_event_type = 'Lock'"))
 
 
 @dataclass(frozen=True)
 class Boundary:
     """Where a process stands still: because of a lock that the test holds, and where needed of a barrier made before.
 
-    `story` is what `schema_history` then says of the two revisions, after the next start.
+    `interrupted` is the revision that `schema_history` then says so of. `noticed`: the lock is held until the server
+    has found out by itself that the process is gone; otherwise what the process last asked for is still carried out.
     """
 
     name: str
     hold: str
-    story: tuple[tuple[str, str], ...] = ((INDEX, "done"), (COLUMN, "done"))
+    interrupted: str | None = None
     prepare: Callable[[str], None] = lambda url: None
-    database: str = "at the previous release's head"
+    empty: bool = False
+    is_reached: Callable[[str, str], bool] = _waits_for_a_lock
     lock_timeout: str = "60"
+    noticed: bool = False
 
 
 def _update(table: str, when: str, *, at_commit: bool = False) -> Callable[[str], None]:
@@ -56,38 +64,146 @@ def _ddl(tag: str, of: str) -> Callable[[str], None]:
     return lambda url: stop_in_ddl(url, tag, of=f"public.{of}")
 
 
-IN_THE_INDEX = ((INDEX, "interrupted"), (INDEX, "done"), (COLUMN, "done"))
-IN_THE_COLUMN = ((INDEX, "done"), (COLUMN, "interrupted"), (COLUMN, "done"))
+_INDEX_VERSION = _update("alembic_version", f"NEW.version_num = '{INDEX}'")
+_COLUMN_VERSION = _update("alembic_version", f"NEW.version_num = '{COLUMN}'")
+_COLUMN_DONE = _update("schema_history", f"NEW.revision = '{COLUMN}' AND NEW.outcome = 'done'")
+_COLUMN_COMMIT = _update("alembic_version", f"NEW.version_num = '{COLUMN}'", at_commit=True)
 BOUNDARIES = (
-    Boundary("waiting for the migration lock", f"SELECT pg_advisory_xact_lock({LOCK_KEY})"),
+    Boundary(
+        "waiting for the migration lock",
+        f"SELECT pg_advisory_xact_lock({LOCK_KEY})",
+        is_reached=lambda url, log: polls_for_the_lock(url) == 1,
+    ),
     Boundary("under the lock, before anything", "LOCK TABLE schema_history IN SHARE MODE"),
-    Boundary("under the lock, making schema_history", CLOSED, (), _ddl("CREATE TABLE", "schema_history"), EMPTY),
-    Boundary("in the DDL of the first revision", CLOSED, (), _ddl("CREATE TABLE", "tasks"), EMPTY),
-    Boundary("building the index, waiting for writers", WRITING, IN_THE_INDEX),
-    Boundary("building the index, waiting for an old transaction", "SELECT FROM tags", IN_THE_INDEX),
+    Boundary("making schema_history", CLOSED, None, _ddl("CREATE TABLE", "schema_history"), empty=True),
+    Boundary("in the first revision of all", CLOSED, FIRST, _ddl("CREATE TABLE", "tasks"), empty=True),
+    Boundary("building the index, waiting for writers", WRITING, INDEX),
+    Boundary("building the index, waiting for an old transaction", OLD_TRANSACTION, INDEX, noticed=True),
+    Boundary("after the index, before its version row", CLOSED, INDEX, _INDEX_VERSION),
+    Boundary("waiting for the table", READING, COLUMN),
     Boundary(
-        "after the index, before the version row",
-        CLOSED,
-        IN_THE_INDEX,
-        _update("alembic_version", f"NEW.version_num = '{INDEX}'"),
+        "waiting to try again",
+        READING,
+        COLUMN,
+        is_reached=lambda url, log: "trying again" in log,
+        lock_timeout="0.05",
     ),
-    Boundary("waiting for the table", READING, IN_THE_COLUMN),
-    Boundary("waiting to try again", READING, IN_THE_COLUMN, lock_timeout="0.05"),
-    Boundary("in the DDL", CLOSED, IN_THE_COLUMN, _ddl("ALTER TABLE", "tags")),
-    Boundary(
-        "after the DDL, before the version row",
-        CLOSED,
-        IN_THE_COLUMN,
-        _update("alembic_version", f"NEW.version_num = '{COLUMN}'"),
-    ),
-    Boundary(
-        "after the version row, before COMMIT",
-        CLOSED,
-        IN_THE_COLUMN,
-        _update("schema_history", f"NEW.revision = '{COLUMN}' AND NEW.outcome = 'done'"),
-    ),
+    Boundary("in the DDL", CLOSED, COLUMN, _ddl("ALTER TABLE", "tags")),
+    Boundary("after the DDL, before the version row", CLOSED, COLUMN, _COLUMN_VERSION),
+    Boundary("after the version row, before COMMIT", CLOSED, COLUMN, _COLUMN_DONE),
     # The server has been told, and does it although nobody hears of it.
-    Boundary(
-        "in COMMIT", CLOSED, prepare=_update("alembic_version", f"NEW.version_num = '{COLUMN}'", at_commit=True)
-    ),
+    Boundary("in COMMIT", CLOSED, None, _COLUMN_COMMIT),
 )
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with two revisions after the project's: an index that is built concurrently, then DDL and rows."""
+    checkout = copied_checkout(tmp_path_factory.mktemp("release") / "checkout")
+    write = (checkout / "migrations" / "versions").joinpath
+    write("2027_01_01_index.py").write_text(_revision(INDEX, scripts(Settings()).get_heads()[0], _BUILD))
+    write("2027_01_02_column.py").write_text(_revision(COLUMN, INDEX, _ALTER))
+    return checkout
+
+
+_BUILD = """
+    with op.get_context().autocommit_block():
+        op.create_index("ix_tags_name", "tags", ["name"], postgresql_concurrently=True)
+"""
+_ALTER = """
+    op.execute("ALTER TABLE tags ADD COLUMN weight integer")
+    op.execute("UPDATE tags SET weight = length(name)")
+"""
+
+
+def _revision(revision: str, down_revision: str, upgrade: str) -> str:
+    return (
+        f'"""A test\'s."""\n\nfrom alembic import op\n\nrevision = "{revision}"\ndown_revision = "{down_revision}"\n'
+        f'phase = "expand"\n\n\ndef upgrade():{upgrade}\n\ndef downgrade():\n    pass\n'
+    )
+
+
+@pytest.fixture(scope="module")
+def clean_schema(
+    release: Path,
+    server_url: str,
+    migrated_template: str,
+    administer: Callable[[str], None],
+    dump_schema: Callable[[str], str],
+) -> Iterator[str]:
+    """The schema where nothing was killed."""
+    name = f"clean_{uuid4().hex}"
+    administer(f'CREATE DATABASE "{name}" TEMPLATE "{migrated_template}"')
+    url = database_named(server_url, name)
+    assert run("alembic", "upgrade", "head", env=environment(DATABASE_URL=url), cwd=release).returncode == 0
+    yield dump_schema(url)
+    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest, boundary: Boundary) -> str:
+    """The boundary's database; with rows, where it has tables."""
+    found: str = request.getfixturevalue("empty_database_url" if boundary.empty else "database_url")
+    if not boundary.empty:
+        query(found, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'kept')")
+        query(found, f"INSERT INTO tags (id, organization_id, name, slug) SELECT {_TAGS}")
+    boundary.prepare(found)
+    return found
+
+
+_TAGS = "gen_random_uuid(), id, repeat('x', n), n FROM organizations, generate_series(1, 100) AS n"
+
+
+def story(url: str) -> list[tuple[object, ...]]:
+    if "schema_history" not in tables(url):
+        return []
+    return query(url, "SELECT revision, outcome FROM schema_history ORDER BY id")
+
+
+def expected(boundary: Boundary) -> list[tuple[str, str]]:
+    """The story of the revisions that were pending: each is done once."""
+    project = [script.revision for script in reversed(list(scripts(Settings()).walk_revisions()))]
+    pending = [*(project if boundary.empty else []), INDEX, COLUMN]
+    outcomes = {boundary.interrupted: ("interrupted", "done")}
+    return [(revision, outcome) for revision in pending for outcome in outcomes.get(revision, ("done",))]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each boundary with one of the commands; with --long, with each of them."""
+    if "boundary" not in metafunc.fixturenames:
+        return
+    turns = range(len(COMMANDS) if metafunc.config.getoption("long") else 1)
+    cases = [(boundary, n + turn) for turn in turns for n, boundary in enumerate(BOUNDARIES)]
+    names = [f"{' '.join(COMMANDS[n % len(COMMANDS)][:2])}, {boundary.name}" for boundary, n in cases]
+    metafunc.parametrize(("boundary", "turn"), cases, ids=names)
+
+
+def test_next_start_finishes_what_was_killed(
+    boundary: Boundary,
+    turn: int,
+    url: str,
+    release: Path,
+    clean_schema: str,
+    dump_schema: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    victim, successor = COMMANDS[turn % len(COMMANDS)], COMMANDS[(turn + 1) % len(COMMANDS)]
+    before = story(url)
+    env = environment(DATABASE_URL=url, DB_AUTO_MIGRATE="true")
+    patient = {**env, "DB_MIGRATE_LOCK_TIMEOUT": boundary.lock_timeout}
+    with holding(url, boundary.hold), running(victim, patient, release, tmp_path / "victim") as process:
+        until(lambda: boundary.is_reached(url, (tmp_path / "victim").read_text()), f"it is {boundary.name}")
+        assert process.poll() is None
+        process.kill()
+        process.wait()
+        if boundary.noticed:
+            until(lambda: sessions(url) == [], "the server notices that the process is gone")
+    finish(successor, env, release, tmp_path / "successor")
+    remove_barrier(url)
+    assert dump_schema(url) == clean_schema
+    assert story(url)[len(before) :] == expected(boundary)
+    assert applied(url) == [COLUMN]
+    assert query(url, "SELECT count(*) FROM tags WHERE weight IS DISTINCT FROM length(name)") == [(0,)]
+    assert query(url, "SELECT count(*) FROM tags") == [(0 if boundary.empty else 100,)]
+    assert query(url, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
+    assert lock_holders(url) == []
