@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
 from app.db.engine import create_unpooled_engine
-from app.db.errors import DatabaseUnreachableError, MigrationFailedError, cause_of
+from app.db.errors import DatabaseUnreachableError, MigrationFailedError, cause_of, sqlstate_of
 from app.db.url import DatabaseURL
 
 _FIRST_PAUSE = 0.1
@@ -78,6 +78,8 @@ _BY_WORDS = (
     ("translate host name", _UNRESOLVED),
     ("timeout", _SILENT),
 )
+# The server goes down or comes up, has no connection left, or has ended a session that was silent.
+_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25P03"})
 _UNKNOWN = ConnectFailure("the connection could not be made", retry=True)
 
 
@@ -136,11 +138,19 @@ async def connected(url: DatabaseURL) -> AsyncIterator[None]:
 
 def is_refusal(exc: BaseException) -> bool:
     """Whether the server answered, and no to this statement rather than to the whole session."""
-    if not isinstance(exc, DBAPIError) or exc.statement is None:
+    if not isinstance(exc, DBAPIError) or exc.statement is None or is_lost(exc):
         return False
     state: str = getattr(exc.orig, "sqlstate", None) or ""
     # Classes: connection exception, insufficient resources, operator intervention (appendix A).
     return state != "" and state[:2] not in {"08", "53", "57"}
+
+
+def is_lost(exc: BaseException) -> bool:
+    """Whether it is the connection that went, and not a statement: the same may well succeed on another one."""
+    if isinstance(exc, OSError) or getattr(exc, "connection_invalidated", False):
+        return True
+    sqlstate = sqlstate_of(exc) or ""
+    return sqlstate.startswith("08") or sqlstate in _LOST
 
 
 def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:

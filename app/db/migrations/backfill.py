@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
-from app.db.connecting import connected, wait_for_database
+from app.db.connecting import connected, is_lost, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import backfill_state as state
@@ -39,8 +39,6 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 15.0
 # lock_not_available, deadlock_detected, serialization_failure, query_canceled (by statement_timeout).
 _IN_USE = frozenset({"55P03", "40P01", "40001", "57014"})
-# The server goes down or comes up, or has no connection left; the connection is lost (class 08).
-_LOST = frozenset({"57P01", "57P02", "57P03", "53300"})
 _REMEDIES = {
     "55P03": "its rows are in use all the time: `litestar database doctor` shows by whom",
     "57014": "even a batch of one row took longer than DB_MIGRATE_STATEMENT_TIMEOUT",
@@ -135,7 +133,7 @@ class Run:
         try:
             await self._pass_until_done()
         except (DBAPIError, OSError) as exc:
-            if _is_lost(exc):
+            if is_lost(exc):
                 self._tell(Outcome.FAILED, cause_of(exc))
                 raise
             await self._fail(cause_of(exc))
@@ -205,7 +203,7 @@ class Run:
                 return await self._connection.run_sync(work, attempt)
             except (DBAPIError, OSError) as exc:
                 await self._connection.rollback()
-                may_pass = sqlstate_of(exc) in _IN_USE or _is_lost(exc)
+                may_pass = sqlstate_of(exc) in _IN_USE or is_lost(exc)
                 if attempt == self._settings.db_migrate_lock_retries or not may_pass:
                     raise
                 log.warning("a batch is tried again", backfill=self._backfill.name, reason=cause_of(exc))
@@ -250,11 +248,3 @@ class Run:
     def _progress(self, outcome: Outcome, error: str | None = None) -> Progress:
         seconds = time.monotonic() - self._started
         return Progress.between(self._first, self._last, outcome, seconds=seconds, retries=self._retries, error=error)
-
-
-def _is_lost(exc: BaseException) -> bool:
-    """Whether it is the connection that went, and not a statement."""
-    if isinstance(exc, OSError) or getattr(exc, "connection_invalidated", False):
-        return True
-    sqlstate = sqlstate_of(exc) or ""
-    return sqlstate.startswith("08") or sqlstate in _LOST

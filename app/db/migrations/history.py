@@ -51,7 +51,7 @@ _FINISH = text(
     f"""
     UPDATE {HISTORY_TABLE}
     SET outcome = :outcome, retries = :retries, error = :error, duration = clock_timestamp() - started_at
-    WHERE id = :id
+    WHERE id = :id AND outcome = 'running'
     RETURNING duration
     """  # noqa: S608 - a constant
 )
@@ -162,7 +162,10 @@ def begin(connection: Connection, script: Script, direction: str) -> int:
 def finish(
     connection: Connection, entry: int, outcome: Outcome, *, retries: int = 0, error: str | None = None
 ) -> timedelta:
-    """Notes how a step ended: DONE belongs in the step's own transaction, so that both are there or neither is."""
+    """Notes how a step ended: DONE belongs in the step's own transaction, so that both are there or neither is.
+
+    Raises NoResultFound where another process has taken over meanwhile, and has called this one interrupted.
+    """
     values = {"id": entry, "outcome": outcome, "retries": retries, "error": error}
     duration: timedelta = connection.execute(_FINISH, values).scalar_one()
     return duration

@@ -127,7 +127,10 @@ class Statements:
     def _note(self, connection: Connection, index: str) -> None:
         # Committed at once: nothing of this runs in a transaction.
         if index not in self._begun:
+            rows = self.rows
             note_index(connection, self._entry, index)
+            # Of the engine's table, not of the revision's.
+            self.rows = rows
             self._begun.add(index)
 
 

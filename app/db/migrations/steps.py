@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Phase, Settings
+from app.db.connecting import is_lost
 from app.db.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import backfill_state, history
 from app.db.migrations.backfill_status import require_finished
@@ -131,7 +132,7 @@ class Run:
             except Exception as exc:
                 if sqlstate_of(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
                     await self._fail(step, entry, attempt, exc)
-                    if isinstance(exc, DatabaseError):
+                    if isinstance(exc, DatabaseError) or is_lost(exc):
                         raise
                     raise _failure(step, exc, attempt) from exc
                 await self._connection.rollback()
@@ -198,7 +199,7 @@ class Run:
         try:
             await self._connection.run_sync(record)
         except (SQLAlchemyError, OSError):
-            # The connection is gone: the row stays as running, and the next run calls it interrupted.
+            # The connection is gone: the row stays as running, and the next run calls it interrupted; or it has.
             log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
 
 
