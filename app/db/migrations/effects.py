@@ -1,52 +1,21 @@
 """What a revision does to tables and columns, read from the SQL that it prints offline: nothing is run."""
 
 import io
-import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from itertools import pairwise
+from typing import Literal
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
-if TYPE_CHECKING:
-    from sqlglot import Expr
+from app.db.migrations.alterations import alterations
+from app.db.migrations.kinds import LOSES_DATA, Effect, Kind
+from app.db.migrations.parsing import Cursor, Statement, UnreadableSqlError, Word, statements_of
+
+__all__ = ["LOSES_DATA", "Effect", "Kind", "effects_of", "offline_sql", "read_sql", "read_statement"]
 
 Direction = Literal["upgrade", "downgrade"]
-
-
-class Kind(StrEnum):
-    CREATE_TABLE = "create table"
-    DROP_TABLE = "drop table"
-    RENAME_TABLE = "rename table"
-    DROP_COLUMN = "drop column"
-    RENAME_COLUMN = "rename column"
-    CHANGE_TYPE = "change type"
-    SET_NOT_NULL = "set not null"
-    DROP_OTHER = "drop"
-    TRUNCATE = "truncate"
-    DELETE = "delete rows"
-    OPAQUE = "a block of code"
-
-
-# After these, what the table or column held is gone.
-LOSES_DATA = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.DELETE})
-
-
-@dataclass(frozen=True)
-class Effect:
-    """`table` is the name as PostgreSQL stores it (of DROP_OTHER the object's); `renamed_to` is of the RENAME kinds."""
-
-    kind: Kind
-    table: str
-    column: str | None = None
-    renamed_to: str | None = None
-
-    def __str__(self) -> str:
-        name = f"{self.table}.{self.column}" if self.column else self.table
-        return f"{self.kind} {name}" + (f" to {self.renamed_to}" if self.renamed_to else "")
 
 
 def offline_sql(script: Script, direction: Direction = "upgrade") -> str | None:
@@ -75,106 +44,148 @@ def effects_of(revisions: Iterable[Script], direction: Direction = "upgrade") ->
 
 
 def read_sql(sql: str) -> Iterator[Effect]:
-    """The effects of the statements in `sql`, in order; OPAQUE for one that cannot be read."""
-    # Imported here because it takes as long as all of Alembic, and a server at head has no use for it.
-    import sqlglot  # noqa: PLC0415
-    from sqlglot.errors import SqlglotError  # noqa: PLC0415
-
-    # It warns of each statement that it takes as a whole, with the statement's text.
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)
-    for statement in split_sql(sql):
-        try:
-            yield from _effects(sqlglot.parse_one(statement, dialect="postgres"))
-        except SqlglotError:
-            yield Effect(Kind.OPAQUE, " ".join(statement.split()[:2]))
+    """The effects of the statements in `sql`, in order; OPAQUE for what cannot be read."""
+    try:
+        for statement in statements_of(sql):
+            yield from read_statement(statement)
+    except UnreadableSqlError:
+        yield Effect(Kind.OPAQUE, "SQL")
 
 
-def split_sql(sql: str) -> Iterator[str]:
-    """The statements of `sql`, without the semicolons between them; comments, strings and $$ are understood."""
-    from sqlglot import Dialect, TokenType  # noqa: PLC0415
-
-    start: int | None = None
-    end = 0
-    for token in Dialect.get_or_raise("postgres").tokenize(sql):
-        if token.token_type is TokenType.SEMICOLON:
-            if start is not None:
-                yield sql[start:end]
-            start = None
-        else:
-            start, end = (token.start if start is None else start), token.end + 1
-    if start is not None:
-        yield sql[start:end]
+def read_statement(statement: Statement) -> Iterator[Effect]:
+    cursor = Cursor(statement.words)
+    read = _BY_HEAD.get(statement.head)
+    if read is not None:
+        yield from read(cursor)
+    elif statement.head not in _HARMLESS:
+        yield Effect(Kind.OPAQUE, statement.head)
 
 
-def _effects(statement: "Expr") -> Iterator[Effect]:
-    from sqlglot import exp  # noqa: PLC0415
-
-    match statement:
-        case exp.Create(kind="TABLE"):
-            yield Effect(Kind.CREATE_TABLE, _table(statement))
-        case exp.Drop():
-            yield from _drops(statement)
-        case exp.Alter(kind="TABLE"):
-            for action in statement.args["actions"]:
-                yield from _altered(_table(statement), action)
-        case exp.TruncateTable():
-            yield from (Effect(Kind.TRUNCATE, name) for name in _names(statement.expressions))
-        case exp.Delete():
-            yield Effect(Kind.DELETE, _table(statement))
-        case exp.Command():
-            yield from _as_a_whole(statement)
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
 
 
-def _drops(statement: "Expr") -> Iterator[Effect]:
-    kind = str(statement.args["kind"])
-    # An index or a constraint is not what the previous release's statements name.
-    if kind == "INDEX":
+# Do nothing to a table, a column or its rows that whoever uses them would notice, or only add rows.
+_HARMLESS = _words(
+    "ABORT ANALYZE BEGIN CHECKPOINT CLUSTER COMMENT COMMIT COPY DISCARD END EXPLAIN GRANT LISTEN LOCK NOTIFY REASSIGN"
+    " REFRESH REINDEX RELEASE RESET REVOKE ROLLBACK SAVEPOINT SECURITY SET SHOW START TABLE UNLISTEN VACUUM"
+    " VALUES"
+)
+_PERSISTENCE = frozenset({"GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED"})
+# The words that a kind of object is named by, beside TABLE and INDEX.
+_OBJECT = _words(
+    "ACCESS AGGREGATE CAST CLASS COLLATION CONFIGURATION CONSTRAINT CONVERSION DATA DATABASE DEFAULT DICTIONARY DOMAIN"
+    " EVENT EXTENSION FAMILY FOREIGN FUNCTION GROUP LANGUAGE LARGE MAPPING MATERIALIZED METHOD OBJECT OPERATOR OWNED"
+    " PARSER POLICY PROCEDURAL PROCEDURE PUBLICATION RECURSIVE ROLE ROUTINE RULE SCHEMA SEARCH SEQUENCE SERVER"
+    " STATISTICS SUBSCRIPTION TABLESPACE TEMP TEMPORARY TEMPLATE TEXT TRANSFORM TRIGGER TRUSTED TYPE USER VIEW"
+    " WRAPPER"
+)
+# After FOR UPDATE, DO UPDATE, FOR NO KEY UPDATE, ON UPDATE, THEN UPDATE no table follows.
+_NO_UPDATE_AFTER = frozenset({"FOR", "DO", "KEY", "ON", "THEN"})
+
+
+def _create(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip("CREATE")
+    replaces = cursor.skip("OR", "REPLACE")
+    if cursor.comes("UNIQUE") or cursor.comes("INDEX"):
+        yield from _create_index(cursor)
         return
-    for name in _names(statement.args.get("tables") or [statement.this]):
-        yield Effect(Kind.DROP_TABLE if kind == "TABLE" else Kind.DROP_OTHER, name)
+    cursor.skip_any(_PERSISTENCE)
+    if cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE"):
+        cursor.skip_if_exists()
+        yield Effect(Kind.CREATE_TABLE, cursor.name())
+    elif not replaces:
+        cursor.skip_any(_OBJECT)
+        cursor.skip_if_exists()
+        yield Effect(Kind.CREATE_OTHER, cursor.name())
 
 
-def _altered(table: str, action: "Expr") -> Iterator[Effect]:
-    from sqlglot import exp  # noqa: PLC0415
-
-    match action:
-        case exp.AlterRename():
-            yield Effect(Kind.RENAME_TABLE, table, renamed_to=action.this.name)
-        case exp.RenameColumn():
-            yield Effect(Kind.RENAME_COLUMN, table, action.this.name, action.args["to"].name)
-        case exp.Drop() if action.args.get("kind") == "COLUMN":
-            for name in _names(action.args.get("tables") or [action.this]):
-                yield Effect(Kind.DROP_COLUMN, table, name)
-        case exp.AlterColumn() if action.args.get("dtype"):
-            yield Effect(Kind.CHANGE_TYPE, table, action.name)
-        case exp.AlterColumn() if action.args.get("allow_null") is False:
-            yield Effect(Kind.SET_NOT_NULL, table, action.name)
+def _create_index(cursor: Cursor) -> Iterator[Effect]:
+    unique = cursor.skip("UNIQUE")
+    cursor.skip("INDEX")
+    cursor.skip("CONCURRENTLY")
+    cursor.skip_if_exists()
+    name = "" if cursor.comes("ON") else cursor.name()
+    cursor.skip("ON")
+    cursor.skip("ONLY")
+    table = cursor.name()
+    if unique:
+        yield Effect(Kind.ADD_UNIQUE_INDEX, table, name=name, columns=cursor.group().column_names())
 
 
-def _as_a_whole(statement: "Expr") -> Iterator[Effect]:
-    """Statements that the parser does not take apart."""
-    head, _, rest = f"{statement.this} {statement.expression}".strip().partition(" ")
-    if head.upper() == "DO":
-        yield Effect(Kind.OPAQUE, "DO")
-    elif head.upper() == "ALTER" and " SET SCHEMA " in f" {rest.upper()} ":
-        yield Effect(Kind.RENAME_TABLE, rest.split()[1].strip('"'), renamed_to=rest.split()[-1])
+def _drop(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip("DROP")
+    # What the previous release's statements do not name.
+    if cursor.comes("INDEX") or cursor.comes("STATISTICS"):
+        return
+    kind = Kind.DROP_TABLE if cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE") else Kind.DROP_OTHER
+    if kind is Kind.DROP_OTHER:
+        cursor.skip_any(_OBJECT)
+    cursor.skip_if_exists()
+    yield from (Effect(kind, name) for name in cursor.names())
 
 
-def _table(statement: "Expr") -> str:
-    from sqlglot import exp  # noqa: PLC0415
+def _alter(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip("ALTER")
+    if cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE"):
+        yield from alterations(cursor)
+    elif not cursor.comes("INDEX") and not cursor.comes("STATISTICS"):
+        yield from _rename_other(cursor)
 
-    table = statement.find(exp.Table)
-    return _names([table])[0] if table else ""
+
+def _rename_other(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip_any(_OBJECT)
+    cursor.skip_if_exists()
+    name = cursor.name()
+    if cursor.comes("("):
+        cursor.group()
+    if cursor.comes("RENAME") or cursor.comes("SET", "SCHEMA"):
+        yield Effect(Kind.RENAME_OTHER, name, renamed_to=cursor.left[-1].name)
 
 
-def _names(items: Iterable["Expr"]) -> list[str]:
-    from sqlglot import exp  # noqa: PLC0415
+def _truncate(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip("TRUNCATE")
+    cursor.skip("TABLE")
+    for part in cursor.parts():
+        part.skip("ONLY")
+        yield Effect(Kind.TRUNCATE, part.name())
 
-    names = []
-    for item in items:
-        identifier = item.find(exp.Identifier) if not isinstance(item, exp.Table) else item.this
-        quoted = bool(identifier and identifier.args.get("quoted"))
-        # PostgreSQL folds what is not quoted.
-        name = item.name or item.text("db")
-        names.append(name if quoted else name.lower())
-    return names
+
+def _rows(cursor: Cursor) -> Iterator[Effect]:
+    """What happens to rows that exist, also in a WITH; and the table that a SELECT INTO makes."""
+    before = ""
+    while cursor:
+        if cursor.skip("DELETE", "FROM"):
+            yield Effect(Kind.DELETE, _target(cursor))
+        elif cursor.skip("MERGE", "INTO"):
+            yield Effect(Kind.UPDATE, table := _target(cursor))
+            if "DELETE" in _after_then(cursor.left):
+                yield Effect(Kind.DELETE, table)
+        elif cursor.comes("UPDATE") and before not in _NO_UPDATE_AFTER:
+            cursor.skip("UPDATE")
+            yield Effect(Kind.UPDATE, _target(cursor))
+        elif cursor.comes("INTO") and before != "INSERT":
+            cursor.skip("INTO")
+            cursor.skip_any(_PERSISTENCE | {"TABLE"})
+            yield Effect(Kind.CREATE_TABLE, cursor.name())
+        else:
+            before = cursor.pop().keyword
+
+
+def _target(cursor: Cursor) -> str:
+    cursor.skip("ONLY")
+    return cursor.name()
+
+
+def _after_then(words: Iterable[Word]) -> set[str]:
+    keywords = [word.keyword for word in words]
+    return {keyword for before, keyword in pairwise(keywords) if before == "THEN"}
+
+
+_BY_HEAD = {
+    "CREATE": _create,
+    "DROP": _drop,
+    "ALTER": _alter,
+    "TRUNCATE": _truncate,
+    **dict.fromkeys(("DELETE", "INSERT", "MERGE", "SELECT", "UPDATE", "WITH"), _rows),
+}

@@ -1,0 +1,61 @@
+"""The kinds of things that a revision does to tables and columns."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """A new column that is NOT NULL is ADD_COLUMN and SET_NOT_NULL, one with a default ADD_COLUMN and SET_DEFAULT.
+
+    A constraint that holds for the rows that exist, too, is ADD_… and VALIDATE; NOT_NULL_CHECK is the constraint
+    `CHECK (column IS NOT NULL)`.
+    """
+
+    CREATE_TABLE = "create table"
+    DROP_TABLE = "drop table"
+    RENAME_TABLE = "rename table"
+    ADD_COLUMN = "add column"
+    DROP_COLUMN = "drop column"
+    RENAME_COLUMN = "rename column"
+    CHANGE_TYPE = "change type"
+    SET_NOT_NULL = "set not null"
+    DROP_NOT_NULL = "drop not null"
+    SET_DEFAULT = "set default"
+    DROP_DEFAULT = "drop default"
+    ADD_CONSTRAINT = "add constraint"
+    ADD_NOT_NULL_CHECK = "add not null check"
+    VALIDATE = "validate constraint"
+    DROP_CONSTRAINT = "drop constraint"
+    ADD_UNIQUE_INDEX = "create unique index"
+    CREATE_OTHER = "create"
+    DROP_OTHER = "drop"
+    RENAME_OTHER = "rename"
+    TRUNCATE = "truncate"
+    DELETE = "delete rows"
+    UPDATE = "update rows"
+    OPAQUE = "a block of code"
+
+
+# After these, what the table or column held is gone.
+LOSES_DATA = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.DELETE})
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Names are as PostgreSQL stores them, without a schema; `table` of the kinds …_OTHER is that object's.
+
+    `name` is of a constraint (empty: PostgreSQL chooses one) or an index, and `columns` are what it is about, none
+    where that is not only columns; `renamed_to` is of the kinds RENAME_….
+    """
+
+    kind: Kind
+    table: str
+    column: str | None = None
+    renamed_to: str | None = None
+    name: str | None = None
+    columns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = f"{self.table}.{self.column}" if self.column else self.table
+        named = f"{self.name} on {what}" if self.name else what
+        return f"{self.kind} {named}" + (f" to {self.renamed_to}" if self.renamed_to else "")

@@ -1,0 +1,215 @@
+"""What statements do to tables and columns, as read from their text."""
+
+import pytest
+
+from app.db.migrations.effects import Effect, Kind, read_sql
+from app.db.migrations.parsing import UnreadableSqlError, statements_of
+
+K = Kind
+
+
+def table(kind: Kind, name: str = "t", renamed_to: str | None = None) -> Effect:
+    return Effect(kind, name, renamed_to=renamed_to)
+
+
+def column(kind: Kind, name: str = "a", renamed_to: str | None = None) -> Effect:
+    return Effect(kind, "t", name, renamed_to)
+
+
+def named(kind: Kind, name: str, *columns: str, column: str | None = None) -> Effect:
+    return Effect(kind, "t", column, name=name, columns=columns)
+
+
+TABLES = {
+    "CREATE TABLE t (a int NOT NULL)": [table(K.CREATE_TABLE)],
+    "CREATE UNLOGGED TABLE IF NOT EXISTS s.t (a int)": [table(K.CREATE_TABLE)],
+    "CREATE TEMP TABLE t (a int) ON COMMIT DROP": [table(K.CREATE_TABLE)],
+    'create table "S"."T" (a int)': [table(K.CREATE_TABLE, "T")],
+    "CREATE TABLE T AS SELECT 1 AS a": [table(K.CREATE_TABLE)],
+    "CREATE TABLE t PARTITION OF u FOR VALUES FROM (1) TO (2)": [table(K.CREATE_TABLE)],
+    "SELECT 1 AS a INTO UNLOGGED t FROM u": [table(K.CREATE_TABLE)],
+    "DROP TABLE t": [table(K.DROP_TABLE)],
+    'DROP TABLE IF EXISTS t, s.U, "V w" CASCADE': [table(K.DROP_TABLE, n) for n in ("t", "u", "V w")],
+    "DROP FOREIGN TABLE t": [table(K.DROP_TABLE)],
+    "TRUNCATE t, ONLY s.u RESTART IDENTITY CASCADE": [table(K.TRUNCATE), table(K.TRUNCATE, "u")],
+    "TRUNCATE TABLE t": [table(K.TRUNCATE)],
+    "ALTER TABLE t RENAME TO u": [table(K.RENAME_TABLE, renamed_to="u")],
+    'ALTER TABLE IF EXISTS ONLY "S"."T" RENAME TO "U"': [table(K.RENAME_TABLE, "T", "U")],
+    "ALTER TABLE s.t SET SCHEMA x": [table(K.RENAME_TABLE, renamed_to="x.t")],
+}
+COLUMNS = {
+    "ALTER TABLE t ADD COLUMN a int": [column(K.ADD_COLUMN)],
+    "ALTER TABLE t ADD a numeric(10, 2)": [column(K.ADD_COLUMN)],
+    "ALTER TABLE t ADD COLUMN IF NOT EXISTS a int DEFAULT 3": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD a int NOT NULL": [column(K.ADD_COLUMN), column(K.SET_NOT_NULL)],
+    "ALTER TABLE t ADD a int DEFAULT 1 NOT NULL": [
+        column(K.ADD_COLUMN),
+        column(K.SET_DEFAULT),
+        column(K.SET_NOT_NULL),
+    ],
+    "ALTER TABLE t ADD a uuid PRIMARY KEY": [column(K.ADD_COLUMN), column(K.SET_NOT_NULL)],
+    "ALTER TABLE t ADD a bigserial": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD a int GENERATED ALWAYS AS IDENTITY": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD a int CHECK (a IS NOT NULL)": [column(K.ADD_COLUMN)],
+    "ALTER TABLE t ADD a uuid REFERENCES u (id) ON DELETE SET NULL": [column(K.ADD_COLUMN)],
+    "ALTER TABLE t DROP COLUMN a": [column(K.DROP_COLUMN)],
+    'ALTER TABLE t DROP A, DROP COLUMN IF EXISTS "B" CASCADE': [column(K.DROP_COLUMN), column(K.DROP_COLUMN, "B")],
+    'ALTER TABLE "t" DROP COLUMN "a.b ""c"""': [column(K.DROP_COLUMN, 'a.b "c"')],
+    "ALTER TABLE t RENAME a TO b": [column(K.RENAME_COLUMN, renamed_to="b")],
+    'ALTER TABLE t RENAME COLUMN A TO "B"': [column(K.RENAME_COLUMN, renamed_to="B")],
+    "ALTER TABLE t ALTER a TYPE bigint USING a::bigint": [column(K.CHANGE_TYPE)],
+    "ALTER TABLE t ALTER COLUMN a SET DATA TYPE bigint": [column(K.CHANGE_TYPE)],
+    "ALTER TABLE t ALTER COLUMN a SET NOT NULL": [column(K.SET_NOT_NULL)],
+    "ALTER TABLE t ALTER a DROP NOT NULL": [column(K.DROP_NOT_NULL)],
+    "ALTER TABLE t ALTER a SET DEFAULT f(1, 2)": [column(K.SET_DEFAULT)],
+    "ALTER TABLE t ALTER a ADD GENERATED ALWAYS AS IDENTITY": [column(K.SET_DEFAULT)],
+    "ALTER TABLE t ALTER a DROP DEFAULT": [column(K.DROP_DEFAULT)],
+    "ALTER TABLE t ALTER a DROP IDENTITY IF EXISTS": [column(K.DROP_DEFAULT)],
+    "ALTER TABLE t ALTER a DROP EXPRESSION": [column(K.DROP_DEFAULT)],
+    "ALTER TABLE t ALTER a SET NOT NULL, DROP b, ADD c int, ALTER d TYPE text, VALIDATE CONSTRAINT e": [
+        column(K.SET_NOT_NULL),
+        column(K.DROP_COLUMN, "b"),
+        column(K.ADD_COLUMN, "c"),
+        column(K.CHANGE_TYPE, "d"),
+        named(K.VALIDATE, "e"),
+    ],
+}
+CONSTRAINTS = {
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "c", column="a")],
+    "ALTER TABLE t ADD CONSTRAINT c CHECK ((a IS NOT NULL))": [
+        named(K.ADD_NOT_NULL_CHECK, "c", column="a"),
+        named(K.VALIDATE, "c"),
+    ],
+    'ALTER TABLE t ADD CONSTRAINT c NOT NULL "A" NOT VALID': [named(K.ADD_NOT_NULL_CHECK, "c", column="A")],
+    "ALTER TABLE t ADD CHECK (a IS NOT NULL AND b IS NOT NULL) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
+    "ALTER TABLE t ADD CHECK (a IN (1, 2))": [named(K.ADD_CONSTRAINT, ""), named(K.VALIDATE, "")],
+    "ALTER TABLE t ADD CONSTRAINT c UNIQUE (a, B)": [named(K.ADD_CONSTRAINT, "c", "a", "b"), named(K.VALIDATE, "c")],
+    "ALTER TABLE t ADD CONSTRAINT c UNIQUE NULLS NOT DISTINCT (a)": [
+        named(K.ADD_CONSTRAINT, "c", "a"),
+        named(K.VALIDATE, "c"),
+    ],
+    "ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX i": [],
+    "ALTER TABLE t ADD PRIMARY KEY (a)": [named(K.ADD_CONSTRAINT, "", "a"), named(K.VALIDATE, "")],
+    "ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY(a, b) REFERENCES u (x, y) ON DELETE SET NULL NOT VALID": [
+        named(K.ADD_CONSTRAINT, "c", "a", "b")
+    ],
+    "ALTER TABLE t ADD CONSTRAINT c EXCLUDE USING gist (a WITH &&)": [
+        named(K.ADD_CONSTRAINT, "c"),
+        named(K.VALIDATE, "c"),
+    ],
+    "ALTER TABLE t VALIDATE CONSTRAINT c": [named(K.VALIDATE, "c")],
+    "ALTER TABLE t DROP CONSTRAINT IF EXISTS c CASCADE": [named(K.DROP_CONSTRAINT, "c")],
+    "ALTER TABLE t RENAME CONSTRAINT c TO d": [],
+    "ALTER TABLE t ALTER CONSTRAINT c DEFERRABLE": [],
+    "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY s.t USING btree (a, b DESC) WHERE c": [
+        named(K.ADD_UNIQUE_INDEX, "i", "a", "b")
+    ],
+    "CREATE UNIQUE INDEX ON t (lower(a))": [named(K.ADD_UNIQUE_INDEX, "")],
+    "CREATE INDEX CONCURRENTLY i ON t (a)": [],
+    "DROP INDEX i, j": [],
+}
+OTHERS = {
+    "CREATE VIEW v AS SELECT 1": [table(K.CREATE_OTHER, "v")],
+    "CREATE OR REPLACE VIEW v AS SELECT 1": [],
+    "CREATE TYPE s.e AS ENUM ('a', 'b')": [table(K.CREATE_OTHER, "e")],
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ DROP TABLE t; $$": [table(K.CREATE_OTHER, "f")],
+    "DROP MATERIALIZED VIEW IF EXISTS v": [table(K.DROP_OTHER, "v")],
+    "DROP FUNCTION f(int, text), g": [table(K.DROP_OTHER, "f"), table(K.DROP_OTHER, "g")],
+    "DROP TRIGGER r ON t": [table(K.DROP_OTHER, "r")],
+    "DROP EXTENSION IF EXISTS x": [table(K.DROP_OTHER, "x")],
+    "ALTER TYPE e RENAME VALUE 'x' TO 'y'": [table(K.RENAME_OTHER, "e", "y")],
+    "ALTER SEQUENCE q RENAME TO r": [table(K.RENAME_OTHER, "q", "r")],
+    "ALTER MATERIALIZED VIEW s.v SET SCHEMA x": [table(K.RENAME_OTHER, "v", "x")],
+    "ALTER FUNCTION f(int) RENAME TO g": [table(K.RENAME_OTHER, "f", "g")],
+    "ALTER TYPE e ADD VALUE 'x'": [],
+    "ALTER INDEX i RENAME TO j": [],
+}
+ROWS = {
+    "DELETE FROM ONLY s.t USING u WHERE t.a = u.a": [table(K.DELETE)],
+    "UPDATE t SET a = 1": [table(K.UPDATE)],
+    "WITH x AS (SELECT 1) UPDATE ONLY t SET a = 1": [table(K.UPDATE)],
+    "WITH x AS (DELETE FROM t RETURNING *) INSERT INTO u SELECT * FROM x": [table(K.DELETE)],
+    "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET b = 1": [table(K.UPDATE)],
+    "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE": [table(K.UPDATE), table(K.DELETE)],
+    "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1": [],
+    "INSERT INTO t SELECT * FROM u FOR UPDATE": [],
+    "SELECT * FROM t FOR NO KEY UPDATE": [],
+}
+OPAQUE = {
+    "DO $$ BEGIN DROP TABLE t; END $$": [table(K.OPAQUE, "DO")],
+    "DO LANGUAGE plpgsql 'BEGIN END'": [table(K.OPAQUE, "DO")],
+    "CALL f()": [table(K.OPAQUE, "CALL")],
+    "EXECUTE p": [table(K.OPAQUE, "EXECUTE")],
+    "nonsense": [table(K.OPAQUE, "NONSENSE")],
+    "SELECT 'no end": [table(K.OPAQUE, "SQL")],
+}
+NONE = [
+    "",
+    ";;",
+    "-- DROP TABLE t",
+    "/* DROP TABLE t; /* nested; */ DROP TABLE u; */",
+    "SELECT 'DROP TABLE t; -- ' AS \"DROP TABLE u\"",
+    "SELECT E'it\\'s; DROP TABLE t', U&'a;b', $x$; DROP TABLE t; $y$ $x$",
+    "COMMENT ON TABLE t IS 'DROP TABLE t; ALTER TABLE t DROP a'",
+    "SET lock_timeout = '1s'; COMMIT; BEGIN",
+    "LOCK TABLE t IN EXCLUSIVE MODE",
+    "ALTER TABLE t ENABLE ROW LEVEL SECURITY, SET (fillfactor = 70), OWNER TO x",
+    "ALTER TABLE t ALTER COLUMN a SET STATISTICS 100",
+]
+
+
+@pytest.mark.parametrize(
+    ("statement", "effects"),
+    [
+        *TABLES.items(),
+        *COLUMNS.items(),
+        *CONSTRAINTS.items(),
+        *OTHERS.items(),
+        *ROWS.items(),
+        *OPAQUE.items(),
+        *((sql, []) for sql in NONE),
+    ],
+)
+def test_statement_has_these_effects(statement: str, effects: list[Effect]) -> None:
+    assert list(read_sql(statement)) == effects
+    assert list(read_sql(f"-- A comment; before\n{statement}")) == effects
+
+
+def test_statements_come_apart_at_their_semicolons_alone() -> None:
+    sql = """
+    -- The first; is this:
+    ALTER TABLE t
+      DROP a;
+    DO $$ BEGIN x; END $$; CREATE FUNCTION f() RETURNS int
+      BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT ';'; END;
+
+    SELECT 2 -- the last"""
+    statements = list(statements_of(sql))
+    assert [(s.line, s.head) for s in statements] == [(3, "ALTER"), (5, "DO"), (5, "CREATE"), (8, "SELECT")]
+    assert statements[0].text == "ALTER TABLE t\n      DROP a"
+    assert statements[2].text.endswith("SELECT ';'; END")
+    assert statements[3].text == "SELECT 2"
+
+
+def test_keyword_in_a_string_or_a_name_is_none() -> None:
+    (statement,) = statements_of("SELECT 'CONCURRENTLY', \"CONCURRENTLY\", $$CONCURRENTLY$$ -- CONCURRENTLY")
+    assert not statement.has("CONCURRENTLY")
+    (statement,) = statements_of("REINDEX INDEX concurrently i")
+    assert statement.has("CONCURRENTLY")
+
+
+def test_quote_that_does_not_end_is_said() -> None:
+    with pytest.raises(UnreadableSqlError):
+        list(statements_of('DROP TABLE "t'))
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"),
+    [
+        (table(K.DROP_TABLE), "drop table t"),
+        (column(K.RENAME_COLUMN, renamed_to="b"), "rename column t.a to b"),
+        (named(K.DROP_CONSTRAINT, "c"), "drop constraint c on t"),
+    ],
+)
+def test_effect_is_told_in_words(effect: Effect, words: str) -> None:
+    assert str(effect) == words
