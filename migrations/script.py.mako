@@ -2,7 +2,11 @@
     import re
 
     # Autogenerate's words for a step that takes something away, or that asks more of a row than before.
-    CONTRACT = re.compile(r"op\.(drop_table|drop_column|rename_table)\(|^ +(type_|nullable=False)|add_column\(.*nullable=False\)", re.M)
+    CONTRACT = re.compile(
+        r"op\.(drop_table|drop_column|drop_constraint|rename_table)\(|^ +(type_|nullable)="
+        r"|add_column\((?!.*server_default=).*nullable=False\)",
+        re.M,
+    )
 %>\
 """${message}
 
@@ -23,6 +27,7 @@ depends_on = ${repr(depends_on)}
 #   "expand"    it still works afterwards: what it reads is there, and what it writes is accepted.
 #   "contract"  it does not: something that it uses is dropped, renamed or narrowed. Never in the release that stops
 #               using it, but in a later one.
+# `litestar database lint` looks whether it is true.
 % if not upgrades:
 # Which of the two is it? The revision is not applied before it says so.
 phase = None

@@ -3,6 +3,8 @@
 Revision: e92f4a6d1b80
 Revises: c61b9e83f5d2
 Created: 2026-11-23 02:50:00+00:00
+
+Expand, since the check has kept NULL out for two revisions.
 """
 
 from alembic import op

@@ -149,6 +149,12 @@ def last_done(entries: Sequence[Entry]) -> dict[str, Entry]:
     return {entry.revision: entry for entry in entries if entry.outcome is Outcome.DONE}
 
 
+def was_edited(script: Script, entry: Entry | None) -> bool:
+    """Whether the file is another than the one that was run; `entry` is the revision's last completed step."""
+    # A stamp says that the revision's work is there, not that this file has done it.
+    return entry is not None and entry.direction == "upgrade" and entry.checksum != checksum_of(script)
+
+
 def interrupted_runs(connection: Connection) -> None:
     """Marks what a killed process left as running; to be called under the lock, which that process held."""
     connection.execute(_INTERRUPT)

@@ -9,9 +9,9 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.core.config import Phase, Settings
-from app.db.migrations.config import checksum_of, phase_of, scripts
+from app.db.migrations.config import phase_of, scripts
 from app.db.migrations.drift.reading import DriftUnknownError, differences
-from app.db.migrations.history import Entry, last_done, read_history
+from app.db.migrations.history import Entry, last_done, read_history, was_edited
 from app.db.migrations.looking import look
 from app.db.migrations.state import SchemaState, read_state
 from app.db.url import DatabaseURL
@@ -125,11 +125,7 @@ def _revisions(
 def _state_of(script: Script, entry: Entry | None, *, pending: bool) -> RevisionState:
     if pending:
         return RevisionState.PENDING
-    # A stamp says that the revision's work is there, not that this file has done it.
-    ran = entry is not None and entry.direction == "upgrade"
-    if ran and entry and entry.checksum != checksum_of(script):
-        return RevisionState.CHECKSUM_CHANGED
-    return RevisionState.APPLIED
+    return RevisionState.CHECKSUM_CHANGED if was_edited(script, entry) else RevisionState.APPLIED
 
 
 def _row(state: RevisionState, script: Script | str, entry: Entry | None) -> RevisionStatus:

@@ -22,6 +22,7 @@ from app.db.migrations.cli.backup import backup
 from app.db.migrations.cli.doctor import doctor
 from app.db.migrations.cli.downgrade import downgrade
 from app.db.migrations.cli.drift import drift
+from app.db.migrations.cli.lint import lint
 from app.db.migrations.cli.options import require_terminal
 from app.db.migrations.cli.restore import restore
 from app.db.migrations.cli.status import status
@@ -33,7 +34,7 @@ from app.models import metadata
 _LEFT_OUT = ("drop-all", "init", "dump-data")
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
-_OURS = (status, upgrade, downgrade, backfill, drift, doctor, backup, restore)
+_OURS = (status, upgrade, downgrade, backfill, drift, lint, doctor, backup, restore)
 
 
 class DatabaseGroup(LitestarGroup):

@@ -1,0 +1,46 @@
+"""`lint_ignore` in the file of a revision: which findings are fine there, each with its reason."""
+
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass
+
+from alembic.script import Script
+
+RULE = "lint-ignore"
+# Shorter than this, nothing has been said.
+_SHORTEST_REASON = 20
+_FORM = 'lint_ignore = {"rule-name": "the reason why it is fine here"}'
+
+
+@dataclass(frozen=True)
+class Misuse:
+    message: str
+    rewrite: str
+
+
+@dataclass(frozen=True)
+class Suppressions:
+    """Of one revision: its rules with their reasons, and what is wrong with the whole."""
+
+    reasons: dict[str, str]
+    misuse: Misuse | None = None
+
+    def misuses(self, found: Set[str], is_rule: Callable[[str], bool]) -> Iterator[Misuse]:
+        """What is wrong with them, given the names of the rules by which something was found."""
+        if self.misuse:
+            yield self.misuse
+        for rule, reason in self.reasons.items():
+            if rule not in found and not is_rule(rule):
+                yield Misuse(
+                    f"there is no rule {rule!r} that a revision can suppress", "Correct the name, or remove it."
+                )
+            elif rule not in found:
+                yield Misuse(f"{rule} finds nothing here, and needs no suppression", "Remove it.")
+            elif len(reason.strip()) < _SHORTEST_REASON:
+                yield Misuse(f"{rule} is suppressed without a reason", "Say why it is fine here, in a sentence.")
+
+
+def suppressions_of(script: Script) -> Suppressions:
+    given = getattr(script.module, "lint_ignore", {})
+    if not isinstance(given, dict) or not all(isinstance(text, str) for pair in given.items() for text in pair):
+        return Suppressions({}, Misuse("lint_ignore is not a dict of strings", _FORM))
+    return Suppressions(given)

@@ -1,0 +1,453 @@
+"""`litestar database lint`: what each rule finds, what is fine beside it, and how a finding is suppressed."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.core.config import Settings
+from app.db.errors import MigrationFailedError
+from app.db.migrations.lint import Finding, UnknownRevisionError, lint
+from app.db.migrations.lint_rules import RULES
+from app.db.migrations.runner import upgrade
+from app.db.migrations.squawk import OFF, ON, SquawkError, is_rule
+from tests.conftest import settings_for
+from tests.migrations.conftest import Release, query
+from tests.processes import ROOT, environment, run
+
+OFFLINE = Settings()
+REVISIONS = ["1d9c6f0b7a31", "5b2e8a4c9d17", "8f3d1c7e2b64", "a47e5d20c8f9", "c61b9e83f5d2", "e92f4a6d1b80"]
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+def sql(*statements: str) -> str:
+    return "\n".join(f"op.execute({statement!r})" for statement in statements)
+
+
+def autocommit(*statements: str) -> str:
+    return "with op.get_context().autocommit_block():\n" + "\n".join(f"    op.execute({s!r})" for s in statements)
+
+
+def rules(release: Release, *revisions: str) -> list[str]:
+    """The rules by which something is found in the revisions; without one, in the newest."""
+    return [finding.rule for finding in findings(release, *revisions)]
+
+
+def findings(release: Release, *revisions: str) -> tuple[Finding, ...]:
+    return lint(OFFLINE, revisions or [release.head or ""]).findings
+
+
+def test_every_revision_of_the_project_is_clean() -> None:
+    report = lint(OFFLINE, every=True)
+    assert report.findings == ()
+    assert report.linted == tuple(REVISIONS)
+    assert report.note is None
+
+
+# Steps after which the previous release may not work, in an expand revision; the same in a contract revision is fine.
+CONTRACT_STEPS = {
+    "a table dropped": "DROP TABLE tags",
+    "a column dropped": "ALTER TABLE tags DROP COLUMN color",
+    "a table renamed": "ALTER TABLE tags RENAME TO labels",
+    "a table moved": "ALTER TABLE tags SET SCHEMA other",
+    "a column renamed": "ALTER TABLE tags RENAME color TO colour",
+    "a type renamed": "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+    "a view dropped": "DROP VIEW busy",
+    "rows thrown away": "TRUNCATE tags",
+    "a default dropped": "ALTER TABLE tags ALTER color DROP DEFAULT",
+    "NULL allowed": "ALTER TABLE tags ALTER color DROP NOT NULL",
+    "a check added": "ALTER TABLE tags ADD CONSTRAINT c CHECK (color <> '') NOT VALID",
+    "a foreign key added": "ALTER TABLE tags ADD CONSTRAINT c FOREIGN KEY (id) REFERENCES users (id) NOT VALID",
+    "a constraint dropped": "ALTER TABLE tags DROP CONSTRAINT uq_tags_organization_id_slug",
+}
+
+
+@pytest.mark.parametrize("statement", CONTRACT_STEPS.values(), ids=CONTRACT_STEPS)
+def test_contract_step_is_found_in_an_expand_revision_alone(release: Release, statement: str) -> None:
+    expand = release.add(sql("SELECT 1", statement))
+    contract = release.add(sql(statement), phase="contract")
+    (finding,) = findings(release, expand)
+    assert (finding.rule, finding.revision, finding.line) == ("contract-step-in-expand", expand, 3)
+    assert finding.sql == statement
+    assert finding.rewrite
+    assert rules(release, contract) == []
+
+
+FREE = {
+    "a nullable column": ["ALTER TABLE tags ADD COLUMN weight bigint"],
+    "a required column with a default": ["ALTER TABLE tags ADD COLUMN weight bigint NOT NULL DEFAULT 0"],
+    "a new table, changed at will": [
+        "CREATE TABLE waves (id bigint PRIMARY KEY, a text)",
+        "CREATE UNIQUE INDEX waves_a ON waves (a)",
+        "ALTER TABLE waves ALTER a SET NOT NULL, ADD CONSTRAINT c CHECK (a <> '') NOT VALID",
+        "ALTER TABLE waves DROP a",
+        "DROP TABLE waves",
+    ],
+    "a column that the revision itself has added": [
+        "ALTER TABLE tags ADD COLUMN weight bigint",
+        "ALTER TABLE tags RENAME weight TO mass",
+        "ALTER TABLE tags DROP COLUMN weight",
+    ],
+    "a foreign key of a new column": [
+        "ALTER TABLE tags ADD COLUMN by uuid",
+        "ALTER TABLE tags ADD CONSTRAINT c FOREIGN KEY (by) REFERENCES users (id) NOT VALID",
+    ],
+    "a check on a new column with a default": [
+        "ALTER TABLE tags ADD COLUMN weight bigint DEFAULT 0",
+        "ALTER TABLE tags ADD CONSTRAINT c CHECK (weight IS NOT NULL) NOT VALID",
+    ],
+    "a view that the revision itself has made": ["CREATE VIEW busy AS SELECT 1 AS one", "DROP VIEW busy"],
+    "a default": ["ALTER TABLE tags ALTER color SET DEFAULT 'red'"],
+    "rows added": ["INSERT INTO tags (slug) SELECT name FROM organizations"],
+}
+
+
+@pytest.mark.parametrize("statements", FREE.values(), ids=FREE)
+def test_step_that_the_previous_release_does_not_notice_is_free(release: Release, statements: list[str]) -> None:
+    release.add(sql(*statements))
+    assert rules(release) == []
+
+
+def test_change_of_type_is_found_for_the_release_and_for_the_lock(release: Release) -> None:
+    statement = "ALTER TABLE tags ALTER color TYPE bigint USING 1"
+    expand = release.add(sql(statement))
+    contract = release.add(sql(statement), phase="contract")
+    assert rules(release, expand) == ["contract-step-in-expand", "changing-column-type"]
+    assert rules(release, contract) == ["changing-column-type"]
+
+
+def test_required_column_without_a_default_is_found_in_both_phases(release: Release) -> None:
+    statement = "ALTER TABLE tags ADD COLUMN weight bigint NOT NULL"
+    expand = release.add(sql(statement))
+    contract = release.add(sql(statement), phase="contract")
+    assert rules(release, expand) == ["contract-step-in-expand"]
+    assert rules(release, contract) == ["adding-required-field"]
+
+
+def test_default_that_the_same_revision_takes_away_again_is_found(release: Release) -> None:
+    release.add(
+        sql(
+            "ALTER TABLE tags ADD COLUMN weight bigint NOT NULL DEFAULT 0",
+            "ALTER TABLE tags ALTER COLUMN weight DROP DEFAULT",
+        )
+    )
+    assert rules(release) == ["contract-step-in-expand"]
+
+
+def test_unique_index_is_found_even_if_it_is_built_concurrently(release: Release) -> None:
+    release.add(autocommit("CREATE UNIQUE INDEX CONCURRENTLY one ON tags (color)"))
+    assert rules(release) == ["contract-step-in-expand"]
+    release.add(sql("ALTER TABLE tags ADD CONSTRAINT one UNIQUE USING INDEX one"))
+    assert rules(release) == []
+
+
+SET_NOT_NULL = "ALTER TABLE tasks ALTER title SET NOT NULL"
+
+
+def test_not_null_without_a_check_is_found_for_the_release_and_for_the_scan(release: Release) -> None:
+    expand = release.add(sql(SET_NOT_NULL))
+    contract = release.add(sql(SET_NOT_NULL), phase="contract")
+    assert rules(release, expand) == ["contract-step-in-expand", "not-null-without-check"]
+    assert rules(release, contract) == ["not-null-without-check"]
+
+
+def test_not_null_in_three_revisions_is_fine(release: Release) -> None:
+    """Only the first says something to the previous release: it may no longer write NULL."""
+    reason = 'lint_ignore = {"contract-step-in-expand": "The previous release writes a title always."}'
+    first = release.add(
+        sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (title IS NOT NULL) NOT VALID"), extra=f"\n{reason}"
+    )
+    second = release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT c"))
+    third = release.add(sql(SET_NOT_NULL, "ALTER TABLE tasks DROP CONSTRAINT c"))
+    assert rules(release, first, second, third) == []
+
+
+def test_check_that_was_not_validated_does_not_help(release: Release) -> None:
+    release.add(sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (title IS NOT NULL) NOT VALID"), phase="contract")
+    release.add(sql(SET_NOT_NULL), phase="contract")
+    assert rules(release) == ["not-null-without-check"]
+    release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT c", "ALTER TABLE tasks DROP CONSTRAINT c"), phase="contract")
+    release.add(sql(SET_NOT_NULL), phase="contract")
+    assert rules(release) == ["not-null-without-check"]
+
+
+BUILD = "CREATE INDEX CONCURRENTLY one ON tags (color)"
+NOT_ALONE = {
+    "two builds": autocommit(BUILD, "CREATE INDEX CONCURRENTLY two ON tags (name)"),
+    "a statement before": sql("SELECT 1") + "\n" + autocommit(BUILD),
+    "a statement after": autocommit(BUILD) + "\n" + sql("SELECT 1"),
+    "the drop of another index": autocommit("DROP INDEX CONCURRENTLY IF EXISTS two", BUILD),
+    "a drop that may fail": autocommit("DROP INDEX CONCURRENTLY one", BUILD),
+    "two statements in autocommit": autocommit("SELECT 1", "SELECT 2"),
+}
+ALONE = {
+    "a build": autocommit(BUILD),
+    "a build after the drop of what failed": autocommit("DROP INDEX CONCURRENTLY IF EXISTS one", BUILD),
+    "a drop": autocommit("DROP INDEX CONCURRENTLY IF EXISTS one"),
+    "another that needs autocommit": autocommit("VACUUM tags"),
+    "the word in a string": sql("SELECT 1", "SELECT 'CONCURRENTLY'"),
+}
+
+
+@pytest.mark.parametrize("upgrade", NOT_ALONE.values(), ids=NOT_ALONE)
+def test_work_outside_a_transaction_is_alone_in_its_revision(release: Release, upgrade: str) -> None:
+    release.add(upgrade)
+    assert rules(release) == ["concurrently-not-alone"]
+
+
+@pytest.mark.parametrize("upgrade", ALONE.values(), ids=ALONE)
+def test_work_outside_a_transaction_that_is_alone_is_fine(release: Release, upgrade: str) -> None:
+    release.add(upgrade)
+    assert rules(release) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tags SET color = 'red'",
+        "DELETE FROM tags WHERE color = 'red'",
+        "WITH gone AS (DELETE FROM tags RETURNING *) INSERT INTO users SELECT * FROM gone",
+    ],
+)
+def test_rows_are_not_changed_in_a_revision(release: Release, statement: str) -> None:
+    release.add(sql(statement))
+    assert rules(release) == ["backfill-in-revision"]
+    release.add(sql("CREATE TABLE tags AS SELECT 1 AS id", statement))
+    assert rules(release) == []
+
+
+def test_tables_in_use_are_changed_one_a_revision(release: Release) -> None:
+    release.add(sql("ALTER TABLE tags ADD COLUMN a bigint", "ALTER TABLE users ADD COLUMN a bigint"))
+    (finding,) = findings(release)
+    assert (finding.rule, finding.line) == ("several-tables-locked", 3)
+    assert "tags" in finding.message
+    release.add(sql("ALTER TABLE tags ADD COLUMN b bigint", "ALTER TABLE tags ADD COLUMN c bigint"))
+    assert rules(release) == []
+    release.add(sql("CREATE TABLE new (id bigint)", "ALTER TABLE new ADD a bigint", "ALTER TABLE users ADD c bigint"))
+    assert rules(release) == []
+
+
+@pytest.mark.parametrize("statement", ["DO $$ BEGIN DROP TABLE tags; END $$", "CALL tidy()"])
+def test_block_of_code_is_found(release: Release, statement: str) -> None:
+    release.add(sql(statement), phase="contract")
+    assert rules(release) == ["block-of-code"]
+
+
+def test_revision_that_looks_at_the_database_cannot_be_linted(release: Release) -> None:
+    release.add("assert op.get_bind().exec_driver_sql('SELECT 1').scalar() == 1")
+    (finding,) = findings(release)
+    assert (finding.rule, finding.line, finding.sql) == ("cannot-run-offline", None, None)
+
+
+def test_several_heads_are_found(release: Release) -> None:
+    release.add("pass")
+    (file,) = (release.root / "migrations" / "versions").glob("2027*")
+    other = re.sub(r'^revision = ".*"$', 'revision = "other"', file.read_text(), flags=re.MULTILINE)
+    file.with_name("2027_01_01_0002_other.py").write_text(other)
+    (finding,) = lint(OFFLINE, every=True).findings
+    assert (finding.rule, finding.revision) == ("several-heads", None)
+    assert "other" in finding.message
+
+
+def test_file_that_was_edited_after_it_was_applied_is_found(database_url: str, release: Release) -> None:
+    settings = settings_for(database_url)
+    assert lint(settings, every=True).findings == ()
+    (first,) = (release.root / "migrations" / "versions").glob("*_first_tables.py")
+    first.write_text(first.read_text() + "\n# Changed.\n")
+    (finding,) = lint(settings).findings
+    assert (finding.rule, finding.revision) == ("edited-after-applied", REVISIONS[0])
+    # Reverted, it is like any other that is not applied.
+    query(database_url, "UPDATE schema_history SET direction = 'downgrade' WHERE revision = :r", r=REVISIONS[0])
+    assert lint(settings).findings == ()
+
+
+# squawk's: the statements, by which of its rules, and the rewrite.
+SQUAWK = {
+    "an index that stops writes": (
+        sql("CREATE INDEX one ON tags (color)"),
+        ["require-concurrent-index-creation"],
+        autocommit("CREATE INDEX CONCURRENTLY one ON tags (color)"),
+    ),
+    "an index dropped in a transaction": (
+        sql("DROP INDEX one"),
+        ["require-concurrent-index-deletion"],
+        autocommit("DROP INDEX CONCURRENTLY one"),
+    ),
+    "a default for each row": (
+        sql("ALTER TABLE tags ADD COLUMN weight double precision DEFAULT random()"),
+        ["adding-field-with-default"],
+        sql("ALTER TABLE tags ADD COLUMN weight double precision DEFAULT 0"),
+    ),
+    "a check that is validated at once": (
+        sql("ALTER TABLE tags ADD COLUMN a bigint", "ALTER TABLE tags ADD CONSTRAINT c UNIQUE (a)"),
+        ["constraint-missing-not-valid", "disallowed-unique-constraint"],
+        sql("ALTER TABLE tags ADD COLUMN a bigint"),
+    ),
+    "a right taken away": (sql("REVOKE SELECT ON tags FROM x"), ["ban-revoke"], sql("GRANT SELECT ON tags TO x")),
+    "nonsense": (sql("SELEC 1"), ["block-of-code", "syntax-error"], sql("SELECT 1")),
+}
+
+
+@pytest.mark.parametrize(("bad", "found", "good"), SQUAWK.values(), ids=SQUAWK)
+def test_squawk_is_asked(release: Release, bad: str, found: list[str], good: str) -> None:
+    revision = release.add(bad)
+    assert sorted(set(rules(release))) == found
+    assert {(finding.revision, bool(finding.rewrite)) for finding in findings(release)} == {(revision, True)}
+    release.add(good)
+    assert rules(release) == []
+
+
+def test_line_of_squawks_findings_is_that_of_the_sql(release: Release) -> None:
+    release.add(sql("SELECT 1", "CREATE INDEX one ON tags (color)", "SELECT 2"))
+    (finding,) = findings(release)
+    assert (finding.line, finding.sql) == (3, "CREATE INDEX one ON tags (color)")
+
+
+def test_squawks_own_suppression_has_no_reason_and_no_effect(release: Release) -> None:
+    release.add(sql("-- squawk-ignore require-concurrent-index-creation\nCREATE INDEX one ON tags (color)"))
+    assert rules(release) == ["require-concurrent-index-creation"]
+
+
+def test_rules_that_are_switched_on_or_off_are_squawks_and_have_a_reason() -> None:
+    for choice in (*OFF, *ON):
+        assert choice.why
+        assert [rule for rule in choice.rules if not is_rule(rule)] == []
+    assert not is_rule("no-such-rule")
+
+
+def test_image_is_without_squawk_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    with pytest.raises(SquawkError, match=r"for development.*plimsoll-backend\[dev\]"):
+        lint(OFFLINE, every=True)
+    assert SquawkError.exit_code == 2
+
+
+DROP = sql("ALTER TABLE tags DROP COLUMN color")
+REASON = "The column was never used by a release."
+
+
+def test_finding_is_suppressed_by_a_reason_in_the_file(release: Release) -> None:
+    release.add(DROP, extra=f'lint_ignore = {{"contract-step-in-expand": "{REASON}"}}')
+    assert rules(release) == []
+    release.add(
+        sql("CREATE INDEX one ON tags (name)"),
+        extra=f'lint_ignore = {{"require-concurrent-index-creation": "{REASON}"}}',
+    )
+    assert rules(release) == []
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "given", "message"),
+    [
+        (DROP, '{"contract-step-in-expand": "  "}', "without a reason"),
+        (DROP, '{"contract-step-in-expand": "It is fine."}', "without a reason"),
+        ("pass", f'{{"no-such-rule": "{REASON}"}}', "no rule 'no-such-rule'"),
+        ("pass", f'{{"several-heads": "{REASON}"}}', "no rule 'several-heads'"),
+        ("pass", f'{{"contract-step-in-expand": "{REASON}"}}', "needs no suppression"),
+        ("pass", f'{{"ban-char-field": "{REASON}"}}', "needs no suppression"),
+        ("pass", f'{{"prefer-robust-stmts": "{REASON}"}}', "needs no suppression"),
+        ("pass", '["contract-step-in-expand"]', "not a dict"),
+        ("pass", '{"contract-step-in-expand": None}', "not a dict"),
+    ],
+)
+def test_wrong_suppression_is_a_finding_itself(release: Release, upgrade: str, given: str, message: str) -> None:
+    release.add(upgrade, extra=f"lint_ignore = {given}")
+    (finding,) = findings(release)
+    assert finding.rule == "lint-ignore"
+    assert message in finding.message
+
+
+def linted(*named: str, every: bool = False, settings: Settings = OFFLINE) -> list[str]:
+    return list(lint(settings, named, every=every).linted)
+
+
+def test_revisions_are_named_as_alembic_understands_them() -> None:
+    assert linted("a47e5d") == ["a47e5d20c8f9"]
+    assert linted("head", "1d9c6f0b7a31") == [REVISIONS[0], REVISIONS[-1]]
+    assert linted("-1") == [REVISIONS[-2]]
+    assert linted("8f3d1c7e2b64:c61b9e83f5d2") == REVISIONS[3:5]
+    assert linted("8f3d1c7e2b64:") == REVISIONS[3:]
+    assert linted(":8f3d1c7e2b64") == REVISIONS[:3]
+
+
+@pytest.mark.parametrize("name", ["nonsense", "nonsense:head", "head:base", "head:8f3d1c7e2b64"])
+def test_unknown_revision_is_named(name: str) -> None:
+    with pytest.raises(UnknownRevisionError, match=f"^{name}: "):
+        lint(OFFLINE, [name])
+
+
+def test_empty_name_is_no_revision() -> None:
+    with pytest.raises(UnknownRevisionError, match="an empty name"):
+        lint(OFFLINE, [""])
+
+
+def test_what_the_database_has_not_applied_is_linted_unless_told_otherwise(empty_database_url: str) -> None:
+    settings = settings_for(empty_database_url)
+    upgrade(settings, REVISIONS[3])
+    assert linted(settings=settings) == REVISIONS[4:]
+    assert linted(every=True, settings=settings) == REVISIONS
+    assert linted("head", settings=settings) == REVISIONS[-1:]
+    query(empty_database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
+    assert linted(settings=settings) == REVISIONS
+
+
+def test_database_that_cannot_be_reached_does_not_matter() -> None:
+    report = lint(settings_for(NOWHERE, db_connect_timeout=0.1))
+    assert list(report.linted) == REVISIONS
+    assert "cannot be reached" in (report.note or "")
+
+
+def test_revision_without_a_phase_is_not_linted(release: Release) -> None:
+    release.add("pass", phase=None)  # type: ignore[arg-type]
+    with pytest.raises(MigrationFailedError, match="declares no phase"):
+        lint(OFFLINE, every=True)
+
+
+def test_command_says_what_where_and_the_rewrite(release: Release) -> None:
+    revision = release.add(DROP)
+    env = environment(ENVIRONMENT=None, LOCAL_AUTH_TOKEN=None)
+    shutil.copytree(ROOT / "app", release.root / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    result = run("litestar", "database", "lint", "--all", env=env, cwd=release.root)
+    assert result.returncode == 1, result.stderr
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith(f"{revision}  ")
+    assert lines[0].endswith("_test.py")
+    assert lines[1:4] == [
+        "  contract-step-in-expand, line 1 of its SQL",
+        "    ALTER TABLE tags DROP COLUMN color",
+        "    drop column tags.color: the previous release may use it",
+    ]
+    assert lines[4].startswith("    → Stop using it")
+    assert lines[-1] == "7 revision(s) linted: 1 finding(s)"
+    # Neither a database was started nor a token made.
+    assert {path.name for path in release.root.iterdir()} == {"alembic.ini", "app", "migrations"}
+    found = run("litestar", "database", "lint", "--json", "head", env=env, cwd=release.root)
+    assert found.returncode == 1
+    (finding,) = json.loads(found.stdout)
+    assert (finding["revision"], finding["rule"], finding["line"]) == (revision, "contract-step-in-expand", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "shown"),
+    [
+        (["--json", "head"], 0, ""),
+        (["nonsense"], 2, "nonsense"),
+        (["--all", "head"], 2, "--all"),
+    ],
+)
+def test_exit_code_says_how_it_went(arguments: list[str], code: int, shown: str) -> None:
+    result = run("litestar", "database", "lint", *arguments, env=environment(ENVIRONMENT=None))
+    assert result.returncode == code, result.stdout + result.stderr
+    assert shown in result.stderr
+    if arguments[0] == "--json":
+        assert json.loads(result.stdout) == []
+
+
+def test_guide_describes_every_rule_of_our_own() -> None:
+    guide = (ROOT / "migrations" / "README.md").read_text()
+    named = set(re.findall(r"^\| `([a-z-]+)` \|", guide, re.MULTILINE))
+    assert {*RULES, "several-heads", "edited-after-applied", "lint-ignore"} <= named
