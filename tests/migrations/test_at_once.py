@@ -1,0 +1,65 @@
+"""Many processes that start at once: one of them changes the schema, and all of them serve."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.core.config import Settings
+from app.db.migrations.config import scripts
+from app.db.migrations.lock import LOCK_KEY
+from app.db.migrations.runner import upgrade
+from tests.conftest import TOKEN, settings_for
+from tests.migrations.conftest import holding, query
+from tests.migrations.stopping import COMMANDS, SERVE, polls_for_the_lock, running, until
+from tests.processes import ROOT, environment, serving
+
+SERVERS = 8
+THREE_BEHIND = "8f3d1c7e2b64"
+COMMAND_LINES = [command for command in COMMANDS if command != SERVE]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    rounds = 4 if metafunc.config.getoption("long") else 1
+    metafunc.parametrize("number", range(rounds), ids="round {}".format)
+
+
+@pytest.mark.parametrize("start", ["base", THREE_BEHIND], ids=["an empty database", "three revisions behind"])
+def test_each_revision_is_applied_once_and_all_serve(
+    empty_database_url: str,
+    database_url: str,
+    dump_schema: Callable[[str], str],
+    tmp_path: Path,
+    start: str,
+    number: int,
+) -> None:
+    """Eight servers, an `alembic upgrade head` and a `litestar database upgrade`."""
+    url = empty_database_url
+    if start != "base":
+        upgrade(settings_for(url), start)
+        query(url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'kept')")
+    env = environment(DATABASE_URL=url, DB_AUTO_MIGRATE="true", DB_POOL_SIZE="1", DB_MIGRATE_LOCK_WAIT="300")
+    with ExitStack() as stack:
+        with holding(url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
+            servers = [stack.enter_context(serving(env, tmp_path / f"server{n}")) for n in range(SERVERS)]
+            commands = [
+                stack.enter_context(running(command, env, ROOT, tmp_path / command[0])) for command in COMMAND_LINES
+            ]
+            everybody = len(servers) + len(commands)
+            until(lambda: polls_for_the_lock(url) == everybody, "all stand before the lock", 120)
+        for server in servers:
+            server.wait_until_ready(60)
+            listed = httpx.get(f"{server.url}/api/v1/boards", headers={"Authorization": f"Bearer {TOKEN}"})
+            assert listed.status_code == 200
+        assert [command.wait(timeout=60) for command in commands] == [0, 0]
+    assert dump_schema(url) == dump_schema(database_url)
+    history = query(url, "SELECT revision, direction, outcome FROM schema_history ORDER BY id")
+    revisions = [script.revision for script in reversed(list(scripts(Settings()).walk_revisions()))]
+    assert history == [(revision, "upgrade", "done") for revision in revisions]
+    assert query(url, "SELECT count(*) FROM organizations WHERE name = 'kept'") == [(0 if start == "base" else 1,)]
+    for log in tmp_path.iterdir():
+        said = log.read_text()
+        assert "Traceback" not in said
+        assert '"level": "error"' not in said
