@@ -34,8 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="more rounds and true times, where a test has them")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="more rounds and true times, where a test has them")
+@pytest.fixture(scope="session")
+def long(pytestconfig: pytest.Config) -> bool:
+    """Whether the tests take the numbers that take minutes."""
+    return bool(pytestconfig.getoption("--long"))
 
 
 @pytest.fixture(scope="session")
@@ -173,16 +175,6 @@ def settings_for(url: str, **changes: object) -> Settings:
 
 def database_named(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="more rounds and rows in the proofs of the migration engine")
-
-
-@pytest.fixture(scope="session")
-def long(pytestconfig: pytest.Config) -> bool:
-    """Whether the proofs take the numbers that take minutes."""
-    return bool(pytestconfig.getoption("--long"))
 
 
 @pytest.fixture

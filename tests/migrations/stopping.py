@@ -41,6 +41,14 @@ def remove_barrier(url: str) -> None:
     query(url, "DROP FUNCTION IF EXISTS barrier() CASCADE")
 
 
+def add_revision(checkout: Path, revision: str, down_revision: str, upgrade: str) -> None:
+    """Writes a revision into a copy of the project, for a process that is started there; `upgrade` is indented."""
+    (checkout / "migrations" / "versions" / f"2027_01_01_{revision}.py").write_text(
+        f'"""A test\'s."""\n\nfrom alembic import op\n\nrevision = "{revision}"\ndown_revision = "{down_revision}"\n'
+        f'phase = "expand"\n\n\ndef upgrade():{upgrade}\n\ndef downgrade():\n    pass\n'
+    )
+
+
 @contextmanager
 def running(command: tuple[str, ...], env: Mapping[str, str], checkout: Path, log: Path) -> Iterator[subprocess.Popen]:
     """The process of a command, its output in `log`; killed at the end if it still runs."""

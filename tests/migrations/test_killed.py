@@ -15,6 +15,7 @@ from tests.migrations.conftest import applied, holding, query, tables
 from tests.migrations.stopping import (
     CLOSED,
     COMMANDS,
+    add_revision,
     finish,
     lock_holders,
     polls_for_the_lock,
@@ -100,9 +101,8 @@ BOUNDARIES = (
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout with two revisions after the project's: an index that is built concurrently, then DDL and rows."""
     checkout = copied_checkout(tmp_path_factory.mktemp("release") / "checkout")
-    write = (checkout / "migrations" / "versions").joinpath
-    write("2027_01_01_index.py").write_text(_revision(INDEX, scripts(Settings()).get_heads()[0], _BUILD))
-    write("2027_01_02_column.py").write_text(_revision(COLUMN, INDEX, _ALTER))
+    add_revision(checkout, INDEX, scripts(Settings()).get_heads()[0], _BUILD)
+    add_revision(checkout, COLUMN, INDEX, _ALTER)
     return checkout
 
 
@@ -114,13 +114,6 @@ _ALTER = """
     op.execute("ALTER TABLE tags ADD COLUMN weight integer")
     op.execute("UPDATE tags SET weight = length(name)")
 """
-
-
-def _revision(revision: str, down_revision: str, upgrade: str) -> str:
-    return (
-        f'"""A test\'s."""\n\nfrom alembic import op\n\nrevision = "{revision}"\ndown_revision = "{down_revision}"\n'
-        f'phase = "expand"\n\n\ndef upgrade():{upgrade}\n\ndef downgrade():\n    pass\n'
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,119 @@
+"""A table that a long transaction holds: the migration backs off again and again, and requests go on."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from threading import Event, Thread
+from typing import NamedTuple
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from app.core.config import Settings
+from app.db.migrations.config import scripts
+from tests.load import Balancer, Figures, Traffic
+from tests.migrations.conftest import applied, holding, query
+from tests.migrations.stopping import COMMANDS, add_revision, running
+from tests.processes import copied_checkout, environment, serving
+
+RATE = 15
+COLUMN = "c0lumn"
+BACKED_OFF = re.compile("trying again")
+# The server, the load, PostgreSQL and the migration share two cores with whatever else runs.
+MARGIN = 1.5
+_QUEUE = text(
+    "SELECT count(*) FILTER (WHERE mode = 'AccessExclusiveLock'), count(*)"
+    " FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted"
+)
+
+
+class Look(NamedTuple):
+    """At the queue before the table: whether the migration waits in it, and how many behind it."""
+
+    at: float
+    migration: bool
+    others: int
+
+
+@contextmanager
+def watching_the_queue(url: str) -> Iterator[list[Look]]:
+    """Looks every 10 ms or so, until the end."""
+    looks: list[Look] = []
+    stop = Event()
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+
+    def watch() -> None:
+        with engine.connect() as connection:
+            while not stop.wait(0.01):
+                exclusive, every = connection.execute(_QUEUE).one()
+                looks.append(Look(time.monotonic(), exclusive > 0, every - exclusive))
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield looks
+    finally:
+        stop.set()
+        thread.join()
+
+
+async def test_migration_backs_off_while_a_transaction_holds_the_table_and_requests_go_on(
+    database_url: str, tmp_path: Path, long: bool, show_figures: Callable[[str, list[Figures]], None]
+) -> None:
+    """The true 30 s and the default settings with --long; otherwise three times of backing off."""
+    checkout, log = copied_checkout(tmp_path / "next"), tmp_path / "log"
+    head = scripts(Settings()).get_heads()[0]
+    add_revision(checkout, COLUMN, head, '\n    op.execute("ALTER TABLE tasks ADD COLUMN weight integer")\n')
+    lock_timeout = 2.0 if long else 0.5
+    env = environment(DATABASE_URL=database_url)
+    impatient = env if long else {**env, "DB_MIGRATE_LOCK_TIMEOUT": str(lock_timeout)}
+    traffic = Traffic(Balancer(), RATE)
+    with serving(env, tmp_path / "server") as server:
+        server.wait_until_ready()
+        traffic.balancer.add(server)
+        async with traffic.flowing():
+            await traffic.begin("quiet")
+            await asyncio.sleep(1)
+            await traffic.begin("the table is held")
+            with watching_the_queue(database_url) as looks, running(COMMANDS[0], impatient, checkout, log) as process:
+                # As a long report does, or a forgotten session.
+                with holding(database_url, "LOCK TABLE tasks IN ACCESS SHARE MODE"):
+                    held_since = time.monotonic()
+                    while len(BACKED_OFF.findall(log.read_text())) < 3 or (long and time.monotonic() - held_since < 30):
+                        assert process.poll() is None, log.read_text()
+                        await asyncio.sleep(0.02)
+                    held = time.monotonic() - held_since
+                await traffic.begin("the table is free")
+                assert await asyncio.to_thread(process.wait, 60) == 0, log.read_text()
+            await traffic.stop()
+    during = traffic.figures("the table is held")
+    waits = [list(run) for waiting, run in groupby(looks, lambda look: look.migration) if waiting]
+    longest_wait = max(run[-1].at - run[0].at for run in waits)
+    title = (
+        f"A transaction holds the table for {held:.1f} s: the migration waits {len(waits)} times, {longest_wait:.2f} s"
+        f" at most (lock timeout {lock_timeout:g} s)"
+    )
+    show_figures(title, traffic.every_figure)
+    assert applied(database_url) == [COLUMN]
+    ((outcome, retries),) = query(database_url, "SELECT outcome, retries FROM schema_history ORDER BY id DESC LIMIT 1")
+    assert outcome == "done"
+    assert retries >= 3
+    # One wait for each time that it backed off, and perhaps one in which the table became free.
+    assert len(waits) - int(str(retries)) in {0, 1}
+    assert longest_wait <= lock_timeout + MARGIN
+    # In between it is not in the queue, and so nobody is.
+    between = [look for look in looks if not look.migration]
+    assert len(between) > 10
+    assert max(look.others for look in between) == 0
+    # Behind it requests wait, but no longer than it does itself: that is what the limit is for.
+    assert max(look.others for look in looks) > 0
+    assert traffic.failures == []
+    bound = lock_timeout + MARGIN
+    assert during.longest <= bound * 1000
+    assert held > bound, "without backing off they would have waited all that time"
