@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import msgspec
 from alembic.script import Script, ScriptDirectory
@@ -34,7 +33,7 @@ _READ_ON = "https://squawkhq.com/docs/{rule}"
 class UnknownRevisionError(DatabaseError):
     """A revision that was named is not among the files."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code = 2
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
 
 import msgspec
 
@@ -101,7 +100,7 @@ ON = (
 class SquawkError(DatabaseError):
     """squawk is not installed, or does not do as it is told."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code = 2
 
 
 class Complaint(msgspec.Struct, frozen=True):
