@@ -9,10 +9,10 @@ import pytest
 
 from app.core.config import Settings
 from app.db.errors import MigrationFailedError
-from app.db.migrations.lint import Finding, UnknownRevisionError, lint
-from app.db.migrations.lint_rules import RULES
+from app.db.migrations.lint.linting import Finding, UnknownRevisionError, lint
+from app.db.migrations.lint.rules import RULES
+from app.db.migrations.lint.squawk import OFF, ON, SquawkError, is_rule
 from app.db.migrations.runner import upgrade
-from app.db.migrations.squawk import OFF, ON, SquawkError, is_rule
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
 from tests.processes import ROOT, environment, run

@@ -9,7 +9,7 @@ from alembic import command
 from app.core.config import Settings
 from app.db.errors import MigrationFailedError
 from app.db.migrations.config import alembic_config
-from app.db.migrations.lint import lint
+from app.db.migrations.lint.linting import lint
 from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query

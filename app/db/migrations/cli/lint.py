@@ -7,8 +7,8 @@ import rich_click as click
 from rich.console import Console
 
 from app.db.migrations.cli.options import as_json
-from app.db.migrations.lint import Report
-from app.db.migrations.lint import lint as lint_revisions
+from app.db.migrations.lint.linting import Report
+from app.db.migrations.lint.linting import lint as lint_revisions
 
 _PIPE_WIDTH = 200
 

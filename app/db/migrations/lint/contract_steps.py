@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.db.migrations.effects import Effect, Kind
-from app.db.migrations.known import Known
+from app.db.migrations.lint.known import Known
 
 
 @dataclass(frozen=True)

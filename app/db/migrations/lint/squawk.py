@@ -17,7 +17,7 @@ import msgspec
 
 from app.core.config import Phase
 from app.db.errors import DatabaseError
-from app.db.migrations.known import Reading
+from app.db.migrations.lint.known import Reading
 
 # The oldest server that is supported.
 POSTGRESQL = "14"
@@ -158,7 +158,7 @@ def _run(program: str, arguments: Sequence[str], folder: Path) -> subprocess.Com
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=_SECONDS,
         check=False,
     )

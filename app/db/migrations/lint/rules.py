@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.core.config import Phase
-from app.db.migrations.contract_steps import STEPS
 from app.db.migrations.effects import Kind
-from app.db.migrations.known import Change, Reading
+from app.db.migrations.lint.contract_steps import STEPS
+from app.db.migrations.lint.known import Change, Reading
 from app.db.migrations.parsing import Cursor, Statement
 
 

@@ -11,15 +11,15 @@ from sqlalchemy import Connection
 
 from app.core.config import Settings
 from app.db.errors import DatabaseError
-from app.db.migrations import squawk, suppressions
 from app.db.migrations.config import scripts
 from app.db.migrations.history import last_done, read_history, was_edited
-from app.db.migrations.known import Reading, read_revisions
-from app.db.migrations.lint_rules import RULES
+from app.db.migrations.lint import squawk, suppressions
+from app.db.migrations.lint.known import Reading, read_revisions
+from app.db.migrations.lint.rules import RULES
+from app.db.migrations.lint.suppressions import suppressions_of
 from app.db.migrations.looking import look
 from app.db.migrations.parsing import Statement
 from app.db.migrations.state import read_state
-from app.db.migrations.suppressions import suppressions_of
 from app.db.url import DatabaseURL
 from app.models import metadata
 
