@@ -101,7 +101,7 @@ async def test_rolling_from_two_replicas_of_one_release_to_two_of_the_next(
             traffic.balancer.add(late)
             assert await answer_of_readyz(late) == (503, "schema_contracted")
             assert not traffic.balancer.serves(late)
-    show_figures(f"Rolling from one release to the next at {RATE} requests a second", traffic.every_figure)
+    show_figures(f"Rolling from one release to the next at {traffic.rate:.0f} requests a second", traffic.every_figure)
     assert traffic.failures == []
     assert acknowledged(url, traffic) == (traffic.titles, traffic.comments)
     assert query(url, "SELECT count(*) FROM tasks WHERE effort IS NULL") == [(0,)]

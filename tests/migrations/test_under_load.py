@@ -96,7 +96,7 @@ async def test_traffic_goes_on_while_the_schema_changes(
     *_, locked = every = traffic.every_figure
     migrating = traffic.figures(*(period for period, _ in EXPAND + CONTRACT), name="all of the migration")
     quiet = traffic.figures("quiet", LOOKING[0][0], name="all that is quiet")
-    show_figures(f"The API at {RATE} requests a second, {rows} old tasks", [*every, quiet, migrating])
+    show_figures(f"The API at {traffic.rate:.0f} requests a second, {rows} old tasks", [*every, quiet, migrating])
     assert traffic.failures == []
     assert acknowledged(database_url, traffic) == (traffic.titles, traffic.comments)
     assert query(database_url, "SELECT count(*) FROM tasks WHERE title LIKE 'x%' AND effort = length(title)") == [
@@ -104,4 +104,4 @@ async def test_traffic_goes_on_while_the_schema_changes(
     ]
     assert migrating.p99 <= max(FACTOR * quiet.p99, FLOOR_MS)
     # What is measured is what a client would see.
-    assert locked.p99 > 900
+    assert locked.longest > 500
