@@ -87,11 +87,11 @@ async def test_rolling_from_two_replicas_of_one_release_to_two_of_the_next(
             new = [start(following, "new 1"), start(following, "new 2")]
             traffic.balancer.add(*new)
             await traffic.until_served_by(*old, *new)
-            await both_see_a_task_of_the_next(traffic, old[0], new[0])
+            task = await both_see_a_task_of_the_next(traffic, old[0], new[0])
             for number, server in enumerate(old):
                 await traffic.begin(f"old replica {number + 1} stops")
                 traffic.balancer.remove(server)
-                await stops_after_its_last_answer(traffic, server, url)
+                await stops_after_its_last_answer(f"/api/v1/boards/{traffic.board}/tasks/{task}", server, url)
             await traffic.begin("backfill")
             await asyncio.to_thread(migrate, following, url, "backfill", "task_effort")
             await traffic.begin("contract")
@@ -107,8 +107,8 @@ async def test_rolling_from_two_replicas_of_one_release_to_two_of_the_next(
     assert query(url, "SELECT count(*) FROM tasks WHERE effort IS NULL") == [(0,)]
 
 
-async def both_see_a_task_of_the_next(traffic: Traffic, old: Server, new: Server) -> None:
-    """What the next release stores, the previous one reads and changes; its own column stays as it was."""
+async def both_see_a_task_of_the_next(traffic: Traffic, old: Server, new: Server) -> str:
+    """What the next release stores, the previous one reads and changes; its own column stays as it was. The id."""
     path = f"/api/v1/boards/{traffic.board}/tasks"
     async with httpx.AsyncClient(headers=SIGNED_IN, timeout=10) as client:
         made = (await client.post(f"{new.url}{path}", json={"title": "new", "effort": 5})).json()
@@ -119,15 +119,16 @@ async def both_see_a_task_of_the_next(traffic: Traffic, old: Server, new: Server
     assert "effort" not in changed
     assert (read["title"], read["effort"]) == ("seen by both", 5)
     traffic.titles[UUID(made["id"])] = "seen by both"
+    return str(made["id"])
 
 
-async def stops_after_its_last_answer(traffic: Traffic, server: Server, url: str) -> None:
+async def stops_after_its_last_answer(task: str, server: Server, url: str) -> None:
     """SIGTERM comes while a change waits for a row that somebody else holds: it is still made, and acknowledged."""
-    task = next(iter(traffic.titles))
+    held = "SELECT FROM tasks WHERE id = CAST(:id AS uuid) FOR UPDATE"
     async with httpx.AsyncClient(headers=SIGNED_IN, timeout=20) as client:
-        with holding(url, "SELECT FROM tasks WHERE id = :id FOR UPDATE", id=task) as waiting:
-            path = f"/api/v1/boards/{traffic.board}/tasks/{task}"
-            last = asyncio.create_task(client.patch(f"{server.url}{path}", json={"description": "the last"}))
+        with holding(url, held, id=task.rpartition("/")[2]) as waiting:
+            change = {"description": f"the last of {server.url}"}
+            last = asyncio.create_task(client.patch(f"{server.url}{task}", json=change))
             await asyncio.to_thread(waiting, 1)
             stopping = asyncio.create_task(asyncio.to_thread(server.stop))
             await no_longer_listens(server)
