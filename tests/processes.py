@@ -58,6 +58,20 @@ def copied_checkout(target: Path) -> Path:
     return target
 
 
+@contextmanager
+def started_process(*arguments: str | Path, env: Mapping[str, str], stderr: int) -> Iterator[subprocess.Popen[str]]:
+    """`litestar database …` that the test ends, in a group of its own; killed at the end if it still runs."""
+    command = [BIN / "litestar", "database", *arguments]
+    with subprocess.Popen(
+        command, env=in_checkout(env, ROOT), stderr=stderr, text=True, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 class Server:
     """One `litestar run`."""
 

@@ -23,7 +23,7 @@ from app.db.migrations.manifest import Progress
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import applied, holding, older_binaries, query
-from tests.processes import BIN, ROOT, environment, in_checkout, run
+from tests.processes import BIN, ROOT, environment, in_checkout, run, started_process
 
 # pg_dump reads it after it has taken over the snapshot, and nobody else does.
 STOP_PG_DUMP = "LOCK TABLE pg_catalog.pg_transform IN ACCESS EXCLUSIVE MODE"
@@ -287,14 +287,15 @@ def test_command_prints_the_name_or_the_manifest(database_url: str, tmp_path: Pa
 def test_backup_that_is_ended_in_the_middle_leaves_none(
     how: signal.Signals, leftovers: list[str], database_url: str, tmp_path: Path
 ) -> None:
-    with holding(database_url, STOP_PG_DUMP) as wait_for_a_waiter:
-        process = subprocess.Popen(
-            [BIN / "litestar", "database", "backup", tmp_path / "mine.tar"],
-            env=in_checkout(environment(DATABASE_URL=database_url), ROOT),
+    with (
+        holding(database_url, STOP_PG_DUMP) as wait_for_a_waiter,
+        started_process(
+            "backup",
+            tmp_path / "mine.tar",
+            env=environment(DATABASE_URL=database_url),
             stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        ) as process,
+    ):
         wait_for_a_waiter()
         # Ctrl-C is for the whole group.
         (os.killpg if how is signal.SIGINT else os.kill)(process.pid, how)

@@ -20,7 +20,7 @@ from app.db.migrations.restore import Restored, look_at_target, restore
 from app.db.migrations.runner import upgrade
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import Release, applied, holding, older_binaries, query, tables
-from tests.processes import BIN, ROOT, environment, in_checkout, run
+from tests.processes import BIN, ROOT, environment, in_checkout, run, started_process
 
 # Lets everybody read the catalog, and nobody create a table.
 STOP_RESTORE = "LOCK TABLE pg_catalog.pg_class IN SHARE MODE"
@@ -233,14 +233,12 @@ def test_rows_that_are_refused_are_not_shown(database_url: str, other_url: str, 
 
 def test_restore_that_is_killed_changes_nothing(database_url: str, taken: Path) -> None:
     before = everything(database_url)
-    command = [BIN / "litestar", "database", "restore", taken, "--replace", "--no-prompt", "--while-connected"]
-    with holding(database_url, "LOCK TABLE users IN ACCESS SHARE MODE") as wait_for_a_waiter:
-        process = subprocess.Popen(
-            command,
-            env=in_checkout(environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_TIMEOUT="60"), ROOT),
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    options = ("--replace", "--no-prompt", "--while-connected")
+    env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_TIMEOUT="600")
+    with (
+        holding(database_url, "LOCK TABLE users IN ACCESS SHARE MODE") as wait_for_a_waiter,
+        started_process("restore", taken, *options, env=env, stderr=subprocess.DEVNULL) as process,
+    ):
         wait_for_a_waiter()
         process.send_signal(signal.SIGKILL)
         process.wait()
