@@ -70,8 +70,7 @@ def holding(url: str, statement: str, **values: object) -> Iterator[Callable[...
         connection.execute(text(statement), values)
 
         def wait(count: int = 1, then: str = "SELECT") -> None:
-            # A minute at least: on a busy machine a process takes long to start.
-            for _ in range(6000):
+            for _ in range(1000):
                 # What pg_stat_activity shows stays as it is for the length of a transaction, unless cleared.
                 connection.execute(text("SELECT pg_stat_clear_snapshot()"))
                 if (connection.scalar(waiters) or 0) >= count:

@@ -25,8 +25,9 @@ from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import applied, holding, older_binaries, query
 from tests.processes import BIN, ROOT, environment, in_checkout, run, started_process
 
-# pg_dump reads it after it has taken over the snapshot, and nobody else does.
-STOP_PG_DUMP = "LOCK TABLE pg_catalog.pg_transform IN ACCESS EXCLUSIVE MODE"
+# pg_dump reads it after it has taken over the snapshot, and nobody else does: it has no system cache either, which a
+# session may fill while it starts.
+STOP_PG_DUMP = "LOCK TABLE pg_catalog.pg_init_privs IN ACCESS EXCLUSIVE MODE"
 PASSWORD = "gr ün&%'"
 
 
