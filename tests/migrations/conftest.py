@@ -56,6 +56,12 @@ def applied(url: str) -> list[str]:
     return [str(revision) for (revision,) in query(url, "SELECT version_num FROM alembic_version")]
 
 
+def renamed(url: str, revision: str, name: str) -> None:
+    """Makes the database one of a release that has this revision under another name."""
+    query(url, "UPDATE alembic_version SET version_num = :name WHERE version_num = :old", name=name, old=revision)
+    query(url, "UPDATE schema_history SET revision = :name WHERE revision = :old", name=name, old=revision)
+
+
 @contextmanager
 def holding(url: str, statement: str, **values: object) -> Iterator[Callable[..., None]]:
     """Runs the statement and keeps its locks until the end, when it is committed.

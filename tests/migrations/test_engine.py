@@ -6,21 +6,24 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import dedent
 from uuid import uuid4
 
 import pytest
+from alembic import command
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from app.core.config import Environment, Phase
 from app.db.errors import DatabaseError, MigrationFailedError
 from app.db.health import Readiness, SchemaBehindError, SchemaContractedError
+from app.db.migrations.config import alembic_config
 from app.db.migrations.losses import DataLossRefusedError
 from app.db.migrations.runner import downgrade, losses, upgrade
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, applied, holding, query, tables
+from tests.migrations.conftest import Release, applied, holding, query, renamed, tables
 from tests.processes import ROOT, environment, run
 
 BUSY = "LOCK TABLE tags IN ACCESS SHARE MODE"
@@ -253,6 +256,129 @@ def test_index_that_somebody_else_made_is_not_touched(database_url: str, release
     assert query(database_url, "SELECT pg_get_indexdef('theirs'::regclass) LIKE '%(color)'") == [(True,)]
 
 
+def test_index_of_another_table_is_not_touched_though_the_revision_began_one_of_its_name(
+    database_url: str, release: Release
+) -> None:
+    release.add(
+        """
+        with op.get_context().autocommit_block():
+            op.create_index("theirs", "tags", ["wanted"], postgresql_concurrently=True)
+        """
+    )
+    with pytest.raises(MigrationFailedError, match='"wanted" does not exist'):
+        upgrade(settings_for(database_url))
+    query(database_url, "CREATE INDEX theirs ON tasks (title)")
+    query(database_url, "ALTER TABLE tags ADD COLUMN wanted integer")
+    with pytest.raises(MigrationFailedError, match='"theirs" already exists'):
+        upgrade(settings_for(database_url))
+    assert query(database_url, "SELECT pg_get_indexdef('theirs'::regclass) LIKE '%(title)'") == [(True,)]
+
+
+COMMITS = {
+    "an autocommit block": """
+        with op.get_context().autocommit_block():
+            op.execute("CREATE INDEX CONCURRENTLY later ON tags (name)")
+        """,
+    "a commit": "op.get_bind().commit()",
+    "COMMIT": 'op.execute("COMMIT")',
+}
+
+
+@pytest.mark.parametrize("commit", COMMITS.values(), ids=COMMITS)
+def test_revision_that_commits_before_it_is_over_is_undone(
+    database_url: str, release: Release, dump_schema: Callable[[str], str], commit: str
+) -> None:
+    before = dump_schema(database_url)
+    release.add(f"{ADD_COLUMN}\n{dedent(commit).strip()}")
+    with pytest.raises(MigrationFailedError, match="would stay where the revision fails"):
+        upgrade(settings_for(database_url))
+    assert dump_schema(database_url) == before
+    assert history(database_url, "outcome")[-1] == ("failed",)
+
+
+def test_revision_that_commits_its_work_away_from_the_version_is_undone(
+    database_url: str, release: Release, dump_schema: Callable[[str], str]
+) -> None:
+    before = dump_schema(database_url)
+    release.add(f"op.get_bind().commit()\n{ADD_COLUMN}")
+    with pytest.raises(MigrationFailedError, match="ended the transaction"):
+        upgrade(settings_for(database_url))
+    assert dump_schema(database_url) == before
+
+
+def test_revision_that_commits_more_than_it_must_is_refused(
+    database_url: str, release: Release, dump_schema: Callable[[str], str]
+) -> None:
+    before = dump_schema(database_url)
+    release.add(
+        f"""
+        with op.get_context().autocommit_block():
+            {ADD_COLUMN}
+        op.execute("SELECT FROM wanted")
+        """
+    )
+    with pytest.raises(MigrationFailedError, match="would stay where the revision fails"):
+        upgrade(settings_for(database_url))
+    assert dump_schema(database_url) == before
+
+
+@pytest.mark.parametrize("statement", ["VACUUM tags", "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'glad'"])
+def test_what_no_transaction_takes_may_be_in_an_autocommit_block(
+    database_url: str, release: Release, statement: str
+) -> None:
+    query(database_url, "CREATE TYPE mood AS ENUM ('sad')")
+    release.add(
+        f"""
+        with op.get_context().autocommit_block():
+            op.execute("{statement}")
+        {ADD_COLUMN}
+        """
+    )
+    upgrade(settings_for(database_url))
+    assert "weight" in columns_of(database_url, "tags")
+
+
+async def test_release_is_not_ready_once_a_contract_has_dropped_an_index_and_failed(
+    database_url: str, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query(database_url, "CREATE UNIQUE INDEX once ON tags (name, color)")
+    release.add(ADD_COLUMN)
+    contract = release.add(
+        """
+        with op.get_context().autocommit_block():
+            op.execute("DROP INDEX CONCURRENTLY once")
+        op.execute("SELECT FROM wanted")
+        """,
+        phase="contract",
+    )
+    with pytest.raises(MigrationFailedError, match="wanted"):
+        await asyncio.to_thread(upgrade, settings_for(database_url))
+    monkeypatch.undo()
+    with pytest.raises(SchemaContractedError, match=contract):
+        await ready(database_url)
+
+
+def test_revision_that_ends_the_program_fails(database_url: str, release: Release) -> None:
+    release.add("raise SystemExit(0)")
+    with pytest.raises(MigrationFailedError, match="SystemExit"):
+        upgrade(settings_for(database_url))
+    assert history(database_url, "outcome")[-1] == ("failed",)
+
+
+def test_revision_finds_the_session_as_the_first_one_did(database_url: str, release: Release) -> None:
+    release.add('op.execute("CREATE SCHEMA other"); op.execute("SET search_path = other, public")')
+    release.add('op.execute("CREATE TABLE later ()")')
+    upgrade(settings_for(database_url))
+    assert query(database_url, "SELECT to_regclass('public.later') IS NOT NULL") == [(True,)]
+
+
+def test_revision_that_lets_go_of_the_lock_is_undone(database_url: str, release: Release) -> None:
+    release.add(f'op.execute("SELECT pg_advisory_unlock_all()")\n{ADD_COLUMN}')
+    with pytest.raises(MigrationFailedError, match="lock for schema changes"):
+        upgrade(settings_for(database_url))
+    assert "weight" not in columns_of(database_url, "tags")
+
+
 def test_expand_stops_before_the_first_contract(database_url: str, release: Release) -> None:
     first = release.add(ADD_COLUMN)
     release.add(DROP_COLUMN, phase="contract")
@@ -351,6 +477,18 @@ async def test_release_ahead_of_which_nothing_is_recorded_is_not_ready(database_
         await ready(database_url)
 
 
+async def test_release_whose_own_revision_the_newer_one_lacks_is_not_ready(database_url: str, release: Release) -> None:
+    ours = release.add(ADD_COLUMN)
+    await asyncio.to_thread(upgrade, settings_for(database_url))
+    renamed(database_url, ours, "theirs")
+    with pytest.raises(SchemaBehindError):
+        await ready(database_url)
+    with pytest.raises(MigrationFailedError, match=f"theirs of another release.* {ours} of this one is not in force"):
+        await asyncio.to_thread(upgrade, settings_for(database_url))
+    with pytest.raises(MigrationFailedError, match="another release"):
+        await init_db(settings_for(database_url, db_auto_migrate=True), normalize_database_url(database_url))
+
+
 async def test_pending_expand_is_behind_and_pending_contract_is_not(database_url: str, release: Release) -> None:
     release.add('op.drop_column("tags", "color")', phase="contract")
     await ready(database_url)
@@ -368,6 +506,16 @@ def test_stamping_is_in_the_history(database_url: str) -> None:
     assert rows[-1] == ("stamp", "e92f4a6d1b80")
 
 
+def test_several_revisions_can_be_stamped_after_a_purge(database_url: str, release: Release) -> None:
+    head = release.add("pass")
+    (path,) = [path for path in (release.root / "migrations" / "versions").iterdir() if "2027" in path.name]
+    text = path.read_text().replace(f'revision = "{head}"', 'revision = "another"', 1)
+    path.with_name("2027_01_01_0002_other.py").write_text(text)
+    command.stamp(alembic_config(settings_for(database_url)), [head, "another"], purge=True)
+    assert set(applied(database_url)) == {head, "another"}
+    assert {row[0] for row in history(database_url, "revision")[-2:]} == {head, "another"}
+
+
 def test_downgrade_outside_dev_is_refused_and_says_what_would_be_lost(database_url: str) -> None:
     query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
     before = applied(database_url)
@@ -379,8 +527,8 @@ def test_downgrade_outside_dev_is_refused_and_says_what_would_be_lost(database_u
     assert "restore" in message
     assert "--accept-data-loss" in message
     assert applied(database_url) == before
-    for command in (("alembic", "downgrade", "-1"), ("litestar", "database", "downgrade", "--no-prompt")):
-        result = run(*command, env=environment(DATABASE_URL=database_url))
+    for words in (("alembic", "downgrade", "-1"), ("litestar", "database", "downgrade", "--no-prompt")):
+        result = run(*words, env=environment(DATABASE_URL=database_url))
         assert result.returncode == 1, result.stderr
         assert "Traceback" not in result.stderr
         assert applied(database_url) == before

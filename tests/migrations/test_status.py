@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.migrations.status import RevisionState, Status, Verdict, read_status
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, query
+from tests.migrations.conftest import Release, query, renamed
 from tests.processes import environment, run
 
 
@@ -64,6 +64,37 @@ def test_revision_that_nobody_has_recorded_is_divergence(database_url: str) -> N
     status = read_status(settings_for(database_url))
     assert (status.verdict, status.exit_code) == (Verdict.DIVERGED, 12)
     assert (status.revisions[-1].revision, status.revisions[-1].state) == ("whence", RevisionState.MISSING_FILE)
+
+
+def test_revision_beside_one_of_ours_that_is_not_applied_is_divergence(database_url: str, release: Release) -> None:
+    ours = release.add("pass")
+    upgrade(settings_for(database_url))
+    renamed(database_url, ours, "theirs")
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.DIVERGED, 12)
+    assert "theirs" in status.detail
+    rows = [(row.revision, row.state) for row in status.revisions[-2:]]
+    assert rows == [(ours, RevisionState.PENDING), ("theirs", RevisionState.MISSING_FILE)]
+
+
+def test_files_that_were_squashed_are_neither_missing_nor_ahead(
+    database_url: str, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query(database_url, "UPDATE schema_history SET revision = 'old ' || revision, phase = 'contract'")
+    query(database_url, "UPDATE alembic_version SET version_num = 'old e92f4a6d1b80'")
+    assert run("alembic", "stamp", "--purge", "head", env=environment(DATABASE_URL=database_url)).returncode == 0
+    assert states(read_status(settings_for(database_url))) == [RevisionState.APPLIED] * 6
+    release.add("pass")
+    upgrade(settings_for(database_url))
+    monkeypatch.undo()
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, len(status.revisions)) == (Verdict.AHEAD, 7)
+    assert "still serves" in status.detail
+
+
+def test_words_of_a_later_release_in_the_history_are_borne(database_url: str) -> None:
+    query(database_url, "UPDATE schema_history SET outcome = 'postponed', phase = 'sideways' WHERE id = 6")
+    assert read_status(settings_for(database_url)).verdict is Verdict.UP_TO_DATE
 
 
 def test_two_heads_are_divergence(database_url: str, release: Release) -> None:

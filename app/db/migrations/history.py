@@ -7,8 +7,8 @@ are only ever added to it, and it is read by its columns' names, because release
 import getpass
 import os
 import socket
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from textwrap import dedent
@@ -65,24 +65,35 @@ _BEGUN_INDEXES = text(
     """  # noqa: S608 - a constant
 )
 _INTERRUPT = text(f"UPDATE {HISTORY_TABLE} SET outcome = 'interrupted' WHERE outcome = 'running'")  # noqa: S608
-_COLUMNS = "revision, phase, direction, outcome, started_at, duration, applied_by, release, checksum, retries, error"
-_READ = text(f"SELECT {_COLUMNS} FROM {HISTORY_TABLE} ORDER BY id")  # noqa: S608 - constants
-_READ_LAST = text(f"SELECT {_COLUMNS} FROM {HISTORY_TABLE} ORDER BY id DESC LIMIT 1")  # noqa: S608 - constants
+# All columns: an earlier release's table may lack the newest.
+_READ = text(f"SELECT * FROM {HISTORY_TABLE} ORDER BY id")  # noqa: S608 - a constant
 
 
 class Outcome(StrEnum):
-    """RUNNING is also what a killed migration leaves; the next one, holding the lock, calls it INTERRUPTED."""
+    """RUNNING is also what a killed migration leaves; the next one, holding the lock, calls it INTERRUPTED.
+
+    UNKNOWN is what a later release may call something that this one does not know.
+    """
 
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Outcome":  # noqa: ARG003 - of enum
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: `direction` is upgrade, downgrade, stamp or unstamp; `checksum` is the file's SHA-256."""
+    """One row: `direction` is upgrade, downgrade, stamp or unstamp; `checksum` is the file's SHA-256.
 
+    `indexes` are those that the step began to build or to drop CONCURRENTLY, which stay so if it fails.
+    """
+
+    id: int
     revision: str
     phase: Phase
     direction: str
@@ -94,16 +105,26 @@ class Entry:
     checksum: str
     retries: int
     error: str | None
+    indexes: tuple[str, ...]
 
     @property
     def is_in_force(self) -> bool:
         return self.outcome is Outcome.DONE and self.direction in {"upgrade", "stamp"}
 
+    @property
+    def is_half_done(self) -> bool:
+        """Whether it was begun, did not end, and has left something that is not undone."""
+        return self.outcome is not Outcome.DONE and self.direction == "upgrade" and bool(self.indexes)
 
-def create_history(connection: Connection) -> None:
-    """Makes the table, or what it lacks; to be called under the migration lock, in a transaction."""
+
+def create_history(connection: Connection, directory: ScriptDirectory, heads: Iterable[str]) -> None:
+    """Makes the table, or what it lacks; to be called under the migration lock, in a transaction.
+
+    What leads to `heads` was applied before there was a history, and is noted as stamped.
+    """
     if not has_history(connection):
         connection.execute(text(_CREATE))
+        _note(connection, directory, "stamp", _ancestors(directory, heads))
     elif not connection.scalar(_HAS_COLUMN, {"name": HISTORY_TABLE, "column": "indexes"}):
         # Asked first: ALTER TABLE locks out readers even where the column is there.
         connection.execute(text(f"ALTER TABLE {HISTORY_TABLE} ADD COLUMN {_INDEXES}"))
@@ -134,19 +155,31 @@ def read_history(connection: Connection) -> tuple[Entry, ...]:
     return tuple(_entry(row) for row in connection.execute(_READ).mappings())
 
 
-def read_last(connection: Connection) -> Entry | None:
-    """The newest row; the table must be there."""
-    row = connection.execute(_READ_LAST).mappings().first()
-    return _entry(row) if row is not None else None
-
-
 def _entry(row: RowMapping) -> Entry:
-    return Entry(**{**row, "phase": Phase(row["phase"]), "outcome": Outcome(row["outcome"])})
+    known = {field.name: row[field.name] for field in fields(Entry) if field.name in row}
+    # A later release's phase is taken for the one that asks for more care.
+    phase = Phase(row["phase"]) if row["phase"] in set(Phase) else Phase.CONTRACT
+    return Entry(
+        **{**known, "phase": phase, "outcome": Outcome(row["outcome"]), "indexes": tuple(row.get("indexes", ()))}
+    )
 
 
-def last_done(entries: Sequence[Entry]) -> dict[str, Entry]:
+def last_done(entries: Iterable[Entry]) -> dict[str, Entry]:
     """Of each revision the last step that was completed."""
     return {entry.revision: entry for entry in entries if entry.outcome is Outcome.DONE}
+
+
+def ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str, Entry]:
+    """What a newer release has put in force, or begun, on top of the `known` revisions: of each its last step.
+
+    What is older than the newest of the known ones was squashed into them, or stamped away.
+    """
+    newest = max((entry.id for entry in entries if entry.revision in known and entry.is_in_force), default=0)
+    steps = [entry for entry in entries if entry.id > newest and entry.revision not in known]
+    done = last_done(steps)
+    begun = [step for step in steps if step.revision not in done or step.id > done[step.revision].id]
+    half = {step.revision: step for step in begun if step.is_half_done}
+    return half | {name: step for name, step in done.items() if step.is_in_force}
 
 
 def was_edited(script: Script, entry: Entry | None) -> bool:
@@ -189,12 +222,17 @@ def begun_indexes(connection: Connection, revision: str, direction: str) -> set[
 
 def note_stamp(connection: Connection, directory: ScriptDirectory, before: Iterable[str], after: Iterable[str]) -> None:
     """Notes which revisions a stamp has put in force, or out of it, without running them."""
+    before = tuple(before)
+    create_history(connection, directory, before)
     old, new = _ancestors(directory, before), _ancestors(directory, after)
-    create_history(connection)
-    for direction, revisions in (("unstamp", old - new), ("stamp", new - old)):
-        for script in reversed(list(directory.walk_revisions())):
-            if script.revision in revisions:
-                _insert(connection, script, direction, Outcome.DONE)
+    _note(connection, directory, "unstamp", old - new)
+    _note(connection, directory, "stamp", new - old)
+
+
+def _note(connection: Connection, directory: ScriptDirectory, direction: str, revisions: Collection[str]) -> None:
+    for script in reversed(list(directory.walk_revisions())):
+        if script.revision in revisions:
+            _insert(connection, script, direction, Outcome.DONE)
 
 
 def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> set[str]:

@@ -1,6 +1,6 @@
 """Where a database stands against the revisions of this release."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -11,7 +11,7 @@ from app.core.config import Phase
 from app.db.errors import MigrationFailedError
 from app.db.migrations.config import HISTORY_TABLE, VERSION_TABLE, phase_of
 from app.db.migrations.effects import Kind, effects_of
-from app.db.migrations.history import Entry, last_done, read_history, read_last
+from app.db.migrations.history import Entry, ahead_of, last_done, read_history
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -20,9 +20,9 @@ log = structlog.stdlib.get_logger(__name__)
 class SchemaState:
     """A database's revisions (`None`: it has no version table) and tables, and what this release's revisions add.
 
-    `unknown` are those of a newer release; `broken_by` are the ones ahead of this release after which it does not work,
-    because they are contract revisions, or because `schema_history` says nothing of them. `last_step` is the newest row
-    of that table.
+    `unknown` are those of another release, in most cases a newer one. `broken_by` are the ones ahead of this release
+    after which it does not work, because they are contract revisions, done or half done, or because `schema_history`
+    says nothing of them. `last_step` is the newest row of that table.
     """
 
     applied: tuple[str, ...] | None
@@ -51,14 +51,15 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
     applied = _applied(connection) if VERSION_TABLE in tables else None
     known, unknown = _split_known(directory, applied or ())
     ours = frozenset(table.name for table in metadata.tables.values())
+    entries = read_history(connection) if HISTORY_TABLE in tables else ()
     return SchemaState(
         applied=applied,
         tables=tables & ours,
-        pending=() if unknown else _pending(directory, known),
+        pending=_lacking(directory, entries) if unknown else _pending(directory, known),
         unknown=unknown,
-        broken_by=_broken_by(connection, directory, unknown) if unknown else (),
+        broken_by=_broken_by(directory, entries, unknown),
         missing_tables=ours - tables,
-        last_step=read_last(connection) if HISTORY_TABLE in tables else None,
+        last_step=entries[-1] if entries else None,
     )
 
 
@@ -78,28 +79,40 @@ def nothing_for_this_release(
     """Whether an upgrade to head finds the database ahead of this release, and still serving it.
 
     So that the previous release can be started, and its migration job run, while the next is rolled out. Raises
-    MigrationFailedError where the database no longer serves it.
+    MigrationFailedError where the database does not serve it.
     """
-    _, unknown = _split_known(directory, tuple(heads))
     wanted = {destination} if isinstance(destination, str) else set(destination or ())
-    if not unknown or wanted != set(directory.get_heads()):
+    if wanted != set(directory.get_heads()):
         return False
-    if broken_by := _broken_by(connection, directory, unknown):
+    _, unknown = _split_known(directory, tuple(heads))
+    entries = read_history(connection)
+    if broken_by := _broken_by(directory, entries, unknown):
         raise MigrationFailedError(
             f"The database is ahead of this release, and does not serve it any more: revision {', '.join(broken_by)} is"
             " unknown here, and is a contract revision or not recorded in schema_history. Deploy the release that"
             " knows it."
         )
-    log.warning("the database is ahead of this release, which it still serves: nothing to apply", unknown=list(unknown))
-    return True
+    if unknown and (lacking := _lacking(directory, entries)):
+        raise MigrationFailedError(
+            f"The database is at revision {', '.join(unknown)} of another release, and revision"
+            f" {', '.join(script.revision for script in lacking)} of this one is not in force in it: two releases have"
+            " grown apart. Deploy one that has both (`litestar database merge` joins them)."
+        )
+    if unknown:
+        log.warning("the database is ahead of this release, which it still serves: nothing to apply", unknown=unknown)
+    return bool(unknown)
 
 
-def _broken_by(connection: Connection, directory: ScriptDirectory, unknown: Iterable[str]) -> tuple[str, ...]:
-    known = {script.revision for script in directory.walk_revisions()}
-    entries = last_done(read_history(connection))
-    ahead = {name: entry for name, entry in entries.items() if entry.is_in_force and name not in known}
+def _broken_by(directory: ScriptDirectory, entries: Sequence[Entry], unknown: Iterable[str]) -> tuple[str, ...]:
+    ahead = ahead_of(entries, {script.revision for script in directory.walk_revisions()})
     contracts = {name for name, entry in ahead.items() if entry.phase is Phase.CONTRACT}
     return tuple(sorted(contracts | (set(unknown) - set(ahead))))
+
+
+def _lacking(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Script, ...]:
+    """What is not in force of this release, where the version table does not tell; oldest first."""
+    in_force = {name for name, entry in last_done(entries).items() if entry.is_in_force}
+    return tuple(s for s in reversed(list(directory.walk_revisions())) if s.revision not in in_force)
 
 
 def _applied(connection: Connection) -> tuple[str, ...]:

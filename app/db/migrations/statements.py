@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection, event, text
 
 from app.core.config import Settings
+from app.db.errors import MigrationFailedError
 from app.db.migrations.history import note_index
 
 T = TypeVar("T")
@@ -42,10 +43,20 @@ _CONCURRENTLY = _statement(
 _VALIDATE = _statement(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_QUALIFIED} VALIDATE CONSTRAINT {_NAME}{_END}")
 _CREATE_INDEX = _statement(
     rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?P<keep>IF NOT EXISTS )?(?P<name>{_NAME}) ON "
-    rf"(?:ONLY )?(?:(?P<schema>{_NAME})\s*\.\s*)?"
+    rf"(?:ONLY )?(?P<table>(?:(?P<schema>{_NAME})\s*\.\s*)?{_NAME})"
 )
 _DROP_INDEX = _statement(rf"DROP INDEX CONCURRENTLY (?P<name>{_QUALIFIED})(?: CASCADE| RESTRICT)?{_END}")
-_IS_VALID = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+# What cannot run in a transaction, or gains from being alone in one, and can be run again.
+_ALONE = _statement(
+    r"(?:VACUUM|ANALYZE|CLUSTER|REINDEX|LOCK|SELECT|SHOW|SET|RESET|ALTER SYSTEM|CHECKPOINT"
+    rf"|ALTER TYPE {_QUALIFIED} ADD VALUE IF NOT EXISTS)\b"
+)
+_ENDS_TRANSACTION = _statement(r"(?:COMMIT|END|ABORT|BEGIN|START TRANSACTION|PREPARE TRANSACTION|ROLLBACK(?! TO))\b")
+# Whether the transaction has changed anything.
+_HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+_IS_VALID = text(
+    "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name) AND indrelid = to_regclass(:table)"
+)
 _SILENT_AT_LEAST = 1.0
 _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
@@ -64,14 +75,17 @@ class Statements:
         self._unhurried = _limits(settings.db_migrate_lock_timeout, 0)
         self._unlimited = _limits(0, 0)
         self._lifted = False
+        self._is_noting = False
 
     @contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:
         event.listen(connection, "before_cursor_execute", self._before, retval=True)
         event.listen(connection, "after_cursor_execute", self._after)
+        event.listen(connection, "commit", self._refuse_commit)
         try:
             yield
         finally:
+            event.remove(connection, "commit", self._refuse_commit)
             event.remove(connection, "before_cursor_execute", self._before)
             event.remove(connection, "after_cursor_execute", self._after)
 
@@ -80,6 +94,8 @@ class Statements:
         connection.execute(_SET, self._usual)
 
     def _before(self, connection: Connection, cursor: Any, statement: str, parameters: T, *_: Any) -> tuple[str, T]:  # noqa: ANN401, ARG002
+        if self._is_noting:
+            return statement, parameters
         if _CONCURRENTLY.search(statement):
             statement = self._made_repeatable(connection, statement)
             # It stops no reads or writes while it waits or works, and may well wait for the transactions of others.
@@ -87,13 +103,22 @@ class Statements:
         elif _VALIDATE.search(statement):
             # Nor does this, once it has its lock.
             self._lift(connection, self._unhurried)
+        elif _ENDS_TRANSACTION.search(statement) or (_commits(connection) and not _ALONE.search(statement)):
+            raise _not_undone()
         return statement, parameters
+
+    def _refuse_commit(self, connection: Connection) -> None:
+        """An autocommit block commits what stands before it, and a revision may do so itself."""
+        if not _commits(connection) and connection.scalar(_HAS_WRITTEN):
+            # SQLAlchemy holds its transaction for ended from here on; the driver's is not.
+            connection.connection.rollback()
+            raise _not_undone()
 
     def _after(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401
         if self._lifted:
             self._lifted = False
             connection.execute(_SET, self._usual)
-        if statement.lstrip()[:6].upper().startswith(_COUNTED):
+        if statement.lstrip()[:6].upper().startswith(_COUNTED) and not self._is_noting:
             self.rows += max(cursor.rowcount, 0)
 
     def _lift(self, connection: Connection, limits: dict[str, str]) -> None:
@@ -104,19 +129,20 @@ class Statements:
         """The statement as it works although the same revision has run it before and got no further."""
         if index := _CREATE_INDEX.match(statement):
             name = ".".join(filter(None, [index["schema"], index["name"]]))
-            self._make_way(connection, name, keep=bool(index["keep"]))
+            self._make_way(connection, name, index["table"], keep=bool(index["keep"]))
         elif index := _DROP_INDEX.match(statement):
             if index["name"] in self._begun:
                 return f"DROP INDEX CONCURRENTLY IF EXISTS {index['name']}"
             self._note(connection, index["name"])
         return statement
 
-    def _make_way(self, connection: Connection, name: str, *, keep: bool) -> None:
+    def _make_way(self, connection: Connection, name: str, table: str, *, keep: bool) -> None:
         """Drops what a build of this index that failed or was killed has left, so that it can be built again.
 
-        That is an invalid index, or a valid one where this revision began it and died before that was recorded.
+        That is an invalid index, or a valid one where this revision began it and died before that was recorded; never
+        one of another table.
         """
-        valid = connection.scalar(_IS_VALID, {"name": name})
+        valid = connection.scalar(_IS_VALID, {"name": name, "table": table})
         if valid and (keep or name not in self._begun):
             return
         if valid is not None:
@@ -127,11 +153,31 @@ class Statements:
     def _note(self, connection: Connection, index: str) -> None:
         # Committed at once: nothing of this runs in a transaction.
         if index not in self._begun:
-            rows = self.rows
+            self._is_noting = True
             note_index(connection, self._entry, index)
-            # Of the engine's table, not of the revision's.
-            self.rows = rows
+            self._is_noting = False
             self._begun.add(index)
+
+
+def _commits(connection: Connection) -> bool:
+    """Whether each statement is a transaction of its own, as in Alembic's autocommit block."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
+def _not_undone() -> MigrationFailedError:
+    return MigrationFailedError(
+        "it commits before it is over, and what that commits would stay where the revision fails afterwards. Nothing"
+        " was committed. Write an autocommit block as the first thing of a revision, with nothing in it but what cannot"
+        " run in a transaction (CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ALTER TYPE … ADD VALUE IF NOT EXISTS), and"
+        " no COMMIT; long changes of rows are backfills."
+    )
+
+
+def reset_session(connection: Connection) -> None:
+    """Undoes what an earlier revision has SET in the session; locks are kept."""
+    with connection.begin():
+        connection.exec_driver_sql("SET SESSION AUTHORIZATION DEFAULT")
+        connection.exec_driver_sql("RESET ALL")
 
 
 def limit_session(connection: Connection, settings: Settings, pause: float = 0) -> None:

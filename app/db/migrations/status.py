@@ -1,6 +1,6 @@
 """Where a database stands: a verdict, and of each revision whether, when and by whom it was applied."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from app.core.config import Phase, Settings
 from app.db.migrations.config import phase_of, scripts
 from app.db.migrations.drift.reading import DriftUnknownError, differences
-from app.db.migrations.history import Entry, last_done, read_history, was_edited
+from app.db.migrations.history import Entry, ahead_of, last_done, read_history, was_edited
 from app.db.migrations.looking import look
 from app.db.migrations.state import SchemaState, read_state
 from app.db.url import DatabaseURL
@@ -19,7 +19,7 @@ from app.models import metadata
 
 
 class Verdict(StrEnum):
-    """DIVERGED: the files have several heads, or the database a revision that no release has recorded."""
+    """DIVERGED: the files have several heads, or the database has a revision beside ours, or an unrecorded one."""
 
     UP_TO_DATE = "up to date"
     PENDING = "pending"
@@ -89,8 +89,7 @@ def read_status(settings: Settings) -> Status:
 
 def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory) -> Status:
     state = read_state(connection, directory, metadata)
-    entries = last_done(read_history(connection))
-    revisions = tuple(_revisions(directory, state, entries))
+    revisions = tuple(_revisions(directory, state, read_history(connection)))
     verdict, detail = _judge(directory, state, revisions)
     server = str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')")))
     connection.rollback()
@@ -107,18 +106,16 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     )
 
 
-def _revisions(
-    directory: ScriptDirectory, state: SchemaState, entries: Mapping[str, Entry]
-) -> Iterator[RevisionStatus]:
+def _revisions(directory: ScriptDirectory, state: SchemaState, entries: Sequence[Entry]) -> Iterator[RevisionStatus]:
     pending = set(directory.walk_revisions()) if state.applied is None else set(state.pending)
     known = list(reversed(list(directory.walk_revisions())))
+    done = last_done(entries)
     for script in known:
-        entry = entries.get(script.revision)
+        entry = done.get(script.revision)
         yield _row(_state_of(script, entry, pending=script in pending), script, entry)
-    names = {script.revision for script in known}
-    ahead = [entry for entry in entries.values() if entry.is_in_force and entry.revision not in names]
-    yield from (_row(RevisionState.MISSING_FILE, entry.revision, entry) for entry in ahead)
-    unrecorded = set(state.unknown) - {entry.revision for entry in ahead}
+    ahead = ahead_of(entries, {script.revision for script in known})
+    yield from (_row(RevisionState.MISSING_FILE, name, entry) for name, entry in ahead.items())
+    unrecorded = set(state.unknown) - set(ahead)
     yield from (_row(RevisionState.MISSING_FILE, revision, None) for revision in sorted(unrecorded))
 
 
@@ -156,7 +153,16 @@ def _judge(
     rules = (
         (len(heads) > 1, Verdict.DIVERGED, f"the files have {len(heads)} heads: join them, `litestar database merge`"),
         (unrecorded, Verdict.DIVERGED, f"of revision {', '.join(unrecorded)} there is neither a file nor a history"),
-        (state.unknown, Verdict.AHEAD, f"by {len(missing)} revision(s) of a newer release; {served}"),
+        (
+            state.unknown and pending,
+            Verdict.DIVERGED,
+            f"{', '.join(state.unknown)} is a revision of another release, and {len(pending)} of ours are not in force",
+        ),
+        (
+            state.unknown or state.broken_by,
+            Verdict.AHEAD,
+            f"by {len(missing)} revision(s) of a newer release; {served}",
+        ),
         (
             not state.is_managed and state.tables,
             Verdict.UNMANAGED,

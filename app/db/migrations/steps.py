@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Phase, Settings
 from app.db.connecting import is_lost
-from app.db.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
+from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import backfill_state, history
 from app.db.migrations.backfill_status import require_finished
 from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of
@@ -30,7 +30,7 @@ from app.db.migrations.effects import LOSES_DATA, effects_of
 from app.db.migrations.lock import migration_lock, require_lock
 from app.db.migrations.losses import require_consent
 from app.db.migrations.state import nothing_for_this_release
-from app.db.migrations.statements import Statements, limit_session
+from app.db.migrations.statements import Statements, limit_session, reset_session
 
 # lock_not_available and deadlock_detected: the table is in use, and will not be later.
 _IN_USE = frozenset({"55P03", "40P01"})
@@ -80,11 +80,11 @@ class Run:
 
     async def _take(self, steps: Sequence[MigrationStep]) -> None:
         await self._connection.run_sync(self._prepare, steps)
-        for step in steps:
-            if isinstance(step, RevisionStep):
-                await self._apply(step)
-            else:
-                await self._connection.run_sync(self._stamp, step)
+        revisions = [step for step in steps if isinstance(step, RevisionStep)]
+        for step in revisions:
+            await self._apply(step)
+        if stamps := [step for step in steps if step not in revisions]:
+            await self._connection.run_sync(self._stamp, stamps)
 
     def _configure(self, connection: Connection | None = None, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
@@ -99,7 +99,8 @@ class Run:
         migration = context.get_context()
         heads = () if migration.purge else migration.get_current_heads()
         try:
-            if nothing_for_this_release(connection, context.script, heads, context.get_revision_argument()):
+            destination = context.get_revision_argument()
+            if not migration.purge and nothing_for_this_release(connection, context.script, heads, destination):
                 return []
             steps = list(self._steps_to(heads, migration))
         except CommandError as exc:
@@ -117,13 +118,15 @@ class Run:
         if down and not (self._settings.is_dev or self._scope.accept_data_loss):
             require_consent(connection, down)
         with connection.begin():
-            history.create_history(connection)
+            history.create_history(connection, context.script, context.get_context().get_current_heads())
             history.interrupted_runs(connection)
         if self._scope.automatic and not self._settings.is_dev:
             up = [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_upgrade]
             _warn_of_contracts([script for script in up if phase_of(script) is Phase.CONTRACT])
 
     async def _apply(self, step: RevisionStep) -> None:
+        await self._connection.run_sync(reset_session)
+        await self._connection.run_sync(limit_session, self._settings)
         entry, begun = await self._connection.run_sync(_begin, step)
         pause = _FIRST_PAUSE
         for attempt in range(self._settings.db_migrate_lock_retries + 1):
@@ -132,7 +135,7 @@ class Run:
             except Exception as exc:
                 if sqlstate_of(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
                     await self._fail(step, entry, attempt, exc)
-                    if isinstance(exc, DatabaseError) or is_lost(exc):
+                    if is_lost(exc):
                         raise
                     raise _failure(step, exc, attempt) from exc
                 await self._connection.rollback()
@@ -157,19 +160,25 @@ class Run:
         def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
             require_lock(connection)
             work.limit(connection)
-            if step.is_downgrade:
-                backfill_state.forget(connection, script.revision)
             with work.watching(connection):
-                change(**arguments)
+                try:
+                    change(**arguments)
+                except SystemExit as exc:
+                    raise MigrationFailedError("it raises SystemExit, which would end the whole program") from exc
+            require_lock(connection)
 
         # In the step's own transaction; Alembic passes all by name.
         def done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
             nonlocal took
+            if not step.is_upgrade:
+                backfill_state.forget(connection, script.revision)
             took = history.finish(connection, entry, history.Outcome.DONE, retries=attempt)
 
         step.migration_fn = guarded
         self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=done)  # noqa: ARG005
         context.run_migrations()
+        if connection.in_transaction():
+            raise MigrationFailedError("it ended the transaction that it ran in, so that nothing of it was kept")
         log.info(
             "applied a revision" if step.is_upgrade else "reverted a revision",
             revision=script.revision,
@@ -180,13 +189,18 @@ class Run:
             retries=attempt,
         )
 
-    def _stamp(self, connection: Connection, step: MigrationStep) -> None:
-        def noted(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
-            history.note_stamp(connection, context.script, before, heads)
-
-        self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=noted)  # noqa: ARG005
-        before = context.get_context().get_current_heads()
+    def _stamp(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
+        self._configure(connection)
+        before: tuple[str, ...] = context.get_context().get_current_heads()
         connection.rollback()
+
+        def noted(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
+            nonlocal before
+            history.note_stamp(connection, context.script, before, heads)
+            before = tuple(heads)
+
+        # All in one go: a purge comes once, before the first.
+        self._configure(connection, fn=lambda heads, ctx: steps, on_version_apply=noted)  # noqa: ARG005
         context.run_migrations()
 
     async def _fail(self, step: RevisionStep, entry: int, attempt: int, exc: Exception) -> None:
