@@ -26,12 +26,18 @@ class BackupError(DatabaseError):
 
 
 def cause_of(exc: BaseException) -> str:
-    """The first line of what went wrong: the driver's words, without the statement and the details below them."""
+    """The first line of what went wrong: the driver's words, without the statement and the details below them.
+
+    Data exceptions (SQLSTATE class 22) quote a row's value, which is left out.
+    """
     original = getattr(exc, "orig", None)
     if isinstance(original, BaseException):
         exc = original.__cause__ or original
     lines = str(exc).strip().splitlines()
-    return lines[0] if lines else type(exc).__name__
+    if not lines:
+        return type(exc).__name__
+    words, quoted, _ = lines[0].partition('"')
+    return f'{words}"…"' if quoted and (sqlstate_of(exc) or "").startswith("22") else lines[0]
 
 
 def sqlstate_of(exc: BaseException | None) -> str | None:

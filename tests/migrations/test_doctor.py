@@ -20,7 +20,7 @@ from app.db.migrations.doctor.finding import Finding, Limits, Severity
 from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.runner import upgrade
 from tests.conftest import TOKEN, settings_for
-from tests.migrations.conftest import Release, holding, query
+from tests.migrations.conftest import Release, holding, query, renamed
 from tests.processes import environment, run
 
 OK, NOTE, WARNING, PROBLEM = Severity
@@ -228,6 +228,15 @@ def test_newer_release_s_expand_revisions_are_a_warning_and_its_contracts_a_prob
     upgrade(settings_for(empty_database_url))
     (next(release.root.rglob("2027_01_01_0001_test.py"))).unlink()
     assert newer in one(examined(empty_database_url), "state", severity).seen
+
+
+def test_release_whose_own_revision_the_other_one_lacks_is_a_problem(database_url: str, release: Release) -> None:
+    ours = release.add("pass")
+    upgrade(settings_for(database_url))
+    renamed(database_url, ours, "theirs")
+    found = one(examined(database_url), "state", PROBLEM)
+    assert "theirs of another release" in found.seen
+    assert ours in found.seen
 
 
 def test_tables_without_a_version_table_are_a_problem(database_url: str) -> None:

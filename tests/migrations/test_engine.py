@@ -358,6 +358,15 @@ async def test_release_is_not_ready_once_a_contract_has_dropped_an_index_and_fai
         await ready(database_url)
 
 
+def test_value_of_a_row_is_in_no_message(database_url: str, release: Release) -> None:
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'a \"secret\"')")
+    release.add('op.execute("ALTER TABLE organizations ALTER name TYPE integer USING name::integer")', phase="contract")
+    with pytest.raises(MigrationFailedError, match='invalid input syntax for type integer: "…"') as caught:
+        upgrade(settings_for(database_url))
+    assert "secret" not in str(caught.value)
+    assert "secret" not in str(history(database_url, "error")[-1])
+
+
 def test_revision_that_ends_the_program_fails(database_url: str, release: Release) -> None:
     release.add("raise SystemExit(0)")
     with pytest.raises(MigrationFailedError, match="SystemExit"):
@@ -535,6 +544,21 @@ def test_downgrade_outside_dev_is_refused_and_says_what_would_be_lost(database_u
     accepted = ("alembic", "-x", "accept-data-loss", "downgrade", "-1")
     assert run(*accepted, env=environment(DATABASE_URL=database_url)).returncode == 0
     assert applied(database_url) != before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DO $$ BEGIN DELETE FROM tags; END $$",
+        "DROP SCHEMA other CASCADE",
+        "ALTER TABLE tags ALTER color TYPE varchar(1)",
+    ],
+)
+def test_what_may_lose_more_than_can_be_counted_says_so(database_url: str, release: Release, statement: str) -> None:
+    release.add("pass", f'op.execute("{statement}")')
+    settings = settings_for(database_url, environment=Environment.DEV)
+    upgrade(settings)
+    assert [loss.what for loss in losses(settings, "-1")] == ["what cannot be known from its SQL"]
 
 
 def test_losses_are_counted_without_changing_anything(database_url: str, release: Release) -> None:

@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from app.db.errors import DatabaseError
 from app.db.migrations.effects import LOSES_DATA, Effect, Kind, effects_of
 
+# What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.
+_MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
 # A table that takes longer to count is not counted: the number is for a person who decides.
 _COUNT_WITHIN = "5s"
 
@@ -33,13 +35,16 @@ class Loss:
 
 def losses_of(connection: Connection, revisions: Iterable[Script]) -> list[Loss]:
     """What the downgrades of these revisions drop or delete, in their order."""
-    found = []
+    found: list[Loss] = []
     for script in revisions:
         effects = effects_of([script], "downgrade")
-        if effects is None:
+        found.extend(
+            Loss(script.revision, _what(effect), _count(connection, effect))
+            for effect in effects or ()
+            if effect.kind in LOSES_DATA
+        )
+        if effects is None or any(effect.kind in _MAY_LOSE_DATA for effect in effects):
             found.append(Loss(script.revision, "what cannot be known from its SQL", None))
-        lost = [effect for effect in effects or () if effect.kind in LOSES_DATA]
-        found.extend(Loss(script.revision, _what(effect), _count(connection, effect)) for effect in lost)
     return found
 
 

@@ -76,6 +76,13 @@ def _unmanaged(found: SchemaState) -> Finding:
 
 def _unknown(subject: Subject, found: SchemaState) -> Finding:
     names = ", ".join(found.unknown)
+    if found.pending and not found.broken_by:
+        return problem(
+            f"The database is at {names} of another release, and lacks {_list(found.pending)} of this one.",
+            "Two releases have grown apart: this one relies on what is not there, and is not ready. Deploy one that has"
+            " the revisions of both, joined by a merge.",
+            "litestar database merge",
+        )
     if not found.broken_by:
         return warning(
             f"The database is ahead of this release, at {names}; only expand revisions are between the two.",
