@@ -250,6 +250,32 @@ def test_unknown_revision_in_the_database_is_named(database_url: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("show", "abc"),
+        ("stamp", "abc"),
+        ("upgrade", "--no-prompt", "abc"),
+        ("downgrade", "--no-prompt", "abc"),
+        ("show-current-revision",),
+        ("check",),
+    ],
+)
+def test_unknown_revision_is_exit_code_3_of_every_command(database_url: str, command: tuple[str, ...]) -> None:
+    query(database_url, "UPDATE alembic_version SET version_num = 'abc'")
+    result = run("litestar", "database", *command, env=environment(DATABASE_URL=database_url, ENVIRONMENT=None))
+    assert result.returncode == 3, result.stderr
+    assert "abc" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_check_says_no_with_exit_code_1(database_url: str) -> None:
+    query(database_url, "DROP TABLE task_tags")
+    result = run("litestar", "database", "check", env=environment(DATABASE_URL=database_url))
+    assert result.returncode == 1
+    assert "task_tags" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["upgrade", "downgrade"])
 def test_prompt_without_a_terminal_asks_for_no_prompt(database_url: str, command: str) -> None:
     result = run("litestar", "database", command, env=environment(DATABASE_URL=database_url))

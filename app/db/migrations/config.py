@@ -13,6 +13,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from app.core.config import Phase, Settings
+from app.core.errors import SettingsError
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.backfill_definition import check_definitions
 from app.db.migrations.interruption import Breaker
@@ -62,7 +63,10 @@ def alembic_config(settings: Settings, scope: Scope | None = None) -> Config:
 
 
 def scope_of(config: Config) -> Scope:
-    """The scope of a configuration of ours; of the `alembic` command, what its `-x` arguments say."""
+    """The scope of a configuration of ours; of the `alembic` command, what its `-x` arguments say.
+
+    Raises SettingsError for one that there is not.
+    """
     scope = config.attributes.get(_SCOPE)
     if isinstance(scope, Scope):
         return scope
@@ -70,7 +74,7 @@ def scope_of(config: Config) -> Scope:
     phase, accepted = given.pop("phase", Phase.CONTRACT), given.pop("accept-data-loss", None) is not None
     if given or phase not in set(Phase):
         what = f"-x {next(iter(given), f'phase={phase}')}"
-        raise MigrationFailedError(f"{what} is not known. There are: -x phase=expand, -x accept-data-loss.")
+        raise SettingsError(what, "is not known", "There are: -x phase=expand, -x accept-data-loss.")
     return Scope(Phase(phase), accept_data_loss=accepted)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -26,8 +28,12 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def run_offline(metadata: MetaData) -> None:
-    """Prints the SQL of the revisions on standard output, and connects to nothing."""
-    settings = _enter_command_line() if _started_by_alembic() else settings_of(context.config)
+    """Prints the SQL of the revisions on standard output, and connects to nothing. Raises as `run_online`."""
+    with _messages_under_alembic():
+        _print(_entered_settings(), metadata)
+
+
+def _print(settings: Settings, metadata: MetaData) -> None:
     checked(context.script)
     _configure_offline(metadata)
     steps_to = context.get_context().opts["fn"]
@@ -57,15 +63,22 @@ def run_online(metadata: MetaData) -> None:
 
     Raises SettingsError and DatabaseError; under the `alembic` command those are a message and an exit code.
     """
-    if not _started_by_alembic():
-        _run(settings_of(context.config), metadata)
-        return
+    with _messages_under_alembic():
+        _run(_entered_settings(), metadata)
+
+
+@contextmanager
+def _messages_under_alembic() -> Iterator[None]:
     try:
-        _run(_enter_command_line(), metadata)
+        yield
     except (SettingsError, DatabaseError) as exc:
+        if not _started_by_alembic():
+            raise
         sys.stderr.write(f"Error: {exc}\n")
         raise SystemExit(exc.exit_code) from None
     except KeyboardInterrupt:
+        if not _started_by_alembic():
+            raise
         sys.stderr.write("Interrupted.\n")
         raise SystemExit(130) from None
 
@@ -74,14 +87,11 @@ def _started_by_alembic() -> bool:
     return context.config.cmd_opts is not None
 
 
-def _enter_command_line() -> Settings:
+def _entered_settings() -> Settings:
     """Under `alembic` nothing has set up logging yet; elsewhere the application's stays as it is."""
-    try:
-        settings = settings_of(context.config)
-    except SettingsError as exc:
-        sys.stderr.write(f"Error: {exc}\n")
-        raise SystemExit(exc.exit_code) from None
-    configure_logging(settings)
+    settings = settings_of(context.config)
+    if _started_by_alembic():
+        configure_logging(settings)
     return settings
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import rich_click as click
 from advanced_alchemy.cli import add_migration_commands
 from advanced_alchemy.config import AlembicAsyncConfig, SQLAlchemyAsyncConfig
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from litestar.cli._utils import LitestarGroup
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +17,7 @@ from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine, migration_database
-from app.db.errors import DatabaseError
+from app.db.errors import DatabaseError, MigrationFailedError
 from app.db.migrations.cli.backfill import backfill
 from app.db.migrations.cli.backup import backup
 from app.db.migrations.cli.doctor import doctor
@@ -48,7 +49,8 @@ class DatabaseGroup(LitestarGroup):
             sys.exit(exc.exit_code)
         except CommandError as exc:
             click.echo(f"Error: {exc}", err=True)
-            sys.exit(1)
+            # A revision that is not among the files is said alike by every command; what is left is a no, as of `check`.
+            sys.exit(MigrationFailedError.exit_code if isinstance(exc.__cause__, RevisionError) else 1)
         except KeyboardInterrupt:
             # While nothing is under way; click would make it exit code 1, which is that of a no.
             click.echo("Interrupted.", err=True)
