@@ -12,6 +12,7 @@ import msgspec
 from dotenv import dotenv_values
 
 from app.core.errors import SettingsError
+from app.core.misspelt import misspelt
 
 _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
@@ -90,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One process's settings. Times are seconds; `database_url` None means the PostgreSQL that starts by itself.
 
     `db_auto_migrate_phase` is the last phase that starting applies: EXPAND leaves contract revisions to somebody.
+    `misspelt` are the names of variables that nothing reads, each with the setting that it is almost called.
     """
 
     environment: Environment = Environment.DEV
@@ -114,6 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = Path(".data")
     log_level: str = "INFO"
     log_format: LogFormat = LogFormat.CONSOLE
+    misspelt: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_dev(self) -> bool:
@@ -154,8 +157,9 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     except SettingsError as exc:
         file = {}
         problems.append(exc)
+    held = os.environ if environ is None else environ
     for field, parse in _PARSERS.items():
-        source, text = _find(field.upper(), os.environ if environ is None else environ, file)
+        source, text = _find(field.upper(), held, file)
         sources[field] = source
         try:
             if text is not None:
@@ -165,7 +169,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     environment = values.get("environment", Environment.DEV)
     values.setdefault("db_auto_migrate", environment is Environment.DEV)
     values.setdefault("log_format", LogFormat.CONSOLE if environment is Environment.DEV else LogFormat.JSON)
-    settings = Settings(**values)
+    settings = Settings(**values, misspelt=misspelt({**file, **held}, map(str.upper, _PARSERS)))
     return Reading(settings, sources, (*problems, *_missing_outside_dev(settings)))
 
 

@@ -166,3 +166,28 @@ def test_work_on_the_database_alone_needs_no_token_but_the_rest() -> None:
     assert Settings.load(without, NO_FILE, serving=False).local_auth_token is None
     with pytest.raises(SettingsError, match="DATABASE_URL is not set"):
         Settings.load({**without, "DATABASE_URL": ""}, NO_FILE, serving=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DB_AUTOMIGRATE", "DB_AUTO_MIGRATE"),
+        ("DB_AUTO_MIGRATE_PHASES", "DB_AUTO_MIGRATE_PHASE"),
+        ("db_auto_migrate", "DB_AUTO_MIGRATE"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("MIGRATION_DATABASE_URI", "MIGRATION_DATABASE_URL"),
+    ],
+)
+def test_misspelt_variable_is_told_with_the_setting_that_is_meant(name: str, meant: str, tmp_path: Path) -> None:
+    assert load(**{name: "x"}).misspelt == ((name, meant),)
+    (tmp_path / ".env").write_text(f"{name}=x\n")
+    assert Settings.load({}, tmp_path / ".env").misspelt == ((name, meant),)
+
+
+@pytest.mark.parametrize("name", ["DB_PORT_5432_TCP", "DB_SERVICE_HOST", "DATABASE_PORT", "TEST_DATABASE_URL", "PATH"])
+def test_variables_of_others_are_not_called_misspelt(name: str) -> None:
+    assert load(**{name: "x"}).misspelt == ()
+
+
+def test_settings_and_blank_variables_are_not_called_misspelt() -> None:
+    assert load(**PRODUCTION, DB_POOL_SIZE="3", DB_POOLSIZE=" ").misspelt == ()

@@ -49,7 +49,7 @@ class DatabaseGroup(LitestarGroup):
             sys.exit(exc.exit_code)
         except CommandError as exc:
             click.echo(f"Error: {exc}", err=True)
-            # A revision that is not among the files is said alike by every command; what is left is a no, as of `check`.
+            # A revision that is not among the files is one code for every command; what is left is a no, as of `check`.
             sys.exit(MigrationFailedError.exit_code if isinstance(exc.__cause__, RevisionError) else 1)
         except KeyboardInterrupt:
             # While nothing is under way; click would make it exit code 1, which is that of a no.

@@ -43,6 +43,13 @@ def configuration(reading: Reading) -> Iterator[Finding]:
             yield from _setting(reading, field)
     for found in reading.problems:
         yield _wrong(found)
+    for name, meant in reading.settings.misspelt:
+        yield warning(
+            f"{name} is set, and is no setting. Is {meant} meant?",
+            f"Nothing reads it: {meant} is as shown above, or at its default.",
+            # Where it is, and not what it holds, which may be a password.
+            f"unset {name}; grep -now {name} .env",
+        )
     yield from _automatic(reading)
 
 
