@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
+from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from app.core.config import Phase, Settings
@@ -21,6 +22,8 @@ from app.db.migrations.backfill_status import Standing, read_backfills
 from app.db.migrations.config import scripts
 from app.db.migrations.history import Outcome
 from app.db.migrations.runner import downgrade, upgrade
+from app.db.startup import init_db
+from app.db.url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, applied, holding, query
 from tests.migrations.test_engine import checkout_of
@@ -415,7 +418,38 @@ def test_rate_is_kept(url: str, release: Release) -> None:
     assert time.monotonic() - began >= 0.3
 
 
+def test_key_whose_text_the_database_shortens_is_kept_whole(url: str, release: Release) -> None:
+    query(url, "CREATE TABLE fractions (id float8, at interval, touched integer DEFAULT 0, PRIMARY KEY (id, at))")
+    query(url, "INSERT INTO fractions SELECT 1 + n * 1e-15, n * interval '-1 day 1 hour' FROM generate_series(1, 50) n")
+    for setting in ("extra_float_digits = 0", "intervalstyle = sql_standard"):
+        query(url, f'ALTER DATABASE "{make_url(url).database}" SET {setting}')
+    define(
+        release,
+        table="fractions",
+        update="UPDATE fractions SET touched = touched + 1 WHERE {batch}",
+        where=None,
+        batch_size=3,
+    )
+    fill(url)
+    assert query(url, "SELECT touched, count(*) FROM fractions GROUP BY touched") == [(1, 50)]
+
+
+def test_condition_that_ends_in_a_comment_swallows_nothing(url: str, release: Release) -> None:
+    define(release, where="doubled IS NULL -- not yet", batch_size=1000)
+    fill(url)
+    assert touched(url) == {1: ROWS}
+
+
 # Revisions that need them.
+
+
+async def test_start_up_leaves_a_revision_whose_backfill_is_not_finished(url: str, release: Release) -> None:
+    define(release, where="doubled IS NULL")
+    release.add("pass", phase="contract", extra='requires_backfill = "fill"')
+    with capture_logs() as logs:
+        await init_db(settings_for(url, db_auto_migrate=True), normalize_database_url(url))
+    assert applied(url) == [HEAD]
+    assert ("warning", "a contract revision waits for its backfill") in [(e["log_level"], e["event"]) for e in logs]
 
 
 def test_revision_is_not_applied_before_what_it_requires_is_finished(url: str, release: Release) -> None:

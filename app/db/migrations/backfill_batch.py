@@ -34,7 +34,10 @@ _IS_TABLE = text("SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:n
 _LIMIT = text(
     """
     SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),
-           set_config('idle_in_transaction_session_timeout', :idle, true), set_config('datestyle', 'ISO, YMD', true)
+           set_config('idle_in_transaction_session_timeout', :idle, true), set_config('datestyle', 'ISO, YMD', true),
+           set_config('timezone', 'UTC', true), set_config('intervalstyle', 'postgres', true),
+           set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true),
+           set_config('lc_monetary', 'C', true)
     """
 )
 _NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)")
@@ -121,7 +124,8 @@ class Batches:
         if cursor:
             conditions.append(self._compared(">", "lower"))
         if self._backfill.where:
-            conditions.append(f"({_literal(self._backfill.where)})")
+            # On a line of its own what ends in a comment ends there.
+            conditions.append(f"({_literal(self._backfill.where)}\n)")
         statement = _literal(self._backfill.update).replace(BATCH, f"({' AND '.join(conditions)})")
         return connection.execute(text(statement), self._values(lower=cursor, upper=last)).rowcount
 
@@ -152,7 +156,7 @@ def are_left(connection: Connection, backfill: Backfill) -> bool:
     connection.execute(_NO_LIMIT)
     table = _literal(connection.dialect.identifier_preparer.quote_identifier(backfill.table))
     condition = _literal(backfill.where or "true")
-    return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table} WHERE {condition})")))  # noqa: S608
+    return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table} WHERE {condition}\n)")))  # noqa: S608
 
 
 def _literal(sql: str) -> str:

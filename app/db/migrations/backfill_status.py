@@ -64,6 +64,10 @@ class BackfillStatus:
     error: str | None
 
 
+class BackfillUnfinishedError(MigrationFailedError):
+    """A revision is not applied, and nothing was tried, because a backfill that it requires has rows left."""
+
+
 def read_backfills(settings: Settings) -> list[BackfillStatus]:
     """Every backfill of this release, in the order to run them. Raises DatabaseUnreachableError and the like."""
     directory = scripts(settings)
@@ -84,7 +88,7 @@ def backfills_of(connection: Connection, directory: ScriptDirectory) -> list[Bac
 
 
 def require_finished(connection: Connection, directory: ScriptDirectory, script: Script) -> None:
-    """Raises MigrationFailedError unless every backfill that the revision requires has nothing left to do.
+    """Raises BackfillUnfinishedError unless every backfill that the revision requires has nothing left to do.
 
     The rows decide, not the record: an empty table needs no backfill, and rows that an older release has written since
     it was done do. Reads each table up to the first row that is left, and locks nothing; ends its transaction.
@@ -96,7 +100,7 @@ def require_finished(connection: Connection, directory: ScriptDirectory, script:
         except ProgrammingError as exc:
             unmet = f"cannot be looked at: {cause_of(exc)}."
         if unmet:
-            raise MigrationFailedError(
+            raise BackfillUnfinishedError(
                 f"Revision {script.revision} ({script.path}) is not applied: it requires the backfill {name!r}, which"
                 f" {unmet} Run `litestar database backfill {name}`, then upgrade again."
             )

@@ -24,7 +24,7 @@ from app.core.config import Phase, Settings
 from app.db.connecting import is_lost
 from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import backfill_state, history
-from app.db.migrations.backfill_status import require_finished
+from app.db.migrations.backfill_status import BackfillUnfinishedError, require_finished
 from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of
 from app.db.migrations.effects import LOSES_DATA, effects_of
 from app.db.migrations.lock import migration_lock, require_lock
@@ -82,7 +82,15 @@ class Run:
         await self._connection.run_sync(self._prepare, steps)
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
         for step in revisions:
-            await self._apply(step)
+            try:
+                await self._apply(step)
+            except BackfillUnfinishedError as exc:
+                if not self._scope.automatic:
+                    raise
+                # Started again and again it would never serve the requests that the backfill lets pass.
+                log.warning("a contract revision waits for its backfill", reason=str(exc))
+                self._left_for_later = [_name(later) for later in revisions[revisions.index(step) :]]
+                return
         if stamps := [step for step in steps if step not in revisions]:
             await self._connection.run_sync(self._stamp, stamps)
 
