@@ -162,6 +162,15 @@ def test_database_that_is_not_empty_is_refused(database_url: str, taken: Path) -
     assert everything(database_url) == before
 
 
+def test_partitioned_table_is_in_the_way_and_is_replaced(empty_database_url: str, taken: Path) -> None:
+    query(empty_database_url, "CREATE TABLE events (at date) PARTITION BY RANGE (at)")
+    query(empty_database_url, "CREATE TABLE events_2026 PARTITION OF events DEFAULT")
+    with pytest.raises(BackupError, match=r"is not empty: it holds 1 table \(public.events\)"):
+        restored(empty_database_url, taken)
+    restored(empty_database_url, taken, replace=True)
+    assert query(empty_database_url, "SELECT to_regclass('events'), to_regclass('events_2026')") == [(None, None)]
+
+
 def test_what_extensions_brought_does_not_count(empty_database_url: str, taken: Path) -> None:
     query(empty_database_url, "CREATE EXTENSION citext")
     query(empty_database_url, "CREATE EXTENSION ltree")

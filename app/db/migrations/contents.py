@@ -11,8 +11,8 @@ from app.db.migrations.config import VERSION_TABLE
 
 _OWN_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _OF_EXTENSION = "SELECT FROM pg_depend AS d WHERE d.classid = '{0}'::regclass AND d.objid = {1}.oid AND d.deptype = 'e'"
-# Also what goes with something else: a column's sequence, a partition.
-_OF_ANOTHER = _OF_EXTENSION.replace("= 'e'", "IN ('e', 'a', 'i')")
+# Also what goes with something else: a column's sequence, a partition; a partitioned table depends on its own columns.
+_OF_ANOTHER = _OF_EXTENSION.replace("= 'e'", "IN ('e', 'a', 'i') AND d.refobjid <> d.objid")
 
 # Partitioned tables have no rows but their partitions'.
 TABLES = f"""
