@@ -30,14 +30,19 @@ def environment(**changes: str | None) -> dict[str, str]:
 
 
 def run(
-    *command: str, env: Mapping[str, str], cwd: Path = ROOT, bin_directory: Path = BIN, seconds: float = 60
+    *command: str,
+    env: Mapping[str, str],
+    cwd: Path = ROOT,
+    bin_directory: Path = BIN,
+    seconds: float = 60,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal."""
+    """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal unless given."""
     return subprocess.run(
         [str(bin_directory / command[0]), *command[1:]],
         env=in_checkout(env, cwd),
         cwd=cwd,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         capture_output=True,
         text=True,
         timeout=seconds,

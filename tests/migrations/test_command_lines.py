@@ -1,6 +1,7 @@
 """`alembic` and `litestar database`, side by side on one database, as a person types them."""
 
 import logging
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -281,6 +282,45 @@ def test_prompt_without_a_terminal_asks_for_no_prompt(database_url: str, command
     result = run("litestar", "database", command, env=environment(DATABASE_URL=database_url))
     assert result.returncode == 2
     assert "--no-prompt" in result.stderr + result.stdout
+
+
+def answered(answer: str, *arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    """`litestar database upgrade`, typed on a terminal where somebody gives this answer."""
+    person, terminal = os.openpty()
+    try:
+        os.write(person, f"{answer}\n".encode())
+        return run("litestar", "database", "upgrade", *arguments, env=environment(DATABASE_URL=url), stdin=terminal)
+    finally:
+        os.close(person)
+        os.close(terminal)
+
+
+def test_upgrade_asks_with_the_name_of_the_database_and_what_is_pending(empty_database_url: str) -> None:
+    upgrade(settings_for(empty_database_url), FIRST)
+    url = make_url(empty_database_url).set(password="hunter2")
+    result = answered("n", url=url.render_as_string(hide_password=False))
+    assert result.returncode == 1, result.stderr
+    assert f"/{url.database}" in result.stderr
+    assert "hunter2" not in result.stdout + result.stderr
+    shown = [line.split()[:2] for line in result.stderr.splitlines() if line.startswith("  ")]
+    assert shown == [[name, "expand"] for name in revisions(empty_database_url)[1:]]
+    assert applied(empty_database_url) == [FIRST]
+
+
+def test_upgrade_asks_about_no_more_than_it_would_apply(empty_database_url: str) -> None:
+    upgrade(settings_for(empty_database_url), FIRST)
+    result = answered("y", "+1", url=empty_database_url)
+    assert result.returncode == 0, result.stderr
+    second, third = revisions(empty_database_url)[1:3]
+    assert f"\n  {second}  expand" in result.stderr
+    assert third not in result.stderr
+    assert applied(empty_database_url) == [second]
+
+
+def test_upgrade_does_not_ask_where_there_is_nothing_to_apply(database_url: str) -> None:
+    result = answered("n", url=database_url)
+    assert result.returncode == 0, result.stderr
+    assert "[y/N]" not in result.stderr
 
 
 @pytest.mark.parametrize("command", ["upgrade", "downgrade"])

@@ -1,5 +1,8 @@
 """Upgrading and downgrading; plain functions, each blocking until it is done."""
 
+from dataclasses import dataclass
+from itertools import takewhile
+
 from alembic import command
 from alembic.script import Script
 from alembic.util import CommandError
@@ -7,13 +10,21 @@ from sqlalchemy import Connection
 
 from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError
-from app.db.migrations.config import Scope, alembic_config, scripts
+from app.db.migrations.config import Scope, alembic_config, phase_of, scripts
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.looking import look
 from app.db.migrations.losses import Loss, losses_of
 from app.db.migrations.state import read_state
 from app.db.url import DatabaseURL
 from app.models import metadata
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The revisions that an upgrade would apply, oldest first; `database` is `host:port/database`."""
+
+    database: str
+    revisions: tuple[Script, ...]
 
 
 def upgrade(
@@ -44,6 +55,27 @@ def downgrade(settings: Settings, revision: str, *, sql: bool = False, accept_da
     Outside dev it raises DataLossRefusedError unless `accept_data_loss`.
     """
     _downgrade(settings, revision, Scope(accept_data_loss=accept_data_loss), sql=sql)
+
+
+def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRACT) -> Plan:
+    """What `upgrade` would do; changes nothing. Raises as it does.
+
+    Of a database that is ahead of this release nothing is planned: `upgrade` applies nothing, or says why it cannot.
+    """
+    directory = scripts(settings)
+
+    def is_wanted(script: Script) -> bool:
+        return phase is Phase.CONTRACT or phase_of(script) is Phase.EXPAND
+
+    def at(connection: Connection, url: DatabaseURL) -> Plan:
+        state = read_state(connection, directory, metadata)
+        wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
+        return Plan(url.location, tuple(takewhile(is_wanted, reversed(list(wanted)))))
+
+    try:
+        return look(settings, at)
+    except CommandError as exc:
+        raise MigrationFailedError(str(exc)) from exc
 
 
 def is_pending(settings: Settings) -> bool:

@@ -7,8 +7,9 @@ import rich_click as click
 from app.core.config import Phase, Settings
 from app.db.migrations import runner
 from app.db.migrations.backup import backup as take_backup
-from app.db.migrations.cli.options import confirm, no_prompt
+from app.db.migrations.cli.options import confirm, no_prompt, require_terminal
 from app.db.migrations.cli.progress import shown_progress
+from app.db.migrations.config import phase_of
 
 
 @click.command()
@@ -35,19 +36,32 @@ def upgrade(
     sql: bool,
     no_prompt: bool,
 ) -> None:
-    """Apply the revisions up to REVISION (default: head), one at a time and never in the way of traffic.
+    """Apply the revisions up to REVISION (default: head), one at a time.
 
-    A revision that meets a table in use is rolled back and tried again; one that fails leaves nothing behind.
+    On a terminal it names them and the database, and asks. A revision that meets a table in use is rolled back and
+    tried again, so that traffic does not queue behind it; one that fails leaves nothing behind. With --sql: for an
+    empty database, unless REVISION is a range FROM:TO.
 
     Exit codes: 0 applied or nothing to do; 1 declined; 2 a wrong setting or option; 3 a revision failed and was rolled
     back, or is not known; 4 the database cannot be reached; 5 there is no backup, so that nothing was applied.
     """
     settings = ctx.obj["settings"]
-    if not sql:
-        confirm(f"Upgrade the database to {revision}?", no_prompt)
+    if not sql and not no_prompt:
+        _ask(settings, revision, Phase(phase))
     if (backup or backup_to) and not sql:
         _back_up(settings, backup_to)
     runner.upgrade(settings, revision, sql=sql, phase=Phase(phase))
+
+
+def _ask(settings: Settings, revision: str, phase: Phase) -> None:
+    require_terminal("--no-prompt")
+    plan = runner.plan(settings, revision, phase)
+    # Where there is nothing to apply there is nothing to ask.
+    if plan.revisions:
+        click.echo(f"Pending in the database {plan.database}:", err=True)
+        for script in plan.revisions:
+            click.echo(f"  {script.revision}  {phase_of(script):8}  {script.doc}", err=True)
+        confirm(f"Apply {len(plan.revisions)} revision(s) to it?", no_prompt=False)
 
 
 def _back_up(settings: Settings, file: Path | None) -> None:
