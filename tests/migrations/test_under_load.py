@@ -16,8 +16,9 @@ RATE = 40
 WARM_UP, QUIET = 2.0, 6.0
 # p99 while migrating may be three times the quiet one, or this much where that is less. The load, the servers,
 # PostgreSQL and the migrating command share two cores with whatever else runs: so the quiet figure is taken before and
-# after, and also while a command starts that changes nothing, since starting takes a core for a second or two.
-FACTOR, FLOOR_MS = 3, 250.0
+# after, and also while a command starts that changes nothing, since starting takes a core for a second or two. In the
+# suite another worker's tests may take both cores for as long: there it is a lock held for a second that must be seen.
+FACTOR, FLOOR_MS, SHARED_FLOOR_MS = 3, 250.0, 1000.0
 
 Steps = tuple[tuple[str, tuple[str, ...]], ...]
 LOOKING: Steps = (("quiet, but a command starts", ("history",)),)
@@ -102,6 +103,6 @@ async def test_traffic_goes_on_while_the_schema_changes(
     assert query(database_url, "SELECT count(*) FROM tasks WHERE title LIKE 'x%' AND effort = length(title)") == [
         (rows,)
     ]
-    assert migrating.p99 <= max(FACTOR * quiet.p99, FLOOR_MS)
+    assert migrating.p99 <= max(FACTOR * quiet.p99, FLOOR_MS if long else SHARED_FLOOR_MS)
     # What is measured is what a client would see.
     assert locked.longest > 500
