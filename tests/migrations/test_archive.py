@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from app.db.errors import BackupError
-from app.db.migrations.archive import ArchiveWriter, open_archive
-from app.db.migrations.backup import backup
-from app.db.migrations.manifest import Manifest
+from app.db.migrations.backup.archive import ArchiveWriter, open_archive
+from app.db.migrations.backup.manifest import Manifest
+from app.db.migrations.backup.taking import backup
 from tests.conftest import settings_for
 
 DUMP = b"PGDMP" + bytes(range(256)) * 20

@@ -16,9 +16,10 @@ from structlog.testing import capture_logs
 
 from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError
-from app.db.migrations.backfill import BackfillWaitsError, Pace, Progress, UnknownBackfillError, run
-from app.db.migrations.backfill_state import RevertedMeanwhileError
-from app.db.migrations.backfill_status import Standing, read_backfills
+from app.db.migrations.backfill.pace import Pace, Progress
+from app.db.migrations.backfill.running import BackfillWaitsError, UnknownBackfillError, run
+from app.db.migrations.backfill.state import RevertedMeanwhileError
+from app.db.migrations.backfill.status import Standing, read_backfills
 from app.db.migrations.config import scripts
 from app.db.migrations.history import Outcome
 from app.db.migrations.runner import downgrade, upgrade

@@ -17,9 +17,9 @@ from app import __version__
 from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.db.errors import BackupError, DatabaseUnreachableError
-from app.db.migrations.archive import open_archive
-from app.db.migrations.backup import Backup, backup
-from app.db.migrations.manifest import Progress
+from app.db.migrations.backup.archive import open_archive
+from app.db.migrations.backup.manifest import Progress
+from app.db.migrations.backup.taking import Backup, backup
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import applied, holding, older_binaries, query

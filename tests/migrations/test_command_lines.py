@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from app.db.migrations.archive import open_archive
+from app.db.migrations.backup.archive import open_archive
 from app.db.migrations.config import scripts
 from app.db.migrations.runner import upgrade
 from app.db.plugin import runs_database_command

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from app.asgi import create_app
 from app.db.embedded import binaries
-from app.db.migrations.archive import open_archive
-from app.db.migrations.backup import backup
-from app.db.migrations.restore import restore
+from app.db.migrations.backup.archive import open_archive
+from app.db.migrations.backup.restoring import restore
+from app.db.migrations.backup.taking import backup
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
 from app.db.url import normalize_database_url

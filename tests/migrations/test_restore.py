@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from app.db.errors import BackupError, MigrationFailedError
-from app.db.migrations.archive import ArchiveWriter, open_archive
-from app.db.migrations.backup import backup
+from app.db.migrations.backup.archive import ArchiveWriter, open_archive
+from app.db.migrations.backup.manifest import Manifest, Progress
+from app.db.migrations.backup.restoring import Restored, look_at_target, restore
+from app.db.migrations.backup.taking import backup
 from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.manifest import Manifest, Progress
-from app.db.migrations.restore import Restored, look_at_target, restore
 from app.db.migrations.runner import upgrade
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import Release, applied, holding, older_binaries, query, tables

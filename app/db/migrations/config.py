@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from app.core.config import Phase, Settings
 from app.core.errors import SettingsError
 from app.db.errors import MigrationFailedError, cause_of
-from app.db.migrations.backfill_definition import check_definitions
+from app.db.migrations.backfill.definition import check_definitions
 from app.db.migrations.interruption import Breaker
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -23,8 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.config import Phase, Settings
 from app.db.connecting import is_lost
 from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
-from app.db.migrations import backfill_state, history
-from app.db.migrations.backfill_status import BackfillUnfinishedError, require_finished
+from app.db.migrations import history
+from app.db.migrations.backfill import state as backfill_state
+from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
 from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of
 from app.db.migrations.effects import LOSES_DATA, effects_of
 from app.db.migrations.lock import migration_lock, require_lock

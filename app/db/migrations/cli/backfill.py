@@ -7,10 +7,10 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from app.db.migrations.backfill import run
-from app.db.migrations.backfill_definition import MOST_ROWS
-from app.db.migrations.backfill_pace import Pace
-from app.db.migrations.backfill_status import BackfillStatus, Standing, read_backfills
+from app.db.migrations.backfill.definition import MOST_ROWS
+from app.db.migrations.backfill.pace import Pace
+from app.db.migrations.backfill.running import run
+from app.db.migrations.backfill.status import BackfillStatus, Standing, read_backfills
 from app.db.migrations.cli.backfill_progress import reporting
 from app.db.migrations.cli.options import as_json
 from app.db.migrations.interruption import InterruptedBySignalError

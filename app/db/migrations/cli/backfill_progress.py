@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from app.db.migrations.backfill import Report
-from app.db.migrations.backfill_pace import Progress
+from app.db.migrations.backfill.pace import Progress
+from app.db.migrations.backfill.running import Report
 from app.db.migrations.history import Outcome
 
 _JSON_SECONDS = 1.0

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import rich_click as click
 
-from app.db.migrations import backup as library
+from app.db.migrations.backup import taking as library
 from app.db.migrations.cli.options import as_json
 from app.db.migrations.cli.progress import shown_progress
 

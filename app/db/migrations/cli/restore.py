@@ -8,11 +8,11 @@ import rich_click as click
 
 from app import __version__
 from app.core.config import Settings
-from app.db.migrations import restore as library
-from app.db.migrations.archive import Archive, open_archive
+from app.db.migrations.backup import restoring as library
+from app.db.migrations.backup.archive import Archive, open_archive
+from app.db.migrations.backup.manifest import Manifest
 from app.db.migrations.cli.options import as_json, confirm, no_prompt, require_terminal
 from app.db.migrations.cli.progress import shown_progress
-from app.db.migrations.manifest import Manifest
 
 
 @click.command()

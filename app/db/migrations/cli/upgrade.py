@@ -6,7 +6,7 @@ import rich_click as click
 
 from app.core.config import Phase, Settings
 from app.db.migrations import runner
-from app.db.migrations.backup import backup as take_backup
+from app.db.migrations.backup.taking import backup as take_backup
 from app.db.migrations.cli.options import confirm, no_prompt, require_terminal
 from app.db.migrations.cli.progress import shown_progress
 from app.db.migrations.config import phase_of

@@ -1,6 +1,6 @@
 """Tasks from before there was an effort get one from the length of their title."""
 
-from app.db.migrations.backfill_definition import Backfill
+from app.db.migrations.backfill import Backfill
 
 backfill = Backfill(
     table="tasks",

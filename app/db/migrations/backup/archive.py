@@ -19,7 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from app.db.errors import BackupError
-from app.db.migrations.manifest import FORMAT, Manifest, Progress, Report, silent
+from app.db.migrations.backup.manifest import FORMAT, Manifest, Progress, Report, silent
 
 DUMP, MANIFEST, SUMS = "database.dump", "manifest.json", "SHA256SUMS"
 CHUNK = 1 << 20

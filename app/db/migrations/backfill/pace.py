@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.db.migrations.backfill_state import Record
+from app.db.migrations.backfill.state import Record
 from app.db.migrations.history import Outcome
 
 # Seconds after which a batch was too long for those who wait for its rows: the next is half as large.

@@ -1,7 +1,7 @@
 """Long work apart from revisions: rows are changed in small batches, each a transaction of its own.
 
-A run can be ended at any moment, killed, or started twice: every row is done once, as `backfill_state` explains. It
-holds no lock between batches and needs no session, so migrations are not kept out and a pooler does no harm.
+A run can be ended at any moment, killed, or started twice: every row is done once, as `state.py` explains. It holds no
+lock between batches and needs no session, so migrations are not kept out and a pooler does no harm.
 """
 
 import asyncio
@@ -20,18 +20,16 @@ from app.core.config import Settings
 from app.db.connecting import connected, is_lost, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
-from app.db.migrations import backfill_state as state
-from app.db.migrations.backfill_batch import Batches, are_left
-from app.db.migrations.backfill_definition import Backfill, registered
-from app.db.migrations.backfill_pace import Pace, Progress
-from app.db.migrations.backfill_state import Record
-from app.db.migrations.backfill_status import BackfillStatus, Standing, backfills_of
+from app.db.migrations.backfill import state
+from app.db.migrations.backfill.batch import Batches, are_left
+from app.db.migrations.backfill.definition import Backfill, registered
+from app.db.migrations.backfill.pace import Pace, Progress
+from app.db.migrations.backfill.state import Record
+from app.db.migrations.backfill.status import BackfillStatus, Standing, backfills_of
 from app.db.migrations.config import scripts
 from app.db.migrations.history import Outcome
 from app.db.migrations.interruption import ended_by_signals
 from app.db.url import DatabaseURL
-
-__all__ = ["Backfill", "Pace", "Progress", "UnknownBackfillError", "run"]
 
 # How often the table is gone over again for rows that came behind the cursor.
 _PASSES = 3

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from app.db.errors import BackupError
-from app.db.migrations.archive import CHUNK
+from app.db.migrations.backup.archive import CHUNK
 
 _COMPLAINT = re.compile(r"(?:error|ERROR|FATAL|PANIC):\s+(.+)")
 BROKEN_PIPE = (BrokenPipeError, ConnectionResetError)

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, text
 
 from app.core.config import Settings
 from app.db.errors import MigrationFailedError
-from app.db.migrations import backfill_state as state
-from app.db.migrations.backfill_definition import BATCH, Backfill
-from app.db.migrations.backfill_state import Cursor, Record
+from app.db.migrations.backfill import state
+from app.db.migrations.backfill.definition import BATCH, Backfill
+from app.db.migrations.backfill.state import Cursor, Record
 from app.db.migrations.history import Outcome
 
 # Seconds that a batch waits for a row in use. Less than PostgreSQL's deadlock_timeout (1 s), so that of a batch and a

@@ -13,8 +13,8 @@ from app.core.config import Settings
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine
 from app.db.errors import BackupError, cause_of
-from app.db.migrations.contents import count_of, own_tables, revisions_of
-from app.db.migrations.manifest import Progress, Report
+from app.db.migrations.backup.contents import count_of, own_tables, revisions_of
+from app.db.migrations.backup.manifest import Progress, Report
 from app.db.url import DatabaseURL
 
 # Each is known since the major version beside it.

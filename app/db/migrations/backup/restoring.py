@@ -16,15 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.config import Settings
 from app.db.engine import migration_database
 from app.db.errors import BackupError
-from app.db.migrations.archive import Archive
+from app.db.migrations.backup.archive import Archive
+from app.db.migrations.backup.contents import Obstacle, describe, obstacles, other_sessions
+from app.db.migrations.backup.manifest import Manifest, Report, silent
+from app.db.migrations.backup.pg_tools import Tools, access, tools_to_restore
+from app.db.migrations.backup.replay import Plan, replay
+from app.db.migrations.backup.snapshot import server_version, session
 from app.db.migrations.config import scripts
-from app.db.migrations.contents import Obstacle, describe, obstacles, other_sessions
 from app.db.migrations.lock import migration_lock
 from app.db.migrations.looking import look
-from app.db.migrations.manifest import Manifest, Report, silent
-from app.db.migrations.pg_tools import Tools, access, tools_to_restore
-from app.db.migrations.replay import Plan, replay
-from app.db.migrations.snapshot import server_version, session
 from app.db.url import DatabaseURL
 
 _LOOKS = 10

@@ -11,10 +11,10 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.core.config import Settings
 from app.db.errors import MigrationFailedError, cause_of
-from app.db.migrations import backfill_state as state
-from app.db.migrations.backfill_batch import are_left
-from app.db.migrations.backfill_definition import Backfill, registered, required_by, requirers
-from app.db.migrations.backfill_state import Record
+from app.db.migrations.backfill import state
+from app.db.migrations.backfill.batch import are_left
+from app.db.migrations.backfill.definition import Backfill, registered, required_by, requirers
+from app.db.migrations.backfill.state import Record
 from app.db.migrations.config import scripts
 from app.db.migrations.history import Outcome
 from app.db.migrations.looking import look

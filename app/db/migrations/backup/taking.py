@@ -10,12 +10,12 @@ from typing import BinaryIO
 from app import __version__
 from app.core.config import Settings
 from app.db.engine import migration_database
-from app.db.migrations.archive import CHUNK, ArchiveWriter
-from app.db.migrations.manifest import Manifest, Progress, Report, silent
-from app.db.migrations.new_file import new_file
-from app.db.migrations.pg_tools import Access, Tools, access, tools_to_dump
-from app.db.migrations.programs import running
-from app.db.migrations.snapshot import Snapshot, count_rows, frozen, server_version, session
+from app.db.migrations.backup.archive import CHUNK, ArchiveWriter
+from app.db.migrations.backup.manifest import Manifest, Progress, Report, silent
+from app.db.migrations.backup.new_file import new_file
+from app.db.migrations.backup.pg_tools import Access, Tools, access, tools_to_dump
+from app.db.migrations.backup.programs import running
+from app.db.migrations.backup.snapshot import Snapshot, count_rows, frozen, server_version, session
 from app.db.url import DatabaseURL
 
 _TABLE = re.compile(r"dumping contents of table (.+)")

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.db.errors import BackupError
-from app.db.migrations.archive import CHUNK, Archive
+from app.db.migrations.backup.archive import CHUNK, Archive
+from app.db.migrations.backup.contents import TABLES, Obstacle, count_of
+from app.db.migrations.backup.manifest import Manifest, Progress, Report
+from app.db.migrations.backup.pg_tools import Access, Tools
+from app.db.migrations.backup.programs import BROKEN_PIPE, Program, running
 from app.db.migrations.config import VERSION_TABLE
-from app.db.migrations.contents import TABLES, Obstacle, count_of
-from app.db.migrations.manifest import Manifest, Progress, Report
-from app.db.migrations.pg_tools import Access, Tools
-from app.db.migrations.programs import BROKEN_PIPE, Program, running
 
 # Without the rest of the machine: its roles, directories and other servers.
 _NOT_RESTORED = ("--no-owner", "--no-acl", "--no-tablespaces", "--no-publications", "--no-subscriptions")

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from app import __version__
 from app.db.errors import MigrationFailedError
-from app.db.migrations.backfill_definition import Backfill
+from app.db.migrations.backfill.definition import Backfill
 from app.db.migrations.config import BACKFILL_TABLE
 from app.db.migrations.history import Outcome, who
 
