@@ -15,7 +15,7 @@ from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.config import has_revisions, scripts
-from app.db.migrations.history import note_stamp
+from app.db.migrations.history import Stamped, create_history, note_stamp
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.lock import is_pooled, migration_lock
 from app.db.migrations.runner import upgrade
@@ -103,7 +103,8 @@ def create_missing(connection: Connection, directory: ScriptDirectory, metadata:
         log.info("created tables from the models", tables=[table.name for table in wanted])
     if not state.is_managed and not state.tables and has_revisions(directory):
         MigrationContext.configure(connection).stamp(directory, "heads")
-        note_stamp(connection, directory, (), directory.get_heads())
+        create_history(connection, directory, ())
+        note_stamp(connection, Stamped.between(directory, (), directory.get_heads()))
     _warn(state, wanted)
 
 

@@ -87,31 +87,6 @@ def test_generated_revision_has_the_change_and_is_named_by_date_and_slug(
     assert query(database_url, "SELECT ninth_wave FROM tags") == []
 
 
-@pytest.mark.parametrize(
-    "command", [("alembic", "upgrade", "head", "--sql"), ("litestar", "database", "upgrade", "--sql")]
-)
-def test_printed_sql_is_sql_alone_and_builds_the_same_schema(
-    empty_database_url: str,
-    database_url: str,
-    dump_schema: Callable[[str], str],
-    postgres_bin: Path,
-    command: tuple[str, ...],
-) -> None:
-    # A server that is not there: nothing connects to it.
-    printed = run(*command, env=environment(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"))
-    assert printed.returncode == 0, printed.stderr
-    url = make_url(empty_database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    subprocess.run(
-        [postgres_bin / "psql", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", url],
-        input=printed.stdout,
-        text=True,
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    assert dump_schema(empty_database_url) == dump_schema(database_url)
-
-
 @pytest.mark.parametrize("command", [("alembic",), ("litestar", "database")])
 def test_password_with_every_awkward_character_goes_through(
     empty_database_url: str, administer: Callable[[str], None], command: tuple[str, ...]

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -572,31 +571,6 @@ def test_losses_are_counted_without_changing_anything(database_url: str, release
     found = losses(settings, "-1")
     assert [(loss.what, loss.rows) for loss in found] == [("what cannot be known from its SQL", None)]
     assert applied(database_url) == [release.head]
-
-
-def test_printed_sql_keeps_the_history_and_the_limits(
-    empty_database_url: str, postgres_bin: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    upgrade(settings_for(empty_database_url), "5b2e8a4c9d17", sql=True)
-    script = capsys.readouterr().out
-    assert script.index("SET lock_timeout = '2000ms'") < script.index("CREATE TABLE organizations")
-    url = normalize_database_url(empty_database_url).libpq
-    subprocess.run(
-        [postgres_bin / "psql", "-qv", "ON_ERROR_STOP=1", url], input=script, text=True, check=True, timeout=30
-    )
-    assert history(empty_database_url, "revision", "direction", "outcome") == [
-        ("1d9c6f0b7a31", "upgrade", "done"),
-        ("5b2e8a4c9d17", "upgrade", "done"),
-    ]
-
-
-def test_printed_sql_stops_before_a_contract_too(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
-    release.add('op.execute("SELECT 1 AS before")')
-    release.add('op.execute("SELECT 2 AS after")', phase="contract")
-    upgrade(settings_for("postgresql://unused@localhost/unused"), sql=True, phase=Phase.EXPAND)
-    script = capsys.readouterr().out
-    assert "AS before" in script
-    assert "AS after" not in script
 
 
 def checkout_of(release: Release) -> Path:

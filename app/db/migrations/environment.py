@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import structlog
 from alembic import context
@@ -17,11 +16,10 @@ from app.core.logging import configure_logging
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError
-from app.db.migrations import history
 from app.db.migrations.config import OPTIONS, checked, scope_of, settings_of
 from app.db.migrations.interruption import ended_by_signals
-from app.db.migrations.statements import limits_as_sql
-from app.db.migrations.steps import Run, within
+from app.db.migrations.offline import PrintedScript
+from app.db.migrations.steps import Run
 from app.db.url import DatabaseURL
 
 log = structlog.stdlib.get_logger(__name__)
@@ -30,32 +28,9 @@ log = structlog.stdlib.get_logger(__name__)
 def run_offline(metadata: MetaData) -> None:
     """Prints the SQL of the revisions on standard output, and connects to nothing. Raises as `run_online`."""
     with _messages_under_alembic():
-        _print(_entered_settings(), metadata)
-
-
-def _print(settings: Settings, metadata: MetaData) -> None:
-    checked(context.script)
-    _configure_offline(metadata)
-    steps_to = context.get_context().opts["fn"]
-    phase = scope_of(context.config).phase
-    _configure_offline(metadata, fn=lambda heads, migration: within(steps_to(heads, migration), phase))
-    output = context.get_context().impl.static_output
-    for statement in (*limits_as_sql(settings), history.table_as_sql()):
-        output(f"{statement};\n")
-    with context.begin_transaction():
-        context.run_migrations()
-
-
-def _configure_offline(metadata: MetaData, **options: Any) -> None:  # noqa: ANN401 - Alembic's
-    context.configure(
-        dialect_name="postgresql",
-        target_metadata=metadata,
-        literal_binds=True,
-        dialect_opts={"paramstyle": "named"},
-        on_version_apply=history.print_step,
-        **OPTIONS,
-        **options,
-    )
+        settings = _entered_settings()
+        checked(context.script)
+        PrintedScript(settings, metadata)()
 
 
 def run_online(metadata: MetaData) -> None:

@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from textwrap import dedent
 
-from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from app import __version__
 from app.core.config import Phase
@@ -117,6 +116,21 @@ class Entry:
         return self.outcome is not Outcome.DONE and self.direction == "upgrade" and bool(self.indexes)
 
 
+@dataclass(frozen=True)
+class Stamped:
+    """The revisions that a stamp puts out of force and into it, oldest first."""
+
+    out: tuple[Script, ...]
+    into: tuple[Script, ...]
+
+    @classmethod
+    def between(cls, directory: ScriptDirectory, before: Iterable[str], after: Iterable[str]) -> "Stamped":
+        old, new = _ancestors(directory, before), _ancestors(directory, after)
+        return cls(
+            tuple(script for script in old if script not in new), tuple(script for script in new if script not in old)
+        )
+
+
 def create_history(connection: Connection, directory: ScriptDirectory, heads: Iterable[str]) -> None:
     """Makes the table, or what it lacks; to be called under the migration lock, in a transaction.
 
@@ -124,7 +138,7 @@ def create_history(connection: Connection, directory: ScriptDirectory, heads: It
     """
     if not has_history(connection):
         connection.execute(text(_CREATE))
-        _note(connection, directory, "stamp", _ancestors(directory, heads))
+        note_stamp(connection, Stamped((), tuple(_ancestors(directory, heads))))
     elif not connection.scalar(_HAS_COLUMN, {"name": HISTORY_TABLE, "column": "indexes"}):
         # Asked first: ALTER TABLE locks out readers even where the column is there.
         connection.execute(text(f"ALTER TABLE {HISTORY_TABLE} ADD COLUMN {_INDEXES}"))
@@ -135,13 +149,9 @@ def table_as_sql() -> str:
     return dedent(_CREATE).strip()
 
 
-def print_step(ctx: MigrationContext, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
-    """In offline mode, after each step's SQL: what whoever runs that SQL leaves in the history."""
-    names = ("stamp", "unstamp") if step.is_stamp else ("upgrade", "downgrade")
-    assert ctx.script is not None
-    for script in ctx.script.get_revisions(step.up_revision_ids):
-        direction = names[0] if step.is_upgrade else names[1]
-        ctx.execute(_INSERT.bindparams(**_values(script, direction, Outcome.DONE, by="a script")))
+def done_as_sql(script: Script, direction: str) -> TextClause:
+    """The statement that notes a step, for a script that somebody else runs."""
+    return _INSERT.bindparams(**_values(script, direction, Outcome.DONE, by="a script"))
 
 
 def has_history(connection: Connection) -> bool:
@@ -220,24 +230,18 @@ def begun_indexes(connection: Connection, revision: str, direction: str) -> set[
     return set(connection.scalars(_BEGUN_INDEXES, {"revision": revision, "direction": direction}))
 
 
-def note_stamp(connection: Connection, directory: ScriptDirectory, before: Iterable[str], after: Iterable[str]) -> None:
+def note_stamp(connection: Connection, stamped: Stamped) -> None:
     """Notes which revisions a stamp has put in force, or out of it, without running them."""
-    before = tuple(before)
-    create_history(connection, directory, before)
-    old, new = _ancestors(directory, before), _ancestors(directory, after)
-    _note(connection, directory, "unstamp", old - new)
-    _note(connection, directory, "stamp", new - old)
-
-
-def _note(connection: Connection, directory: ScriptDirectory, direction: str, revisions: Collection[str]) -> None:
-    for script in reversed(list(directory.walk_revisions())):
-        if script.revision in revisions:
+    for direction, scripts in (("unstamp", stamped.out), ("stamp", stamped.into)):
+        for script in scripts:
             _insert(connection, script, direction, Outcome.DONE)
 
 
-def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> set[str]:
+def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]:
+    """What of the directory leads to the heads, and they themselves, oldest first."""
     known = {script.revision for script in directory.walk_revisions()}
-    return {script.revision for head in heads if head in known for script in directory.iterate_revisions(head, "base")}
+    names = {one.revision for head in heads if head in known for one in directory.iterate_revisions(head, "base")}
+    return [script for script in reversed(list(directory.walk_revisions())) if script.revision in names]
 
 
 def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome) -> int:

@@ -16,11 +16,13 @@ LOCK_KEY = int.from_bytes(b"plimsoll", "big")
 _POLL_SECONDS = 0.1
 _REPORT_SECONDS = 5.0
 
-_HELD = """
+_HELD = f"""
     held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
     AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND (held.classid::bigint << 32) | held.objid::bigint = :key
-"""
+    AND (held.classid::bigint << 32) | held.objid::bigint = {LOCK_KEY}
+"""  # noqa: S608 - a constant
+# As SQL, also for a script that somebody else runs.
+HELD_BY_ME = f"EXISTS (SELECT FROM pg_locks AS held WHERE held.pid = pg_backend_pid() AND {_HELD})"
 _HOLDER = text(
     f"""
     SELECT activity.pid, coalesce(host(activity.client_addr), 'local socket') AS host,
@@ -30,7 +32,8 @@ _HOLDER = text(
     WHERE {_HELD}
     """  # noqa: S608 - a constant
 )
-_MINE = text(f"SELECT EXISTS (SELECT FROM pg_locks AS held WHERE held.pid = pg_backend_pid() AND {_HELD})")  # noqa: S608
+_MINE = text(f"SELECT {HELD_BY_ME}")
+_TRY = text(f"SELECT pg_try_advisory_lock({LOCK_KEY})")
 _SESSION = text("SELECT pg_backend_pid()")
 
 _POOLED = (
@@ -65,12 +68,12 @@ def require_lock(connection: Connection) -> None:
 
 
 def holds_lock(connection: Connection) -> bool:
-    return bool(connection.scalar(_MINE, {"key": LOCK_KEY}))
+    return bool(connection.scalar(_MINE))
 
 
 def holder_of_lock(connection: Connection) -> str | None:
     """Who holds the lock, in words, as far as PostgreSQL tells our role; None if nobody does."""
-    row = connection.execute(_HOLDER, {"key": LOCK_KEY}).first()
+    row = connection.execute(_HOLDER).first()
     if row is None:
         return None
     # Of another role's session PostgreSQL shows only that it is there, unless ours has pg_read_all_stats.
@@ -111,7 +114,7 @@ async def _acquire(connection: AsyncConnection, wait: float) -> None:
 
 
 async def _try(connection: AsyncConnection) -> bool:
-    taken = await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": LOCK_KEY})
+    taken = await connection.scalar(_TRY)
     # Ends the transaction that the look began, for the sake of what waits for old ones; a session lock outlives it.
     await connection.rollback()
     return bool(taken)

@@ -205,7 +205,10 @@ class Run:
 
         def noted(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
             nonlocal before
-            history.note_stamp(connection, context.script, before, heads)
+            stamped = history.Stamped.between(context.script, before, heads)
+            history.note_stamp(connection, stamped)
+            for script in stamped.out:
+                backfill_state.forget(connection, script.revision)
             before = tuple(heads)
 
         # All in one go: a purge comes once, before the first.

@@ -174,10 +174,7 @@ def fail(connection: Connection, name: str, error: str) -> None:
 
 
 def forget(connection: Connection, revision: str) -> tuple[str, ...]:
-    """Deletes the records of what ran after `revision`, whose work its downgrade takes away; their names.
-
-    To be called in the downgrade's transaction before anything else: a batch locks its record first, too.
-    """
+    """Deletes the records of what ran after `revision`, in the transaction that takes it back; their names."""
     if not has_records(connection):
         return ()
     return tuple(connection.scalars(_FORGET, {"revision": revision}))

@@ -1,0 +1,201 @@
+"""`--sql`: the script has the guards that an online run has, wherever and whenever somebody runs it."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from app.core.config import Phase
+from app.db.migrations.backfill.pace import Pace
+from app.db.migrations.backfill.running import run as run_backfills
+from app.db.migrations.config import alembic_config
+from app.db.migrations.lock import LOCK_KEY
+from app.db.migrations.runner import downgrade, upgrade
+from app.db.url import normalize_database_url
+from tests.conftest import settings_for
+from tests.migrations.conftest import Release, applied, holding, query, tables
+from tests.processes import environment, run
+
+HEAD = "e92f4a6d1b80"
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+BACKFILL = '''"""Every tag has a weight."""
+from app.db.migrations.backfill import Backfill
+
+backfill = Backfill(table="tags", after={after!r}, update="UPDATE tags SET weight = 1 WHERE {{batch}}", where={where!r})
+'''
+
+Psql = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def psql(postgres_bin: Path) -> Psql:
+    """Runs a script as its first line says; with `stop` False as one does who has not read that."""
+
+    def run_script(url: str, script: str, *, stop: bool = True) -> "subprocess.CompletedProcess[str]":
+        options = ["-v", "ON_ERROR_STOP=1"] if stop else []
+        command = [postgres_bin / "psql", "-X", "-q", *options, normalize_database_url(url).libpq]
+        return subprocess.run(command, input=script, text=True, capture_output=True, timeout=60, check=False)
+
+    return run_script
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Callable[[str], str]:
+    """The script of an upgrade."""
+
+    def script(revision: str) -> str:
+        # What was logged before.
+        capsys.readouterr()
+        upgrade(settings_for(NOWHERE), revision, sql=True)
+        return capsys.readouterr().out
+
+    return script
+
+
+def history(url: str) -> list[tuple[object, ...]]:
+    return query(url, "SELECT revision, direction, outcome FROM schema_history ORDER BY id")
+
+
+def add_tag(url: str) -> None:
+    query(url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'One')")
+    query(
+        url,
+        "INSERT INTO tags (id, organization_id, name, slug, color)"
+        " SELECT gen_random_uuid(), id, 'one', 'one', '112233' FROM organizations",
+    )
+
+
+@pytest.mark.parametrize(
+    "command_line", [("alembic", "upgrade", "head", "--sql"), ("litestar", "database", "upgrade", "--sql")]
+)
+def test_it_is_sql_alone_and_builds_the_same_schema(
+    empty_database_url: str,
+    database_url: str,
+    dump_schema: Callable[[str], str],
+    psql: Psql,
+    command_line: tuple[str, ...],
+) -> None:
+    script = run(*command_line, env=environment(DATABASE_URL=NOWHERE))
+    assert script.returncode == 0, script.stderr
+    done = psql(empty_database_url, script.stdout)
+    assert done.returncode == 0, done.stderr
+    assert dump_schema(empty_database_url) == dump_schema(database_url)
+
+
+def test_it_keeps_the_history_and_the_limits(
+    empty_database_url: str, psql: Psql, printed: Callable[[str], str]
+) -> None:
+    script = printed("5b2e8a4c9d17")
+    assert script.index("SET lock_timeout = '2000ms'") < script.index("CREATE TABLE organizations")
+    assert psql(empty_database_url, script).returncode == 0
+    assert history(empty_database_url) == [("1d9c6f0b7a31", "upgrade", "done"), ("5b2e8a4c9d17", "upgrade", "done")]
+
+
+def test_it_stops_before_a_contract_too(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
+    release.add('op.execute("SELECT 1 AS before")')
+    release.add('op.execute("SELECT 2 AS after")', phase="contract")
+    upgrade(settings_for(NOWHERE), sql=True, phase=Phase.EXPAND)
+    script = capsys.readouterr().out
+    assert "AS before" in script
+    assert "AS after" not in script
+
+
+def test_database_that_is_elsewhere_is_refused_before_anything_is_done(
+    database_url: str, psql: Psql, printed: Callable[[str], str], dump_schema: Callable[[str], str]
+) -> None:
+    before = dump_schema(database_url), history(database_url)
+    for script in (printed("head"), printed("5b2e8a4c9d17:8f3d1c7e2b64")):
+        refused = psql(database_url, script)
+        assert refused.returncode != 0
+        assert f"but the database is at {HEAD}" in refused.stderr
+        assert (dump_schema(database_url), history(database_url)) == before
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_run_twice_it_is_done_once(
+    empty_database_url: str, psql: Psql, printed: Callable[[str], str], stop: bool
+) -> None:
+    script = printed("8f3d1c7e2b64")
+    assert psql(empty_database_url, script).returncode == 0
+    again = psql(empty_database_url, script, stop=stop)
+    assert "the script goes on from base, but the database is at 8f3d1c7e2b64" in again.stderr
+    assert [row[0] for row in history(empty_database_url)] == ["1d9c6f0b7a31", "5b2e8a4c9d17", "8f3d1c7e2b64"]
+    assert applied(empty_database_url) == ["8f3d1c7e2b64"]
+
+
+def test_it_goes_on_from_base_where_a_downgrade_went_back_to_it(
+    database_url: str, psql: Psql, printed: Callable[[str], str]
+) -> None:
+    downgrade(settings_for(database_url), "base", accept_data_loss=True)
+    done = psql(database_url, printed("head"))
+    assert done.returncode == 0, done.stderr
+    assert applied(database_url) == [HEAD]
+
+
+def test_empty_database_is_not_where_a_later_script_begins(
+    empty_database_url: str, psql: Psql, printed: Callable[[str], str]
+) -> None:
+    refused = psql(empty_database_url, printed("5b2e8a4c9d17:head"))
+    assert "goes on from 5b2e8a4c9d17, but the database is at base" in refused.stderr
+    assert tables(empty_database_url) <= {"schema_history"}
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_it_does_nothing_while_another_schema_change_runs(
+    empty_database_url: str, psql: Psql, printed: Callable[[str], str], stop: bool
+) -> None:
+    with holding(empty_database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
+        refused = psql(empty_database_url, printed("head"), stop=stop)
+        assert "another schema change is running" in refused.stderr
+        assert tables(empty_database_url) <= {"schema_history"}
+
+
+def test_lock_is_free_at_its_end(empty_database_url: str, psql: Psql, printed: Callable[[str], str]) -> None:
+    look = "\\pset tuples_only\n\\pset format unaligned\nSELECT count(*) FROM pg_locks WHERE locktype = 'advisory';\n"
+    assert psql(empty_database_url, printed("head") + look).stdout.splitlines()[-1] == "0"
+
+
+@pytest.mark.parametrize("where", ["weight IS NULL -- yet", None])
+def test_revision_waits_for_its_backfill(
+    database_url: str, release: Release, psql: Psql, printed: Callable[[str], str], where: str | None
+) -> None:
+    after = release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")')
+    backfills = release.root / "migrations" / "backfills"
+    backfills.mkdir(exist_ok=True)
+    (backfills / "fill.py").write_text(BACKFILL.format(after=after, where=where))
+    contract = release.add("pass", phase="contract", extra='requires_backfill = "fill"')
+    upgrade(settings_for(database_url), after)
+    add_tag(database_url)
+    script = printed(f"{after}:head")
+    refused = psql(database_url, script)
+    assert f"revision {contract} requires the backfill fill, which is not finished" in refused.stderr
+    assert applied(database_url) == [after]
+    run_backfills(settings_for(database_url), ["fill"], Pace(), lambda progress: None)
+    assert psql(database_url, script).returncode == 0
+    assert applied(database_url) == [contract]
+
+
+@pytest.mark.parametrize("way", ["downgrade --sql", "stamp --sql", "stamp"])
+def test_what_is_taken_back_takes_its_backfills_record_with_it(
+    database_url: str, release: Release, psql: Psql, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    after = release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")', "op.drop_column('tags', 'weight')")
+    backfills = release.root / "migrations" / "backfills"
+    backfills.mkdir(exist_ok=True)
+    (backfills / "fill.py").write_text(BACKFILL.format(after=after, where=None))
+    settings = settings_for(database_url)
+    upgrade(settings)
+    run_backfills(settings, ["fill"], Pace(), lambda progress: None)
+    capsys.readouterr()
+    if way == "downgrade --sql":
+        downgrade(settings, f"{after}:{HEAD}", sql=True)
+    else:
+        command.stamp(alembic_config(settings), f"{after}:{HEAD}" if "--sql" in way else HEAD, sql="--sql" in way)
+    if "--sql" in way:
+        done = psql(database_url, capsys.readouterr().out)
+        assert done.returncode == 0, done.stderr
+    assert applied(database_url) == [HEAD]
+    assert history(database_url)[-1] == (after, "downgrade" if "downgrade" in way else "unstamp", "done")
+    assert query(database_url, "SELECT name FROM schema_backfills") == []
