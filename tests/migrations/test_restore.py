@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import make_url
 
 from app.db.errors import BackupError, MigrationFailedError
 from app.db.migrations.backup.archive import ArchiveWriter, open_archive
@@ -54,6 +55,25 @@ AWKWARD = """
     CREATE SEQUENCE numbers START 42;
     SELECT nextval('numbers');
     SELECT lo_from_bytea(0, '\\x0102');
+"""
+
+RARE = """
+    CREATE COLLATION plain FROM "C";
+    CREATE CONVERSION to_latin FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1;
+    CREATE TEXT SEARCH DICTIONARY words (TEMPLATE = simple);
+    CREATE TEXT SEARCH CONFIGURATION prose (COPY = english);
+    CREATE FOREIGN DATA WRAPPER "any-where";
+    CREATE SERVER there FOREIGN DATA WRAPPER "any-where";
+    CREATE TYPE pair AS (a int, b int);
+    CREATE FUNCTION added(pair) RETURNS int LANGUAGE sql AS 'SELECT $1.a + $1.b';
+    CREATE CAST (pair AS int) WITH FUNCTION added(pair);
+    CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
+    CREATE OPERATOR CLASS odd FOR TYPE int4 USING hash AS OPERATOR 1 =, FUNCTION 1 hashint4(int4);
+    CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int);
+    CREATE FUNCTION noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+    CREATE EVENT TRIGGER notes ON ddl_command_end EXECUTE FUNCTION noted();
+    CREATE SCHEMA extensions;
+    CREATE EXTENSION citext SCHEMA extensions
 """
 
 
@@ -162,6 +182,21 @@ def test_database_that_is_not_empty_is_refused(database_url: str, taken: Path) -
     assert everything(database_url) == before
 
 
+def test_objects_of_every_kind_are_in_the_way_and_are_replaced(
+    database_url: str, empty_database_url: str, dump_schema: Callable[[str], str], tmp_path: Path
+) -> None:
+    execute(database_url, RARE)
+    schema = dump_schema(database_url)
+    file = backup(settings_for(database_url), tmp_path / "rare.tar").path
+    restored(database_url, file, replace=True)
+    assert dump_schema(database_url) == schema
+    execute(empty_database_url, RARE)
+    kinds = {obstacle.kind for obstacle in look_at_target(settings_for(empty_database_url)).obstacles}
+    assert {"collation", "text search configuration", "server", "cast", "operator", "event trigger"} <= kinds
+    restored(empty_database_url, file, replace=True)
+    assert dump_schema(empty_database_url) == schema
+
+
 def test_partitioned_table_is_in_the_way_and_is_replaced(empty_database_url: str, taken: Path) -> None:
     query(empty_database_url, "CREATE TABLE events (at date) PARTITION BY RANGE (at)")
     query(empty_database_url, "CREATE TABLE events_2026 PARTITION OF events DEFAULT")
@@ -220,10 +255,12 @@ def test_differences_are_listed(empty_database_url: str, taken: Path, tmp_path: 
 
 def test_statement_that_fails_is_rolled_back_with_the_rest(database_url: str, tmp_path: Path) -> None:
     query(database_url, FILL)
-    query(database_url, 'CREATE COLLATION in_the_way FROM "C"')
+    query(database_url, "CREATE TABLE picky (x int CHECK (current_setting('test.refuses', true) IS NULL))")
+    query(database_url, "INSERT INTO picky VALUES (1)")
     file = backup(settings_for(database_url), tmp_path / "mine.tar").path
     before = everything(database_url)
-    with pytest.raises(BackupError, match='psql failed: collation "in_the_way" already exists'):
+    query(database_url, f'ALTER DATABASE "{make_url(database_url).database}" SET test.refuses = 1')
+    with pytest.raises(BackupError, match='psql failed: new row for relation "picky" violates check constraint'):
         restored(database_url, file, replace=True)
     assert everything(database_url) == before
 

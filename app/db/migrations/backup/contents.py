@@ -22,12 +22,36 @@ TABLES = f"""
     ORDER BY 1
 """  # noqa: S608 - constants
 
+# Kind of object -> the column with its schema, if it is in one.
+_CATALOGS = {
+    "pg_collation": "collnamespace",
+    "pg_conversion": "connamespace",
+    "pg_operator": "oprnamespace",
+    "pg_opclass": "opcnamespace",
+    "pg_opfamily": "opfnamespace",
+    "pg_ts_config": "cfgnamespace",
+    "pg_ts_dict": "dictnamespace",
+    "pg_ts_parser": "prsnamespace",
+    "pg_ts_template": "tmplnamespace",
+    "pg_cast": "NULL",
+    "pg_foreign_server": "NULL",
+    "pg_foreign_data_wrapper": "NULL",
+    "pg_event_trigger": "NULL",
+    "pg_language": "NULL",
+}
+_RARE = " UNION ALL ".join(
+    f"SELECT '{name}'::regclass AS catalog, oid, {schema}::oid AS schema FROM {name}"  # noqa: S608 - constants
+    for name, schema in _CATALOGS.items()
+)
+# FirstNormalObjectId of PostgreSQL's access/transam.h: what is below came with the server.
+_FIRST_OF_A_DATABASE = 16384
+
 # In the order of dropping. Each may be gone by then, through the CASCADE of one before.
 _OBJECTS = f"""
     SELECT 0 AS rank, 'schema' AS kind, format('%I', n.nspname) AS name, 'SCHEMA' AS word
     FROM pg_namespace AS n
     WHERE {_OWN_SCHEMA} AND n.nspname <> 'public' AND NOT EXISTS ({_OF_EXTENSION.format("pg_namespace", "n")})
-      AND NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extnamespace = n.oid)
+      AND (pg_has_role(n.nspowner, 'USAGE') OR NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extnamespace = n.oid))
     UNION ALL
     SELECT k.rank, k.kind, format('%I.%I', n.nspname, c.relname), upper(k.kind)
     FROM pg_class AS c
@@ -46,7 +70,14 @@ _OBJECTS = f"""
     WHERE (t.typtype IN ('d', 'e', 'r') OR EXISTS (SELECT FROM pg_class WHERE oid = t.typrelid AND relkind = 'c'))
       AND {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_type", "t")})
     UNION ALL
-    SELECT 6, 'large objects', count(*)::text, NULL FROM pg_largeobject_metadata HAVING count(*) > 0
+    SELECT 6, i.type, i.identity, upper(replace(i.type, '-', ' '))
+    FROM ({_RARE}) AS o
+    LEFT JOIN pg_namespace AS n ON n.oid = o.schema
+    CROSS JOIN LATERAL pg_identify_object(o.catalog, o.oid, 0) AS i
+    WHERE CASE WHEN o.schema IS NULL THEN o.oid >= {_FIRST_OF_A_DATABASE} ELSE {_OWN_SCHEMA} END
+      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.catalog AND d.objid = o.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT 7, 'large objects', count(*)::text, NULL FROM pg_largeobject_metadata HAVING count(*) > 0
     ORDER BY 1, 3
 """  # noqa: S608 - constants
 _DROP_LARGE_OBJECTS = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata"
