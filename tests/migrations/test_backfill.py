@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
@@ -20,6 +21,7 @@ from app.db.migrations.backfill.pace import Pace, Progress
 from app.db.migrations.backfill.running import BackfillWaitsError, UnknownBackfillError, run
 from app.db.migrations.backfill.state import RevertedMeanwhileError
 from app.db.migrations.backfill.status import Standing, read_backfills
+from app.db.migrations.cli.backfill_progress import bar_length
 from app.db.migrations.config import scripts
 from app.db.migrations.history import Outcome
 from app.db.migrations.runner import downgrade, upgrade
@@ -545,6 +547,23 @@ def test_empty_database_goes_to_head_in_one_go(empty_database_url: str, release:
     assert fill(empty_database_url) == []
 
 
+@pytest.mark.parametrize(
+    ("phase", "code", "says"),
+    [("contract", 3, "requires the backfill 'fill'"), ("expand", 0, "Nothing is to be applied: no backup was taken")],
+)
+def test_no_backup_is_taken_for_what_will_not_be_applied(
+    url: str, release: Release, tmp_path: Path, phase: str, code: int, says: str
+) -> None:
+    define(release)
+    release.add("pass", phase="contract", extra='requires_backfill = "fill"')
+    checkout_of(release)
+    command = ("litestar", "database", "upgrade", "--no-prompt", "--phase", phase, "--backup-to")
+    env = in_checkout(environment(DATABASE_URL=url), release.root)
+    result = run_command(*command, str(tmp_path / "before.tar"), env=env, cwd=release.root)
+    assert (result.returncode, says in result.stderr) == (code, True), result.stderr
+    assert not (tmp_path / "before.tar").exists()
+
+
 def test_requirement_that_cannot_be_looked_at_is_named(url: str, release: Release) -> None:
     define(release, where="tripled IS NULL")
     release.add("pass", phase="contract", extra='requires_backfill = "fill"')
@@ -714,3 +733,14 @@ def test_command_shows_a_bar_on_a_terminal(url: str, release: Release) -> None:
     assert "100%" in text
     assert "rows/s" in text
     assert "0:00:00 left" in text
+
+
+def test_bar_is_not_full_before_the_end(url: str, release: Release) -> None:
+    """The estimate may be low: nobody knows then how much is left."""
+    define(release)
+    seen = fill(url)
+    running, done = seen[-2], seen[-1]
+    assert (running.outcome, running.rows_seen, running.total) == (Outcome.RUNNING, ROWS, ROWS)
+    assert (running.seconds_left, done.seconds_left) == (None, 0.0)
+    assert bar_length(running) > ROWS
+    assert bar_length(done) == ROWS

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from app.core.config import Phase, Settings
 from app.db.errors import MigrationFailedError
+from app.db.migrations.backfill.status import require_finished
 from app.db.migrations.config import Scope, alembic_config, phase_of, scripts
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.looking import look
@@ -58,8 +59,9 @@ def downgrade(settings: Settings, revision: str, *, sql: bool = False, accept_da
 
 
 def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRACT) -> Plan:
-    """What `upgrade` would do; changes nothing. Raises as it does.
+    """What `upgrade` would do; changes nothing.
 
+    Raises as it does where it would do nothing at all, also because the first of the revisions waits for a backfill.
     Of a database that is ahead of this release nothing is planned: `upgrade` applies nothing, or says why it cannot.
     """
     directory = scripts(settings)
@@ -70,23 +72,16 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
     def at(connection: Connection, url: DatabaseURL) -> Plan:
         state = read_state(connection, directory, metadata)
         wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
-        return Plan(url.location, tuple(takewhile(is_wanted, reversed(list(wanted)))))
+        revisions = tuple(takewhile(is_wanted, reversed(list(wanted))))
+        connection.rollback()
+        for first in revisions[:1]:
+            require_finished(connection, directory, first)
+        return Plan(url.location, revisions)
 
     try:
         return look(settings, at)
     except CommandError as exc:
         raise MigrationFailedError(str(exc)) from exc
-
-
-def is_pending(settings: Settings) -> bool:
-    """Whether an upgrade to head would find anything to apply. Raises as `upgrade`."""
-    directory = scripts(settings)
-
-    def at(connection: Connection, _: DatabaseURL) -> bool:
-        state = read_state(connection, directory, metadata)
-        return bool(state.pending) or not state.is_managed
-
-    return look(settings, at)
 
 
 def losses(settings: Settings, revision: str) -> list[Loss]:

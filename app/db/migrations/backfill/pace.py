@@ -40,7 +40,7 @@ class Pace:
 class Progress:
     """`rows_seen`, `rows_changed` and `total` are of all runs together, the other figures of this one.
 
-    `total` is an estimate until it is done; `seconds_left` is None where nothing is known yet.
+    `total` is an estimate until it is done; `seconds_left` is None where nothing is known yet, or the estimate was low.
     """
 
     name: str
@@ -59,7 +59,8 @@ class Progress:
         cls, first: Record, last: Record, outcome: Outcome, *, seconds: float, retries: int, error: str | None = None
     ) -> "Progress":
         speed = (last.rows_seen - first.rows_seen) / seconds if seconds else 0.0
-        left = 0.0 if outcome is Outcome.DONE else (last.total - last.rows_seen) / speed if speed else None
+        rows_left = last.total - last.rows_seen
+        left = 0.0 if outcome is Outcome.DONE else rows_left / speed if speed and rows_left else None
         return cls(
             name=last.name,
             outcome=outcome,

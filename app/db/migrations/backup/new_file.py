@@ -24,6 +24,10 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     """
     if os.path.lexists(path):
         raise _exists(path)
+    if not path.parent.is_dir():
+        raise BackupError(
+            f"{path} cannot be written: there is no directory {path.parent}. Make it, or name another FILE."
+        )
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

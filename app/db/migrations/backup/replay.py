@@ -106,6 +106,7 @@ async def _verify(psql: Program, manifest: Manifest, report: Report) -> None:
     for number, table in enumerate(tables):
         report(Progress("Counting rows", number, len(tables), "tables", table))
         (rows[table],) = await _ask(psql, count_of(table))
+    report(Progress("Counting rows", len(tables), len(tables), "tables"))
     differences = [
         f"{table}: {_rows(manifest.rows.get(table))} in the backup, {_rows(rows.get(table))} restored"
         for table in sorted({*manifest.rows, *rows})

@@ -81,6 +81,7 @@ async def count_rows(connection: AsyncConnection, tables: tuple[str, ...], repor
     for number, table in enumerate(tables):
         report(Progress("Counting rows", number, len(tables), "tables", table))
         rows[table] = (await connection.exec_driver_sql(count_of(table))).scalar_one()
+    report(Progress("Counting rows", len(tables), len(tables), "tables"))
     return rows
 
 

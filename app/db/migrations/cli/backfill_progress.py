@@ -66,7 +66,7 @@ def _bars() -> Iterator[Report]:
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.completed:,} of {task.total:,} rows"),
+        TextColumn("{task.completed:,} {task.fields[of]}"),
         TextColumn("{task.fields[speed]:,.0f} rows/s"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
@@ -78,16 +78,28 @@ def _bars() -> Iterator[Report]:
         def report(progress: Progress) -> None:
             left = "" if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
             if progress.name not in tasks:
-                tasks[progress.name] = bars.add_task(progress.name, total=progress.total, speed=0.0, left="")
+                tasks[progress.name] = bars.add_task(progress.name, total=progress.total, of="", speed=0.0, left="")
             bars.update(
                 tasks[progress.name],
                 completed=progress.rows_seen,
-                total=progress.total,
+                total=bar_length(progress),
+                of=_of(progress),
                 speed=progress.rows_per_second,
                 left=left,
             )
 
         yield report
+
+
+def bar_length(progress: Progress) -> float:
+    """So that the bar is full at the end alone, however low the estimate was."""
+    return progress.total if progress.outcome is Outcome.DONE else max(progress.total, progress.rows_seen / 0.99)
+
+
+def _of(progress: Progress) -> str:
+    if progress.outcome is Outcome.DONE:
+        return f"of {progress.total:,} rows"
+    return f"of about {progress.total:,} rows" if progress.rows_seen < progress.total else "rows, more than estimated"
 
 
 def _clock(seconds: float) -> str:

@@ -10,6 +10,7 @@ from app.db.migrations.backup.taking import backup as take_backup
 from app.db.migrations.cli.options import confirm, no_prompt, require_terminal
 from app.db.migrations.cli.progress import shown_progress
 from app.db.migrations.config import phase_of
+from app.db.migrations.runner import Plan
 
 
 @click.command()
@@ -46,16 +47,19 @@ def upgrade(
     back, or is not known; 4 the database cannot be reached; 5 there is no backup, so that nothing was applied.
     """
     settings = ctx.obj["settings"]
-    if not sql and not no_prompt:
-        _ask(settings, revision, Phase(phase))
-    if (backup or backup_to) and not sql:
-        _back_up(settings, backup_to)
+    asks, backs_up = not sql and not no_prompt, not sql and (backup or backup_to is not None)
+    if asks:
+        require_terminal("--no-prompt")
+    if asks or backs_up:
+        plan = runner.plan(settings, revision, Phase(phase))
+        if asks:
+            _ask(plan)
+        if backs_up:
+            _back_up(settings, plan, backup_to)
     runner.upgrade(settings, revision, sql=sql, phase=Phase(phase))
 
 
-def _ask(settings: Settings, revision: str, phase: Phase) -> None:
-    require_terminal("--no-prompt")
-    plan = runner.plan(settings, revision, phase)
+def _ask(plan: Plan) -> None:
     # Where there is nothing to apply there is nothing to ask.
     if plan.revisions:
         click.echo(f"Pending in the database {plan.database}:", err=True)
@@ -64,9 +68,9 @@ def _ask(settings: Settings, revision: str, phase: Phase) -> None:
         confirm(f"Apply {len(plan.revisions)} revision(s) to it?", no_prompt=False)
 
 
-def _back_up(settings: Settings, file: Path | None) -> None:
-    if not runner.is_pending(settings):
-        click.echo("Nothing is pending: no backup was taken.", err=True)
+def _back_up(settings: Settings, plan: Plan, file: Path | None) -> None:
+    if not plan.revisions:
+        click.echo("Nothing is to be applied: no backup was taken.", err=True)
         return
     with shown_progress(as_json=False) as report:
         done = take_backup(settings, file, report)
