@@ -20,6 +20,7 @@ from app.db.migrations.interruption import Breaker
 from app.db.migrations.lock import is_pooled, migration_lock
 from app.db.migrations.runner import upgrade
 from app.db.migrations.state import SchemaState, read_state, tables_created_by
+from app.db.migrations.statements import limit_statements
 from app.db.url import DatabaseURL
 from app.db.url_drivers import unshared_statements
 from app.models import metadata
@@ -84,6 +85,7 @@ async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDir
         # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
         async with migration_lock(connection, settings.db_migrate_lock_wait), connection.begin():
             try:
+                await connection.run_sync(limit_statements, settings)
                 await connection.run_sync(create_missing, directory, metadata)
             except DBAPIError as exc:
                 raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc

@@ -165,6 +165,18 @@ def test_what_does_more_than_that_is_limited(database_url: str, release: Release
     assert applied(database_url) == [release.head]
 
 
+def test_index_without_a_name_is_not_built_concurrently(database_url: str, release: Release) -> None:
+    release.add(
+        """
+        with op.get_context().autocommit_block():
+            op.execute("CREATE INDEX CONCURRENTLY ON tags (name)")
+        """
+    )
+    with pytest.raises(MigrationFailedError, match="without a name"):
+        upgrade(settings_for(database_url))
+    assert query(database_url, "SELECT FROM pg_indexes WHERE indexname = 'tags_name_idx'") == []
+
+
 @pytest.mark.parametrize("clause", ["", "IF NOT EXISTS"])
 def test_half_built_index_is_built_again(database_url: str, release: Release, clause: str) -> None:
     query(database_url, 'CREATE INDEX "Half" ON tags (name)')
@@ -414,6 +426,15 @@ def test_both_command_lines_can_stop_before_a_contract(
     assert result.returncode == 0, result.stderr
     assert "left for later" in result.stderr
     assert applied(database_url) == before
+
+
+def test_expand_revision_behind_a_contract_is_a_warning(database_url: str, release: Release) -> None:
+    contract = release.add('op.drop_column("tags", "color")', phase="contract")
+    expand = release.add(ADD_COLUMN)
+    with capture_logs() as logs:
+        upgrade(settings_for(database_url), phase=Phase.EXPAND)
+    (warning,) = [entry for entry in logs if entry["event"].startswith("left for later")]
+    assert (warning["log_level"], warning["revisions"]) == ("warning", [contract, expand])
 
 
 @pytest.mark.parametrize("command", [("upgrade", "head"), ("upgrade", "head", "--sql"), ("current",)])

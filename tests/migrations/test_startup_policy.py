@@ -10,6 +10,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from app.db.errors import MigrationFailedError
 from app.db.migrations.config import scripts
 from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.runner import downgrade, upgrade
@@ -150,6 +151,16 @@ def downgrade():
 async def test_version_table_with_two_rows_of_one_line_is_read_all_the_same(database_url: str) -> None:
     query(database_url, "INSERT INTO alembic_version VALUES (:first)", first=FIRST)
     assert await start(database_url, auto_migrate=False) == []
+
+
+async def test_create_all_does_not_queue_behind_a_table_in_use(database_url: str) -> None:
+    query(database_url, "DROP TABLE alembic_version, schema_history, tags CASCADE")
+    settings = settings_for(database_url, db_migrate_lock_timeout=0.05)
+    busy = holding(database_url, "LOCK TABLE organizations IN ROW EXCLUSIVE MODE")
+    with busy, pytest.raises(MigrationFailedError, match=r"could not be created from the models: .* lock timeout"):
+        await init_db(settings, normalize_database_url(database_url))
+    await start(database_url, auto_migrate=False)
+    assert "tags" in tables(database_url)
 
 
 async def test_create_all_and_upgrade_make_the_same_schema(

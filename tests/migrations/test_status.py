@@ -66,6 +66,13 @@ def test_revision_that_nobody_has_recorded_is_divergence(database_url: str) -> N
     assert (status.revisions[-1].revision, status.revisions[-1].state) == ("whence", RevisionState.MISSING_FILE)
 
 
+def test_two_rows_of_one_line_are_divergence(database_url: str) -> None:
+    query(database_url, "INSERT INTO alembic_version VALUES ('1d9c6f0b7a31')")
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.DIVERGED, 12)
+    assert "has 1d9c6f0b7a31 beside" in status.detail
+
+
 def test_revision_beside_one_of_ours_that_is_not_applied_is_divergence(database_url: str, release: Release) -> None:
     ours = release.add("pass")
     upgrade(settings_for(database_url))

@@ -45,6 +45,7 @@ _CREATE_INDEX = _statement(
     rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?P<keep>IF NOT EXISTS )?(?P<name>{_NAME}) ON "
     rf"(?:ONLY )?(?P<table>(?:(?P<schema>{_NAME})\s*\.\s*)?{_NAME})"
 )
+_UNNAMED_INDEX = _statement(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY ON\b")
 _DROP_INDEX = _statement(rf"DROP INDEX CONCURRENTLY (?P<name>{_QUALIFIED})(?: CASCADE| RESTRICT)?{_END}")
 # What cannot run in a transaction, or gains from being alone in one, and can be run again.
 _ALONE = _statement(
@@ -71,7 +72,7 @@ class Statements:
         self.rows = 0
         self._entry = entry
         self._begun = begun
-        self._usual = _limits(settings.db_migrate_lock_timeout, settings.db_migrate_statement_timeout)
+        self._usual = _usual_limits(settings)
         self._unhurried = _limits(settings.db_migrate_lock_timeout, 0)
         self._unlimited = _limits(0, 0)
         self._lifted = False
@@ -88,10 +89,6 @@ class Statements:
             event.remove(connection, "commit", self._refuse_commit)
             event.remove(connection, "before_cursor_execute", self._before)
             event.remove(connection, "after_cursor_execute", self._after)
-
-    def limit(self, connection: Connection) -> None:
-        """Sets the limits of the session, in the step's transaction."""
-        connection.execute(_SET, self._usual)
 
     def _before(self, connection: Connection, cursor: Any, statement: str, parameters: T, *_: Any) -> tuple[str, T]:  # noqa: ANN401, ARG002
         if self._is_noting:
@@ -130,6 +127,10 @@ class Statements:
         if index := _CREATE_INDEX.match(statement):
             name = ".".join(filter(None, [index["schema"], index["name"]]))
             self._make_way(connection, name, index["table"], keep=bool(index["keep"]))
+        elif _UNNAMED_INDEX.match(statement):
+            raise MigrationFailedError(
+                "it builds an index CONCURRENTLY without a name: a build that failed could not be found again. Name it."
+            )
         elif index := _DROP_INDEX.match(statement):
             if index["name"] in self._begun:
                 return f"DROP INDEX CONCURRENTLY IF EXISTS {index['name']}"
@@ -193,10 +194,19 @@ def limit_session(connection: Connection, settings: Settings, pause: float = 0) 
         connection.execute(_LIMIT_SESSION, {name: _milliseconds(value) for name, value in limits.items()})
 
 
+def limit_statements(connection: Connection, settings: Settings) -> None:
+    """How long a statement may wait for a lock and take, until the session or a statement's own need says otherwise."""
+    connection.execute(_SET, _usual_limits(settings))
+
+
 def limits_as_sql(settings: Settings) -> list[str]:
     """The session's limits, for a script that somebody else runs; long work is theirs to watch."""
     limits = _limits(settings.db_migrate_lock_timeout, 0)
     return [f"SET {name} = '{value}'" for name, value in limits.items()]
+
+
+def _usual_limits(settings: Settings) -> dict[str, str]:
+    return _limits(settings.db_migrate_lock_timeout, settings.db_migrate_statement_timeout)
 
 
 def _limits(lock_timeout: float, statement_timeout: float) -> dict[str, str]:

@@ -154,6 +154,11 @@ def _judge(
         (len(heads) > 1, Verdict.DIVERGED, f"the files have {len(heads)} heads: join them, `litestar database merge`"),
         (unrecorded, Verdict.DIVERGED, f"of revision {', '.join(unrecorded)} there is neither a file nor a history"),
         (
+            state.redundant,
+            Verdict.DIVERGED,
+            f"alembic_version has {', '.join(state.redundant)} beside what comes after it: `litestar database doctor`",
+        ),
+        (
             state.unknown and pending,
             Verdict.DIVERGED,
             f"{', '.join(state.unknown)} is a revision of another release, and {len(pending)} of ours are not in force",

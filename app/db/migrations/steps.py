@@ -31,7 +31,7 @@ from app.db.migrations.effects import LOSES_DATA, effects_of
 from app.db.migrations.lock import migration_lock, require_lock
 from app.db.migrations.losses import require_consent
 from app.db.migrations.state import nothing_for_this_release
-from app.db.migrations.statements import Statements, limit_session, reset_session
+from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
 # lock_not_available and deadlock_detected: the table is in use, and will not be later.
 _IN_USE = frozenset({"55P03", "40P01"})
@@ -61,7 +61,7 @@ class Run:
         self._scope = scope
         self._configure()
         self._steps_to = context.get_context().opts["fn"]
-        self._left_for_later: list[str] = []
+        self._left_for_later: Sequence[MigrationStep] = ()
 
     async def __call__(self) -> None:
         """Brings the database to where the command wants it. Raises MigrationFailedError and DataLossRefusedError."""
@@ -76,8 +76,7 @@ class Run:
                 await self._take(await self._connection.run_sync(self._plan))
         else:
             log.info("nothing to apply")
-        if self._left_for_later:
-            log.info("left for later: a contract revision, and what follows it", revisions=self._left_for_later)
+        self._tell_what_is_left()
 
     async def _take(self, steps: Sequence[MigrationStep]) -> None:
         await self._connection.run_sync(self._prepare, steps)
@@ -90,10 +89,22 @@ class Run:
                     raise
                 # Started again and again it would never serve the requests that the backfill lets pass.
                 log.warning("a contract revision waits for its backfill", reason=str(exc))
-                self._left_for_later = [_name(later) for later in revisions[revisions.index(step) :]]
+                self._left_for_later = revisions[revisions.index(step) :]
                 return
         if stamps := [step for step in steps if step not in revisions]:
             await self._connection.run_sync(self._stamp, stamps)
+
+    def _tell_what_is_left(self) -> None:
+        names = [_name(step) for step in self._left_for_later]
+        revisions = [step.revision for step in self._left_for_later if isinstance(step, RevisionStep)]
+        if any(phase_of(script) is Phase.EXPAND for script in revisions):
+            log.warning(
+                "left for later: contract revisions, and expand revisions after them, without which this release is"
+                " not ready",
+                revisions=names,
+            )
+        elif names:
+            log.info("left for later: contract revisions", revisions=names)
 
     def _configure(self, connection: Connection | None = None, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
@@ -117,7 +128,7 @@ class Run:
         finally:
             connection.rollback()
         wanted = within(steps, self._scope.phase)
-        self._left_for_later = [_name(step) for step in steps[len(wanted) :]]
+        self._left_for_later = steps[len(wanted) :]
         return wanted
 
     def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
@@ -168,7 +179,7 @@ class Run:
 
         def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
             require_lock(connection)
-            work.limit(connection)
+            limit_statements(connection, self._settings)
             with work.watching(connection):
                 try:
                     change(**arguments)

@@ -42,7 +42,7 @@ def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
     elif found.unknown:
         yield _unknown(subject, found)
     else:
-        yield from _rows(subject, subject.directory, found)
+        yield from _rows(subject, found)
         yield from _pending(found)
 
 
@@ -98,17 +98,14 @@ def _unknown(subject: Subject, found: SchemaState) -> Finding:
     )
 
 
-def _rows(subject: Subject, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+def _rows(subject: Subject, found: SchemaState) -> Iterator[Finding]:
     """Two rows are right for two branches only: not where one of them comes before the other."""
-    applied = found.applied or ()
-    for revision in applied:
-        before = {script.revision for script in directory.iterate_revisions(revision, "base")} - {revision}
-        for other in before.intersection(applied):
-            yield problem(
-                f"{VERSION_TABLE} has both {revision} and {other}, which comes before it.",
-                "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
-                subject.psql(f"DELETE FROM {VERSION_TABLE} WHERE version_num = '{other}'"),  # noqa: S608 - to be read
-            )
+    for revision in found.redundant:
+        yield problem(
+            f"{VERSION_TABLE} has {revision} beside a revision that comes after it.",
+            "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
+            subject.psql(f"DELETE FROM {VERSION_TABLE} WHERE version_num = '{revision}'"),  # noqa: S608 - to be read
+        )
 
 
 def _pending(found: SchemaState) -> Iterator[Finding]:
