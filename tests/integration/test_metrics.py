@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.core.config import Settings
 from tests.conftest import database_named
 from tests.integration.test_readiness import client_with_readiness_of
-from tests.migrations.conftest import query
+from tests.migrations.conftest import HEAD, query
 
 
 async def scraped(client: httpx.AsyncClient) -> dict[str, float]:
@@ -25,7 +25,7 @@ async def scraped(client: httpx.AsyncClient) -> dict[str, float]:
 async def test_metrics_show_the_schema_and_the_last_migration(client: httpx.AsyncClient) -> None:
     found = await scraped(client)
     assert found["plimsoll_database_up"] == 1
-    assert found["plimsoll_schema_revision_info current=e92f4a6d1b80 head=e92f4a6d1b80"] == 1
+    assert found[f"plimsoll_schema_revision_info current={HEAD} head={HEAD}"] == 1
     assert found["plimsoll_schema_pending_revisions"] == 0
     assert found["plimsoll_schema_serves_release"] == 1
     assert found["plimsoll_migration_last_outcome plimsoll_migration_last_outcome=done"] == 1
@@ -35,7 +35,7 @@ async def test_metrics_show_the_schema_and_the_last_migration(client: httpx.Asyn
 
 async def test_metrics_show_what_is_pending_and_what_failed(client: httpx.AsyncClient, database_url: str) -> None:
     query(database_url, "UPDATE alembic_version SET version_num = '5b2e8a4c9d17'")
-    query(database_url, "UPDATE schema_history SET outcome = 'failed' WHERE revision = 'e92f4a6d1b80'")
+    query(database_url, "UPDATE schema_history SET outcome = 'failed' WHERE revision = :head", head=HEAD)
     found = await scraped(client)
     assert found["plimsoll_schema_pending_revisions"] == 4
     assert found["plimsoll_schema_serves_release"] == 0

@@ -40,6 +40,11 @@ def dump_schema(postgres_bin: Path) -> Callable[[str], str]:
     return dump
 
 
+# Oldest first.
+REVISIONS = [script.revision for script in config.scripts(Settings()).walk_revisions()][::-1]
+HEAD = REVISIONS[-1]
+
+
 def query(url: str, statement: str, **values: object) -> list[tuple[object, ...]]:
     """The rows of one statement, committed."""
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)

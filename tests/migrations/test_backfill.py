@@ -28,12 +28,11 @@ from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, applied, holding, query
+from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.migrations.test_engine import checkout_of
 from tests.processes import BIN, environment, in_checkout
 from tests.processes import run as run_command
 
-HEAD = "e92f4a6d1b80"
 ROWS = 10_000
 DOUBLE = "UPDATE numbers SET doubled = n * 2, touched = touched + 1 WHERE {batch}"
 FULL_SPEED = Pace(rate=0)

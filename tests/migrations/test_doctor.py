@@ -20,13 +20,12 @@ from app.db.migrations.doctor.finding import Finding, Limits, Severity
 from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.runner import upgrade
 from tests.conftest import TOKEN, settings_for
-from tests.migrations.conftest import Release, holding, query, renamed
+from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
 from tests.processes import environment, run
 
 OK, NOTE, WARNING, PROBLEM = Severity
 NO_FILE = Path("/nonexistent/.env")
-HEAD = "e92f4a6d1b80"
-BEFORE_THE_HEAD = "c61b9e83f5d2"
+BEFORE_THE_HEAD = REVISIONS[-2]
 INDEX = "ix_tasks_board_id_status_created_at_id"
 
 

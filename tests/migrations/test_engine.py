@@ -22,7 +22,7 @@ from app.db.migrations.runner import downgrade, losses, upgrade
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, applied, holding, query, renamed, tables
+from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, holding, query, renamed, tables
 from tests.processes import ROOT, environment, run
 
 BUSY = "LOCK TABLE tags IN ACCESS SHARE MODE"
@@ -44,9 +44,9 @@ def test_every_step_is_in_the_history(empty_database_url: str) -> None:
     upgrade(settings)
     downgrade(settings, "-1", accept_data_loss=True)
     rows = history(empty_database_url, "revision", "phase", "direction", "outcome", "release")
-    assert len(rows) == 7
+    assert len(rows) == len(REVISIONS) + 1
     assert {row[3] for row in rows} == {"done"}
-    assert rows[-1] == ("e92f4a6d1b80", "expand", "downgrade", "done", "0.1.0")
+    assert rows[-1] == (HEAD, "expand", "downgrade", "done", "0.1.0")
     details = history(empty_database_url, "duration > interval '0'", "length(checksum)", "applied_by LIKE '%@% as %'")
     assert set(details) == {(True, 64, True)}
 
@@ -534,9 +534,10 @@ def test_stamping_is_in_the_history(database_url: str) -> None:
     env = environment(DATABASE_URL=database_url)
     assert run("alembic", "stamp", "5b2e8a4c9d17", env=env).returncode == 0
     assert run("litestar", "database", "stamp", "head", env=env).returncode == 0
-    rows = history(database_url, "direction", "revision")[6:]
-    assert [direction for direction, _ in rows] == ["unstamp"] * 4 + ["stamp"] * 4
-    assert rows[-1] == ("stamp", "e92f4a6d1b80")
+    rows = history(database_url, "direction", "revision")[len(REVISIONS) :]
+    later = len(REVISIONS) - 2
+    assert [direction for direction, _ in rows] == ["unstamp"] * later + ["stamp"] * later
+    assert rows[-1] == ("stamp", HEAD)
 
 
 def test_several_revisions_can_be_stamped_after_a_purge(database_url: str, release: Release) -> None:

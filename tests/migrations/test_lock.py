@@ -18,7 +18,7 @@ from app.db.migrations.lock import migration_lock
 from app.db.migrations.runner import upgrade
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import applied, query
+from tests.migrations.conftest import HEAD, applied, query
 from tests.processes import BIN, copied_checkout, environment, in_checkout, run
 
 BEFORE_THE_INDEX = "5b2e8a4c9d17"
@@ -85,9 +85,9 @@ def test_statement_of_a_killed_migration_keeps_the_next_one_out_until_it_is_over
 ) -> None:
     checkout = copied_checkout(tmp_path / "checkout")
     (checkout / "migrations" / "versions" / "2026_12_01_0000_slow.py").write_text(
-        """from alembic import op
+        f"""from alembic import op
 revision = "slow000000ff"
-down_revision = "e92f4a6d1b80"
+down_revision = "{HEAD}"
 phase = "expand"
 def upgrade():
     with op.get_context().autocommit_block():

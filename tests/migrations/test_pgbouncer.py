@@ -22,12 +22,10 @@ from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import Server, new_cluster, running
-from tests.migrations.conftest import Release, applied, query, tables
+from tests.migrations.conftest import HEAD, Release, applied, query, tables
 from tests.migrations.test_backfill import define, fill, make_numbers, touched
 from tests.migrations.test_doctor import examined
 from tests.processes import environment, free_port, run
-
-HEAD = "e92f4a6d1b80"
 
 
 @pytest.fixture(scope="module")

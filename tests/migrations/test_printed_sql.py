@@ -15,10 +15,9 @@ from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, applied, holding, query, tables
+from tests.migrations.conftest import HEAD, Release, applied, holding, query, tables
 from tests.processes import environment, run
 
-HEAD = "e92f4a6d1b80"
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 BACKFILL = '''"""Every tag has a weight."""
 from app.db.migrations.backfill import Backfill
@@ -153,7 +152,9 @@ def test_it_does_nothing_while_another_schema_change_runs(
 
 
 def test_lock_is_free_at_its_end(empty_database_url: str, psql: Psql, printed: Callable[[str], str]) -> None:
-    look = "\\pset tuples_only\n\\pset format unaligned\nSELECT count(*) FROM pg_locks WHERE locktype = 'advisory';\n"
+    ours = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    count = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {ours};\n"
+    look = f"\\pset tuples_only\n\\pset format unaligned\n{count}"
     assert psql(empty_database_url, printed("head") + look).stdout.splitlines()[-1] == "0"
 
 
