@@ -124,7 +124,9 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
 
 
 def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
-    log.error("the database did not answer", error=type(exc).__name__, **_where(request))
+    driver_error = getattr(exc, "orig", None) or exc
+    error = type(driver_error.__cause__ or driver_error).__name__
+    log.error("the database did not answer", error=error, sqlstate=sqlstate_of(exc), **_where(request))
     return problem(request, *_UNAVAILABLE, headers={"Retry-After": _RETRY_AFTER_SECONDS})
 
 
