@@ -438,7 +438,7 @@ def test_expand_revision_behind_a_contract_is_a_warning(database_url: str, relea
 
 
 @pytest.mark.parametrize("command", [("upgrade", "head"), ("upgrade", "head", "--sql"), ("current",)])
-@pytest.mark.parametrize("argument", ["phase=both", "accept-dataloss"])
+@pytest.mark.parametrize("argument", ["phase=both", "accept-dataloss", "accept-data-loss=no"])
 def test_unknown_argument_of_alembic_is_a_wrong_option(
     database_url: str, argument: str, command: tuple[str, ...]
 ) -> None:

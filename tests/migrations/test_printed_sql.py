@@ -1,5 +1,6 @@
 """`--sql`: the script has the guards that an online run has, wherever and whenever somebody runs it."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -138,7 +139,7 @@ def test_empty_database_is_not_where_a_later_script_begins(
 ) -> None:
     refused = psql(empty_database_url, printed("5b2e8a4c9d17:head"))
     assert "goes on from 5b2e8a4c9d17, but the database is at base" in refused.stderr
-    assert tables(empty_database_url) <= {"schema_history"}
+    assert tables(empty_database_url) == set()
 
 
 @pytest.mark.parametrize("stop", [True, False])
@@ -148,7 +149,7 @@ def test_it_does_nothing_while_another_schema_change_runs(
     with holding(empty_database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
         refused = psql(empty_database_url, printed("head"), stop=stop)
         assert "another schema change is running" in refused.stderr
-        assert tables(empty_database_url) <= {"schema_history"}
+        assert tables(empty_database_url) == set()
 
 
 def test_lock_is_free_at_its_end(empty_database_url: str, psql: Psql, printed: Callable[[str], str]) -> None:
@@ -200,3 +201,58 @@ def test_what_is_taken_back_takes_its_backfills_record_with_it(
     assert applied(database_url) == [HEAD]
     assert history(database_url)[-1] == (after, "downgrade" if "downgrade" in way else "unstamp", "done")
     assert query(database_url, "SELECT name FROM schema_backfills") == []
+
+
+def test_concurrent_build_waits_for_others_as_an_online_run_does(
+    empty_database_url: str, psql: Psql, printed: Callable[[str], str]
+) -> None:
+    upgrade(settings_for(empty_database_url), "5b2e8a4c9d17")
+    lines = printed("5b2e8a4c9d17:8f3d1c7e2b64").splitlines()
+    build = next(number for number, line in enumerate(lines) if line.startswith("CREATE INDEX CONCURRENTLY"))
+    assert (lines[build - 2], lines[build + 2]) == ("SET lock_timeout = '0';", "SET lock_timeout = '2000ms';")
+
+
+def test_index_that_was_not_built_keeps_the_revision_from_counting_as_applied(
+    empty_database_url: str, psql: Psql, printed: Callable[[str], str]
+) -> None:
+    upgrade(settings_for(empty_database_url), "5b2e8a4c9d17")
+    script = printed("5b2e8a4c9d17:8f3d1c7e2b64").replace("CREATE INDEX CONCURRENTLY", "CREATE INDEX BROKEN")
+    failed = psql(empty_database_url, script, stop=False)
+    assert "the index ix_tasks_board_id_status_created_at_id was not built" in failed.stderr
+    assert applied(empty_database_url) == ["5b2e8a4c9d17"]
+    assert history(empty_database_url)[-1][0] == "5b2e8a4c9d17"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("upgrade", ":head"), "FROM:TO"),
+        (("upgrade", "head:"), "FROM:TO"),
+        (("upgrade", "head:base"), "Nothing leads"),
+        (("downgrade", "base:head"), "Relative|range|Nothing|no"),
+        (("stamp", "base"), "Nothing leads"),
+        (("stamp", "--purge", "head"), "--purge"),
+    ],
+)
+@pytest.mark.parametrize("command_line", [("alembic",), ("litestar", "database")])
+def test_what_cannot_be_printed_prints_nothing(
+    command_line: tuple[str, ...], arguments: tuple[str, ...], says: str
+) -> None:
+    result = run(*command_line, *arguments, "--sql", env=environment(DATABASE_URL=NOWHERE))
+    assert result.returncode == 3, result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert re.search(says, result.stderr)
+
+
+def test_stamp_prints_sql_alone(database_url: str, psql: Psql) -> None:
+    env = environment(DATABASE_URL=NOWHERE)
+    script = run("litestar", "database", "stamp", f"{HEAD}:base", "--sql", env=env).stdout
+    done = psql(database_url, script)
+    assert done.returncode == 0, done.stderr
+    assert applied(database_url) == []
+
+
+def test_backup_and_script_exclude_each_other() -> None:
+    result = run("litestar", "database", "upgrade", "--backup", "--sql", env=environment(DATABASE_URL=NOWHERE))
+    assert (result.returncode, result.stdout) == (2, "")

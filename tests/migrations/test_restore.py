@@ -195,7 +195,15 @@ def test_objects_of_every_kind_are_in_the_way_and_are_replaced(
     assert dump_schema(database_url) == schema
     execute(empty_database_url, RARE)
     kinds = {obstacle.kind for obstacle in look_at_target(settings_for(empty_database_url)).obstacles}
-    assert {"collation", "text search configuration", "server", "cast", "operator", "event trigger"} <= kinds
+    assert {
+        "extension",
+        "collation",
+        "text search configuration",
+        "server",
+        "cast",
+        "operator",
+        "event trigger",
+    } <= kinds
     restored(empty_database_url, file, replace=True)
     assert dump_schema(empty_database_url) == schema
 

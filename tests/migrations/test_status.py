@@ -66,6 +66,13 @@ def test_revision_that_nobody_has_recorded_is_divergence(database_url: str) -> N
     assert (status.revisions[-1].revision, status.revisions[-1].state) == ("whence", RevisionState.MISSING_FILE)
 
 
+def test_version_table_that_somebody_emptied_is_no_management(database_url: str) -> None:
+    query(database_url, "DELETE FROM alembic_version")
+    status = read_status(settings_for(database_url))
+    assert (status.verdict, status.exit_code) == (Verdict.UNMANAGED, 13)
+    assert "stamp head" in status.detail
+
+
 def test_two_rows_of_one_line_are_divergence(database_url: str) -> None:
     query(database_url, "INSERT INTO alembic_version VALUES ('1d9c6f0b7a31')")
     status = read_status(settings_for(database_url))

@@ -38,6 +38,7 @@ OPTIONS: dict[str, Any] = {
     "include_name": _is_of_the_models,
 }
 _SETTINGS = "settings"
+_ACCEPTED = "accept-data-loss"
 _SCOPE = "scope"
 
 
@@ -70,10 +71,13 @@ def scope_of(config: Config) -> Scope:
     scope = config.attributes.get(_SCOPE)
     if isinstance(scope, Scope):
         return scope
-    given = dict(argument.partition("=")[::2] for argument in getattr(config.cmd_opts, "x", None) or ())
-    phase, accepted = given.pop("phase", Phase.CONTRACT), given.pop("accept-data-loss", None) is not None
+    arguments = getattr(config.cmd_opts, "x", None) or ()
+    # Alone, without a value: what `accept-data-loss=no` means is not to be guessed.
+    accepted = _ACCEPTED in arguments
+    given = dict(argument.partition("=")[::2] for argument in arguments if argument != _ACCEPTED)
+    phase = given.pop("phase", Phase.CONTRACT)
     if given or phase not in set(Phase):
-        what = f"-x {next(iter(given), f'phase={phase}')}"
+        what = f"-x {next((f'{name}={value}' if value else name for name, value in given.items()), f'phase={phase}')}"
         raise SettingsError(what, "is not known", "There are: -x phase=expand, -x accept-data-loss.")
     return Scope(Phase(phase), accept_data_loss=accepted)
 

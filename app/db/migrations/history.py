@@ -41,9 +41,8 @@ _CREATE = f"""
 _EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
 _HAS_COLUMN = text("SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(:name) AND attname = :column)")
 _INSERT = text(
-    f"""INSERT INTO {HISTORY_TABLE} (revision, phase, direction, outcome, applied_by, release, checksum, duration)
-VALUES (:revision, :phase, :direction, :outcome, :by || ' as ' || current_user, :release, :checksum,
-        CASE WHEN :outcome = 'done' THEN interval '0' END)"""  # noqa: S608 - a constant
+    f"""INSERT INTO {HISTORY_TABLE} (revision, phase, direction, outcome, applied_by, release, checksum)
+VALUES (:revision, :phase, :direction, :outcome, :by || ' as ' || current_user, :release, :checksum)"""  # noqa: S608
 )
 _LAST_ID = text(f"SELECT max(id) FROM {HISTORY_TABLE}")  # noqa: S608 - a constant
 _FINISH = text(

@@ -12,14 +12,16 @@ from typing import Any
 from alembic import context
 from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
 from alembic.script import Script
+from alembic.util import CommandError
 from sqlalchemy import MetaData
 
 from app.core.config import Settings
+from app.db.errors import MigrationFailedError
 from app.db.migrations import history
 from app.db.migrations.backfill.definition import Backfill, registered, required_by
 from app.db.migrations.config import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, scope_of
 from app.db.migrations.lock import HELD_BY_ME, LOCK_KEY
-from app.db.migrations.statements import limits_as_sql
+from app.db.migrations.statements import built_concurrently, is_concurrent, limits_as_sql
 from app.db.migrations.steps import within
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
@@ -33,18 +35,39 @@ class PrintedScript:
     def __init__(self, settings: Settings, metadata: MetaData) -> None:
         self._settings = settings
         self._metadata = metadata
+        self._heads: Collection[str] = ()
+        self._built: list[str] = []
 
     def __call__(self) -> None:
+        """Raises MigrationFailedError where there is nothing to print, before anything is."""
         self._configure()
-        steps_to, phase = context.get_context().opts["fn"], scope_of(context.config).phase
-        self._configure(fn=lambda heads, migration: self._guarded(within(steps_to(heads, migration), phase)))
-        migration = context.get_context()
-        self._heads: Iterable[str] = migration.get_current_heads()
-        migration.impl.static_output(_HEADING)
-        self._print(*limits_as_sql(self._settings), _take_lock(), _define_check(), history.table_as_sql())
+        steps = self._steps()
+        self._configure(fn=lambda heads, migration: steps)  # noqa: ARG005 - Alembic's
+        impl = context.get_context().impl
+        impl.static_output(_HEADING)
+        self._print(*limits_as_sql(self._settings), _take_lock(), _define_check())
+        self._guard_statements()
         self._guard_transactions()
         context.run_migrations()
         self._print(f"DO {_TAG} BEGIN PERFORM pg_advisory_unlock({LOCK_KEY}); END {_TAG}")
+
+    def _steps(self) -> list[MigrationStep]:
+        migration = context.get_context()
+        if "" in {context.get_revision_argument(), context.get_starting_revision_argument()}:
+            raise MigrationFailedError("The SQL of a range needs both of its ends: FROM:TO.")
+        if migration.purge:
+            raise MigrationFailedError("--purge asks the database for what it holds, and cannot be printed.")
+        self._heads = migration.get_current_heads()
+        try:
+            every = list(migration.opts["fn"](self._heads, migration))
+        except CommandError as exc:
+            raise MigrationFailedError(str(exc)) from exc
+        if not every:
+            raise MigrationFailedError(
+                "Nothing leads from there to there: give the range FROM:TO in the direction of the command, such as"
+                " FROM:base for a downgrade or a stamp to base."
+            )
+        return list(self._guarded(within(every, scope_of(context.config).phase)))
 
     def _configure(self, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
@@ -62,17 +85,39 @@ class PrintedScript:
             # Raw: in a text() a colon would begin a parameter.
             context.get_context().impl.static_output(f"{statement};")
 
+    def _guard_statements(self) -> None:
+        """What is done CONCURRENTLY waits for others as long as it takes; what it has built is looked at."""
+        impl = context.get_context().impl
+        output = impl.static_output
+        usual = limits_as_sql(self._settings)[0]
+
+        def guarded(text: str) -> None:
+            alone = is_concurrent(text)
+            if alone:
+                output("SET lock_timeout = '0';")
+            output(text)
+            if alone:
+                output(f"{usual};")
+            if index := built_concurrently(text):
+                self._built.append(index)
+
+        impl.static_output = guarded  # type: ignore[method-assign]
+
     def _guard_transactions(self) -> None:
         """Those in the middle of a revision, too: an autocommit block ends one and begins another."""
         impl = context.get_context().impl
         begin = impl.emit_begin
-        makes_table = not self._heads
+        is_first, is_from_base = True, not self._heads
 
         def guarded() -> None:
-            nonlocal makes_table
+            nonlocal is_first
             begin()
-            self._print(_call_check(self._heads, makes_table=makes_table))
-            makes_table = False
+            self._print(_call_check(self._heads, makes_table=is_first and is_from_base))
+            if is_first:
+                self._print(history.table_as_sql())
+            self._print(*(_require_valid(index) for index in self._built))
+            self._built.clear()
+            is_first = False
 
         impl.emit_begin = guarded  # type: ignore[method-assign]
 
@@ -160,6 +205,18 @@ END {_TAG}"""  # noqa: S608 - constants
 def _call_check(heads: Iterable[str], *, makes_table: bool) -> str:
     wanted = ", ".join(sorted(heads))
     return f"CALL {_CHECK}({_literal(wanted) if wanted else 'NULL'}, {str(makes_table).lower()})"
+
+
+def _require_valid(index: str) -> str:
+    refuse = _refuse(
+        f"format('the index %s was not built', {_literal(index)})",
+        "Drop it (DROP INDEX CONCURRENTLY), and print the script again from this revision on.",
+    )
+    return f"""DO {_TAG} BEGIN
+    IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({_literal(index)}) AND indisvalid) THEN
+        {refuse};
+    END IF;
+END {_TAG}"""
 
 
 def _require_finished(script: Script, backfill: Backfill) -> str:

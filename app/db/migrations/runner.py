@@ -9,6 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from app.core.config import Phase, Settings
+from app.db.engine import migration_database
 from app.db.errors import MigrationFailedError
 from app.db.migrations.backfill.status import require_finished
 from app.db.migrations.config import Scope, alembic_config, phase_of, scripts
@@ -82,6 +83,12 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
         return look(settings, at)
     except CommandError as exc:
         raise MigrationFailedError(str(exc)) from exc
+
+
+def location_of(settings: Settings) -> str:
+    """`host:port/database` of the database that is migrated."""
+    with migration_database(settings) as url:
+        return url.location
 
 
 def losses(settings: Settings, revision: str) -> list[Loss]:

@@ -51,8 +51,11 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
     """Looks at the version table and the list of tables; changes nothing."""
     tables = frozenset(inspect(connection).get_table_names())
     applied = _applied(connection) if VERSION_TABLE in tables else None
-    known, unknown = _split_known(directory, applied or ())
     ours = frozenset(table.name for table in metadata.tables.values())
+    if not applied and tables & ours:
+        # Somebody has emptied it: no revision led to these tables, and none can be applied over them.
+        applied = None
+    known, unknown = _split_known(directory, applied or ())
     entries = read_history(connection) if HISTORY_TABLE in tables else ()
     return SchemaState(
         applied=applied,

@@ -124,8 +124,7 @@ class Statements:
 
     def _made_repeatable(self, connection: Connection, statement: str) -> str:
         """The statement as it works although the same revision has run it before and got no further."""
-        if index := _CREATE_INDEX.match(statement):
-            name = ".".join(filter(None, [index["schema"], index["name"]]))
+        if (name := built_concurrently(statement)) and (index := _CREATE_INDEX.match(statement)):
             self._make_way(connection, name, index["table"], keep=bool(index["keep"]))
         elif _UNNAMED_INDEX.match(statement):
             raise MigrationFailedError(
@@ -158,6 +157,17 @@ class Statements:
             note_index(connection, self._entry, index)
             self._is_noting = False
             self._begun.add(index)
+
+
+def is_concurrent(statement: str) -> bool:
+    """Whether it waits for others without being in anybody's way, and so for as long as it takes."""
+    return bool(_CONCURRENTLY.search(statement))
+
+
+def built_concurrently(statement: str) -> str | None:
+    """The name of the index that the statement builds, as SQL writes it."""
+    index = _CREATE_INDEX.match(statement)
+    return ".".join(filter(None, [index["schema"], index["name"]])) if index else None
 
 
 def _commits(connection: Connection) -> bool:

@@ -171,7 +171,7 @@ def _judge(
         (
             not state.is_managed and state.tables,
             Verdict.UNMANAGED,
-            "there are tables but no alembic_version: compare them, `litestar database drift`, then `stamp head`",
+            "there are tables but no alembic_version, or an empty one: `litestar database drift`, then `stamp head`",
         ),
         (pending, Verdict.PENDING, f"{len(pending)} revision(s), {contracts} contract: `litestar database upgrade`"),
         (changed, Verdict.DRIFTED, f"the file of {', '.join(changed)} was changed after it was applied"),

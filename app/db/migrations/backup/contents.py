@@ -48,7 +48,11 @@ _FIRST_OF_A_DATABASE = 16384
 
 # In the order of dropping. Each may be gone by then, through the CASCADE of one before.
 _OBJECTS = f"""
-    SELECT 0 AS rank, 'schema' AS kind, format('%I', n.nspname) AS name, 'SCHEMA' AS word
+    SELECT -1 AS rank, 'extension' AS kind, format('%I', e.extname) AS name, 'EXTENSION' AS word
+    FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+    WHERE {_OWN_SCHEMA} AND n.nspname <> 'public' AND pg_has_role(n.nspowner, 'USAGE')
+    UNION ALL
+    SELECT 0, 'schema', format('%I', n.nspname), 'SCHEMA'
     FROM pg_namespace AS n
     WHERE {_OWN_SCHEMA} AND n.nspname <> 'public' AND NOT EXISTS ({_OF_EXTENSION.format("pg_namespace", "n")})
       AND (pg_has_role(n.nspowner, 'USAGE') OR NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extnamespace = n.oid))

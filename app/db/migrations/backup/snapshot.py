@@ -15,6 +15,7 @@ from app.db.engine import create_unpooled_engine
 from app.db.errors import BackupError, cause_of
 from app.db.migrations.backup.contents import count_of, own_tables, revisions_of
 from app.db.migrations.backup.manifest import Progress, Report
+from app.db.migrations.interruption import ended_by_signals
 from app.db.url import DatabaseURL
 
 # Each is known since the major version beside it.
@@ -43,15 +44,16 @@ class Snapshot:
 @asynccontextmanager
 async def session(settings: Settings, url: DatabaseURL, doing: str) -> AsyncIterator[AsyncConnection]:
     """A connection for a long piece of work, which `doing` names. Raises DatabaseUnreachableError and BackupError."""
-    await wait_for_database(settings, url)
-    engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll backups")
-    async with connected(url), engine.connect() as connection:
-        try:
-            yield connection
-        except DBAPIError as exc:
-            if exc.connection_invalidated:
-                raise
-            raise BackupError(f"{doing} failed: {cause_of(exc)}.") from exc
+    with ended_by_signals():
+        await wait_for_database(settings, url)
+        engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll backups")
+        async with connected(url), engine.connect() as connection:
+            try:
+                yield connection
+            except DBAPIError as exc:
+                if exc.connection_invalidated:
+                    raise
+                raise BackupError(f"{doing} failed: {cause_of(exc)}.") from exc
 
 
 def server_version(connection: AsyncConnection) -> int:

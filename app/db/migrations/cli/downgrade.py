@@ -25,5 +25,5 @@ def downgrade(ctx: click.Context, revision: str, accept_data_loss: bool, sql: bo
     if not sql and (settings.is_dev or accept_data_loss):
         for loss in runner.losses(settings, revision):
             click.echo(f"This loses {loss}", err=True)
-        confirm(f"Downgrade the database to {revision}?", no_prompt)
+        confirm(f"Downgrade the database {runner.location_of(settings)} to {revision}?", no_prompt)
     runner.downgrade(settings, revision, sql=sql, accept_data_loss=accept_data_loss)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import rich
 import rich_click as click
 from advanced_alchemy.cli import add_migration_commands
 from advanced_alchemy.config import AlembicAsyncConfig, SQLAlchemyAsyncConfig
@@ -83,6 +84,8 @@ def database_group(load: Callable[[], Settings]) -> click.Group:
 
 def _prepared(ctx: click.Context, settings: Settings) -> dict[str, Any]:
     configure_logging(settings)
+    # What Advanced Alchemy's commands say, too: standard output is for data, such as the SQL of `stamp --sql`.
+    rich.reconfigure(stderr=True)
     held = contextlib.ExitStack()
     ctx.call_on_close(held.close)
 
