@@ -3,6 +3,8 @@
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
+from app.api.activity import ActivityController
+from app.api.agents import AgentController
 from app.api.auth import AuthMiddleware
 from app.api.boards import BoardController
 from app.api.body import JsonRequest
@@ -15,7 +17,15 @@ from app.api.tasks import TaskController
 from app.api.users import UserController
 from app.core.config import Settings
 
-_CONTROLLERS = (UserController, OrganizationController, BoardController, TaskController, TagController)
+_CONTROLLERS = (
+    UserController,
+    OrganizationController,
+    BoardController,
+    TaskController,
+    TagController,
+    AgentController,
+    ActivityController,
+)
 
 
 def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:

@@ -1,4 +1,4 @@
-"""Who is calling: the bearer token of a request, turned into a user and his place in his active organization."""
+"""Who is calling: the token of a request, turned into a person in his active organization, or into an agent."""
 
 import asyncio
 from typing import Any
@@ -11,9 +11,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.core.config import Settings
 from app.core.errors import RequestTimeoutError, UnauthorizedError
-from app.core.security import tokens_equal
+from app.core.security import AGENT_TOKEN_PREFIX, tokens_equal
 from app.db.session import ClientDisconnectedError, session_of
-from app.services.identity import sign_in_local
+from app.services.identity import sign_in_agent, sign_in_local
 
 
 class AuthMiddleware(ASGIMiddleware):
@@ -26,10 +26,13 @@ class AuthMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
-            self._check(_bearer(scope))
+            token = _token(scope)
+            is_agent = token.startswith(AGENT_TOKEN_PREFIX)
+            if not is_agent:
+                self._check(token)
             await self._receive_body(Request(scope, receive, send))
-            identity = await sign_in_local(session_of(scope))
-            scope["user"] = identity
+            session = session_of(scope)
+            scope["user"] = await (sign_in_agent(session, token) if is_agent else sign_in_local(session))
         await next_app(scope, receive, send)
 
     async def _receive_body(self, request: Request[Any, Any, Any]) -> None:
@@ -52,11 +55,16 @@ class AuthMiddleware(ASGIMiddleware):
             raise UnauthorizedError("This token is not known.")
 
 
-def _bearer(scope: Scope) -> str:
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if not values:
+def _token(scope: Scope) -> str:
+    """Of `X-Agent-Token`, or of the bearer form. Raises UnauthorizedError, also where there is more than one."""
+    of_agent = [value.decode("latin-1").strip() for name, value in scope["headers"] if name == b"x-agent-token"]
+    bearer = [_bearer(value) for name, value in scope["headers"] if name == b"authorization"]
+    tokens = of_agent + bearer
+    if len(tokens) != 1 or not tokens[0]:
         raise UnauthorizedError
-    scheme, _, token = values[0].decode("latin-1").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip() or len(values) > 1:
-        raise UnauthorizedError
-    return token.strip()
+    return tokens[0]
+
+
+def _bearer(value: bytes) -> str:
+    scheme, _, token = value.decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -9,13 +9,12 @@ from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
 from app.api.parameters import CallerRequest, PageWindow, PathId, Session
-from app.core.errors import ForbiddenError
-from app.models import Board, Role
+from app.models import Board
 from app.repositories.boards import BoardRepository
 from app.repositories.keyset import Slice
 from app.schemas.boards import BoardCreate, BoardRead, BoardUpdate
 from app.schemas.pages import Page
-from app.services.boards import open_board, refuse_board_group
+from app.services.boards import create_board, delete_board, open_board, update_board
 
 
 class BoardController(Controller):
@@ -30,27 +29,22 @@ class BoardController(Controller):
         db_session: Session,
         board_group_id: FromQuery[UUID | None] = None,
     ) -> Response[Page[BoardRead]]:
-        member = request.user.member
         # There are no board groups yet: no board is in one.
         nothing = Slice([], 0, None)
-        found = nothing if board_group_id else await BoardRepository(session=db_session).page(member, window)
+        repository = BoardRepository(session=db_session)
+        found = nothing if board_group_id else await repository.page(request.user.reach, window)
         return page_response(request, window, found, _read)
 
     @post(operation_id="create_board", summary="Create a board", responses=problems(403, 404, 409))
     async def create(
         self, request: CallerRequest, data: JSONBody[BoardCreate], db_session: Session
     ) -> Response[BoardRead]:
-        member = request.user.member
-        if member.role == Role.MEMBER and not member.all_boards_write:
-            raise ForbiddenError("Creating boards takes an owner, an admin, or a member who may write all boards.")
-        fields = data.sent()
-        refuse_board_group(fields.pop("board_group_id"))
-        board = await BoardRepository(session=db_session).store(Board(organization_id=member.organization_id, **fields))
+        board = await create_board(db_session, request.user, data.sent())
         return Response(_read(board), headers={"Location": f"/api/v1/boards/{board.id}"}, status_code=201)
 
     @get("/{board_id:uuid}", operation_id="get_board", summary="Read a board", responses=problems(404))
     async def read(self, request: CallerRequest, board_id: PathId, db_session: Session) -> BoardRead:
-        return _read(await open_board(db_session, request.user.member, board_id))
+        return _read(await open_board(db_session, request.user, board_id))
 
     @patch("/{board_id:uuid}", operation_id="update_board", summary="Change it", responses=problems(403, 404, 409))
     async def update(
@@ -60,12 +54,7 @@ class BoardController(Controller):
         data: JSONBody[BoardUpdate],
         db_session: Session,
     ) -> BoardRead:
-        board = await open_board(db_session, request.user.member, board_id, write=True)
-        changes = data.sent()
-        refuse_board_group(changes.pop("board_group_id", None))
-        for name, value in changes.items():
-            setattr(board, name, value)
-        return _read(await BoardRepository(session=db_session).store(board))
+        return _read(await update_board(db_session, request.user, board_id, data.sent()))
 
     @delete(
         "/{board_id:uuid}",
@@ -74,8 +63,7 @@ class BoardController(Controller):
         responses=problems(403, 404),
     )
     async def remove(self, request: CallerRequest, board_id: PathId, db_session: Session) -> None:
-        board = await open_board(db_session, request.user.member, board_id, write=True)
-        await BoardRepository(session=db_session).remove(board.id)
+        await delete_board(db_session, request.user, board_id)
 
 
 def _read(board: Board) -> BoardRead:

@@ -12,7 +12,7 @@ from litestar import Request
 from litestar.exceptions import ClientException
 
 from app.core.errors import AppError
-from app.services.identity import Identity
+from app.services.identity import Caller
 
 _JSON = "application/json"
 
@@ -27,7 +27,7 @@ class UnsupportedMediaTypeError(AppError):
         return {"Accept": _JSON}
 
 
-class JsonRequest(Request[Identity, Any, Any]):
+class JsonRequest(Request[Caller, Any, Any]):
     """What every handler under /api/v1 gets; one that takes `data` gets it from `json`."""
 
     async def json(self) -> Any:  # noqa: ANN401 - what the handler takes

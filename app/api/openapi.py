@@ -16,7 +16,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Plimsoll",
         version=version,
-        description="Organizations, boards, tasks and tags for teams of people and AI agents.",
+        description="Organizations, boards, tasks, tags, agents and their activity for teams of people and AI agents.",
         path="/schema",
         components=Components(
             security_schemes={

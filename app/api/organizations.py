@@ -38,14 +38,14 @@ class OrganizationController(Controller):
         self, request: CallerRequest, data: JSONBody[OrganizationCreate], db_session: Session
     ) -> Response[OrganizationRead]:
         repository = OrganizationRepository(session=db_session)
-        stored = await repository.create_owned(Organization(name=data.name), request.user.user.id)
+        stored = await repository.create_owned(Organization(name=data.name), request.user.person.id)
         return Response(
             to_shape(OrganizationRead, stored), headers={"Location": "/api/v1/organizations/me"}, status_code=201
         )
 
     @get("/me/list", operation_id="list_my_organizations", summary="List your organizations", responses=problems())
     async def list_mine(self, request: CallerRequest, db_session: Session) -> list[OrganizationListItem]:
-        user = request.user.user
+        user = request.user.person
         found = await OrganizationRepository(session=db_session).list_of_user(user.id)
         return [
             to_shape(
@@ -62,10 +62,10 @@ class OrganizationController(Controller):
         db_session: Session,
     ) -> OrganizationRead:
         repository = OrganizationRepository(session=db_session)
-        organization = await repository.find_of_user(request.user.user.id, data.organization_id)
+        organization = await repository.find_of_user(request.user.person.id, data.organization_id)
         if organization is None:
             raise NotFoundError
-        await repository.activate(request.user.user.id, organization.id)
+        await repository.activate(request.user.person.id, organization.id)
         return to_shape(OrganizationRead, organization)
 
     @get("/me", operation_id="get_my_organization", summary="Read the active one", responses=problems(404))

@@ -37,10 +37,10 @@ class TaskController(Controller):
         unassigned: FromQuery[bool | None] = None,
     ) -> Response[Page[TaskRead]]:
         """`status` is one status, or several with commas between."""
-        board = await open_board(db_session, request.user.member, board_id)
+        board = await open_board(db_session, request.user, board_id)
         wanted = TaskFilter(_statuses(status), assigned_agent_id, unassigned)
         found = await TaskRepository(session=db_session).page(board.id, wanted, window)
-        views = await Tasks(db_session, board).views(found.rows)
+        views = await Tasks(db_session, request.user, board).views(found.rows)
         return page_response(request, window, found._replace(rows=views), _read)
 
     @post(operation_id="create_task", summary="Create a task", responses=problems(403, 404, 409))
@@ -52,14 +52,14 @@ class TaskController(Controller):
         db_session: Session,
     ) -> Response[TaskRead]:
         tasks = await _writable(db_session, request, board_id)
-        view = await tasks.create(data.sent(), request.user.user.id)
+        view = await tasks.create(data.sent())
         location = f"/api/v1/boards/{board_id}/tasks/{view.task.id}"
         return Response(_read(view), headers={"Location": location}, status_code=201)
 
     @get("/{task_id:uuid}", operation_id="get_task", summary="Read a task", responses=problems(404))
     async def read(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> TaskRead:
-        board = await open_board(db_session, request.user.member, board_id)
-        return _read(await Tasks(db_session, board).view(task_id))
+        board = await open_board(db_session, request.user, board_id)
+        return _read(await Tasks(db_session, request.user, board).view(task_id))
 
     @patch("/{task_id:uuid}", operation_id="update_task", summary="Change it", responses=problems(403, 404, 409))
     async def update(
@@ -71,7 +71,7 @@ class TaskController(Controller):
         db_session: Session,
     ) -> TaskRead:
         tasks = await _writable(db_session, request, board_id)
-        return _read(await tasks.update(task_id, data.sent(), request.user.user.id))
+        return _read(await tasks.update(task_id, data.sent()))
 
     @delete("/{task_id:uuid}", operation_id="delete_task", summary="Delete a task", responses=problems(403, 404))
     async def remove(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> None:
@@ -87,8 +87,8 @@ class TaskController(Controller):
         db_session: Session,
     ) -> Response[Page[TaskCommentRead]]:
         """Oldest first."""
-        board = await open_board(db_session, request.user.member, board_id)
-        task = await Tasks(db_session, board).find(task_id)
+        board = await open_board(db_session, request.user, board_id)
+        task = await Tasks(db_session, request.user, board).find(task_id)
         found = await TaskCommentRepository(session=db_session).page(task.id, window)
         return page_response(request, window, found, _read_comment)
 
@@ -101,15 +101,13 @@ class TaskController(Controller):
         data: JSONBody[TaskCommentCreate],
         db_session: Session,
     ) -> Response[TaskCommentRead]:
-        task = await (await _writable(db_session, request, board_id)).find(task_id)
-        comment = TaskComment(task_id=task.id, author_user_id=request.user.user.id, message=data.message)
-        await TaskCommentRepository(session=db_session).add(comment, auto_refresh=False)
+        comment = await (await _writable(db_session, request, board_id)).comment(task_id, data.message)
         location = f"/api/v1/boards/{board_id}/tasks/{task_id}/comments"
         return Response(_read_comment(comment), headers={"Location": location}, status_code=201)
 
 
 async def _writable(session: AsyncSession, request: CallerRequest, board_id: UUID) -> Tasks:
-    return Tasks(session, await open_board(session, request.user.member, board_id, write=True))
+    return Tasks(session, request.user, await open_board(session, request.user, board_id, write=True))
 
 
 def _statuses(text: str | None) -> frozenset[str]:
@@ -133,4 +131,4 @@ def _read(view: TaskView) -> TaskRead:
 
 
 def _read_comment(comment: TaskComment) -> TaskCommentRead:
-    return to_shape(TaskCommentRead, comment)
+    return to_shape(TaskCommentRead, comment, agent_id=comment.author_agent_id)

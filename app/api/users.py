@@ -17,11 +17,11 @@ class UserController(Controller):
 
     @get(operation_id="get_me", summary="Read yourself", responses=problems())
     async def read(self, request: CallerRequest, db_session: Session) -> UserRead:  # noqa: ARG002
-        return _read(request.user.user)
+        return _read(request.user.person)
 
     @patch(operation_id="update_me", summary="Change yourself", responses=problems())
     async def update(self, request: CallerRequest, data: JSONBody[UserUpdate], db_session: Session) -> UserRead:
-        user = request.user.user
+        user = request.user.person
         for name, value in data.sent().items():
             setattr(user, name, value)
         await db_session.flush()
@@ -29,7 +29,7 @@ class UserController(Controller):
 
     @delete(operation_id="delete_me", summary="Delete yourself", responses=problems(409))
     async def remove(self, request: CallerRequest, db_session: Session) -> None:
-        await delete_user(db_session, request.user.user)
+        await delete_user(db_session, request.user.person)
 
 
 def _read(user: User) -> UserRead:

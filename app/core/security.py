@@ -6,13 +6,25 @@ import os
 import secrets
 from pathlib import Path
 
+AGENT_TOKEN_PREFIX = "pla_"  # noqa: S105 - no secret
 _TOKEN_BYTES = 48
+_AGENT_TOKEN_BYTES = 32
 _FILE_MODE = 0o600
 
 
 def new_token() -> str:
     """64 URL-safe characters, 384 bits."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def new_agent_token() -> str:
+    """`pla_` and 43 URL-safe characters, 256 bits."""
+    return AGENT_TOKEN_PREFIX + secrets.token_urlsafe(_AGENT_TOKEN_BYTES)
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token that is random enough not to be guessed from it: its SHA-256."""
+    return _digest(token)
 
 
 def tokens_equal(left: str, right: str) -> bool:

@@ -1,6 +1,8 @@
 """Every table, one module a domain; importing this package fills `metadata`."""
 
 from app.db.base import Base
+from app.models.activity import ActivityEvent
+from app.models.agents import Agent, AgentStatus
 from app.models.boards import Board
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
 from app.models.tags import Tag
@@ -10,6 +12,9 @@ from app.models.users import User
 metadata = Base.metadata
 
 __all__ = (
+    "ActivityEvent",
+    "Agent",
+    "AgentStatus",
     "Base",
     "Board",
     "BoardAccess",

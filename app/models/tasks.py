@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Created, Identified, Timestamped
@@ -30,6 +30,7 @@ class Task(Identified, Timestamped, Base):
         CheckConstraint("priority IN ('low', 'medium', 'high')", name="priority"),
         Index(None, "board_id", "created_at", "id"),
         Index(None, "board_id", "status", "created_at", "id"),
+        Index(None, "assigned_agent_id", postgresql_where=text("assigned_agent_id IS NOT NULL")),
     )
 
     board_id: Mapped[UUID] = mapped_column(ForeignKey("boards.id", ondelete="CASCADE"))
@@ -40,6 +41,7 @@ class Task(Identified, Timestamped, Base):
     priority: Mapped[str] = mapped_column(default=TaskPriority.MEDIUM, server_default=TaskPriority.MEDIUM.value)
     in_progress_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
+    assigned_agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
 
 
 class TaskDependency(Created, Base):
@@ -65,8 +67,12 @@ class TaskTag(Created, Base):
 
 class TaskComment(Identified, Created, Base):
     __tablename__ = "task_comments"
-    __table_args__ = (Index(None, "task_id", "created_at", "id"),)
+    __table_args__ = (
+        Index(None, "task_id", "created_at", "id"),
+        Index(None, "author_agent_id", postgresql_where=text("author_agent_id IS NOT NULL")),
+    )
 
     task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"))
     author_user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     message: Mapped[str]
+    author_agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))

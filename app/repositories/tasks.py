@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, false, insert, select
+from sqlalchemy import delete, insert, select
 
 from app.models import Tag, Task, TaskComment, TaskDependency, TaskStatus, TaskTag
 from app.repositories.base import Repository
@@ -41,9 +41,11 @@ class TaskRepository(Repository[Task]):
         statement = select(Task).where(Task.board_id == board_id)
         if wanted.statuses:
             statement = statement.where(Task.status.in_(sorted(wanted.statuses)))
-        # There are no agents yet: no task is assigned to one.
-        if wanted.assigned_agent_id is not None or wanted.unassigned is False:
-            statement = statement.where(false())
+        if wanted.assigned_agent_id is not None:
+            statement = statement.where(Task.assigned_agent_id == wanted.assigned_agent_id)
+        if wanted.unassigned is not None:
+            nobody = Task.assigned_agent_id.is_(None)
+            statement = statement.where(nobody if wanted.unassigned else ~nobody)
         return await read_slice(self.session, statement, _TASKS, window)
 
     async def find(self, board_id: UUID, task_id: UUID) -> Task | None:

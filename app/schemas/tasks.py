@@ -56,7 +56,7 @@ class TaskRead(msgspec.Struct, kw_only=True):
     priority: Priority
     due_at: datetime | None
     in_progress_at: datetime | None
-    assigned_agent_id: UUID | None = None
+    assigned_agent_id: UUID | None
     depends_on_task_ids: list[UUID]
     blocked_by_task_ids: list[UUID]
     is_blocked: bool
@@ -74,6 +74,6 @@ class TaskCommentCreate(Request):
 class TaskCommentRead(msgspec.Struct, kw_only=True):
     id: UUID
     message: str | None
-    agent_id: UUID | None = None
+    agent_id: UUID | None
     task_id: UUID | None
     created_at: datetime

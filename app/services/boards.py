@@ -1,12 +1,16 @@
-"""Opening a board: the one way from an id in a path to a board that the caller may use."""
+"""Boards: opening one, which is the one way from an id in a path to a board that the caller may use; changing them."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
-from app.models import Board, OrganizationMember
+from app.models import Board
 from app.repositories.boards import BoardRepository
+from app.repositories.reach import Reach
+from app.services.identity import Caller, PeopleOnlyError
+from app.services.trail import Trail
 
 
 class UnknownReferenceError(BadRequestError):
@@ -18,11 +22,9 @@ class UnknownReferenceError(BadRequestError):
         super().__init__(errors=(FieldProblem(f"/{field}", f"There is no such {what}."),))
 
 
-async def open_board(
-    session: AsyncSession, member: OrganizationMember, board_id: UUID, *, write: bool = False
-) -> Board:
-    """Raises NotFoundError unless the member may read the board, and ForbiddenError unless he may write it."""
-    found = await BoardRepository(session=session).find(member, board_id)
+async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, write: bool = False) -> Board:
+    """Raises NotFoundError unless the caller may read the board, and ForbiddenError unless he may write it."""
+    found = await BoardRepository(session=session).find(caller.reach, board_id)
     if found is None:
         raise NotFoundError
     if write and not found.may_write:
@@ -34,3 +36,40 @@ def refuse_board_group(board_group_id: object) -> None:
     """There are no board groups yet; null is what every board has."""
     if isinstance(board_group_id, UUID):
         raise UnknownReferenceError("board_group_id", "board group")
+
+
+async def create_board(session: AsyncSession, caller: Caller, fields: dict[str, Any]) -> Board:
+    """Raises ForbiddenError and SlugTakenError."""
+    reach = Reach.of_member(caller.member)
+    if not reach.writes_all:
+        raise ForbiddenError("Creating boards takes an owner, an admin, or a member who may write all boards.")
+    refuse_board_group(fields.pop("board_group_id"))
+    board = await BoardRepository(session=session).store(Board(organization_id=reach.organization_id, **fields))
+    Trail(session, caller, reach.organization_id).note("board.created", board.name, board_id=board.id)
+    return board
+
+
+async def update_board(session: AsyncSession, caller: Caller, board_id: UUID, changes: dict[str, Any]) -> Board:
+    """Raises as `open_board`, PeopleOnlyError and SlugTakenError."""
+    board = await _open_for_people(session, caller, board_id)
+    refuse_board_group(changes.pop("board_group_id", None))
+    for name, value in changes.items():
+        setattr(board, name, value)
+    await BoardRepository(session=session).store(board)
+    Trail(session, caller, board.organization_id).note("board.updated", ", ".join(changes), board_id=board.id)
+    return board
+
+
+async def delete_board(session: AsyncSession, caller: Caller, board_id: UUID) -> None:
+    """Raises as `update_board`."""
+    board = await _open_for_people(session, caller, board_id)
+    await BoardRepository(session=session).remove(board.id)
+    Trail(session, caller, board.organization_id).note("board.deleted", board.name, board_id=board.id)
+
+
+async def _open_for_people(session: AsyncSession, caller: Caller, board_id: UUID) -> Board:
+    board = await open_board(session, caller, board_id, write=True)
+    if caller.agent:
+        # It works on its board; what the board is and asks for is not its own to say.
+        raise PeopleOnlyError
+    return board

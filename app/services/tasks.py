@@ -9,18 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError, NotFoundError
 from app.models import Board, Task, TaskComment, TaskStatus
+from app.repositories.activity import COMMENTED
+from app.repositories.agents import AgentRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.tags import TagRepository
 from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskRepository
 from app.services.boards import UnknownReferenceError
+from app.services.identity import Caller, LeadOnlyError
+from app.services.trail import Trail
 
 _NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.DONE})
 # Fields of a change that reads what it depends on, and that is therefore made under the board's lock.
 _ONE_AT_A_TIME = frozenset({"status", "depends_on_task_ids", "tag_ids"})
 # Fields of a change that are not columns of the task.
-_ELSEWHERE = frozenset(
-    {"depends_on_task_ids", "tag_ids", "comment", "assigned_agent_id", "custom_field_values", "created_by_user_id"}
-)
+_ELSEWHERE = frozenset({"depends_on_task_ids", "tag_ids", "comment", "custom_field_values", "created_by_user_id"})
 
 
 class DependencyCycleError(ConflictError):
@@ -63,8 +65,11 @@ class TaskView(NamedTuple):
 class Tasks:
     """The tasks of a board that the caller has opened; their dependencies, tags and statuses change one at a time."""
 
-    def __init__(self, session: AsyncSession, board: Board) -> None:
+    def __init__(self, session: AsyncSession, caller: Caller, board: Board) -> None:
         self._board = board
+        self._caller = caller
+        self._trail = Trail(session, caller, board.organization_id)
+        self._agents = AgentRepository(session=session)
         self._boards = BoardRepository(session=session)
         self._tasks = TaskRepository(session=session)
         self._tags = TagRepository(session=session)
@@ -86,14 +91,16 @@ class Tasks:
             raise NotFoundError
         return task
 
-    async def create(self, fields: dict[str, Any], user_id: UUID) -> TaskView:
+    async def create(self, fields: dict[str, Any]) -> TaskView:
         """Raises UnknownReferenceError and, where its status asks for it, the errors of `update`."""
         _refuse_what_does_not_exist(fields)
+        await self._check_assignee(fields)
         depends_on, tag_ids = _unique(fields["depends_on_task_ids"]), _unique(fields["tag_ids"])
         status = fields["status"]
         if depends_on or status != TaskStatus.INBOX:
             await self._boards.lock(self._board.id)
-        task = Task(board_id=self._board.id, created_by_user_id=user_id, **_columns({**fields, "status": "inbox"}))
+        columns = _columns({**fields, "status": TaskStatus.INBOX})
+        task = Task(board_id=self._board.id, created_by_user_id=self._caller.user_id, **columns)
         self._tasks.session.add(task)
         await self._tasks.session.flush()
         await self._check_references(depends_on, tag_ids)
@@ -102,31 +109,60 @@ class Tasks:
         if status != TaskStatus.INBOX:
             await self._enter(task, status)
             await self._tasks.session.flush()
+        self._note("created", task, task.title)
         (view,) = await self.views([task])
         return view
 
-    async def update(self, task_id: UUID, changes: dict[str, Any], user_id: UUID) -> TaskView:
+    async def update(self, task_id: UUID, changes: dict[str, Any]) -> TaskView:
         """Raises DependencyCycleError, TaskBlockedError and the errors of the board's rules."""
         _refuse_what_does_not_exist(changes)
+        await self._check_assignee(changes)
         if _ONE_AT_A_TIME & changes.keys():
             await self._boards.lock(self._board.id)
         task = await self.find(task_id)
         await self._change_references(task, changes)
         if comment := changes.get("comment"):
-            self._comments.session.add(TaskComment(task_id=task.id, author_user_id=user_id, message=comment))
-            await self._comments.session.flush()
+            await self._comment(task, comment)
         for name, value in _columns(changes).items():
             if name != "status":
                 setattr(task, name, value)
-        if "status" in changes and changes["status"] != task.status:
+        before = task.status
+        if "status" in changes and changes["status"] != before:
             await self._enter(task, changes["status"])
+            self._note("status_changed", task, f"{before} → {task.status}")
         await self._tasks.session.flush()
+        if others := sorted(changes.keys() - {"status", "comment"}):
+            self._note("updated", task, ", ".join(others))
         (view,) = await self.views([task])
         return view
 
     async def delete(self, task_id: UUID) -> None:
         task = await self.find(task_id)
         await self._tasks.remove(task.id)
+        self._note("deleted", task, task.title)
+
+    async def comment(self, task_id: UUID, message: str) -> TaskComment:
+        """Raises NotFoundError."""
+        return await self._comment(await self.find(task_id), message)
+
+    async def _comment(self, task: Task, message: str) -> TaskComment:
+        comment = TaskComment(
+            task_id=task.id,
+            author_user_id=self._caller.user_id,
+            author_agent_id=self._caller.agent_id,
+            message=message,
+        )
+        await self._comments.add(comment, auto_refresh=False)
+        self._trail.note(COMMENTED, message, board_id=self._board.id, task_id=task.id, subject_id=comment.id)
+        return comment
+
+    def _note(self, verb: str, task: Task, message: str) -> None:
+        self._trail.note(f"task.{verb}", message, board_id=self._board.id, task_id=task.id)
+
+    async def _check_assignee(self, fields: dict[str, Any]) -> None:
+        agent_id = fields.get("assigned_agent_id")
+        if agent_id is not None and not await self._agents.is_on_board(agent_id, self._board.id):
+            raise UnknownReferenceError("assigned_agent_id", "agent on this board")
 
     async def _change_references(self, task: Task, changes: dict[str, Any]) -> None:
         depends_on, tag_ids = _unique(changes.get("depends_on_task_ids")), _unique(changes.get("tag_ids"))
@@ -146,6 +182,9 @@ class Tasks:
 
     async def _enter(self, task: Task, status: str) -> None:
         """Moves the task to this status, if its dependencies and the board's rules let it."""
+        agent = self._caller.agent
+        if agent and self._board.only_lead_can_change_status and not agent.is_board_lead:
+            raise LeadOnlyError
         if status in _NEEDS_UNBLOCKED:
             blocked_by = (await self._tasks.details([task.id]))[task.id].blocked_by
             if blocked_by:
@@ -173,8 +212,6 @@ def _unique(ids: Sequence[UUID] | None) -> list[UUID]:
 
 
 def _refuse_what_does_not_exist(fields: dict[str, Any]) -> None:
-    """There are no agents and no custom fields yet."""
-    if fields.get("assigned_agent_id") is not None:
-        raise UnknownReferenceError("assigned_agent_id", "agent")
+    """There are no custom fields yet."""
     if fields.get("custom_field_values"):
         raise UnknownReferenceError("custom_field_values", "custom field")

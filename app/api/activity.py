@@ -1,0 +1,77 @@
+"""/activity"""
+
+from uuid import UUID
+
+from litestar import Controller, Response, get
+from litestar.params import FromQuery
+
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, Session
+from app.models import ActivityEvent
+from app.repositories.activity import ActivityRepository, FeedItem
+from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
+from app.schemas.pages import Page
+
+
+class ActivityController(Controller):
+    path = "/activity"
+    tags = ("activity",)
+
+    @get(operation_id="list_activity", summary="What happened, newest first", responses=problems(404))
+    async def list_all(
+        self, request: CallerRequest, window: PageWindow, db_session: Session
+    ) -> Response[Page[ActivityEventRead]]:
+        found = await ActivityRepository(session=db_session).page(request.user.reach, window)
+        return page_response(request, window, found, _read)
+
+    @get(
+        "/task-comments",
+        operation_id="list_comment_feed",
+        summary="The comments of all tasks that you may read, newest first",
+        responses=problems(404),
+    )
+    async def list_comments(
+        self,
+        request: CallerRequest,
+        window: PageWindow,
+        db_session: Session,
+        board_id: FromQuery[UUID | None] = None,
+    ) -> Response[Page[ActivityTaskCommentFeedItemRead]]:
+        found = await ActivityRepository(session=db_session).comments(request.user.reach, board_id, window)
+        return page_response(request, window, found, _read_comment)
+
+
+def _read(event: ActivityEvent) -> ActivityEventRead:
+    route_name, route_params = _route(event)
+    return to_shape(ActivityEventRead, event, route_name=route_name, route_params=route_params)
+
+
+def _route(event: ActivityEvent) -> tuple[str | None, dict[str, str] | None]:
+    """The operation that reads what was changed, unless that is gone, and the parameters of its path."""
+    noun, _, verb = event.event_type.partition(".")
+    if verb == "deleted":
+        return None, None
+    if event.board_id and event.task_id:
+        return "get_task", {"board_id": str(event.board_id), "task_id": str(event.task_id)}
+    if noun == "agent" and event.subject_id:
+        return "get_agent", {"agent_id": str(event.subject_id)}
+    return ("get_board", {"board_id": str(event.board_id)}) if event.board_id else (None, None)
+
+
+def _read_comment(found: FeedItem) -> ActivityTaskCommentFeedItemRead:
+    event, agent = found.event, found.agent
+    assert event.subject_id is not None, "a comment"
+    return ActivityTaskCommentFeedItemRead(
+        id=event.subject_id,
+        created_at=event.created_at,
+        message=event.message,
+        agent_id=event.agent_id,
+        agent_name=agent.name if agent else None,
+        agent_role=("lead" if agent.is_board_lead else "agent") if agent else None,
+        task_id=found.task.id,
+        task_title=found.task.title,
+        board_id=found.board.id,
+        board_name=found.board.name,
+    )

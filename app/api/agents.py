@@ -1,0 +1,116 @@
+"""/agents"""
+
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.params import FromQuery, JSONBody
+
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.models import Agent
+from app.repositories.agents import AgentRepository
+from app.schemas.agents import (
+    AgentCreate,
+    AgentHeartbeat,
+    AgentHeartbeatCreate,
+    AgentRead,
+    AgentUpdate,
+    AgentWithToken,
+)
+from app.schemas.pages import Page
+from app.services.agents import Agents, Registered, status_of
+
+
+class AgentController(Controller):
+    path = "/agents"
+    tags = ("agents",)
+
+    @get(operation_id="list_agents", summary="List the agents that you may see", responses=problems(404))
+    async def list_all(
+        self,
+        request: CallerRequest,
+        window: PageWindow,
+        db_session: Session,
+        board_id: FromQuery[UUID | None] = None,
+    ) -> Response[Page[AgentRead]]:
+        found = await AgentRepository(session=db_session).page(request.user.reach, board_id, window)
+        return page_response(request, window, found, read_agent)
+
+    @post(operation_id="create_agent", summary="Register an agent", responses=problems(403, 404, 409))
+    async def create(
+        self, request: CallerRequest, data: JSONBody[AgentCreate], db_session: Session
+    ) -> Response[AgentWithToken]:
+        """The answer has the agent's `token`, once: only its hash is kept."""
+        registered = await Agents(db_session, request.user).register(data.sent())
+        return _with_token(registered, status_code=201)
+
+    @post(
+        "/heartbeat",
+        operation_id="heartbeat_by_name",
+        summary="Note that the agent of this name is there; make it where there is none",
+        responses=problems(403, 404, 409),
+        status_code=200,
+    )
+    async def heartbeat_by_name(
+        self, request: CallerRequest, data: JSONBody[AgentHeartbeatCreate], db_session: Session
+    ) -> Response[AgentWithToken]:
+        registered = await Agents(db_session, request.user).heartbeat_named(data.name, data.board_id, data.status)
+        return _with_token(registered, status_code=201 if registered.token else 200)
+
+    @get("/{agent_id:uuid}", operation_id="get_agent", summary="Read an agent", responses=problems(404))
+    async def read(self, request: CallerRequest, agent_id: PathId, db_session: Session) -> AgentRead:
+        return read_agent(await Agents(db_session, request.user).find(agent_id))
+
+    @patch("/{agent_id:uuid}", operation_id="update_agent", summary="Change it", responses=problems(403, 404, 409))
+    async def update(
+        self,
+        request: CallerRequest,
+        agent_id: PathId,
+        data: JSONBody[AgentUpdate],
+        db_session: Session,
+        force: FromQuery[bool] = False,  # noqa: ARG002
+    ) -> AgentRead:
+        """`force` is accepted and changes nothing."""
+        return read_agent(await Agents(db_session, request.user).update(agent_id, data.sent()))
+
+    @delete("/{agent_id:uuid}", operation_id="delete_agent", summary="Delete it", responses=problems(403, 404))
+    async def remove(self, request: CallerRequest, agent_id: PathId, db_session: Session) -> None:
+        await Agents(db_session, request.user).remove(agent_id)
+
+    @post(
+        "/{agent_id:uuid}/token",
+        operation_id="renew_agent_token",
+        summary="Give it a new token; the former one is worth nothing from then on",
+        responses=problems(403, 404),
+        status_code=200,
+    )
+    async def renew_token(
+        self, request: CallerRequest, agent_id: PathId, db_session: Session
+    ) -> Response[AgentWithToken]:
+        return _with_token(await Agents(db_session, request.user).renew_token(agent_id), status_code=200)
+
+    @post(
+        "/{agent_id:uuid}/heartbeat",
+        operation_id="heartbeat",
+        summary="Note that it is there",
+        responses=problems(403, 404),
+        status_code=200,
+    )
+    async def heartbeat(
+        self, request: CallerRequest, agent_id: PathId, data: JSONBody[AgentHeartbeat], db_session: Session
+    ) -> AgentRead:
+        return read_agent(await Agents(db_session, request.user).heartbeat_of(agent_id, data.status))
+
+
+def read_agent(agent: Agent) -> AgentRead:
+    return to_shape(AgentRead, agent, status=status_of(agent))
+
+
+def _with_token(registered: Registered, *, status_code: int) -> Response[AgentWithToken]:
+    agent = registered.agent
+    shape = to_shape(AgentWithToken, agent, status=status_of(agent), token=registered.token)
+    headers = {"Location": f"/api/v1/agents/{agent.id}"} if status_code == 201 else {}  # noqa: PLR2004 - Created
+    # No cache may keep the token.
+    return Response(shape, headers={**headers, "Cache-Control": "no-store"}, status_code=status_code)

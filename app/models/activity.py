@@ -1,0 +1,43 @@
+"""What happened, for those who look back and for those who wait for it."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Created, Identified
+
+
+class ActivityEvent(Identified, Created, Base):
+    """One change, written in the transaction that made it.
+
+    What it names has no foreign key: the trail outlives what it tells of. `user_id` or `agent_id` is who did it;
+    `subject_id` is what was changed where that is neither board nor task. `transaction_id` is the transaction that
+    wrote it, by which a reader of a stream knows what has become visible since it last looked: times and ids are
+    given before the commit, and transactions commit in another order.
+    """
+
+    __tablename__ = "activity_events"
+    __table_args__ = (
+        Index(None, "organization_id", "created_at", "id"),
+        Index(None, "board_id", "created_at", "id"),
+        Index(None, "organization_id", "transaction_id"),
+        Index(
+            "ix_activity_events_comments",
+            "organization_id",
+            "created_at",
+            "id",
+            postgresql_where=text("event_type = 'task.commented'"),
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
+    event_type: Mapped[str]
+    message: Mapped[str | None]
+    user_id: Mapped[UUID | None]
+    agent_id: Mapped[UUID | None]
+    board_group_id: Mapped[UUID | None]
+    board_id: Mapped[UUID | None]
+    task_id: Mapped[UUID | None]
+    subject_id: Mapped[UUID | None]
+    transaction_id: Mapped[int] = mapped_column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))

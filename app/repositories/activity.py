@@ -1,0 +1,71 @@
+"""The trail of what happened, and the comments in it."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+
+from app.models import ActivityEvent, Agent, Board, Task
+from app.repositories.base import Repository
+from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.reach import Reach
+
+COMMENTED = "task.commented"
+_ACTIVITY = Ordering("activity", ActivityEvent.created_at, ActivityEvent.id)
+_COMMENTS = Ordering("comment feed", ActivityEvent.created_at, ActivityEvent.id)
+
+
+class FeedItem(NamedTuple):
+    """A comment, which the event's `subject_id` is, with what it was written on and the agent that wrote it."""
+
+    event: ActivityEvent
+    task: Task
+    board: Board
+    agent: Agent | None
+
+
+class ActivityRepository(Repository[ActivityEvent]):
+    model_type = ActivityEvent
+
+    def write(self, event: ActivityEvent) -> None:
+        """Stores the event with the transaction, at its next flush."""
+        self.session.add(event)
+
+    async def page(self, reach: Reach, window: Window) -> Slice:
+        """What happened on the boards that the caller may read, and beside the boards; newest first.
+
+        What happened on a board that is gone is shown to those who may read all boards.
+        """
+        statement = select(ActivityEvent).where(*_of(reach))
+        return await read_slice(self.session, statement, _ACTIVITY, window)
+
+    async def comments(self, reach: Reach, board_id: UUID | None, window: Window) -> Slice:
+        """The comments on tasks that the caller may read, newest first, as FeedItems; those of one board, with that."""
+        statement = (
+            select(ActivityEvent)
+            .join(Task, Task.id == ActivityEvent.task_id)
+            .where(*_of(reach), ActivityEvent.event_type == COMMENTED)
+        )
+        if board_id is not None:
+            statement = statement.where(ActivityEvent.board_id == board_id)
+        found = await read_slice(self.session, statement, _COMMENTS, window)
+        return found._replace(rows=await self._items(found.rows) if found.rows else [])
+
+    async def _items(self, events: list[ActivityEvent]) -> list[FeedItem]:
+        statement = (
+            select(ActivityEvent.id, Task, Board, Agent)
+            .join(Task, Task.id == ActivityEvent.task_id)
+            .join(Board, Board.id == Task.board_id)
+            .outerjoin(Agent, Agent.id == ActivityEvent.agent_id)
+            .where(ActivityEvent.id.in_([event.id for event in events]))
+        )
+        about = {row[0]: row for row in await self.session.execute(statement)}
+        rows = [(event, about[event.id]) for event in events]
+        return [FeedItem(event, row[1], row[2], row[3]) for event, row in rows]
+
+
+def _of(reach: Reach) -> tuple[ColumnElement[bool], ...]:
+    shown = reach.readable(ActivityEvent.board_id)
+    if reach.member_id is not None:
+        shown = or_(shown, ActivityEvent.board_id.is_(None))
+    return ActivityEvent.organization_id == reach.organization_id, shown

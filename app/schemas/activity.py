@@ -1,0 +1,33 @@
+"""What happened."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+
+class ActivityEventRead(msgspec.Struct, kw_only=True):
+    """`route_name` is the operation that reads what was changed, and `route_params` are its path's parameters."""
+
+    id: UUID
+    event_type: str
+    message: str | None
+    agent_id: UUID | None
+    task_id: UUID | None
+    board_id: UUID | None
+    route_name: str | None
+    route_params: dict[str, str] | None
+    created_at: datetime
+
+
+class ActivityTaskCommentFeedItemRead(msgspec.Struct, kw_only=True):
+    id: UUID
+    created_at: datetime
+    message: str | None
+    agent_id: UUID | None
+    agent_name: str | None
+    agent_role: str | None
+    task_id: UUID
+    task_title: str
+    board_id: UUID
+    board_name: str

@@ -1,0 +1,69 @@
+"""Agents."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.schemas.fields import Message, Name, Request, ShortText
+
+
+class AgentCreate(Request):
+    name: Name
+    board_id: UUID | None = None
+    status: ShortText = "provisioning"
+    heartbeat_config: dict[str, Any] | None = None
+    identity_profile: dict[str, Any] | None = None
+
+
+class AgentUpdate(Request):
+    board_id: UUID | UnsetType | None = UNSET
+    name: Name | UnsetType = UNSET
+    status: ShortText | UnsetType = UNSET
+    heartbeat_config: dict[str, Any] | UnsetType | None = UNSET
+    identity_profile: dict[str, Any] | UnsetType | None = UNSET
+
+
+class AgentHeartbeat(Request):
+    status: ShortText | None = None
+
+
+class AgentHeartbeatCreate(Request):
+    name: Name
+    status: ShortText | None = None
+    board_id: UUID | None = None
+
+
+class AgentNudge(Request):
+    message: Message
+
+
+class AgentRead(msgspec.Struct, kw_only=True):
+    """`status` is what it says of itself, `provisioning` before it is heard of, `offline` once it is silent."""
+
+    id: UUID
+    board_id: UUID | None
+    name: str
+    status: str
+    heartbeat_config: dict[str, Any] | None
+    identity_profile: dict[str, Any] | None
+    is_board_lead: bool
+    last_seen_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class AgentWithToken(AgentRead, kw_only=True):
+    """`token` is shown here and never again; null where the agent was there before."""
+
+    token: str | None
+
+
+class AgentHealthStatusResponse(msgspec.Struct, kw_only=True):
+    ok: bool
+    agent_id: UUID
+    board_id: UUID | None
+    status: str
+    is_board_lead: bool

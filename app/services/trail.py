@@ -1,0 +1,40 @@
+"""Writing down what a caller does, in the transaction in which he does it."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.models import ActivityEvent
+from app.repositories.activity import ActivityRepository
+from app.services.identity import Caller
+
+
+class Trail:
+    """What one caller does in one organization."""
+
+    def __init__(self, session: AsyncSession, caller: Caller, organization_id: UUID) -> None:
+        self._repository = ActivityRepository(session=session)
+        self._caller = caller
+        self._organization_id = organization_id
+
+    def note(
+        self,
+        event_type: str,
+        message: str | None = None,
+        *,
+        board_id: UUID | None = None,
+        task_id: UUID | None = None,
+        subject_id: UUID | None = None,
+    ) -> None:
+        """`event_type` is what was changed and how: `task.created`. `subject_id` is what is neither board nor task."""
+        event = ActivityEvent(
+            organization_id=self._organization_id,
+            event_type=event_type,
+            message=message,
+            user_id=self._caller.user_id,
+            agent_id=self._caller.agent_id,
+            board_id=board_id,
+            task_id=task_id,
+            subject_id=subject_id,
+        )
+        self._repository.write(event)

@@ -1,0 +1,116 @@
+"""The trail: each change and its event are one transaction, and who may look sees it."""
+
+from typing import Any
+
+import httpx
+
+from tests.integration.conftest import Stranger
+from tests.migrations.conftest import query
+
+ACTIVITY = "/api/v1/activity"
+
+
+async def types(client: httpx.AsyncClient) -> list[str]:
+    """Newest first."""
+    return [event["event_type"] for event in (await client.get(ACTIVITY)).json()["items"]]
+
+
+async def test_each_change_is_an_event(client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str) -> None:
+    task = (await client.post(tasks_url, json={"title": "Splice"})).json()
+    url = f"{tasks_url}/{task['id']}"
+    await client.patch(url, json={"title": "Splice it", "status": "in_progress"})
+    await client.post(f"{url}/comments", json={"message": "done soon"})
+    (comment, updated, changed, created, made) = (await client.get(ACTIVITY)).json()["items"]
+    assert (made["event_type"], made["board_id"], made["task_id"]) == ("board.created", board["id"], None)
+    assert (made["route_name"], made["route_params"]) == ("get_board", {"board_id": board["id"]})
+    assert (created["event_type"], created["message"]) == ("task.created", "Splice")
+    assert (changed["event_type"], changed["message"]) == ("task.status_changed", "inbox → in_progress")
+    assert (updated["event_type"], updated["message"]) == ("task.updated", "title")
+    assert (comment["event_type"], comment["message"]) == ("task.commented", "done soon")
+    assert comment["route_params"] == {"board_id": board["id"], "task_id": task["id"]}
+
+
+async def test_trail_outlives_what_it_tells_of(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+) -> None:
+    task = (await client.post(tasks_url, json={"title": "Splice"})).json()
+    await client.delete(f"{tasks_url}/{task['id']}")
+    await client.delete(f"/api/v1/boards/{board['id']}")
+    events = (await client.get(ACTIVITY)).json()["items"]
+    assert [event["event_type"] for event in events] == [
+        "board.deleted",
+        "task.deleted",
+        "task.created",
+        "board.created",
+    ]
+    assert [event["task_id"] for event in events] == [None, task["id"], task["id"], None]
+    assert events[0]["route_name"] is None
+
+
+async def test_change_that_is_refused_leaves_no_event(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+) -> None:
+    await client.patch(f"/api/v1/boards/{board['id']}", json={"comment_required_for_review": True})
+    task = (await client.post(tasks_url, json={"title": "Splice"})).json()
+    before = await types(client)
+    refused = await client.patch(f"{tasks_url}/{task['id']}", json={"title": "other", "status": "review"})
+    assert refused.status_code == 409
+    assert await types(client) == before
+
+
+async def test_feed_of_comments_says_where_they_are(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+) -> None:
+    task, gone = [(await client.post(tasks_url, json={"title": title})).json() for title in ("Splice", "gone")]
+    written = (await client.post(f"{tasks_url}/{task['id']}/comments", json={"message": "ahoy"})).json()
+    await client.post(f"{tasks_url}/{gone['id']}/comments", json={"message": "gone, too"})
+    await client.delete(f"{tasks_url}/{gone['id']}")
+    expected = {
+        "id": written["id"],
+        "created_at": written["created_at"],
+        "message": "ahoy",
+        "agent_id": None,
+        "agent_name": None,
+        "agent_role": None,
+        "task_id": task["id"],
+        "task_title": "Splice",
+        "board_id": board["id"],
+        "board_name": "Deck",
+    }
+    for params in ({}, {"board_id": board["id"]}):
+        (item,) = (await client.get(f"{ACTIVITY}/task-comments", params=params)).json()["items"]
+        assert {**item, "created_at": expected["created_at"]} == expected
+    elsewhere = {"board_id": "00000000-0000-0000-0000-000000000000"}
+    assert (await client.get(f"{ACTIVITY}/task-comments", params=elsewhere)).json()["items"] == []
+
+
+async def test_member_sees_what_happened_on_boards_that_he_may_read(
+    client: httpx.AsyncClient, tasks_url: str, me: dict[str, Any], database_url: str
+) -> None:
+    task = (await client.post(tasks_url, json={"title": "Splice"})).json()
+    await client.post(f"{tasks_url}/{task['id']}/comments", json={"message": "ahoy"})
+    query(database_url, "UPDATE organization_members SET role = 'member' WHERE user_id = :id", id=me["id"])
+    assert await types(client) == []
+    assert (await client.get(f"{ACTIVITY}/task-comments")).json()["items"] == []
+    query(
+        database_url,
+        "INSERT INTO board_access (id, organization_member_id, board_id, can_read)"
+        " SELECT gen_random_uuid(), m.id, b.id, true FROM organization_members AS m, boards AS b WHERE m.user_id = :id",
+        id=me["id"],
+    )
+    assert await types(client) == ["task.commented", "task.created", "board.created"]
+
+
+async def test_other_organizations_are_not_in_it(
+    client: httpx.AsyncClient, stranger: Stranger, database_url: str
+) -> None:
+    query(
+        database_url,
+        "INSERT INTO activity_events (id, organization_id, event_type, board_id, task_id)"
+        " VALUES (gen_random_uuid(), :organization, 'task.commented', :board, :task)",
+        organization=stranger.organization,
+        board=stranger.board,
+        task=stranger.task,
+    )
+    assert await types(client) == []
+    assert (await client.get(f"{ACTIVITY}/task-comments")).json()["items"] == []

@@ -1,0 +1,293 @@
+"""Agents: their tokens, what they see, who leads a board, and how many it takes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from tests.conftest import client_of
+from tests.integration.conftest import Stranger
+from tests.migrations.conftest import holding, query
+
+AGENTS = "/api/v1/agents"
+SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
+
+
+async def register(client: httpx.AsyncClient, board: dict[str, Any] | None, **fields: Any) -> dict[str, Any]:
+    body = {"name": "Bosun", "board_id": board["id"] if board else None, **fields}
+    response = await client.post(AGENTS, json=body)
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+@pytest.fixture
+async def crew(client: httpx.AsyncClient, board: dict[str, Any]) -> dict[str, Any]:
+    """The board, which takes three agents."""
+    return (await client.patch(f"/api/v1/boards/{board['id']}", json={"max_agents": 3})).json()
+
+
+@pytest.fixture
+async def signed_in(app: Litestar) -> AsyncIterator[SignIn]:
+    """A client of the agent that was registered."""
+    async with AsyncExitStack() as stack:
+
+        async def sign_in(agent: dict[str, Any]) -> httpx.AsyncClient:
+            client = await stack.enter_async_context(client_of(app))
+            del client.headers["authorization"]
+            client.headers["x-agent-token"] = agent["token"]
+            return client
+
+        yield sign_in
+
+
+async def test_token_is_shown_once_and_kept_as_its_hash(
+    client: httpx.AsyncClient, board: dict[str, Any], database_url: str
+) -> None:
+    response = await client.post(AGENTS, json={"name": "Bosun", "board_id": board["id"]})
+    agent = response.json()
+    assert response.headers["location"] == f"{AGENTS}/{agent['id']}"
+    assert response.headers["cache-control"] == "no-store"
+    assert agent["token"].startswith("pla_")
+    assert len(agent["token"]) >= 47
+    shown = (await client.get(response.headers["location"])).json()
+    assert shown == {name: value for name, value in agent.items() if name != "token"}
+    ((stored,),) = query(database_url, "SELECT encode(token_hash, 'hex') FROM agents")
+    assert len(str(stored)) == 64
+    assert agent["token"] not in str(query(database_url, "SELECT agents::text FROM agents"))
+
+
+@pytest.mark.parametrize("form", ["x-agent-token", "bearer"])
+async def test_agent_signs_in_with_either_form(app: Litestar, client: httpx.AsyncClient, crew: Any, form: str) -> None:
+    agent = await register(client, crew)
+    header = {"authorization": f"Bearer {agent['token']}"} if form == "bearer" else {"x-agent-token": agent["token"]}
+    async with client_of(app) as other:
+        del other.headers["authorization"]
+        assert (await other.get(f"{AGENTS}/{agent['id']}", headers=header)).status_code == 200
+        refused = await other.get(f"{AGENTS}/{agent['id']}", headers={"x-agent-token": agent["token"] + "x"})
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
+
+
+async def test_two_tokens_at_once_are_none(client: httpx.AsyncClient, crew: dict[str, Any]) -> None:
+    agent = await register(client, crew)
+    assert (await client.get("/api/v1/users/me", headers={"x-agent-token": agent["token"]})).status_code == 401
+
+
+async def test_agent_sees_its_board_alone(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn, stranger: Stranger
+) -> None:
+    other = (await client.post("/api/v1/boards", json={"name": "o", "slug": "other", "description": ""})).json()
+    elsewhere = await register(client, other, name="Elsewhere")
+    agent = await signed_in(await register(client, crew))
+    assert [item["id"] for item in (await agent.get("/api/v1/boards")).json()["items"]] == [crew["id"]]
+    assert [item["name"] for item in (await agent.get(AGENTS)).json()["items"]] == ["Bosun"]
+    for path in (
+        f"/api/v1/boards/{other['id']}",
+        f"/api/v1/boards/{other['id']}/tasks",
+        f"{AGENTS}/{elsewhere['id']}",
+        f"/api/v1/boards/{stranger.board}",
+    ):
+        assert (await agent.get(path)).status_code == 404, path
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/users/me"),
+        ("GET", "/api/v1/organizations/me"),
+        ("GET", "/api/v1/organizations/me/members"),
+        ("POST", "/api/v1/organizations"),
+        ("GET", "/api/v1/tags"),
+        ("POST", "/api/v1/boards"),
+        ("PATCH", "/api/v1/boards/{board}"),
+        ("DELETE", "/api/v1/boards/{board}"),
+    ],
+)
+async def test_what_is_for_people_is_refused_to_agents(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn, method: str, path: str
+) -> None:
+    agent = await signed_in(await register(client, crew))
+    body = (
+        {"name": "n"} if "PATCH" in method or "organizations" in path else {"name": "n", "slug": "s", "description": ""}
+    )
+    content = {} if method in {"GET", "DELETE"} else {"json": body}
+    refused = await agent.request(method, path.format(board=crew["id"]), **content)
+    assert (refused.status_code, refused.json()["code"]) == (403, "people_only"), refused.text
+
+
+async def test_agent_works_and_is_on_record(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn, tasks_url: str
+) -> None:
+    registered = await register(client, crew)
+    agent = await signed_in(registered)
+    task = (await agent.post(tasks_url, json={"title": "Splice", "assigned_agent_id": registered["id"]})).json()
+    assert (task["assigned_agent_id"], task["created_by_user_id"]) == (registered["id"], None)
+    await agent.patch(f"{tasks_url}/{task['id']}", json={"status": "in_progress", "comment": "begun"})
+    comments = (await client.get(f"{tasks_url}/{task['id']}/comments")).json()["items"]
+    assert [(comment["message"], comment["agent_id"]) for comment in comments] == [("begun", registered["id"])]
+    events = (await client.get("/api/v1/activity")).json()["items"]
+    mine = [(event["event_type"], event["message"]) for event in events if event["agent_id"] == registered["id"]]
+    assert sorted(mine) == [
+        ("task.commented", "begun"),
+        ("task.created", "Splice"),
+        ("task.status_changed", "inbox → in_progress"),
+    ]
+
+
+async def test_assignee_is_an_agent_of_the_board(
+    client: httpx.AsyncClient, crew: dict[str, Any], tasks_url: str
+) -> None:
+    ashore = await register(client, None, name="Ashore")
+    for agent_id in (ashore["id"], str(uuid4())):
+        refused = await client.post(tasks_url, json={"title": "t", "assigned_agent_id": agent_id})
+        assert (refused.status_code, refused.json()["code"]) == (400, "unknown_reference")
+    aboard = await register(client, crew)
+    await client.post(tasks_url, json={"title": "his", "assigned_agent_id": aboard["id"]})
+    await client.post(tasks_url, json={"title": "nobody's"})
+
+    async def titles(**query: Any) -> list[str]:
+        return [task["title"] for task in (await client.get(tasks_url, params=query)).json()["items"]]
+
+    assert await titles(assigned_agent_id=aboard["id"]) == ["his"]
+    assert await titles(unassigned=True) == ["nobody's"]
+    assert await titles(unassigned=False) == ["his"]
+
+
+async def test_first_agent_leads_and_the_oldest_follows_it(client: httpx.AsyncClient, crew: dict[str, Any]) -> None:
+    agents = [await register(client, crew, name=name) for name in ("first", "second", "third")]
+    assert [agent["is_board_lead"] for agent in agents] == [True, False, False]
+    assert (await client.delete(f"{AGENTS}/{agents[0]['id']}")).status_code == 204
+    leads = [(item["name"], item["is_board_lead"]) for item in (await client.get(AGENTS)).json()["items"]]
+    assert leads == [("third", False), ("second", True)]
+
+
+async def test_board_takes_no_more_agents_than_it_says(client: httpx.AsyncClient, board: dict[str, Any]) -> None:
+    await register(client, board)
+    refused = await client.post(AGENTS, json={"name": "one too many", "board_id": board["id"]})
+    assert (refused.status_code, refused.json()["code"], refused.json()["max_agents"]) == (409, "max_agents", 1)
+    ashore = await register(client, None, name="Ashore")
+    refused = await client.patch(f"{AGENTS}/{ashore['id']}", json={"board_id": board["id"]})
+    assert (refused.status_code, refused.json()["code"]) == (409, "max_agents")
+
+
+async def test_at_once_no_more_than_that_are_registered_and_one_leads(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str
+) -> None:
+    with holding(database_url, "SELECT FROM boards FOR UPDATE") as waiting:
+        posts = [
+            asyncio.create_task(client.post(AGENTS, json={"name": str(n), "board_id": crew["id"]})) for n in range(5)
+        ]
+        await asyncio.to_thread(waiting, 5)
+    codes = sorted(response.status_code for response in await asyncio.gather(*posts))
+    assert codes == [201, 201, 201, 409, 409]
+    assert query(database_url, "SELECT count(*), count(*) FILTER (WHERE is_board_lead) FROM agents") == [(3, 1)]
+
+
+async def test_agent_moves_to_another_board(client: httpx.AsyncClient, crew: dict[str, Any]) -> None:
+    other = (await client.post("/api/v1/boards", json={"name": "o", "slug": "other", "description": ""})).json()
+    first, second = [await register(client, crew, name=name) for name in ("first", "second")]
+    moved = (await client.patch(f"{AGENTS}/{first['id']}", json={"board_id": other["id"], "name": "moved"})).json()
+    assert (moved["board_id"], moved["is_board_lead"], moved["name"]) == (other["id"], True, "moved")
+    assert (await client.get(f"{AGENTS}/{second['id']}")).json()["is_board_lead"] is True
+    ashore = (await client.patch(f"{AGENTS}/{first['id']}?force=true", json={"board_id": None})).json()
+    assert (ashore["board_id"], ashore["is_board_lead"]) == (None, False)
+
+
+@pytest.mark.parametrize("way", ["deleted", "renewed", "board deleted"])
+async def test_token_that_was_taken_away_is_worth_nothing_at_once(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn, way: str
+) -> None:
+    registered = await register(client, crew)
+    agent = await signed_in(registered)
+    path = f"{AGENTS}/{registered['id']}"
+    assert (await agent.get(path)).status_code == 200
+    if way == "renewed":
+        renewed = (await client.post(f"{path}/token")).json()
+        assert (await (await signed_in(renewed)).get(path)).status_code == 200
+    else:
+        await client.delete(path if way == "deleted" else f"/api/v1/boards/{crew['id']}")
+    assert (await agent.get(path)).status_code == 401
+
+
+async def test_heartbeat_makes_it_online_and_silence_offline(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn, database_url: str
+) -> None:
+    registered = await register(client, crew)
+    agent, path = await signed_in(registered), f"{AGENTS}/{registered['id']}"
+    assert (registered["status"], registered["last_seen_at"]) == ("provisioning", None)
+    beaten = (await agent.post(f"{path}/heartbeat", json={})).json()
+    assert beaten["status"] == "online"
+    assert beaten["last_seen_at"] is not None
+    assert (await agent.post(f"{path}/heartbeat", json={"status": "busy"})).json()["status"] == "busy"
+    query(database_url, "UPDATE agents SET last_seen_at = now() - interval '11 minutes'")
+    assert (await client.get(path)).json()["status"] == "offline"
+    await agent.post(f"{path}/heartbeat", json={"status": "busy"})
+    await agent.post(f"{path}/heartbeat", json={"status": "busy"})
+    events = (await client.get("/api/v1/activity")).json()["items"]
+    news = [event["message"] for event in events if event["event_type"] == "agent.status_changed"]
+    assert news == ["offline → busy", "online → busy", "provisioning → online"]
+
+
+async def test_heartbeat_by_name_makes_the_agent_once(client: httpx.AsyncClient, crew: dict[str, Any]) -> None:
+    body = {"name": "Bosun", "board_id": crew["id"]}
+    first = await client.post(f"{AGENTS}/heartbeat", json=body)
+    again = await client.post(f"{AGENTS}/heartbeat", json={**body, "status": "busy"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert (bool(first.json()["token"]), again.json()["token"], again.json()["status"]) == (True, None, "busy")
+
+
+async def test_only_the_lead_changes_other_agents(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn
+) -> None:
+    lead, mate = [await register(client, crew, name=name) for name in ("lead", "mate")]
+    as_lead, as_mate = await signed_in(lead), await signed_in(mate)
+    for refused in (
+        await as_mate.patch(f"{AGENTS}/{lead['id']}", json={"name": "demoted"}),
+        await as_mate.delete(f"{AGENTS}/{lead['id']}"),
+        await as_mate.post(AGENTS, json={"name": "friend"}),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "lead_only")
+    made = await as_lead.post(AGENTS, json={"name": "hand"})
+    assert (made.status_code, made.json()["board_id"]) == (201, crew["id"])
+    assert (await as_lead.patch(f"{AGENTS}/{mate['id']}", json={"name": "first mate"})).json()["name"] == "first mate"
+
+
+async def test_only_the_lead_changes_a_status_where_the_board_says_so(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn, tasks_url: str
+) -> None:
+    await client.patch(f"/api/v1/boards/{crew['id']}", json={"only_lead_can_change_status": True})
+    lead, mate = [await signed_in(await register(client, crew, name=name)) for name in ("lead", "mate")]
+    task = (await mate.post(tasks_url, json={"title": "t"})).json()
+    refused = await mate.patch(f"{tasks_url}/{task['id']}", json={"status": "in_progress"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "lead_only")
+    assert (await mate.patch(f"{tasks_url}/{task['id']}", json={"title": "still"})).status_code == 200
+    assert (await lead.patch(f"{tasks_url}/{task['id']}", json={"status": "in_progress"})).status_code == 200
+    assert (await client.patch(f"{tasks_url}/{task['id']}", json={"status": "done"})).status_code == 200
+
+
+async def test_agent_of_another_organization_is_not_there(
+    client: httpx.AsyncClient, stranger: Stranger, database_url: str
+) -> None:
+    query(
+        database_url,
+        "INSERT INTO agents (id, organization_id, name, token_hash) VALUES (:id, :organization, 'theirs', '\\x00')",
+        id=stranger.task,
+        organization=stranger.organization,
+    )
+    path = f"{AGENTS}/{stranger.task}"
+    for response in (
+        await client.get(path),
+        await client.patch(path, json={"name": "ours"}),
+        await client.delete(path),
+        await client.post(f"{path}/heartbeat", json={}),
+        await client.post(f"{path}/token"),
+    ):
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    refused = await client.post(AGENTS, json={"name": "n", "board_id": str(stranger.board)})
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown_reference")
+    assert (await client.get(AGENTS)).json()["items"] == []
