@@ -5,6 +5,7 @@ from litestar.types import ControllerRouterHandler
 
 from app.api.activity import ActivityController
 from app.api.agents import AgentController
+from app.api.approvals import ApprovalController
 from app.api.auth import AuthMiddleware
 from app.api.boards import BoardController
 from app.api.body import JsonRequest
@@ -24,6 +25,7 @@ _CONTROLLERS = (
     TaskController,
     TagController,
     AgentController,
+    ApprovalController,
     ActivityController,
 )
 

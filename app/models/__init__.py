@@ -3,6 +3,7 @@
 from app.db.base import Base
 from app.models.activity import ActivityEvent
 from app.models.agents import Agent, AgentStatus
+from app.models.approvals import Approval, ApprovalStatus, ApprovalTask
 from app.models.boards import Board
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
 from app.models.tags import Tag
@@ -15,6 +16,9 @@ __all__ = (
     "ActivityEvent",
     "Agent",
     "AgentStatus",
+    "Approval",
+    "ApprovalStatus",
+    "ApprovalTask",
     "Base",
     "Board",
     "BoardAccess",

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError, NotFoundError
-from app.models import Board, Task, TaskComment, TaskStatus
+from app.models import ApprovalStatus, Board, Task, TaskComment, TaskStatus
 from app.repositories.activity import COMMENTED
 from app.repositories.agents import AgentRepository
+from app.repositories.approvals import ApprovalRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.tags import TagRepository
 from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskRepository
@@ -53,6 +54,11 @@ class CommentRequiredError(ConflictError):
 class ApprovalRequiredError(ConflictError):
     code = "approval_required"
     default_detail = "On this board a task is done only with an approved approval that names it."
+
+
+class PendingApprovalError(ConflictError):
+    code = "pending_approval"
+    default_detail = "On this board the status of a task stays while a pending approval names it."
 
 
 class TaskView(NamedTuple):
@@ -185,6 +191,9 @@ class Tasks:
         agent = self._caller.agent
         if agent and self._board.only_lead_can_change_status and not agent.is_board_lead:
             raise LeadOnlyError
+        approvals = await self._statuses_of_approvals(task)
+        if self._board.block_status_changes_with_pending_approval and ApprovalStatus.PENDING in approvals:
+            raise PendingApprovalError
         if status in _NEEDS_UNBLOCKED:
             blocked_by = (await self._tasks.details([task.id]))[task.id].blocked_by
             if blocked_by:
@@ -195,12 +204,17 @@ class Tasks:
         if status == TaskStatus.DONE:
             if self._board.require_review_before_done and task.status != TaskStatus.REVIEW:
                 raise ReviewRequiredError
-            # There are no approvals yet, so that none can have been approved.
-            if self._board.require_approval_for_done:
+            if self._board.require_approval_for_done and ApprovalStatus.APPROVED not in approvals:
                 raise ApprovalRequiredError
         if status == TaskStatus.IN_PROGRESS:
             task.in_progress_at = datetime.now(UTC)
         task.status = status
+
+    async def _statuses_of_approvals(self, task: Task) -> set[str]:
+        """Those that name the task, where a rule of the board asks for them."""
+        if not (self._board.require_approval_for_done or self._board.block_status_changes_with_pending_approval):
+            return set()
+        return await ApprovalRepository(session=self._tasks.session).statuses_naming(task.id)
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""Approvals."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from app.schemas.fields import LongText, Name, Request
+from app.schemas.tasks import Ids
+
+Status = Literal["pending", "approved", "rejected"]
+Confidence = Annotated[float, Meta(ge=0, le=100, description="Percent.")]
+RubricScores = dict[str, Annotated[int, Meta(ge=-(2**31), le=2**31)]]
+
+
+class ApprovalCreate(Request):
+    """`task_id` is put before `task_ids`. An agent's approval is its own, and pending."""
+
+    action_type: Name
+    confidence: Confidence
+    task_id: UUID | None = None
+    task_ids: Ids = []
+    payload: dict[str, Any] | None = None
+    rubric_scores: RubricScores | None = None
+    status: Status = "pending"
+    agent_id: UUID | None = None
+    lead_reasoning: LongText | None = None
+
+
+class ApprovalUpdate(Request):
+    status: Status | UnsetType | None = UNSET
+
+
+class ApprovalRead(msgspec.Struct, kw_only=True):
+    """`task_id` is the first of `task_ids`; `task_titles` are in the same order."""
+
+    id: UUID
+    board_id: UUID
+    action_type: str
+    task_id: UUID | None
+    task_ids: list[UUID]
+    task_titles: list[str]
+    payload: dict[str, Any] | None
+    confidence: float
+    rubric_scores: dict[str, int] | None
+    status: Status
+    agent_id: UUID | None
+    created_at: datetime
+    resolved_at: datetime | None
