@@ -20,5 +20,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # What is valid holds for the release before, too.
-    pass
+    op.drop_constraint(op.f("fk_tasks_assigned_agent_id"), "tasks", type_="foreignkey")
+    op.create_foreign_key(
+        op.f("fk_tasks_assigned_agent_id"),
+        "tasks",
+        "agents",
+        ["assigned_agent_id"],
+        ["id"],
+        ondelete="SET NULL",
+        postgresql_not_valid=True,
+    )

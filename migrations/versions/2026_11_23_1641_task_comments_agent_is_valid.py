@@ -20,5 +20,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # What is valid holds for the release before, too.
-    pass
+    op.drop_constraint(op.f("fk_task_comments_author_agent_id"), "task_comments", type_="foreignkey")
+    op.create_foreign_key(
+        op.f("fk_task_comments_author_agent_id"),
+        "task_comments",
+        "agents",
+        ["author_agent_id"],
+        ["id"],
+        ondelete="SET NULL",
+        postgresql_not_valid=True,
+    )

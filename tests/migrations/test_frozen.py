@@ -7,7 +7,7 @@ import pytest
 
 from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
-from tests.migrations.conftest import applied, holding, query
+from tests.migrations.conftest import REVISIONS, applied, holding, query
 from tests.migrations.stopping import CLOSED, COMMANDS, lock_holders, running, sessions, stop_in_ddl, until
 from tests.processes import ROOT, environment
 
@@ -38,7 +38,7 @@ def test_process_that_is_frozen_in_a_transaction_loses_its_locks(
     assert "was lost" in log.read_text()
     assert "Traceback" not in log.read_text()
     outcomes = [outcome for (outcome,) in query(url, "SELECT outcome FROM schema_history ORDER BY id")]
-    assert outcomes == ["done"] * 3 + ["interrupted"] + ["done"] * 3
+    assert outcomes == ["done"] * 3 + ["interrupted"] + ["done"] * (len(REVISIONS) - 3)
 
 
 def test_process_that_is_frozen_between_two_tries_loses_the_migration_lock(

@@ -7,7 +7,7 @@ import pytest
 
 from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
-from tests.migrations.conftest import holding, query
+from tests.migrations.conftest import REVISIONS, holding, query
 from tests.migrations.stopping import COMMANDS, SERVE, lock_holders, running
 from tests.processes import ROOT, environment
 
@@ -39,4 +39,4 @@ def test_stopped_migration_ends_at_once_on_the_server_too_and_the_next_one_goes_
         assert said.splitlines()[-1].startswith(f"Error: Stopped by {how.name}.")
     upgrade(settings_for(url))
     outcomes = query(url, "SELECT outcome FROM schema_history ORDER BY id")
-    assert [outcome for (outcome,) in outcomes] == ["done"] * 3 + ["interrupted"] + ["done"] * 3
+    assert [outcome for (outcome,) in outcomes] == ["done"] * 3 + ["interrupted"] + ["done"] * (len(REVISIONS) - 3)

@@ -421,7 +421,7 @@ def test_command_says_what_where_and_the_rewrite(release: Release) -> None:
         "    drop column tags.color: the previous release may use it",
     ]
     assert lines[4].startswith("    → Stop using it")
-    assert lines[-1] == "7 revision(s) linted: 1 finding(s)"
+    assert lines[-1] == f"{len(REVISIONS) + 1} revision(s) linted: 1 finding(s)"
     # Neither a database was started nor a token made.
     assert {path.name for path in release.root.iterdir()} == {"alembic.ini", "app", "migrations"}
     found = run("litestar", "database", "lint", "--json", "head", env=env, cwd=release.root)

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.migrations.status import RevisionState, Status, Verdict, read_status
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, query, renamed
+from tests.migrations.conftest import HEAD, REVISIONS, Release, query, renamed
 from tests.processes import environment, run
 
 
@@ -24,7 +24,7 @@ def test_database_at_head_is_up_to_date(database_url: str) -> None:
     assert (status.verdict, status.exit_code) == (Verdict.UP_TO_DATE, 0)
     assert status.current == status.heads == (HEAD,)
     assert status.server.startswith("PostgreSQL ")
-    assert states(status) == [RevisionState.APPLIED] * 6
+    assert states(status) == [RevisionState.APPLIED] * len(REVISIONS)
     first = status.revisions[0]
     assert (first.revision, first.phase, first.message) == ("1d9c6f0b7a31", "expand", "First tables.")
     assert first.applied_at is not None
@@ -35,7 +35,7 @@ def test_database_at_head_is_up_to_date(database_url: str) -> None:
 def test_empty_database_has_every_revision_pending(empty_database_url: str) -> None:
     status = read_status(settings_for(empty_database_url))
     assert (status.verdict, status.exit_code) == (Verdict.PENDING, 10)
-    assert states(status) == [RevisionState.PENDING] * 6
+    assert states(status) == [RevisionState.PENDING] * len(REVISIONS)
     assert status.current == ()
 
 
@@ -97,12 +97,12 @@ def test_files_that_were_squashed_are_neither_missing_nor_ahead(
     query(database_url, "UPDATE schema_history SET revision = 'old ' || revision, phase = 'contract'")
     query(database_url, "UPDATE alembic_version SET version_num = 'old ' || version_num")
     assert run("alembic", "stamp", "--purge", "head", env=environment(DATABASE_URL=database_url)).returncode == 0
-    assert states(read_status(settings_for(database_url))) == [RevisionState.APPLIED] * 6
+    assert states(read_status(settings_for(database_url))) == [RevisionState.APPLIED] * len(REVISIONS)
     release.add("pass")
     upgrade(settings_for(database_url))
     monkeypatch.undo()
     status = read_status(settings_for(database_url))
-    assert (status.verdict, len(status.revisions)) == (Verdict.AHEAD, 7)
+    assert (status.verdict, len(status.revisions)) == (Verdict.AHEAD, len(REVISIONS) + 1)
     assert "still serves" in status.detail
 
 
@@ -170,7 +170,7 @@ def test_command_prints_a_row_a_revision_and_a_verdict(database_url: str) -> Non
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[1] == f"{HEAD} → {HEAD}"
-    assert len([line for line in lines if line.startswith("applied ")]) == 6
+    assert len([line for line in lines if line.startswith("applied ")]) == len(REVISIONS)
     assert lines[-1] == "up to date: the database is at head"
 
 
@@ -181,7 +181,7 @@ def test_command_ends_with_the_verdict_only_where_that_is_asked_for(empty_databa
     assert result.returncode == 10
     found = json.loads(result.stdout)
     assert found["verdict"] == "pending"
-    assert len(found["revisions"]) == 6
+    assert len(found["revisions"]) == len(REVISIONS)
 
 
 def test_password_is_not_shown(database_url: str) -> None:
