@@ -212,6 +212,19 @@ def test_migrating_to_head_at_start_up_is_a_warning_outside_dev(recorded: str) -
 # --- revisions -------------------------------------------------------------------------------------------------
 
 
+def test_backfill_that_a_revision_waits_for_comes_before_the_upgrade(database_url: str, release: Release) -> None:
+    backfills = release.root / "migrations" / "backfills"
+    backfills.mkdir(exist_ok=True)
+    (backfills / "fill.py").write_text(
+        "from app.db.migrations.backfill import Backfill\n"
+        f"backfill = Backfill(table='tags', after={HEAD!r}, update='UPDATE tags SET name = name WHERE {{batch}}')\n"
+    )
+    contract = release.add("pass", phase="contract", extra='requires_backfill = "fill"')
+    found = [finding for finding in examined(database_url) if finding.next_command.startswith("litestar database")]
+    assert f"The backfill fill is pending; revision {contract} waits for it." in found[0].seen
+    assert found[0].next_command == "litestar database backfill fill"
+
+
 def test_pending_revisions_are_named_with_their_phases(database_url: str) -> None:
     query(database_url, "UPDATE alembic_version SET version_num = :r", r=BEFORE_THE_HEAD)
     found = one(examined(database_url), "state", WARNING)

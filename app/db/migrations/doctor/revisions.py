@@ -6,6 +6,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.core.config import Phase
+from app.db.migrations.backfill.status import Standing, backfills_of
 from app.db.migrations.config import VERSION_TABLE, phase_of
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
 from app.db.migrations.history import Entry, Outcome, last_done, read_history
@@ -43,6 +44,7 @@ def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield _unknown(subject, found)
     else:
         yield from _rows(subject, found)
+        yield from _backfills(connection, subject.directory, found)
         yield from _pending(found)
 
 
@@ -106,6 +108,19 @@ def _rows(subject: Subject, found: SchemaState) -> Iterator[Finding]:
             "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
             subject.psql(f"DELETE FROM {VERSION_TABLE} WHERE version_num = '{revision}'"),  # noqa: S608 - to be read
         )
+
+
+def _backfills(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+    """Before the upgrade, which would refuse: the backfills that the next revisions wait for."""
+    pending = {script.revision for script in found.pending}
+    for backfill in backfills_of(connection, directory):
+        waiting = [revision for revision in backfill.required_by if revision in pending]
+        if waiting and backfill.state in {Standing.PENDING, Standing.UNFINISHED, Standing.FAILED}:
+            yield warning(
+                f"The backfill {backfill.name} is {backfill.state}; revision {', '.join(waiting)} waits for it.",
+                "That revision is refused while rows are left. A backfill goes on where it was.",
+                f"litestar database backfill {backfill.name}",
+            )
 
 
 def _pending(found: SchemaState) -> Iterator[Finding]:
