@@ -15,7 +15,7 @@ from app.db.health import Readiness
 from app.db.plugin import DatabasePlugin
 from app.db.url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
-from tests.migrations.conftest import query
+from tests.migrations.conftest import REVISIONS, query
 
 
 @asynccontextmanager
@@ -51,7 +51,7 @@ async def test_schema_behind_is_503_with_the_reason(settings: Settings, database
     assert response.status_code == 503
     assert response.headers["content-type"].startswith("application/problem+json")
     assert response.json()["code"] == "schema_behind"
-    assert "5 revision(s)" in response.json()["detail"]
+    assert f"{len(REVISIONS) - 1} revision(s)" in response.json()["detail"]
 
 
 async def test_missing_table_of_an_unmanaged_schema_is_503(settings: Settings, database_url: str) -> None:
