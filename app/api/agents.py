@@ -44,7 +44,7 @@ class AgentController(Controller):
     ) -> Response[AgentWithToken]:
         """The answer has the agent's `token`, once: only its hash is kept."""
         registered = await Agents(db_session, request.user).register(data.sent())
-        return _with_token(registered, status_code=201)
+        return _with_token(registered, created=True)
 
     @post(
         "/heartbeat",
@@ -57,7 +57,7 @@ class AgentController(Controller):
         self, request: CallerRequest, data: JSONBody[AgentHeartbeatCreate], db_session: Session
     ) -> Response[AgentWithToken]:
         registered = await Agents(db_session, request.user).heartbeat_named(data.name, data.board_id, data.status)
-        return _with_token(registered, status_code=201 if registered.token else 200)
+        return _with_token(registered, created=registered.token is not None)
 
     @get("/{agent_id:uuid}", operation_id="get_agent", summary="Read an agent", responses=problems(404))
     async def read(self, request: CallerRequest, agent_id: PathId, db_session: Session) -> AgentRead:
@@ -89,7 +89,7 @@ class AgentController(Controller):
     async def renew_token(
         self, request: CallerRequest, agent_id: PathId, db_session: Session
     ) -> Response[AgentWithToken]:
-        return _with_token(await Agents(db_session, request.user).renew_token(agent_id), status_code=200)
+        return _with_token(await Agents(db_session, request.user).renew_token(agent_id), created=False)
 
     @post(
         "/{agent_id:uuid}/heartbeat",
@@ -108,9 +108,9 @@ def read_agent(agent: Agent) -> AgentRead:
     return to_shape(AgentRead, agent, status=status_of(agent))
 
 
-def _with_token(registered: Registered, *, status_code: int) -> Response[AgentWithToken]:
+def _with_token(registered: Registered, *, created: bool) -> Response[AgentWithToken]:
     agent = registered.agent
     shape = to_shape(AgentWithToken, agent, status=status_of(agent), token=registered.token)
-    headers = {"Location": f"/api/v1/agents/{agent.id}"} if status_code == 201 else {}  # noqa: PLR2004 - Created
+    headers = {"Location": f"/api/v1/agents/{agent.id}"} if created else {}
     # No cache may keep the token.
-    return Response(shape, headers={**headers, "Cache-Control": "no-store"}, status_code=status_code)
+    return Response(shape, headers={**headers, "Cache-Control": "no-store"}, status_code=201 if created else 200)

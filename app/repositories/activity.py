@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.base import Repository
@@ -65,7 +65,4 @@ class ActivityRepository(Repository[ActivityEvent]):
 
 
 def _of(reach: Reach) -> tuple[ColumnElement[bool], ...]:
-    shown = reach.readable(ActivityEvent.board_id)
-    if reach.member_id is not None:
-        shown = or_(shown, ActivityEvent.board_id.is_(None))
-    return ActivityEvent.organization_id == reach.organization_id, shown
+    return ActivityEvent.organization_id == reach.organization_id, reach.shown(ActivityEvent.board_id)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, select
 
 from app.models import Agent
 from app.repositories.base import Repository
@@ -54,7 +54,5 @@ class AgentRepository(Repository[Agent]):
         return await self.session.scalar(statement) is not None
 
     def _visible(self, reach: Reach) -> Select[Agent]:
-        shown = reach.readable(Agent.board_id)
-        if reach.member_id is not None:
-            shown = or_(shown, Agent.board_id.is_(None))
-        return select(Agent).where(Agent.organization_id == reach.organization_id, shown)
+        of_it = Agent.organization_id == reach.organization_id
+        return select(Agent).where(of_it, reach.shown(Agent.board_id))

@@ -42,3 +42,8 @@ class Reach(NamedTuple):
         granted = aliased(BoardAccess)
         mine = and_(granted.board_id == board_id, granted.organization_member_id == self.member_id)
         return select(granted.id).where(mine, or_(granted.can_read, granted.can_write)).exists()
+
+    def shown(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+        """As `readable`; members are also shown what is on no board."""
+        readable = self.readable(board_id)
+        return readable if self.member_id is None else or_(readable, board_id.is_(None))

@@ -191,7 +191,7 @@ class Tasks:
         agent = self._caller.agent
         if agent and self._board.only_lead_can_change_status and not agent.is_board_lead:
             raise LeadOnlyError
-        approvals = await self._statuses_of_approvals(task)
+        approvals = await self._statuses_of_approvals(task, status)
         if self._board.block_status_changes_with_pending_approval and ApprovalStatus.PENDING in approvals:
             raise PendingApprovalError
         if status in _NEEDS_UNBLOCKED:
@@ -210,9 +210,10 @@ class Tasks:
             task.in_progress_at = datetime.now(UTC)
         task.status = status
 
-    async def _statuses_of_approvals(self, task: Task) -> set[str]:
-        """Those that name the task, where a rule of the board asks for them."""
-        if not (self._board.require_approval_for_done or self._board.block_status_changes_with_pending_approval):
+    async def _statuses_of_approvals(self, task: Task, status: str) -> set[str]:
+        """Of those that name the task, where a rule of the board asks for them before it gets this status."""
+        needed = status == TaskStatus.DONE and self._board.require_approval_for_done
+        if not (needed or self._board.block_status_changes_with_pending_approval):
             return set()
         return await ApprovalRepository(session=self._tasks.session).statuses_naming(task.id)
 

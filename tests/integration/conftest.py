@@ -1,12 +1,19 @@
 """People, organizations and boards that the tests of the API start from."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from litestar import Litestar
 
+from tests.conftest import client_of
 from tests.migrations.conftest import query
+
+AGENTS = "/api/v1/agents"
+SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
 
 
 @pytest.fixture
@@ -25,6 +32,33 @@ async def board(client: httpx.AsyncClient) -> dict[str, Any]:
 @pytest.fixture
 async def tasks_url(board: dict[str, Any]) -> str:
     return f"/api/v1/boards/{board['id']}/tasks"
+
+
+async def register(client: httpx.AsyncClient, board: dict[str, Any] | None, **fields: Any) -> dict[str, Any]:
+    body = {"name": "Bosun", "board_id": board["id"] if board else None, **fields}
+    response = await client.post(AGENTS, json=body)
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+@pytest.fixture
+async def crew(client: httpx.AsyncClient, board: dict[str, Any]) -> dict[str, Any]:
+    """The board, which takes three agents."""
+    return (await client.patch(f"/api/v1/boards/{board['id']}", json={"max_agents": 3})).json()
+
+
+@pytest.fixture
+async def signed_in(app: Litestar) -> AsyncIterator[SignIn]:
+    """A client of the agent that was registered."""
+    async with AsyncExitStack() as stack:
+
+        async def sign_in(agent: dict[str, Any]) -> httpx.AsyncClient:
+            client = await stack.enter_async_context(client_of(app))
+            del client.headers["authorization"]
+            client.headers["x-agent-token"] = agent["token"]
+            return client
+
+        yield sign_in
 
 
 class Stranger:

@@ -1,8 +1,6 @@
 """Agents: their tokens, what they see, who leads a board, and how many it takes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -11,38 +9,8 @@ import pytest
 from litestar import Litestar
 
 from tests.conftest import client_of
-from tests.integration.conftest import Stranger
+from tests.integration.conftest import AGENTS, SignIn, Stranger, register
 from tests.migrations.conftest import holding, query
-
-AGENTS = "/api/v1/agents"
-SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
-
-
-async def register(client: httpx.AsyncClient, board: dict[str, Any] | None, **fields: Any) -> dict[str, Any]:
-    body = {"name": "Bosun", "board_id": board["id"] if board else None, **fields}
-    response = await client.post(AGENTS, json=body)
-    assert response.status_code == 201, response.text
-    return response.json()
-
-
-@pytest.fixture
-async def crew(client: httpx.AsyncClient, board: dict[str, Any]) -> dict[str, Any]:
-    """The board, which takes three agents."""
-    return (await client.patch(f"/api/v1/boards/{board['id']}", json={"max_agents": 3})).json()
-
-
-@pytest.fixture
-async def signed_in(app: Litestar) -> AsyncIterator[SignIn]:
-    """A client of the agent that was registered."""
-    async with AsyncExitStack() as stack:
-
-        async def sign_in(agent: dict[str, Any]) -> httpx.AsyncClient:
-            client = await stack.enter_async_context(client_of(app))
-            del client.headers["authorization"]
-            client.headers["x-agent-token"] = agent["token"]
-            return client
-
-        yield sign_in
 
 
 async def test_token_is_shown_once_and_kept_as_its_hash(

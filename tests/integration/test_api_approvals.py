@@ -7,11 +7,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.integration.conftest import Stranger
-from tests.integration.test_api_agents import SignIn, crew, register, signed_in
+from tests.integration.conftest import SignIn, Stranger, register
 from tests.migrations.conftest import holding, query
-
-__all__ = ["crew", "signed_in"]
 
 
 @pytest.fixture

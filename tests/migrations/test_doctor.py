@@ -21,6 +21,7 @@ from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.runner import upgrade
 from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
+from tests.migrations.test_backfill import define
 from tests.processes import environment, run
 
 OK, NOTE, WARNING, PROBLEM = Severity
@@ -213,12 +214,7 @@ def test_migrating_to_head_at_start_up_is_a_warning_outside_dev(recorded: str) -
 
 
 def test_backfill_that_a_revision_waits_for_comes_before_the_upgrade(database_url: str, release: Release) -> None:
-    backfills = release.root / "migrations" / "backfills"
-    backfills.mkdir(exist_ok=True)
-    (backfills / "fill.py").write_text(
-        "from app.db.migrations.backfill import Backfill\n"
-        f"backfill = Backfill(table='tags', after={HEAD!r}, update='UPDATE tags SET name = name WHERE {{batch}}')\n"
-    )
+    define(release, table="tags", update="UPDATE tags SET name = name WHERE {batch}")
     contract = release.add("pass", phase="contract", extra='requires_backfill = "fill"')
     found = [finding for finding in examined(database_url) if finding.next_command.startswith("litestar database")]
     assert f"The backfill fill is pending; revision {contract} waits for it." in found[0].seen

@@ -17,14 +17,11 @@ from app.db.migrations.runner import downgrade, upgrade
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query, tables
+from tests.migrations.test_backfill import define
 from tests.processes import environment, run
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
-BACKFILL = '''"""Every tag has a weight."""
-from app.db.migrations.backfill import Backfill
-
-backfill = Backfill(table="tags", after={after!r}, update="UPDATE tags SET weight = 1 WHERE {{batch}}", where={where!r})
-'''
+FILL = "UPDATE tags SET weight = 1 WHERE {batch}"
 
 Psql = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -164,9 +161,7 @@ def test_revision_waits_for_its_backfill(
     database_url: str, release: Release, psql: Psql, printed: Callable[[str], str], where: str | None
 ) -> None:
     after = release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")')
-    backfills = release.root / "migrations" / "backfills"
-    backfills.mkdir(exist_ok=True)
-    (backfills / "fill.py").write_text(BACKFILL.format(after=after, where=where))
+    define(release, table="tags", after=after, update=FILL, where=where)
     contract = release.add("pass", phase="contract", extra='requires_backfill = "fill"')
     upgrade(settings_for(database_url), after)
     add_tag(database_url)
@@ -184,9 +179,7 @@ def test_what_is_taken_back_takes_its_backfills_record_with_it(
     database_url: str, release: Release, psql: Psql, capsys: pytest.CaptureFixture[str], way: str
 ) -> None:
     after = release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")', "op.drop_column('tags', 'weight')")
-    backfills = release.root / "migrations" / "backfills"
-    backfills.mkdir(exist_ok=True)
-    (backfills / "fill.py").write_text(BACKFILL.format(after=after, where=None))
+    define(release, table="tags", after=after, update=FILL, where=None)
     settings = settings_for(database_url)
     upgrade(settings)
     run_backfills(settings, ["fill"], Pace(), lambda progress: None)

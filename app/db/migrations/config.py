@@ -38,8 +38,10 @@ OPTIONS: dict[str, Any] = {
     "include_name": _is_of_the_models,
 }
 _SETTINGS = "settings"
-_ACCEPTED = "accept-data-loss"
 _SCOPE = "scope"
+# The arguments that `alembic -x` takes.
+_ACCEPTED = "accept-data-loss"
+_PHASES = {f"phase={phase}": phase for phase in Phase}
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,13 @@ def scope_of(config: Config) -> Scope:
     scope = config.attributes.get(_SCOPE)
     if isinstance(scope, Scope):
         return scope
+    # As they stand: what `accept-data-loss=no` means is not to be guessed.
     arguments = getattr(config.cmd_opts, "x", None) or ()
-    # Alone, without a value: what `accept-data-loss=no` means is not to be guessed.
-    accepted = _ACCEPTED in arguments
-    given = dict(argument.partition("=")[::2] for argument in arguments if argument != _ACCEPTED)
-    phase = given.pop("phase", Phase.CONTRACT)
-    if given or phase not in set(Phase):
-        what = f"-x {next((f'{name}={value}' if value else name for name, value in given.items()), f'phase={phase}')}"
-        raise SettingsError(what, "is not known", "There are: -x phase=expand, -x accept-data-loss.")
-    return Scope(Phase(phase), accept_data_loss=accepted)
+    unknown = [argument for argument in arguments if argument != _ACCEPTED and argument not in _PHASES]
+    if unknown:
+        raise SettingsError(f"-x {unknown[0]}", "is not known", "There are: -x phase=expand, -x accept-data-loss.")
+    phases = [_PHASES[argument] for argument in arguments if argument in _PHASES]
+    return Scope(phases[-1] if phases else Phase.CONTRACT, accept_data_loss=_ACCEPTED in arguments)
 
 
 def settings_of(config: Config) -> Settings:

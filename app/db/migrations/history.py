@@ -137,7 +137,7 @@ def create_history(connection: Connection, directory: ScriptDirectory, heads: It
     """
     if not has_history(connection):
         connection.execute(text(_CREATE))
-        note_stamp(connection, Stamped((), tuple(_ancestors(directory, heads))))
+        note_stamp(connection, Stamped.between(directory, (), heads))
     elif not connection.scalar(_HAS_COLUMN, {"name": HISTORY_TABLE, "column": "indexes"}):
         # Asked first: ALTER TABLE locks out readers even where the column is there.
         connection.execute(text(f"ALTER TABLE {HISTORY_TABLE} ADD COLUMN {_INDEXES}"))

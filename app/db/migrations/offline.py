@@ -20,6 +20,7 @@ from app.db.errors import MigrationFailedError
 from app.db.migrations import history
 from app.db.migrations.backfill.definition import Backfill, registered, required_by
 from app.db.migrations.config import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, scope_of
+from app.db.migrations.drift.naming import literal, quote
 from app.db.migrations.lock import HELD_BY_ME, LOCK_KEY
 from app.db.migrations.statements import built_concurrently, is_concurrent, limits_as_sql
 from app.db.migrations.steps import within
@@ -151,18 +152,14 @@ class PrintedScript:
         self._heads = heads
 
 
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _refuse(message: str, hint: str) -> str:
     """`message` is an expression, `hint` a text."""
-    return f"RAISE EXCEPTION USING MESSAGE = {message}, HINT = {_literal(hint)}"
+    return f"RAISE EXCEPTION USING MESSAGE = {message}, HINT = {literal(hint)}"
 
 
 def _take_lock() -> str:
     refuse = _refuse(
-        _literal("another schema change is running in this database"),
+        literal("another schema change is running in this database"),
         "Wait for its end (litestar database doctor shows it), then run the whole script again.",
     )
     return f"""DO {_TAG} BEGIN
@@ -175,7 +172,7 @@ END {_TAG}"""
 def _define_check() -> str:
     """The procedure that each transaction calls first; with `makes_table` Alembic's next statement does that."""
     not_held = _refuse(
-        _literal("this session does not hold the lock for schema changes"),
+        literal("this session does not hold the lock for schema changes"),
         "Run the whole script in one session, and not through a pooler that gives each transaction another one.",
     )
     elsewhere = _refuse(
@@ -204,16 +201,16 @@ END {_TAG}"""  # noqa: S608 - constants
 
 def _call_check(heads: Iterable[str], *, makes_table: bool) -> str:
     wanted = ", ".join(sorted(heads))
-    return f"CALL {_CHECK}({_literal(wanted) if wanted else 'NULL'}, {str(makes_table).lower()})"
+    return f"CALL {_CHECK}({literal(wanted) if wanted else 'NULL'}, {str(makes_table).lower()})"
 
 
 def _require_valid(index: str) -> str:
     refuse = _refuse(
-        f"format('the index %s was not built', {_literal(index)})",
+        f"format('the index %s was not built', {literal(index)})",
         "Drop it (DROP INDEX CONCURRENTLY), and print the script again from this revision on.",
     )
     return f"""DO {_TAG} BEGIN
-    IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({_literal(index)}) AND indisvalid) THEN
+    IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({literal(index)}) AND indisvalid) THEN
         {refuse};
     END IF;
 END {_TAG}"""
@@ -221,15 +218,14 @@ END {_TAG}"""
 
 def _require_finished(script: Script, backfill: Backfill) -> str:
     """As `require_finished` in `backfill/status.py`: the rows decide, where they show it."""
-    table = '"' + backfill.table.replace('"', '""') + '"'
-    left = f"EXISTS (SELECT FROM {table} WHERE {backfill.where or 'true'}\n)"
+    left = f"EXISTS (SELECT FROM {quote(backfill.table)} WHERE {backfill.where or 'true'}\n)"
     is_done = (
         "false"
         if backfill.where
         else f"EXISTS (SELECT FROM {BACKFILL_TABLE} WHERE name = '{backfill.name}' AND outcome = 'done')"
     )
     refuse = _refuse(
-        _literal(f"revision {script.revision} requires the backfill {backfill.name}, which is not finished"),
+        literal(f"revision {script.revision} requires the backfill {backfill.name}, which is not finished"),
         f"Run: litestar database backfill {backfill.name}",
     )
     return f"""DO {_TAG} DECLARE is_done boolean := false; BEGIN
@@ -245,6 +241,6 @@ END {_TAG}"""
 def _forget_backfills(script: Script) -> str:
     return f"""DO {_TAG} BEGIN
     IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN
-        DELETE FROM {BACKFILL_TABLE} WHERE after_revision = {_literal(script.revision)};
+        DELETE FROM {BACKFILL_TABLE} WHERE after_revision = {literal(script.revision)};
     END IF;
 END {_TAG}"""  # noqa: S608 - a constant, and quoted

@@ -18,19 +18,18 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class SchemaState:
-    """A database's revisions (`None`: it has no version table) and tables, and what this release's revisions add.
+    """A database's revisions and tables, and what this release's revisions add.
 
-    `unknown` are those of another release, in most cases a newer one; `redundant` those that come before another one
-    that is applied. `broken_by` are the ones ahead of this release
-    after which it does not work, because they are contract revisions, done or half done, or because `schema_history`
-    says nothing of them. `last_step` is the newest row of that table.
+    `applied` is None where Alembic does not manage it: there is no version table, or one that somebody has emptied
+    beside our tables. `unknown` are those of another release, in most cases a newer one. `broken_by` are the ones ahead
+    of this release after which it does not work, because they are contract revisions, done or half done, or because
+    `schema_history` says nothing of them. `last_step` is the newest row of that table.
     """
 
     applied: tuple[str, ...] | None
     tables: frozenset[str]
     pending: tuple[Script, ...]
     unknown: tuple[str, ...]
-    redundant: tuple[str, ...]
     broken_by: tuple[str, ...]
     missing_tables: frozenset[str]
     last_step: Entry | None
@@ -62,11 +61,22 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
         tables=tables & ours,
         pending=_lacking(directory, entries) if unknown else _pending(directory, known),
         unknown=unknown,
-        redundant=_redundant(directory, known),
         broken_by=_broken_by(directory, entries, unknown),
         missing_tables=ours - tables,
         last_step=entries[-1] if entries else None,
     )
+
+
+def redundant(directory: ScriptDirectory, applied: Iterable[str]) -> tuple[str, ...]:
+    """Those of the applied revisions that come before another one: Alembic refuses to work with the two."""
+    known, _ = _split_known(directory, tuple(applied))
+    before = {
+        script.revision
+        for revision in known
+        for script in directory.iterate_revisions(revision, "base")
+        if script.revision != revision
+    }
+    return tuple(revision for revision in known if revision in before)
 
 
 def tables_created_by(revisions: Iterable[Script]) -> frozenset[str] | None:
@@ -129,16 +139,6 @@ def _applied(connection: Connection) -> tuple[str, ...]:
 def _split_known(directory: ScriptDirectory, revisions: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     ours = {script.revision for script in directory.walk_revisions()}
     return tuple(r for r in revisions if r in ours), tuple(r for r in revisions if r not in ours)
-
-
-def _redundant(directory: ScriptDirectory, applied: tuple[str, ...]) -> tuple[str, ...]:
-    before = {
-        script.revision
-        for revision in applied
-        for script in directory.iterate_revisions(revision, "base")
-        if script.revision != revision
-    }
-    return tuple(revision for revision in applied if revision in before)
 
 
 def _pending(directory: ScriptDirectory, applied: tuple[str, ...]) -> tuple[Script, ...]:

@@ -124,8 +124,8 @@ class Statements:
 
     def _made_repeatable(self, connection: Connection, statement: str) -> str:
         """The statement as it works although the same revision has run it before and got no further."""
-        if (name := built_concurrently(statement)) and (index := _CREATE_INDEX.match(statement)):
-            self._make_way(connection, name, index["table"], keep=bool(index["keep"]))
+        if index := _CREATE_INDEX.match(statement):
+            self._make_way(connection, _full_name(index), index["table"], keep=bool(index["keep"]))
         elif _UNNAMED_INDEX.match(statement):
             raise MigrationFailedError(
                 "it builds an index CONCURRENTLY without a name: a build that failed could not be found again. Name it."
@@ -167,7 +167,11 @@ def is_concurrent(statement: str) -> bool:
 def built_concurrently(statement: str) -> str | None:
     """The name of the index that the statement builds, as SQL writes it."""
     index = _CREATE_INDEX.match(statement)
-    return ".".join(filter(None, [index["schema"], index["name"]])) if index else None
+    return _full_name(index) if index else None
+
+
+def _full_name(index: re.Match[str]) -> str:
+    return ".".join(filter(None, [index["schema"], index["name"]]))
 
 
 def _commits(connection: Connection) -> bool:

@@ -13,7 +13,7 @@ from app.db.migrations.config import phase_of, scripts
 from app.db.migrations.drift.reading import DriftUnknownError, differences
 from app.db.migrations.history import Entry, ahead_of, last_done, read_history, was_edited
 from app.db.migrations.looking import look
-from app.db.migrations.state import SchemaState, read_state
+from app.db.migrations.state import SchemaState, read_state, redundant
 from app.db.url import DatabaseURL
 from app.models import metadata
 
@@ -147,6 +147,7 @@ def _judge(
     pending = [row for row in revisions if row.state is RevisionState.PENDING]
     missing = [row.revision for row in revisions if row.state is RevisionState.MISSING_FILE]
     unrecorded = [row.revision for row in revisions if row.revision in state.unknown and row.phase is None]
+    doubled = redundant(directory, state.applied or ())
     served = "it no longer serves this release" if state.broken_by else "it still serves this release"
     contracts = sum(row.phase is Phase.CONTRACT for row in pending)
     # The first that applies.
@@ -154,9 +155,9 @@ def _judge(
         (len(heads) > 1, Verdict.DIVERGED, f"the files have {len(heads)} heads: join them, `litestar database merge`"),
         (unrecorded, Verdict.DIVERGED, f"of revision {', '.join(unrecorded)} there is neither a file nor a history"),
         (
-            state.redundant,
+            doubled,
             Verdict.DIVERGED,
-            f"alembic_version has {', '.join(state.redundant)} beside what comes after it: `litestar database doctor`",
+            f"alembic_version has {', '.join(doubled)} beside what comes after it: `litestar database doctor`",
         ),
         (
             state.unknown and pending,

@@ -47,9 +47,9 @@ def upgrade(
     back, or is not known; 4 the database cannot be reached; 5 there is no backup, so that nothing was applied.
     """
     settings = ctx.obj["settings"]
-    if sql and (backup or backup_to):
+    asks, backs_up = not sql and not no_prompt, backup or backup_to is not None
+    if sql and backs_up:
         raise click.UsageError("--sql connects to nothing: it cannot be combined with --backup or --backup-to.")
-    asks, backs_up = not sql and not no_prompt, not sql and (backup or backup_to is not None)
     if asks:
         require_terminal("--no-prompt")
     if asks or backs_up:

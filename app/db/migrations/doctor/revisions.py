@@ -11,7 +11,7 @@ from app.db.migrations.config import VERSION_TABLE, phase_of
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
 from app.db.migrations.history import Entry, Outcome, last_done, read_history
 from app.db.migrations.lock import holder_of_lock
-from app.db.migrations.state import SchemaState, read_state
+from app.db.migrations.state import SchemaState, read_state, redundant
 from app.models import metadata
 
 _UPGRADE = "litestar database upgrade --no-prompt"
@@ -43,7 +43,7 @@ def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
     elif found.unknown:
         yield _unknown(subject, found)
     else:
-        yield from _rows(subject, found)
+        yield from _rows(subject, subject.directory, found)
         yield from _backfills(connection, subject.directory, found)
         yield from _pending(found)
 
@@ -100,9 +100,9 @@ def _unknown(subject: Subject, found: SchemaState) -> Finding:
     )
 
 
-def _rows(subject: Subject, found: SchemaState) -> Iterator[Finding]:
+def _rows(subject: Subject, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
     """Two rows are right for two branches only: not where one of them comes before the other."""
-    for revision in found.redundant:
+    for revision in redundant(directory, found.applied or ()):
         yield problem(
             f"{VERSION_TABLE} has {revision} beside a revision that comes after it.",
             "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
