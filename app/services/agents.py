@@ -112,6 +112,7 @@ class Agents:
 
     async def heartbeat_named(self, name: str, board_id: UUID | None, status: str | None) -> Registered:
         """The agent of this name on the board is made where there is none. Raises as `register`."""
+        board_id = board_id or self._reach.board_id
         agent, token = await self._agents.find_named(self._reach, name, board_id), None
         if agent is None:
             agent, token = await self.register({"name": name, "board_id": board_id})

@@ -209,6 +209,16 @@ async def test_heartbeat_by_name_makes_the_agent_once(client: httpx.AsyncClient,
     assert (bool(first.json()["token"]), again.json()["token"], again.json()["status"]) == (True, None, "busy")
 
 
+async def test_lead_that_beats_for_another_finds_it_on_its_own_board(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn
+) -> None:
+    lead = await signed_in(await register(client, crew, name="lead"))
+    first = await lead.post(f"{AGENTS}/heartbeat", json={"name": "hand"})
+    again = await lead.post(f"{AGENTS}/heartbeat", json={"name": "hand"})
+    assert (first.status_code, again.status_code) == (201, 200), again.text
+    assert first.json()["id"] == again.json()["id"]
+
+
 async def test_only_the_lead_changes_other_agents(
     client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn
 ) -> None:

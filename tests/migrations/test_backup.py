@@ -303,7 +303,7 @@ def test_backup_that_is_ended_in_the_middle_leaves_none(
         # Ctrl-C is for the whole group.
         (os.killpg if how is signal.SIGINT else os.kill)(process.pid, how)
         _, said = process.communicate(timeout=20)
-    assert process.returncode != 0
+    assert process.returncode == (-how if how is signal.SIGKILL else 128 + how)
     assert (f"Stopped by {how.name}" in said) is (how is not signal.SIGKILL)
     left = list(tmp_path.iterdir())
     assert [path.suffix for path in left] == leftovers

@@ -394,6 +394,15 @@ def test_upgrade_takes_a_backup_first_where_there_is_something_to_apply(
     assert "no backup was taken" in again.stderr
 
 
+def test_unknown_revision_is_a_message_before_any_backup(database_url: str, tmp_path: Path) -> None:
+    command = ("litestar", "database", "upgrade", "typo", "--no-prompt", "--backup-to", str(tmp_path / "before.tar"))
+    result = run(*command, env=environment(DATABASE_URL=database_url))
+    assert result.returncode == 3, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "typo" in result.stderr
+    assert not (tmp_path / "before.tar").exists()
+
+
 def test_upgrade_applies_nothing_where_there_is_no_backup(empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "there.tar").touch()
     command = ("litestar", "database", "upgrade", "--no-prompt", "--backup-to", str(tmp_path / "there.tar"))

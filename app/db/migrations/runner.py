@@ -5,6 +5,7 @@ from itertools import takewhile
 
 from alembic import command
 from alembic.script import Script
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
@@ -81,7 +82,7 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
 
     try:
         return look(settings, at)
-    except CommandError as exc:
+    except (CommandError, RevisionError) as exc:
         raise MigrationFailedError(str(exc)) from exc
 
 

@@ -24,14 +24,11 @@ def backup(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     it as safe as the database. `litestar database restore FILE` reads it.
 
     Exit codes: 0 the backup is on the disk; 2 a wrong setting or option; 4 the database cannot be reached; 5 there is
-    no backup, because pg_dump is too old or failed, or FILE exists or cannot be written; 1 interrupted.
+    no backup, because pg_dump is too old or failed, or FILE exists or cannot be written; 130 and 143
+    stopped by Ctrl-C or SIGTERM, which leaves nothing behind.
     """
-    try:
-        with shown_progress(as_json) as report:
-            done = library.backup(ctx.obj["settings"], file, report)
-    except KeyboardInterrupt:
-        click.echo("Interrupted: no backup was made, and nothing of it was kept.", err=True)
-        raise click.Abort from None
+    with shown_progress(as_json) as report:
+        done = library.backup(ctx.obj["settings"], file, report)
     if as_json:
         described = {"file": str(done.path), **msgspec.to_builtins(done.manifest)}
         click.echo(msgspec.json.encode(described).decode())

@@ -33,26 +33,21 @@ def restore(
     The role of the connection will own everything; privileges of other roles are not restored, except for default ones
     of the database.
 
-    Exit codes: 0 restored and verified; 1 declined or interrupted; 2 a wrong setting or option; 3 a migration is
+    Exit codes: 0 restored and verified; 1 declined; 2 a wrong setting or option; 3 a migration is
     running, or the revisions cannot be read; 4 the database cannot be reached; 5 the file is refused, the database is
-    not empty, or the restore failed: nothing was changed.
+    not empty, or the restore failed: nothing was changed; 130 and 143 stopped by Ctrl-C or SIGTERM: the
+    same.
     """
     settings = ctx.obj["settings"]
     if replace and not no_prompt:
         require_terminal("--no-prompt")
-    try:
-        with ExitStack() as opened:
-            with shown_progress(as_json) as report:
-                archive = opened.enter_context(open_archive(file, report))
-            if replace:
-                _ask(settings, archive, no_prompt)
-            with shown_progress(as_json) as report:
-                done = library.restore(
-                    settings, archive, replace=replace, while_connected=while_connected, report=report
-                )
-    except KeyboardInterrupt:
-        click.echo("Interrupted: the database is as it was.", err=True)
-        raise click.Abort from None
+    with ExitStack() as opened:
+        with shown_progress(as_json) as report:
+            archive = opened.enter_context(open_archive(file, report))
+        if replace:
+            _ask(settings, archive, no_prompt)
+        with shown_progress(as_json) as report:
+            done = library.restore(settings, archive, replace=replace, while_connected=while_connected, report=report)
     if as_json:
         click.echo(msgspec.json.encode(done.manifest).decode())
     _tell(done)
