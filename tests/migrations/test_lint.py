@@ -60,6 +60,8 @@ CONTRACT_STEPS = {
     "a check added": "ALTER TABLE tags ADD CONSTRAINT c CHECK (color <> '') NOT VALID",
     "a foreign key added": "ALTER TABLE tags ADD CONSTRAINT c FOREIGN KEY (id) REFERENCES users (id) NOT VALID",
     "a constraint dropped": "ALTER TABLE tags DROP CONSTRAINT uq_tags_organization_id_slug",
+    "a constraint renamed": "ALTER TABLE tags RENAME CONSTRAINT uq_tags_organization_id_slug TO uq_tags_slug",
+    "a unique index renamed": "ALTER INDEX uq_agents_board_id_lead RENAME TO one_lead",
 }
 
 
@@ -87,7 +89,7 @@ FREE = {
     "a column that the revision itself has added": [
         "ALTER TABLE tags ADD COLUMN weight bigint",
         "ALTER TABLE tags RENAME weight TO mass",
-        "ALTER TABLE tags DROP COLUMN weight",
+        "ALTER TABLE tags DROP COLUMN mass",
     ],
     "a foreign key of a new column": [
         "ALTER TABLE tags ADD COLUMN by uuid",
@@ -97,6 +99,18 @@ FREE = {
         "ALTER TABLE tags ADD COLUMN weight bigint DEFAULT 0",
         "ALTER TABLE tags ADD CONSTRAINT c CHECK (weight IS NOT NULL) NOT VALID",
     ],
+    "a new table, renamed and changed at will": [
+        "CREATE TABLE waves (id bigint PRIMARY KEY, a text)",
+        "ALTER TABLE waves RENAME TO swell",
+        "ALTER TABLE swell ALTER a SET NOT NULL",
+    ],
+    "a constraint of a new column, renamed": [
+        "ALTER TABLE tags ADD COLUMN by uuid",
+        "ALTER TABLE tags ADD CONSTRAINT c FOREIGN KEY (by) REFERENCES users (id) NOT VALID",
+        "ALTER TABLE tags RENAME CONSTRAINT c TO d",
+        "ALTER TABLE tags DROP CONSTRAINT d",
+    ],
+    "an index that is not unique, renamed": ["ALTER INDEX ix_task_tags_tag_id RENAME TO by_tag"],
     "a view that the revision itself has made": ["CREATE VIEW busy AS SELECT 1 AS one", "DROP VIEW busy"],
     "a default": ["ALTER TABLE tags ALTER color SET DEFAULT 'red'"],
     "rows added": ["INSERT INTO tags (slug) SELECT name FROM organizations"],
@@ -142,7 +156,80 @@ def test_unique_index_is_found_even_if_it_is_built_concurrently(release: Release
     assert rules(release) == []
 
 
+def test_unique_index_that_is_dropped_is_found_and_another_is_not(release: Release) -> None:
+    """An ON CONFLICT that names its columns fails without it."""
+    assert rules(release, release.add(autocommit("DROP INDEX CONCURRENTLY uq_agents_board_id_lead"))) == [
+        "contract-step-in-expand"
+    ]
+    assert rules(release, release.add(autocommit("DROP INDEX CONCURRENTLY ix_task_tags_tag_id"))) == []
+
+
+def test_unique_index_that_was_renamed_or_dropped_is_known_to_be_so(release: Release) -> None:
+    release.add(sql("ALTER INDEX uq_agents_board_id_lead RENAME TO one_lead"), phase="contract")
+    assert rules(release, release.add(autocommit("DROP INDEX CONCURRENTLY one_lead"))) == ["contract-step-in-expand"]
+    release.add(autocommit("CREATE INDEX CONCURRENTLY one_lead ON agents (board_id)"))
+    assert rules(release, release.add(autocommit("DROP INDEX CONCURRENTLY one_lead"))) == []
+
+
 SET_NOT_NULL = "ALTER TABLE tasks ALTER title SET NOT NULL"
+# What makes a check or NOT NULL of `tags.weight` a thing of the past, or of another name.
+GONE = {
+    "column dropped": (
+        ["ALTER TABLE tags DROP COLUMN weight", "ALTER TABLE tags ADD COLUMN weight bigint"],
+        "tags",
+        "weight",
+    ),
+    "table dropped": (["DROP TABLE tags", "CREATE TABLE tags (weight bigint)"], "tags", "weight"),
+    "column renamed": (
+        ["ALTER TABLE tags RENAME weight TO mass", "ALTER TABLE tags ADD COLUMN weight bigint"],
+        "tags",
+        "weight",
+    ),
+    "table renamed": (["ALTER TABLE tags RENAME TO labels", "CREATE TABLE tags (weight bigint)"], "tags", "weight"),
+}
+KEPT = {
+    "column renamed": (["ALTER TABLE tags RENAME weight TO mass"], "tags", "mass"),
+    "table renamed": (["ALTER TABLE tags RENAME TO labels"], "labels", "weight"),
+    "table moved": (["ALTER TABLE tags SET SCHEMA other"], "other.tags", "weight"),
+    "constraint renamed": (["ALTER TABLE tags RENAME CONSTRAINT c TO d"], "tags", "weight"),
+}
+
+
+def weighed(release: Release, changes: list[str], table: str, column: str) -> list[str]:
+    """What is found in SET NOT NULL after the column had a validated check, and then these changes."""
+    release.add(sql("ALTER TABLE tags ADD COLUMN weight bigint"))
+    release.add(sql("ALTER TABLE tags ADD CONSTRAINT c CHECK (weight IS NOT NULL) NOT VALID"), phase="contract")
+    release.add(sql("ALTER TABLE tags VALIDATE CONSTRAINT c"))
+    release.add(sql(*changes), phase="contract")
+    release.add(sql(f"ALTER TABLE {table} ALTER {column} SET NOT NULL"))
+    return rules(release)
+
+
+@pytest.mark.parametrize(("changes", "table", "column"), GONE.values(), ids=GONE)
+def test_check_of_what_is_gone_helps_nobody_of_its_name(
+    release: Release, changes: list[str], table: str, column: str
+) -> None:
+    assert weighed(release, changes, table, column) == ["contract-step-in-expand", "not-null-without-check"]
+
+
+@pytest.mark.parametrize(("changes", "table", "column"), KEPT.values(), ids=KEPT)
+def test_check_is_known_under_a_new_name(release: Release, changes: list[str], table: str, column: str) -> None:
+    assert weighed(release, changes, table, column) == []
+
+
+def test_column_that_was_required_before_it_was_dropped_is_not_so_when_it_comes_again(release: Release) -> None:
+    release.add(sql("ALTER TABLE tags ADD COLUMN weight bigint NOT NULL DEFAULT 0"))
+    release.add(sql("ALTER TABLE tags DROP COLUMN weight"), phase="contract")
+    release.add(sql("ALTER TABLE tags ADD COLUMN weight bigint"))
+    release.add(sql("ALTER TABLE tags ALTER weight SET NOT NULL"))
+    assert rules(release) == ["contract-step-in-expand", "not-null-without-check"]
+
+
+def test_constraint_that_comes_again_is_not_valid_because_its_namesake_was(release: Release) -> None:
+    check = "ALTER TABLE tags ADD CONSTRAINT c CHECK (weight IS NOT NULL) NOT VALID"
+    again = ["ALTER TABLE tags DROP COLUMN weight", "ALTER TABLE tags ADD COLUMN weight bigint", check]
+    found = weighed(release, again, "tags", "weight")
+    assert found == ["contract-step-in-expand", "not-null-without-check"]
 
 
 def test_not_null_without_a_check_is_found_for_the_release_and_for_the_scan(release: Release) -> None:

@@ -20,6 +20,10 @@ def named(kind: Kind, name: str, *columns: str, column: str | None = None) -> Ef
     return Effect(kind, "t", column, name=name, columns=columns)
 
 
+def index(kind: Kind, name: str = "i", renamed_to: str | None = None) -> Effect:
+    return Effect(kind, "", name=name, renamed_to=renamed_to)
+
+
 TABLES = {
     "CREATE TABLE t (a int NOT NULL)": [table(K.CREATE_TABLE)],
     "CREATE UNLOGGED TABLE IF NOT EXISTS s.t (a int)": [table(K.CREATE_TABLE)],
@@ -99,14 +103,17 @@ CONSTRAINTS = {
     ],
     "ALTER TABLE t VALIDATE CONSTRAINT c": [named(K.VALIDATE, "c")],
     "ALTER TABLE t DROP CONSTRAINT IF EXISTS c CASCADE": [named(K.DROP_CONSTRAINT, "c")],
-    "ALTER TABLE t RENAME CONSTRAINT c TO d": [],
+    "ALTER TABLE t RENAME CONSTRAINT c TO d": [Effect(K.RENAME_CONSTRAINT, "t", name="c", renamed_to="d")],
     "ALTER TABLE t ALTER CONSTRAINT c DEFERRABLE": [],
     "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY s.t USING btree (a, b DESC) WHERE c": [
         named(K.ADD_UNIQUE_INDEX, "i", "a", "b")
     ],
     "CREATE UNIQUE INDEX ON t (lower(a))": [named(K.ADD_UNIQUE_INDEX, "")],
     "CREATE INDEX CONCURRENTLY i ON t (a)": [],
-    "DROP INDEX i, j": [],
+    "DROP INDEX i, s.J": [index(K.DROP_INDEX), index(K.DROP_INDEX, "j")],
+    "DROP INDEX CONCURRENTLY IF EXISTS i": [index(K.DROP_INDEX)],
+    "ALTER INDEX IF EXISTS i RENAME TO j": [index(K.RENAME_INDEX, renamed_to="j")],
+    "ALTER INDEX i SET (fillfactor = 70)": [],
 }
 OTHERS = {
     "CREATE VIEW v AS SELECT 1": [table(K.CREATE_OTHER, "v")],
@@ -122,7 +129,6 @@ OTHERS = {
     "ALTER MATERIALIZED VIEW s.v SET SCHEMA x": [table(K.RENAME_OTHER, "v", "x")],
     "ALTER FUNCTION f(int) RENAME TO g": [table(K.RENAME_OTHER, "f", "g")],
     "ALTER TYPE e ADD VALUE 'x'": [],
-    "ALTER INDEX i RENAME TO j": [],
 }
 ROWS = {
     "DELETE FROM ONLY s.t USING u WHERE t.a = u.a": [table(K.DELETE)],
@@ -209,6 +215,7 @@ def test_quote_that_does_not_end_is_said() -> None:
         (table(K.DROP_TABLE), "drop table t"),
         (column(K.RENAME_COLUMN, renamed_to="b"), "rename column t.a to b"),
         (named(K.DROP_CONSTRAINT, "c"), "drop constraint c on t"),
+        (index(K.RENAME_INDEX, renamed_to="j"), "rename index i to j"),
     ],
 )
 def test_effect_is_told_in_words(effect: Effect, words: str) -> None:

@@ -42,6 +42,12 @@ def _rename_column(table: str, action: Cursor) -> Iterator[Effect]:
     yield Effect(Kind.RENAME_COLUMN, table, column, renamed_to=action.name())
 
 
+def _rename_constraint(table: str, action: Cursor) -> Iterator[Effect]:
+    name = action.name()
+    action.skip("TO")
+    yield Effect(Kind.RENAME_CONSTRAINT, table, name=name, renamed_to=action.name())
+
+
 def _add(table: str, action: Cursor) -> Iterator[Effect]:
     is_constraint = bool(action) and action.left[0].keyword in _CONSTRAINTS
     yield from (_add_unnamed if is_constraint else _add_column)(table, action)
@@ -134,7 +140,7 @@ _CHANGES: tuple[tuple[tuple[str, ...], Kind], ...] = (
 # The first that fits; COLUMN may be left out everywhere.
 _ACTIONS: tuple[tuple[tuple[str, ...], Callable[[str, Cursor], Iterator[Effect]]], ...] = (
     (("RENAME", "TO"), _rename_table),
-    (("RENAME", "CONSTRAINT"), _nothing),
+    (("RENAME", "CONSTRAINT"), _rename_constraint),
     (("RENAME", "COLUMN"), _rename_column),
     (("RENAME",), _rename_column),
     (("SET", "SCHEMA"), _set_schema),

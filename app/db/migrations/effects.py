@@ -115,8 +115,13 @@ def _create_index(cursor: Cursor) -> Iterator[Effect]:
 
 def _drop(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("DROP")
+    if cursor.skip("INDEX"):
+        cursor.skip("CONCURRENTLY")
+        cursor.skip_if_exists()
+        yield from (Effect(Kind.DROP_INDEX, "", name=name) for name in cursor.names())
+        return
     # What the previous release's statements do not name.
-    if cursor.comes("INDEX") or cursor.comes("STATISTICS"):
+    if cursor.comes("STATISTICS"):
         return
     kind = Kind.DROP_TABLE if cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE") else Kind.DROP_OTHER
     if kind is Kind.DROP_OTHER:
@@ -129,8 +134,17 @@ def _alter(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("ALTER")
     if cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE"):
         yield from alterations(cursor)
-    elif not cursor.comes("INDEX") and not cursor.comes("STATISTICS"):
+    elif cursor.skip("INDEX"):
+        yield from _rename_index(cursor)
+    elif not cursor.comes("STATISTICS"):
         yield from _rename_other(cursor)
+
+
+def _rename_index(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip_if_exists()
+    name = cursor.name()
+    if cursor.skip("RENAME", "TO"):
+        yield Effect(Kind.RENAME_INDEX, "", name=name, renamed_to=cursor.name())
 
 
 def _rename_other(cursor: Cursor) -> Iterator[Effect]:

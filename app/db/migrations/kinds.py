@@ -26,7 +26,10 @@ class Kind(StrEnum):
     ADD_NOT_NULL_CHECK = "add not null check"
     VALIDATE = "validate constraint"
     DROP_CONSTRAINT = "drop constraint"
+    RENAME_CONSTRAINT = "rename constraint"
     ADD_UNIQUE_INDEX = "create unique index"
+    DROP_INDEX = "drop index"
+    RENAME_INDEX = "rename index"
     CREATE_OTHER = "create"
     DROP_OTHER = "drop"
     RENAME_OTHER = "rename"
@@ -44,6 +47,8 @@ LOSES_DATA = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.D
 class Effect:
     """Names are as PostgreSQL stores them, without a schema; `table` of the kinds …_OTHER is that object's.
 
+    Of DROP_INDEX and RENAME_INDEX it is empty, since the statement does not say it.
+
     `name` is of a constraint (empty: PostgreSQL chooses one) or an index, and `columns` are what it is about, none
     where that is not only columns; `renamed_to` is of the kinds RENAME_….
     """
@@ -57,5 +62,5 @@ class Effect:
 
     def __str__(self) -> str:
         what = f"{self.table}.{self.column}" if self.column else self.table
-        named = f"{self.name} on {what}" if self.name else what
+        named = " on ".join(filter(None, (self.name, what)))
         return f"{self.kind} {named}" + (f" to {self.renamed_to}" if self.renamed_to else "")

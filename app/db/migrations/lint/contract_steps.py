@@ -46,13 +46,21 @@ def _is_of_new_columns(effect: Effect, known: Known) -> bool:
     return bool(effect.columns) and all((effect.table, column) in known.columns for column in effect.columns)
 
 
+def _is_new_constraint(effect: Effect, known: Known) -> bool:
+    return (effect.table, effect.name) in known.constraints
+
+
 def _is_new_or_superfluous(effect: Effect, known: Known) -> bool:
-    new = (effect.table, effect.name) in known.constraints
-    return new or known.is_superfluous(effect.table, effect.name)
+    return _is_new_constraint(effect, known) or known.is_superfluous(effect.table, effect.name)
 
 
 def _is_new_object(effect: Effect, known: Known) -> bool:
-    return effect.table in known.others
+    return (effect.table,) in known.others
+
+
+def _is_not_unique(effect: Effect, known: Known) -> bool:
+    """What no earlier revision has made as unique is for speed alone, or this revision's own."""
+    return not known.has_old_unique(effect.name)
 
 
 def _column(effect: Effect) -> tuple[str, str]:
@@ -109,4 +117,12 @@ STEPS: dict[Kind, Step] = {
         _DROP_LATER,
         _is_new_or_superfluous,
     ),
+    # By its name a release may know which constraint an error is about.
+    Kind.RENAME_CONSTRAINT: Step(_NAMED, _KEEP_NAME, _is_new_constraint),
+    Kind.DROP_INDEX: Step(
+        "the previous release may rely on its being unique, or need it for an ON CONFLICT, which fails without it",
+        _DROP_LATER,
+        _is_not_unique,
+    ),
+    Kind.RENAME_INDEX: Step(_NAMED, _KEEP_NAME, _is_not_unique),
 }

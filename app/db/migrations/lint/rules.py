@@ -86,10 +86,15 @@ def _backfill_in_revision(reading: Reading) -> Iterator[Hit]:
 
 
 # With ACCESS EXCLUSIVE; a table that is dropped is no longer used.
-_LOCKS = set(STEPS) - {Kind.DROP_TABLE, Kind.DROP_OTHER, Kind.RENAME_OTHER, Kind.ADD_UNIQUE_INDEX} | {
-    Kind.ADD_COLUMN,
-    Kind.SET_DEFAULT,
+_NOT_OF_A_TABLE_IN_USE = {
+    Kind.DROP_TABLE,
+    Kind.DROP_OTHER,
+    Kind.RENAME_OTHER,
+    Kind.ADD_UNIQUE_INDEX,
+    Kind.DROP_INDEX,
+    Kind.RENAME_INDEX,
 }
+_LOCKS = set(STEPS) - _NOT_OF_A_TABLE_IN_USE | {Kind.ADD_COLUMN, Kind.SET_DEFAULT}
 
 
 def _several_tables_locked(reading: Reading) -> Iterator[Hit]:
