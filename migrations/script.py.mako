@@ -29,7 +29,8 @@ depends_on = ${repr(depends_on)}
 #               using it, but in a later one.
 # `litestar database lint` looks whether it is true.
 % if not upgrades:
-# Which of the two is it? The revision is not applied before it says so.
+# Which of the two is it? Before it says so, no command that looks at the schema or changes it works, and no server
+# starts.
 phase = None
 % else:
 # This is what the generated steps look like. Is it so? migrations/README.md, "Reviewing a revision", has the questions.

@@ -8,7 +8,7 @@ from app.core.config import Settings
 from app.core.errors import ServiceUnavailableError
 from app.db.connecting import explain, is_refusal
 from app.db.engine import create_unpooled_engine
-from app.db.errors import cause_of
+from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.config import scripts
 from app.db.migrations.state import SchemaState, read_state
 from app.db.url import DatabaseURL
@@ -61,6 +61,8 @@ class Readiness:
             raise DatabaseNotReadyError(f"The database did not answer within {READY_WITHIN_SECONDS:g} s.")
         try:
             return look.result()
+        except MigrationFailedError as exc:
+            raise DatabaseNotReadyError(str(exc)) from exc
         except asyncio.CancelledError:
             raise DatabaseNotReadyError("The database did not answer the one who asked before.") from None
         except (OSError, TimeoutError, DBAPIError) as exc:

@@ -54,6 +54,15 @@ async def test_schema_behind_is_503_with_the_reason(settings: Settings, database
     assert f"{len(REVISIONS) - 1} revision(s)" in response.json()["detail"]
 
 
+async def test_version_that_is_no_revision_is_503_with_the_reason(settings: Settings, database_url: str) -> None:
+    async with client_with_readiness_of(settings, database_url) as client:
+        query(database_url, "DROP TABLE alembic_version")
+        query(database_url, "CREATE TABLE alembic_version AS SELECT 5 AS version_num")
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert "alembic_version holds 5" in response.json()["detail"]
+
+
 async def test_missing_table_of_an_unmanaged_schema_is_503(settings: Settings, database_url: str) -> None:
     async with client_with_readiness_of(settings, database_url) as client:
         query(database_url, "DROP TABLE alembic_version")

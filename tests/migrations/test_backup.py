@@ -76,6 +76,12 @@ def test_manifest_tells_what_was_backed_up(database_url: str, tmp_path: Path) ->
         assert archive.manifest == manifest
 
 
+def test_database_whose_version_is_no_revision_is_backed_up_all_the_same(database_url: str, tmp_path: Path) -> None:
+    query(database_url, "DROP TABLE alembic_version")
+    query(database_url, "CREATE TABLE alembic_version AS SELECT n AS version_num FROM unnest(ARRAY[5, NULL]) AS n")
+    assert backup(settings_for(database_url), tmp_path / "mine.tar").manifest.revisions == ("5",)
+
+
 def test_file_is_readable_by_hand(database_url: str, postgres_bin: Path, tmp_path: Path) -> None:
     done = backup(settings_for(database_url), tmp_path / "mine.tar")
     subprocess.run(["tar", "xf", done.path], cwd=tmp_path, check=True)

@@ -205,6 +205,27 @@ def test_version_table_that_nobody_understands_is_exit_code_3(database_url: str,
         assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("alembic", "upgrade", "head"), ("alembic", "current"), ("litestar", "database", "upgrade", "--no-prompt")],
+)
+def test_version_that_is_no_revision_is_a_message_and_exit_code_3(database_url: str, command: tuple[str, ...]) -> None:
+    query(database_url, "DROP TABLE alembic_version")
+    query(database_url, "CREATE TABLE alembic_version AS SELECT CAST(NULL AS text) AS version_num")
+    result = run(*command, env=environment(DATABASE_URL=database_url))
+    assert result.returncode == 3, result.stdout + result.stderr
+    assert "alembic_version holds NULL" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", [("alembic", "upgrade"), ("litestar", "database", "upgrade", "--no-prompt")])
+def test_empty_name_is_a_message_and_exit_code_3(database_url: str, command: tuple[str, ...]) -> None:
+    result = run(*command, "", env=environment(DATABASE_URL=database_url))
+    assert result.returncode == 3, result.stdout + result.stderr
+    assert "'' names no revision" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("command", [("make-migrations",), ("merge", "heads")])
 def test_missing_message_without_a_terminal_is_asked_for_as_an_option(command: tuple[str, ...]) -> None:
     result = run("litestar", "database", *command, env=environment(DATABASE_URL="postgresql://n@127.0.0.1:1/n"))
@@ -212,7 +233,7 @@ def test_missing_message_without_a_terminal_is_asked_for_as_an_option(command: t
     assert "--message" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["drop-all", "init", "dump-data"])
+@pytest.mark.parametrize("name", ["drop-all", "init", "dump-data", "ensure-version", "list-templates"])
 def test_commands_that_go_past_the_revisions_are_not_offered(name: str) -> None:
     result = run("litestar", "database", name, env=environment(DATABASE_URL="postgresql://n@127.0.0.1:1/n"))
     assert result.returncode == 2

@@ -9,16 +9,19 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from alembic import command
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Reading, read_settings
+from app.db.errors import MigrationFailedError
 from app.db.migrations import config, history
 from app.db.migrations.doctor.configuration import inherited_environment, with_true_sources
 from app.db.migrations.doctor.examination import CHECKS, GROUPS, examine, most_important
 from app.db.migrations.doctor.finding import Finding, Limits, Severity
 from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.runner import upgrade
+from app.db.migrations.runner import downgrade, upgrade
+from app.models import metadata
 from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
 from tests.migrations.test_backfill import define
@@ -252,13 +255,32 @@ def test_release_whose_own_revision_the_other_one_lacks_is_a_problem(database_ur
     found = one(examined(database_url), "state", PROBLEM)
     assert "theirs of another release" in found.seen
     assert ours in found.seen
+    assert found.next_command == "litestar database history"
+    assert "litestar database merge heads" in found.why
 
 
 def test_tables_without_a_version_table_are_a_problem(database_url: str) -> None:
     query(database_url, "DROP TABLE alembic_version")
     found = one(examined(database_url), "state", PROBLEM)
     assert "Alembic does not manage" in found.seen
-    assert found.next_command == "litestar database stamp head"
+    # A stamp on a schema that differs would be a lie.
+    assert found.next_command == "litestar database drift"
+    assert "litestar database stamp head" in found.why
+
+
+def test_version_table_that_somebody_emptied_is_not_called_missing(database_url: str) -> None:
+    query(database_url, "DELETE FROM alembic_version")
+    found = one(examined(database_url), "state", PROBLEM)
+    assert "alembic_version is empty or missing" in found.seen
+    assert found.next_command == "litestar database drift"
+
+
+def test_version_that_is_no_revision_is_a_problem(database_url: str) -> None:
+    query(database_url, "DROP TABLE alembic_version")
+    query(database_url, "CREATE TABLE alembic_version AS SELECT 5 AS version_num")
+    found = one(examined(database_url), "state", PROBLEM)
+    assert "alembic_version holds 5" in found.seen
+    assert "SELECT * FROM alembic_version" in found.next_command
 
 
 def test_two_rows_of_one_line_are_a_problem(database_url: str) -> None:
@@ -298,6 +320,33 @@ def test_last_failure_is_told_until_the_revision_is_applied(empty_database_url: 
     query(empty_database_url, "CREATE FUNCTION no_such_function() RETURNS int RETURN 1")
     upgrade(settings)
     assert one(examined(empty_database_url), "history", NOTE).why == "It was applied afterwards."
+
+
+def test_failure_of_what_was_reverted_or_stamped_since_is_not_said_to_be_applied(
+    empty_database_url: str, release: Release
+) -> None:
+    broken = release.add("op.execute('SELECT no_such_function()')", "op.execute('SELECT no_such_function()')")
+    settings = settings_for(empty_database_url)
+    with pytest.raises(MigrationFailedError, match="no_such_function"):
+        upgrade(settings)
+    query(empty_database_url, "CREATE FUNCTION no_such_function() RETURNS int RETURN 1")
+    upgrade(settings)
+    downgrade(settings, "-1", accept_data_loss=True)
+    assert one(examined(empty_database_url), "history", NOTE).why == "It was reverted afterwards."
+    command.stamp(config.alembic_config(settings), broken)
+    assert one(examined(empty_database_url), "history", NOTE).why == "It was stamped afterwards."
+
+
+def test_failed_downgrade_is_not_said_to_be_tried_again_at_every_upgrade(database_url: str, release: Release) -> None:
+    broken = release.add("pass", "op.execute('SELECT no_such_function()')")
+    settings = settings_for(database_url)
+    upgrade(settings)
+    with pytest.raises(MigrationFailedError, match="no_such_function"):
+        downgrade(settings, "-1", accept_data_loss=True)
+    found = one(examined(database_url), "history", PROBLEM)
+    assert f"downgrade {broken} failed" in found.seen
+    assert "every upgrade" not in found.why
+    assert "still in force" in found.why
 
 
 def test_step_recorded_as_running_is_alive_while_the_lock_is_held(recorded: str) -> None:
@@ -354,10 +403,21 @@ def test_search_path_without_a_schema_is_a_problem(recorded: str) -> None:
 
 def test_application_s_role_is_looked_at_where_migrations_take_another(recorded: str, weak_role: str) -> None:
     theirs = changed(recorded, username=weak_role)
-    found = one(examined(theirs, MIGRATION_DATABASE_URL=recorded), "application", PROBLEM)
-    assert f"{weak_role} may not read and write" in found.seen
-    query(recorded, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {weak_role}")
+    closed, unread = [
+        f
+        for f in examined(theirs, MIGRATION_DATABASE_URL=recorded)
+        if f.check == "application" and f.severity is PROBLEM
+    ]
+    assert f"{weak_role} may not read and write" in closed.seen
+    assert "alembic_version" in unread.seen
+    ours = ", ".join(metadata.tables)
+    query(recorded, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {ours} TO {weak_role}")
     try:
+        # Readiness reads them.
+        found = one(examined(theirs, MIGRATION_DATABASE_URL=recorded), "application", PROBLEM)
+        assert f"{weak_role} may not read alembic_version, schema_history." in found.seen
+        assert f"GRANT SELECT ON alembic_version, schema_history TO {weak_role}" in found.next_command
+        query(recorded, f"GRANT SELECT ON alembic_version, schema_history TO {weak_role}")
         assert one(examined(theirs, MIGRATION_DATABASE_URL=recorded), "application", OK)
     finally:
         query(recorded, f"DROP OWNED BY {weak_role}")
@@ -432,6 +492,12 @@ def test_invalid_index_that_nobody_declares_is_to_be_dropped(database_url: str) 
     assert 'DROP INDEX CONCURRENTLY public."Odd one_ccnew"' in found.next_command
 
 
+def test_name_that_is_a_word_of_sql_is_quoted(database_url: str) -> None:
+    query(database_url, 'CREATE INDEX "user" ON tasks (title)')
+    invalidate(database_url, '"user"')
+    assert 'DROP INDEX CONCURRENTLY public."user"' in one(examined(database_url), "indexes", WARNING).next_command
+
+
 def test_constraint_that_is_not_valid_is_a_note(database_url: str) -> None:
     query(database_url, "ALTER TABLE tasks ADD CONSTRAINT ck_tasks_late CHECK (title <> '') NOT VALID")
     found = one(examined(database_url), "constraints", NOTE)
@@ -467,10 +533,11 @@ def test_slot_that_nobody_uses_is_told_with_what_it_holds_back(
 
 
 def test_database_in_another_encoding_is_a_warning(administer: Callable[[str], None], server_url: str) -> None:
-    name = f"latin_{uuid4().hex}"
-    administer(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    name = f"lat$in_{uuid4().hex}"
+    administer(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     try:
         found = one(examined(changed(server_url, database=name)), "encoding", WARNING)
     finally:
-        administer(f"DROP DATABASE {name}")
+        administer(f'DROP DATABASE "{name}"')
     assert "LATIN1" in found.seen
+    assert found.next_command.endswith(f" '{name}_utf8'")

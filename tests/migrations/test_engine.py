@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from uuid import uuid4
@@ -13,12 +14,14 @@ from alembic import command
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
-from app.core.config import Environment, Phase
+from app.core.config import Environment, Phase, Settings
 from app.db.errors import DatabaseError, MigrationFailedError
 from app.db.health import Readiness, SchemaBehindError, SchemaContractedError
 from app.db.migrations.config import alembic_config
+from app.db.migrations.drift.report import read_drift
 from app.db.migrations.losses import DataLossRefusedError
-from app.db.migrations.runner import downgrade, losses, upgrade
+from app.db.migrations.runner import downgrade, losses, plan, upgrade
+from app.db.migrations.status import read_status
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
@@ -37,6 +40,28 @@ def history(url: str, *columns: str) -> list[tuple[object, ...]]:
 def columns_of(url: str, table: str) -> set[object]:
     rows = query(url, "SELECT column_name FROM information_schema.columns WHERE table_name = :t", t=table)
     return {name for (name,) in rows}
+
+
+@pytest.mark.parametrize(("version", "shown"), [("CAST(NULL AS text)", "NULL"), ("5", "5 (a number)")])
+@pytest.mark.parametrize("command", [upgrade, plan, read_status, read_drift, partial(downgrade, revision="-1")])
+def test_version_that_is_no_revision_is_said_with_what_to_do(
+    database_url: str, version: str, shown: str, command: Callable[[Settings], object]
+) -> None:
+    query(database_url, "DROP TABLE alembic_version")
+    query(database_url, f"CREATE TABLE alembic_version AS SELECT {version} AS version_num")
+    with pytest.raises(MigrationFailedError) as caught:
+        command(settings_for(database_url))
+    assert f"alembic_version holds {shown}" in str(caught.value)
+    assert "litestar database drift" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "head:", ":head", "base:head"])
+@pytest.mark.parametrize("command", [upgrade, plan, downgrade, losses])
+def test_empty_name_and_range_are_no_destination(
+    database_url: str, name: str, command: Callable[[Settings, str], object]
+) -> None:
+    with pytest.raises(MigrationFailedError, match=f"^{name!r} names no revision"):
+        command(settings_for(database_url, environment=Environment.DEV), name)
 
 
 def test_every_step_is_in_the_history(empty_database_url: str) -> None:
@@ -394,8 +419,9 @@ def test_revision_finds_the_session_as_the_first_one_did(database_url: str, rele
 
 def test_revision_that_lets_go_of_the_lock_is_undone(database_url: str, release: Release) -> None:
     release.add(f'op.execute("SELECT pg_advisory_unlock_all()")\n{ADD_COLUMN}')
-    with pytest.raises(MigrationFailedError, match="lock for schema changes"):
+    with pytest.raises(MigrationFailedError, match="it lets go of the lock for schema changes") as caught:
         upgrade(settings_for(database_url))
+    assert "pooler" not in str(caught.value)
     assert "weight" not in columns_of(database_url, "tags")
 
 

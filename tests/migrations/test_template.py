@@ -11,6 +11,7 @@ from app.db.errors import MigrationFailedError
 from app.db.migrations.config import alembic_config
 from app.db.migrations.lint.linting import lint
 from app.db.migrations.runner import upgrade
+from app.db.migrations.status import read_status
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
 
@@ -62,8 +63,10 @@ def test_empty_revision_has_no_phase_and_is_not_applied_before_it_says_so(databa
     settings = settings_for(database_url)
     file = generated(release, settings)
     assert phase_of(file) is None
-    with pytest.raises(MigrationFailedError, match=r'declares no phase\. Write `phase = "expand"` if'):
-        upgrade(settings)
+    assert "no command that looks at the schema or changes it works, and no server\n# starts" in file.read_text()
+    for refused in (upgrade, read_status):
+        with pytest.raises(MigrationFailedError, match=r'declares no phase\. Write `phase = "expand"` if'):
+            refused(settings)
     file.write_text(file.read_text().replace("phase = None", 'phase = "expand"'))
     upgrade(settings)
     assert query(database_url, "SELECT version_num FROM alembic_version") == [(release.head,)]

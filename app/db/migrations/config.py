@@ -88,6 +88,15 @@ def settings_of(config: Config) -> Settings:
     return settings if isinstance(settings, Settings) else Settings.load(serving=False)
 
 
+def require_destination(revision: str) -> None:
+    """Raises MigrationFailedError for what is no place to go to: nothing, or a range, which is for printed SQL."""
+    if not revision or ":" in revision:
+        raise MigrationFailedError(
+            f"{revision!r} names no revision. `litestar database history` lists them, and `head` is the newest; a range"
+            " FROM:TO is for --sql."
+        )
+
+
 def scripts(settings: Settings) -> ScriptDirectory:
     """The revisions, read. Raises MigrationFailedError, which names the file that cannot be."""
     return checked(ScriptDirectory.from_config(alembic_config(settings)))

@@ -19,6 +19,7 @@ from app.db.errors import DatabaseError
 from app.db.migrations.config import OPTIONS, checked, scope_of, settings_of
 from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.offline import PrintedScript
+from app.db.migrations.state import require_versions
 from app.db.migrations.steps import Run
 from app.db.url import DatabaseURL
 
@@ -100,6 +101,7 @@ def _changes_the_schema() -> bool:
 
 
 def _only_look(connection: Connection, metadata: MetaData) -> None:
+    require_versions(connection)
     context.configure(
         connection=connection,
         target_metadata=metadata,

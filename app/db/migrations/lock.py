@@ -41,6 +41,10 @@ _POOLED = (
     " mode): the lock for schema changes would not hold. Set MIGRATION_DATABASE_URL to the server itself, or to a pool"
     " in session mode."
 )
+_LET_GO = (
+    "it lets go of the lock for schema changes, so that another one could have come in between. Take"
+    " pg_advisory_unlock_all() and DISCARD ALL out of it."
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -61,10 +65,15 @@ async def migration_lock(connection: AsyncConnection, wait: float) -> AsyncItera
     yield
 
 
-def require_lock(connection: Connection) -> None:
-    """Raises MigrationFailedError unless the transaction runs in the session that holds the lock."""
+def require_lock(connection: Connection, session: int | None = None) -> int:
+    """The transaction's session, which holds the lock; `session` is the one that did so before.
+
+    Raises MigrationFailedError where it does not.
+    """
+    ours: int = connection.execute(_SESSION).scalar_one()
     if not holds_lock(connection):
-        raise MigrationFailedError(_POOLED)
+        raise MigrationFailedError(_LET_GO if session == ours else _POOLED)
+    return ours
 
 
 def holds_lock(connection: Connection) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.errors import DatabaseError
 from app.db.migrations.effects import LOSES_DATA, Effect, Kind, effects_of
+from app.db.migrations.naming import quote
 
 # What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.
 _MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
@@ -67,7 +68,6 @@ def _what(effect: Effect) -> str:
 
 
 def _count(connection: Connection, effect: Effect) -> int | None:
-    quote = connection.dialect.identifier_preparer.quote_identifier
     counted = f"count({quote(effect.column)})" if effect.column else "count(*)"
     try:
         with connection.begin():

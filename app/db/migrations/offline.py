@@ -20,8 +20,8 @@ from app.db.errors import MigrationFailedError
 from app.db.migrations import history
 from app.db.migrations.backfill.definition import Backfill, registered, required_by
 from app.db.migrations.config import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, scope_of
-from app.db.migrations.drift.naming import literal, quote
 from app.db.migrations.lock import HELD_BY_ME, LOCK_KEY
+from app.db.migrations.naming import literal, quote
 from app.db.migrations.statements import built_concurrently, is_concurrent, limits_as_sql
 from app.db.migrations.steps import within
 

@@ -13,7 +13,7 @@ from app.core.config import Phase, Settings
 from app.db.engine import migration_database
 from app.db.errors import MigrationFailedError
 from app.db.migrations.backfill.status import require_finished
-from app.db.migrations.config import Scope, alembic_config, phase_of, scripts
+from app.db.migrations.config import Scope, alembic_config, phase_of, require_destination, scripts
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.looking import look
 from app.db.migrations.losses import Loss, losses_of
@@ -44,7 +44,7 @@ def upgrade(
     With `phase` EXPAND it stops before the first contract revision. Not to be called in a thread that runs an event
     loop. Raises MigrationFailedError and DatabaseUnreachableError.
     """
-    scripts(settings)
+    _require(settings, revision, sql=sql)
     scope = Scope(phase=phase, automatic=automatic, breaker=breaker)
     try:
         command.upgrade(alembic_config(settings, scope), revision, sql=sql)
@@ -66,6 +66,7 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
     Raises as it does where it would do nothing at all, also because the first of the revisions waits for a backfill.
     Of a database that is ahead of this release nothing is planned: `upgrade` applies nothing, or says why it cannot.
     """
+    require_destination(revision)
     directory = scripts(settings)
 
     def is_wanted(script: Script) -> bool:
@@ -104,8 +105,15 @@ def losses(settings: Settings, revision: str) -> list[Loss]:
 
 
 def _downgrade(settings: Settings, revision: str, scope: Scope, *, sql: bool = False) -> None:
-    scripts(settings)
+    _require(settings, revision, sql=sql)
     try:
         command.downgrade(alembic_config(settings, scope), revision, sql=sql)
     except CommandError as exc:
         raise MigrationFailedError(str(exc)) from exc
+
+
+def _require(settings: Settings, revision: str, *, sql: bool) -> None:
+    """What is to be known before Alembic begins, which would say it less well."""
+    if not sql:
+        require_destination(revision)
+    scripts(settings)

@@ -112,7 +112,7 @@ def nothing_for_this_release(
         raise MigrationFailedError(
             f"The database is at revision {', '.join(unknown)} of another release, and revision"
             f" {', '.join(script.revision for script in lacking)} of this one is not in force in it: two releases have"
-            " grown apart. Deploy one that has both (`litestar database merge` joins them)."
+            " grown apart. Deploy one that has both (`litestar database merge heads` joins them)."
         )
     if unknown:
         log.warning("the database is ahead of this release, which it still serves: nothing to apply", unknown=unknown)
@@ -131,9 +131,24 @@ def _lacking(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Scri
     return tuple(s for s in reversed(list(directory.walk_revisions())) if s.revision not in in_force)
 
 
+def require_versions(connection: Connection) -> None:
+    """Raises MigrationFailedError where the version table is there and holds what is no revision."""
+    if inspect(connection).has_table(VERSION_TABLE):
+        _applied(connection)
+
+
 def _applied(connection: Connection) -> tuple[str, ...]:
     # Not through Alembic's MigrationContext: that logs two lines at each call, and readiness calls often.
-    return tuple(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))  # noqa: S608 - a constant
+    versions = tuple(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))  # noqa: S608 - a constant
+    for version in versions:
+        if not isinstance(version, str):
+            raise MigrationFailedError(
+                f"The table {VERSION_TABLE} holds {'NULL' if version is None else f'{version} (a number)'}, which names"
+                " no revision: somebody has changed it by hand. Drop it, compare the schema with the models"
+                f" (`litestar database drift`), then `litestar database stamp REVISION`; {HISTORY_TABLE} has what was"
+                " applied last."
+            )
+    return versions
 
 
 def _split_known(directory: ScriptDirectory, revisions: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -152,7 +152,11 @@ def _judge(
     contracts = sum(row.phase is Phase.CONTRACT for row in pending)
     # The first that applies.
     rules = (
-        (len(heads) > 1, Verdict.DIVERGED, f"the files have {len(heads)} heads: join them, `litestar database merge`"),
+        (
+            len(heads) > 1,
+            Verdict.DIVERGED,
+            f"the files have {len(heads)} heads: join them, `litestar database merge heads`",
+        ),
         (unrecorded, Verdict.DIVERGED, f"of revision {', '.join(unrecorded)} there is neither a file nor a history"),
         (
             doubled,

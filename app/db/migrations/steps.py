@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from alembic import context
-from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
+from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep, RevisionStep
 from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
@@ -26,11 +26,11 @@ from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import history
 from app.db.migrations.backfill import state as backfill_state
 from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
-from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of
+from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of, require_destination
 from app.db.migrations.effects import LOSES_DATA, effects_of
 from app.db.migrations.lock import migration_lock, require_lock
 from app.db.migrations.losses import require_consent
-from app.db.migrations.state import nothing_for_this_release
+from app.db.migrations.state import nothing_for_this_release, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
 # lock_not_available and deadlock_detected: the table is in use, and will not be later.
@@ -117,9 +117,11 @@ class Run:
     def _plan(self, connection: Connection) -> list[MigrationStep]:
         self._configure(connection)
         migration = context.get_context()
-        heads = () if migration.purge else migration.get_current_heads()
         try:
             destination = context.get_revision_argument()
+            if isinstance(destination, str):
+                require_destination(destination)
+            heads = () if migration.purge else _heads(connection, migration)
             if not migration.purge and nothing_for_this_release(connection, context.script, heads, destination):
                 return []
             steps = list(self._steps_to(heads, migration))
@@ -178,14 +180,14 @@ class Run:
         took = timedelta()
 
         def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
-            require_lock(connection)
+            session = require_lock(connection)
             limit_statements(connection, self._settings)
             with work.watching(connection):
                 try:
                     change(**arguments)
                 except SystemExit as exc:
                     raise MigrationFailedError("it raises SystemExit, which would end the whole program") from exc
-            require_lock(connection)
+            require_lock(connection, session)
 
         # In the step's own transaction; Alembic passes all by name.
         def done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
@@ -238,6 +240,11 @@ class Run:
         except (SQLAlchemyError, OSError):
             # The connection is gone: the row stays as running, and the next run calls it interrupted; or it has.
             log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
+
+
+def _heads(connection: Connection, migration: MigrationContext) -> tuple[str, ...]:
+    require_versions(connection)
+    return migration.get_current_heads()
 
 
 def _begin(connection: Connection, step: RevisionStep) -> tuple[int, set[str]]:

@@ -11,6 +11,7 @@ from app.db.migrations.backfill import state
 from app.db.migrations.backfill.definition import BATCH, Backfill
 from app.db.migrations.backfill.state import Cursor, Record
 from app.db.migrations.history import Outcome
+from app.db.migrations.naming import quote
 
 # Seconds that a batch waits for a row in use. Less than PostgreSQL's deadlock_timeout (1 s), so that of a batch and a
 # request that wait for each other it is the batch that gives way; and nobody waits longer behind a batch that waits.
@@ -58,16 +59,15 @@ class Batches:
     def __init__(self, connection: Connection, settings: Settings, backfill: Backfill) -> None:
         self._backfill = backfill
         self._settings = settings
-        quote = connection.dialect.identifier_preparer.quote_identifier
         name = quote(backfill.table)
         if not connection.scalar(_IS_TABLE, {"name": name}):
             raise MigrationFailedError(f"Backfill {backfill.name}: there is no table {backfill.table!r}.")
         found = connection.execute(_PRIMARY_KEY, {"name": name}).all()
         if not found:
             raise MigrationFailedError(f"Backfill {backfill.name}: table {backfill.table!r} has no primary key.")
-        self._table = _literal(name)
+        self._table = _colons_kept(name)
         self._types = {str(column): str(kind) for column, kind in found}
-        self._columns = [_literal(quote(column)) for column in self._types]
+        self._columns = [_colons_kept(quote(column)) for column in self._types]
         self.rows = "no rows"
 
     def run(self, connection: Connection, size: int, retries: int) -> Done:
@@ -125,15 +125,17 @@ class Batches:
             conditions.append(self._compared(">", "lower"))
         if self._backfill.where:
             # On a line of its own what ends in a comment ends there.
-            conditions.append(f"({_literal(self._backfill.where)}\n)")
-        statement = _literal(self._backfill.update).replace(BATCH, f"({' AND '.join(conditions)})")
+            conditions.append(f"({_colons_kept(self._backfill.where)}\n)")
+        statement = _colons_kept(self._backfill.update).replace(BATCH, f"({' AND '.join(conditions)})")
         return connection.execute(text(statement), self._values(lower=cursor, upper=last)).rowcount
 
     def _compared(self, comparison: str, bound: str) -> str:
         """The rows on one side of a key, as a comparison of rows, which the key's index serves."""
         keys = ", ".join(f"{self._table}.{column}" for column in self._columns)
         # The cast from text spares the driver from knowing the type.
-        casts = (f"CAST(CAST(:{bound}_{i} AS text) AS {_literal(kind)})" for i, kind in enumerate(self._types.values()))
+        casts = (
+            f"CAST(CAST(:{bound}_{i} AS text) AS {_colons_kept(kind)})" for i, kind in enumerate(self._types.values())
+        )
         return f"({keys}) {comparison} ({', '.join(casts)})"
 
     def _values(self, **bounds: Cursor | None) -> dict[str, str]:
@@ -154,12 +156,12 @@ def are_left(connection: Connection, backfill: Backfill) -> bool:
     In a transaction, whose statements have no time limit afterwards: this may read the whole table, and stops nobody.
     """
     connection.execute(_NO_LIMIT)
-    table = _literal(connection.dialect.identifier_preparer.quote_identifier(backfill.table))
-    condition = _literal(backfill.where or "true")
+    table = _colons_kept(quote(backfill.table))
+    condition = _colons_kept(backfill.where or "true")
     return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table} WHERE {condition}\n)")))  # noqa: S608
 
 
-def _literal(sql: str) -> str:
+def _colons_kept(sql: str) -> str:
     """SQL in which a colon is a colon, and no parameter."""
     return sql.replace(":", r"\:")
 

@@ -21,6 +21,10 @@ TABLES = f"""
     WHERE c.relkind = 'r' AND {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_class", "c")})
     ORDER BY 1
 """  # noqa: S608 - constants
+# As text, since a backup is also made of what somebody has changed by hand.
+REVISIONS = f"""
+    SELECT version_num::text COLLATE "C" AS name FROM {VERSION_TABLE} WHERE version_num IS NOT NULL ORDER BY 1
+"""  # noqa: S608 - a constant
 
 # Kind of object -> the column with its schema, if it is in one.
 _CATALOGS = {
@@ -119,7 +123,7 @@ def revisions_of(connection: Connection) -> tuple[str, ...]:
     """What the version table holds; nothing where there is none."""
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": VERSION_TABLE}) is None:
         return ()
-    return tuple(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE} ORDER BY 1")))  # noqa: S608
+    return tuple(connection.scalars(text(f"SELECT name FROM ({REVISIONS}) AS of_the_database")))  # noqa: S608
 
 
 def obstacles(connection: Connection) -> tuple[Obstacle, ...]:

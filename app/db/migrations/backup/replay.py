@@ -9,7 +9,7 @@ import msgspec
 
 from app.db.errors import BackupError
 from app.db.migrations.backup.archive import CHUNK, Archive
-from app.db.migrations.backup.contents import TABLES, Obstacle, count_of
+from app.db.migrations.backup.contents import REVISIONS, TABLES, Obstacle, count_of
 from app.db.migrations.backup.manifest import Manifest, Progress, Report
 from app.db.migrations.backup.pg_tools import Access, Tools
 from app.db.migrations.backup.programs import BROKEN_PIPE, Program, running
@@ -123,7 +123,7 @@ async def _verify(psql: Program, manifest: Manifest, report: Report) -> None:
 async def _revisions(psql: Program) -> tuple[str, ...]:
     if not await _ask(psql, f"SELECT 1 WHERE to_regclass('{VERSION_TABLE}') IS NOT NULL"):
         return ()
-    return tuple(await _ask(psql, f"SELECT to_json(version_num) FROM {VERSION_TABLE} ORDER BY version_num"))  # noqa: S608
+    return tuple(await _ask(psql, f"SELECT to_json(name) FROM ({REVISIONS}) AS of_the_database"))  # noqa: S608
 
 
 async def _ask(psql: Program, query: str) -> list[Any]:

@@ -33,7 +33,7 @@ from app.db.migrations.config import ROOT, VERSION_TABLE
 from app.models import metadata
 
 # Advanced Alchemy's that go past the lock and the revisions, would make a second environment, or take part of a backup.
-_LEFT_OUT = ("drop-all", "init", "dump-data")
+_LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data")
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
 _OURS = (status, upgrade, downgrade, backfill, drift, lint, doctor, backup, restore)

@@ -88,12 +88,6 @@ def psql(url: DatabaseURL, statement: str) -> str:
     return f"psql {shlex.quote(url.libpq_without_password)} -c {shlex.quote(statement)}"
 
 
-def identifier(name: str) -> str:
-    """A name as SQL takes it, quoted where it must be."""
-    plain = name.isascii() and name.isidentifier() and name == name.lower()
-    return name if plain else '"' + name.replace('"', '""') + '"'
-
-
 def duration(seconds: float) -> str:
     """In the unit that a person would use."""
     if seconds < _MINUTE:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from app.db.migrations.config import ENGINE_TABLES
-from app.db.migrations.doctor.finding import Finding, Subject, identifier, note, ok, problem
+from app.db.migrations.config import ENGINE_TABLES, HISTORY_TABLE, VERSION_TABLE
+from app.db.migrations.doctor.finding import Finding, Subject, note, ok, problem
+from app.db.migrations.naming import quote
 from app.models import metadata
 
+_READ_BY_READINESS = frozenset({VERSION_TABLE, HISTORY_TABLE})
 _ROLE = text(
     """
     SELECT current_user AS role, current_schema() AS schema, current_setting('search_path') AS path,
@@ -32,12 +34,13 @@ _TABLES = text(
 )
 _OF_THE_APPLICATION = text(
     """
-    SELECT relname FROM pg_class, pg_roles
+    SELECT relname AS name, has_table_privilege(pg_roles.oid, pg_class.oid, 'SELECT') AS readable,
+           has_table_privilege(pg_roles.oid, pg_class.oid, 'SELECT')
+           AND has_table_privilege(pg_roles.oid, pg_class.oid, 'INSERT')
+           AND has_table_privilege(pg_roles.oid, pg_class.oid, 'UPDATE')
+           AND has_table_privilege(pg_roles.oid, pg_class.oid, 'DELETE') AS usable
+    FROM pg_class, pg_roles
     WHERE rolname = :role AND relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-      AND NOT (has_table_privilege(pg_roles.oid, pg_class.oid, 'SELECT')
-               AND has_table_privilege(pg_roles.oid, pg_class.oid, 'INSERT')
-               AND has_table_privilege(pg_roles.oid, pg_class.oid, 'UPDATE')
-               AND has_table_privilege(pg_roles.oid, pg_class.oid, 'DELETE'))
     ORDER BY relname
     """
 )
@@ -49,7 +52,7 @@ def schema(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield problem(
             f"None of the schemas in search_path ({row.path}) exists, or may be used by {row.role}.",
             "The tables are neither found nor created.",
-            subject.psql(f"GRANT USAGE, CREATE ON SCHEMA public TO {identifier(row.role)}", row.owner),
+            subject.psql(f"GRANT USAGE, CREATE ON SCHEMA public TO {quote(row.role)}", row.owner),
         )
         return
     if row.may_create:
@@ -58,9 +61,9 @@ def schema(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield problem(
             f"The role {row.role} may not create tables in the schema {row.schema}.",
             "A revision that creates a table fails. Since PostgreSQL 15 only the database's owner may by default.",
-            subject.psql(f"GRANT CREATE ON SCHEMA {identifier(row.schema)} TO {identifier(row.role)}", row.owner),
+            subject.psql(f"GRANT CREATE ON SCHEMA {quote(row.schema)} TO {quote(row.role)}", row.owner),
         )
-    grant = f"ON DATABASE {identifier(row.database)} TO {identifier(row.role)}"
+    grant = f"ON DATABASE {quote(row.database)} TO {quote(row.role)}"
     if not row.may_create_schema:
         yield note(
             f"The role {row.role} may not create schemas in the database.",
@@ -83,7 +86,7 @@ def sight(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield note(
             f"The role {row.role} does not see what the sessions of other roles do.",
             "Who blocks a migration is named by process number only, and long transactions of others are not found.",
-            subject.psql(f"GRANT pg_monitor TO {identifier(row.role)}", row.superuser),
+            subject.psql(f"GRANT pg_monitor TO {quote(row.role)}", row.superuser),
         )
 
 
@@ -97,7 +100,7 @@ def tables(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield problem(
             f"The role {role} does not own {_several([row.name for row in foreign])}: {foreign[0].owner} does.",
             "ALTER TABLE and CREATE INDEX are for the owner, or a member of the owner.",
-            subject.psql(f"GRANT {identifier(foreign[0].owner)} TO {identifier(role)}", foreign[0].superuser),
+            subject.psql(f"GRANT {quote(foreign[0].owner)} TO {quote(role)}", foreign[0].superuser),
         )
     elif rows:
         yield ok(f"The role {role} owns the {len(rows)} tables that are ours.")
@@ -114,19 +117,27 @@ def tables(connection: Connection, subject: Subject) -> Iterator[Finding]:
 def application(connection: Connection, subject: Subject, role: str) -> Iterator[Finding]:
     """What the application's role may do, where migrations run as another one."""
     names = {table.name for table in metadata.tables.values()}
-    closed = [name for name in connection.scalars(_OF_THE_APPLICATION, {"role": role}) if name in names]
-    if not closed:
-        yield ok(f"The application's role {role} may read and write every table.")
-        return
-    yield problem(
-        f"The application's role {role} may not read and write {_several(closed)}.",
-        "Requests fail with 500. Tables belong to the role that migrates; others need a grant.",
-        subject.psql(_grant(closed, role)),
-    )
+    rows = connection.execute(_OF_THE_APPLICATION, {"role": role}).all()
+    closed = [row.name for row in rows if row.name in names and not row.usable]
+    unread = [row.name for row in rows if row.name in _READ_BY_READINESS and not row.readable]
+    if not closed and not unread:
+        yield ok(f"The application's role {role} may read and write every table, and read where the schema stands.")
+    if closed:
+        yield problem(
+            f"The application's role {role} may not read and write {_several(closed)}.",
+            "Requests fail with 500. Tables belong to the role that migrates; others need a grant.",
+            subject.psql(_grant(closed, role)),
+        )
+    if unread:
+        yield problem(
+            f"The application's role {role} may not read {_several(unread)}.",
+            "Readiness looks there whether the schema is this release's: /readyz answers 503 without it.",
+            subject.psql(_grant(unread, role, "SELECT")),
+        )
 
 
-def _grant(names: list[str], role: str) -> str:
-    return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(map(identifier, names))} TO {identifier(role)}"
+def _grant(names: list[str], role: str, rights: str = "SELECT, INSERT, UPDATE, DELETE") -> str:
+    return f"GRANT {rights} ON {', '.join(map(quote, names))} TO {quote(role)}"
 
 
 def _several(names: list[str]) -> str:

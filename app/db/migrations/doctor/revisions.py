@@ -6,6 +6,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.core.config import Phase
+from app.db.errors import MigrationFailedError
 from app.db.migrations.backfill.status import Standing, backfills_of
 from app.db.migrations.config import VERSION_TABLE, phase_of
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
@@ -17,6 +18,8 @@ from app.models import metadata
 _UPGRADE = "litestar database upgrade --no-prompt"
 _AGE = text("SELECT extract(epoch FROM clock_timestamp() - :started)::float8")
 _SHOWN = 5
+# Of each direction of a step what it has made of the revision.
+_DONE = {"upgrade": "applied", "downgrade": "reverted", "stamp": "stamped", "unstamp": "stamped away"}
 
 
 def files(directory: ScriptDirectory) -> Iterator[Finding]:
@@ -37,7 +40,11 @@ def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
     if subject.directory is None:
         yield note("Not reached: the revisions cannot be read.")
         return
-    found = read_state(connection, subject.directory, metadata)
+    try:
+        found = read_state(connection, subject.directory, metadata)
+    except MigrationFailedError as exc:
+        yield problem(str(exc), "Nothing can be migrated.", subject.psql(f"SELECT * FROM {VERSION_TABLE}"))  # noqa: S608
+        return
     if not found.is_managed:
         yield _unmanaged(found)
     elif found.unknown:
@@ -63,16 +70,18 @@ def history(connection: Connection, _: Subject) -> Iterator[Finding]:
     if ended_badly:
         latest = ended_badly[-1]
         after = done.get(latest.revision)
-        yield _ended_badly(latest, mended=after is not None and after.started_at > latest.started_at)
+        yield _ended_badly(latest, after if after is not None and after.id > latest.id else None)
 
 
 def _unmanaged(found: SchemaState) -> Finding:
     if not found.tables:
         return warning("The database is empty: none of our tables is there.", "Nothing was migrated yet.", _UPGRADE)
     return problem(
-        f"{len(found.tables)} of our tables are there, but no {VERSION_TABLE}: Alembic does not manage this database.",
-        "An upgrade would create the tables again, and fail. Compare first; if the schema is this release's, adopt it.",
-        "litestar database stamp head",
+        f"{len(found.tables)} of our tables are there, but {VERSION_TABLE} is empty or missing: Alembic does not manage"
+        " this database.",
+        "An upgrade would create the tables again, and fail. Compare first; if the schema is this release's, adopt it:"
+        " `litestar database stamp head`.",
+        "litestar database drift",
     )
 
 
@@ -82,8 +91,8 @@ def _unknown(subject: Subject, found: SchemaState) -> Finding:
         return problem(
             f"The database is at {names} of another release, and lacks {_list(found.pending)} of this one.",
             "Two releases have grown apart: this one relies on what is not there, and is not ready. Deploy one that has"
-            " the revisions of both, joined by a merge.",
-            "litestar database merge",
+            " the revisions of both, joined by `litestar database merge heads`.",
+            "litestar database history",
         )
     if not found.broken_by:
         return warning(
@@ -161,16 +170,23 @@ def _running(connection: Connection, entry: Entry) -> Finding:
     )
 
 
-def _ended_badly(entry: Entry, *, mended: bool) -> Finding:
+def _ended_badly(entry: Entry, after: Entry | None) -> Finding:
+    """`after` is the step of the same revision that was done since."""
     cause = f": {entry.error.rstrip('.')}" if entry.error else ""
     seen = f"The last failure: {entry.direction} {entry.revision} {entry.outcome} ({_when(entry)}){cause}."
-    if mended:
-        return note(seen, "It was applied afterwards.")
+    if after:
+        return note(seen, f"It was {_DONE.get(after.direction, after.direction)} afterwards.")
+    if entry.direction == "downgrade":
+        return problem(
+            seen,
+            "It was rolled back: the revision is still in force. Mend the cause before it is tried again.",
+            "litestar database show-current-revision",
+        )
     return problem(
         seen,
         "It was rolled back, and is tried again at every upgrade. Stop automatic attempts (DB_AUTO_MIGRATE=false), mend"
         " the cause, then take one controlled step.",
-        _UPGRADE if entry.direction == "upgrade" else "litestar database show-current-revision",
+        _UPGRADE,
     )
 
 

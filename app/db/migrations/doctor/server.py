@@ -1,12 +1,14 @@
 """The server at the other end: whether it is one that migrations can run on."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from app.db.migrations.doctor.finding import Finding, Subject, duration, identifier, note, ok, problem, warning
+from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
+from app.db.migrations.naming import quote
 
 _OLDEST = 140_000
 _YOUNG = 600
@@ -89,7 +91,7 @@ def encoding(connection: Connection, subject: Subject) -> Iterator[Finding]:
     yield warning(
         f"The database's encoding is {name}.",
         "Not every text that a request may hold can be stored. It cannot be changed: dump, create anew, restore.",
-        f"createdb --template=template0 --encoding=UTF8 {identifier(f'{subject.url.database}_utf8')}",
+        f"createdb --template=template0 --encoding=UTF8 {shlex.quote(f'{subject.url.database}_utf8')}",
     )
 
 
@@ -101,5 +103,5 @@ def identity(connection: Connection) -> str:
 def _owner_of(connection: Connection, row: Any) -> str:  # noqa: ANN401 - a row
     """What ALTER names to change the setting, by where it comes from."""
     names = connection.execute(text("SELECT current_user AS role, current_database() AS database")).one()
-    kinds = {"database": f"DATABASE {identifier(names.database)}", "user": f"ROLE {identifier(names.role)}"}
+    kinds = {"database": f"DATABASE {quote(names.database)}", "user": f"ROLE {quote(names.role)}"}
     return kinds.get(row.source, "SYSTEM")

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.filesize import decimal
 from sqlalchemy import Connection, text
 
-from app.db.migrations.doctor.finding import Finding, Subject, identifier, note, ok, problem, warning
+from app.db.migrations.doctor.finding import Finding, Subject, note, ok, problem, warning
+from app.db.migrations.naming import quote
 from app.db.migrations.state import read_state
 from app.models import metadata
 
@@ -77,7 +78,7 @@ def indexes(connection: Connection, subject: Subject) -> Iterator[Finding]:
     behind = subject.directory is not None and read_state(connection, subject.directory, metadata).is_behind
     declared = {index.name for table in metadata.tables.values() for index in table.indexes}
     for row in rows:
-        name = f"{identifier(row.schema)}.{identifier(row.name)}"
+        name = f"{quote(row.schema)}.{quote(row.name)}"
         if row.building:
             yield note(f"The index {name} is being built.", "It is invalid until that is done.")
             continue
@@ -96,11 +97,11 @@ def constraints(connection: Connection, subject: Subject) -> Iterator[Finding]:
     if not rows:
         yield ok("Every constraint is validated.")
     for row in rows:
-        table = f"{identifier(row.schema)}.{identifier(row.table_name)}"
+        table = f"{quote(row.schema)}.{quote(row.table_name)}"
         yield note(
             f"The constraint {row.name} on {table} is NOT VALID.",
             "It holds for new rows; old ones were never checked. Between an expand and its contract that is planned.",
-            subject.psql(f"ALTER TABLE {table} VALIDATE CONSTRAINT {identifier(row.name)}"),
+            subject.psql(f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(row.name)}"),
         )
 
 

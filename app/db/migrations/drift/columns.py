@@ -2,9 +2,9 @@
 
 from app.db.migrations.drift.catalogue import Column, Constraint, Schema, Table
 from app.db.migrations.drift.difference import Order, Statement
-from app.db.migrations.drift.naming import quote
 from app.db.migrations.drift.rules import FOREIGN_KEY, around_column, create_index, drop_constraint
 from app.db.migrations.drift.types import advance_sequence, create_sequence
+from app.db.migrations.naming import quote
 
 _HERE = Order.TABLES_AND_COLUMNS
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from app.db.migrations.drift import catalogue, columns, rules, types
 from app.db.migrations.drift.catalogue import Column, Constraint, Index, Schema, Table
 from app.db.migrations.drift.difference import Difference, Kind, Statement
-from app.db.migrations.drift.naming import literal, quote
+from app.db.migrations.naming import literal, quote
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)

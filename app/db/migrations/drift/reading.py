@@ -19,7 +19,7 @@ from app.db.migrations.drift import queries
 from app.db.migrations.drift.catalogue import Constraint, Index, Schema, read_schema
 from app.db.migrations.drift.compare import compare
 from app.db.migrations.drift.difference import Difference
-from app.db.migrations.drift.naming import quote
+from app.db.migrations.naming import quote
 
 _TEMPORARY = "pg_temp"
 # PostgreSQL 17 and later lock a table, for the moment in which they say its defaults, against its being changed.

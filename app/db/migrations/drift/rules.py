@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from app.db.migrations.drift.catalogue import Column, Constraint, Index, Schema
 from app.db.migrations.drift.difference import Order, Statement
-from app.db.migrations.drift.naming import quote, spare
+from app.db.migrations.naming import quote, spare
 
 FOREIGN_KEY = "f"
 # PostgreSQL builds the index of these first, and only then locks the table, for a moment.

@@ -2,8 +2,8 @@
 
 from app.db.migrations.drift.catalogue import Column, Enum, Schema, Sequence
 from app.db.migrations.drift.difference import Order, Statement
-from app.db.migrations.drift.naming import literal, quote, spare
 from app.db.migrations.drift.rules import around_column
+from app.db.migrations.naming import literal, quote, spare
 
 
 def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
