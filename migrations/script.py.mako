@@ -1,12 +1,5 @@
 <%!
-    import re
-
-    # Autogenerate's words for a step that takes something away, or that asks more of a row than before.
-    CONTRACT = re.compile(
-        r"op\.(drop_table|drop_column|drop_constraint|rename_table)\(|^ +(type_|nullable)="
-        r"|add_column\((?!.*server_default=).*nullable=False\)",
-        re.M,
-    )
+    from app.db.migrations.lint.proposal import proposed_phase
 %>\
 """${message}
 
@@ -34,7 +27,7 @@ depends_on = ${repr(depends_on)}
 phase = None
 % else:
 # This is what the generated steps look like. Is it so? migrations/README.md, "Reviewing a revision", has the questions.
-phase = ${'"contract"' if CONTRACT.search(upgrades) else '"expand"'}
+phase = "${proposed_phase(config, imports or "", upgrades)}"
 % endif
 
 

@@ -156,6 +156,15 @@ def test_run_again_changes_nothing(url: str, release: Release, where: str | None
     assert touched(url) == {1: ROWS}
 
 
+def test_word_of_a_later_release_for_how_it_stands_is_unfinished_work(url: str, release: Release) -> None:
+    define(release)
+    fill(url)
+    query(url, "UPDATE schema_backfills SET outcome = 'postponed'")
+    assert standing(url) is Standing.UNFINISHED
+    fill(url)
+    assert standing(url) is Standing.DONE
+
+
 def test_empty_table_is_done_at_once(url: str, release: Release) -> None:
     define(release)
     query(url, "TRUNCATE numbers")

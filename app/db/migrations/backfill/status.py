@@ -37,12 +37,8 @@ class Standing(StrEnum):
     NOT_NEEDED = "not needed"
 
 
-_OF_OUTCOME = {
-    Outcome.RUNNING: Standing.UNFINISHED,
-    Outcome.INTERRUPTED: Standing.UNFINISHED,
-    Outcome.FAILED: Standing.FAILED,
-    Outcome.DONE: Standing.DONE,
-}
+# Whatever else it is called is UNFINISHED, also what a later release may call so.
+_OF_OUTCOME = {Outcome.FAILED: Standing.FAILED, Outcome.DONE: Standing.DONE}
 
 
 @dataclass(frozen=True)
@@ -127,7 +123,7 @@ def _applied(connection: Connection, directory: ScriptDirectory) -> frozenset[st
 def _status(
     backfill: Backfill, record: Record | None, required_by: Sequence[str], applied: frozenset[str]
 ) -> BackfillStatus:
-    standing = _OF_OUTCOME[record.outcome] if record else Standing.PENDING
+    standing = _OF_OUTCOME.get(record.outcome, Standing.UNFINISHED) if record else Standing.PENDING
     if standing is not Standing.DONE and not applied.isdisjoint(required_by):
         standing = Standing.NOT_NEEDED
     elif backfill.after not in applied:
