@@ -1,6 +1,7 @@
 """The project's commands as a person starts them, in a checkout and with an environment of the test's choice."""
 
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -61,6 +62,23 @@ def copied_checkout(target: Path) -> Path:
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "alembic.ini", target)
     return target
+
+
+def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT) -> str:
+    """What `alembic …` or `litestar …`, run to a good end, writes on a terminal of 160 columns."""
+    ours, theirs = pty.openpty()
+    on_terminal = {**in_checkout({**env, "COLUMNS": "160"}, cwd), "TERM": "xterm"}
+    program = [BIN / command[0], *command[1:]]
+    running = subprocess.Popen(program, env=on_terminal, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    # A terminal whose other side is closed is an error, not an end.
+    with suppress(OSError):
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert running.wait(timeout=10) == 0, shown.decode()
+    return shown.decode()
 
 
 @contextmanager

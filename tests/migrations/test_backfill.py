@@ -1,8 +1,6 @@
 """Backfills: every row once, whatever happens meanwhile; and revisions that wait for them."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import threading
@@ -30,7 +28,7 @@ from app.db.url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.migrations.test_engine import checkout_of
-from tests.processes import BIN, environment, in_checkout
+from tests.processes import BIN, environment, in_checkout, shown_on_a_terminal
 from tests.processes import run as run_command
 
 ROWS = 10_000
@@ -724,19 +722,8 @@ def test_command_shows_where_each_stands(url: str, release: Release) -> None:
 def test_command_shows_a_bar_on_a_terminal(url: str, release: Release) -> None:
     define(release)
     checkout_of(release)
-    ours, theirs = pty.openpty()
-    env = {**in_checkout(environment(DATABASE_URL=url, COLUMNS="160"), release.root), "TERM": "xterm"}
-    command = [str(BIN / "litestar"), "database", "backfill", "fill"]
-    running = subprocess.Popen(command, env=env, cwd=release.root, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    # A terminal whose other side is closed is an error, not an end.
-    with suppress(OSError):
-        while part := os.read(ours, 65536):
-            shown += part
-    os.close(ours)
-    assert running.wait(timeout=10) == 0
-    text = shown.decode()
+    env = environment(DATABASE_URL=url)
+    text = shown_on_a_terminal("litestar", "database", "backfill", "fill", env=env, cwd=release.root)
     assert "10,000 of 10,000 rows" in text
     assert "100%" in text
     assert "rows/s" in text

@@ -22,7 +22,7 @@ from app.db.migrations.runner import upgrade
 from app.models import metadata
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, older_binaries, query, tables
-from tests.processes import BIN, ROOT, environment, in_checkout, run, started_process
+from tests.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal, started_process
 
 # With those of Alembic and of the engine.
 TABLES = len(metadata.tables) + 2
@@ -392,6 +392,18 @@ def test_progress_comes_to_an_end(empty_database_url: str, taken: Path) -> None:
     done = restored(empty_database_url, taken, report=seen.append)
     sent = [progress.done for progress in seen if progress.step == "Restoring"]
     assert sent[-1] == done.manifest.size
+
+
+def test_every_bar_comes_to_its_end_where_there_is_nothing_to_count(empty_database_url: str, tmp_path: Path) -> None:
+    file, env = str(tmp_path / "mine.tar"), environment(DATABASE_URL=empty_database_url)
+    steps = {
+        "backup": ("Counting rows", "Dumping"),
+        "restore": ("Checking the file", "Restoring", "Counting rows", "Collecting statistics"),
+    }
+    for command, bars in steps.items():
+        shown = shown_on_a_terminal("litestar", "database", command, file, env=env)
+        for bar in bars:
+            assert "100%" in shown[shown.rindex(bar) :].splitlines()[0], (command, bar)
 
 
 def test_altered_file_is_refused_before_the_database_is_asked(taken: Path, tmp_path: Path) -> None:

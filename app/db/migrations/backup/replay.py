@@ -56,6 +56,7 @@ async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> 
         except BROKEN_PIPE:
             raise await psql.failure() from None
         await psql.succeed()
+    report(Progress("Collecting statistics", 1, 1, "tables"))
 
 
 def _beginning(plan: Plan) -> str:

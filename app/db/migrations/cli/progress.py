@@ -24,6 +24,8 @@ def shown_progress(as_json: bool) -> Iterator[manifest.Report]:
             step = progress.step
             if step not in steps:
                 steps[step] = bars.add_task(step, detail="")
-            bars.update(steps[step], completed=progress.done, total=progress.total, detail=progress.detail)
+            # Of nothing, all is done; rich would say 0 %.
+            done, total = (progress.done, progress.total) if progress.total else (1, 1)
+            bars.update(steps[step], completed=done, total=total, detail=progress.detail)
 
         yield report
