@@ -73,6 +73,8 @@ RARE = """
     CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
     CREATE OPERATOR CLASS odd FOR TYPE int4 USING hash AS OPERATOR 1 =, FUNCTION 1 hashint4(int4);
     CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int);
+    CREATE ACCESS METHOD "heap 2" TYPE TABLE HANDLER heap_tableam_handler;
+    CREATE TABLE heaped (x int) USING "heap 2";
     CREATE FUNCTION noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
     CREATE EVENT TRIGGER notes ON ddl_command_end EXECUTE FUNCTION noted();
     CREATE SCHEMA extensions;
@@ -203,9 +205,24 @@ def test_objects_of_every_kind_are_in_the_way_and_are_replaced(
         "cast",
         "operator",
         "event trigger",
+        "access method",
     } <= kinds
     restored(empty_database_url, file, replace=True)
     assert dump_schema(empty_database_url) == schema
+
+
+@pytest.mark.parametrize("event", ["ddl_command_start", "sql_drop", "ddl_command_end"])
+def test_trigger_that_forbids_changes_is_replaced_first(
+    event: str, database_url: str, dump_schema: Callable[[str], str], tmp_path: Path
+) -> None:
+    query(
+        database_url, "CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not this''; END'"
+    )
+    query(database_url, f"CREATE EVENT TRIGGER guard ON {event} EXECUTE FUNCTION no()")
+    schema = dump_schema(database_url)
+    file = backup(settings_for(database_url), tmp_path / "guarded.tar").path
+    restored(database_url, file, replace=True)
+    assert dump_schema(database_url) == schema
 
 
 def test_partitioned_table_is_in_the_way_and_is_replaced(empty_database_url: str, taken: Path) -> None:

@@ -42,6 +42,7 @@ _CATALOGS = {
     "pg_foreign_data_wrapper": "NULL",
     "pg_event_trigger": "NULL",
     "pg_language": "NULL",
+    "pg_am": "NULL",
 }
 _RARE = " UNION ALL ".join(
     f"SELECT '{name}'::regclass AS catalog, oid, {schema}::oid AS schema FROM {name}"  # noqa: S608 - constants
@@ -78,7 +79,8 @@ _OBJECTS = f"""
     WHERE (t.typtype IN ('d', 'e', 'r') OR EXISTS (SELECT FROM pg_class WHERE oid = t.typrelid AND relkind = 'c'))
       AND {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_type", "t")})
     UNION ALL
-    SELECT 6, i.type, i.identity, upper(replace(i.type, '-', ' '))
+    -- First the triggers that may forbid to drop the others.
+    SELECT CASE i.type WHEN 'event trigger' THEN -2 ELSE 6 END, i.type, i.identity, upper(replace(i.type, '-', ' '))
     FROM ({_RARE}) AS o
     LEFT JOIN pg_namespace AS n ON n.oid = o.schema
     CROSS JOIN LATERAL pg_identify_object(o.catalog, o.oid, 0) AS i
