@@ -48,6 +48,11 @@ class OrganizationRepository(Repository[Organization]):
         )
         return (await self.session.scalars(statement)).one_or_none()
 
+    async def lock(self, organization_id: UUID) -> None:
+        """Until the transaction ends, nobody else gets this lock; rows that refer to the organization can be added."""
+        statement = select(Organization.id).where(Organization.id == organization_id)
+        await self.session.execute(statement.with_for_update(key_share=True))
+
     async def lock_owned_by(self, user_id: UUID) -> list[UUID]:
         """The organizations of which he is an owner, locked against a second owner leaving at the same time."""
         statement = (

@@ -11,6 +11,7 @@ from app.core.security import new_agent_token, token_hash
 from app.models import Agent, AgentStatus
 from app.repositories.agents import AgentRepository
 from app.repositories.boards import BoardRepository
+from app.repositories.organizations import OrganizationRepository
 from app.services.boards import UnknownReferenceError, open_board
 from app.services.identity import Caller, LeadOnlyError
 from app.services.trail import Trail
@@ -114,6 +115,10 @@ class Agents:
         """The agent of this name on the board is made where there is none. Raises as `register`."""
         board_id = board_id or self._reach.board_id
         agent, token = await self._agents.find_named(self._reach, name, board_id), None
+        if agent is None:
+            # And again, since another first heartbeat by this name may be under way.
+            await OrganizationRepository(session=self._session).lock(self._reach.organization_id)
+            agent = await self._agents.find_named(self._reach, name, board_id)
         if agent is None:
             agent, token = await self.register({"name": name, "board_id": board_id})
         else:

@@ -209,6 +209,21 @@ async def test_heartbeat_by_name_makes_the_agent_once(client: httpx.AsyncClient,
     assert (bool(first.json()["token"]), again.json()["token"], again.json()["status"]) == (True, None, "busy")
 
 
+@pytest.mark.parametrize("aboard", [True, False])
+async def test_two_first_heartbeats_by_one_name_make_one_agent(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str, aboard: bool
+) -> None:
+    body = {"name": "Bosun", "board_id": crew["id"] if aboard else None}
+    with holding(database_url, "SELECT FROM organizations FOR UPDATE") as waiting:
+        posts = [asyncio.create_task(client.post(f"{AGENTS}/heartbeat", json=body)) for _ in range(2)]
+        await asyncio.to_thread(waiting, 2)
+    known, made = sorted(await asyncio.gather(*posts), key=lambda response: response.status_code)
+    assert (known.status_code, made.status_code) == (200, 201)
+    assert known.json()["id"] == made.json()["id"]
+    assert (known.json()["token"], bool(made.json()["token"])) == (None, True)
+    assert query(database_url, "SELECT count(*) FROM agents") == [(1,)]
+
+
 async def test_lead_that_beats_for_another_finds_it_on_its_own_board(
     client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn
 ) -> None:
