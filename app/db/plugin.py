@@ -76,10 +76,13 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:  # noqa: ARG002 - Litestar's signature
-        """Around `litestar run`: the start-up policy once, before any worker, and its failure as an exit code."""
+        """Around `litestar run`: the start-up policy before any worker, and its failure as an exit code.
+
+        Each worker that is a process of its own goes through it again, and finds it done.
+        """
         try:
             with database(self.settings) as url:
-                asyncio.run(_prepare_once(self.settings, url))
+                asyncio.run(_prepare_first(self.settings, url))
                 _Prepared.by_command_line = True
                 yield
         except (DatabaseError, SettingsError) as exc:
@@ -110,7 +113,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
             raise type(exc)(str(exc)) from None
 
 
-async def _prepare_once(settings: Settings, url: DatabaseURL) -> None:
+async def _prepare_first(settings: Settings, url: DatabaseURL) -> None:
     # The server that follows has handlers of its own; under another server these signals are that one's.
     with ended_by_signals():
         await init_db(settings, url)

@@ -92,7 +92,10 @@ async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> 
 
 
 def _changes_the_schema() -> bool:
-    """Whether this is upgrade, downgrade or stamp; the commands that only look name no destination."""
+    """Whether this is upgrade, downgrade or stamp: the others have no destination.
+
+    They only look, but for `alembic ensure_version`, which makes an empty version table, and harms nobody.
+    """
     try:
         context.get_revision_argument()
     except KeyError:

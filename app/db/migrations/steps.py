@@ -60,6 +60,7 @@ class Run:
         self._metadata = metadata
         self._scope = scope
         self._configure()
+        # Alembic's, of this command: the steps that lead from given heads to where it wants to be.
         self._steps_to = context.get_context().opts["fn"]
         self._left_for_later: Sequence[MigrationStep] = ()
 
@@ -238,7 +239,8 @@ class Run:
         try:
             await self._connection.run_sync(record)
         except (SQLAlchemyError, OSError):
-            # The connection is gone: the row stays as running, and the next run calls it interrupted; or it has.
+            # The connection is gone, and the row stays as running until the next run calls it interrupted. Or that one
+            # was faster, and no row is running any more.
             log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
 
 
