@@ -61,7 +61,7 @@ async def _upgrade(settings: Settings) -> None:
 
 
 async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:
-    """A pooler that shares sessions is found out at the start of each worker, not by requests that fail now and then."""
+    """A pooler that shares sessions is found out at each worker's start, not by requests that fail now and then."""
     if url.connect_args.keys() >= unshared_statements(url.driver).keys():
         return
     async with connected(url), create_unpooled_engine(url, settings.db_connect_timeout).connect() as connection:

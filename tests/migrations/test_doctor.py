@@ -359,12 +359,19 @@ def test_step_recorded_as_running_is_alive_while_the_lock_is_held(recorded: str)
         assert "held by process" in one(findings, "lock", NOTE).seen
 
 
-def begin_without_end(url: str) -> None:
+def test_downgrade_that_was_killed_is_not_for_an_upgrade_to_go_on_with(recorded: str) -> None:
+    begin_without_end(recorded, "downgrade")
+    found = one(examined(recorded), "history", WARNING)
+    assert "still in force" in found.why
+    assert found.next_command == "litestar database status"
+
+
+def begin_without_end(url: str, direction: str = "upgrade") -> None:
     """What a killed migration leaves."""
     engine = create_engine(changed(url, drivername="postgresql+psycopg"), poolclass=NullPool)
     script = config.scripts(settings_for(url)).get_revision(HEAD)
     with engine.begin() as connection:
-        history.begin(connection, script, "upgrade")
+        history.begin(connection, script, direction)
 
 
 # --- privileges ------------------------------------------------------------------------------------------------

@@ -162,8 +162,16 @@ def _running(connection: Connection, entry: Entry) -> Finding:
             f"{entry.direction} {entry.revision} is running for {age}, started by {entry.applied_by}.",
             f"The migration lock is held by {holder}: it is alive.",
         )
+    seen = f"{entry.direction} {entry.revision} is recorded as running for {age}, but nobody holds the migration lock."
+    if entry.direction == "downgrade":
+        return warning(
+            seen,
+            f"The process that did it is dead ({entry.applied_by}). What it had not committed was undone: the revision"
+            " is still in force. The next schema change notes that.",
+            "litestar database status",
+        )
     return problem(
-        f"{entry.direction} {entry.revision} is recorded as running for {age}, but nobody holds the migration lock.",
+        seen,
         f"The process that did it is dead ({entry.applied_by}). What it had not committed was undone; the next upgrade"
         " goes on from there.",
         _UPGRADE,
