@@ -1,10 +1,5 @@
 """Alembic's environment: one for `alembic`, `litestar database` and start-up alike."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from alembic import context
 
 from app.db.migrations import environment

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.db.migrations.effects import Effect, Kind, read_sql
+from app.db.migrations.effects import read_sql
+from app.db.migrations.kinds import Effect, Kind
 from app.db.migrations.parsing import UnreadableSqlError, statements_of
 
 K = Kind

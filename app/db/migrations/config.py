@@ -131,6 +131,15 @@ def phase_of(script: Script) -> Phase:
         ) from None
 
 
+def oldest_first(directory: ScriptDirectory) -> list[Script]:
+    return list(directory.walk_revisions())[::-1]
+
+
+def is_within(script: Script, phase: Phase) -> bool:
+    """Whether an upgrade that goes no further than `phase` applies the revision."""
+    return phase is Phase.CONTRACT or phase_of(script) is Phase.EXPAND
+
+
 def checksum_of(script: Script) -> str:
     """SHA-256 of the revision's file, in hexadecimal digits."""
     return hashlib.sha256(Path(script.path).read_bytes()).hexdigest()

@@ -10,10 +10,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
 from app.db.migrations.alterations import alterations
-from app.db.migrations.kinds import LOSES_DATA, Effect, Kind
+from app.db.migrations.kinds import Effect, Kind
 from app.db.migrations.parsing import Cursor, Statement, UnreadableSqlError, Word, statements_of
-
-__all__ = ["LOSES_DATA", "Effect", "Kind", "effects_of", "offline_sql", "read_sql", "read_statement"]
 
 Direction = Literal["upgrade", "downgrade"]
 

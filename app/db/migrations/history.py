@@ -18,7 +18,7 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from app import __version__
 from app.core.config import Phase
-from app.db.migrations.config import HISTORY_TABLE, checksum_of, phase_of
+from app.db.migrations.config import HISTORY_TABLE, checksum_of, oldest_first, phase_of
 
 _INDEXES = "indexes text[] NOT NULL DEFAULT '{}'"
 _CREATE = f"""
@@ -240,7 +240,7 @@ def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]
     """What of the directory leads to the heads, and they themselves, oldest first."""
     known = {script.revision for script in directory.walk_revisions()}
     names = {one.revision for head in heads if head in known for one in directory.iterate_revisions(head, "base")}
-    return [script for script in reversed(list(directory.walk_revisions())) if script.revision in names]
+    return [script for script in oldest_first(directory) if script.revision in names]
 
 
 def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome) -> int:

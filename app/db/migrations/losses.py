@@ -8,7 +8,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from app.db.errors import DatabaseError
-from app.db.migrations.effects import LOSES_DATA, Effect, Kind, effects_of
+from app.db.migrations.effects import effects_of
+from app.db.migrations.kinds import LOSES_DATA, Effect, Kind
 from app.db.migrations.naming import quote
 
 # What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.

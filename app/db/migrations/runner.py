@@ -13,7 +13,7 @@ from app.core.config import Phase, Settings
 from app.db.engine import migration_database
 from app.db.errors import MigrationFailedError
 from app.db.migrations.backfill.status import require_finished
-from app.db.migrations.config import Scope, alembic_config, phase_of, require_destination, scripts
+from app.db.migrations.config import Scope, alembic_config, is_within, require_destination, scripts
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.looking import look
 from app.db.migrations.losses import Loss, losses_of
@@ -44,7 +44,8 @@ def upgrade(
     With `phase` EXPAND it stops before the first contract revision. Not to be called in a thread that runs an event
     loop. Raises MigrationFailedError and DatabaseUnreachableError.
     """
-    _require(settings, revision, sql=sql)
+    if not sql:
+        require_destination(revision)
     scope = Scope(phase=phase, automatic=automatic, breaker=breaker)
     try:
         command.upgrade(alembic_config(settings, scope), revision, sql=sql)
@@ -69,13 +70,10 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
     require_destination(revision)
     directory = scripts(settings)
 
-    def is_wanted(script: Script) -> bool:
-        return phase is Phase.CONTRACT or phase_of(script) is Phase.EXPAND
-
     def at(connection: Connection, url: DatabaseURL) -> Plan:
         state = read_state(connection, directory, metadata)
         wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
-        revisions = tuple(takewhile(is_wanted, reversed(list(wanted))))
+        revisions = tuple(takewhile(lambda script: is_within(script, phase), reversed(list(wanted))))
         connection.rollback()
         for first in revisions[:1]:
             require_finished(connection, directory, first)
@@ -105,15 +103,9 @@ def losses(settings: Settings, revision: str) -> list[Loss]:
 
 
 def _downgrade(settings: Settings, revision: str, scope: Scope, *, sql: bool = False) -> None:
-    _require(settings, revision, sql=sql)
+    if not sql:
+        require_destination(revision)
     try:
         command.downgrade(alembic_config(settings, scope), revision, sql=sql)
     except CommandError as exc:
         raise MigrationFailedError(str(exc)) from exc
-
-
-def _require(settings: Settings, revision: str, *, sql: bool) -> None:
-    """What is to be known before Alembic begins, which would say it less well."""
-    if not sql:
-        require_destination(revision)
-    scripts(settings)

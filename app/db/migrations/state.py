@@ -9,9 +9,10 @@ from sqlalchemy import Connection, MetaData, inspect, text
 
 from app.core.config import Phase
 from app.db.errors import MigrationFailedError
-from app.db.migrations.config import HISTORY_TABLE, VERSION_TABLE, phase_of
-from app.db.migrations.effects import Kind, effects_of
+from app.db.migrations.config import HISTORY_TABLE, VERSION_TABLE, oldest_first, phase_of
+from app.db.migrations.effects import effects_of
 from app.db.migrations.history import Entry, ahead_of, last_done, read_history
+from app.db.migrations.kinds import Kind
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -128,7 +129,7 @@ def _broken_by(directory: ScriptDirectory, entries: Sequence[Entry], unknown: It
 def _lacking(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Script, ...]:
     """What is not in force of this release, where the version table does not tell; oldest first."""
     in_force = {name for name, entry in last_done(entries).items() if entry.is_in_force}
-    return tuple(s for s in reversed(list(directory.walk_revisions())) if s.revision not in in_force)
+    return tuple(s for s in oldest_first(directory) if s.revision not in in_force)
 
 
 def require_versions(connection: Connection) -> None:
@@ -160,5 +161,4 @@ def _pending(directory: ScriptDirectory, applied: tuple[str, ...]) -> tuple[Scri
     """Oldest first."""
     # One by one: Alembic refuses two of which one comes before the other, which somebody may have stamped.
     done = {script.revision for revision in applied for script in directory.iterate_revisions(revision, "base")}
-    every = reversed(list(directory.walk_revisions()))
-    return tuple(script for script in every if script.revision not in done)
+    return tuple(script for script in oldest_first(directory) if script.revision not in done)

@@ -9,7 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.core.config import Phase, Settings
-from app.db.migrations.config import phase_of, scripts
+from app.db.migrations.config import oldest_first, phase_of, scripts
 from app.db.migrations.drift.reading import DriftUnknownError, differences
 from app.db.migrations.history import Entry, ahead_of, last_done, read_history, was_edited
 from app.db.migrations.looking import look
@@ -108,7 +108,7 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
 
 def _revisions(directory: ScriptDirectory, state: SchemaState, entries: Sequence[Entry]) -> Iterator[RevisionStatus]:
     pending = set(directory.walk_revisions()) if state.applied is None else set(state.pending)
-    known = list(reversed(list(directory.walk_revisions())))
+    known = oldest_first(directory)
     done = last_done(entries)
     for script in known:
         entry = done.get(script.revision)

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from alembic import context
-from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep, RevisionStep
+from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
 from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
@@ -26,8 +26,9 @@ from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import history
 from app.db.migrations.backfill import state as backfill_state
 from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
-from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of, require_destination
-from app.db.migrations.effects import LOSES_DATA, effects_of
+from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, is_within, phase_of, require_destination
+from app.db.migrations.effects import effects_of
+from app.db.migrations.kinds import LOSES_DATA
 from app.db.migrations.lock import migration_lock, require_lock
 from app.db.migrations.losses import require_consent
 from app.db.migrations.state import nothing_for_this_release, require_versions
@@ -45,8 +46,7 @@ def within(steps: Sequence[MigrationStep], phase: Phase) -> list[MigrationStep]:
     """The steps before the first contract revision, or all of them where that phase is asked for."""
 
     def is_wanted(step: MigrationStep) -> bool:
-        contracts = isinstance(step, RevisionStep) and step.is_upgrade and phase_of(step.revision) is Phase.CONTRACT
-        return phase is Phase.CONTRACT or not contracts
+        return not (isinstance(step, RevisionStep) and step.is_upgrade) or is_within(step.revision, phase)
 
     return list(takewhile(is_wanted, steps))
 
@@ -122,7 +122,9 @@ class Run:
             destination = context.get_revision_argument()
             if isinstance(destination, str):
                 require_destination(destination)
-            heads = () if migration.purge else _heads(connection, migration)
+            if not migration.purge:
+                require_versions(connection)
+            heads = () if migration.purge else migration.get_current_heads()
             if not migration.purge and nothing_for_this_release(connection, context.script, heads, destination):
                 return []
             steps = list(self._steps_to(heads, migration))
@@ -242,11 +244,6 @@ class Run:
             # The connection is gone, and the row stays as running until the next run calls it interrupted. Or that one
             # was faster, and no row is running any more.
             log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
-
-
-def _heads(connection: Connection, migration: MigrationContext) -> tuple[str, ...]:
-    require_versions(connection)
-    return migration.get_current_heads()
 
 
 def _begin(connection: Connection, step: RevisionStep) -> tuple[int, set[str]]:

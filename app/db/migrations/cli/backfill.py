@@ -4,7 +4,6 @@ import sys
 
 import msgspec
 import rich_click as click
-from rich.console import Console
 from rich.table import Table
 
 from app.db.migrations.backfill.definition import MOST_ROWS
@@ -12,11 +11,10 @@ from app.db.migrations.backfill.pace import Pace
 from app.db.migrations.backfill.running import run
 from app.db.migrations.backfill.status import BackfillStatus, Standing, read_backfills
 from app.db.migrations.cli.backfill_progress import reporting
-from app.db.migrations.cli.options import as_json
+from app.db.migrations.cli.options import as_json, console_of_rows
 from app.db.migrations.interruption import InterruptedBySignalError
 
 _COLOURS = {Standing.DONE: "green", Standing.NOT_NEEDED: "green", Standing.FAILED: "red"}
-_PIPE_WIDTH = 200
 
 
 @click.command()
@@ -68,8 +66,7 @@ def _list(found: list[BackfillStatus], as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         return
-    # In a pipe a row stays one line.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = console_of_rows()
     if not found:
         console.print("This release has no backfill (migrations/backfills/).", markup=False)
         return

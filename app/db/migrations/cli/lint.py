@@ -6,11 +6,9 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
-from app.db.migrations.cli.options import as_json
+from app.db.migrations.cli.options import as_json, console_of_rows
 from app.db.migrations.lint.linting import Report
 from app.db.migrations.lint.linting import lint as lint_revisions
-
-_PIPE_WIDTH = 200
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -38,7 +36,7 @@ def lint(ctx: click.Context, revisions: tuple[str, ...], every: bool, as_json: b
         sys.stdout.write(msgspec.json.encode(report.findings).decode() + "\n")
     else:
         # In a pipe a line stays one line.
-        _show(report, Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH))
+        _show(report, console_of_rows())
     sys.exit(1 if report.findings else 0)
 
 

@@ -1,11 +1,19 @@
-"""What several commands have in common: asking before they change something."""
+"""What several commands have in common: options, asking before they change something, rows on standard output."""
 
 import sys
 
 import rich_click as click
+from rich.console import Console
+
+_PIPE_WIDTH = 200
 
 no_prompt = click.option("--no-prompt", is_flag=True, help="Do not ask; for scripts and jobs.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, and nothing else.")
+
+
+def console_of_rows() -> Console:
+    """Of standard output; in a pipe a row stays one line."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def confirm(question: str, no_prompt: bool) -> None:

@@ -7,7 +7,7 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from app.db.migrations.cli.options import as_json
+from app.db.migrations.cli.options import as_json, console_of_rows
 from app.db.migrations.status import EXIT_CODES, RevisionState, RevisionStatus, Status, Verdict, read_status
 
 _COLOURS = {
@@ -16,7 +16,6 @@ _COLOURS = {
     RevisionState.MISSING_FILE: "red",
     RevisionState.CHECKSUM_CHANGED: "red",
 }
-_PIPE_WIDTH = 200
 _CODES = ", ".join(f"{code} {verdict}" for verdict, code in EXIT_CODES.items())
 
 
@@ -37,8 +36,7 @@ def status(ctx: click.Context, check: bool, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
-        # In a pipe a row stays one line.
-        _show(found, Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH))
+        _show(found, console_of_rows())
     if check:
         sys.exit(found.exit_code)
 

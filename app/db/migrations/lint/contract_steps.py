@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.db.migrations.effects import Effect, Kind
+from app.db.migrations.kinds import Effect, Kind
 from app.db.migrations.lint.known import Known
 
 

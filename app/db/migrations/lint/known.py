@@ -7,7 +7,8 @@ from alembic.script import Script
 
 from app.core.config import Phase
 from app.db.migrations.config import phase_of
-from app.db.migrations.effects import Effect, Kind, offline_sql, read_statement
+from app.db.migrations.effects import offline_sql, read_statement
+from app.db.migrations.kinds import Effect, Kind
 from app.db.migrations.parsing import Statement, UnreadableSqlError, statements_of
 
 Rows = frozenset[tuple[str, ...]]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.core.config import Settings
 from app.db.errors import DatabaseError
-from app.db.migrations.config import scripts
+from app.db.migrations.config import oldest_first, scripts
 from app.db.migrations.history import last_done, read_history, was_edited
 from app.db.migrations.lint import squawk, suppressions
 from app.db.migrations.lint.known import Reading, read_revisions
@@ -77,13 +77,13 @@ def lint(settings: Settings, named: Sequence[str] = (), *, every: bool = False) 
     Starts no database. Raises UnknownRevisionError, SquawkError and MigrationFailedError.
     """
     directory = scripts(settings)
-    oldest_first = list(reversed(list(directory.walk_revisions())))
+    revisions = oldest_first(directory)
     chosen = _named(directory, named)
     database = _ask(settings, directory)
     if not named:
-        known = {script.revision for script in oldest_first}
+        known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
-    readings = [reading for reading in read_revisions(oldest_first) if reading.script.revision in chosen]
+    readings = [reading for reading in read_revisions(revisions) if reading.script.revision in chosen]
     findings = [*_of_all(directory, database), *_of_each(readings)]
     return Report(tuple(reading.script.revision for reading in readings), tuple(findings), database.note)
 

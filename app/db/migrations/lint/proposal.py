@@ -6,6 +6,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
 from app.core.config import Phase
+from app.db.migrations.config import oldest_first
 from app.db.migrations.lint.known import read_revisions
 from app.db.migrations.lint.rules import RULES
 
@@ -32,7 +33,6 @@ def proposed_phase(config: Config, imports: str, upgrades: str) -> Phase:
     except Exception:  # noqa: BLE001 - a type that is not imported, for instance: whoever reads the file mends it
         return Phase.CONTRACT
     directory = ScriptDirectory.from_config(config)
-    earlier = reversed(list(directory.walk_revisions()))
-    *_, reading = read_revisions([*earlier, Script(generated, "generated", "generated.py")])
+    *_, reading = read_revisions([*oldest_first(directory), Script(generated, "generated", "generated.py")])
     is_expand = reading.sql is not None and not any(RULES["contract-step-in-expand"](reading))
     return Phase.EXPAND if is_expand else Phase.CONTRACT

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from app.core.config import Phase
-from app.db.migrations.effects import Kind
+from app.db.migrations.kinds import Kind
 from app.db.migrations.lint.contract_steps import STEPS
 from app.db.migrations.lint.known import Change, Reading
 from app.db.migrations.parsing import Cursor, Statement
