@@ -259,6 +259,16 @@ def test_check_that_was_not_validated_does_not_help(release: Release) -> None:
     assert rules(release) == ["not-null-without-check"]
 
 
+def test_check_without_a_name_is_not_valid_because_another_one_is(release: Release) -> None:
+    release.add(sql("ALTER TABLE tasks ADD CHECK (title IS NOT NULL) NOT VALID"), phase="contract")
+    release.add(sql("ALTER TABLE tasks ADD CHECK (title <> '')"), phase="contract")
+    release.add(sql(SET_NOT_NULL), phase="contract")
+    assert rules(release) == ["not-null-without-check"]
+    release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT tasks_title_check"), phase="contract")
+    release.add(sql(SET_NOT_NULL), phase="contract")
+    assert rules(release) == []
+
+
 BUILD = "CREATE INDEX CONCURRENTLY one ON tags (color)"
 NOT_ALONE = {
     "two builds": autocommit(BUILD, "CREATE INDEX CONCURRENTLY two ON tags (name)"),

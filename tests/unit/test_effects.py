@@ -86,6 +86,9 @@ CONSTRAINTS = {
         named(K.VALIDATE, "c"),
     ],
     'ALTER TABLE t ADD CONSTRAINT c NOT NULL "A" NOT VALID': [named(K.ADD_NOT_NULL_CHECK, "c", column="A")],
+    # As PostgreSQL names them.
+    "ALTER TABLE t ADD CHECK (a IS NOT NULL) NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "t_a_check", column="a")],
+    "ALTER TABLE t ADD NOT NULL a NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "t_a_not_null", column="a")],
     "ALTER TABLE t ADD CHECK (a IS NOT NULL AND b IS NOT NULL) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
     "ALTER TABLE t ADD CHECK (a IN (1, 2))": [named(K.ADD_CONSTRAINT, ""), named(K.VALIDATE, "")],
     "ALTER TABLE t ADD CONSTRAINT c UNIQUE (a, B)": [named(K.ADD_CONSTRAINT, "c", "a", "b"), named(K.VALIDATE, "c")],

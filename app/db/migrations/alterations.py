@@ -80,6 +80,8 @@ def _add_constraint(table: str, name: str, action: Cursor) -> Iterator[Effect]:
     keyword = action.left[0].keyword if action else ""
     valid = action.outside_groups()[-2:] != ["NOT", "VALID"]
     if column := _not_null_column(action):
+        # As PostgreSQL names it, so that it is known when it is validated.
+        name = name or f"{table}_{column}_{'not_null' if keyword == 'NOT' else 'check'}"
         yield Effect(Kind.ADD_NOT_NULL_CHECK, table, column, name=name)
     else:
         # Which columns a CHECK or an EXCLUDE is about is a matter of expressions.
