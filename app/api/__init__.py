@@ -10,6 +10,7 @@ from app.api.auth import AuthMiddleware
 from app.api.boards import BoardController
 from app.api.body import JsonRequest
 from app.api.health import health, healthz, readyz
+from app.api.members import MemberController
 from app.api.metrics import metrics
 from app.api.openapi import swagger_assets
 from app.api.organizations import OrganizationController
@@ -21,6 +22,7 @@ from app.core.config import Settings
 _CONTROLLERS = (
     UserController,
     OrganizationController,
+    MemberController,
     BoardController,
     TaskController,
     TagController,

@@ -14,6 +14,9 @@ from app.repositories.activity import ActivityRepository, FeedItem
 from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
 from app.schemas.pages import Page
 
+# What is neither board nor task -> the operation that reads it, whose path has its id.
+_READS = {"agent": "get_agent", "member": "get_member"}
+
 
 class ActivityController(Controller):
     path = "/activity"
@@ -51,12 +54,12 @@ def _read(event: ActivityEvent) -> ActivityEventRead:
 def _route(event: ActivityEvent) -> tuple[str | None, dict[str, str] | None]:
     """The operation that reads what was changed, unless that is gone, and the parameters of its path."""
     noun, _, verb = event.event_type.partition(".")
-    if verb == "deleted":
+    if verb in {"deleted", "removed"}:
         return None, None
     if event.board_id and event.task_id:
         return "get_task", {"board_id": str(event.board_id), "task_id": str(event.task_id)}
-    if noun == "agent" and event.subject_id:
-        return "get_agent", {"agent_id": str(event.subject_id)}
+    if noun in _READS and event.subject_id:
+        return _READS[noun], {f"{noun}_id": str(event.subject_id)}
     return ("get_board", {"board_id": str(event.board_id)}) if event.board_id else (None, None)
 
 

@@ -1,28 +1,20 @@
 """/organizations"""
 
-from uuid import UUID
-
-from litestar import Controller, Response, get, patch, post
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import JSONBody
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.conversion import to_shape
 from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.parameters import CallerRequest, Session
 from app.core.errors import NotFoundError
-from app.models import Organization, OrganizationMember
-from app.repositories.organizations import MemberRepository, OrganizationRepository
+from app.repositories.organizations import OrganizationRepository
 from app.schemas.organizations import (
     OrganizationActiveUpdate,
-    OrganizationBoardAccessRead,
     OrganizationCreate,
     OrganizationListItem,
-    OrganizationMemberRead,
     OrganizationRead,
-    OrganizationUserRead,
 )
-from app.schemas.pages import Page
+from app.services.organizations import create_organization, delete_organization
 
 
 class OrganizationController(Controller):
@@ -37,8 +29,7 @@ class OrganizationController(Controller):
     async def create(
         self, request: CallerRequest, data: JSONBody[OrganizationCreate], db_session: Session
     ) -> Response[OrganizationRead]:
-        repository = OrganizationRepository(session=db_session)
-        stored = await repository.create_owned(Organization(name=data.name), request.user.person.id)
+        stored = await create_organization(db_session, request.user, data.name)
         return Response(
             to_shape(OrganizationRead, stored), headers={"Location": "/api/v1/organizations/me"}, status_code=201
         )
@@ -73,35 +64,12 @@ class OrganizationController(Controller):
         organization = await OrganizationRepository(session=db_session).get(request.user.member.organization_id)
         return to_shape(OrganizationRead, organization)
 
-    @get("/me/member", operation_id="get_my_membership", summary="Read your membership", responses=problems(404))
-    async def read_own_member(self, request: CallerRequest, db_session: Session) -> OrganizationMemberRead:
-        return await _member(db_session, request.user.member, request.user.member.id)
-
-    @get("/me/members", operation_id="list_members", summary="List the members", responses=problems(404))
-    async def list_members(
-        self, request: CallerRequest, window: PageWindow, db_session: Session
-    ) -> Response[Page[OrganizationMemberRead]]:
-        found = await MemberRepository(session=db_session).page(request.user.member.organization_id, window)
-        return page_response(request, window, found, _read_member)
-
-    @get("/me/members/{member_id:uuid}", operation_id="get_member", summary="Read a member", responses=problems(404))
-    async def read_member(
-        self, request: CallerRequest, member_id: PathId, db_session: Session
-    ) -> OrganizationMemberRead:
-        return await _member(db_session, request.user.member, member_id)
-
-
-async def _member(session: AsyncSession, caller: OrganizationMember, member_id: UUID) -> OrganizationMemberRead:
-    member = await MemberRepository(session=session).find(caller.organization_id, member_id)
-    if member is None:
-        raise NotFoundError
-    return _read_member(member)
-
-
-def _read_member(member: OrganizationMember) -> OrganizationMemberRead:
-    return to_shape(
-        OrganizationMemberRead,
-        member,
-        user=to_shape(OrganizationUserRead, member.user),
-        board_access=[to_shape(OrganizationBoardAccessRead, access) for access in member.board_access],
+    @delete(
+        "/me",
+        operation_id="delete_my_organization",
+        summary="Delete the active one with all that it has",
+        responses=problems(403, 404),
     )
+    async def remove(self, request: CallerRequest, db_session: Session) -> None:
+        """Takes an owner."""
+        await delete_organization(db_session, request.user)

@@ -1,5 +1,6 @@
 """Boards, as far as a member may see them."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 from uuid import UUID
 
@@ -54,6 +55,16 @@ class BoardRepository(Repository[Board]):
         if row is None:
             return None
         return OpenBoard(row[0], reach.writes_all or reach.board_id == board_id or bool(row[1]))
+
+    async def of_organization(self, organization_id: UUID, board_ids: Collection[UUID]) -> set[UUID]:
+        """Those of these boards that are the organization's; they stay until the transaction ends."""
+        statement = (
+            select(Board.id)
+            .where(Board.organization_id == organization_id, Board.id.in_(board_ids))
+            .order_by(Board.id)
+            .with_for_update(read=True, key_share=True)
+        )
+        return set((await self.session.scalars(statement)).all())
 
     async def lock(self, board_id: UUID) -> None:
         """Until the transaction ends, nobody else changes what the board's tasks wait for, nor the board's rules.

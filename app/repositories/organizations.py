@@ -1,17 +1,13 @@
-"""Organizations and memberships."""
+"""Organizations, and whose they are."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import joinedload, selectinload
 
+from app.core.errors import NotFoundError
 from app.models import Organization, OrganizationMember, Role, User
 from app.repositories.base import Repository
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
-
-_MEMBERS = Ordering("members", OrganizationMember.created_at, OrganizationMember.id, newest_first=False)
-_WHOLE = (joinedload(OrganizationMember.user), selectinload(OrganizationMember.board_access))
 
 
 class OrganizationRepository(Repository[Organization]):
@@ -48,10 +44,21 @@ class OrganizationRepository(Repository[Organization]):
         )
         return (await self.session.scalars(statement)).one_or_none()
 
+    async def deactivate(self, user_id: UUID, organization_id: UUID) -> None:
+        """Leaves him without an active organization, if this is the one."""
+        his = User.id == user_id, User.active_organization_id == organization_id
+        await self.session.execute(update(User).where(*his).values(active_organization_id=None))
+
     async def lock(self, organization_id: UUID) -> None:
-        """Until the transaction ends, nobody else gets this lock; rows that refer to the organization can be added."""
-        statement = select(Organization.id).where(Organization.id == organization_id)
-        await self.session.execute(statement.with_for_update(key_share=True))
+        """Until the transaction ends, nobody else changes who belongs to it and as what, or gets this lock.
+
+        Rows that refer to the organization can be added all the same.
+
+        Raises NotFoundError where it is gone by then.
+        """
+        statement = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
+        if await self.session.scalar(statement) is None:
+            raise NotFoundError
 
     async def lock_owned_by(self, user_id: UUID) -> list[UUID]:
         """The organizations of which he is an owner, locked against a second owner leaving at the same time."""
@@ -76,23 +83,3 @@ class OrganizationRepository(Repository[Organization]):
 
     async def delete_all(self, organization_ids: Sequence[UUID]) -> None:
         await self.session.execute(delete(Organization).where(Organization.id.in_(organization_ids)))
-
-
-class MemberRepository(Repository[OrganizationMember]):
-    model_type = OrganizationMember
-
-    async def page(self, organization_id: UUID, window: Window) -> Slice:
-        statement = (
-            select(OrganizationMember).where(OrganizationMember.organization_id == organization_id).options(*_WHOLE)
-        )
-        return await read_slice(self.session, statement, _MEMBERS, window)
-
-    async def find(self, organization_id: UUID, member_id: UUID) -> OrganizationMember | None:
-        """With his user and board access, which `populate_existing` loads also where the row is known already."""
-        statement = (
-            select(OrganizationMember)
-            .where(OrganizationMember.organization_id == organization_id, OrganizationMember.id == member_id)
-            .options(*_WHOLE)
-            .execution_options(populate_existing=True)
-        )
-        return (await self.session.scalars(statement)).one_or_none()

@@ -1,4 +1,4 @@
-"""Organizations and their members."""
+"""Organizations."""
 
 from datetime import datetime
 from uuid import UUID
@@ -28,32 +28,3 @@ class OrganizationListItem(msgspec.Struct, kw_only=True):
     name: str
     role: str
     is_active: bool
-
-
-class OrganizationUserRead(msgspec.Struct, kw_only=True):
-    id: UUID
-    email: str | None
-    name: str | None
-    preferred_name: str | None
-
-
-class OrganizationBoardAccessRead(msgspec.Struct, kw_only=True):
-    id: UUID
-    board_id: UUID
-    can_read: bool
-    can_write: bool
-    created_at: datetime
-    updated_at: datetime
-
-
-class OrganizationMemberRead(msgspec.Struct, kw_only=True):
-    id: UUID
-    organization_id: UUID
-    user_id: UUID
-    role: str
-    all_boards_read: bool
-    all_boards_write: bool
-    created_at: datetime
-    updated_at: datetime
-    user: OrganizationUserRead | None
-    board_access: list[OrganizationBoardAccessRead]

@@ -84,3 +84,53 @@ class Stranger:
 @pytest.fixture
 def stranger(client: httpx.AsyncClient, database_url: str) -> Stranger:
     return Stranger(database_url)
+
+
+class Crew:
+    """Others in the organization of the signed-in user, and his own place in it, which a test may change."""
+
+    def __init__(self, url: str, me: dict[str, Any]) -> None:
+        self._url = url
+        self.my_user = UUID(me["id"])
+        ((organization, member),) = query(
+            url, "SELECT organization_id, id FROM organization_members WHERE user_id = :id", id=self.my_user
+        )
+        self.organization, self.my_member = UUID(str(organization)), UUID(str(member))
+
+    def join(self, role: str, name: str = "Mate") -> UUID:
+        """The id of a new member's membership; the organization is his active one."""
+        user, member = uuid4(), uuid4()
+        query(
+            self._url,
+            "INSERT INTO users (id, subject, name, active_organization_id) VALUES (:id, :subject, :name, :place)",
+            id=user,
+            subject=str(user),
+            name=name,
+            place=self.organization,
+        )
+        query(
+            self._url,
+            "INSERT INTO organization_members (id, organization_id, user_id, role) VALUES (:id, :place, :user, :role)",
+            id=member,
+            place=self.organization,
+            user=user,
+            role=role,
+        )
+        return member
+
+    def i_am(self, role: str) -> None:
+        query(self._url, "UPDATE organization_members SET role = :role WHERE id = :id", role=role, id=self.my_member)
+
+    def roles(self) -> list[str]:
+        statement = "SELECT role FROM organization_members WHERE organization_id = :id ORDER BY role"
+        return [str(role) for (role,) in query(self._url, statement, id=self.organization)]
+
+    def active_organizations(self) -> int:
+        """How many users have it as their active one."""
+        statement = "SELECT id FROM users WHERE active_organization_id = :id"
+        return len(query(self._url, statement, id=self.organization))
+
+
+@pytest.fixture
+def crew(me: dict[str, Any], database_url: str) -> Crew:
+    return Crew(database_url, me)

@@ -1,0 +1,66 @@
+"""Members of an organization, and what they may do on its boards."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from app.schemas.fields import Request
+
+RoleName = Literal["owner", "admin", "member"]
+
+
+class OrganizationBoardAccessSpec(Request):
+    """`can_write` includes reading; a spec that grants neither is no grant."""
+
+    board_id: UUID
+    can_read: bool = True
+    can_write: bool = False
+
+
+AccessSpecs = Annotated[list[OrganizationBoardAccessSpec], Meta(max_length=1000)]
+
+
+class OrganizationMemberUpdate(Request):
+    """`role` null leaves it as it is."""
+
+    role: RoleName | UnsetType | None = UNSET
+
+
+class OrganizationMemberAccessUpdate(Request):
+    """Replaces the access as a whole: what is not sent is not granted."""
+
+    all_boards_read: bool = False
+    all_boards_write: bool = False
+    board_access: AccessSpecs = []
+
+
+class OrganizationUserRead(msgspec.Struct, kw_only=True):
+    id: UUID
+    email: str | None
+    name: str | None
+    preferred_name: str | None
+
+
+class OrganizationBoardAccessRead(msgspec.Struct, kw_only=True):
+    id: UUID
+    board_id: UUID
+    can_read: bool
+    can_write: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class OrganizationMemberRead(msgspec.Struct, kw_only=True):
+    id: UUID
+    organization_id: UUID
+    user_id: UUID
+    role: str
+    all_boards_read: bool
+    all_boards_write: bool
+    created_at: datetime
+    updated_at: datetime
+    user: OrganizationUserRead | None
+    board_access: list[OrganizationBoardAccessRead]
