@@ -1,6 +1,7 @@
 """The HTTP layer: controllers parse, call and convert. Here is the list of what is served."""
 
 from litestar import Router
+from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from app.api.activity import ActivityController
@@ -10,6 +11,7 @@ from app.api.auth import AuthMiddleware
 from app.api.boards import BoardController
 from app.api.body import JsonRequest
 from app.api.health import health, healthz, readyz
+from app.api.invites import InviteController
 from app.api.members import MemberController
 from app.api.metrics import metrics
 from app.api.openapi import swagger_assets
@@ -18,11 +20,13 @@ from app.api.tags import TagController
 from app.api.tasks import TaskController
 from app.api.users import UserController
 from app.core.config import Settings
+from app.core.security import InviteTokens
 
 _CONTROLLERS = (
     UserController,
     OrganizationController,
     MemberController,
+    InviteController,
     BoardController,
     TaskController,
     TagController,
@@ -34,9 +38,13 @@ _CONTROLLERS = (
 
 def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     """Everything that is served; what is under /api/v1 needs a token."""
+    token = settings.local_auth_token
+    assert token is not None, "create_app gives it one"
+    tokens = InviteTokens(token.reveal())
     api = Router(
         "/api/v1",
         route_handlers=_CONTROLLERS,
+        dependencies={"invite_tokens": Provide(lambda: tokens, sync_to_thread=False)},
         middleware=[AuthMiddleware(settings)],
         request_class=JsonRequest,
     )

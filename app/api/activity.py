@@ -15,7 +15,7 @@ from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemR
 from app.schemas.pages import Page
 
 # What is neither board nor task -> the operation that reads it, whose path has its id.
-_READS = {"agent": "get_agent", "member": "get_member"}
+_READS = {"agent": "get_agent", "invite": "get_invite", "member": "get_member"}
 
 
 class ActivityController(Controller):

@@ -12,6 +12,7 @@ _MEANINGS = {
     403: "You may read this, but not change it.",
     404: "There is no such object in your active organization.",
     409: "It conflicts with the present state; `code` says how.",
+    410: "It was good for a time, which is over.",
 }
 
 

@@ -5,6 +5,7 @@ from app.models.activity import ActivityEvent
 from app.models.agents import Agent, AgentStatus
 from app.models.approvals import Approval, ApprovalStatus, ApprovalTask
 from app.models.boards import Board
+from app.models.invites import InviteBoardAccess, OrganizationInvite
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
 from app.models.tags import Tag
 from app.models.tasks import Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
@@ -22,7 +23,9 @@ __all__ = (
     "Base",
     "Board",
     "BoardAccess",
+    "InviteBoardAccess",
     "Organization",
+    "OrganizationInvite",
     "OrganizationMember",
     "Role",
     "Tag",

@@ -17,6 +17,7 @@ ShortText = Annotated[str, Meta(max_length=200)]
 LongText = Annotated[str, Meta(max_length=20_000)]
 Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{_END}")]
 Color = Annotated[str, Meta(pattern=rf"^#?[0-9A-Fa-f]{{6}}{_END}", description="RRGGBB, with or without #.")]
+Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=rf"^[^@\s]+@[^@\s]+{_END}")]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 # Of these, white space around them is not kept.

@@ -43,8 +43,7 @@ class Members:
         """
         await self._organizations.lock(self._me.organization_id)
         self._me = await self.find(self._me.id)
-        if self._me.role not in roles:
-            raise ForbiddenError(f"This takes the role {' or '.join(roles)}; yours is {self._me.role}.")
+        require_role(self._me, roles)
         return self._me
 
     async def change_role(self, member_id: UUID, role: str | None) -> OrganizationMember:
@@ -92,6 +91,12 @@ class Members:
     async def _require_other_owner(self, member: OrganizationMember) -> None:
         if member.role == Role.OWNER and not await self._members.has_other_owner(member):
             raise LastOwnerError("The organization would be left without an owner: make another member owner first.")
+
+
+def require_role(me: OrganizationMember, roles: Collection[str]) -> None:
+    """Raises ForbiddenError."""
+    if me.role not in roles:
+        raise ForbiddenError(f"This takes the role {' or '.join(roles)}; yours is {me.role}.")
 
 
 def require_above(me: OrganizationMember, role: str) -> None:

@@ -121,6 +121,13 @@ class Crew:
     def i_am(self, role: str) -> None:
         query(self._url, "UPDATE organization_members SET role = :role WHERE id = :id", role=role, id=self.my_member)
 
+    def hand_over(self) -> None:
+        """Another user has the signed-in user's place from now on, who is in no organization then."""
+        owner = query(self._url, "INSERT INTO users (id, subject) VALUES (gen_random_uuid(), 'heir') RETURNING id")
+        move = "UPDATE organization_members SET user_id = :heir WHERE id = :id"
+        query(self._url, move, heir=owner[0][0], id=self.my_member)
+        query(self._url, "UPDATE users SET active_organization_id = NULL WHERE id = :id", id=self.my_user)
+
     def roles(self) -> list[str]:
         statement = "SELECT role FROM organization_members WHERE organization_id = :id ORDER BY role"
         return [str(role) for (role,) in query(self._url, statement, id=self.organization)]

@@ -1,0 +1,100 @@
+"""/organizations/me/invites and /organizations/invites/accept"""
+
+from litestar import Controller, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.members import grants_of, read_member
+from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.core.security import InviteTokens
+from app.models import OrganizationInvite
+from app.schemas.invites import OrganizationInviteAccept, OrganizationInviteCreate, OrganizationInviteRead
+from app.schemas.members import OrganizationMemberRead
+from app.schemas.pages import Page
+from app.services.invites import Invites, accept_invite, may_see_token
+
+Tokens = NamedDependency[InviteTokens]
+# No cache may keep a token.
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class InviteController(Controller):
+    path = "/organizations"
+    tags = ("organizations",)
+
+    @get("/me/invites", operation_id="list_invites", summary="List the invites", responses=problems(403, 404))
+    async def list_all(
+        self, request: CallerRequest, window: PageWindow, db_session: Session, invite_tokens: Tokens
+    ) -> Response[Page[OrganizationInviteRead]]:
+        """Newest first, used and expired ones too; for owners and admins, who see the tokens."""
+        found = await Invites(db_session, request.user).page(window)
+        response = page_response(request, window, found, lambda invite: _read(request, invite, invite_tokens))
+        response.headers.update(_NO_STORE)
+        return response
+
+    @post("/me/invites", operation_id="create_invite", summary="Invite somebody", responses=problems(403, 404))
+    async def create(
+        self,
+        request: CallerRequest,
+        data: JSONBody[OrganizationInviteCreate],
+        db_session: Session,
+        invite_tokens: Tokens,
+    ) -> Response[OrganizationInviteRead]:
+        """Nothing is sent: give the `token` to whom you invite. It is good once, for seven days."""
+        fields = data.sent()
+        del fields["board_access"]
+        invite = await Invites(db_session, request.user).create(fields, grants_of(data.board_access))
+        headers = {"Location": f"/api/v1/organizations/me/invites/{invite.id}", **_NO_STORE}
+        return Response(_read(request, invite, invite_tokens), headers=headers, status_code=201)
+
+    @get(
+        "/me/invites/{invite_id:uuid}",
+        operation_id="get_invite",
+        summary="Read an invite",
+        responses=problems(403, 404),
+    )
+    async def read(
+        self, request: CallerRequest, invite_id: PathId, db_session: Session, invite_tokens: Tokens
+    ) -> Response[OrganizationInviteRead]:
+        invite = await Invites(db_session, request.user).find(invite_id)
+        return Response(_read(request, invite, invite_tokens), headers=_NO_STORE)
+
+    @delete(
+        "/me/invites/{invite_id:uuid}",
+        operation_id="delete_invite",
+        summary="Take an invite back",
+        responses=problems(403, 404),
+        status_code=200,
+    )
+    async def remove(
+        self, request: CallerRequest, invite_id: PathId, db_session: Session, invite_tokens: Tokens
+    ) -> Response[OrganizationInviteRead]:
+        """Answers what it was. Whoever has accepted it stays a member."""
+        invite = await Invites(db_session, request.user).remove(invite_id)
+        return Response(_read(request, invite, invite_tokens), headers=_NO_STORE)
+
+    @post(
+        "/invites/accept",
+        operation_id="accept_invite",
+        summary="Become a member with the token of an invite",
+        responses=problems(403, 404, 409, 410),
+    )
+    async def accept(
+        self,
+        request: CallerRequest,
+        data: JSONBody[OrganizationInviteAccept],
+        db_session: Session,
+        invite_tokens: Tokens,
+    ) -> Response[OrganizationMemberRead]:
+        """The organization becomes your active one only if you have none; `Location` is to be read while it is."""
+        member = await accept_invite(db_session, request.user, invite_tokens, data.token)
+        headers = {"Location": f"/api/v1/organizations/me/members/{member.id}"}
+        return Response(read_member(member), headers=headers, status_code=201)
+
+
+def _read(request: CallerRequest, invite: OrganizationInvite, tokens: InviteTokens) -> OrganizationInviteRead:
+    shown = may_see_token(request.user.member, invite)
+    return to_shape(OrganizationInviteRead, invite, token=tokens.make(invite.id, invite.token_seed) if shown else "")

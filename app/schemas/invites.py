@@ -1,0 +1,39 @@
+"""Invites into an organization."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from app.schemas.fields import Email, Request, ShortText
+from app.schemas.members import AccessSpecs, RoleName
+
+
+class OrganizationInviteCreate(Request):
+    invited_email: Email
+    role: RoleName = "member"
+    all_boards_read: bool = False
+    all_boards_write: bool = False
+    board_access: AccessSpecs = []
+
+
+class OrganizationInviteAccept(Request):
+    token: ShortText
+
+
+class OrganizationInviteRead(msgspec.Struct, kw_only=True):
+    """`token` is good once, until `expires_at`; empty for an admin where the invite makes an owner."""
+
+    id: UUID
+    organization_id: UUID
+    invited_email: str
+    role: RoleName
+    all_boards_read: bool
+    all_boards_write: bool
+    token: str
+    expires_at: datetime
+    created_by_user_id: UUID | None
+    accepted_by_user_id: UUID | None
+    accepted_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
