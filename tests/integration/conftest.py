@@ -86,7 +86,7 @@ def stranger(client: httpx.AsyncClient, database_url: str) -> Stranger:
     return Stranger(database_url)
 
 
-class Crew:
+class Staff:
     """Others in the organization of the signed-in user, and his own place in it, which a test may change."""
 
     def __init__(self, url: str, me: dict[str, Any]) -> None:
@@ -139,5 +139,5 @@ class Crew:
 
 
 @pytest.fixture
-def crew(me: dict[str, Any], database_url: str) -> Crew:
-    return Crew(database_url, me)
+def staff(me: dict[str, Any], database_url: str) -> Staff:
+    return Staff(database_url, me)

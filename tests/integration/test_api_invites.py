@@ -12,7 +12,7 @@ from litestar import Litestar
 from app.asgi import create_app
 from app.core.config import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
-from tests.integration.conftest import Crew, Stranger
+from tests.integration.conftest import Staff, Stranger
 from tests.integration.test_api_members import LOCK_ORGANIZATION, MEMBERS, ORGANIZATION
 from tests.integration.test_api_tasks import statements
 from tests.migrations.conftest import holding, query
@@ -32,7 +32,7 @@ async def accept(client: httpx.AsyncClient, invited: dict[str, Any]) -> httpx.Re
 
 
 async def test_invite_is_shown_with_its_token_and_the_database_has_no_part_that_would_do(
-    client: httpx.AsyncClient, crew: Crew, database_url: str
+    client: httpx.AsyncClient, staff: Staff, database_url: str
 ) -> None:
     answer = await client.post(INVITES, json={"invited_email": "jonah@example.org", "all_boards_read": True})
     made = answer.json()
@@ -42,7 +42,7 @@ async def test_invite_is_shown_with_its_token_and_the_database_has_no_part_that_
         True,
         False,
     )
-    assert (made["organization_id"], made["created_by_user_id"]) == (str(crew.organization), str(crew.my_user))
+    assert (made["organization_id"], made["created_by_user_id"]) == (str(staff.organization), str(staff.my_user))
     assert (made["accepted_at"], made["accepted_by_user_id"]) == (None, None)
     assert re.fullmatch(r"pli_[\w-]{64}", made["token"])
     one, listed = await client.get(answer.headers["location"]), await client.get(INVITES)
@@ -54,31 +54,31 @@ async def test_invite_is_shown_with_its_token_and_the_database_has_no_part_that_
     assert made["token"][-43:] not in str(stored)
 
 
-async def test_invite_is_good_for_seven_days(client: httpx.AsyncClient, crew: Crew, database_url: str) -> None:
+async def test_invite_is_good_for_seven_days(client: httpx.AsyncClient, staff: Staff, database_url: str) -> None:
     made = await invite(client)
     good_for = "SELECT abs(extract(epoch FROM expires_at - now() - interval '7 days')) < 60 FROM organization_invites"
     assert query(database_url, good_for) == [(True,)]
-    crew.hand_over()
+    staff.hand_over()
     query(database_url, "UPDATE organization_invites SET expires_at = now() - interval '1 second'")
     refused = await accept(client, made)
     assert (refused.status_code, refused.json()["code"]) == (410, "invite_expired")
-    assert crew.roles() == ["owner"]
+    assert staff.roles() == ["owner"]
     query(database_url, "UPDATE organization_invites SET expires_at = now() + interval '1 minute'")
     assert (await accept(client, made)).status_code == 201
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "member"])
 async def test_who_accepts_is_what_the_invite_says(
-    client: httpx.AsyncClient, crew: Crew, board: dict[str, Any], database_url: str, role: str
+    client: httpx.AsyncClient, staff: Staff, board: dict[str, Any], database_url: str, role: str
 ) -> None:
     gone = (await client.post("/api/v1/boards", json={"name": "g", "slug": "gone", "description": ""})).json()
     specs = [{"board_id": board["id"], "can_write": True}, {"board_id": gone["id"]}]
     made = await invite(client, role=role, all_boards_read=True, board_access=specs)
     await client.delete(f"/api/v1/boards/{gone['id']}")
-    crew.hand_over()
+    staff.hand_over()
     answer = await accept(client, made)
     joined = answer.json()
-    assert (answer.status_code, joined["role"], joined["user_id"]) == (201, role, str(crew.my_user))
+    assert (answer.status_code, joined["role"], joined["user_id"]) == (201, role, str(staff.my_user))
     assert (joined["all_boards_read"], joined["all_boards_write"]) == (True, False)
     assert [(item["board_id"], item["can_read"], item["can_write"]) for item in joined["board_access"]] == [
         (board["id"], True, True)
@@ -91,46 +91,46 @@ async def test_who_accepts_is_what_the_invite_says(
     ]
     assert events[0]["route_params"] == {"member_id": joined["id"]}
     used = "SELECT accepted_by_user_id FROM organization_invites WHERE accepted_at IS NOT NULL"
-    assert query(database_url, used) == [(crew.my_user,)]
+    assert query(database_url, used) == [(staff.my_user,)]
 
 
-async def test_who_accepts_keeps_the_active_organization_that_he_has(client: httpx.AsyncClient, crew: Crew) -> None:
+async def test_who_accepts_keeps_the_active_organization_that_he_has(client: httpx.AsyncClient, staff: Staff) -> None:
     made = await invite(client)
-    crew.hand_over()
+    staff.hand_over()
     second = (await client.post("/api/v1/organizations", json={"name": "Second"})).json()
     assert (await accept(client, made)).status_code == 201
     assert (await client.get(ORGANIZATION)).json() == second
-    switched = await client.patch(f"{ORGANIZATION}/active", json={"organization_id": str(crew.organization)})
+    switched = await client.patch(f"{ORGANIZATION}/active", json={"organization_id": str(staff.organization)})
     assert switched.status_code == 200
 
 
-async def test_invite_is_good_once(client: httpx.AsyncClient, crew: Crew) -> None:
+async def test_invite_is_good_once(client: httpx.AsyncClient, staff: Staff) -> None:
     made = await invite(client)
-    crew.hand_over()
+    staff.hand_over()
     joined = (await accept(client, made)).json()
     again = await accept(client, made)
     assert (again.status_code, again.json()["code"]) == (409, "invite_used")
     assert (await client.delete(f"{MEMBERS}/{joined['id']}")).status_code == 204
     assert (await accept(client, made)).json()["code"] == "invite_used", "also for who has left since"
-    assert crew.roles() == ["owner"]
+    assert staff.roles() == ["owner"]
 
 
-async def test_at_once_an_invite_makes_one_member(client: httpx.AsyncClient, crew: Crew, database_url: str) -> None:
+async def test_at_once_an_invite_makes_one_member(client: httpx.AsyncClient, staff: Staff, database_url: str) -> None:
     made = await invite(client)
-    crew.hand_over()
-    with holding(database_url, LOCK_ORGANIZATION, id=crew.organization) as waiting:
+    staff.hand_over()
+    with holding(database_url, LOCK_ORGANIZATION, id=staff.organization) as waiting:
         posts = [asyncio.create_task(accept(client, made)) for _ in range(4)]
         await asyncio.to_thread(waiting, 4)
     answers = await asyncio.gather(*posts)
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
     assert {answer.json().get("code") for answer in answers} == {None, "invite_used"}
-    assert crew.roles() == ["member", "owner"]
+    assert staff.roles() == ["member", "owner"]
 
 
-async def test_two_invites_at_once_make_one_member(client: httpx.AsyncClient, crew: Crew, database_url: str) -> None:
+async def test_two_invites_at_once_make_one_member(client: httpx.AsyncClient, staff: Staff, database_url: str) -> None:
     first, second = await invite(client, role="admin"), await invite(client, role="admin")
-    crew.hand_over()
-    with holding(database_url, LOCK_ORGANIZATION, id=crew.organization) as waiting:
+    staff.hand_over()
+    with holding(database_url, LOCK_ORGANIZATION, id=staff.organization) as waiting:
         posts = [asyncio.create_task(accept(client, made)) for made in (first, second)]
         await asyncio.to_thread(waiting, 2)
     answers = await asyncio.gather(*posts)
@@ -140,35 +140,35 @@ async def test_two_invites_at_once_make_one_member(client: httpx.AsyncClient, cr
     assert sorted(used) == [False, True]
 
 
-async def test_member_uses_up_no_invite(client: httpx.AsyncClient, crew: Crew) -> None:
+async def test_member_uses_up_no_invite(client: httpx.AsyncClient, staff: Staff) -> None:
     made = await invite(client, role="member")
     refused = await accept(client, made)
     assert (refused.status_code, refused.json()["code"]) == (409, "already_member")
     assert (await client.get(f"{INVITES}/{made['id']}")).json() == made
-    assert crew.roles() == ["owner"]
+    assert staff.roles() == ["owner"]
 
 
 @pytest.mark.parametrize(
     ("email", "status"), [(None, 201), ("jonah@example.ORG", 201), ("ahab@example.org", 403), ("onah@example.org", 403)]
 )
 async def test_invite_is_for_the_address_that_it_names(
-    client: httpx.AsyncClient, crew: Crew, database_url: str, email: str | None, status: int
+    client: httpx.AsyncClient, staff: Staff, database_url: str, email: str | None, status: int
 ) -> None:
     made = await invite(client)
-    crew.hand_over()
-    query(database_url, "UPDATE users SET email = :email WHERE id = :id", email=email, id=crew.my_user)
+    staff.hand_over()
+    query(database_url, "UPDATE users SET email = :email WHERE id = :id", email=email, id=staff.my_user)
     answer = await accept(client, made)
     assert answer.status_code == status, answer.text
     if status == 403:
         assert answer.json()["code"] == "invite_for_another"
         assert "jonah" not in answer.text.lower()
-    assert crew.roles() == (["owner"] if status == 403 else ["member", "owner"])
+    assert staff.roles() == (["owner"] if status == 403 else ["member", "owner"])
 
 
-async def test_token_of_no_invite_is_404(client: httpx.AsyncClient, crew: Crew, database_url: str) -> None:
+async def test_token_of_no_invite_is_404(client: httpx.AsyncClient, staff: Staff, database_url: str) -> None:
     made, other = await invite(client), await invite(client)
     forged = made["token"][:-43] + other["token"][-43:]
-    crew.hand_over()
+    staff.hand_over()
     for token in ("", "x", forged, made["token"] + "=", made["token"].removeprefix("pli_"), made["token"][:-1] + "!"):
         refused = await client.post(ACCEPT, json={"token": token})
         assert (refused.status_code, refused.json()["code"]) == (404, "not_found"), token
@@ -180,7 +180,7 @@ async def test_token_of_no_invite_is_404(client: httpx.AsyncClient, crew: Crew, 
 
 
 async def test_other_key_calls_back_what_was_sent_and_lists_what_is_good(
-    client: httpx.AsyncClient, crew: Crew, database_url: str
+    client: httpx.AsyncClient, staff: Staff, database_url: str
 ) -> None:
     made = await invite(client)
     new_token = TOKEN[::-1]
@@ -188,17 +188,17 @@ async def test_other_key_calls_back_what_was_sent_and_lists_what_is_good(
     async with started(restarted), client_of(restarted, new_token) as again:
         (listed,) = (await again.get(INVITES)).json()["items"]
         assert {**listed, "token": made["token"]} == made
-        crew.hand_over()
+        staff.hand_over()
         assert (await accept(again, made)).status_code == 404
         assert (await accept(again, listed)).status_code == 201
 
 
 @pytest.mark.parametrize(("role", "status"), [("owner", 201), ("admin", 201), ("member", 403)])
 async def test_owners_and_admins_manage_invites(
-    client: httpx.AsyncClient, crew: Crew, database_url: str, role: str, status: int
+    client: httpx.AsyncClient, staff: Staff, database_url: str, role: str, status: int
 ) -> None:
     made = await invite(client)
-    crew.i_am(role)
+    staff.i_am(role)
     for answer, code in (
         (await client.post(INVITES, json={"invited_email": "a@b"}), status),
         (await client.get(INVITES), 200),
@@ -210,10 +210,10 @@ async def test_owners_and_admins_manage_invites(
     assert query(database_url, "SELECT count(*) FROM organization_invites") == [(1,)]
 
 
-async def test_owners_are_invited_by_owners_alone(client: httpx.AsyncClient, crew: Crew) -> None:
+async def test_owners_are_invited_by_owners_alone(client: httpx.AsyncClient, staff: Staff) -> None:
     """An admin has no use of the token either: he could leave, and come back as an owner."""
     made = await invite(client, role="owner")
-    crew.i_am("admin")
+    staff.i_am("admin")
     refused = await client.post(INVITES, json={"invited_email": "a@b", "role": "owner"})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert (await client.delete(f"{INVITES}/{made['id']}")).status_code == 403
@@ -223,7 +223,7 @@ async def test_owners_are_invited_by_owners_alone(client: httpx.AsyncClient, cre
 
 
 async def test_invite_that_is_taken_back_is_worth_nothing(
-    client: httpx.AsyncClient, crew: Crew, database_url: str
+    client: httpx.AsyncClient, staff: Staff, database_url: str
 ) -> None:
     made = await invite(client)
     answer = await client.delete(f"{INVITES}/{made['id']}")
@@ -236,26 +236,26 @@ async def test_invite_that_is_taken_back_is_worth_nothing(
     ]
     assert {str(row[0]) for row in query(database_url, "SELECT subject_id FROM activity_events")} == {made["id"]}
     assert "jonah" not in str(events).lower()
-    crew.hand_over()
+    staff.hand_over()
     assert (await accept(client, made)).status_code == 404
 
 
 @pytest.mark.parametrize("what", ["invite", "organization"])
 async def test_invite_that_is_taken_back_while_it_is_accepted_makes_nobody_a_member(
-    client: httpx.AsyncClient, crew: Crew, database_url: str, what: str
+    client: httpx.AsyncClient, staff: Staff, database_url: str, what: str
 ) -> None:
     made = await invite(client)
-    crew.hand_over()
+    staff.hand_over()
     then = "DELETE FROM organizations" if what == "organization" else "DELETE FROM organization_invites"
-    with holding(database_url, LOCK_ORGANIZATION, id=crew.organization) as waiting:
+    with holding(database_url, LOCK_ORGANIZATION, id=staff.organization) as waiting:
         late = asyncio.create_task(accept(client, made))
         await asyncio.to_thread(waiting, 1, then)
     assert ((await late).status_code, (await late).json()["code"]) == (404, "not_found")
-    assert crew.roles() == ([] if what == "organization" else ["owner"])
+    assert staff.roles() == ([] if what == "organization" else ["owner"])
 
 
 async def test_invite_names_boards_of_the_organization_and_an_address(
-    client: httpx.AsyncClient, crew: Crew, stranger: Stranger, database_url: str
+    client: httpx.AsyncClient, staff: Staff, stranger: Stranger, database_url: str
 ) -> None:
     for board_id in (stranger.board, uuid4()):
         body = {"invited_email": "a@b", "board_access": [{"board_id": str(board_id)}]}
@@ -271,7 +271,7 @@ async def test_invite_names_boards_of_the_organization_and_an_address(
 
 
 async def test_strangers_invite_is_404(
-    client: httpx.AsyncClient, crew: Crew, stranger: Stranger, database_url: str
+    client: httpx.AsyncClient, staff: Staff, stranger: Stranger, database_url: str
 ) -> None:
     theirs = await invite(client)
     query(database_url, "UPDATE organization_invites SET organization_id = :id", id=stranger.organization)

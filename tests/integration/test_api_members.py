@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.integration.conftest import Crew, Stranger
+from tests.integration.conftest import Staff, Stranger
 from tests.migrations.conftest import holding, query
 
 ORGANIZATION = "/api/v1/organizations/me"
@@ -44,10 +44,10 @@ async def change(client: httpx.AsyncClient, member: UUID, role: str | None) -> h
     ],
 )
 async def test_who_may_change_whose_role(
-    client: httpx.AsyncClient, crew: Crew, mine: str, before: str, after: str, status: int
+    client: httpx.AsyncClient, staff: Staff, mine: str, before: str, after: str, status: int
 ) -> None:
-    member = crew.join(before)
-    crew.i_am(mine)
+    member = staff.join(before)
+    staff.i_am(mine)
     answer = await change(client, member, after)
     assert answer.status_code == status, answer.text
     assert (await client.get(f"{MEMBERS}/{member}")).json()["role"] == (after if status == 200 else before)
@@ -60,14 +60,14 @@ async def test_who_may_change_whose_role(
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-async def test_nobody_makes_himself_more_than_he_is(client: httpx.AsyncClient, crew: Crew, role: str) -> None:
-    crew.i_am("member" if role == "admin" else "admin")
-    assert (await change(client, crew.my_member, role)).status_code == 403
-    assert "owner" not in crew.roles()
+async def test_nobody_makes_himself_more_than_he_is(client: httpx.AsyncClient, staff: Staff, role: str) -> None:
+    staff.i_am("member" if role == "admin" else "admin")
+    assert (await change(client, staff.my_member, role)).status_code == 403
+    assert "owner" not in staff.roles()
 
 
-async def test_role_that_is_null_or_not_sent_stays(client: httpx.AsyncClient, crew: Crew) -> None:
-    member = crew.join("admin")
+async def test_role_that_is_null_or_not_sent_stays(client: httpx.AsyncClient, staff: Staff) -> None:
+    member = staff.join("admin")
     for body in ({}, {"role": None}, {"role": "admin"}):
         answer = await client.patch(f"{MEMBERS}/{member}", json=body)
         assert (answer.status_code, answer.json()["role"]) == (200, "admin")
@@ -76,43 +76,43 @@ async def test_role_that_is_null_or_not_sent_stays(client: httpx.AsyncClient, cr
         assert (await client.patch(f"{MEMBERS}/{member}", json=body)).status_code == 400
 
 
-async def test_last_owner_is_neither_demoted_nor_removed(client: httpx.AsyncClient, crew: Crew) -> None:
-    mate = crew.join("admin")
+async def test_last_owner_is_neither_demoted_nor_removed(client: httpx.AsyncClient, staff: Staff) -> None:
+    mate = staff.join("admin")
     for answer in (
-        await change(client, crew.my_member, "admin"),
-        await client.delete(f"{MEMBERS}/{crew.my_member}"),
+        await change(client, staff.my_member, "admin"),
+        await client.delete(f"{MEMBERS}/{staff.my_member}"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (409, "last_owner")
-    assert crew.roles() == ["admin", "owner"]
+    assert staff.roles() == ["admin", "owner"]
     assert (await change(client, mate, "owner")).status_code == 200
-    assert (await change(client, crew.my_member, "member")).status_code == 200
-    assert (await change(client, crew.my_member, "owner")).status_code == 403, "he is no owner any more"
+    assert (await change(client, staff.my_member, "member")).status_code == 200
+    assert (await change(client, staff.my_member, "owner")).status_code == 403, "he is no owner any more"
 
 
 @pytest.mark.parametrize("way", ["PATCH", "DELETE"])
 async def test_owner_stays_when_both_are_demoted_or_removed_at_once(
-    client: httpx.AsyncClient, crew: Crew, database_url: str, way: str
+    client: httpx.AsyncClient, staff: Staff, database_url: str, way: str
 ) -> None:
-    other = crew.join("owner")
+    other = staff.join("owner")
     body: dict[str, Any] = {"json": {"role": "member"}} if way == "PATCH" else {}
-    with holding(database_url, LOCK_ORGANIZATION, id=crew.organization) as waiting:
+    with holding(database_url, LOCK_ORGANIZATION, id=staff.organization) as waiting:
         both = [
             asyncio.create_task(client.request(way, f"{MEMBERS}/{member}", **body))
-            for member in (other, crew.my_member)
+            for member in (other, staff.my_member)
         ]
         await asyncio.to_thread(waiting, 2)
     answers = sorted([answer.status_code for answer in await asyncio.gather(*both)])
     # Where he went first himself, he may not change the other any more.
     assert answers in ([200, 403], [200, 409], [204, 404], [204, 409])
-    assert crew.roles().count("owner") == 1
+    assert staff.roles().count("owner") == 1
 
 
 async def test_role_that_was_taken_while_the_request_waited_counts(
-    client: httpx.AsyncClient, crew: Crew, database_url: str
+    client: httpx.AsyncClient, staff: Staff, database_url: str
 ) -> None:
-    mate = crew.join("member")
-    demote = f"UPDATE organization_members SET role = 'member' WHERE id = '{crew.my_member}'"
-    with holding(database_url, LOCK_ORGANIZATION, id=crew.organization) as waiting:
+    mate = staff.join("member")
+    demote = f"UPDATE organization_members SET role = 'member' WHERE id = '{staff.my_member}'"
+    with holding(database_url, LOCK_ORGANIZATION, id=staff.organization) as waiting:
         late = [
             asyncio.create_task(request)
             for request in (
@@ -124,7 +124,7 @@ async def test_role_that_was_taken_while_the_request_waited_counts(
         ]
         await asyncio.to_thread(waiting, 4, demote)
     assert [answer.status_code for answer in await asyncio.gather(*late)] == [403] * 4
-    assert crew.roles() == ["member", "member"]
+    assert staff.roles() == ["member", "member"]
 
 
 @pytest.mark.parametrize(
@@ -137,13 +137,13 @@ async def test_role_that_was_taken_while_the_request_waited_counts(
         ("member", "member", 403),
     ],
 )
-async def test_who_may_remove_whom(client: httpx.AsyncClient, crew: Crew, mine: str, his: str, status: int) -> None:
-    member = crew.join(his, name="Jonah")
-    crew.i_am(mine)
+async def test_who_may_remove_whom(client: httpx.AsyncClient, staff: Staff, mine: str, his: str, status: int) -> None:
+    member = staff.join(his, name="Jonah")
+    staff.i_am(mine)
     assert (await client.delete(f"{MEMBERS}/{member}")).status_code == status
     gone = status == 204
     assert (await client.get(f"{MEMBERS}/{member}")).status_code == (404 if gone else 200)
-    assert crew.active_organizations() == (1 if gone else 2)
+    assert staff.active_organizations() == (1 if gone else 2)
     assert await events(client) == ([("member.removed", "Jonah")] if gone else [])
     if gone:
         assert (await client.delete(f"{MEMBERS}/{member}")).status_code == 404
@@ -151,25 +151,25 @@ async def test_who_may_remove_whom(client: httpx.AsyncClient, crew: Crew, mine: 
 
 @pytest.mark.parametrize("role", ["member", "admin", "owner"])
 async def test_member_leaves_by_himself_and_sees_nothing_from_then_on(
-    client: httpx.AsyncClient, crew: Crew, board: dict[str, Any], database_url: str, role: str
+    client: httpx.AsyncClient, staff: Staff, board: dict[str, Any], database_url: str, role: str
 ) -> None:
-    crew.join("owner")
-    crew.i_am(role)
-    assert (await client.delete(f"{MEMBERS}/{crew.my_member}")).status_code == 204
+    staff.join("owner")
+    staff.i_am(role)
+    assert (await client.delete(f"{MEMBERS}/{staff.my_member}")).status_code == 204
     for path in ("/api/v1/boards", f"/api/v1/boards/{board['id']}", ORGANIZATION, "/api/v1/activity"):
         answer = await client.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "no_active_organization")
-    back = await client.patch(f"{ORGANIZATION}/active", json={"organization_id": str(crew.organization)})
+    back = await client.patch(f"{ORGANIZATION}/active", json={"organization_id": str(staff.organization)})
     assert back.status_code == 404
     assert query(database_url, "SELECT subject_id FROM activity_events WHERE event_type = 'member.removed'") == [
-        (crew.my_member,)
+        (staff.my_member,)
     ]
 
 
 async def test_removed_member_keeps_another_active_organization(
-    client: httpx.AsyncClient, crew: Crew, stranger: Stranger, database_url: str
+    client: httpx.AsyncClient, staff: Staff, stranger: Stranger, database_url: str
 ) -> None:
-    member = crew.join("member")
+    member = staff.join("member")
     query(
         database_url,
         "UPDATE users SET active_organization_id = :other"
@@ -182,9 +182,9 @@ async def test_removed_member_keeps_another_active_organization(
     assert len(query(database_url, kept, id=stranger.organization)) == 1
 
 
-async def test_access_is_replaced_as_a_whole(client: httpx.AsyncClient, crew: Crew, board: dict[str, Any]) -> None:
+async def test_access_is_replaced_as_a_whole(client: httpx.AsyncClient, staff: Staff, board: dict[str, Any]) -> None:
     other = (await client.post("/api/v1/boards", json={"name": "o", "slug": "other", "description": ""})).json()
-    member = crew.join("member", name="Jonah")
+    member = staff.join("member", name="Jonah")
     url = f"{MEMBERS}/{member}/access"
     specs = [
         {"board_id": board["id"]},
@@ -202,23 +202,23 @@ async def test_access_is_replaced_as_a_whole(client: httpx.AsyncClient, crew: Cr
     assert await events(client) == 2 * [("member.access_changed", "Jonah")]
 
 
-async def test_access_counts_at_once(client: httpx.AsyncClient, crew: Crew, board: dict[str, Any]) -> None:
+async def test_access_counts_at_once(client: httpx.AsyncClient, staff: Staff, board: dict[str, Any]) -> None:
     """An admin is given a grant, and made a member: he then sees that board, and may do there what it says."""
-    crew.join("owner")
+    staff.join("owner")
     await client.post("/api/v1/boards", json={"name": "o", "slug": "other", "description": ""})
     spec = {"board_id": board["id"]}
-    await client.put(f"{MEMBERS}/{crew.my_member}/access", json={"board_access": [spec]})
-    assert (await change(client, crew.my_member, "member")).status_code == 200
+    await client.put(f"{MEMBERS}/{staff.my_member}/access", json={"board_access": [spec]})
+    assert (await change(client, staff.my_member, "member")).status_code == 200
     assert [item["id"] for item in (await client.get("/api/v1/boards")).json()["items"]] == [board["id"]]
     assert (await client.patch(f"/api/v1/boards/{board['id']}", json={"name": "n"})).status_code == 403
-    refused = await client.put(f"{MEMBERS}/{crew.my_member}/access", json={"all_boards_write": True})
+    refused = await client.put(f"{MEMBERS}/{staff.my_member}/access", json={"all_boards_write": True})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
 async def test_access_names_boards_of_the_organization_each_once(
-    client: httpx.AsyncClient, crew: Crew, board: dict[str, Any], stranger: Stranger
+    client: httpx.AsyncClient, staff: Staff, board: dict[str, Any], stranger: Stranger
 ) -> None:
-    url = f"{MEMBERS}/{crew.join('member')}/access"
+    url = f"{MEMBERS}/{staff.join('member')}/access"
     kept = (await client.put(url, json={"board_access": [{"board_id": board["id"]}]})).json()
     for board_id, code in (
         (stranger.board, "unknown_reference"),
@@ -234,19 +234,19 @@ async def test_access_names_boards_of_the_organization_each_once(
     assert (await client.get(url.removesuffix("/access"))).json() == kept
 
 
-async def test_access_of_an_owner_is_for_owners_to_change(client: httpx.AsyncClient, crew: Crew) -> None:
-    owner = crew.join("owner")
-    crew.i_am("admin")
+async def test_access_of_an_owner_is_for_owners_to_change(client: httpx.AsyncClient, staff: Staff) -> None:
+    owner = staff.join("owner")
+    staff.i_am("admin")
     assert (await client.put(f"{MEMBERS}/{owner}/access", json={})).status_code == 403
-    crew.i_am("owner")
+    staff.i_am("owner")
     assert (await client.put(f"{MEMBERS}/{owner}/access", json={})).status_code == 200
 
 
 async def test_grants_that_are_replaced_at_once_are_those_of_one_request(
-    client: httpx.AsyncClient, crew: Crew, board: dict[str, Any], database_url: str
+    client: httpx.AsyncClient, staff: Staff, board: dict[str, Any], database_url: str
 ) -> None:
-    url = f"{MEMBERS}/{crew.join('member')}/access"
-    with holding(database_url, LOCK_ORGANIZATION, id=crew.organization) as waiting:
+    url = f"{MEMBERS}/{staff.join('member')}/access"
+    with holding(database_url, LOCK_ORGANIZATION, id=staff.organization) as waiting:
         puts = [
             asyncio.create_task(client.put(url, json={"board_access": [{"board_id": board["id"]}]})) for _ in range(4)
         ]
@@ -255,7 +255,7 @@ async def test_grants_that_are_replaced_at_once_are_those_of_one_request(
     assert len((await client.get(url.removesuffix("/access"))).json()["board_access"]) == 1
 
 
-async def test_strangers_member_is_404(client: httpx.AsyncClient, crew: Crew, stranger: Stranger) -> None:
+async def test_strangers_member_is_404(client: httpx.AsyncClient, staff: Staff, stranger: Stranger) -> None:
     for member in (stranger.member, uuid4()):
         url = f"{MEMBERS}/{member}"
         for answer in (
@@ -264,20 +264,20 @@ async def test_strangers_member_is_404(client: httpx.AsyncClient, crew: Crew, st
             await client.put(f"{url}/access", json={}),
         ):
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-    assert crew.roles() == ["owner"]
+    assert staff.roles() == ["owner"]
 
 
 @pytest.mark.parametrize(("role", "status"), [("owner", 204), ("admin", 403), ("member", 403)])
 async def test_organization_is_deleted_by_an_owner_with_all_that_it_has(
-    client: httpx.AsyncClient, crew: Crew, tasks_url: str, stranger: Stranger, database_url: str, role: str, status: int
+    client: httpx.AsyncClient, staff: Staff, tasks_url: str, stranger: Stranger, database_url: str, role: str, status: int
 ) -> None:
     await client.post(tasks_url, json={"title": "Splice"})
-    crew.join("owner")
-    crew.i_am(role)
+    staff.join("owner")
+    staff.i_am(role)
     assert (await client.delete(ORGANIZATION)).status_code == status
     counts = "SELECT (SELECT count(*) FROM organizations), (SELECT count(*) FROM boards), (SELECT count(*) FROM users)"
     assert query(database_url, counts) == ([(1, 1, 3)] if status == 204 else [(2, 2, 3)])
-    assert crew.active_organizations() == (0 if status == 204 else 2)
+    assert staff.active_organizations() == (0 if status == 204 else 2)
     assert query(database_url, "SELECT id FROM boards WHERE id = :id", id=stranger.board) != []
     if status == 204:
         assert (await client.get(ORGANIZATION)).json()["code"] == "no_active_organization"
@@ -285,9 +285,9 @@ async def test_organization_is_deleted_by_an_owner_with_all_that_it_has(
 
 
 async def test_organization_that_is_deleted_twice_at_once_is_gone_once(
-    client: httpx.AsyncClient, crew: Crew, database_url: str
+    client: httpx.AsyncClient, staff: Staff, database_url: str
 ) -> None:
-    with holding(database_url, LOCK_ORGANIZATION, id=crew.organization) as waiting:
+    with holding(database_url, LOCK_ORGANIZATION, id=staff.organization) as waiting:
         both = [asyncio.create_task(client.delete(ORGANIZATION)) for _ in range(2)]
         await asyncio.to_thread(waiting, 2)
     assert sorted([answer.status_code for answer in await asyncio.gather(*both)]) == [204, 404]
@@ -298,8 +298,8 @@ async def test_making_an_organization_is_on_record(client: httpx.AsyncClient, me
     assert await events(client) == [("organization.created", "Second")]
 
 
-async def test_event_leads_to_the_member_while_there_is_one(client: httpx.AsyncClient, crew: Crew) -> None:
-    member = crew.join("member")
+async def test_event_leads_to_the_member_while_there_is_one(client: httpx.AsyncClient, staff: Staff) -> None:
+    member = staff.join("member")
     await change(client, member, "admin")
     await client.delete(f"{MEMBERS}/{member}")
     removed, updated = (await client.get("/api/v1/activity")).json()["items"]
