@@ -269,7 +269,13 @@ async def test_strangers_member_is_404(client: httpx.AsyncClient, staff: Staff, 
 
 @pytest.mark.parametrize(("role", "status"), [("owner", 204), ("admin", 403), ("member", 403)])
 async def test_organization_is_deleted_by_an_owner_with_all_that_it_has(
-    client: httpx.AsyncClient, staff: Staff, tasks_url: str, stranger: Stranger, database_url: str, role: str, status: int
+    client: httpx.AsyncClient,
+    staff: Staff,
+    tasks_url: str,
+    stranger: Stranger,
+    database_url: str,
+    role: str,
+    status: int,
 ) -> None:
     await client.post(tasks_url, json={"title": "Splice"})
     staff.join("owner")
