@@ -142,32 +142,17 @@ def _row(state: RevisionState, script: Script | str, entry: Entry | None) -> Rev
 def _judge(
     directory: ScriptDirectory, state: SchemaState, revisions: tuple[RevisionStatus, ...]
 ) -> tuple[Verdict, str]:
-    heads = directory.get_heads()
-    changed = [row.revision for row in revisions if row.state is RevisionState.CHECKSUM_CHANGED]
-    pending = [row for row in revisions if row.state is RevisionState.PENDING]
-    missing = [row.revision for row in revisions if row.state is RevisionState.MISSING_FILE]
-    unrecorded = [row.revision for row in revisions if row.revision in state.unknown and row.phase is None]
-    doubled = redundant(directory, state.applied or ())
+    changed, pending, missing = (
+        [row for row in revisions if row.state is wanted]
+        for wanted in (RevisionState.CHECKSUM_CHANGED, RevisionState.PENDING, RevisionState.MISSING_FILE)
+    )
+    edited = ", ".join(row.revision for row in changed)
     served = "it no longer serves this release" if state.broken_by else "it still serves this release"
     contracts = sum(row.phase is Phase.CONTRACT for row in pending)
+    diverged = _how_diverged(directory, state, revisions, len(pending))
     # The first that applies.
     rules = (
-        (
-            len(heads) > 1,
-            Verdict.DIVERGED,
-            f"the files have {len(heads)} heads: join them, `litestar database merge heads`",
-        ),
-        (unrecorded, Verdict.DIVERGED, f"of revision {', '.join(unrecorded)} there is neither a file nor a history"),
-        (
-            doubled,
-            Verdict.DIVERGED,
-            f"alembic_version has {', '.join(doubled)} beside what comes after it: `litestar database doctor`",
-        ),
-        (
-            state.unknown and pending,
-            Verdict.DIVERGED,
-            f"{', '.join(state.unknown)} is a revision of another release, and {len(pending)} of ours are not in force",
-        ),
+        (diverged, Verdict.DIVERGED, diverged),
         (
             state.unknown or state.broken_by,
             Verdict.AHEAD,
@@ -179,10 +164,28 @@ def _judge(
             "there are tables but no alembic_version, or an empty one: `litestar database drift`, then `stamp head`",
         ),
         (pending, Verdict.PENDING, f"{len(pending)} revision(s), {contracts} contract: `litestar database upgrade`"),
-        (changed, Verdict.DRIFTED, f"the file of {', '.join(changed)} was changed after it was applied"),
+        (changed, Verdict.DRIFTED, f"the file of {edited} was changed after it was applied"),
         (True, Verdict.UP_TO_DATE, "the database is at head"),
     )
     return next((verdict, detail) for applies, verdict, detail in rules if applies)
+
+
+def _how_diverged(
+    directory: ScriptDirectory, state: SchemaState, revisions: tuple[RevisionStatus, ...], pending: int
+) -> str:
+    """Why no upgrade leads from the database to the files; empty if one does."""
+    heads = directory.get_heads()
+    unrecorded = ", ".join(row.revision for row in revisions if row.revision in state.unknown and row.phase is None)
+    doubled = ", ".join(redundant(directory, state.applied or ()))
+    unknown = ", ".join(state.unknown)
+    # The first that applies.
+    rules = (
+        (len(heads) > 1, f"the files have {len(heads)} heads: join them, `litestar database merge heads`"),
+        (unrecorded, f"of revision {unrecorded} there is neither a file nor a history"),
+        (doubled, f"alembic_version has {doubled} beside what comes after it: `litestar database doctor`"),
+        (unknown and pending, f"{unknown} is a revision of another release, and {pending} of ours are not in force"),
+    )
+    return next((detail for applies, detail in rules if applies), "")
 
 
 def _judge_schema(connection: Connection) -> tuple[Verdict, str]:

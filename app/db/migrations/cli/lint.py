@@ -35,7 +35,6 @@ def lint(ctx: click.Context, revisions: tuple[str, ...], every: bool, as_json: b
     if as_json:
         sys.stdout.write(msgspec.json.encode(report.findings).decode() + "\n")
     else:
-        # In a pipe a line stays one line.
         _show(report, console_of_rows())
     sys.exit(1 if report.findings else 0)
 
