@@ -8,6 +8,7 @@ from app.api.activity import ActivityController
 from app.api.agents import AgentController
 from app.api.approvals import ApprovalController
 from app.api.auth import AuthMiddleware
+from app.api.board_groups import BoardGroupController
 from app.api.boards import BoardController
 from app.api.body import JsonRequest
 from app.api.health import health, healthz, readyz
@@ -28,6 +29,7 @@ _CONTROLLERS = (
     MemberController,
     InviteController,
     BoardController,
+    BoardGroupController,
     TaskController,
     TagController,
     AgentController,

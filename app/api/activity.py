@@ -60,6 +60,8 @@ def _route(event: ActivityEvent) -> tuple[str | None, dict[str, str] | None]:
         return "get_task", {"board_id": str(event.board_id), "task_id": str(event.task_id)}
     if noun in _READS and event.subject_id:
         return _READS[noun], {f"{noun}_id": str(event.subject_id)}
+    if event.board_group_id:
+        return "get_board_group", {"group_id": str(event.board_group_id)}
     return ("get_board", {"board_id": str(event.board_id)}) if event.board_id else (None, None)
 
 

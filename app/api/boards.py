@@ -11,7 +11,6 @@ from app.api.pagination import page_response
 from app.api.parameters import CallerRequest, PageWindow, PathId, Session
 from app.models import Board
 from app.repositories.boards import BoardRepository
-from app.repositories.keyset import Slice
 from app.schemas.boards import BoardCreate, BoardRead, BoardUpdate
 from app.schemas.pages import Page
 from app.services.boards import create_board, delete_board, open_board, update_board
@@ -29,22 +28,19 @@ class BoardController(Controller):
         db_session: Session,
         board_group_id: FromQuery[UUID | None] = None,
     ) -> Response[Page[BoardRead]]:
-        # There are no board groups yet: no board is in one.
-        nothing = Slice([], 0, None)
-        repository = BoardRepository(session=db_session)
-        found = nothing if board_group_id else await repository.page(request.user.reach, window)
-        return page_response(request, window, found, _read)
+        found = await BoardRepository(session=db_session).page(request.user.reach, board_group_id, window)
+        return page_response(request, window, found, read_board)
 
     @post(operation_id="create_board", summary="Create a board", responses=problems(403, 404, 409))
     async def create(
         self, request: CallerRequest, data: JSONBody[BoardCreate], db_session: Session
     ) -> Response[BoardRead]:
         board = await create_board(db_session, request.user, data.sent())
-        return Response(_read(board), headers={"Location": f"/api/v1/boards/{board.id}"}, status_code=201)
+        return Response(read_board(board), headers={"Location": f"/api/v1/boards/{board.id}"}, status_code=201)
 
     @get("/{board_id:uuid}", operation_id="get_board", summary="Read a board", responses=problems(404))
     async def read(self, request: CallerRequest, board_id: PathId, db_session: Session) -> BoardRead:
-        return _read(await open_board(db_session, request.user, board_id))
+        return read_board(await open_board(db_session, request.user, board_id))
 
     @patch("/{board_id:uuid}", operation_id="update_board", summary="Change it", responses=problems(403, 404, 409))
     async def update(
@@ -54,7 +50,7 @@ class BoardController(Controller):
         data: JSONBody[BoardUpdate],
         db_session: Session,
     ) -> BoardRead:
-        return _read(await update_board(db_session, request.user, board_id, data.sent()))
+        return read_board(await update_board(db_session, request.user, board_id, data.sent()))
 
     @delete(
         "/{board_id:uuid}",
@@ -66,5 +62,5 @@ class BoardController(Controller):
         await delete_board(db_session, request.user, board_id)
 
 
-def _read(board: Board) -> BoardRead:
+def read_board(board: Board) -> BoardRead:
     return to_shape(BoardRead, board)

@@ -4,6 +4,7 @@ from app.db.base import Base
 from app.models.activity import ActivityEvent
 from app.models.agents import Agent, AgentStatus
 from app.models.approvals import Approval, ApprovalStatus, ApprovalTask
+from app.models.board_groups import BoardGroup
 from app.models.boards import Board
 from app.models.invites import InviteBoardAccess, OrganizationInvite
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
@@ -23,6 +24,7 @@ __all__ = (
     "Base",
     "Board",
     "BoardAccess",
+    "BoardGroup",
     "InviteBoardAccess",
     "Organization",
     "OrganizationInvite",

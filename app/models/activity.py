@@ -12,8 +12,8 @@ class ActivityEvent(Identified, Created, Base):
     """One change, written in the transaction that made it.
 
     What it names has no foreign key: the trail outlives what it tells of. `user_id` or `agent_id` is who did it;
-    `subject_id` is what was changed where that is neither board nor task. `transaction_id` is the transaction that
-    wrote it, by which a reader of a stream knows what has become visible since it last looked: times and ids are
+    `subject_id` is what was changed where that is neither group, board nor task. `transaction_id` is the transaction
+    that wrote it, by which a reader of a stream knows what has become visible since it last looked: times and ids are
     given before the commit, and transactions commit in another order.
     """
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, false
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Identified, Timestamped
@@ -15,6 +15,7 @@ class Board(Identified, Timestamped, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "slug"),
         CheckConstraint("max_agents >= 0", name="max_agents"),
+        Index(None, "board_group_id", postgresql_where=text("board_group_id IS NOT NULL")),
     )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
@@ -33,3 +34,4 @@ class Board(Identified, Timestamped, Base):
     block_status_changes_with_pending_approval: Mapped[bool] = mapped_column(default=False, server_default=false())
     only_lead_can_change_status: Mapped[bool] = mapped_column(default=False, server_default=false())
     max_agents: Mapped[int] = mapped_column(default=1, server_default="1")
+    board_group_id: Mapped[UUID | None] = mapped_column(ForeignKey("board_groups.id", ondelete="SET NULL"))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, case, select
 
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.base import Repository
@@ -32,9 +32,9 @@ class ActivityRepository(Repository[ActivityEvent]):
         self.session.add(event)
 
     async def page(self, reach: Reach, window: Window) -> Slice:
-        """What happened on the boards that the caller may read, and beside the boards; newest first.
+        """What happened on the boards and in the groups that the caller may read, and beside them; newest first.
 
-        What happened on a board that is gone is shown to those who may read all boards.
+        What happened on a board or in a group that is gone is shown to those who may read all boards.
         """
         statement = select(ActivityEvent).where(*_of(reach))
         return await read_slice(self.session, statement, _ACTIVITY, window)
@@ -65,4 +65,8 @@ class ActivityRepository(Repository[ActivityEvent]):
 
 
 def _of(reach: Reach) -> tuple[ColumnElement[bool], ...]:
-    return ActivityEvent.organization_id == reach.organization_id, reach.shown(ActivityEvent.board_id)
+    ours = ActivityEvent.organization_id == reach.organization_id
+    if reach.reads_all:
+        return (ours,)
+    shown, group_id = reach.shown(ActivityEvent.board_id), ActivityEvent.board_group_id
+    return ours, case((group_id.is_(None), shown), else_=reach.readable_group(group_id))

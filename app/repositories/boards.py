@@ -38,9 +38,11 @@ class BoardRepository(Repository[Board]):
             await self.session.flush()
         return board
 
-    async def page(self, reach: Reach, window: Window) -> Slice:
-        """The boards that the caller may read, newest first."""
+    async def page(self, reach: Reach, board_group_id: UUID | None, window: Window) -> Slice:
+        """The boards that the caller may read, newest first; with a group those in it."""
         statement = select(Board).where(Board.organization_id == reach.organization_id, reach.readable(Board.id))
+        if board_group_id is not None:
+            statement = statement.where(Board.board_group_id == board_group_id)
         return await read_slice(self.session, statement, _ORDER, window)
 
     async def find(self, reach: Reach, board_id: UUID) -> OpenBoard | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from app.models import Agent, BoardAccess, OrganizationMember, Role
+from app.models import Agent, Board, BoardAccess, OrganizationMember, Role
 
 
 class Reach(NamedTuple):
@@ -47,3 +47,27 @@ class Reach(NamedTuple):
         """As `readable`; members are also shown what is on no board."""
         readable = self.readable(board_id)
         return readable if self.member_id is None else or_(readable, board_id.is_(None))
+
+    def writable(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+        """Whether that board may be changed."""
+        if self.writes_all:
+            return true()
+        if self.member_id is None:
+            return board_id == self.board_id
+        granted = aliased(BoardAccess)
+        mine = and_(granted.board_id == board_id, granted.organization_member_id == self.member_id)
+        return select(granted.id).where(mine, granted.can_write).exists()
+
+    def readable_group(self, group_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+        """Whether the group with the id in this column may be read: all boards may, or one of its boards."""
+        if self.reads_all:
+            return true()
+        board = aliased(Board)
+        return select(board.id).where(board.board_group_id == group_id, self.readable(board.id)).exists()
+
+    def writable_group(self, group_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+        """Whether that group's memory may be written: all boards may, or one of its boards."""
+        if self.writes_all:
+            return true()
+        board = aliased(Board)
+        return select(board.id).where(board.board_group_id == group_id, self.writable(board.id)).exists()

@@ -56,7 +56,7 @@ class BoardRead(msgspec.Struct, kw_only=True):
     name: str
     slug: str
     description: str
-    board_group_id: UUID | None = None
+    board_group_id: UUID | None
     board_type: str
     objective: str | None
     success_metrics: dict[str, Any] | None

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
 from app.models import Board
+from app.repositories.board_groups import BoardGroupRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.reach import Reach
 from app.services.identity import Caller, PeopleOnlyError
@@ -32,27 +33,21 @@ async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, w
     return found.board
 
 
-def refuse_board_group(board_group_id: object) -> None:
-    """There are no board groups yet; null is what every board has."""
-    if isinstance(board_group_id, UUID):
-        raise UnknownReferenceError("board_group_id", "board group")
-
-
 async def create_board(session: AsyncSession, caller: Caller, fields: dict[str, Any]) -> Board:
-    """Raises ForbiddenError and SlugTakenError."""
+    """Raises ForbiddenError, UnknownReferenceError and SlugTakenError."""
     reach = Reach.of_member(caller.member)
     if not reach.writes_all:
         raise ForbiddenError("Creating boards takes an owner, an admin, or a member who may write all boards.")
-    refuse_board_group(fields.pop("board_group_id"))
+    await _check_group(session, reach, fields["board_group_id"])
     board = await BoardRepository(session=session).store(Board(organization_id=reach.organization_id, **fields))
     Trail(session, caller, reach.organization_id).note("board.created", board.name, board_id=board.id)
     return board
 
 
 async def update_board(session: AsyncSession, caller: Caller, board_id: UUID, changes: dict[str, Any]) -> Board:
-    """Raises as `open_board`, PeopleOnlyError and SlugTakenError."""
+    """Raises as `open_board`, PeopleOnlyError, UnknownReferenceError and SlugTakenError."""
     board = await _open_for_people(session, caller, board_id)
-    refuse_board_group(changes.pop("board_group_id", None))
+    await _check_group(session, caller.reach, changes.get("board_group_id"))
     for name, value in changes.items():
         setattr(board, name, value)
     await BoardRepository(session=session).store(board)
@@ -61,7 +56,7 @@ async def update_board(session: AsyncSession, caller: Caller, board_id: UUID, ch
 
 
 async def delete_board(session: AsyncSession, caller: Caller, board_id: UUID) -> None:
-    """Raises as `update_board`."""
+    """Raises as `open_board`, and PeopleOnlyError."""
     board = await _open_for_people(session, caller, board_id)
     await BoardRepository(session=session).remove(board.id)
     Trail(session, caller, board.organization_id).note("board.deleted", board.name, board_id=board.id)
@@ -73,3 +68,17 @@ async def _open_for_people(session: AsyncSession, caller: Caller, board_id: UUID
         # It works on its board; what the board is and asks for is not its own to say.
         raise PeopleOnlyError
     return board
+
+
+async def _check_group(session: AsyncSession, reach: Reach, board_group_id: UUID | None) -> None:
+    """Raises UnknownReferenceError, and ForbiddenError where he may only read the group.
+
+    Whoever may use a board may use its group: a writer of one board must not so come into a group that is not his.
+    """
+    if board_group_id is None:
+        return
+    found = await BoardGroupRepository(session=session).find(reach, board_group_id)
+    if found is None:
+        raise UnknownReferenceError("board_group_id", "board group")
+    if not found.may_write:
+        raise ForbiddenError("Putting a board into a group takes writing one of the boards in it, or all boards.")

@@ -22,17 +22,22 @@ class Trail:
         event_type: str,
         message: str | None = None,
         *,
+        board_group_id: UUID | None = None,
         board_id: UUID | None = None,
         task_id: UUID | None = None,
         subject_id: UUID | None = None,
     ) -> None:
-        """`event_type` is what was changed and how: `task.created`. `subject_id` is what is neither board nor task."""
+        """`event_type` is what was changed and how: `task.created`. `subject_id` is what is no group, board or task.
+
+        With `board_group_id` it is shown to those who may read the group.
+        """
         event = ActivityEvent(
             organization_id=self._organization_id,
             event_type=event_type,
             message=message,
             user_id=self._caller.user_id,
             agent_id=self._caller.agent_id,
+            board_group_id=board_group_id,
             board_id=board_id,
             task_id=task_id,
             subject_id=subject_id,

@@ -1,0 +1,50 @@
+"""Board groups, as far as the caller may read or write their boards."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.models import BoardGroup
+from app.repositories.base import Repository
+from app.repositories.boards import SlugTakenError
+from app.repositories.constraints import translating
+from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.reach import Reach
+
+_ORDER = Ordering("board groups", BoardGroup.created_at, BoardGroup.id)
+
+
+class OpenGroup(NamedTuple):
+    """A group that the caller may read; `may_write` is about its memory."""
+
+    group: BoardGroup
+    may_write: bool
+
+
+class BoardGroupRepository(Repository[BoardGroup]):
+    model_type = BoardGroup
+
+    async def store(self, group: BoardGroup) -> BoardGroup:
+        """Raises SlugTakenError."""
+        with translating("uq_board_groups_organization_id_slug", SlugTakenError):
+            self.session.add(group)
+            await self.session.flush()
+        return group
+
+    async def page(self, reach: Reach, window: Window) -> Slice:
+        """The groups that the caller may read, newest first."""
+        statement = select(BoardGroup).where(
+            BoardGroup.organization_id == reach.organization_id, reach.readable_group(BoardGroup.id)
+        )
+        return await read_slice(self.session, statement, _ORDER, window)
+
+    async def find(self, reach: Reach, group_id: UUID) -> OpenGroup | None:
+        """The group, in one statement; None also where it is another organization's, or not the caller's to read."""
+        statement = select(BoardGroup, reach.writable_group(BoardGroup.id)).where(
+            BoardGroup.id == group_id,
+            BoardGroup.organization_id == reach.organization_id,
+            reach.readable_group(BoardGroup.id),
+        )
+        row = (await self.session.execute(statement)).one_or_none()
+        return OpenGroup(row[0], row[1]) if row else None

@@ -1,0 +1,31 @@
+"""Board groups."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from app.schemas.fields import LongText, Name, Request, Slug
+
+
+class BoardGroupCreate(Request):
+    name: Name
+    slug: Slug
+    description: LongText | None = None
+
+
+class BoardGroupUpdate(Request):
+    name: Name | UnsetType = UNSET
+    slug: Slug | UnsetType = UNSET
+    description: LongText | UnsetType | None = UNSET
+
+
+class BoardGroupRead(msgspec.Struct, kw_only=True):
+    id: UUID
+    organization_id: UUID
+    name: str
+    slug: str
+    description: str | None
+    created_at: datetime
+    updated_at: datetime
