@@ -14,6 +14,7 @@ from app.api.body import JsonRequest
 from app.api.health import health, healthz, readyz
 from app.api.invites import InviteController
 from app.api.members import MemberController
+from app.api.memory import BoardGroupMemoryController, BoardMemoryController, GroupMemoryOfBoardController
 from app.api.metrics import metrics
 from app.api.openapi import swagger_assets
 from app.api.organizations import OrganizationController
@@ -30,6 +31,9 @@ _CONTROLLERS = (
     InviteController,
     BoardController,
     BoardGroupController,
+    BoardMemoryController,
+    BoardGroupMemoryController,
+    GroupMemoryOfBoardController,
     TaskController,
     TagController,
     AgentController,

@@ -7,6 +7,7 @@ from app.models.approvals import Approval, ApprovalStatus, ApprovalTask
 from app.models.board_groups import BoardGroup
 from app.models.boards import Board
 from app.models.invites import InviteBoardAccess, OrganizationInvite
+from app.models.memory import BoardGroupMemory, BoardMemory
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
 from app.models.tags import Tag
 from app.models.tasks import Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
@@ -25,6 +26,8 @@ __all__ = (
     "Board",
     "BoardAccess",
     "BoardGroup",
+    "BoardGroupMemory",
+    "BoardMemory",
     "InviteBoardAccess",
     "Organization",
     "OrganizationInvite",

@@ -1,0 +1,34 @@
+"""What boards, and groups of boards, remember."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.models import BoardGroupMemory, BoardMemory
+from app.repositories.base import Repository
+from app.repositories.keyset import Ordering, Slice, Window, read_slice
+
+_BOARDS = Ordering("board memory", BoardMemory.created_at, BoardMemory.id)
+_GROUPS = Ordering("board group memory", BoardGroupMemory.created_at, BoardGroupMemory.id)
+
+
+class BoardMemoryRepository(Repository[BoardMemory]):
+    model_type = BoardMemory
+
+    async def page(self, board_id: UUID, is_chat: bool | None, window: Window) -> Slice:
+        """What the board remembers, newest first; with `is_chat` the chat alone, or all but the chat."""
+        statement = select(BoardMemory).where(BoardMemory.board_id == board_id)
+        if is_chat is not None:
+            statement = statement.where(BoardMemory.is_chat.is_(is_chat))
+        return await read_slice(self.session, statement, _BOARDS, window)
+
+
+class BoardGroupMemoryRepository(Repository[BoardGroupMemory]):
+    model_type = BoardGroupMemory
+
+    async def page(self, group_id: UUID, is_chat: bool | None, window: Window) -> Slice:
+        """As a board's."""
+        statement = select(BoardGroupMemory).where(BoardGroupMemory.board_group_id == group_id)
+        if is_chat is not None:
+            statement = statement.where(BoardGroupMemory.is_chat.is_(is_chat))
+        return await read_slice(self.session, statement, _GROUPS, window)
