@@ -18,6 +18,7 @@ from app.api.memory import BoardGroupMemoryController, BoardMemoryController, Gr
 from app.api.metrics import metrics
 from app.api.openapi import swagger_assets
 from app.api.organizations import OrganizationController
+from app.api.snapshots import GroupSnapshotController
 from app.api.tags import TagController
 from app.api.tasks import TaskController
 from app.api.users import UserController
@@ -34,6 +35,7 @@ _CONTROLLERS = (
     BoardMemoryController,
     BoardGroupMemoryController,
     GroupMemoryOfBoardController,
+    GroupSnapshotController,
     TaskController,
     TagController,
     AgentController,

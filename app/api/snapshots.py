@@ -1,0 +1,81 @@
+"""/board-groups/{group_id}/snapshot and /boards/{board_id}/group-snapshot"""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.params import FromQuery, Parameter
+
+from app.api.board_groups import read_group
+from app.api.boards import read_board
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.parameters import CallerRequest, PathId, Session
+from app.models import Tag
+from app.repositories.snapshots import AssignedTask
+from app.schemas.snapshots import BoardGroupBoardSnapshot, BoardGroupSnapshot, BoardGroupTaskSummary
+from app.schemas.tags import TagRef
+from app.services.board_groups import open_group, open_group_of
+from app.services.snapshots import BoardPart, GroupSnapshot, Scope, snapshot_of
+
+PerBoard = Annotated[int, Parameter(ge=0, le=100, description="Tasks of each board.")]
+
+
+class GroupSnapshotController(Controller):
+    path = "/"
+    tags = ("snapshots",)
+
+    @get(
+        "/board-groups/{group_id:uuid}/snapshot",
+        operation_id="get_board_group_snapshot",
+        summary="The boards of a group that you may read, with their first tasks",
+        responses=problems(404),
+    )
+    async def of_group(
+        self,
+        request: CallerRequest,
+        group_id: PathId,
+        db_session: Session,
+        include_done: FromQuery[bool] = False,
+        per_board_task_limit: PerBoard = 5,
+    ) -> BoardGroupSnapshot:
+        """What is in progress comes first, then what is in review; within a status by priority."""
+        group = await open_group(db_session, request.user, group_id)
+        scope = Scope(per_board_task_limit, include_done)
+        return _read(await snapshot_of(db_session, request.user, group, scope))
+
+    @get(
+        "/boards/{board_id:uuid}/group-snapshot",
+        operation_id="get_group_snapshot_of_board",
+        summary="The other boards of the board's group that you may read, with their first tasks",
+        responses=problems(404),
+    )
+    async def of_board(
+        self,
+        request: CallerRequest,
+        board_id: PathId,
+        db_session: Session,
+        include_self: FromQuery[bool] = False,
+        include_done: FromQuery[bool] = False,
+        per_board_task_limit: PerBoard = 5,
+    ) -> BoardGroupSnapshot:
+        """As a group's; with `include_self` the board is among them."""
+        group = await open_group_of(db_session, request.user, board_id)
+        scope = Scope(per_board_task_limit, include_done, but=None if include_self else board_id)
+        return _read(await snapshot_of(db_session, request.user, group, scope))
+
+
+def _read(found: GroupSnapshot) -> BoardGroupSnapshot:
+    group = read_group(found.group) if found.group else None
+    return BoardGroupSnapshot(group=group, boards=[_read_part(part, found.tags) for part in found.parts])
+
+
+def _read_part(part: BoardPart, tags: dict[UUID, list[Tag]]) -> BoardGroupBoardSnapshot:
+    tasks = [_read_task(row, part.board.name, tags.get(row.task.id, ())) for row in part.tasks]
+    return BoardGroupBoardSnapshot(board=read_board(part.board), task_counts=part.task_counts, tasks=tasks)
+
+
+def _read_task(row: AssignedTask, board_name: str, tags: Sequence[Tag]) -> BoardGroupTaskSummary:
+    shown = [to_shape(TagRef, tag) for tag in tags]
+    return to_shape(BoardGroupTaskSummary, row.task, board_name=board_name, assignee=row.assignee, tags=shown)

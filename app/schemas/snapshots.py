@@ -1,0 +1,44 @@
+"""Several things at a glance."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from app.schemas.board_groups import BoardGroupRead
+from app.schemas.boards import BoardRead
+from app.schemas.tags import TagRef
+from app.schemas.tasks import Priority, Status
+
+
+class BoardGroupTaskSummary(msgspec.Struct, kw_only=True):
+    """`assignee` is the name of the agent that works on it."""
+
+    id: UUID
+    board_id: UUID
+    board_name: str
+    title: str
+    status: Status
+    priority: Priority
+    assigned_agent_id: UUID | None
+    assignee: str | None
+    due_at: datetime | None
+    in_progress_at: datetime | None
+    tags: list[TagRef]
+    created_at: datetime
+    updated_at: datetime
+
+
+class BoardGroupBoardSnapshot(msgspec.Struct, kw_only=True):
+    """`task_counts` has every status, whatever of it is in `tasks`."""
+
+    board: BoardRead
+    task_counts: dict[str, int]
+    tasks: list[BoardGroupTaskSummary]
+
+
+class BoardGroupSnapshot(msgspec.Struct, kw_only=True):
+    """`group` is null where the board is in none."""
+
+    group: BoardGroupRead | None
+    boards: list[BoardGroupBoardSnapshot]
