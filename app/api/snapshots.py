@@ -24,7 +24,7 @@ PerBoard = Annotated[int, Parameter(ge=0, le=100, description="Tasks of each boa
 
 class GroupSnapshotController(Controller):
     path = "/"
-    tags = ("snapshots",)
+    tags = ("board-groups",)
 
     @get(
         "/board-groups/{group_id:uuid}/snapshot",
