@@ -16,7 +16,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Plimsoll",
         version=version,
-        description="Organizations, boards, tasks, tags, agents and their activity for teams of people and AI agents.",
+        description="Boards, tasks, agents, approvals and what happened to them, for teams of people and AI agents.",
         path="/schema",
         components=Components(
             security_schemes={

@@ -7,12 +7,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.integration.conftest import Stranger
-from tests.integration.test_api_agents import SignIn, register, signed_in
+from tests.integration.conftest import SignIn, Stranger, register
 from tests.integration.test_api_boards import BOARDS, MINIMAL, become, grant
 from tests.migrations.conftest import holding, query
 
-__all__ = ["signed_in"]
 GROUPS = "/api/v1/board-groups"
 
 

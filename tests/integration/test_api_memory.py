@@ -7,14 +7,13 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from tests.integration.conftest import Stranger
-from tests.integration.test_api_agents import SignIn, register, signed_in
+from tests.integration.conftest import SignIn, Stranger, register
 from tests.integration.test_api_board_groups import GROUPS, foreign_group, group, grouped
 from tests.integration.test_api_boards import BOARDS, MINIMAL, become, grant
 from tests.integration.test_api_tasks import statements
 from tests.migrations.conftest import query
 
-__all__ = ["foreign_group", "group", "grouped", "signed_in"]
+__all__ = ["foreign_group", "group", "grouped"]
 PLACES = ["board", "group", "group of the board"]
 
 
