@@ -84,9 +84,9 @@ class Agents:
     async def remove(self, agent_id: UUID, board_id: UUID | None = None) -> None:
         """Its token is worth nothing from then on. Raises NotFoundError, ForbiddenError and LeadOnlyError."""
         agent = await self._find_to_change(agent_id, board_id)
+        self._note("deleted", agent, agent.name)
         await self._leave(agent)
         await self._agents.remove(agent.id)
-        self._note("deleted", agent, agent.name)
 
     async def renew_token(self, agent_id: UUID) -> Registered:
         """The former token is worth nothing from then on. Raises as `remove`."""
@@ -147,6 +147,8 @@ class Agents:
         """Onto this board, or off every one."""
         if self._caller.agent and not self._caller.agent.is_board_lead:
             raise LeadOnlyError
+        if agent.board_id is not None:
+            self._note("left", agent, agent.name)
         await self._leave(agent)
         if board_id is None:
             if not self._reach.writes_all:
