@@ -12,6 +12,7 @@ from app.api.exception_handlers import EXCEPTION_HANDLERS
 from app.api.openapi import openapi_config
 from app.api.pagination import provide_window
 from app.api.request_id import RequestIdMiddleware, send_request_id
+from app.api.stream_hub import StreamPlugin
 from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.core.local_token import with_local_token
@@ -40,7 +41,11 @@ def _build(given: Settings) -> Litestar:
     configure_logging(settings)
     return Litestar(
         route_handlers=route_handlers(settings),
-        plugins=[DatabasePlugin(settings), Banner(settings, token_was_made=given.local_auth_token is None)],
+        plugins=[
+            DatabasePlugin(settings),
+            StreamPlugin(),
+            Banner(settings, token_was_made=given.local_auth_token is None),
+        ],
         middleware=[RequestIdMiddleware()],
         before_send=[send_request_id],
         dependencies={"window": Provide(provide_window, sync_to_thread=False)},

@@ -19,6 +19,7 @@ from app.api.metrics import metrics
 from app.api.openapi import swagger_assets
 from app.api.organizations import OrganizationController
 from app.api.snapshots import GroupSnapshotController
+from app.api.streams import StreamController, provide_opening
 from app.api.tags import TagController
 from app.api.tasks import TaskController
 from app.api.users import UserController
@@ -41,6 +42,7 @@ _CONTROLLERS = (
     AgentController,
     ApprovalController,
     ActivityController,
+    StreamController,
 )
 
 
@@ -52,7 +54,10 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     api = Router(
         "/api/v1",
         route_handlers=_CONTROLLERS,
-        dependencies={"invite_tokens": Provide(lambda: tokens, sync_to_thread=False)},
+        dependencies={
+            "invite_tokens": Provide(lambda: tokens, sync_to_thread=False),
+            "opening": Provide(provide_opening, sync_to_thread=False),
+        },
         middleware=[AuthMiddleware(settings)],
         request_class=JsonRequest,
     )

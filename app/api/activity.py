@@ -27,7 +27,7 @@ class ActivityController(Controller):
         self, request: CallerRequest, window: PageWindow, db_session: Session
     ) -> Response[Page[ActivityEventRead]]:
         found = await ActivityRepository(session=db_session).page(request.user.reach, window)
-        return page_response(request, window, found, _read)
+        return page_response(request, window, found, read_event)
 
     @get(
         "/task-comments",
@@ -43,10 +43,10 @@ class ActivityController(Controller):
         board_id: FromQuery[UUID | None] = None,
     ) -> Response[Page[ActivityTaskCommentFeedItemRead]]:
         found = await ActivityRepository(session=db_session).comments(request.user.reach, board_id, window)
-        return page_response(request, window, found, _read_comment)
+        return page_response(request, window, found, read_comment_item)
 
 
-def _read(event: ActivityEvent) -> ActivityEventRead:
+def read_event(event: ActivityEvent) -> ActivityEventRead:
     route_name, route_params = _route(event)
     return to_shape(ActivityEventRead, event, route_name=route_name, route_params=route_params)
 
@@ -65,7 +65,7 @@ def _route(event: ActivityEvent) -> tuple[str | None, dict[str, str] | None]:
     return ("get_board", {"board_id": str(event.board_id)}) if event.board_id else (None, None)
 
 
-def _read_comment(found: FeedItem) -> ActivityTaskCommentFeedItemRead:
+def read_comment_item(found: FeedItem) -> ActivityTaskCommentFeedItemRead:
     event, agent = found.event, found.agent
     assert event.subject_id is not None, "a comment"
     return ActivityTaskCommentFeedItemRead(

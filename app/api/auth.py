@@ -1,6 +1,8 @@
 """Who is calling: the token of a request, turned into a person in his active organization, or into an agent."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from litestar import Request
@@ -8,12 +10,22 @@ from litestar.enums import ScopeType
 from litestar.exceptions import InternalServerException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.errors import RequestTimeoutError, UnauthorizedError
 from app.core.security import AGENT_TOKEN_PREFIX, tokens_equal
 from app.db.session import ClientDisconnectedError, session_of
-from app.services.identity import sign_in_agent, sign_in_local
+from app.services.identity import Caller, sign_in_agent, sign_in_local
+
+_SIGN_IN = "sign_in"
+SignIn = Callable[[AsyncSession], Awaitable[Caller]]
+
+
+def sign_in_of(scope: Scope) -> SignIn:
+    """Signs the caller of a signed-in request in again, for a response that outlives its transaction."""
+    sign_in: SignIn = scope["state"][_SIGN_IN]
+    return sign_in
 
 
 class AuthMiddleware(ASGIMiddleware):
@@ -31,8 +43,9 @@ class AuthMiddleware(ASGIMiddleware):
             if not is_agent:
                 self._check(token)
             await self._receive_body(Request(scope, receive, send))
-            session = session_of(scope)
-            scope["user"] = await (sign_in_agent(session, token) if is_agent else sign_in_local(session))
+            sign_in = partial(sign_in_agent, token=token) if is_agent else sign_in_local
+            scope["state"][_SIGN_IN] = sign_in
+            scope["user"] = await sign_in(session_of(scope))
         await next_app(scope, receive, send)
 
     async def _receive_body(self, request: Request[Any, Any, Any]) -> None:

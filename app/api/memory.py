@@ -65,7 +65,7 @@ class BoardGroupMemoryController(Controller):
         """With `is_chat` the chat alone, or all but the chat."""
         group = await open_group(db_session, request.user, group_id)
         found = await BoardGroupMemoryRepository(session=db_session).page(group.id, is_chat, window)
-        return page_response(request, window, found, _read_of_group)
+        return page_response(request, window, found, read_group_memory)
 
     @post(operation_id="create_board_group_memory", summary="Add to it", responses=problems(403, 404))
     async def create(
@@ -97,7 +97,7 @@ class GroupMemoryOfBoardController(Controller):
         found = Slice([], 0, None)
         if group is not None:
             found = await BoardGroupMemoryRepository(session=db_session).page(group.id, is_chat, window)
-        return page_response(request, window, found, _read_of_group)
+        return page_response(request, window, found, read_group_memory)
 
     @post(operation_id="create_group_memory_of_board", summary="Add to it", responses=problems(403, 404, 409))
     async def create(
@@ -111,10 +111,10 @@ def read_memory(memory: BoardMemory) -> BoardMemoryRead:
     return to_shape(BoardMemoryRead, memory)
 
 
-def _read_of_group(memory: BoardGroupMemory) -> BoardGroupMemoryRead:
+def read_group_memory(memory: BoardGroupMemory) -> BoardGroupMemoryRead:
     return to_shape(BoardGroupMemoryRead, memory)
 
 
 def _created(memory: BoardGroupMemory) -> Response[BoardGroupMemoryRead]:
     location = f"/api/v1/board-groups/{memory.board_group_id}/memory"
-    return Response(_read_of_group(memory), headers={"Location": location}, status_code=201)
+    return Response(read_group_memory(memory), headers={"Location": location}, status_code=201)

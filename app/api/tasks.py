@@ -41,7 +41,7 @@ class TaskController(Controller):
         wanted = TaskFilter(_statuses(status), assigned_agent_id, unassigned)
         found = await TaskRepository(session=db_session).page(board.id, wanted, window)
         views = await Tasks(db_session, request.user, board).views(found.rows)
-        return page_response(request, window, found._replace(rows=views), _read)
+        return page_response(request, window, found._replace(rows=views), read_task)
 
     @post(operation_id="create_task", summary="Create a task", responses=problems(403, 404, 409))
     async def create(
@@ -54,12 +54,12 @@ class TaskController(Controller):
         tasks = await _writable(db_session, request, board_id)
         view = await tasks.create(data.sent())
         location = f"/api/v1/boards/{board_id}/tasks/{view.task.id}"
-        return Response(_read(view), headers={"Location": location}, status_code=201)
+        return Response(read_task(view), headers={"Location": location}, status_code=201)
 
     @get("/{task_id:uuid}", operation_id="get_task", summary="Read a task", responses=problems(404))
     async def read(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> TaskRead:
         board = await open_board(db_session, request.user, board_id)
-        return _read(await Tasks(db_session, request.user, board).view(task_id))
+        return read_task(await Tasks(db_session, request.user, board).view(task_id))
 
     @patch("/{task_id:uuid}", operation_id="update_task", summary="Change it", responses=problems(403, 404, 409))
     async def update(
@@ -71,7 +71,7 @@ class TaskController(Controller):
         db_session: Session,
     ) -> TaskRead:
         tasks = await _writable(db_session, request, board_id)
-        return _read(await tasks.update(task_id, data.sent()))
+        return read_task(await tasks.update(task_id, data.sent()))
 
     @delete("/{task_id:uuid}", operation_id="delete_task", summary="Delete a task", responses=problems(403, 404))
     async def remove(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> None:
@@ -90,7 +90,7 @@ class TaskController(Controller):
         board = await open_board(db_session, request.user, board_id)
         task = await Tasks(db_session, request.user, board).find(task_id)
         found = await TaskCommentRepository(session=db_session).page(task.id, window)
-        return page_response(request, window, found, _read_comment)
+        return page_response(request, window, found, read_comment)
 
     @post("/{task_id:uuid}/comments", operation_id="create_comment", summary="Comment", responses=problems(403, 404))
     async def create_comment(
@@ -103,7 +103,7 @@ class TaskController(Controller):
     ) -> Response[TaskCommentRead]:
         comment = await (await _writable(db_session, request, board_id)).comment(task_id, data.message)
         location = f"/api/v1/boards/{board_id}/tasks/{task_id}/comments"
-        return Response(_read_comment(comment), headers={"Location": location}, status_code=201)
+        return Response(read_comment(comment), headers={"Location": location}, status_code=201)
 
 
 async def _writable(session: AsyncSession, request: CallerRequest, board_id: UUID) -> Tasks:
@@ -118,7 +118,7 @@ def _statuses(text: str | None) -> frozenset[str]:
     return wanted
 
 
-def _read(view: TaskView) -> TaskRead:
+def read_task(view: TaskView) -> TaskRead:
     details = view.details
     related: dict[str, Any] = {
         "depends_on_task_ids": details.depends_on,
@@ -130,5 +130,5 @@ def _read(view: TaskView) -> TaskRead:
     return to_shape(TaskRead, view.task, **related)
 
 
-def _read_comment(comment: TaskComment) -> TaskCommentRead:
+def read_comment(comment: TaskComment) -> TaskCommentRead:
     return to_shape(TaskCommentRead, comment, agent_id=comment.author_agent_id)

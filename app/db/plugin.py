@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
-from app.db.engine import create_engine, database
+from app.db.engine import create_engine, create_unpooled_engine, database
 from app.db.errors import DatabaseError
 from app.db.health import Readiness
 from app.db.migrations.interruption import ended_by_signals
+from app.db.notifications import Notifications
 from app.db.session import SessionMiddleware, provide_session
 from app.db.startup import init_db
 from app.db.url import DatabaseURL, normalize_database_url
@@ -45,7 +47,8 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         self.settings = settings
         self._readiness: Readiness | None = None
         self._engine: AsyncEngine | None = None
-        self._sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(expire_on_commit=False)
+        self._notifications: Notifications | None = None
+        self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(expire_on_commit=False)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -53,6 +56,13 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         if self._engine is None:
             raise RuntimeError("The application has not started: it has no engine yet.")
         return self._engine
+
+    @property
+    def notifications(self) -> Notifications:
+        """What was committed by any process; there between start-up and shutdown."""
+        if self._notifications is None:
+            raise RuntimeError("The application has not started: it has no notifications yet.")
+        return self._notifications
 
     @property
     def readiness(self) -> Readiness:
@@ -65,7 +75,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         app_config.lifespan.append(self._lifespan)
         app_config.dependencies["db_session"] = Provide(provide_session)
         # First, so that the session is there for whoever signs the request in, and outlives the error renderer.
-        app_config.middleware.insert(0, SessionMiddleware(self._sessions))
+        app_config.middleware.insert(0, SessionMiddleware(self.sessions, self._notify))
         return app_config
 
     def on_cli_init(self, cli: "Group") -> None:
@@ -98,12 +108,17 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
                 await self._prepare(url)
             _Prepared.by_command_line = False
             self._engine = create_engine(self.settings, url)
-            self._sessions.configure(bind=self._engine)
+            self.sessions.configure(bind=self._engine)
             self._readiness = Readiness(self.settings, url)
+            self._notifications = Notifications(self._engine, partial(_listener, self.settings, url))
             try:
                 yield
             finally:
+                await self._notifications.close()
                 await self._engine.dispose()
+
+    def _notify(self) -> None:
+        self.notifications.send()
 
     async def _prepare(self, url: DatabaseURL) -> None:
         try:
@@ -111,6 +126,18 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         except DatabaseError as exc:
             # Without what it came from: a server logs the whole of it, and the driver's part holds SQL.
             raise type(exc)(str(exc)) from None
+
+
+@asynccontextmanager
+async def _listener(settings: Settings, url: DatabaseURL) -> AsyncIterator[AsyncEngine]:
+    """For the listening connection, which takes the direct way past a pooler where the settings name one."""
+    direct = settings.migration_database_url
+    target = url if direct is None else normalize_database_url(direct.reveal(), "MIGRATION_DATABASE_URL")
+    engine = create_unpooled_engine(target, settings.db_pool_timeout, "plimsoll listening")
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 async def _prepare_first(settings: Settings, url: DatabaseURL) -> None:

@@ -9,7 +9,7 @@ stored, and its response has not started.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from http import HTTPMethod
 from typing import Any
@@ -24,7 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app.db.errors import sqlstate_of
 
 _SESSION = "db_session"
+_NOTIFY = "db_session_notify"
 _MAY_REPEAT = "db_session_may_repeat"
+# What a transaction puts into its session's `info` for others to be told of its commit.
+WAITED_FOR = "waited_for"
 _TRIES = 3
 # serialization_failure and deadlock_detected: another transaction won, perhaps a schema change. feature_not_supported:
 # the columns of a prepared statement have another type since; SQLAlchemy then prepares all of its statements anew.
@@ -43,8 +46,9 @@ class SessionMiddleware(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, factory: async_sessionmaker[AsyncSession]) -> None:
+    def __init__(self, factory: async_sessionmaker[AsyncSession], notify: Callable[[], None]) -> None:
         self._factory = factory
+        self._notify = notify
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         for left in reversed(range(_TRIES)):
@@ -62,6 +66,7 @@ class SessionMiddleware(ASGIMiddleware):
         # Leaving the context closes the session in a task of its own, which a cancelled request cannot cancel.
         async with self._factory() as session:
             scope["state"][_SESSION] = session
+            scope["state"][_NOTIFY] = self._notify
             await next_app(scope, receive, send)
 
 
@@ -84,6 +89,8 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
         if request.method not in _SAFE_METHODS:
             await _refuse_if_client_is_gone(request.receive)
         await session.commit()
+        if session.info.pop(WAITED_FOR, False):
+            request.scope["state"][_NOTIFY]()
     except BaseException:
         await asyncio.shield(session.rollback())
         raise

@@ -1,5 +1,6 @@
 """The trail of what happened, and the comments in it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -28,8 +29,9 @@ class ActivityRepository(Repository[ActivityEvent]):
     model_type = ActivityEvent
 
     def write(self, event: ActivityEvent) -> None:
-        """Stores the event with the transaction, at its next flush."""
+        """Stores the event with the transaction, at its next flush; who waits for events is told of the commit."""
         self.session.add(event)
+        self.session.info["waited_for"] = True
 
     async def page(self, reach: Reach, window: Window) -> Slice:
         """What happened on the boards and in the groups that the caller may read, and beside them; newest first.
@@ -49,9 +51,10 @@ class ActivityRepository(Repository[ActivityEvent]):
         if board_id is not None:
             statement = statement.where(ActivityEvent.board_id == board_id)
         found = await read_slice(self.session, statement, _COMMENTS, window)
-        return found._replace(rows=await self._items(found.rows) if found.rows else [])
+        return found._replace(rows=await self.feed_items(found.rows) if found.rows else [])
 
-    async def _items(self, events: list[ActivityEvent]) -> list[FeedItem]:
+    async def feed_items(self, events: Sequence[ActivityEvent]) -> list[FeedItem]:
+        """Of comments, in this order, without those whose task is gone by now."""
         statement = (
             select(ActivityEvent.id, Task, Board, Agent)
             .join(Task, Task.id == ActivityEvent.task_id)
@@ -60,7 +63,7 @@ class ActivityRepository(Repository[ActivityEvent]):
             .where(ActivityEvent.id.in_([event.id for event in events]))
         )
         about = {row[0]: row for row in await self.session.execute(statement)}
-        rows = [(event, about[event.id]) for event in events]
+        rows = [(event, about[event.id]) for event in events if event.id in about]
         return [FeedItem(event, row[1], row[2], row[3]) for event, row in rows]
 
 

@@ -1,15 +1,27 @@
 """What our repositories have beyond Advanced Alchemy's."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from advanced_alchemy.repository.typing import ModelT
-from sqlalchemy import delete
+from sqlalchemy import ARRAY, Uuid, any_, delete, literal, select
 
 from app.core.errors import NotFoundError
 
 
 class Repository(SQLAlchemyAsyncRepository[ModelT]):
+    async def of_ids(self, ids: Iterable[UUID | None]) -> dict[UUID | None, ModelT]:
+        """Those of these rows that are there, by their ids; in one statement. None is no id."""
+        wanted = list({id_ for id_ in ids if id_ is not None})
+        if not wanted:
+            return {}
+        key = getattr(self.model_type, self.id_attribute)
+        # One parameter, an array: a statement takes no more than 32,767.
+        these = any_(literal(wanted, ARRAY(Uuid)))
+        rows = await self.session.scalars(select(self.model_type).where(key == these))
+        return {getattr(row, self.id_attribute): row for row in rows}
+
     async def remove(self, item_id: UUID) -> None:
         """Deletes the row, and the database what hangs on it. Raises NotFoundError where another request just did.
 

@@ -80,6 +80,10 @@ class Caller(NamedTuple):
         return self.agent.id if self.agent else None
 
 
+NOBODY = Caller(None, None)
+"""In whose name what is shown to several callers is read; it may do nothing."""
+
+
 async def sign_in_local(session: AsyncSession) -> Caller:
     """The user of the shared token; the first call makes him, with an organization named Personal."""
     users = UserRepository(session=session)

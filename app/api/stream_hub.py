@@ -1,0 +1,71 @@
+"""The hub of a process's streams: made with the application, and ended before the server waits for their end."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
+
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.di import Provide
+from litestar.plugins import InitPlugin
+
+from app.db.plugin import DatabasePlugin
+from app.services.hub import Hub
+
+
+class StreamPlugin(InitPlugin):
+    """The dependency `hub`. It comes after DatabasePlugin, whose sessions it uses."""
+
+    def __init__(self) -> None:
+        self._hub: Hub | None = None
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.lifespan.append(self._lifespan)
+        app_config.dependencies["hub"] = Provide(self._provide, sync_to_thread=False)
+        return app_config
+
+    def _provide(self) -> Hub:
+        assert self._hub is not None, "the application has started"
+        return self._hub
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
+        database = app.plugins.get(DatabasePlugin)
+        self._hub = Hub(database.sessions, database.notifications)
+        with _told_of_the_end(self._hub.end):
+            try:
+                yield
+            finally:
+                await self._hub.close()
+
+
+@contextmanager
+def _told_of_the_end(tell: Callable[[], None]) -> Iterator[None]:
+    """Calls `tell` at SIGTERM and SIGINT, and then what the server does at them.
+
+    A server ends the application only after all responses have ended, and a stream does not end by itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    theirs = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(tell)
+        handler = theirs[signal.Signals(number)]
+        assert callable(handler), "the others are left alone"
+        handler(number, frame)
+
+    ours = [number for number, handler in theirs.items() if callable(handler)]
+    for number in ours:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in ours:
+            if signal.getsignal(number) is handle:
+                signal.signal(number, theirs[number])

@@ -1,0 +1,189 @@
+"""…/stream: server-sent events (WHATWG HTML, 9.2) of what happens."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromQuery, HeaderParameter, Parameter
+from litestar.response import Stream
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.auth import sign_in_of
+from app.api.documents import problems
+from app.api.parameters import CallerRequest, PathId, Session
+from app.api.stream_messages import (
+    load_agents,
+    load_approvals,
+    load_comments,
+    load_group_memory,
+    load_memory,
+    load_tasks,
+)
+from app.core.errors import BadRequestError, FieldProblem
+from app.repositories.activity import COMMENTED
+from app.repositories.streams import Shown, StreamRepository
+from app.repositories.visibility import Place
+from app.services.board_groups import open_group, open_group_of
+from app.services.boards import open_board
+from app.services.hub import Hub
+from app.services.identity import Caller
+from app.services.streams import Loader, Reader, Topic
+
+Admit = Callable[[AsyncSession, Caller], Awaitable[Topic]]
+_MEDIA_TYPE = "text/event-stream"
+# No proxy may keep or gather what is sent; the second is nginx's word for that.
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+# A plus sign that nobody has encoded arrives as a space.
+_LOST_PLUS = re.compile(r" (\d\d:\d\d)$")
+_SENT = ResponseSpec(
+    str,
+    generate_examples=False,
+    media_type=_MEDIA_TYPE,
+    description="Server-sent events, each with `id`, `event` and `data` (JSON), and a comment every 15 s.",
+)
+
+
+class Opening:
+    """Opens the streams of one request."""
+
+    def __init__(self, request: CallerRequest, session: AsyncSession, hub: Hub, begin: Place | datetime | None) -> None:
+        self._request = request
+        self._session = session
+        self._hub = hub
+        self._begin = begin
+
+    async def stream(self, admit: Admit) -> Stream:
+        """Of what `admit` lets the caller see; it is asked again as long as the stream goes on."""
+        topic = await admit(self._session, self._request.user)
+        # Read before the response starts: what is committed once the client has its headers is in the stream.
+        now = await StreamRepository(self._session).now()
+        begin = self._begin
+        place = begin if isinstance(begin, Place) else Place(now) if begin is None else Place(begin, now)
+        sign_in = sign_in_of(self._request.scope)
+
+        async def admit_again(session: AsyncSession) -> Topic:
+            return await admit(session, await sign_in(session))
+
+        chunks = Reader(self._hub, topic, place, admit_again).chunks()
+        return Stream(chunks, headers=_HEADERS, media_type=_MEDIA_TYPE)
+
+
+def provide_opening(
+    request: CallerRequest,
+    db_session: Session,
+    hub: NamedDependency[Hub],
+    since: Annotated[
+        str | None, Parameter(max_length=64, description="What happened at this time or later too (RFC 3339).")
+    ] = None,
+    last_event_id: Annotated[
+        str | None,
+        HeaderParameter(name="Last-Event-ID", description="Go on after the event of this `id`; goes before `since`."),
+    ] = None,
+) -> Opening:
+    """The dependency `opening`. Raises BadRequestError and InvalidPlaceError."""
+    if last_event_id:
+        return Opening(request, db_session, hub, Place.decode(last_event_id))
+    return Opening(request, db_session, hub, _time(since) if since else None)
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise BadRequestError(errors=(FieldProblem("since", "Give a time such as 2026-11-23T10:00:00Z."),))
+    return time
+
+
+Open = NamedDependency[Opening]
+
+
+def _stream(path: str, operation_id: str, summary: str, tag: str) -> get:
+    return get(path, operation_id=operation_id, summary=summary, tags=[tag], responses={**problems(404), 200: _SENT})
+
+
+class StreamController(Controller):
+    """Changes as they happen, for as long as the client stays."""
+
+    @_stream("/agents/stream", "stream_agents", "Agents, as they change", "agents")
+    async def agents(self, opening: Open, board_id: FromQuery[UUID | None] = None) -> Stream:
+        return await opening.stream(_everywhere_or_on(board_id, "agent", "agent.", load_agents))
+
+    @_stream("/activity/task-comments/stream", "stream_comments", "Comments, as they are written", "activity")
+    async def comments(self, opening: Open, board_id: FromQuery[UUID | None] = None) -> Stream:
+        return await opening.stream(_everywhere_or_on(board_id, "comment", COMMENTED, load_comments))
+
+    @_stream("/boards/{board_id:uuid}/tasks/stream", "stream_tasks", "Tasks and comments, as they change", "tasks")
+    async def tasks(self, opening: Open, board_id: PathId) -> Stream:
+        return await opening.stream(_on_board(board_id, "task", "task.", load_tasks))
+
+    @_stream("/boards/{board_id:uuid}/approvals/stream", "stream_approvals", "Approvals, as they change", "approvals")
+    async def approvals(self, opening: Open, board_id: PathId) -> Stream:
+        return await opening.stream(_on_board(board_id, "approval", "approval.", load_approvals))
+
+    @_stream("/boards/{board_id:uuid}/memory/stream", "stream_board_memory", "Memory, as it grows", "board-memory")
+    async def memory(self, opening: Open, board_id: PathId, is_chat: FromQuery[bool | None] = None) -> Stream:
+        return await opening.stream(_on_board(board_id, "memory", "board_memory.", load_memory, is_chat))
+
+    @_stream(
+        "/board-groups/{group_id:uuid}/memory/stream",
+        "stream_board_group_memory",
+        "A group's memory, as it grows",
+        "board-group-memory",
+    )
+    async def group_memory(self, opening: Open, group_id: PathId, is_chat: FromQuery[bool | None] = None) -> Stream:
+        async def admit(session: AsyncSession, caller: Caller) -> Topic:
+            group = await open_group(session, caller, group_id)
+            return _in_group(group.organization_id, group.id, is_chat)
+
+        return await opening.stream(admit)
+
+    @_stream(
+        "/boards/{board_id:uuid}/group-memory/stream",
+        "stream_group_memory_of_board",
+        "The memory of the group that the board is in, as it grows",
+        "board-group-memory",
+    )
+    async def group_memory_of_board(
+        self, opening: Open, board_id: PathId, is_chat: FromQuery[bool | None] = None
+    ) -> Stream:
+        """Nothing, while the board is in none."""
+
+        async def admit(session: AsyncSession, caller: Caller) -> Topic:
+            group = await open_group_of(session, caller, board_id)
+            return _in_group(caller.reach.organization_id, group.id if group else None, is_chat)
+
+        return await opening.stream(admit)
+
+
+def _on_board(board_id: UUID, name: str, kind: str, load: Loader, is_chat: bool | None = None) -> Admit:
+    async def admit(session: AsyncSession, caller: Caller) -> Topic:
+        board = await open_board(session, caller, board_id)
+        return Topic(name, Shown(board.organization_id, kind, frozenset({board.id})), load, is_chat)
+
+    return admit
+
+
+def _everywhere_or_on(board_id: UUID | None, name: str, kind: str, load: Loader) -> Admit:
+    """On one board, or on all that the caller may read and, for people, beside them."""
+    if board_id is not None:
+        return _on_board(board_id, name, kind, load)
+
+    async def admit(session: AsyncSession, caller: Caller) -> Topic:
+        boards = await StreamRepository(session).readable_boards(caller.reach)
+        shown = Shown(caller.reach.organization_id, kind, boards, beside_boards=caller.agent is None)
+        return Topic(name, shown, load)
+
+    return admit
+
+
+def _in_group(organization_id: UUID, group_id: UUID | None, is_chat: bool | None) -> Topic:
+    nowhere: frozenset[UUID] = frozenset()
+    shown = Shown(organization_id, "board_group_memory.", nowhere, board_group_id=group_id)
+    return Topic("memory", shown, load_group_memory, is_chat)

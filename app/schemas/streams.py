@@ -1,0 +1,48 @@
+"""The `data` of the streams' events: what happened, and to what, as that is by now; null if it is gone."""
+
+import msgspec
+
+from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
+from app.schemas.agents import AgentRead
+from app.schemas.approvals import ApprovalRead
+from app.schemas.memory import BoardGroupMemoryRead, BoardMemoryRead
+from app.schemas.tasks import TaskCommentRead, TaskRead
+
+
+class _StreamItem(msgspec.Struct, kw_only=True):
+    """`type` is that of the activity."""
+
+    type: str
+    activity: ActivityEventRead
+
+
+class TaskStreamItem(_StreamItem, kw_only=True):
+    """`comment` is there where the task was commented."""
+
+    task: TaskRead | None
+    comment: TaskCommentRead | None
+
+
+class AgentStreamItem(_StreamItem, kw_only=True):
+    """A nudge is of the type `agent.nudged`, and its words are the activity's `message`."""
+
+    agent: AgentRead | None
+
+
+class ApprovalStreamItem(_StreamItem, kw_only=True):
+    """`pending_approvals_count` is the board's."""
+
+    approval: ApprovalRead | None
+    pending_approvals_count: int
+
+
+class BoardMemoryStreamItem(_StreamItem, kw_only=True):
+    memory: BoardMemoryRead
+
+
+class BoardGroupMemoryStreamItem(_StreamItem, kw_only=True):
+    memory: BoardGroupMemoryRead
+
+
+class TaskCommentStreamItem(_StreamItem, kw_only=True):
+    comment: ActivityTaskCommentFeedItemRead

@@ -1,0 +1,198 @@
+"""Looking at the activity once for all who wait for it in this process."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NamedTuple, Protocol, TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.tasks import let_end
+from app.models import ActivityEvent
+from app.repositories.streams import StreamRepository
+from app.repositories.visibility import Visibility
+
+# Seconds: between two looks that nobody asked for, after each look, and after one that failed.
+_LOOK_EVERY = 1.0
+_REST = 0.03
+_RETRY_AFTER = 1.0
+# Events that a look keeps, and looks that are kept. Who is slower than that reads the table himself.
+_KEPT_EVENTS = 500
+_KEPT_BATCHES = 200
+# Connections that all who read the table themselves take together.
+_READING = 4
+# An event of such a type may have changed who may see what.
+_ACCESS = (
+    "member.",
+    "organization.",
+    "board.",
+    "board_group.",
+    "agent.deleted",
+    "agent.updated",
+    "agent.token_renewed",
+)
+
+log = structlog.stdlib.get_logger(__name__)
+ResultT = TypeVar("ResultT")
+Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+
+
+class Waiting(Protocol):
+    """How a process learns that something was committed."""
+
+    async def wait(self, seconds: float) -> None: ...
+    def wake(self) -> None: ...
+    def listening(self) -> AbstractAsyncContextManager[None]: ...
+
+
+class Moment(NamedTuple):
+    """What was visible at the end of a look, and the number of the newest batch by then."""
+
+    seen: Visibility
+    number: int
+
+
+class Batch:
+    """What became visible between two looks.
+
+    `changes_access` are the organizations in which something may have changed who may see what. `made` is what readers
+    have made of the events, by what they show; None where that is nothing.
+    """
+
+    def __init__(self, begin: Visibility, end: Visibility, events: Sequence[ActivityEvent]) -> None:
+        self.begin = begin
+        self.end = end
+        self.events = events
+        self.changes_access = frozenset(e.organization_id for e in events if e.event_type.startswith(_ACCESS))
+        self.made: dict[Hashable, asyncio.Task[bytes] | None] = {}
+
+
+class Signal:
+    """Wakes all who wait for it at that moment."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+    def fire(self) -> None:
+        fired, self._event = self._event, asyncio.Event()
+        fired.set()
+
+
+class Hub:
+    """One process's view of the activity of all organizations that somebody in it follows."""
+
+    def __init__(self, sessions: Sessions, waiting: Waiting) -> None:
+        self._sessions = sessions
+        self._waiting = waiting
+        self._reading = asyncio.Semaphore(_READING)
+        self._reads: set[asyncio.Task[Any]] = set()
+        self._followed: Counter[UUID] = Counter()
+        self._batches: dict[int, Batch] = {}
+        self._now: Moment | None = None
+        self._looks_begun = self._looks_done = 0
+        self._looked = Signal()
+        self._running: asyncio.Task[None] | None = None
+        self.news = Signal()
+        self.is_closed = False
+
+    async def read(self, work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
+        """Does it with one of the few sessions that all readers have together; to its end, though its reader goes.
+
+        A task that is cancelled while it connects leaves a connection that nobody closes.
+        """
+
+        async def done() -> ResultT:
+            async with self._reading, self._sessions() as session:
+                return await work(session)
+
+        task = asyncio.create_task(done())
+        self._reads.add(task)
+        task.add_done_callback(self._reads.discard)
+        return await asyncio.shield(task)
+
+    @asynccontextmanager
+    async def following(self, organization_id: UUID) -> AsyncIterator[None]:
+        """Within this context the batches have what happens in the organization."""
+        self._followed[organization_id] += 1
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            self._followed[organization_id] -= 1
+            self._followed += Counter()  # Without those that nobody follows any more.
+
+    async def moment(self) -> Moment | None:
+        """The end of a look that begins after this call; None where the hub is closed."""
+        wanted = self._looks_begun + 1
+        self._waiting.wake()
+        while self._looks_done < wanted and not self.is_closed:
+            await self._looked.wait()
+        return self._now
+
+    def has_more(self, number: int) -> bool:
+        """Whether there was a batch after that of this number."""
+        return self._now is not None and self._now.number > number
+
+    def batch(self, number: int) -> Batch | None:
+        """None where it is not kept."""
+        return self._batches.get(number)
+
+    def end(self) -> None:
+        """All readers come to their end by themselves, soon."""
+        self.is_closed = True
+        self.news.fire()
+        self._looked.fire()
+
+    async def close(self) -> None:
+        self.end()
+        if self._running is not None:
+            self._waiting.wake()
+            await let_end(self._running, *self._reads)
+
+    async def _run(self) -> None:
+        async with self._waiting.listening():
+            while not self.is_closed:
+                await self._waiting.wait(_LOOK_EVERY)
+                try:
+                    await self._look()
+                except (SQLAlchemyError, OSError) as exc:
+                    log.warning("streams wait: the database does not answer", error=type(exc).__name__)
+                    await asyncio.sleep(_RETRY_AFTER)
+                # What happens in the meantime is one look's.
+                await asyncio.sleep(_REST)
+
+    async def _look(self) -> None:
+        if not self._followed:
+            # What happens until somebody comes is not kept for him: he begins with the table.
+            self._batches.clear()
+            self._now = None
+            return
+        self._looks_begun += 1
+        look, before = self._looks_begun, self._now
+        events: Sequence[ActivityEvent] = ()
+        async with self._sessions() as session:
+            repository = StreamRepository(session)
+            seen = await repository.now()
+            if before is not None and before.seen != seen:
+                events = await repository.between(list(self._followed), before.seen, seen, _KEPT_EVENTS + 1)
+        number = before.number if before else 0
+        if before is not None and events:
+            number += 1
+            self._keep(number, Batch(before.seen, seen, events))
+        self._now, self._looks_done = Moment(seen, number), look
+        self._looked.fire()
+        if events:
+            self.news.fire()
+
+    def _keep(self, number: int, batch: Batch) -> None:
+        self._batches.pop(number - _KEPT_BATCHES, None)
+        if len(batch.events) <= _KEPT_EVENTS:
+            self._batches[number] = batch
