@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 from asyncpg.exceptions import TargetServerAttributeNotMatched
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
@@ -42,6 +42,7 @@ _BY_SQLSTATE = {
     "3D000": NO_DATABASE,
     "42501": ConnectFailure("this user may not connect to this database", retry=False),
     "53300": ConnectFailure("the server has no connection left", retry=True),
+    "57P01": ConnectFailure("the server has ended the session, for an administrator or to shut down", retry=True),
     "57P03": ConnectFailure("the server is starting up or shutting down", retry=True),
 }
 _UNTRUSTED = ConnectFailure("the server's TLS certificate is not trusted", retry=False)
@@ -50,6 +51,7 @@ _UNRESOLVED = ConnectFailure("the host name cannot be resolved", retry=True)
 _SILENT = ConnectFailure("the server accepts connections but does not answer", retry=True)
 _REFUSED = ConnectFailure("the connection was refused: nothing listens there", retry=True)
 _NO_SOCKET = ConnectFailure("there is no such socket: is the server running?", retry=True)
+_CLOSED = ConnectFailure("the connection was closed by the server, or on the way to it", retry=True)
 # In this order: the first that fits; most are subclasses of OSError.
 _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     (TargetServerAttributeNotMatched, ConnectFailure("no host is what target_session_attrs asks for", retry=True)),
@@ -76,6 +78,8 @@ _BY_WORDS = (
     ("No such file or directory", _NO_SOCKET),
     ("resolve host", _UNRESOLVED),
     ("translate host name", _UNRESOLVED),
+    ("connection was closed in the middle", _CLOSED),
+    ("server closed the connection", _CLOSED),
     ("timeout", _SILENT),
 )
 # The server goes down or comes up, has no connection left, or has ended a session that was silent.
@@ -141,8 +145,9 @@ def is_refusal(exc: BaseException) -> bool:
     if not isinstance(exc, DBAPIError) or exc.statement is None or is_lost(exc):
         return False
     state: str = getattr(exc.orig, "sqlstate", None) or ""
-    # Classes: connection exception, insufficient resources, operator intervention (appendix A).
-    return state != "" and state[:2] not in {"08", "53", "57"}
+    # Classes: connection exception, insufficient resources, operator intervention (appendix A); of the last,
+    # query_canceled ends a statement alone: by the statement_timeout of a role, for instance.
+    return state == "57014" or (state != "" and state[:2] not in {"08", "53", "57"})
 
 
 def is_lost(exc: BaseException) -> bool:
@@ -151,6 +156,12 @@ def is_lost(exc: BaseException) -> bool:
         return True
     sqlstate = sqlstate_of(exc) or ""
     return sqlstate.startswith("08") or sqlstate in _LOST
+
+
+def first_of(exc: Exception) -> Exception:
+    """What went wrong first: an autocommit block that has lost its connection ends by saying that it has none."""
+    first = exc.__context__
+    return first if isinstance(exc, PendingRollbackError) and isinstance(first, DBAPIError) else exc
 
 
 def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:

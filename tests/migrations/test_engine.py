@@ -488,6 +488,24 @@ async def test_start_up_warns_of_a_contract_and_of_what_it_removes(database_url:
     assert "task_tags" not in tables(database_url)
 
 
+async def test_start_up_warns_of_a_contract_that_removes_nobody_knows_what(database_url: str, release: Release) -> None:
+    body = """
+        op.execute("DO $$ BEGIN DROP TABLE task_tags; END $$")
+        op.execute("ALTER TABLE tags RENAME color TO colour")
+        op.execute("CREATE VIEW busy AS SELECT 1")
+        op.execute("DROP VIEW busy")
+    """
+    release.add(body, phase="contract")
+    with capture_logs() as logs:
+        await init_db(settings_for(database_url, db_auto_migrate=True), normalize_database_url(database_url))
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert warning["removes"] == [
+        "rename column tags.color to colour",
+        "drop busy",
+        "what cannot be known from its SQL",
+    ]
+
+
 def test_revision_without_a_phase_is_not_applied(database_url: str, release: Release) -> None:
     release.add("pass", phase=None)  # type: ignore[arg-type]
     with pytest.raises(MigrationFailedError, match="declares no phase"):

@@ -14,6 +14,15 @@ from app.db.migrations.naming import quote
 
 # What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.
 _MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
+_UNKNOWN = "what cannot be known from its SQL"
+# What releases before it find no more, at least not as they know it.
+_TAKEN_AWAY = LOSES_DATA | {
+    Kind.DROP_OTHER,
+    Kind.RENAME_TABLE,
+    Kind.RENAME_COLUMN,
+    Kind.RENAME_OTHER,
+    Kind.CHANGE_TYPE,
+}
 # A table that takes longer to count is not counted: the number is for a person who decides.
 _COUNT_WITHIN = "5s"
 
@@ -46,8 +55,17 @@ def losses_of(connection: Connection, revisions: Iterable[Script]) -> list[Loss]
             if effect.kind in LOSES_DATA
         )
         if effects is None or any(effect.kind in _MAY_LOSE_DATA for effect in effects):
-            found.append(Loss(script.revision, "what cannot be known from its SQL", None))
+            found.append(Loss(script.revision, _UNKNOWN, None))
     return found
+
+
+def removals(script: Script) -> list[str]:
+    """What the upgrade takes away, in words and in its order."""
+    effects = effects_of([script])
+    if effects is None:
+        return [_UNKNOWN]
+    found = [str(effect) for effect in effects if effect.kind in _TAKEN_AWAY]
+    return [*found, _UNKNOWN] if any(effect.kind is Kind.OPAQUE for effect in effects) else found
 
 
 def require_consent(connection: Connection, revisions: Sequence[Script]) -> None:

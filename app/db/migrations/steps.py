@@ -21,16 +21,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Phase, Settings
-from app.db.connecting import is_lost
+from app.db.connecting import first_of, is_lost
 from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import history
 from app.db.migrations.backfill import state as backfill_state
 from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
 from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, is_within, phase_of, require_destination
-from app.db.migrations.effects import effects_of
-from app.db.migrations.kinds import LOSES_DATA
 from app.db.migrations.lock import migration_lock, require_lock
-from app.db.migrations.losses import require_consent
+from app.db.migrations.losses import removals, require_consent
 from app.db.migrations.state import nothing_for_this_release, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
@@ -158,11 +156,12 @@ class Run:
             try:
                 await self._connection.run_sync(self._run, step, entry, attempt, begun)
             except Exception as exc:
-                if sqlstate_of(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
-                    await self._fail(step, entry, attempt, exc)
-                    if is_lost(exc):
-                        raise
-                    raise _failure(step, exc, attempt) from exc
+                first = first_of(exc)
+                if sqlstate_of(first) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                    await self._fail(step, entry, attempt, first)
+                    if is_lost(first):
+                        raise first from None
+                    raise _failure(step, first, attempt) from exc
                 await self._connection.rollback()
                 await self._pause(step, pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
@@ -261,16 +260,12 @@ def _reverted(steps: Sequence[MigrationStep]) -> list[Script]:
 
 def _warn_of_contracts(revisions: Sequence[Script]) -> None:
     for script in revisions:
-        effects = effects_of([script])
-        removes = (
-            ["cannot be read from its SQL"] if effects is None else [str(e) for e in effects if e.kind in LOSES_DATA]
-        )
         log.warning(
             "DB_AUTO_MIGRATE is about to apply a contract revision: releases before it stop working"
             " (DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator)",
             revision=script.revision,
             title=script.doc,
-            removes=removes,
+            removes=removals(script),
         )
 
 
@@ -284,7 +279,8 @@ def _failure(step: RevisionStep, exc: Exception, attempt: int) -> MigrationFaile
             f". It was tried {attempt + 1} times: `litestar database doctor` shows who holds the table. Raise"
             " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
         )
-    elif state == "57014":
+    # The words of a cancellation are the only difference; a server that speaks another language gets the remedy, too.
+    elif state == "57014" and "user request" not in cause_of(exc):
         remedy = (
             ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"
             " (migrations/README.md), or raise that."

@@ -1,0 +1,58 @@
+"""What the server ends: a session for an administrator, a statement that takes longer than its role may."""
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import make_url
+
+from app.db.errors import DatabaseError, DatabaseUnreachableError, MigrationFailedError
+from app.db.migrations.drift.report import read_drift
+from app.db.migrations.runner import plan, upgrade
+from app.db.migrations.status import read_status
+from tests.conftest import settings_for
+from tests.migrations.conftest import Release, query
+
+DRIVERS = ("postgresql", "postgresql+psycopg")
+TERMINATE = 'op.execute("SELECT pg_terminate_backend(pg_backend_pid())")'
+OUTSIDE = f"with op.get_context().autocommit_block():\n    {TERMINATE}"
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("work", [TERMINATE, OUTSIDE])
+def test_session_that_is_terminated_is_a_lost_database_and_said_so(
+    database_url: str, release: Release, work: str, driver: str
+) -> None:
+    release.add(work)
+    url = make_url(database_url).set(drivername=driver).render_as_string(hide_password=False)
+    with pytest.raises(DatabaseUnreachableError, match="was lost: the server has ended the session"):
+        upgrade(settings_for(url))
+    ((outcome, error),) = query(database_url, "SELECT outcome, error FROM schema_history ORDER BY id DESC LIMIT 1")
+    assert outcome == "failed"
+    assert "terminating connection" in str(error)
+
+
+def test_statement_that_an_administrator_cancels_did_not_take_too_long(database_url: str, release: Release) -> None:
+    release.add('op.execute("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5)")')
+    with pytest.raises(MigrationFailedError, match="user request") as failed:
+        upgrade(settings_for(database_url))
+    assert "DB_MIGRATE_STATEMENT_TIMEOUT" not in str(failed.value)
+
+
+@pytest.fixture
+def hurried(database_url: str, administer: Callable[[str], None]) -> Iterator[str]:
+    """The database's URL for a role whose statements may take no time."""
+    role = f"hurried_{uuid4().hex}"
+    administer(f"CREATE ROLE {role} LOGIN SUPERUSER")
+    administer(f"ALTER ROLE {role} SET statement_timeout = '1ms'")
+    yield make_url(database_url).set(username=role).render_as_string(hide_password=False)
+    administer(f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("look", [read_status, read_drift, plan])
+def test_time_limit_of_the_role_is_named_and_not_taken_for_a_lost_connection(
+    hurried: str, look: Callable[..., object]
+) -> None:
+    with pytest.raises(DatabaseError, match="statement timeout") as refused:
+        look(settings_for(hurried))
+    assert "lost" not in str(refused.value)
