@@ -76,6 +76,40 @@ def test_contract_step_is_found_in_an_expand_revision_alone(release: Release, st
     assert rules(release, contract) == []
 
 
+# Each looks like a step of the table above that is none.
+HIDDEN_CONTRACT_STEPS = {
+    "a default that is none": ["ALTER TABLE tags ADD COLUMN weight bigint NOT NULL DEFAULT NULL"],
+    "another's default": ["ALTER TABLE tags ADD COLUMN by uuid NOT NULL REFERENCES users (id) ON DELETE SET DEFAULT"],
+    "a default taken away": ["ALTER TABLE tags ALTER color SET DEFAULT NULL"],
+    "a column that may be an old one": [
+        "ALTER TABLE tags ADD COLUMN IF NOT EXISTS color text",
+        "ALTER TABLE tags DROP COLUMN color",
+    ],
+    "a table that may be an old one": ["CREATE TABLE IF NOT EXISTS tags (id bigint)", "DROP TABLE tags"],
+    "a table behind a temporary one": ["CREATE TEMP TABLE tags (id bigint)", "DROP TABLE public.tags"],
+    "a unique default": [
+        "ALTER TABLE tags ADD COLUMN code text DEFAULT 'x'",
+        "CREATE UNIQUE INDEX tags_code ON tags (code)",
+    ],
+    "a unique default in one": ["ALTER TABLE tags ADD COLUMN code text DEFAULT 'x' UNIQUE"],
+    "a unique NULL": [
+        "ALTER TABLE tags ADD COLUMN code text",
+        "CREATE UNIQUE INDEX tags_code ON tags (code) NULLS NOT DISTINCT",
+    ],
+    "a default of another table": ["ALTER TABLE tags ADD COLUMN by uuid DEFAULT uuid_nil() REFERENCES users (id)"],
+    "a check in a column": ["ALTER TABLE tags ADD COLUMN weight bigint CHECK (weight IS NOT NULL)"],
+    "a check of an old column": ["ALTER TABLE tags ADD COLUMN weight bigint CHECK (color <> '')"],
+    "an attribute dropped": ["ALTER TYPE size DROP ATTRIBUTE height"],
+    "a domain without NULL": ["ALTER DOMAIN code SET NOT NULL"],
+}
+
+
+@pytest.mark.parametrize("statements", HIDDEN_CONTRACT_STEPS.values(), ids=HIDDEN_CONTRACT_STEPS)
+def test_contract_step_is_found_though_it_looks_like_none(release: Release, statements: list[str]) -> None:
+    release.add(sql(*statements))
+    assert "contract-step-in-expand" in rules(release)
+
+
 FREE = {
     "a nullable column": ["ALTER TABLE tags ADD COLUMN weight bigint"],
     "a required column with a default": ["ALTER TABLE tags ADD COLUMN weight bigint NOT NULL DEFAULT 0"],
@@ -94,6 +128,10 @@ FREE = {
     "a foreign key of a new column": [
         "ALTER TABLE tags ADD COLUMN by uuid",
         "ALTER TABLE tags ADD CONSTRAINT c FOREIGN KEY (by) REFERENCES users (id) NOT VALID",
+    ],
+    "a check that NULL passes, on new columns": [
+        "ALTER TABLE tags ADD COLUMN low bigint CHECK (low > 0), ADD COLUMN high bigint",
+        "ALTER TABLE tags ADD CONSTRAINT c CHECK (low < high) NOT VALID",
     ],
     "a check on a new column with a default": [
         "ALTER TABLE tags ADD COLUMN weight bigint DEFAULT 0",
@@ -325,7 +363,7 @@ def test_tables_in_use_are_changed_one_a_revision(release: Release) -> None:
     assert rules(release) == []
 
 
-@pytest.mark.parametrize("statement", ["DO $$ BEGIN DROP TABLE tags; END $$", "CALL tidy()"])
+@pytest.mark.parametrize("statement", ["DO $$ BEGIN DROP TABLE tags; END $$", "CALL tidy()", "SELECT tidy()"])
 def test_block_of_code_is_found(release: Release, statement: str) -> None:
     release.add(sql(statement), phase="contract")
     assert rules(release) == ["block-of-code"]
@@ -335,6 +373,11 @@ def test_revision_that_looks_at_the_database_cannot_be_linted(release: Release) 
     release.add("assert op.get_bind().exec_driver_sql('SELECT 1').scalar() == 1")
     (finding,) = findings(release)
     assert (finding.rule, finding.line, finding.sql) == ("cannot-run-offline", None, None)
+
+
+def test_revision_that_ends_the_program_cannot_be_linted(release: Release) -> None:
+    release.add("raise SystemExit(0)")
+    assert rules(release) == ["cannot-run-offline"]
 
 
 def test_several_heads_are_found(release: Release) -> None:

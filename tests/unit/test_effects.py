@@ -1,5 +1,7 @@
 """What statements do to tables and columns, as read from their text."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.db.migrations.effects import read_sql
@@ -21,14 +23,19 @@ def named(kind: Kind, name: str, *columns: str, column: str | None = None) -> Ef
     return Effect(kind, "t", column, name=name, columns=columns)
 
 
+def perhaps(effect: Effect) -> Effect:
+    return replace(effect, may_exist=True)
+
+
 def index(kind: Kind, name: str = "i", renamed_to: str | None = None) -> Effect:
     return Effect(kind, "", name=name, renamed_to=renamed_to)
 
 
 TABLES = {
     "CREATE TABLE t (a int NOT NULL)": [table(K.CREATE_TABLE)],
-    "CREATE UNLOGGED TABLE IF NOT EXISTS s.t (a int)": [table(K.CREATE_TABLE)],
-    "CREATE TEMP TABLE t (a int) ON COMMIT DROP": [table(K.CREATE_TABLE)],
+    "CREATE UNLOGGED TABLE IF NOT EXISTS s.t (a int)": [perhaps(table(K.CREATE_TABLE))],
+    # It hides the one that it is named as.
+    "CREATE TEMP TABLE t (a int) ON COMMIT DROP": [perhaps(table(K.CREATE_TABLE))],
     'create table "S"."T" (a int)': [table(K.CREATE_TABLE, "T")],
     "CREATE TABLE T AS SELECT 1 AS a": [table(K.CREATE_TABLE)],
     "CREATE TABLE t PARTITION OF u FOR VALUES FROM (1) TO (2)": [table(K.CREATE_TABLE)],
@@ -45,7 +52,11 @@ TABLES = {
 COLUMNS = {
     "ALTER TABLE t ADD COLUMN a int": [column(K.ADD_COLUMN)],
     "ALTER TABLE t ADD a numeric(10, 2)": [column(K.ADD_COLUMN)],
-    "ALTER TABLE t ADD COLUMN IF NOT EXISTS a int DEFAULT 3": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD COLUMN IF NOT EXISTS a int DEFAULT 3": [
+        perhaps(column(K.ADD_COLUMN)),
+        column(K.SET_DEFAULT),
+    ],
+    "ALTER TABLE t ADD a int DEFAULT NULL": [column(K.ADD_COLUMN)],
     "ALTER TABLE t ADD a int NOT NULL": [column(K.ADD_COLUMN), column(K.SET_NOT_NULL)],
     "ALTER TABLE t ADD a int DEFAULT 1 NOT NULL": [
         column(K.ADD_COLUMN),
@@ -55,8 +66,21 @@ COLUMNS = {
     "ALTER TABLE t ADD a uuid PRIMARY KEY": [column(K.ADD_COLUMN), column(K.SET_NOT_NULL)],
     "ALTER TABLE t ADD a bigserial": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
     "ALTER TABLE t ADD a int GENERATED ALWAYS AS IDENTITY": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
-    "ALTER TABLE t ADD a int CHECK (a IS NOT NULL)": [column(K.ADD_COLUMN)],
-    "ALTER TABLE t ADD a uuid REFERENCES u (id) ON DELETE SET NULL": [column(K.ADD_COLUMN)],
+    "ALTER TABLE t ADD a int CHECK (a IS NOT NULL)": [
+        column(K.ADD_COLUMN),
+        named(K.ADD_NOT_NULL_CHECK, "t_a_check", column="a"),
+        named(K.VALIDATE, "t_a_check"),
+    ],
+    "ALTER TABLE t ADD a uuid REFERENCES u (id) ON DELETE SET DEFAULT": [
+        column(K.ADD_COLUMN),
+        named(K.ADD_CONSTRAINT, "", "a"),
+    ],
+    "ALTER TABLE t ADD a int UNIQUE CHECK (a > b)": [
+        column(K.ADD_COLUMN),
+        named(K.ADD_CONSTRAINT, "", "a"),
+        named(K.ADD_CONSTRAINT, "", "a", "b"),
+        named(K.VALIDATE, ""),
+    ],
     "ALTER TABLE t DROP COLUMN a": [column(K.DROP_COLUMN)],
     'ALTER TABLE t DROP A, DROP COLUMN IF EXISTS "B" CASCADE': [column(K.DROP_COLUMN), column(K.DROP_COLUMN, "B")],
     'ALTER TABLE "t" DROP COLUMN "a.b ""c"""': [column(K.DROP_COLUMN, 'a.b "c"')],
@@ -69,6 +93,7 @@ COLUMNS = {
     "ALTER TABLE t ALTER a SET DEFAULT f(1, 2)": [column(K.SET_DEFAULT)],
     "ALTER TABLE t ALTER a ADD GENERATED ALWAYS AS IDENTITY": [column(K.SET_DEFAULT)],
     "ALTER TABLE t ALTER a DROP DEFAULT": [column(K.DROP_DEFAULT)],
+    "ALTER TABLE t ALTER a SET DEFAULT NULL": [column(K.DROP_DEFAULT)],
     "ALTER TABLE t ALTER a DROP IDENTITY IF EXISTS": [column(K.DROP_DEFAULT)],
     "ALTER TABLE t ALTER a DROP EXPRESSION": [column(K.DROP_DEFAULT)],
     "ALTER TABLE t ALTER a SET NOT NULL, DROP b, ADD c int, ALTER d TYPE text, VALIDATE CONSTRAINT e": [
@@ -90,10 +115,14 @@ CONSTRAINTS = {
     "ALTER TABLE t ADD CHECK (a IS NOT NULL) NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "t_a_check", column="a")],
     "ALTER TABLE t ADD NOT NULL a NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "t_a_not_null", column="a")],
     "ALTER TABLE t ADD CHECK (a IS NOT NULL AND b IS NOT NULL) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
-    "ALTER TABLE t ADD CHECK (a IN (1, 2))": [named(K.ADD_CONSTRAINT, ""), named(K.VALIDATE, "")],
+    "ALTER TABLE t ADD CHECK (a IN (1, 2))": [named(K.ADD_CONSTRAINT, "", "a"), named(K.VALIDATE, "")],
+    """ALTER TABLE t ADD CHECK (a > 0 OR NOT "B" = 'x') NOT VALID""": [named(K.ADD_CONSTRAINT, "", "a", "B")],
+    "ALTER TABLE t ADD CHECK (a > 0 AND false) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
+    "ALTER TABLE t ADD CHECK (f(a) > 0) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
+    "ALTER TABLE t ADD CHECK (a::text = 'x') NOT VALID": [named(K.ADD_CONSTRAINT, "")],
     "ALTER TABLE t ADD CONSTRAINT c UNIQUE (a, B)": [named(K.ADD_CONSTRAINT, "c", "a", "b"), named(K.VALIDATE, "c")],
     "ALTER TABLE t ADD CONSTRAINT c UNIQUE NULLS NOT DISTINCT (a)": [
-        named(K.ADD_CONSTRAINT, "c", "a"),
+        named(K.ADD_CONSTRAINT, "c"),
         named(K.VALIDATE, "c"),
     ],
     "ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX i": [],
@@ -112,6 +141,7 @@ CONSTRAINTS = {
     "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY s.t USING btree (a, b DESC) WHERE c": [
         named(K.ADD_UNIQUE_INDEX, "i", "a", "b")
     ],
+    "CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT": [named(K.ADD_UNIQUE_INDEX, "i")],
     "CREATE UNIQUE INDEX ON t (lower(a))": [named(K.ADD_UNIQUE_INDEX, "")],
     "CREATE INDEX CONCURRENTLY i ON t (a)": [],
     "DROP INDEX i, s.J": [index(K.DROP_INDEX), index(K.DROP_INDEX, "j")],
@@ -133,6 +163,14 @@ OTHERS = {
     "ALTER MATERIALIZED VIEW s.v SET SCHEMA x": [table(K.RENAME_OTHER, "v", "x")],
     "ALTER FUNCTION f(int) RENAME TO g": [table(K.RENAME_OTHER, "f", "g")],
     "ALTER TYPE e ADD VALUE 'x'": [],
+    "ALTER TYPE t ADD ATTRIBUTE b int, DROP ATTRIBUTE IF EXISTS a CASCADE": [column(K.DROP_COLUMN)],
+    "ALTER TYPE t ALTER ATTRIBUTE a TYPE int": [column(K.CHANGE_TYPE)],
+    "ALTER TYPE t RENAME ATTRIBUTE a TO b": [table(K.RENAME_OTHER, renamed_to="b")],
+    "ALTER DOMAIN s.t SET NOT NULL": [table(K.SET_NOT_NULL)],
+    "ALTER DOMAIN t DROP DEFAULT": [table(K.DROP_DEFAULT)],
+    "ALTER DOMAIN t ADD CONSTRAINT c CHECK (VALUE > 0) NOT VALID": [table(K.ADD_CONSTRAINT)],
+    "ALTER DOMAIN t RENAME TO u": [table(K.RENAME_OTHER, renamed_to="u")],
+    "CREATE SEQUENCE IF NOT EXISTS q": [perhaps(table(K.CREATE_OTHER, "q"))],
 }
 ROWS = {
     "DELETE FROM ONLY s.t USING u WHERE t.a = u.a": [table(K.DELETE)],
@@ -141,6 +179,9 @@ ROWS = {
     "WITH x AS (DELETE FROM t RETURNING *) INSERT INTO u SELECT * FROM x": [table(K.DELETE)],
     "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET b = 1": [table(K.UPDATE)],
     "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE": [table(K.UPDATE), table(K.DELETE)],
+    "EXPLAIN (ANALYZE) DELETE FROM t": [table(K.DELETE)],
+    "COPY (DELETE FROM t RETURNING *) TO STDOUT": [table(K.DELETE)],
+    "COPY t FROM STDIN": [],
     "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1": [],
     "INSERT INTO t SELECT * FROM u FOR UPDATE": [],
     "SELECT * FROM t FOR NO KEY UPDATE": [],
@@ -149,6 +190,9 @@ OPAQUE = {
     "DO $$ BEGIN DROP TABLE t; END $$": [table(K.OPAQUE, "DO")],
     "DO LANGUAGE plpgsql 'BEGIN END'": [table(K.OPAQUE, "DO")],
     "CALL f()": [table(K.OPAQUE, "CALL")],
+    "SELECT s.Purge(1)": [table(K.OPAQUE, "purge")],
+    "SELECT * FROM purge(1) AS p": [table(K.OPAQUE, "purge")],
+    "CREATE OR REPLACE RULE r AS ON INSERT TO t DO INSTEAD NOTHING": [table(K.OPAQUE, "RULE")],
     "EXECUTE p": [table(K.OPAQUE, "EXECUTE")],
     "nonsense": [table(K.OPAQUE, "NONSENSE")],
     "SELECT 'no end": [table(K.OPAQUE, "SQL")],
@@ -163,6 +207,8 @@ NONE = [
     "COMMENT ON TABLE t IS 'DROP TABLE t; ALTER TABLE t DROP a'",
     "SET lock_timeout = '1s'; COMMIT; BEGIN",
     "LOCK TABLE t IN EXCLUSIVE MODE",
+    "SELECT pg_catalog.setval('s', (SELECT max(a) FROM (SELECT 1 AS a) AS u))",
+    "SELECT a FROM (VALUES (1)) AS v (a) WHERE a IN (SELECT count(*) FROM t)",
     "ALTER TABLE t ENABLE ROW LEVEL SECURITY, SET (fillfactor = 70), OWNER TO x",
     "ALTER TABLE t ALTER COLUMN a SET STATISTICS 100",
 ]

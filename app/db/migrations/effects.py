@@ -1,7 +1,7 @@
 """What a revision does to tables and columns, read from the SQL that it prints offline: nothing is run."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -9,7 +9,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
-from app.db.migrations.alterations import alterations
+from app.db.migrations.alterations import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
 from app.db.migrations.kinds import Effect, Kind
 from app.db.migrations.parsing import Cursor, Statement, UnreadableSqlError, Word, statements_of
 
@@ -25,7 +25,7 @@ def offline_sql(script: Script, direction: Direction = "upgrade") -> str | None:
     try:
         with Operations.context(offline):
             getattr(script.module, direction)()
-    except Exception:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
+    except (Exception, SystemExit):  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
         return None
     return buffer.getvalue()
 
@@ -65,7 +65,7 @@ def _words(listed: str) -> frozenset[str]:
 
 # Do nothing to a table, a column or its rows that whoever uses them would notice, or only add rows.
 _HARMLESS = _words(
-    "ABORT ANALYZE BEGIN CHECKPOINT CLUSTER COMMENT COMMIT COPY DISCARD END EXPLAIN GRANT LISTEN LOCK NOTIFY REASSIGN"
+    "ABORT ANALYZE BEGIN CHECKPOINT CLUSTER COMMENT COMMIT DISCARD END GRANT LISTEN LOCK NOTIFY REASSIGN"
     " REFRESH REINDEX RELEASE RESET REVOKE ROLLBACK SAVEPOINT SECURITY SET SHOW START TABLE UNLISTEN VACUUM"
     " VALUES"
 )
@@ -78,6 +78,11 @@ _OBJECT = _words(
     " STATISTICS SUBSCRIPTION TABLESPACE TEMP TEMPORARY TEMPLATE TEXT TRANSFORM TRIGGER TRUSTED TYPE USER VIEW"
     " WRAPPER"
 )
+# Of the server's own, those that a revision may well call; an aggregate reads rows.
+_HARMLESS_FUNCTIONS = _words(
+    "ARRAY_AGG BOOL_AND BOOL_OR COALESCE COUNT CURRENT_SETTING EXISTS FORMAT GENERATE_SERIES MAX MIN NEXTVAL NOW"
+    " PG_ADVISORY_XACT_LOCK PG_NOTIFY PG_SLEEP SETVAL SET_CONFIG STRING_AGG SUM TO_REGCLASS UNNEST VERSION"
+)
 # After FOR UPDATE, DO UPDATE, FOR NO KEY UPDATE, ON UPDATE, THEN UPDATE no table follows.
 _NO_UPDATE_AFTER = frozenset({"FOR", "DO", "KEY", "ON", "THEN"})
 
@@ -88,14 +93,18 @@ def _create(cursor: Cursor) -> Iterator[Effect]:
     if cursor.comes("UNIQUE") or cursor.comes("INDEX"):
         yield from _create_index(cursor)
         return
+    hides_another = cursor.comes("TEMP") or cursor.comes("TEMPORARY")
     cursor.skip_any(_PERSISTENCE)
-    if cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE"):
-        cursor.skip_if_exists()
-        yield Effect(Kind.CREATE_TABLE, cursor.name())
+    # Of what others do to a table it makes something else.
+    if cursor.comes("RULE"):
+        yield Effect(Kind.OPAQUE, "RULE")
+    elif cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE"):
+        may_exist = cursor.skip_if_exists() or hides_another
+        yield Effect(Kind.CREATE_TABLE, cursor.name(), may_exist=may_exist)
     elif not replaces:
         cursor.skip_any(_OBJECT)
-        cursor.skip_if_exists()
-        yield Effect(Kind.CREATE_OTHER, cursor.name())
+        may_exist = cursor.skip_if_exists()
+        yield Effect(Kind.CREATE_OTHER, cursor.name(), may_exist=may_exist)
 
 
 def _create_index(cursor: Cursor) -> Iterator[Effect]:
@@ -108,7 +117,8 @@ def _create_index(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("ONLY")
     table = cursor.name()
     if unique:
-        yield Effect(Kind.ADD_UNIQUE_INDEX, table, name=name, columns=cursor.group().column_names())
+        columns = cursor.group().column_names()
+        yield Effect(Kind.ADD_UNIQUE_INDEX, table, name=name, columns=() if cursor.has(*NULL_COUNTS) else columns)
 
 
 def _drop(cursor: Cursor) -> Iterator[Effect]:
@@ -134,6 +144,10 @@ def _alter(cursor: Cursor) -> Iterator[Effect]:
         yield from alterations(cursor)
     elif cursor.skip("INDEX"):
         yield from _rename_index(cursor)
+    elif cursor.skip("DOMAIN"):
+        yield from domain_alterations(cursor)
+    elif cursor.skip("TYPE"):
+        yield from type_alterations(cursor)
     elif not cursor.comes("STATISTICS"):
         yield from _rename_other(cursor)
 
@@ -151,8 +165,7 @@ def _rename_other(cursor: Cursor) -> Iterator[Effect]:
     name = cursor.name()
     if cursor.comes("("):
         cursor.group()
-    if cursor.comes("RENAME") or cursor.comes("SET", "SCHEMA"):
-        yield Effect(Kind.RENAME_OTHER, name, renamed_to=cursor.left[-1].name)
+    yield from renaming(name, cursor)
 
 
 def _truncate(cursor: Cursor) -> Iterator[Effect]:
@@ -184,6 +197,22 @@ def _rows(cursor: Cursor) -> Iterator[Effect]:
             before = cursor.pop().keyword
 
 
+def _select(cursor: Cursor) -> Iterator[Effect]:
+    """As rows; and a function that is not known to be harmless, which may do anything."""
+    yield from (Effect(Kind.OPAQUE, name) for name in _called(cursor.left) if name.upper() not in _HARMLESS_FUNCTIONS)
+    yield from _rows(cursor)
+
+
+def _called(words: Sequence[Word]) -> Iterator[str]:
+    """The functions that a SELECT begins with, or reads from, without their schema."""
+    for position, word in enumerate(words):
+        if word.keyword in {"SELECT", "FROM"}:
+            cursor = Cursor(words[position + 1 :])
+            name = cursor.name()
+            if cursor.comes("(") and name not in {"(", "values"}:
+                yield name
+
+
 def _target(cursor: Cursor) -> str:
     cursor.skip("ONLY")
     return cursor.name()
@@ -199,5 +228,6 @@ _BY_HEAD = {
     "DROP": _drop,
     "ALTER": _alter,
     "TRUNCATE": _truncate,
-    **dict.fromkeys(("DELETE", "INSERT", "MERGE", "SELECT", "UPDATE", "WITH"), _rows),
+    "SELECT": _select,
+    **dict.fromkeys(("COPY", "DELETE", "EXPLAIN", "INSERT", "MERGE", "UPDATE", "WITH"), _rows),
 }

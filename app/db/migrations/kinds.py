@@ -50,7 +50,9 @@ class Effect:
     Of DROP_INDEX and RENAME_INDEX it is empty, since the statement does not say it.
 
     `name` is of a constraint (empty: PostgreSQL chooses one) or an index, and `columns` are what it is about, none
-    where that is not only columns; `renamed_to` is of the kinds RENAME_….
+    where that is not only columns, or NULL is not free of it; `renamed_to` is of the kinds RENAME_….
+
+    `may_exist`: under this name there was perhaps something before (IF NOT EXISTS, a temporary table).
     """
 
     kind: Kind
@@ -59,6 +61,7 @@ class Effect:
     renamed_to: str | None = None
     name: str | None = None
     columns: tuple[str, ...] = ()
+    may_exist: bool = False
 
     def __str__(self) -> str:
         what = f"{self.table}.{self.column}" if self.column else self.table

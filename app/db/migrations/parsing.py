@@ -139,6 +139,10 @@ class Cursor:
             del self._left[: len(keywords)]
         return found
 
+    def has(self, *keywords: str) -> bool:
+        """Whether these keywords are left somewhere, in a row."""
+        return any(Cursor(self._left[start:]).comes(*keywords) for start in range(len(self._left)))
+
     def skip_any(self, keywords: frozenset[str]) -> None:
         while self._left and self._left[0].keyword in keywords:
             del self._left[0]

@@ -42,8 +42,9 @@ def _is_new_and_nullable(effect: Effect, known: Known) -> bool:
 
 
 def _is_of_new_columns(effect: Effect, known: Known) -> bool:
-    """The previous release leaves them NULL, which a foreign key and a unique constraint allow."""
-    return bool(effect.columns) and all((effect.table, column) in known.columns for column in effect.columns)
+    """The previous release leaves them NULL, which these constraints allow; a default it may well write twice."""
+    columns = {(effect.table, column) for column in effect.columns}
+    return bool(columns) and columns <= known.columns and columns.isdisjoint(known.defaults)
 
 
 def _is_new_constraint(effect: Effect, known: Known) -> bool:

@@ -55,7 +55,7 @@ class Known:
             rows[field] = frozenset(row for row in rows[field] if not _is_of(effect, field, row, parts))
         for field, parts in _RENAMES.get(effect.kind, {}).items():
             rows[field] = frozenset(_renamed(effect, field, row, parts) for row in rows[field])
-        for field in _GAINS.get(effect.kind, ()):
+        for field in () if effect.may_exist else _GAINS.get(effect.kind, ()):
             rows[field] |= {tuple(_named(effect, part) for part in _PARTS[field])}
         return replace(self, **rows)
 
