@@ -332,6 +332,32 @@ def test_revision_that_commits_before_it_is_over_is_undone(
     assert history(database_url, "outcome")[-1] == ("failed",)
 
 
+TOGETHER = {
+    "a commit among others": "CREATE TABLE later (); COMMIT; CREATE TABLE never (); SELECT FROM wanted",
+    "a commit and a new beginning": "CREATE TABLE later (); COMMIT; BEGIN",
+}
+
+
+@pytest.mark.parametrize("statements", TOGETHER.values(), ids=TOGETHER)
+def test_commit_is_found_among_the_statements_that_psycopg_takes_together(
+    database_url: str, release: Release, statements: str
+) -> None:
+    url = make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    release.add(f'op.execute("{statements}")')
+    with pytest.raises(MigrationFailedError, match="would stay where the revision fails"):
+        upgrade(settings_for(url))
+    assert query(database_url, "SELECT to_regclass('later') IS NULL") == [(True,)]
+
+
+def test_work_is_found_behind_what_may_be_in_an_autocommit_block(database_url: str, release: Release) -> None:
+    url = make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    body = 'with op.get_context().autocommit_block():\n    op.execute("SELECT 1; CREATE TABLE later ()")'
+    release.add(f"{body}\nop.execute('SELECT FROM wanted')")
+    with pytest.raises(MigrationFailedError, match="would stay where the revision fails"):
+        upgrade(settings_for(url))
+    assert query(database_url, "SELECT to_regclass('later') IS NULL") == [(True,)]
+
+
 def test_revision_that_commits_its_work_away_from_the_version_is_undone(
     database_url: str, release: Release, dump_schema: Callable[[str], str]
 ) -> None:
@@ -408,6 +434,26 @@ def test_revision_that_ends_the_program_fails(database_url: str, release: Releas
     with pytest.raises(MigrationFailedError, match="SystemExit"):
         upgrade(settings_for(database_url))
     assert history(database_url, "outcome")[-1] == ("failed",)
+
+
+# What is wrong with a file, as a line of it, and what is said.
+UNREADABLE = {
+    "ends the program": ("raise SystemExit(0)", "test.py cannot be imported: SystemExit"),
+    "comes after nothing": ('down_revision = "gone"', "one comes after 'gone' .*, of which there is no file"),
+    "does nothing": ("upgrade = None", r"\(.*test.py\) has no upgrade\(\)"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Revision gone referenced:UserWarning")
+@pytest.mark.parametrize(("line", "said"), UNREADABLE.values(), ids=UNREADABLE)
+def test_file_that_cannot_be_used_is_named(database_url: str, release: Release, line: str, said: str) -> None:
+    revision = release.add("pass")
+    (file,) = (release.root / "migrations" / "versions").glob("2027_*.py")
+    file.write_text(f"{file.read_text()}\n\n{line}\n")
+    for work in (upgrade, read_status):
+        with pytest.raises(MigrationFailedError, match=said):
+            work(settings_for(database_url))
+    assert applied(database_url) != [revision]
 
 
 def test_revision_finds_the_session_as_the_first_one_did(database_url: str, release: Release) -> None:

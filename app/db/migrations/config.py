@@ -9,6 +9,7 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
@@ -106,16 +107,23 @@ def checked(directory: ScriptDirectory) -> ScriptDirectory:
     """The directory itself, once its files have been read, which Alembic puts off. Raises as `scripts`."""
     try:
         directory.get_bases()
-    except CommandError as exc:
+    except (CommandError, RevisionError) as exc:
         raise MigrationFailedError(f"The revisions cannot be read: {exc}") from exc
-    except Exception as exc:
+    # Of a module that ends the program, too: with its exit code nothing would have been done, and nobody told.
+    except (Exception, SystemExit) as exc:
         files = [frame.filename for frame in traceback.extract_tb(exc.__traceback__)]
         files += [exc.filename] if isinstance(exc, SyntaxError) and exc.filename else []
         ours = [file for file in files if Path(file).parent.name == "versions"]
+        if not ours and isinstance(exc, KeyError):
+            raise MigrationFailedError(
+                f"The revisions cannot be read: one comes after {exc} (down_revision), of which there is no file."
+            ) from exc
         where = ours[-1] if ours else directory.dir
         raise MigrationFailedError(f"{where} cannot be imported: {type(exc).__name__}: {cause_of(exc)}") from exc
     for script in directory.walk_revisions():
         phase_of(script)
+        if not callable(getattr(script.module, "upgrade", None)):
+            raise MigrationFailedError(f"Revision {script.revision} ({script.path}) has no upgrade().")
     check_definitions(directory)
     return directory
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event, text
 from app.core.config import Settings
 from app.db.errors import MigrationFailedError
 from app.db.migrations.history import note_index
+from app.db.migrations.parsing import UnreadableSqlError, statements_of
 
 T = TypeVar("T")
 
@@ -100,7 +101,10 @@ class Statements:
         elif _VALIDATE.search(statement):
             # Nor does this, once it has its lock.
             self._lift(connection, self._unhurried)
-        elif _ENDS_TRANSACTION.search(statement) or (_commits(connection) and not _ALONE.search(statement)):
+        elif any(
+            _ENDS_TRANSACTION.search(part) or (_commits(connection) and not _ALONE.search(part))
+            for part in _parts(statement)
+        ):
             raise _not_undone()
         return statement, parameters
 
@@ -172,6 +176,16 @@ def built_concurrently(statement: str) -> str | None:
 
 def _full_name(index: re.Match[str]) -> str:
     return ".".join(filter(None, [index["schema"], index["name"]]))
+
+
+def _parts(statement: str) -> list[str]:
+    """The statements of one text, of which psycopg takes several; asyncpg refuses them."""
+    if ";" not in statement.rstrip().rstrip(";"):
+        return [statement]
+    try:
+        return [part.text for part in statements_of(statement)]
+    except UnreadableSqlError:
+        return [statement]
 
 
 def _commits(connection: Connection) -> bool:

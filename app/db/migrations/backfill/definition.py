@@ -99,7 +99,7 @@ def _read(path: Path) -> Backfill:
         )
     try:
         module = load_python_file(path.parent, path.name)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise MigrationFailedError(f"{path} cannot be used: {type(exc).__name__}: {cause_of(exc)}") from exc
     backfill = getattr(module, "backfill", None)
     if not isinstance(backfill, Backfill):
