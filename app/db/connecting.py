@@ -35,6 +35,9 @@ class ConnectFailure(NamedTuple):
 WRONG_PASSWORD = ConnectFailure("the server does not accept this user and password", retry=False)
 NOT_LET_IN = ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False)
 NO_DATABASE = ConnectFailure("the server has no database of this name", retry=False)
+_SILENT_TOO_LONG = ConnectFailure(
+    "the server has ended the session, of which it heard nothing for too long", retry=True
+)
 # SQLSTATEs with which a server turns a connection away (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
     "28P01": WRONG_PASSWORD,
@@ -43,6 +46,8 @@ _BY_SQLSTATE = {
     "42501": ConnectFailure("this user may not connect to this database", retry=False),
     "53300": ConnectFailure("the server has no connection left", retry=True),
     "57P01": ConnectFailure("the server has ended the session, for an administrator or to shut down", retry=True),
+    "25P03": _SILENT_TOO_LONG,
+    "57P05": _SILENT_TOO_LONG,
     "57P03": ConnectFailure("the server is starting up or shutting down", retry=True),
 }
 _UNTRUSTED = ConnectFailure("the server's TLS certificate is not trusted", retry=False)

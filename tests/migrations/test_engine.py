@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from textwrap import dedent
@@ -19,8 +20,9 @@ from app.db.errors import DatabaseError, MigrationFailedError
 from app.db.health import Readiness, SchemaBehindError, SchemaContractedError
 from app.db.migrations.config import alembic_config
 from app.db.migrations.drift.report import read_drift
+from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.losses import DataLossRefusedError
-from app.db.migrations.runner import downgrade, losses, plan, upgrade
+from app.db.migrations.runner import downgrade, losses, plan, reverted, upgrade
 from app.db.migrations.status import read_status
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
@@ -659,6 +661,37 @@ def test_downgrade_outside_dev_is_refused_and_says_what_would_be_lost(database_u
     accepted = ("alembic", "-x", "accept-data-loss", "downgrade", "-1")
     assert run(*accepted, env=environment(DATABASE_URL=database_url)).returncode == 0
     assert applied(database_url) != before
+
+
+def test_downgrade_by_one_step_reverts_the_one_that_was_shown(database_url: str, release: Release) -> None:
+    release.add("pass")
+    settings = settings_for(database_url, environment=Environment.DEV)
+    upgrade(settings)
+    shown, lost = reverted(settings, "-1")
+    assert (shown, lost) == ([release.head], [])
+    downgrade(settings, "-1")
+    before = applied(database_url)
+    with pytest.raises(DataLossRefusedError, match=f"{HEAD} would be reverted now"):
+        downgrade(settings, "-1", agreed=shown)
+    assert applied(database_url) == before
+
+
+def test_downgrade_by_one_step_that_waits_for_another_does_not_revert_a_second(
+    database_url: str, release: Release
+) -> None:
+    release.add("pass")
+    settings = settings_for(database_url, environment=Environment.DEV)
+    upgrade(settings)
+    tries = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'"
+    with ThreadPoolExecutor(1) as pool, holding(database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
+        waiting = pool.submit(downgrade, settings, "-1")
+        while query(database_url, f"{tries} AND datname = current_database()") != [(True,)]:
+            assert not waiting.done()
+        # What the other one has done by the time that it lets go of the lock.
+        query(database_url, "UPDATE alembic_version SET version_num = :before", before=HEAD)
+    with pytest.raises(DataLossRefusedError, match=f"{HEAD} would be reverted now"):
+        waiting.result()
+    assert applied(database_url) == [HEAD]
 
 
 @pytest.mark.parametrize(

@@ -50,14 +50,16 @@ class Scope:
     """How far a command may go: the last phase that it applies, and whether a downgrade may lose data.
 
     `automatic` is said by start-up, where nobody has asked for the revisions. With `preview` nothing is changed: it is
-    called with the revisions that would be reverted, and the connection to look at what they hold. `breaker` is for who
-    may want to break it off from another thread.
+    called with the revisions that would be reverted, and the connection to look at what they hold. `agreed` are those
+    that somebody was shown, and no others are reverted; without it, those that were to be when the command began.
+    `breaker` is for who may want to break it off from another thread.
     """
 
     phase: Phase = Phase.CONTRACT
     accept_data_loss: bool = False
     automatic: bool = False
     preview: Callable[[Connection, list[Script]], None] | None = None
+    agreed: frozenset[str] | None = None
     breaker: Breaker | None = None
 
 

@@ -1,5 +1,6 @@
 """Upgrading and downgrading; plain functions, each blocking until it is done."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -53,12 +54,21 @@ def upgrade(
         raise MigrationFailedError(str(exc)) from exc
 
 
-def downgrade(settings: Settings, revision: str, *, sql: bool = False, accept_data_loss: bool = False) -> None:
+def downgrade(
+    settings: Settings,
+    revision: str,
+    *,
+    sql: bool = False,
+    accept_data_loss: bool = False,
+    agreed: Iterable[str] | None = None,
+) -> None:
     """Reverts to `revision`, or prints the SQL for it (then `revision` is a range FROM:TO); raises as `upgrade`.
 
-    Outside dev it raises DataLossRefusedError unless `accept_data_loss`.
+    Outside dev it raises DataLossRefusedError unless `accept_data_loss`; so it does where it would revert others than
+    the `agreed` ones, or than it would have before it waited for the lock.
     """
-    _downgrade(settings, revision, Scope(accept_data_loss=accept_data_loss), sql=sql)
+    known = None if agreed is None else frozenset(agreed)
+    _downgrade(settings, revision, Scope(accept_data_loss=accept_data_loss, agreed=known), sql=sql)
 
 
 def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRACT) -> Plan:
@@ -93,13 +103,20 @@ def location_of(settings: Settings) -> str:
 
 def losses(settings: Settings, revision: str) -> list[Loss]:
     """What a downgrade to `revision` would lose; changes nothing. Raises as `upgrade`."""
+    return reverted(settings, revision)[1]
+
+
+def reverted(settings: Settings, revision: str) -> tuple[list[str], list[Loss]]:
+    """The revisions that a downgrade to `revision` would revert, and what that would lose. As `losses`."""
+    names: list[str] = []
     found: list[Loss] = []
 
-    def preview(connection: Connection, reverted: list[Script]) -> None:
-        found.extend(losses_of(connection, reverted))
+    def preview(connection: Connection, revisions: list[Script]) -> None:
+        names.extend(script.revision for script in revisions)
+        found.extend(losses_of(connection, revisions))
 
     _downgrade(settings, revision, Scope(preview=preview))
-    return found
+    return names, found
 
 
 def _downgrade(settings: Settings, revision: str, scope: Scope, *, sql: bool = False) -> None:

@@ -28,7 +28,7 @@ from app.db.migrations.backfill import state as backfill_state
 from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
 from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, is_within, phase_of, require_destination
 from app.db.migrations.lock import migration_lock, require_lock
-from app.db.migrations.losses import removals, require_consent
+from app.db.migrations.losses import removals, require_agreed, require_consent
 from app.db.migrations.state import nothing_for_this_release, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
@@ -72,7 +72,9 @@ class Run:
         if steps:
             async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):
                 # Again, since somebody else may have done it while this one waited.
-                await self._take(await self._connection.run_sync(self._plan))
+                again = await self._connection.run_sync(self._plan)
+                require_agreed(self._scope.agreed or {one.revision for one in _reverted(steps)}, _reverted(again))
+                await self._take(again)
         else:
             log.info("nothing to apply")
         self._tell_what_is_left()

@@ -22,8 +22,10 @@ def downgrade(ctx: click.Context, revision: str, accept_data_loss: bool, sql: bo
     settings = ctx.obj["settings"]
     if not sql and not no_prompt:
         require_terminal("--no-prompt")
+    agreed = None
     if not sql and (settings.is_dev or accept_data_loss):
-        for loss in runner.losses(settings, revision):
+        agreed, losses = runner.reverted(settings, revision)
+        for loss in losses:
             click.echo(f"This loses {loss}", err=True)
         confirm(f"Downgrade the database {runner.location_of(settings)} to {revision}?", no_prompt)
-    runner.downgrade(settings, revision, sql=sql, accept_data_loss=accept_data_loss)
+    runner.downgrade(settings, revision, sql=sql, accept_data_loss=accept_data_loss, agreed=agreed)
