@@ -84,6 +84,10 @@ def test_manifest_of_another_backup_is_refused(tmp_path: Path) -> None:
     assert "its manifest.json is not that of its database.dump" in refusal(written(tmp_path / "a.tar", sha256="0" * 64))
 
 
+def test_version_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert "manifest.json is not as it was written" in refusal(written(tmp_path / "a.tar", pg_dump="../x"))
+
+
 def test_manifest_put_in_by_hand_is_refused(tmp_path: Path) -> None:
     first = written(tmp_path / "a.tar").read_bytes()
     second = written(tmp_path / "b.tar", database="e").read_bytes()

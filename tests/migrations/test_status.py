@@ -175,6 +175,13 @@ def test_command_prints_a_row_a_revision_and_a_verdict(database_url: str) -> Non
     assert lines[-1] == "up to date: the database is at head"
 
 
+def test_terminal_without_unicode_gets_a_verdict_all_the_same(database_url: str) -> None:
+    env = environment(DATABASE_URL=database_url, PYTHONIOENCODING="latin-1", LC_ALL="C")
+    result = run("litestar", "database", "status", env=env)
+    assert result.returncode == 0, result.stderr
+    assert f"{HEAD} ? {HEAD}" in result.stdout
+
+
 def test_command_ends_with_the_verdict_only_where_that_is_asked_for(empty_database_url: str) -> None:
     env = environment(DATABASE_URL=empty_database_url)
     assert run("litestar", "database", "status", env=env).returncode == 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -23,7 +23,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     revisions: tuple[str, ...]
     database: str
     server: str
-    pg_dump: str
+    pg_dump: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+$")]
     size: int
     sha256: str
     rows: dict[str, int]

@@ -1,5 +1,6 @@
 """What several commands have in common: options, asking before they change something, rows on standard output."""
 
+import io
 import sys
 
 import rich_click as click
@@ -12,7 +13,9 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on st
 
 
 def console_of_rows() -> Console:
-    """Of standard output; in a pipe a row stays one line."""
+    """Of standard output; in a pipe a row stays one line. What a locale without Unicode lacks is a question mark."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
