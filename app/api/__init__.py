@@ -18,6 +18,7 @@ from app.api.memory import BoardGroupMemoryController, BoardMemoryController, Gr
 from app.api.metrics import metrics
 from app.api.openapi import swagger_assets
 from app.api.organizations import OrganizationController
+from app.api.query import check_query
 from app.api.snapshots import GroupSnapshotController
 from app.api.streams import StreamController, provide_opening
 from app.api.tags import TagController
@@ -59,6 +60,7 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
             "opening": Provide(provide_opening, sync_to_thread=False),
         },
         middleware=[AuthMiddleware(settings)],
+        before_request=check_query,
         request_class=JsonRequest,
     )
     return [health, healthz, readyz, metrics, api, swagger_assets()]
