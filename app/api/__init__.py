@@ -1,6 +1,8 @@
 """The HTTP layer: controllers parse, call and convert. Here is the list of what is served."""
 
-from litestar import Router
+from typing import Any
+
+from litestar import Request, Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
@@ -11,6 +13,7 @@ from app.api.auth import AuthMiddleware
 from app.api.board_groups import BoardGroupController
 from app.api.boards import BoardController
 from app.api.body import JsonRequest
+from app.api.conditions import ETagMiddleware, check_if_match
 from app.api.health import health, healthz, readyz
 from app.api.invites import InviteController
 from app.api.members import MemberController
@@ -47,6 +50,11 @@ _CONTROLLERS = (
 )
 
 
+async def _check(request: Request[Any, Any, Any]) -> None:
+    await check_query(request)
+    await check_if_match(request)
+
+
 def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     """Everything that is served; what is under /api/v1 needs a token."""
     token = settings.local_auth_token
@@ -59,8 +67,8 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
             "invite_tokens": Provide(lambda: tokens, sync_to_thread=False),
             "opening": Provide(provide_opening, sync_to_thread=False),
         },
-        middleware=[AuthMiddleware(settings)],
-        before_request=check_query,
+        middleware=[AuthMiddleware(settings), ETagMiddleware()],
+        before_request=_check,
         request_class=JsonRequest,
     )
     return [health, healthz, readyz, metrics, api, swagger_assets()]

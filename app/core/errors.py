@@ -90,6 +90,12 @@ class ConflictError(AppError):
     default_detail = "The request conflicts with the present state."
 
 
+class PreconditionFailedError(AppError):
+    status = HTTPStatus.PRECONDITION_FAILED
+    code = "precondition_failed"
+    default_detail = "It is not what you last saw: read it again."
+
+
 class ServiceUnavailableError(AppError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "service_unavailable"

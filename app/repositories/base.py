@@ -6,8 +6,16 @@ from uuid import UUID
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from advanced_alchemy.repository.typing import ModelT
 from sqlalchemy import ARRAY, Uuid, any_, delete, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFoundError
+
+
+async def hold_row(session: AsyncSession, model: type[ModelT], row_id: UUID) -> None:
+    """Reads the row anew, and keeps others from changing it until the transaction ends."""
+    key = model.__mapper__.primary_key[0]
+    statement = select(model).where(key == row_id).with_for_update(key_share=True)
+    await session.execute(statement.execution_options(populate_existing=True))
 
 
 class Repository(SQLAlchemyAsyncRepository[ModelT]):
