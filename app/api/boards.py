@@ -8,7 +8,7 @@ from litestar.params import FromQuery, JSONBody
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.parameters import CallerRequest, PageWindow, PathId, Search, Session
 from app.models import Board
 from app.repositories.boards import BoardRepository
 from app.schemas.boards import BoardCreate, BoardRead, BoardUpdate
@@ -27,8 +27,9 @@ class BoardController(Controller):
         window: PageWindow,
         db_session: Session,
         board_group_id: FromQuery[UUID | None] = None,
+        search: Search = None,
     ) -> Response[Page[BoardRead]]:
-        found = await BoardRepository(session=db_session).page(request.user.reach, board_group_id, window)
+        found = await BoardRepository(session=db_session).page(request.user.reach, board_group_id, search, window)
         return page_response(request, window, found, read_board)
 
     @post(operation_id="create_board", summary="Create a board", responses=problems(403, 404, 409))

@@ -9,6 +9,7 @@ from litestar.params import Parameter
 
 from app.core.errors import BadRequestError, FieldProblem
 from app.repositories.keyset import Slice, Window
+from app.repositories.sorting import Key
 from app.schemas.pages import Page
 
 ReadT = TypeVar("ReadT")
@@ -17,12 +18,21 @@ ReadT = TypeVar("ReadT")
 def provide_window(
     limit: Annotated[int, Parameter(ge=1, le=200, description="Rows in a page.")] = 50,
     offset: Annotated[int | None, Parameter(ge=0, le=2**31, description="Rows to pass over.")] = None,
-    cursor: Annotated[str | None, Parameter(max_length=512, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[str | None, Parameter(max_length=4096, description="`next_cursor` of the page before.")] = None,
+    sort: Annotated[
+        str | None,
+        Parameter(max_length=200, description="Columns, commas between; `-` in front of one turns its order round."),
+    ] = None,
 ) -> Window:
     """The dependency `window` of a list handler."""
     if cursor is not None and offset is not None:
         raise BadRequestError(errors=(FieldProblem("cursor", "Give either `cursor` or `offset`, not both."),))
-    return Window(limit, offset or 0, cursor)
+    return Window(limit, offset or 0, cursor, tuple(map(_key, sort.split(","))) if sort else ())
+
+
+def _key(text: str) -> Key:
+    name = text.strip()
+    return Key(name.removeprefix("-"), name.startswith("-"))
 
 
 def page_response(

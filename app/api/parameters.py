@@ -1,9 +1,10 @@
 """What handlers take, by short names."""
 
+from typing import Annotated
 from uuid import UUID
 
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, Parameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.body import JsonRequest
@@ -14,4 +15,8 @@ CallerRequest = JsonRequest
 # The request's session (`app/db/session.py`), committed when the handler has returned.
 Session = NamedDependency[AsyncSession]
 PageWindow = NamedDependency[Window]
+Search = Annotated[
+    str | None,
+    Parameter(max_length=200, description='Words, "a phrase", `or`, and `-word` for what must not be there.'),
+]
 PathId = FromPath[UUID]

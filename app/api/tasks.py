@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.parameters import CallerRequest, PageWindow, PathId, Search, Session
 from app.core.errors import BadRequestError, FieldProblem
 from app.models import TaskComment, TaskStatus
 from app.repositories.tasks import TaskCommentRepository, TaskFilter, TaskRepository
@@ -35,10 +35,11 @@ class TaskController(Controller):
         status: FromQuery[str | None] = None,
         assigned_agent_id: FromQuery[UUID | None] = None,
         unassigned: FromQuery[bool | None] = None,
+        search: Search = None,
     ) -> Response[Page[TaskRead]]:
         """`status` is one status, or several with commas between."""
         board = await open_board(db_session, request.user, board_id)
-        wanted = TaskFilter(_statuses(status), assigned_agent_id, unassigned)
+        wanted = TaskFilter(_statuses(status), assigned_agent_id, unassigned, search)
         found = await TaskRepository(session=db_session).page(board.id, wanted, window)
         views = await Tasks(db_session, request.user, board).views(found.rows)
         return page_response(request, window, found._replace(rows=views), read_task)

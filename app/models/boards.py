@@ -16,6 +16,12 @@ class Board(Identified, Timestamped, Base):
         UniqueConstraint("organization_id", "slug"),
         CheckConstraint("max_agents >= 0", name="max_agents"),
         Index(None, "board_group_id", postgresql_where=text("board_group_id IS NOT NULL")),
+        Index(
+            "ix_boards_search",
+            # As PostgreSQL writes it: Alembic compares the texts.
+            text("to_tsvector('english'::regconfig, (name || ' '::text) || COALESCE(description, ''::text))"),
+            postgresql_using="gin",
+        ),
     )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))

@@ -31,6 +31,12 @@ class Task(Identified, Timestamped, Base):
         Index(None, "board_id", "created_at", "id"),
         Index(None, "board_id", "status", "created_at", "id"),
         Index(None, "assigned_agent_id", postgresql_where=text("assigned_agent_id IS NOT NULL")),
+        Index(
+            "ix_tasks_search",
+            # As PostgreSQL writes it: Alembic compares the texts.
+            text("to_tsvector('english'::regconfig, (title || ' '::text) || COALESCE(description, ''::text))"),
+            postgresql_using="gin",
+        ),
     )
 
     board_id: Mapped[UUID] = mapped_column(ForeignKey("boards.id", ondelete="CASCADE"))

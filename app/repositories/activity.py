@@ -8,12 +8,13 @@ from sqlalchemy import ColumnElement, case, select
 
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.base import Repository
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
 from app.repositories.reach import Reach
+from app.repositories.sorting import Ordering
 
 COMMENTED = "task.commented"
-_ACTIVITY = Ordering("activity", ActivityEvent.created_at, ActivityEvent.id)
-_COMMENTS = Ordering("comment feed", ActivityEvent.created_at, ActivityEvent.id)
+_ACTIVITY = Ordering("activity", ActivityEvent)
+_COMMENTS = Ordering("comment feed", ActivityEvent)
 
 
 class FeedItem(NamedTuple):

@@ -6,10 +6,11 @@ from sqlalchemy import Select, func, select
 
 from app.models import Agent
 from app.repositories.base import Repository
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
 from app.repositories.reach import Reach
+from app.repositories.sorting import Ordering
 
-_ORDER = Ordering("agents", Agent.created_at, Agent.id)
+_ORDER = Ordering("agents", Agent, sortable=("updated_at", "name", "last_seen_at"))
 
 
 class AgentRepository(Repository[Agent]):

@@ -11,9 +11,10 @@ from app.core.errors import ConflictError
 from app.models import Approval, ApprovalStatus, ApprovalTask, Task
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.sorting import Ordering
 
-_ORDER = Ordering("approvals", Approval.created_at, Approval.id)
+_ORDER = Ordering("approvals", Approval, sortable=("resolved_at", "confidence"))
 
 
 class PendingApprovalExistsError(ConflictError):

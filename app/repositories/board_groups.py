@@ -9,10 +9,11 @@ from app.models import BoardGroup
 from app.repositories.base import Repository
 from app.repositories.boards import SlugTakenError
 from app.repositories.constraints import translating
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
 from app.repositories.reach import Reach
+from app.repositories.sorting import Ordering
 
-_ORDER = Ordering("board groups", BoardGroup.created_at, BoardGroup.id)
+_ORDER = Ordering("board groups", BoardGroup, sortable=("updated_at", "name"))
 
 
 class OpenGroup(NamedTuple):

@@ -10,10 +10,12 @@ from app.core.errors import ConflictError, NotFoundError
 from app.models import Board, BoardAccess
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
 from app.repositories.reach import Reach
+from app.repositories.search import matches
+from app.repositories.sorting import Ordering
 
-_ORDER = Ordering("boards", Board.created_at, Board.id)
+_ORDER = Ordering("boards", Board, sortable=("updated_at", "name"))
 
 
 class SlugTakenError(ConflictError):
@@ -38,11 +40,13 @@ class BoardRepository(Repository[Board]):
             await self.session.flush()
         return board
 
-    async def page(self, reach: Reach, board_group_id: UUID | None, window: Window) -> Slice:
-        """The boards that the caller may read, newest first; with a group those in it."""
+    async def page(self, reach: Reach, board_group_id: UUID | None, search: str | None, window: Window) -> Slice:
+        """The boards that the caller may read, newest first; with a group those in it, with `search` what it finds."""
         statement = select(Board).where(Board.organization_id == reach.organization_id, reach.readable(Board.id))
         if board_group_id is not None:
             statement = statement.where(Board.board_group_id == board_group_id)
+        if search:
+            statement = statement.where(matches(Board.name, Board.description, search))
         return await read_slice(self.session, statement, _ORDER, window)
 
     async def find(self, reach: Reach, board_id: UUID) -> OpenBoard | None:

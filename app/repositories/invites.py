@@ -7,10 +7,11 @@ from sqlalchemy import select
 
 from app.models import InviteBoardAccess, OrganizationInvite
 from app.repositories.base import Repository
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
 from app.repositories.members import Grant
+from app.repositories.sorting import Ordering
 
-_ORDER = Ordering("invites", OrganizationInvite.created_at, OrganizationInvite.id)
+_ORDER = Ordering("invites", OrganizationInvite)
 
 
 class InviteRepository(Repository[OrganizationInvite]):

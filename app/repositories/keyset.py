@@ -1,27 +1,26 @@
-"""Reading a list page by page, in the order of (created_at, id)."""
+"""Reading a list page by page: by an offset, or after the last row of the page before."""
 
 import base64
 import binascii
-from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
-from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.errors import BadRequestError, FieldProblem
+from app.repositories.sorting import Key, Ordering
 
 RowT = TypeVar("RowT")
 
 
 class Window(NamedTuple):
-    """What part of a list is wanted: `limit` rows (1-200) from `offset`, or after `cursor`."""
+    """What part of a list is wanted: `limit` rows (1-200) from `offset`, or after `cursor`, in the order of `sort`."""
 
     limit: int
     offset: int = 0
     cursor: str | None = None
+    sort: tuple[Key, ...] = ()
 
 
 class Slice(NamedTuple):
@@ -37,22 +36,15 @@ class InvalidCursorError(BadRequestError):
     default_detail = "This cursor is not one that this list gave."
 
     def __init__(self) -> None:
-        super().__init__(errors=(FieldProblem("cursor", "Use the `next_cursor` of a page of the same list."),))
+        super().__init__(
+            errors=(FieldProblem("cursor", "Use the `next_cursor` of a page of the same list and order."),)
+        )
 
 
 class _Cursor(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     list_name: str
-    created_at: datetime
-    id: UUID
-
-
-class Ordering(NamedTuple):
-    """The columns that order a list; `name` keeps a cursor from being used on another list."""
-
-    name: str
-    created_at: InstrumentedAttribute[datetime]
-    id: InstrumentedAttribute[UUID]
-    newest_first: bool = True
+    keys: tuple[Key, ...]
+    values: list[Any]
 
 
 async def read_slice(
@@ -60,16 +52,13 @@ async def read_slice(
 ) -> Slice:
     """The rows of `statement` (entities) in this window: one statement, and with an offset one more for the total.
 
-    Raises InvalidCursorError on a cursor of another list.
+    Raises InvalidCursorError on a cursor of another list or order, and BadRequestError on a sort that the list has not.
     """
-    keys: tuple[Any, ...] = (order.created_at, order.id)
+    keys = order.keys(window.sort)
     total = None
-    page = statement.order_by(*(key.desc() if order.newest_first else key.asc() for key in keys))
+    page = statement.order_by(*order.order_by(keys))
     if window.cursor is not None:
-        after = _decode(window.cursor, order.name)
-        place = tuple_(*keys)
-        last = (after.created_at, after.id)
-        page = page.where(place < last if order.newest_first else place > last)
+        page = page.where(_after(window.cursor, order, keys))
     else:
         total = await session.scalar(select(func.count()).select_from(statement.subquery()))
         page = page.offset(window.offset)
@@ -77,20 +66,20 @@ async def read_slice(
     rows = list((await session.scalars(page.limit(window.limit + 1))).all())
     more = len(rows) > window.limit
     rows = rows[: window.limit]
-    return Slice(rows, total, _encode(order.name, rows[-1]) if more else None)
+    return Slice(rows, total, _encode(order, keys, rows[-1]) if more else None)
 
 
-def _encode(name: str, row: Any) -> str:  # noqa: ANN401 - any entity with these two columns
-    packed = msgspec.msgpack.encode(_Cursor(name, row.created_at, row.id))
+def _encode(order: Ordering, keys: tuple[Key, ...], row: object) -> str:
+    packed = msgspec.msgpack.encode(_Cursor(order.name, keys, order.values(row, keys)))
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def _decode(text: str, name: str) -> _Cursor:
+def _after(text: str, order: Ordering, keys: tuple[Key, ...]) -> ColumnElement[bool]:
     try:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         cursor = msgspec.msgpack.decode(packed, type=_Cursor)
+        if (cursor.list_name, cursor.keys) != (order.name, keys):
+            raise InvalidCursorError
+        return order.after(keys, cursor.values)
     except (binascii.Error, ValueError, msgspec.DecodeError):
         raise InvalidCursorError from None
-    if cursor.list_name != name or cursor.created_at.tzinfo is None:
-        raise InvalidCursorError
-    return cursor

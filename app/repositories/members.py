@@ -11,9 +11,10 @@ from app.core.errors import ConflictError
 from app.models import BoardAccess, OrganizationMember, Role
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.sorting import Ordering
 
-_ORDER = Ordering("members", OrganizationMember.created_at, OrganizationMember.id, newest_first=False)
+_ORDER = Ordering("members", OrganizationMember, newest_first=False)
 _WHOLE = (joinedload(OrganizationMember.user), selectinload(OrganizationMember.board_access))
 
 

@@ -6,10 +6,11 @@ from sqlalchemy import select
 
 from app.models import BoardGroupMemory, BoardMemory
 from app.repositories.base import Repository
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.sorting import Ordering
 
-_BOARDS = Ordering("board memory", BoardMemory.created_at, BoardMemory.id)
-_GROUPS = Ordering("board group memory", BoardGroupMemory.created_at, BoardGroupMemory.id)
+_BOARDS = Ordering("board memory", BoardMemory)
+_GROUPS = Ordering("board group memory", BoardGroupMemory)
 
 
 class BoardMemoryRepository(Repository[BoardMemory]):

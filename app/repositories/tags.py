@@ -9,9 +9,10 @@ from app.models import Tag, TaskTag
 from app.repositories.base import Repository
 from app.repositories.boards import SlugTakenError
 from app.repositories.constraints import translating
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.sorting import Ordering
 
-_ORDER = Ordering("tags", Tag.created_at, Tag.id)
+_ORDER = Ordering("tags", Tag, sortable=("updated_at", "name"))
 
 
 class TagRepository(Repository[Tag]):

@@ -8,12 +8,19 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, any_, delete, insert, literal, select
 
-from app.models import Tag, Task, TaskComment, TaskDependency, TaskStatus, TaskTag
+from app.models import Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.repositories.base import Repository
-from app.repositories.keyset import Ordering, Slice, Window, read_slice
+from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.search import matches
+from app.repositories.sorting import Ordering
 
-_TASKS = Ordering("tasks", Task.created_at, Task.id)
-_COMMENTS = Ordering("comments", TaskComment.created_at, TaskComment.id, newest_first=False)
+_TASKS = Ordering(
+    "tasks",
+    Task,
+    sortable=("updated_at", "title", "status", "priority", "due_at"),
+    ranks={"status": [*TaskStatus], "priority": [*TaskPriority]},
+)
+_COMMENTS = Ordering("comments", TaskComment, newest_first=False)
 
 
 class TaskFilter(NamedTuple):
@@ -22,6 +29,7 @@ class TaskFilter(NamedTuple):
     statuses: frozenset[str] = frozenset()
     assigned_agent_id: UUID | None = None
     unassigned: bool | None = None
+    search: str | None = None
 
 
 @dataclass
@@ -46,6 +54,8 @@ class TaskRepository(Repository[Task]):
         if wanted.unassigned is not None:
             nobody = Task.assigned_agent_id.is_(None)
             statement = statement.where(nobody if wanted.unassigned else ~nobody)
+        if wanted.search:
+            statement = statement.where(matches(Task.title, Task.description, wanted.search))
         return await read_slice(self.session, statement, _TASKS, window)
 
     async def find(self, board_id: UUID, task_id: UUID) -> Task | None:

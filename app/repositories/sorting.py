@@ -1,0 +1,94 @@
+"""The order of a list: its own, or the one that a client asks for; and what comes after a row in it.
+
+PostgreSQL's order of null is kept: it is greater than everything.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, case, false, literal, or_, tuple_
+
+from app.core.errors import BadRequestError, FieldProblem
+
+_DEFAULT = "created_at"
+_NO_RANKS: Mapping[str, Sequence[str]] = MappingProxyType({})
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Key(NamedTuple):
+    """One column by which a list is sorted."""
+
+    name: str
+    descending: bool
+
+
+class Ordering(NamedTuple):
+    """What a list may be sorted by: `created_at` and the `sortable` columns of `model`; ties are broken by id.
+
+    `name` keeps a cursor from being used on another list. `ranks` are the values of a column in their order, where
+    that is not the alphabet's.
+    """
+
+    name: str
+    model: type[Any]
+    sortable: Sequence[str] = ()
+    newest_first: bool = True
+    ranks: Mapping[str, Sequence[str]] = _NO_RANKS
+
+    def keys(self, wanted: Sequence[Key]) -> tuple[Key, ...]:
+        """By what to sort, to the last key, which is the id. Raises BadRequestError where it may not be sorted so."""
+        known, names = (_DEFAULT, *self.sortable), [key.name for key in wanted]
+        if not set(names) <= set(known) or len(set(names)) < len(names):
+            allowed = ", ".join(known)
+            detail = f"It may hold, each once and with commas between: {allowed}; - in front of one turns it round."
+            raise BadRequestError(errors=(FieldProblem("sort", detail),))
+        chosen = tuple(wanted) or (Key(_DEFAULT, self.newest_first),)
+        return (*chosen, Key("id", chosen[-1].descending))
+
+    def order_by(self, keys: Sequence[Key]) -> list[ColumnElement[Any]]:
+        columns = ((self._expression(key.name), key.descending) for key in keys)
+        return [column.desc() if descending else column.asc() for column, descending in columns]
+
+    def values(self, row: object, keys: Sequence[Key]) -> list[Any]:
+        """Where the row stands."""
+        given = [(key.name, getattr(row, key.name)) for key in keys]
+        return [self.ranks[name].index(value) if name in self.ranks else value for name, value in given]
+
+    def after(self, keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
+        """Whether a row comes after the one that stands there. Raises ValueError where nothing can stand there."""
+        checked = [self._checked(key.name, value) for key, value in zip(keys, values, strict=True)]
+        places = [(key, self._expression(key.name), value) for key, value in zip(keys, checked, strict=True)]
+        if not any(self._is_nullable(key.name) for key in keys) and len({key.descending for key in keys}) == 1:
+            # One comparison, which an index answers.
+            row, last = tuple_(*(column for _, column, _ in places)), tuple(value for *_, value in places)
+            return row < last if keys[0].descending else row > last
+        beyond = []
+        same: list[ColumnElement[bool]] = []
+        for key, column, value in places:
+            beyond.append(and_(*same, self._is_beyond(key, column, value)))
+            same.append(column.is_not_distinct_from(literal(value, column.type)))
+        return or_(*beyond)
+
+    def _is_beyond(self, key: Key, column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
+        if value is None:
+            return column.is_not(None) if key.descending else false()
+        if key.descending:
+            return column < value
+        return or_(column > value, column.is_(None)) if self._is_nullable(key.name) else column > value
+
+    def _expression(self, name: str) -> ColumnElement[Any]:
+        column: ColumnElement[Any] = self.model.__table__.c[name]
+        ranks = self.ranks.get(name)
+        return case({value: rank for rank, value in enumerate(ranks)}, value=column) if ranks else column
+
+    def _is_nullable(self, name: str) -> bool:
+        return bool(self.model.__table__.c[name].nullable)
+
+    def _checked(self, name: str, value: object) -> Any:  # noqa: ANN401 - of the column's type
+        if value is None and self._is_nullable(name):
+            return None
+        python_type = int if name in self.ranks else self.model.__table__.c[name].type.python_type
+        return msgspec.convert(value, _Moment if python_type is datetime else python_type)
