@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.base import Repository
@@ -13,8 +13,23 @@ from app.repositories.reach import Reach
 from app.repositories.sorting import Ordering
 
 COMMENTED = "task.commented"
+STATUS_CHANGED = "task.status_changed"
+_TO = " → "
 _ACTIVITY = Ordering("activity", ActivityEvent)
 _COMMENTS = Ordering("comment feed", ActivityEvent)
+
+
+def status_change(before: str, after: str) -> str:
+    """The message of a STATUS_CHANGED, which `status_before` and `status_after` take apart again."""
+    return f"{before}{_TO}{after}"
+
+
+def status_before() -> ColumnElement[str]:
+    return func.split_part(ActivityEvent.message, _TO, 1)
+
+
+def status_after() -> ColumnElement[str]:
+    return func.split_part(ActivityEvent.message, _TO, 2)
 
 
 class FeedItem(NamedTuple):

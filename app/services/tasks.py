@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError, NotFoundError
 from app.models import ApprovalStatus, Board, Task, TaskComment, TaskStatus
-from app.repositories.activity import COMMENTED
+from app.repositories.activity import COMMENTED, status_change
 from app.repositories.agents import AgentRepository
 from app.repositories.approvals import ApprovalRepository
 from app.repositories.boards import BoardRepository
@@ -116,6 +116,9 @@ class Tasks:
             await self._enter(task, status)
             await self._tasks.session.flush()
         self._note("created", task, task.title)
+        if status != TaskStatus.INBOX:
+            # Every task begins in the inbox: the numbers of the past are counted back by these.
+            self._note("status_changed", task, status_change(TaskStatus.INBOX, status))
         (view,) = await self.views([task])
         return view
 
@@ -135,7 +138,7 @@ class Tasks:
         before = task.status
         if "status" in changes and changes["status"] != before:
             await self._enter(task, changes["status"])
-            self._note("status_changed", task, f"{before} → {task.status}")
+            self._note("status_changed", task, status_change(before, task.status))
         await self._tasks.session.flush()
         if others := sorted(changes.keys() - {"status", "comment"}):
             self._note("updated", task, ", ".join(others))

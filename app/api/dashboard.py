@@ -1,0 +1,103 @@
+"""/metrics/dashboard"""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.params import FromQuery
+
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.parameters import CallerRequest, Session
+from app.repositories.dashboard import DashboardScope
+from app.schemas.dashboard import (
+    Bucket,
+    DashboardKpis,
+    DashboardMetrics,
+    DashboardPendingApproval,
+    DashboardPendingApprovals,
+    DashboardRangeSeries,
+    DashboardSeriesPoint,
+    DashboardSeriesSet,
+    DashboardWipPoint,
+    DashboardWipRangeSeries,
+    DashboardWipSeriesSet,
+    RangeKey,
+)
+from app.services.board_groups import open_group
+from app.services.boards import open_board
+from app.services.dashboard import BucketPoint, Dashboard, dashboard_of
+
+
+class DashboardController(Controller):
+    path = "/metrics/dashboard"
+    tags = ("metrics",)
+
+    @get(operation_id="get_dashboard", summary="How the work goes, and how it went", responses=problems(404))
+    async def read(
+        self,
+        request: CallerRequest,
+        db_session: Session,
+        range_key: FromQuery[RangeKey] = "24h",
+        board_id: FromQuery[UUID | None] = None,
+        group_id: FromQuery[UUID | None] = None,
+    ) -> DashboardMetrics:
+        """Of the boards that you may read, of one board, or of those in a group."""
+        if board_id is not None:
+            await open_board(db_session, request.user, board_id)
+        if group_id is not None:
+            await open_group(db_session, request.user, group_id)
+        scope = DashboardScope(request.user.reach, board_id, group_id)
+        return _read(range_key, await dashboard_of(db_session, scope, range_key))
+
+
+def _read(key: RangeKey, found: Dashboard) -> DashboardMetrics:
+    pending = [
+        to_shape(
+            DashboardPendingApproval,
+            row.approval,
+            approval_id=row.approval.id,
+            board_name=row.board_name,
+            task_title=row.task_title,
+        )
+        for row in found.pending
+    ]
+    return DashboardMetrics(
+        range=key,
+        generated_at=found.now,
+        kpis=_kpis(found),
+        throughput=_series(key, found, lambda point: point.done),
+        cycle_time=_series(key, found, lambda point: point.cycle_hours),
+        error_rate=_series(key, found, lambda point: point.error_rate_pct),
+        wip=DashboardWipSeriesSet(
+            primary=_wip(key, found.bucket, found.points), comparison=_wip(key, found.bucket, found.comparison)
+        ),
+        pending_approvals=DashboardPendingApprovals(total=found.pending_total, items=pending),
+    )
+
+
+def _kpis(found: Dashboard) -> DashboardKpis:
+    counts = found.task_counts
+    return DashboardKpis(
+        active_agents=found.active_agents,
+        tasks_in_progress=counts["in_progress"],
+        inbox_tasks=counts["inbox"],
+        in_progress_tasks=counts["in_progress"],
+        review_tasks=counts["review"],
+        done_tasks=counts["done"],
+        error_rate_pct=found.error_rate_pct,
+        median_cycle_time_hours_7d=found.median_cycle_hours,
+    )
+
+
+def _series(key: RangeKey, found: Dashboard, value: Callable[[BucketPoint], float]) -> DashboardSeriesSet:
+    def of(points: Sequence[BucketPoint]) -> DashboardRangeSeries:
+        shown = [DashboardSeriesPoint(period=point.period, value=value(point)) for point in points]
+        return DashboardRangeSeries(range=key, bucket=found.bucket, points=shown)
+
+    return DashboardSeriesSet(primary=of(found.points), comparison=of(found.comparison))
+
+
+def _wip(key: RangeKey, bucket: Bucket, points: Sequence[BucketPoint]) -> DashboardWipRangeSeries:
+    shown = [DashboardWipPoint(period=point.period, **point.wip) for point in points]
+    return DashboardWipRangeSeries(range=key, bucket=bucket, points=shown)

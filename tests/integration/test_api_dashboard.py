@@ -1,0 +1,195 @@
+"""The dashboard's numbers, against histories whose numbers are known."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from app.services.dashboard import begins
+from tests.integration.conftest import AGENTS, Stranger, register
+from tests.integration.test_api_board_groups import group, grouped
+from tests.integration.test_api_boards import BOARDS, MINIMAL, become, grant
+from tests.integration.test_api_tasks import statements
+from tests.migrations.conftest import query
+
+__all__ = ["group", "grouped"]
+DASHBOARD = "/api/v1/metrics/dashboard"
+RANGES = {"24h": 24, "3d": 3, "7d": 7, "14d": 14, "1m": 30, "3m": 13, "6m": 26, "1y": 12}
+
+
+async def dashboard(client: httpx.AsyncClient, **params: Any) -> dict[str, Any]:
+    response = await client.get(DASHBOARD, params=params)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+class History:
+    """A task that went through statuses, each so many hours ago."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str, database_url: str) -> None:
+        self._client = client
+        self._url = url
+        self._database_url = database_url
+
+    async def task(self, made: float, *steps: tuple[str, float]) -> str:
+        task_id = str((await self._client.post(self._url, json={"title": "Splice"})).json()["id"])
+        self._set("UPDATE tasks SET created_at = :time WHERE id = :id", task_id, made)
+        for status, hours_ago in steps:
+            response = await self._client.patch(f"{self._url}/{task_id}", json={"status": status})
+            assert response.status_code == 200, response.text
+            if status == "in_progress":
+                self._set("UPDATE tasks SET in_progress_at = :time WHERE id = :id", task_id, hours_ago)
+            last = "(SELECT id FROM activity_events WHERE task_id = :id ORDER BY id DESC LIMIT 1)"
+            self._set(f"UPDATE activity_events SET created_at = :time WHERE id = {last}", task_id, hours_ago)
+        return task_id
+
+    def _set(self, statement: str, task_id: str, hours_ago: float) -> None:
+        query(self._database_url, statement, id=UUID(task_id), time=datetime.now(UTC) - timedelta(hours=hours_ago))
+
+
+@pytest.fixture
+def history(client: httpx.AsyncClient, tasks_url: str, database_url: str) -> History:
+    return History(client, tasks_url, database_url)
+
+
+def values(series: dict[str, Any]) -> list[float]:
+    """Oldest first, without the zeros."""
+    return [point["value"] for point in series["points"] if point["value"]]
+
+
+@pytest.mark.parametrize("key", RANGES)
+async def test_nothing_is_a_dashboard_of_zeros_with_every_bucket(client: httpx.AsyncClient, key: str) -> None:
+    found = await dashboard(client, range_key=key)
+    for name in ("throughput", "cycle_time", "error_rate"):
+        for series in found[name].values():
+            assert series["range"] == key
+            assert [point["value"] for point in series["points"]] == [0] * RANGES[key]
+    periods = [point["period"] for side in ("comparison", "primary") for point in found["wip"][side]["points"]]
+    assert periods == sorted(set(periods))
+    assert len(periods) == 2 * RANGES[key]
+    assert found["kpis"]["median_cycle_time_hours_7d"] is None
+    assert found["pending_approvals"] == {"total": 0, "items": []}
+
+
+async def test_work_done_is_counted_where_it_was_done(client: httpx.AsyncClient, history: History) -> None:
+    await history.task(80, ("in_progress", 30), ("done", 28))
+    await history.task(80, ("in_progress", 9), ("done", 3))
+    await history.task(80, ("in_progress", 5), ("done", 3))
+    await history.task(2)
+    found = await dashboard(client, range_key="24h")
+    assert values(found["throughput"]["primary"]) == [2]
+    assert values(found["throughput"]["comparison"]) == [1]
+    assert values(found["cycle_time"]["primary"]) == [pytest.approx(4, abs=0.01)]
+    assert values(found["cycle_time"]["comparison"]) == [pytest.approx(2, abs=0.01)]
+    assert found["kpis"]["median_cycle_time_hours_7d"] == pytest.approx(2, abs=0.01)
+    assert (found["kpis"]["done_tasks"], found["kpis"]["inbox_tasks"]) == (3, 1)
+
+
+async def test_work_in_progress_is_counted_back_from_now(client: httpx.AsyncClient, history: History) -> None:
+    await history.task(30, ("in_progress", 20), ("review", 10), ("done", 5))
+    await history.task(15, ("in_progress", 5))
+    await history.task(100)
+    points = (await dashboard(client, range_key="24h"))["wip"]["primary"]["points"]
+    statuses = ("inbox", "in_progress", "review", "done")
+
+    def at(hours_ago: int) -> list[int]:
+        return [points[-1 - hours_ago][status] for status in statuses]
+
+    assert [at(ago) for ago in (0, 4, 7, 12, 18, 22)] == [
+        [1, 1, 0, 1],
+        [1, 1, 0, 1],
+        [2, 0, 1, 0],
+        [2, 1, 0, 0],
+        [1, 1, 0, 0],
+        [2, 0, 0, 0],
+    ]
+
+
+async def test_error_rate_is_what_was_sent_back_or_rejected(
+    client: httpx.AsyncClient, board: dict[str, Any], history: History
+) -> None:
+    await history.task(9, ("review", 3), ("in_progress", 3))
+    await history.task(9, ("review", 3), ("done", 3))
+    await history.task(9, ("done", 3), ("inbox", 3))
+    url = f"{BOARDS}/{board['id']}/approvals"
+    for status in ("approved", "rejected"):
+        await client.post(url, json={"action_type": "deploy", "confidence": 1, "status": status})
+    found = await dashboard(client, range_key="24h")
+    assert values(found["error_rate"]["primary"]) == [pytest.approx(100 * 2 / 3), 50]
+    assert found["kpis"]["error_rate_pct"] == 60
+
+
+async def test_agents_are_active_while_they_are_heard_of(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str
+) -> None:
+    for name, seconds in (("Bosun", 60), ("Mate", 660)):
+        agent = await register(client, crew, name=name)
+        await client.post(f"{AGENTS}/{agent['id']}/heartbeat", json={})
+        moment = datetime.now(UTC) - timedelta(seconds=seconds)
+        query(database_url, "UPDATE agents SET last_seen_at = :at WHERE name = :name", at=moment, name=name)
+    await register(client, crew, name="Never")
+    assert (await dashboard(client))["kpis"]["active_agents"] == 1
+
+
+async def test_pending_approvals_are_shown_longest_wait_first(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+) -> None:
+    task = (await client.post(tasks_url, json={"title": "Splice"})).json()
+    url = f"{BOARDS}/{board['id']}/approvals"
+    for number in range(12):
+        body = {"action_type": f"deploy {number}", "confidence": 50, "task_ids": [task["id"]] if number == 0 else []}
+        assert (await client.post(url, json=body)).status_code == 201
+    pending = (await dashboard(client))["pending_approvals"]
+    assert pending["total"] == 12
+    assert [item["action_type"] for item in pending["items"]] == [f"deploy {number}" for number in range(10)]
+    first = pending["items"][0]
+    assert (first["board_name"], first["task_title"], first["confidence"]) == (board["name"], "Splice", 50)
+
+
+async def test_dashboard_is_of_what_may_be_read_and_is_asked_for(
+    client: httpx.AsyncClient,
+    grouped: dict[str, Any],
+    group: dict[str, Any],
+    stranger: Stranger,
+    database_url: str,
+) -> None:
+    other = (await client.post(BOARDS, json={**MINIMAL, "slug": "other"})).json()
+    for board_id, count in ((grouped["id"], 1), (other["id"], 2)):
+        for _ in range(count):
+            await client.post(f"{BOARDS}/{board_id}/tasks", json={"title": "x"})
+
+    async def tasks(**params: Any) -> int:
+        return int((await dashboard(client, **params))["kpis"]["inbox_tasks"])
+
+    assert await tasks() == 3
+    assert await tasks(board_id=other["id"]) == 2
+    assert await tasks(group_id=group["id"]) == 1
+    assert await tasks(group_id=group["id"], board_id=other["id"]) == 0
+    become(database_url, "member")
+    grant(database_url, grouped["id"], reads=True, writes=False)
+    assert await tasks() == 1
+    for params in ({"board_id": other["id"]}, {"board_id": str(stranger.board)}, {"group_id": str(UUID(int=1))}):
+        assert (await client.get(DASHBOARD, params=params)).status_code == 404
+
+
+async def test_dashboard_costs_the_same_number_of_statements_however_much_there_is(
+    app: Litestar, client: httpx.AsyncClient, history: History
+) -> None:
+    before = await statements(app, client, DASHBOARD)
+    for _ in range(3):
+        await history.task(30, ("in_progress", 20), ("done", 5))
+    assert await statements(app, client, DASHBOARD) == before == 8
+
+
+def test_buckets_begin_on_the_hour_the_day_the_monday_and_the_first() -> None:
+    now = datetime(2026, 1, 14, 10, 45, tzinfo=UTC)
+    day = datetime(2026, 1, 14, tzinfo=UTC)
+    assert begins("hour", 2, now) == [day.replace(hour=9), day.replace(hour=10)]
+    assert begins("day", 2, now) == [day - timedelta(days=1), day]
+    assert begins("week", 2, now) == [datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 12, tzinfo=UTC)]
+    assert begins("month", 3, now) == [
+        datetime(*first, tzinfo=UTC) for first in ((2025, 11, 1), (2025, 12, 1), (2026, 1, 1))
+    ]
