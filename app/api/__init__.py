@@ -7,6 +7,7 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from app.api.activity import ActivityController
+from app.api.agent_view import agent_view
 from app.api.agents import AgentController
 from app.api.approvals import ApprovalController
 from app.api.auth import AuthMiddleware
@@ -64,7 +65,7 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     tokens = InviteTokens(token.reveal())
     api = Router(
         "/api/v1",
-        route_handlers=_CONTROLLERS,
+        route_handlers=[*_CONTROLLERS, agent_view()],
         dependencies={
             "invite_tokens": Provide(lambda: tokens, sync_to_thread=False),
             "opening": Provide(provide_opening, sync_to_thread=False),

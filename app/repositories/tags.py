@@ -29,6 +29,11 @@ class TagRepository(Repository[Tag]):
         statement = select(Tag).where(Tag.organization_id == organization_id)
         return await read_slice(self.session, statement, _ORDER, window)
 
+    async def of_organization(self, organization_id: UUID) -> Sequence[Tag]:
+        """All of them, by name."""
+        statement = select(Tag).where(Tag.organization_id == organization_id).order_by(Tag.name, Tag.id)
+        return (await self.session.scalars(statement)).all()
+
     async def find(self, organization_id: UUID, tag_id: UUID) -> Tag | None:
         statement = select(Tag).where(Tag.organization_id == organization_id, Tag.id == tag_id)
         return (await self.session.scalars(statement)).one_or_none()

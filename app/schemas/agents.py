@@ -61,6 +61,10 @@ class AgentWithToken(AgentRead, kw_only=True):
     token: str | None
 
 
+class OkResponse(msgspec.Struct, kw_only=True):
+    ok: bool = True
+
+
 class AgentHealthStatusResponse(msgspec.Struct, kw_only=True):
     ok: bool
     agent_id: UUID

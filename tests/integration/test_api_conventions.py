@@ -141,7 +141,8 @@ async def test_every_change_of_what_can_be_read_can_be_conditional(
     tried = []
     for path, item in document["paths"].items():
         for method in {"patch", "delete"} & item.keys():
-            if "get" not in item:
+            # What agents have under a second path is read and changed by the same handlers.
+            if "get" not in item or path.startswith("/api/v1/agent/"):
                 continue
             url = path.format(**made)
             tried.append((method, path))

@@ -1,0 +1,110 @@
+"""/agent/…: what an agent sees, by the same handlers under a second path, and what only an agent asks for."""
+
+from copy import deepcopy
+from typing import Any
+
+from litestar import Controller, Router, delete, get, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.params import JSONBody
+
+from app.api.agents import AgentController, read_agent
+from app.api.approvals import ApprovalController
+from app.api.boards import BoardController
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.memory import BoardMemoryController
+from app.api.parameters import CallerRequest, PathId, Session
+from app.api.tasks import TaskController
+from app.repositories.tags import TagRepository
+from app.schemas.agents import AgentHealthStatusResponse, AgentNudge, AgentRead, OkResponse
+from app.schemas.tags import TagRef
+from app.services.agents import Agents, status_of
+from app.services.boards import open_board
+
+# Of each controller those handlers that agents have under this path.
+_SHARED: dict[type[Controller], tuple[str, ...]] = {
+    BoardController: ("list_all", "read"),
+    AgentController: ("list_all", "create"),
+    TaskController: ("list_all", "create", "read", "update", "remove", "list_comments", "create_comment"),
+    BoardMemoryController: ("list_all", "create"),
+    ApprovalController: ("list_all", "create", "read"),
+}
+
+
+class AgentViewController(Controller):
+    @get("/healthz", operation_id="agent_healthz", summary="Who you are, if you are known", responses=problems(403))
+    async def healthz(self, request: CallerRequest, db_session: Session) -> AgentHealthStatusResponse:  # noqa: ARG002
+        agent = request.user.acting_agent
+        return to_shape(AgentHealthStatusResponse, agent, ok=True, agent_id=agent.id, status=status_of(agent))
+
+    @post(
+        "/heartbeat",
+        operation_id="agent_heartbeat",
+        summary="Note that you are there",
+        responses=problems(403),
+        status_code=200,
+    )
+    async def heartbeat(self, request: CallerRequest, db_session: Session) -> AgentRead:
+        agent = request.user.acting_agent
+        return read_agent(await Agents(db_session, request.user).heartbeat(agent, None))
+
+    @get(
+        "/boards/{board_id:uuid}/tags",
+        operation_id="agent_list_tags",
+        summary="The tags that tasks can have",
+        responses=problems(403, 404),
+    )
+    async def list_tags(self, request: CallerRequest, board_id: PathId, db_session: Session) -> list[TagRef]:
+        board = await open_board(db_session, request.user, board_id)
+        tags = await TagRepository(session=db_session).of_organization(board.organization_id)
+        return [to_shape(TagRef, tag) for tag in tags]
+
+    @post(
+        "/boards/{board_id:uuid}/agents/{agent_id:uuid}/nudge",
+        operation_id="agent_nudge",
+        summary="Remind another agent of the board",
+        responses=problems(403, 404),
+        status_code=200,
+    )
+    async def nudge(
+        self,
+        request: CallerRequest,
+        board_id: PathId,
+        agent_id: PathId,
+        data: JSONBody[AgentNudge],
+        db_session: Session,
+    ) -> OkResponse:
+        """An event of the type `agent.nudged`, with the message, in the streams of agents."""
+        await Agents(db_session, request.user).nudge(board_id, agent_id, data.message)
+        return OkResponse()
+
+    @delete(
+        "/boards/{board_id:uuid}/agents/{agent_id:uuid}",
+        operation_id="agent_delete_agent",
+        summary="Delete an agent of the board, as its lead, or yourself",
+        responses=problems(403, 404),
+    )
+    async def remove(self, request: CallerRequest, board_id: PathId, agent_id: PathId, db_session: Session) -> None:
+        await Agents(db_session, request.user).remove(agent_id, board_id)
+
+
+def agent_view() -> Router:
+    """Everything under /agent, for agents alone."""
+    shared = [_view_of(owner, names) for owner, names in _SHARED.items()]
+    return Router("/agent", route_handlers=[AgentViewController, *shared], tags=["agent"], guards=[_agents_only])
+
+
+def _view_of(owner: type[Controller], names: tuple[str, ...]) -> type[Controller]:
+    """A controller of these handlers, with operation ids of their own."""
+    handlers: dict[str, Any] = {"path": vars(owner)["path"]}
+    for name in names:
+        handler: HTTPRouteHandler = deepcopy(getattr(owner, name))
+        handler.operation_id = f"agent_{handler.operation_id}"
+        handlers[name] = handler
+    return type(f"AgentView{owner.__name__}", (Controller,), handlers)
+
+
+def _agents_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Raises AgentsOnlyError."""
+    assert connection.user.acting_agent
