@@ -3,6 +3,7 @@
 import sys
 
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 
 from app import __version__
@@ -11,6 +12,7 @@ from app.api.banner import Banner
 from app.api.exception_handlers import EXCEPTION_HANDLERS
 from app.api.openapi import openapi_config
 from app.api.pagination import provide_window
+from app.api.proxies import TrustedProxies
 from app.api.request_id import RequestIdMiddleware, send_request_id
 from app.api.stream_hub import StreamPlugin
 from app.core.config import Settings
@@ -44,12 +46,14 @@ def _build(given: Settings) -> Litestar:
         plugins=[
             DatabasePlugin(settings),
             StreamPlugin(),
+            TrustedProxies(settings),
             Banner(settings, token_was_made=given.local_auth_token is None),
         ],
         middleware=[RequestIdMiddleware()],
         before_send=[send_request_id],
         dependencies={"window": Provide(provide_window, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
+        state=State({"public_base_url": settings.public_base_url}),
         openapi_config=openapi_config(__version__),
         request_max_body_size=_MAX_BODY_BYTES,
         # Errors are logged by the exception handlers, without SQL; Litestar's own logging would print it.

@@ -29,6 +29,7 @@ from app.api.streams import StreamController, provide_opening
 from app.api.tags import TagController
 from app.api.tasks import TaskController
 from app.api.users import UserController
+from app.api.webhooks import WebhookController
 from app.core.config import Settings
 from app.core.security import InviteTokens
 
@@ -47,6 +48,7 @@ _CONTROLLERS = (
     TagController,
     AgentController,
     ApprovalController,
+    WebhookController,
     ActivityController,
     DashboardController,
     StreamController,

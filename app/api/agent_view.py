@@ -1,12 +1,12 @@
 """/agent/…: what an agent sees, by the same handlers under a second path, and what only an agent asks for."""
 
 from copy import deepcopy
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Controller, Router, delete, get, post
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
-from litestar.params import JSONBody
+from litestar.params import JSONBody, Parameter
 
 from app.api.agents import AgentController, read_agent
 from app.api.approvals import ApprovalController
@@ -16,11 +16,14 @@ from app.api.documents import problems
 from app.api.memory import BoardMemoryController
 from app.api.parameters import CallerRequest, PathId, Session
 from app.api.tasks import TaskController
+from app.api.webhooks import read_payload
 from app.repositories.tags import TagRepository
 from app.schemas.agents import AgentHealthStatusResponse, AgentNudge, AgentRead, OkResponse
 from app.schemas.tags import TagRef
+from app.schemas.webhooks import BoardWebhookPayloadRead
 from app.services.agents import Agents, status_of
 from app.services.boards import open_board
+from app.services.webhooks import Webhooks
 
 # Of each controller those handlers that agents have under this path.
 _SHARED: dict[type[Controller], tuple[str, ...]] = {
@@ -78,6 +81,25 @@ class AgentViewController(Controller):
         """An event of the type `agent.nudged`, with the message, in the streams of agents."""
         await Agents(db_session, request.user).nudge(board_id, agent_id, data.message)
         return OkResponse()
+
+    @get(
+        "/boards/{board_id:uuid}/webhooks/{webhook_id:uuid}/payloads/{payload_id:uuid}",
+        operation_id="agent_get_payload",
+        summary="Read what came in by a webhook",
+        responses=problems(403, 404),
+    )
+    async def read_payload(
+        self,
+        request: CallerRequest,
+        board_id: PathId,
+        webhook_id: PathId,
+        payload_id: PathId,
+        db_session: Session,
+        max_chars: Annotated[int | None, Parameter(ge=1, le=2**31, description="Of its text.")] = None,
+    ) -> BoardWebhookPayloadRead:
+        board = await open_board(db_session, request.user, board_id)
+        payload = await Webhooks(db_session, request.user, board).payload(webhook_id, payload_id)
+        return read_payload(board.id, payload, max_chars)
 
     @delete(
         "/boards/{board_id:uuid}/agents/{agent_id:uuid}",

@@ -18,6 +18,8 @@ from app.core.security import AGENT_TOKEN_PREFIX, tokens_equal
 from app.db.session import ClientDisconnectedError, session_of
 from app.services.identity import Caller, sign_in_agent, sign_in_local
 
+# In a handler's `opt`: nobody needs to sign in.
+PUBLIC = "public"
 _SIGN_IN = "sign_in"
 SignIn = Callable[[AsyncSession], Awaitable[Caller]]
 
@@ -37,7 +39,9 @@ class AuthMiddleware(ASGIMiddleware):
         self._settings = settings
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        if scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
+        if scope["route_handler"].opt.get(PUBLIC):
+            await self._receive_body(Request(scope, receive, send))
+        elif scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
             token = _token(scope)
             is_agent = token.startswith(AGENT_TOKEN_PREFIX)
             if not is_agent:

@@ -23,6 +23,7 @@ from app.models import (
     Approval,
     Board,
     BoardGroup,
+    BoardWebhook,
     Organization,
     OrganizationMember,
     Tag,
@@ -45,6 +46,7 @@ _ROWS: dict[str, type[Any]] = {
     "tag_id": Tag,
     "approval_id": Approval,
     "member_id": OrganizationMember,
+    "webhook_id": BoardWebhook,
 }
 _OWN: dict[type[Any], type[Any]] = {UserRead: User, OrganizationRead: Organization}
 

@@ -13,6 +13,8 @@ _MEANINGS = {
     404: "There is no such object in your active organization.",
     409: "It conflicts with the present state; `code` says how.",
     410: "It was good for a time, which is over.",
+    413: "The body is larger than 1 MiB.",
+    429: "That was too often; `Retry-After` says how many seconds to wait.",
 }
 
 

@@ -1,8 +1,6 @@
 """Settings: read once, from the environment and then `.env` in the working directory, into an immutable object."""
 
-import math
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -13,11 +11,8 @@ from dotenv import dotenv_values
 
 from app.core.errors import SettingsError
 from app.core.misspelt import misspelt
+from app.core.setting_values import base_url, boolean, choice, integer, log_level, networks, seconds
 
-_TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
-_FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
-_SHOWN = 40
 _NEEDED_TO_SERVE = "LOCAL_AUTH_TOKEN"
 _TOKEN_MIN_LENGTH = 50
 _TOKEN_MIN_VARIETY = 10
@@ -111,6 +106,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_migrate_statement_timeout: float = 60.0
     pg_bin_dir: Path | None = None
     request_body_timeout: float = 30.0
+    public_base_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
     auth_mode: AuthMode = AuthMode.LOCAL
     local_auth_token: Secret | None = None
     data_dir: Path = Path(".data")
@@ -208,59 +205,6 @@ def _weakness(token: str) -> str | None:
     return None
 
 
-def _held(text: str) -> str:
-    return f"is {text[:_SHOWN]!r}" + (f"… ({len(text)} characters)" if len(text) > _SHOWN else "")
-
-
-def _boolean(variable: str, text: str) -> bool:
-    lowered = text.lower()
-    if lowered in _TRUE:
-        return True
-    if lowered in _FALSE:
-        return False
-    raise SettingsError(variable, _held(text), "It may hold true/1/yes/on/t/y or false/0/no/off/f/n, in any case.")
-
-
-def _choice(kind: type[StrEnum]) -> Callable[[str, str], StrEnum]:
-    def parse(variable: str, text: str) -> StrEnum:
-        try:
-            return kind(text.lower())
-        except ValueError:
-            allowed = ", ".join(member.value for member in kind)
-            raise SettingsError(variable, _held(text), f"It may hold one of: {allowed}.") from None
-
-    return parse
-
-
-def _integer(low: int, high: int) -> Callable[[str, str], int]:
-    def parse(variable: str, text: str) -> int:
-        if not _WHOLE_NUMBER.fullmatch(text) or not low <= int(text) <= high:
-            raise SettingsError(variable, _held(text), f"It may hold a whole number from {low} to {high}.")
-        return int(text)
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Callable[[str, str], float]:
-    def parse(variable: str, text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            raise SettingsError(variable, _held(text), f"It may hold seconds from {low:g} to {high:g}.")
-        return value
-
-    return parse
-
-
-def _log_level(variable: str, text: str) -> str:
-    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
-    if text.upper() not in levels:
-        raise SettingsError(variable, _held(text), f"It may hold one of: {', '.join(levels)}.")
-    return text.upper()
-
-
 def _secret(_: str, text: str) -> Secret:
     return Secret(text)
 
@@ -271,26 +215,28 @@ def _path(_: str, text: str) -> Path:
 
 # One row a setting; the variable's name is the field's in capitals.
 _PARSERS: dict[str, Callable[[str, str], Any]] = {
-    "environment": _choice(Environment),
+    "environment": choice(Environment),
     "database_url": _secret,
     "migration_database_url": _secret,
-    "db_auto_migrate": _boolean,
-    "db_auto_migrate_phase": _choice(Phase),
-    "db_connect_timeout": _seconds(0.1, 3600),
-    "db_pool_size": _integer(1, 1000),
-    "db_max_overflow": _integer(0, 1000),
-    "db_pool_timeout": _seconds(0.1, 3600),
-    "db_pool_recycle": _integer(-1, 86_400),
-    "db_statement_timeout": _seconds(0.1, 3600),
-    "db_migrate_lock_wait": _seconds(0, 86_400),
-    "db_migrate_lock_timeout": _seconds(0.01, 3600),
-    "db_migrate_lock_retries": _integer(0, 1000),
-    "db_migrate_statement_timeout": _seconds(0.1, 86_400),
+    "db_auto_migrate": boolean,
+    "db_auto_migrate_phase": choice(Phase),
+    "db_connect_timeout": seconds(0.1, 3600),
+    "db_pool_size": integer(1, 1000),
+    "db_max_overflow": integer(0, 1000),
+    "db_pool_timeout": seconds(0.1, 3600),
+    "db_pool_recycle": integer(-1, 86_400),
+    "db_statement_timeout": seconds(0.1, 3600),
+    "db_migrate_lock_wait": seconds(0, 86_400),
+    "db_migrate_lock_timeout": seconds(0.01, 3600),
+    "db_migrate_lock_retries": integer(0, 1000),
+    "db_migrate_statement_timeout": seconds(0.1, 86_400),
     "pg_bin_dir": _path,
-    "request_body_timeout": _seconds(0.1, 3600),
-    "auth_mode": _choice(AuthMode),
+    "request_body_timeout": seconds(0.1, 3600),
+    "public_base_url": base_url,
+    "trusted_proxies": networks,
+    "auth_mode": choice(AuthMode),
     "local_auth_token": _secret,
     "data_dir": _path,
-    "log_level": _log_level,
-    "log_format": _choice(LogFormat),
+    "log_level": log_level,
+    "log_format": choice(LogFormat),
 }

@@ -96,6 +96,22 @@ class PreconditionFailedError(AppError):
     default_detail = "It is not what you last saw: read it again."
 
 
+class TooManyRequestsError(AppError):
+    """`wait` is in seconds."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too_many_requests"
+    default_detail = "That was too often: wait as long as `Retry-After` says."
+
+    def __init__(self, wait: int) -> None:
+        self.wait = wait
+        super().__init__()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.wait)}
+
+
 class ServiceUnavailableError(AppError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "service_unavailable"

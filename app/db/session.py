@@ -9,8 +9,8 @@ stored, and its response has not started.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from http import HTTPMethod
 from typing import Any
 
@@ -21,10 +21,12 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.core.errors import AppError
 from app.db.errors import sqlstate_of
 
 _SESSION = "db_session"
 _NOTIFY = "db_session_notify"
+_FACTORY = "db_session_factory"
 _MAY_REPEAT = "db_session_may_repeat"
 # What a transaction puts into its session's `info` for others to be told of its commit.
 WAITED_FOR = "waited_for"
@@ -67,6 +69,7 @@ class SessionMiddleware(ASGIMiddleware):
         async with self._factory() as session:
             scope["state"][_SESSION] = session
             scope["state"][_NOTIFY] = self._notify
+            scope["state"][_FACTORY] = self._factory
             await next_app(scope, receive, send)
 
 
@@ -79,6 +82,22 @@ def session_of(scope: Scope) -> AsyncSession:
     """The session of this request."""
     session: AsyncSession = scope["state"][_SESSION]
     return session
+
+
+@asynccontextmanager
+async def own_transaction(scope: Scope) -> AsyncIterator[AsyncSession]:
+    """A transaction beside the request's, for what is to stay whatever becomes of that, an AppError in it included.
+
+    It is for before the request's first statement: who holds one connection must not wait for another.
+    """
+    factory: async_sessionmaker[AsyncSession] = scope["state"][_FACTORY]
+    async with factory() as session:
+        try:
+            yield session
+        except AppError:
+            await session.commit()
+            raise
+        await session.commit()
 
 
 async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[AsyncSession, None]:

@@ -9,13 +9,16 @@ from app.models.boards import Board
 from app.models.invites import InviteBoardAccess, OrganizationInvite
 from app.models.memory import BoardGroupMemory, BoardMemory
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
+from app.models.rate_limits import RateLimit
 from app.models.tags import Tag
 from app.models.tasks import Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.models.users import User
+from app.models.webhooks import SIGNATURE_HEADER, BoardWebhook, BoardWebhookPayload
 
 metadata = Base.metadata
 
 __all__ = (
+    "SIGNATURE_HEADER",
     "ActivityEvent",
     "Agent",
     "AgentStatus",
@@ -28,10 +31,13 @@ __all__ = (
     "BoardGroup",
     "BoardGroupMemory",
     "BoardMemory",
+    "BoardWebhook",
+    "BoardWebhookPayload",
     "InviteBoardAccess",
     "Organization",
     "OrganizationInvite",
     "OrganizationMember",
+    "RateLimit",
     "Role",
     "Tag",
     "Task",

@@ -8,16 +8,16 @@ from msgspec import Meta
 
 # Patterns stand in the OpenAPI document too, where ECMAScript's rules hold: it has no \A and no \Z, and Python's $
 # would let a line break follow. `(?![\s\S])` is the end of the text in both.
-_END = r"(?![\s\S])"
+END = r"(?![\s\S])"
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
 Message = Annotated[str, Meta(min_length=1, max_length=20_000, pattern=r"\S")]
 ShortText = Annotated[str, Meta(max_length=200)]
 LongText = Annotated[str, Meta(max_length=20_000)]
-Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{_END}")]
-Color = Annotated[str, Meta(pattern=rf"^#?[0-9A-Fa-f]{{6}}{_END}", description="RRGGBB, with or without #.")]
-Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=rf"^[^@\s]+@[^@\s]+{_END}")]
+Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{END}")]
+Color = Annotated[str, Meta(pattern=rf"^#?[0-9A-Fa-f]{{6}}{END}", description="RRGGBB, with or without #.")]
+Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=rf"^[^@\s]+@[^@\s]+{END}")]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 # Of these, white space around them is not kept.

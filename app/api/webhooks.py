@@ -1,0 +1,157 @@
+"""/boards/{board_id}/webhooks"""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.params import JSONBody
+
+from app.api.auth import PUBLIC
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.query import ANY_QUERY
+from app.db.session import own_transaction
+from app.models import BoardWebhook, BoardWebhookPayload
+from app.repositories.webhooks import WebhookPayloadRepository, WebhookRepository
+from app.schemas.pages import Page
+from app.schemas.webhooks import (
+    BoardWebhookCreate,
+    BoardWebhookIngestResponse,
+    BoardWebhookPayloadRead,
+    BoardWebhookRead,
+    BoardWebhookUpdate,
+)
+from app.services.boards import open_board
+from app.services.webhooks import PER_ADDRESS, Delivery, Webhooks, find_receiver, receive
+
+_ONE = "/{webhook_id:uuid}"
+
+
+class WebhookController(Controller):
+    path = "/boards/{board_id:uuid}/webhooks"
+    tags = ("board-webhooks",)
+
+    @get(operation_id="list_webhooks", summary="List the webhooks of a board", responses=problems(404))
+    async def list_all(
+        self, request: CallerRequest, board_id: PathId, window: PageWindow, db_session: Session
+    ) -> Response[Page[BoardWebhookRead]]:
+        board = await open_board(db_session, request.user, board_id)
+        found = await WebhookRepository(session=db_session).page(board.id, window)
+        return page_response(request, window, found, lambda webhook: _read(request, webhook))
+
+    @post(operation_id="create_webhook", summary="Create a webhook", responses=problems(403, 404))
+    async def create(
+        self, request: CallerRequest, board_id: PathId, data: JSONBody[BoardWebhookCreate], db_session: Session
+    ) -> Response[BoardWebhookRead]:
+        board = await open_board(db_session, request.user, board_id, write=True)
+        webhook = await Webhooks(db_session, request.user, board).create(data.sent())
+        return Response(_read(request, webhook), headers={"Location": _path(webhook)}, status_code=201)
+
+    @get(_ONE, operation_id="get_webhook", summary="Read a webhook", responses=problems(404))
+    async def read(
+        self, request: CallerRequest, board_id: PathId, webhook_id: PathId, db_session: Session
+    ) -> BoardWebhookRead:
+        board = await open_board(db_session, request.user, board_id)
+        return _read(request, await Webhooks(db_session, request.user, board).find(webhook_id))
+
+    @patch(_ONE, operation_id="update_webhook", summary="Change it", responses=problems(403, 404))
+    async def update(
+        self,
+        request: CallerRequest,
+        board_id: PathId,
+        webhook_id: PathId,
+        data: JSONBody[BoardWebhookUpdate],
+        db_session: Session,
+    ) -> BoardWebhookRead:
+        board = await open_board(db_session, request.user, board_id, write=True)
+        return _read(request, await Webhooks(db_session, request.user, board).update(webhook_id, data.sent()))
+
+    @delete(_ONE, operation_id="delete_webhook", summary="Delete it and what came in", responses=problems(403, 404))
+    async def remove(self, request: CallerRequest, board_id: PathId, webhook_id: PathId, db_session: Session) -> None:
+        board = await open_board(db_session, request.user, board_id, write=True)
+        await Webhooks(db_session, request.user, board).delete(webhook_id)
+
+    @post(
+        _ONE,
+        operation_id="receive_webhook",
+        summary="Send something in; takes no token, but a signature where the webhook has a secret",
+        responses=problems(403, 404, 410, 413, 429),
+        security=[{}],
+        opt={PUBLIC: True, ANY_QUERY: True},
+    )
+    async def receive(
+        self, request: Request[Any, Any, Any], board_id: PathId, webhook_id: PathId, db_session: Session
+    ) -> Response[BoardWebhookIngestResponse]:
+        """Any body of up to 1 MiB. 60 a minute from one address; `Retry-After` says when there may be more."""
+        source_ip = request.client.host if request.client else None
+        async with own_transaction(request.scope) as counting:
+            await find_receiver(counting, board_id, webhook_id)
+            await PER_ADDRESS.take(counting, str(webhook_id), source_ip or "")
+        headers = {name: ", ".join(request.headers.getall(name)) for name in request.headers}
+        receiver = await find_receiver(db_session, board_id, webhook_id)
+        payload = await receive(db_session, receiver, Delivery(await request.body(), headers, source_ip))
+        location = f"{_path(receiver.webhook)}/payloads/{payload.id}"
+        answer = BoardWebhookIngestResponse(board_id=board_id, webhook_id=webhook_id, payload_id=payload.id)
+        return Response(answer, headers={"Location": location}, status_code=201)
+
+    @get(f"{_ONE}/payloads", operation_id="list_payloads", summary="List what came in", responses=problems(404))
+    async def list_payloads(
+        self, request: CallerRequest, board_id: PathId, webhook_id: PathId, window: PageWindow, db_session: Session
+    ) -> Response[Page[BoardWebhookPayloadRead]]:
+        board = await open_board(db_session, request.user, board_id)
+        webhook = await Webhooks(db_session, request.user, board).find(webhook_id)
+        found = await WebhookPayloadRepository(session=db_session).page(webhook.id, window)
+        return page_response(request, window, found, lambda payload: read_payload(board.id, payload))
+
+    @get(
+        f"{_ONE}/payloads/{{payload_id:uuid}}",
+        operation_id="get_payload",
+        summary="Read what came in",
+        responses=problems(404),
+    )
+    async def read_one_payload(
+        self, request: CallerRequest, board_id: PathId, webhook_id: PathId, payload_id: PathId, db_session: Session
+    ) -> BoardWebhookPayloadRead:
+        board = await open_board(db_session, request.user, board_id)
+        return read_payload(board.id, await Webhooks(db_session, request.user, board).payload(webhook_id, payload_id))
+
+
+def read_payload(board_id: UUID, payload: BoardWebhookPayload, max_chars: int | None = None) -> BoardWebhookPayloadRead:
+    """With `max_chars` the text of it, no longer than that."""
+    content = _content(payload.body) if max_chars is None else _text(payload.body)[:max_chars]
+    return to_shape(
+        BoardWebhookPayloadRead, payload, board_id=board_id, payload=content, received_at=payload.created_at
+    )
+
+
+def _content(body: bytes) -> object:
+    """JSON as it came, to the last digit; what is none as text, and nothing as null."""
+    if not body.strip():
+        return None
+    try:
+        body.decode()
+        return msgspec.json.decode(body, type=msgspec.Raw)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return _text(body)
+
+
+def _text(body: bytes) -> str:
+    return body.decode(errors="replace")
+
+
+def _path(webhook: BoardWebhook) -> str:
+    return f"/api/v1/boards/{webhook.board_id}/webhooks/{webhook.id}"
+
+
+def _read(request: CallerRequest, webhook: BoardWebhook) -> BoardWebhookRead:
+    path, base_url = _path(webhook), request.app.state.public_base_url
+    return to_shape(
+        BoardWebhookRead,
+        webhook,
+        has_secret=webhook.secret is not None,
+        endpoint_path=path,
+        endpoint_url=f"{base_url}{path}" if base_url else None,
+    )

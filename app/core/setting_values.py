@@ -1,0 +1,82 @@
+"""What a setting may hold: each function reads a text, and raises SettingsError where it cannot be that."""
+
+import math
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from ipaddress import ip_network
+
+from app.core.errors import SettingsError
+
+_TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
+_FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_BASE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_SHOWN = 40
+
+
+def held(text: str) -> str:
+    return f"is {text[:_SHOWN]!r}" + (f"… ({len(text)} characters)" if len(text) > _SHOWN else "")
+
+
+def boolean(variable: str, text: str) -> bool:
+    lowered = text.lower()
+    if lowered in _TRUE:
+        return True
+    if lowered in _FALSE:
+        return False
+    raise SettingsError(variable, held(text), "It may hold true/1/yes/on/t/y or false/0/no/off/f/n, in any case.")
+
+
+def choice(kind: type[StrEnum]) -> Callable[[str, str], StrEnum]:
+    def parse(variable: str, text: str) -> StrEnum:
+        try:
+            return kind(text.lower())
+        except ValueError:
+            allowed = ", ".join(member.value for member in kind)
+            raise SettingsError(variable, held(text), f"It may hold one of: {allowed}.") from None
+
+    return parse
+
+
+def integer(low: int, high: int) -> Callable[[str, str], int]:
+    def parse(variable: str, text: str) -> int:
+        if not _WHOLE_NUMBER.fullmatch(text) or not low <= int(text) <= high:
+            raise SettingsError(variable, held(text), f"It may hold a whole number from {low} to {high}.")
+        return int(text)
+
+    return parse
+
+
+def seconds(low: float, high: float) -> Callable[[str, str], float]:
+    def parse(variable: str, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise SettingsError(variable, held(text), f"It may hold seconds from {low:g} to {high:g}.")
+        return value
+
+    return parse
+
+
+def log_level(variable: str, text: str) -> str:
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+    if text.upper() not in levels:
+        raise SettingsError(variable, held(text), f"It may hold one of: {', '.join(levels)}.")
+    return text.upper()
+
+
+def base_url(variable: str, text: str) -> str:
+    if not _BASE_URL.fullmatch(text):
+        raise SettingsError(variable, held(text), "It may hold a URL such as https://plimsoll.example.com.")
+    return text.rstrip("/")
+
+
+def networks(variable: str, text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(part.strip())) for part in text.split(","))
+    except ValueError:
+        remedy = "It may hold addresses and networks with commas between, such as 10.0.0.0/8, ::1."
+        raise SettingsError(variable, held(text), remedy) from None

@@ -1,0 +1,18 @@
+"""How often something was done lately, counted for all processes together."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base
+
+
+class RateLimit(Base):
+    """`count` times since `began_at`; `key` is a hash of what is counted and for whom."""
+
+    __tablename__ = "rate_limits"
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    began_at: Mapped[datetime] = mapped_column(index=True)
+    count: Mapped[int] = mapped_column(BigInteger)

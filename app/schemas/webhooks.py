@@ -1,0 +1,72 @@
+"""Webhooks and their payloads."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from app.schemas.fields import END, Request
+
+Description = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
+WebhookSecret = Annotated[str, Meta(min_length=1, max_length=500)]
+HeaderName = Annotated[
+    str, Meta(min_length=1, max_length=100, pattern=rf"^[!#$%&'*+.^_`|~0-9A-Za-z-]+{END}", description="RFC 9110, 5.1.")
+]
+
+
+class BoardWebhookCreate(Request):
+    """With a `secret`, what comes in has the HMAC-SHA256 of its body in the `signature_header`."""
+
+    description: Description
+    enabled: bool = True
+    agent_id: UUID | None = None
+    secret: WebhookSecret | None = None
+    signature_header: HeaderName | None = None
+
+
+class BoardWebhookUpdate(Request):
+    """A `secret` of null is none, and a `signature_header` of null the usual one."""
+
+    description: Description | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+    agent_id: UUID | UnsetType | None = UNSET
+    secret: WebhookSecret | UnsetType | None = UNSET
+    signature_header: HeaderName | UnsetType | None = UNSET
+
+
+class BoardWebhookRead(msgspec.Struct, kw_only=True):
+    """`endpoint_url` is there where PUBLIC_BASE_URL is set. The secret is never shown."""
+
+    id: UUID
+    board_id: UUID
+    agent_id: UUID | None
+    description: str
+    enabled: bool
+    has_secret: bool
+    signature_header: str
+    endpoint_path: str
+    endpoint_url: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class BoardWebhookIngestResponse(msgspec.Struct, kw_only=True):
+    board_id: UUID
+    webhook_id: UUID
+    payload_id: UUID
+    ok: bool = True
+
+
+class BoardWebhookPayloadRead(msgspec.Struct, kw_only=True):
+    """`payload` is what came in: JSON as it is, anything else as text."""
+
+    id: UUID
+    board_id: UUID
+    webhook_id: UUID
+    payload: Any
+    headers: dict[str, str] | None
+    source_ip: str | None
+    content_type: str | None
+    received_at: datetime
