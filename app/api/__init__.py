@@ -15,6 +15,7 @@ from app.api.board_groups import BoardGroupController
 from app.api.boards import BoardController
 from app.api.body import JsonRequest
 from app.api.conditions import ETagMiddleware, check_if_match
+from app.api.custom_fields import CustomFieldController
 from app.api.dashboard import DashboardController
 from app.api.health import health, healthz, readyz
 from app.api.invites import InviteController
@@ -46,6 +47,7 @@ _CONTROLLERS = (
     GroupSnapshotController,
     TaskController,
     TagController,
+    CustomFieldController,
     AgentController,
     ApprovalController,
     WebhookController,

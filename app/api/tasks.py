@@ -122,6 +122,7 @@ def _statuses(text: str | None) -> frozenset[str]:
 def read_task(view: TaskView) -> TaskRead:
     details = view.details
     related: dict[str, Any] = {
+        "custom_field_values": view.custom_field_values,
         "depends_on_task_ids": details.depends_on,
         "blocked_by_task_ids": details.blocked_by,
         "is_blocked": bool(details.blocked_by),

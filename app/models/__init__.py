@@ -6,6 +6,7 @@ from app.models.agents import Agent, AgentStatus
 from app.models.approvals import Approval, ApprovalStatus, ApprovalTask
 from app.models.board_groups import BoardGroup
 from app.models.boards import Board
+from app.models.custom_fields import CustomField, CustomFieldBoard, CustomFieldValue, FieldType, Visibility
 from app.models.invites import InviteBoardAccess, OrganizationInvite
 from app.models.memory import BoardGroupMemory, BoardMemory
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
@@ -33,6 +34,10 @@ __all__ = (
     "BoardMemory",
     "BoardWebhook",
     "BoardWebhookPayload",
+    "CustomField",
+    "CustomFieldBoard",
+    "CustomFieldValue",
+    "FieldType",
     "InviteBoardAccess",
     "Organization",
     "OrganizationInvite",
@@ -47,5 +52,6 @@ __all__ = (
     "TaskStatus",
     "TaskTag",
     "User",
+    "Visibility",
     "metadata",
 )

@@ -13,7 +13,7 @@ from app.schemas.tags import TagRef
 Status = Literal["inbox", "in_progress", "review", "done"]
 Priority = Literal["low", "medium", "high"]
 Ids = Annotated[list[UUID], Meta(max_length=200)]
-CustomFields = dict[str, Any]
+CustomFields = Annotated[dict[str, Any], Meta(max_length=200)]
 
 
 class TaskCreate(Request):
@@ -32,7 +32,7 @@ class TaskCreate(Request):
 
 
 class TaskUpdate(Request):
-    """`comment` is stored as a comment of the task, with the change."""
+    """`comment` is stored as a comment of the task, with the change. Custom fields that are not named stay."""
 
     title: Title | UnsetType = UNSET
     description: LongText | UnsetType | None = UNSET
@@ -47,6 +47,8 @@ class TaskUpdate(Request):
 
 
 class TaskRead(msgspec.Struct, kw_only=True):
+    """`custom_field_values` has every custom field of the board, null where the task has nothing in it."""
+
     id: UUID
     board_id: UUID
     created_by_user_id: UUID | None
@@ -62,7 +64,7 @@ class TaskRead(msgspec.Struct, kw_only=True):
     is_blocked: bool
     tag_ids: list[UUID]
     tags: list[TagRef]
-    custom_field_values: CustomFields = {}
+    custom_field_values: dict[str, Any]
     created_at: datetime
     updated_at: datetime
 

@@ -16,12 +16,13 @@ from app.repositories.boards import BoardRepository
 from app.repositories.tags import TagRepository
 from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskRepository
 from app.services.boards import UnknownReferenceError
+from app.services.custom_values import CustomValues
 from app.services.identity import Caller, LeadOnlyError
 from app.services.trail import Trail
 
 _NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.DONE})
 # Fields of a change that reads what it depends on, and that is therefore made under the board's lock.
-_ONE_AT_A_TIME = frozenset({"status", "depends_on_task_ids", "tag_ids"})
+_ONE_AT_A_TIME = frozenset({"status", "depends_on_task_ids", "tag_ids", "custom_field_values"})
 # Fields of a change that are not columns of the task.
 _ELSEWHERE = frozenset({"depends_on_task_ids", "tag_ids", "comment", "custom_field_values", "created_by_user_id"})
 
@@ -66,6 +67,7 @@ class TaskView(NamedTuple):
 
     task: Task
     details: TaskDetails
+    custom_field_values: dict[str, Any]
 
 
 class Tasks:
@@ -80,15 +82,19 @@ class Tasks:
         self._tasks = TaskRepository(session=session)
         self._tags = TagRepository(session=session)
         self._comments = TaskCommentRepository(session=session)
+        self._custom_values = CustomValues(session, board.id)
 
     async def view(self, task_id: UUID) -> TaskView:
         (view,) = await self.views([await self.find(task_id)])
         return view
 
     async def views(self, tasks: Sequence[Task]) -> list[TaskView]:
-        """With their dependencies and tags, in two statements however many they are."""
-        details = await self._tasks.details([task.id for task in tasks]) if tasks else {}
-        return [TaskView(task, details.get(task.id) or TaskDetails()) for task in tasks]
+        """With their dependencies, tags and custom fields, in three statements however many they are."""
+        if not tasks:
+            return []
+        ids = [task.id for task in tasks]
+        details, values = await self._tasks.details(ids), await self._custom_values.of(ids)
+        return [TaskView(task, details.get(task.id) or TaskDetails(), values[task.id]) for task in tasks]
 
     async def find(self, task_id: UUID) -> Task:
         """Raises NotFoundError."""
@@ -98,8 +104,7 @@ class Tasks:
         return task
 
     async def create(self, fields: dict[str, Any]) -> TaskView:
-        """Raises UnknownReferenceError and, where its status asks for it, the errors of `update`."""
-        _refuse_what_does_not_exist(fields)
+        """Raises UnknownReferenceError, BadRequestError and, where its status asks for it, the errors of `update`."""
         await self._check_assignee(fields)
         depends_on, tag_ids = _unique(fields["depends_on_task_ids"]), _unique(fields["tag_ids"])
         status = fields["status"]
@@ -112,6 +117,7 @@ class Tasks:
         await self._check_references(depends_on, tag_ids)
         await self._tasks.add_dependencies(task.id, depends_on)
         await self._tasks.add_tags(task.id, tag_ids)
+        await self._custom_values.fill(task.id, fields["custom_field_values"])
         if status != TaskStatus.INBOX:
             await self._enter(task, status)
             await self._tasks.session.flush()
@@ -123,8 +129,7 @@ class Tasks:
         return view
 
     async def update(self, task_id: UUID, changes: dict[str, Any]) -> TaskView:
-        """Raises DependencyCycleError, TaskBlockedError and the errors of the board's rules."""
-        _refuse_what_does_not_exist(changes)
+        """Raises DependencyCycleError, TaskBlockedError, BadRequestError and the errors of the board's rules."""
         await self._check_assignee(changes)
         if _ONE_AT_A_TIME & changes.keys():
             await self._boards.lock(self._board.id)
@@ -182,6 +187,9 @@ class Tasks:
             await self._tasks.replace_dependencies(task.id, depends_on)
         if "tag_ids" in changes:
             await self._tasks.replace_tags(task.id, tag_ids)
+        if values := changes.get("custom_field_values"):
+            await self._custom_values.change(task.id, values)
+            task.updated_at = datetime.now(UTC)
 
     async def _check_references(self, depends_on: Collection[UUID], tag_ids: Collection[UUID]) -> None:
         if depends_on and await self._tasks.known(self._board.id, depends_on) != set(depends_on):
@@ -227,9 +235,3 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _unique(ids: Sequence[UUID] | None) -> list[UUID]:
     return list(dict.fromkeys(ids or ()))
-
-
-def _refuse_what_does_not_exist(fields: dict[str, Any]) -> None:
-    """There are no custom fields yet."""
-    if fields.get("custom_field_values"):
-        raise UnknownReferenceError("custom_field_values", "custom field")

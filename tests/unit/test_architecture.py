@@ -113,6 +113,7 @@ def test_one_stem_everywhere() -> None:
         "approvals",
         "board_groups",
         "boards",
+        "custom_fields",
         "invites",
         "memory",
         "organizations",

@@ -1,0 +1,145 @@
+"""What the value of a custom field may be, by the field's type. Pure functions: they know no table and no request."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache, partial
+from typing import Annotated
+
+import msgspec
+import re2
+
+# Types whose values a pattern may hold to a form.
+TEXT_TYPES = frozenset({"text", "text_long"})
+# What every JSON reader holds exactly (RFC 8259, section 6).
+_MAX_INTEGER = 2**53 - 1
+# A double gives back any decimal number of so many digits as it was.
+_DECIMAL_DIGITS = 15
+_DECIMAL_LIMIT = 10**15
+_DECIMAL_PLACES = 12
+_MAX_URL = 2_048
+_MAX_JSON_BYTES = 10_000
+_MAX_JSON_DEPTH = 16
+# Matching costs the length of the text times the size of the pattern, at worst some 20 ms with these two.
+_MAX_PATTERNED = 2_000
+_MAX_PATTERN_MEMORY = 2**16
+
+# No user name or password in it, and nothing that would end an attribute of HTML.
+_URL = re.compile(
+    r"https?://(?:\[[0-9A-F:.]+\]|[^\s/?#@:\[\]\\<>\"\x00-\x1f\x7f]+)(?::\d{1,5})?(?:[/?#][^\s\\<>\"\x00-\x1f\x7f]*)?",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class UnfitValueError(ValueError):
+    """The value is not one that the field takes; the text says what it does take."""
+
+
+class BadPatternError(ValueError):
+    """The pattern cannot be used; the text says why."""
+
+
+def fitting(field_type: str, pattern: str | None, value: object) -> object:
+    """The value in the form in which it is kept, which fits again and is then the same. Raises UnfitValueError."""
+    kept = _FITTING[field_type](value)
+    if pattern is not None and isinstance(kept, str):
+        if len(kept) > _MAX_PATTERNED:
+            raise UnfitValueError(f"Expected at most {_MAX_PATTERNED} characters, since it is held to a pattern.")
+        if compiled(pattern).fullmatch(kept) is None:
+            raise UnfitValueError("It does not match the field's `validation_regex`, which it has to as a whole.")
+    return kept
+
+
+@lru_cache(maxsize=128)
+def compiled(pattern: str) -> "re2._Regexp":
+    """By RE2, whose time is linear in the text whatever the pattern. Raises BadPatternError."""
+    options = re2.Options()
+    options.max_mem, options.log_errors, options.never_capture = _MAX_PATTERN_MEMORY, False, True
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as exc:
+        (reason,) = exc.args or ("",)
+        said = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        raise BadPatternError(f"RE2, which has no look-around and no back-references, says: {said}.") from exc
+
+
+def _text(limit: int, value: object) -> str:
+    if not isinstance(value, str) or len(value) > limit:
+        raise UnfitValueError(f"Expected a text of at most {limit} characters.")
+    return value
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MAX_INTEGER:
+        raise UnfitValueError(f"Expected an integer from -{_MAX_INTEGER} to {_MAX_INTEGER}.")
+    return value
+
+
+def _decimal(value: object) -> int | float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _DECIMAL_LIMIT:
+        _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+        if len(digits) <= _DECIMAL_DIGITS and isinstance(exponent, int) and exponent >= -_DECIMAL_PLACES:
+            # No negative zero, and a whole number without its point.
+            return int(value) if value == int(value) else value
+    raise UnfitValueError(
+        f"Expected a number of at most {_DECIMAL_DIGITS} digits, {_DECIMAL_PLACES} of them after the point."
+    )
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UnfitValueError("Expected true or false.")
+    return value
+
+
+def _date(value: object) -> str:
+    try:
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            return date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass
+    raise UnfitValueError("Expected a date such as 2026-11-23.")
+
+
+def _date_time(value: object) -> str:
+    try:
+        if isinstance(value, str):
+            moment = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
+            return str(msgspec.to_builtins(moment.astimezone(UTC)))
+    except (msgspec.ValidationError, OverflowError):
+        pass
+    raise UnfitValueError("Expected a date and time with its offset (RFC 3339), such as 2026-11-23T10:00:00Z.")
+
+
+def _url(value: object) -> str:
+    if isinstance(value, str) and len(value) <= _MAX_URL and _URL.fullmatch(value):
+        return value
+    raise UnfitValueError(f"Expected a http or https URL of at most {_MAX_URL} characters, without user or password.")
+
+
+def _json(value: object) -> object:
+    if _depth(value) > _MAX_JSON_DEPTH or len(msgspec.json.encode(value)) > _MAX_JSON_BYTES:
+        raise UnfitValueError(f"Expected JSON of at most {_MAX_JSON_BYTES} bytes, {_MAX_JSON_DEPTH} levels deep.")
+    return value
+
+
+def _depth(value: object) -> int:
+    """0 of a plain value. A request is nested so little that this cannot recurse too far."""
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
+
+
+_FITTING: dict[str, Callable[[object], object]] = {
+    "text": partial(_text, 500),
+    "text_long": partial(_text, 20_000),
+    "integer": _integer,
+    "decimal": _decimal,
+    "boolean": _boolean,
+    "date": _date,
+    "date_time": _date_time,
+    "url": _url,
+    "json": _json,
+}

@@ -1,0 +1,138 @@
+"""Custom fields, the boards whose tasks have them, and what tasks have in them."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, and_, any_, delete, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import ConflictError
+from app.models import CustomField, CustomFieldBoard, CustomFieldValue
+from app.repositories.base import Repository
+from app.repositories.constraints import translating
+from app.repositories.reach import Reach
+
+_BATCH = 500
+
+
+class FieldKeyTakenError(ConflictError):
+    code = "field_key_taken"
+    default_detail = "Another custom field of this organization has this key."
+
+
+class CustomFieldRepository(Repository[CustomField]):
+    model_type = CustomField
+
+    async def store(self, field: CustomField) -> CustomField:
+        """Raises FieldKeyTakenError."""
+        with translating("uq_custom_fields_organization_id_field_key", FieldKeyTakenError):
+            self.session.add(field)
+            await self.session.flush()
+        return field
+
+    async def readable(self, reach: Reach) -> Sequence[CustomField]:
+        """The fields of boards that the caller may read, oldest first; whoever may read all also those of no board."""
+        statement = select(CustomField).where(CustomField.organization_id == reach.organization_id)
+        if not reach.reads_all:
+            on_it = CustomFieldBoard.custom_field_id == CustomField.id, reach.readable(CustomFieldBoard.board_id)
+            statement = statement.where(select(CustomFieldBoard.board_id).where(*on_it).exists())
+        return (await self.session.scalars(statement.order_by(CustomField.created_at, CustomField.id))).all()
+
+    async def board_ids(self, reach: Reach, field_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+        """The boards of each of these fields that the caller may read; a field without any is left out."""
+        found: dict[UUID, list[UUID]] = defaultdict(list)
+        statement = (
+            select(CustomFieldBoard.custom_field_id, CustomFieldBoard.board_id)
+            .where(CustomFieldBoard.custom_field_id.in_(field_ids), reach.readable(CustomFieldBoard.board_id))
+            .order_by(CustomFieldBoard.board_id)
+        )
+        for field_id, board_id in await self.session.execute(statement):
+            found[field_id].append(board_id)
+        return found
+
+    async def in_organization(self, organization_id: UUID) -> int:
+        statement = select(func.count()).where(CustomField.organization_id == organization_id)
+        return await self.session.scalar(statement) or 0
+
+    async def hold(self, organization_id: UUID, field_id: UUID) -> CustomField | None:
+        """The field to be changed; until the transaction ends, no task gets or loses a value of it."""
+        statement = (
+            select(CustomField)
+            .where(CustomField.organization_id == organization_id, CustomField.id == field_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        return (await self.session.scalars(statement)).one_or_none()
+
+    async def replace_boards(self, field_id: UUID, board_ids: Collection[UUID]) -> None:
+        of_it = CustomFieldBoard.custom_field_id == field_id
+        await self.session.execute(delete(CustomFieldBoard).where(of_it, CustomFieldBoard.board_id.not_in(board_ids)))
+        rows = [{"board_id": board_id, "custom_field_id": field_id} for board_id in board_ids]
+        await self.session.execute(insert(CustomFieldBoard).values(rows).on_conflict_do_nothing())
+
+    async def values(self, field_id: UUID) -> AsyncIterator[object]:
+        """What tasks have in it, a batch at a time; also those of boards that it was taken off."""
+        statement = select(CustomFieldValue.value).where(CustomFieldValue.custom_field_id == field_id)
+        found = await self.session.stream_scalars(statement, execution_options={"yield_per": _BATCH})
+        async for value in found:
+            yield value
+
+
+class CustomValueRepository:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def fields(self, board_id: UUID) -> Sequence[CustomField]:
+        """What the board's tasks have, by key; until the transaction ends, these fields stay as they are."""
+        statement = (
+            select(CustomField)
+            .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
+            .where(CustomFieldBoard.board_id == board_id)
+            # In one order, so that two requests do not wait for each other.
+            .order_by(CustomField.field_key)
+            # The field first, as whoever takes it off a board does.
+            .with_for_update(read=True, of=(CustomField, CustomFieldBoard))
+            .execution_options(populate_existing=True)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def of_tasks(self, board_id: UUID, task_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+        """Every field of the board with what each of its tasks has in it, by key; in one statement."""
+        # One parameter, an array: a statement takes no more than 32,767.
+        these = any_(literal(task_ids, ARRAY(Uuid)))
+        of_task = and_(CustomFieldValue.custom_field_id == CustomField.id, CustomFieldValue.task_id == these)
+        statement = (
+            select(CustomField.field_key, CustomFieldValue.task_id, CustomFieldValue.value)
+            .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
+            .outerjoin(CustomFieldValue, of_task)
+            .where(CustomFieldBoard.board_id == board_id)
+            .order_by(CustomField.field_key)
+        )
+        unset: dict[str, Any] = {}
+        found: dict[UUID, dict[str, Any]] = defaultdict(dict)
+        for key, task_id, value in await self._session.execute(statement):
+            unset[key] = None
+            if task_id is not None:
+                found[task_id][key] = value
+        return {task_id: unset | found.get(task_id, {}) for task_id in task_ids}
+
+    async def put(self, task_id: UUID, values: Mapping[UUID, object]) -> None:
+        """Sets the task's values, by the field's id; None clears one. The rest stay."""
+        gone = [field_id for field_id, value in values.items() if value is None]
+        if gone:
+            those = CustomFieldValue.task_id == task_id, CustomFieldValue.custom_field_id.in_(gone)
+            await self._session.execute(delete(CustomFieldValue).where(*those))
+        rows = [
+            {"task_id": task_id, "custom_field_id": field_id, "value": value}
+            for field_id, value in values.items()
+            if value is not None
+        ]
+        if rows:
+            given = insert(CustomFieldValue).values(rows)
+            keys = [CustomFieldValue.task_id, CustomFieldValue.custom_field_id]
+            await self._session.execute(
+                given.on_conflict_do_update(index_elements=keys, set_={"value": given.excluded.value})
+            )

@@ -1,0 +1,63 @@
+"""Definitions of custom fields."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from app.schemas.fields import LongText, Name, Request
+
+FieldType = Literal["text", "text_long", "integer", "decimal", "boolean", "date", "date_time", "url", "json"]
+Visibility = Literal["always", "if_set", "hidden"]
+FieldKey = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*(?![\s\S])")]
+Pattern = Annotated[
+    str, Meta(min_length=1, max_length=500, description="In RE2's syntax; a text has to match it as a whole.")
+]
+BoardIds = Annotated[list[UUID], Meta(min_length=1, max_length=200)]
+
+
+class TaskCustomFieldDefinitionCreate(Request):
+    """Without a label, that is the key. `validation_regex` is for text and text_long alone."""
+
+    field_key: FieldKey
+    board_ids: BoardIds
+    label: Name | None = None
+    field_type: FieldType = "text"
+    ui_visibility: Visibility = "always"
+    validation_regex: Pattern | None = None
+    description: LongText | None = None
+    required: bool = False
+    default_value: Any = None
+
+
+class TaskCustomFieldDefinitionUpdate(Request):
+    """A label that is null is the key. What tasks of a board that is left out have comes back with it."""
+
+    label: Name | UnsetType | None = UNSET
+    field_type: FieldType | UnsetType = UNSET
+    ui_visibility: Visibility | UnsetType = UNSET
+    validation_regex: Pattern | UnsetType | None = UNSET
+    description: LongText | UnsetType | None = UNSET
+    required: bool | UnsetType = UNSET
+    default_value: Any = UNSET
+    board_ids: BoardIds | UnsetType = UNSET
+
+
+class TaskCustomFieldDefinitionRead(msgspec.Struct, kw_only=True):
+    """`board_ids` are those of its boards that you may read."""
+
+    id: UUID
+    organization_id: UUID
+    field_key: str
+    label: str
+    field_type: FieldType
+    ui_visibility: Visibility
+    validation_regex: str | None
+    description: str | None
+    required: bool
+    default_value: Any
+    board_ids: list[UUID]
+    created_at: datetime
+    updated_at: datetime
