@@ -25,7 +25,7 @@ from app.api.metrics import metrics
 from app.api.openapi import swagger_assets
 from app.api.organizations import OrganizationController
 from app.api.query import check_query
-from app.api.snapshots import GroupSnapshotController
+from app.api.snapshots import BoardSnapshotController, GroupSnapshotController
 from app.api.streams import StreamController, provide_opening
 from app.api.tags import TagController
 from app.api.tasks import TaskController
@@ -44,6 +44,7 @@ _CONTROLLERS = (
     BoardMemoryController,
     BoardGroupMemoryController,
     GroupMemoryOfBoardController,
+    BoardSnapshotController,
     GroupSnapshotController,
     TaskController,
     TagController,

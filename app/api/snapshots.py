@@ -1,4 +1,4 @@
-"""/board-groups/{group_id}/snapshot and /boards/{board_id}/group-snapshot"""
+"""/boards/{board_id}/snapshot, /board-groups/{group_id}/snapshot and /boards/{board_id}/group-snapshot"""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -7,19 +7,52 @@ from uuid import UUID
 from litestar import Controller, get
 from litestar.params import FromQuery, Parameter
 
+from app.api.agents import read_agent
+from app.api.approvals import read_approval
 from app.api.board_groups import read_group
 from app.api.boards import read_board
 from app.api.conversion import to_shape
 from app.api.documents import problems
+from app.api.memory import read_memory
 from app.api.parameters import CallerRequest, PathId, Session
+from app.api.tasks import read_task
 from app.models import Tag
 from app.repositories.snapshots import AssignedTask
-from app.schemas.snapshots import BoardGroupBoardSnapshot, BoardGroupSnapshot, BoardGroupTaskSummary
+from app.schemas.snapshots import (
+    BoardGroupBoardSnapshot,
+    BoardGroupSnapshot,
+    BoardGroupTaskSummary,
+    BoardSnapshot,
+    TaskCardRead,
+)
 from app.schemas.tags import TagRef
 from app.services.board_groups import open_group, open_group_of
-from app.services.snapshots import BoardPart, GroupSnapshot, Scope, snapshot_of
+from app.services.boards import open_board
+from app.services.snapshots import BoardPart, GroupSnapshot, Scope, TaskCard, snapshot_of, snapshot_of_board
 
 PerBoard = Annotated[int, Parameter(ge=0, le=100, description="Tasks of each board.")]
+
+
+class BoardSnapshotController(Controller):
+    path = "/boards/{board_id:uuid}/snapshot"
+    tags = ("boards",)
+
+    @get(operation_id="get_board_snapshot", summary="A board with what is on it", responses=problems(404))
+    async def read(self, request: CallerRequest, board_id: PathId, db_session: Session) -> BoardSnapshot:
+        """Up to 500 tasks, what is in progress first and what is done last.
+
+        Besides up to 200 each of agents, approvals (pending first) and chat messages (the newest, in the order in which
+        they were written). The lists have the rest.
+        """
+        found = await snapshot_of_board(db_session, request.user, await open_board(db_session, request.user, board_id))
+        return BoardSnapshot(
+            board=read_board(found.board),
+            tasks=[_read_card(card) for card in found.tasks],
+            agents=[read_agent(agent) for agent in found.agents],
+            approvals=[read_approval(view) for view in found.approvals],
+            chat_messages=[read_memory(memory) for memory in found.chat],
+            pending_approvals_count=found.pending_approvals,
+        )
 
 
 class GroupSnapshotController(Controller):
@@ -79,3 +112,13 @@ def _read_part(part: BoardPart, tags: dict[UUID, list[Tag]]) -> BoardGroupBoardS
 def _read_task(row: AssignedTask, board_name: str, tags: Sequence[Tag]) -> BoardGroupTaskSummary:
     shown = [to_shape(TagRef, tag) for tag in tags]
     return to_shape(BoardGroupTaskSummary, row.task, board_name=board_name, assignee=row.assignee, tags=shown)
+
+
+def _read_card(card: TaskCard) -> TaskCardRead:
+    return to_shape(
+        TaskCardRead,
+        read_task(card.view),
+        assignee=card.assignee,
+        approvals_count=card.naming.approvals,
+        approvals_pending_count=card.naming.pending,
+    )

@@ -1,4 +1,4 @@
-"""The boards of a group at a glance, in as many statements as it has tables, however many boards there are."""
+"""Boards at a glance, alone and in a group, in as many statements as it has tables, however much there is of each."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,7 +8,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Agent, Board, Task, TaskPriority, TaskStatus
+from app.models import (
+    Agent,
+    Approval,
+    ApprovalStatus,
+    ApprovalTask,
+    Board,
+    BoardMemory,
+    Task,
+    TaskPriority,
+    TaskStatus,
+)
 from app.repositories.reach import Reach
 
 # What is being worked on before what waits, and the urgent before the rest.
@@ -28,6 +38,7 @@ _BY_PRIORITY = case(
     },
     value=Task.priority,
 )
+_FIRST = (_BY_STATUS, _BY_PRIORITY, Task.updated_at.desc(), Task.id)
 
 
 class BoardsOfGroup(NamedTuple):
@@ -47,6 +58,13 @@ class AssignedTask(NamedTuple):
 
     task: Task
     assignee: str | None
+
+
+class Naming(NamedTuple):
+    """How many approvals name a task, and how many of these are pending."""
+
+    approvals: int = 0
+    pending: int = 0
 
 
 class SnapshotRepository:
@@ -75,8 +93,7 @@ class SnapshotRepository:
         self, wanted: BoardsOfGroup, limit: int, *, include_done: bool
     ) -> dict[UUID, list[AssignedTask]]:
         """The first `limit` tasks of each board: those in progress first, then by priority, then the last changed."""
-        order = (_BY_STATUS, _BY_PRIORITY, Task.updated_at.desc(), Task.id)
-        place = func.row_number().over(partition_by=Task.board_id, order_by=order).label("place")
+        place = func.row_number().over(partition_by=Task.board_id, order_by=_FIRST).label("place")
         placed = select(Task.id, place).join(Board, Board.id == Task.board_id).where(*wanted.conditions())
         if not include_done:
             placed = placed.where(Task.status != TaskStatus.DONE)
@@ -92,3 +109,49 @@ class SnapshotRepository:
         for task, assignee in await self._session.execute(statement):
             found[task.board_id].append(AssignedTask(task, assignee))
         return found
+
+    async def tasks_of_board(self, board_id: UUID, limit: int) -> list[AssignedTask]:
+        """In the order of `first_tasks`, those that are done last."""
+        statement = (
+            select(Task, Agent.name)
+            .outerjoin(Agent, Agent.id == Task.assigned_agent_id)
+            .where(Task.board_id == board_id)
+            .order_by(*_FIRST)
+            .limit(limit)
+        )
+        return [AssignedTask(row[0], row[1]) for row in await self._session.execute(statement)]
+
+    async def namings(self, task_ids: Sequence[UUID]) -> dict[UUID, Naming]:
+        """By the approvals that name them; a task that none names is left out."""
+        statement = (
+            select(ApprovalTask.task_id, func.count(), func.count().filter(ApprovalTask.is_pending))
+            .where(ApprovalTask.task_id.in_(task_ids))
+            .group_by(ApprovalTask.task_id)
+        )
+        return {row[0]: Naming(row[1], row[2]) for row in await self._session.execute(statement)}
+
+    async def agents_of_board(self, board_id: UUID, limit: int) -> Sequence[Agent]:
+        """Newest first."""
+        order = Agent.created_at.desc(), Agent.id.desc()
+        statement = select(Agent).where(Agent.board_id == board_id).order_by(*order).limit(limit)
+        return (await self._session.scalars(statement)).all()
+
+    async def approvals_of_board(self, board_id: UUID, limit: int) -> Sequence[Approval]:
+        """Those that are pending first, then newest first."""
+        order = Approval.status != ApprovalStatus.PENDING, Approval.created_at.desc(), Approval.id.desc()
+        statement = select(Approval).where(Approval.board_id == board_id).order_by(*order).limit(limit)
+        return (await self._session.scalars(statement)).all()
+
+    async def pending_approvals(self, board_id: UUID) -> int:
+        pending = Approval.board_id == board_id, Approval.status == ApprovalStatus.PENDING
+        return await self._session.scalar(select(func.count()).where(*pending)) or 0
+
+    async def chat_of_board(self, board_id: UUID, limit: int) -> Sequence[BoardMemory]:
+        """The newest messages, oldest first."""
+        statement = (
+            select(BoardMemory)
+            .where(BoardMemory.board_id == board_id, BoardMemory.is_chat)
+            .order_by(BoardMemory.created_at.desc(), BoardMemory.id.desc())
+            .limit(limit)
+        )
+        return (await self._session.scalars(statement)).all()[::-1]

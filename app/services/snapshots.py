@@ -1,4 +1,4 @@
-"""The boards of a group at a glance."""
+"""Boards at a glance, alone and in a group."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,10 +6,16 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import Board, BoardGroup, Tag, TaskStatus
-from app.repositories.snapshots import AssignedTask, BoardsOfGroup, SnapshotRepository
+from app.models import Agent, Board, BoardGroup, BoardMemory, Tag, TaskStatus
+from app.repositories.snapshots import AssignedTask, BoardsOfGroup, Naming, SnapshotRepository
 from app.repositories.tasks import TaskRepository
+from app.services.approvals import Approvals, ApprovalView
 from app.services.identity import Caller
+from app.services.tasks import Tasks, TaskView
+
+# What a board has more of is in its lists.
+MAX_TASKS = 500
+MAX_OTHERS = 200
 
 
 class BoardPart(NamedTuple):
@@ -49,3 +55,42 @@ async def snapshot_of(session: AsyncSession, caller: Caller, group: BoardGroup |
     none_of_any = dict.fromkeys(map(str, TaskStatus), 0)
     parts = [BoardPart(board, none_of_any | counts.get(board.id, {}), tasks.get(board.id, ())) for board in boards]
     return GroupSnapshot(group, parts, tags)
+
+
+class TaskCard(NamedTuple):
+    """A task with the name of the agent that works on it, and how many approvals name it."""
+
+    view: TaskView
+    assignee: str | None
+    naming: Naming
+
+
+class BoardSnapshot(NamedTuple):
+    """A board with what is on it, up to MAX_TASKS tasks and MAX_OTHERS of each other kind; the count is exact."""
+
+    board: Board
+    tasks: Sequence[TaskCard]
+    agents: Sequence[Agent]
+    approvals: Sequence[ApprovalView]
+    chat: Sequence[BoardMemory]
+    pending_approvals: int
+
+
+async def snapshot_of_board(session: AsyncSession, caller: Caller, board: Board) -> BoardSnapshot:
+    """Of a board that the caller has opened; in ten statements at most, however much there is on it."""
+    snapshots = SnapshotRepository(session)
+    rows = await snapshots.tasks_of_board(board.id, MAX_TASKS)
+    views = await Tasks(session, caller, board).views([row.task for row in rows])
+    namings = await snapshots.namings([row.task.id for row in rows])
+    approvals = await snapshots.approvals_of_board(board.id, MAX_OTHERS)
+    return BoardSnapshot(
+        board,
+        [
+            TaskCard(view, row.assignee, namings.get(row.task.id) or Naming())
+            for row, view in zip(rows, views, strict=True)
+        ],
+        await snapshots.agents_of_board(board.id, MAX_OTHERS),
+        await Approvals(session, caller, board).views(approvals),
+        await snapshots.chat_of_board(board.id, MAX_OTHERS),
+        await snapshots.pending_approvals(board.id),
+    )
