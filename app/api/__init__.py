@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Router
+from litestar import Request, Response, Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
@@ -18,6 +18,7 @@ from app.api.conditions import ETagMiddleware, check_if_match
 from app.api.custom_fields import CustomFieldController
 from app.api.dashboard import DashboardController
 from app.api.health import health, healthz, readyz
+from app.api.idempotency import Idempotency
 from app.api.invites import InviteController
 from app.api.members import MemberController
 from app.api.memory import BoardGroupMemoryController, BoardMemoryController, GroupMemoryOfBoardController
@@ -58,16 +59,18 @@ _CONTROLLERS = (
 )
 
 
-async def _check(request: Request[Any, Any, Any]) -> None:
-    await check_query(request)
-    await check_if_match(request)
-
-
 def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     """Everything that is served; what is under /api/v1 needs a token."""
     token = settings.local_auth_token
     assert token is not None, "create_app gives it one"
     tokens = InviteTokens(token.reveal())
+    idempotency = Idempotency(token.reveal())
+
+    async def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+        await check_query(request)
+        await check_if_match(request)
+        return await idempotency.replay(request)
+
     api = Router(
         "/api/v1",
         route_handlers=[*_CONTROLLERS, agent_view()],
@@ -76,7 +79,8 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
             "opening": Provide(provide_opening, sync_to_thread=False),
         },
         middleware=[AuthMiddleware(settings), ETagMiddleware()],
-        before_request=_check,
+        before_request=before,
+        after_request=idempotency.keep,
         request_class=JsonRequest,
     )
     return [health, healthz, readyz, metrics, api, swagger_assets()]

@@ -7,6 +7,7 @@ from app.models.approvals import Approval, ApprovalStatus, ApprovalTask
 from app.models.board_groups import BoardGroup
 from app.models.boards import Board
 from app.models.custom_fields import CustomField, CustomFieldBoard, CustomFieldValue, FieldType, Visibility
+from app.models.idempotency import IdempotentResponse
 from app.models.invites import InviteBoardAccess, OrganizationInvite
 from app.models.memory import BoardGroupMemory, BoardMemory
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
@@ -38,6 +39,7 @@ __all__ = (
     "CustomFieldBoard",
     "CustomFieldValue",
     "FieldType",
+    "IdempotentResponse",
     "InviteBoardAccess",
     "Organization",
     "OrganizationInvite",

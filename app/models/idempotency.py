@@ -1,0 +1,23 @@
+"""What requests with an `Idempotency-Key` were answered."""
+
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Created
+
+
+class IdempotentResponse(Created, Base):
+    """The answer to a caller's request with a key, of which a hash is kept; so is one of the request.
+
+    `response` is sealed with the key, which is not here: the answer may hold a token that is shown once.
+    """
+
+    __tablename__ = "idempotent_responses"
+    __table_args__ = (Index(None, "created_at"),)
+
+    caller_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-40)
+    key_hash: Mapped[bytes] = mapped_column(primary_key=True, sort_order=-39)
+    request_hash: Mapped[bytes]
+    response: Mapped[bytes]
