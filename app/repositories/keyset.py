@@ -1,17 +1,14 @@
 """Reading a list page by page: by an offset, or after the last row of the page before."""
 
-import base64
-import binascii
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
 from app.core.errors import BadRequestError, FieldProblem
+from app.repositories.opaque import packed, unpacked
 from app.repositories.sorting import Key, Ordering
-
-RowT = TypeVar("RowT")
 
 
 class Window(NamedTuple):
@@ -66,20 +63,15 @@ async def read_slice(
     rows = list((await session.scalars(page.limit(window.limit + 1))).all())
     more = len(rows) > window.limit
     rows = rows[: window.limit]
-    return Slice(rows, total, _encode(order, keys, rows[-1]) if more else None)
-
-
-def _encode(order: Ordering, keys: tuple[Key, ...], row: object) -> str:
-    packed = msgspec.msgpack.encode(_Cursor(order.name, keys, order.values(row, keys)))
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    next_cursor = packed(_Cursor(order.name, keys, order.values(rows[-1], keys))) if more else None
+    return Slice(rows, total, next_cursor)
 
 
 def _after(text: str, order: Ordering, keys: tuple[Key, ...]) -> ColumnElement[bool]:
     try:
-        packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        cursor = msgspec.msgpack.decode(packed, type=_Cursor)
+        cursor = unpacked(text, _Cursor)
         if (cursor.list_name, cursor.keys) != (order.name, keys):
             raise InvalidCursorError
         return order.after(keys, cursor.values)
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+    except ValueError:
         raise InvalidCursorError from None

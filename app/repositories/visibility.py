@@ -3,8 +3,6 @@
 Neither times nor ids can tell that: they are given before a commit, and transactions commit in another order.
 """
 
-import base64
-import binascii
 import re
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import BigInteger
 
 from app.core.errors import BadRequestError, FieldProblem
+from app.repositories.opaque import packed, unpacked
 
 # `xmin:xmax:xip,xip`, documented with pg_current_snapshot(): "Transaction ID and Snapshot Information Functions".
 _SNAPSHOT = re.compile(r"\d+:(\d+):((?:\d+(?:,\d+)*)?)")
@@ -81,16 +80,15 @@ class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     after: tuple[datetime, UUID] | None = None
 
     def encode(self) -> str:
-        """As the `id` of an event: printable, without white space."""
-        return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).rstrip(b"=").decode()
+        """As the `id` of an event."""
+        return packed(self)
 
     @classmethod
     def decode(cls, text: str) -> "Place":
         """Raises InvalidPlaceError."""
         try:
-            packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            place = msgspec.msgpack.decode(packed, type=cls)
-        except (binascii.Error, ValueError, msgspec.DecodeError):
+            place = unpacked(text, cls)
+        except ValueError:
             raise InvalidPlaceError from None
         if not place.is_whole():
             raise InvalidPlaceError
