@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, delete, func, literal, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError
 from app.models import CustomField, CustomFieldBoard, CustomFieldValue
-from app.repositories.base import Repository
+from app.repositories.base import Repository, is_one_of
 from app.repositories.constraints import translating
 from app.repositories.reach import Reach
 
@@ -101,9 +101,8 @@ class CustomValueRepository:
 
     async def of_tasks(self, board_id: UUID, task_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         """Every field of the board with what each of its tasks has in it, by key; in one statement."""
-        # One parameter, an array: a statement takes no more than 32,767.
-        these = any_(literal(task_ids, ARRAY(Uuid)))
-        of_task = and_(CustomFieldValue.custom_field_id == CustomField.id, CustomFieldValue.task_id == these)
+        these = is_one_of(CustomFieldValue.task_id, task_ids)
+        of_task = and_(CustomFieldValue.custom_field_id == CustomField.id, these)
         statement = (
             select(CustomField.field_key, CustomFieldValue.task_id, CustomFieldValue.value)
             .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)

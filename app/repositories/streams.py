@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, not_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import ActivityEvent, Board
+from app.repositories.base import is_one_of
 from app.repositories.reach import Reach
 from app.repositories.visibility import Place, Visibility, current, written_here
 
@@ -43,7 +44,7 @@ class Shown(NamedTuple):
         if self.board_ids is None:
             return ours, kind
         board_id = ActivityEvent.board_id
-        on_them = board_id == any_(literal(list(self.board_ids), ARRAY(Uuid)))
+        on_them = is_one_of(board_id, self.board_ids)
         beside = board_id.is_(None) & ActivityEvent.board_group_id.is_(None)
         return ours, kind, or_(on_them, beside) if self.beside_boards else on_them
 
@@ -67,7 +68,7 @@ class StreamRepository:
         self, organization_ids: Collection[UUID], begin: Visibility, end: Visibility, most: int
     ) -> Sequence[ActivityEvent]:
         """What became visible in these organizations from `begin` until `end`; no more than `most`."""
-        ours = ActivityEvent.organization_id == any_(literal(list(organization_ids), ARRAY(Uuid)))
+        ours = is_one_of(ActivityEvent.organization_id, organization_ids)
         return await self._read((ours, *_became_visible(begin, end)), most)
 
     async def missed(self, shown: Shown, place: Place, end: Visibility, most: int) -> Sequence[ActivityEvent]:

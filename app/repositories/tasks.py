@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, delete, insert, literal, select
+from sqlalchemy import delete, insert, select
 
 from app.models import Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
-from app.repositories.base import Repository
+from app.repositories.base import Repository, is_one_of
 from app.repositories.keyset import Slice, Window, read_slice
 from app.repositories.search import matches
 from app.repositories.sorting import Ordering
@@ -82,12 +82,10 @@ class TaskRepository(Repository[Task]):
     async def tags(self, task_ids: Sequence[UUID]) -> dict[UUID, list[Tag]]:
         """The tags of each of these tasks, by name; a task without any is left out."""
         found: dict[UUID, list[Tag]] = defaultdict(list)
-        # One parameter, an array: a statement takes no more than 32,767.
-        these = any_(literal(task_ids, ARRAY(Uuid)))
         statement = (
             select(TaskTag.task_id, Tag)
             .join(Tag, Tag.id == TaskTag.tag_id)
-            .where(TaskTag.task_id == these)
+            .where(is_one_of(TaskTag.task_id, task_ids))
             .order_by(Tag.name, Tag.id)
         )
         for task_id, tag in await self.session.execute(statement):
