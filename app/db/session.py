@@ -22,14 +22,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.core.errors import AppError
+from app.core.session_info import WAITED_FOR
 from app.db.errors import sqlstate_of
 
 _SESSION = "db_session"
 _NOTIFY = "db_session_notify"
 _FACTORY = "db_session_factory"
 _MAY_REPEAT = "db_session_may_repeat"
-# What a transaction puts into its session's `info` for others to be told of its commit.
-WAITED_FOR = "waited_for"
 _TRIES = 3
 # serialization_failure and deadlock_detected: another transaction won, perhaps a schema change. feature_not_supported:
 # the columns of a prepared statement have another type since; SQLAlchemy then prepares all of its statements anew.

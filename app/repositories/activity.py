@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, select
 
+from app.core.session_info import WAITED_FOR
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.base import Repository
 from app.repositories.keyset import Slice, Window, read_slice
@@ -47,7 +48,7 @@ class ActivityRepository(Repository[ActivityEvent]):
     def write(self, event: ActivityEvent) -> None:
         """Stores the event with the transaction, at its next flush; who waits for events is told of the commit."""
         self.session.add(event)
-        self.session.info["waited_for"] = True
+        self.session.info[WAITED_FOR] = True
 
     async def page(self, reach: Reach, window: Window) -> Slice:
         """What happened on the boards and in the groups that the caller may read, and beside them; newest first.

@@ -1,0 +1,4 @@
+"""What the layers tell each other of a database session, in its `info`."""
+
+# Others are told of the commit.
+WAITED_FOR = "waited_for"
