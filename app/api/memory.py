@@ -2,13 +2,14 @@
 
 from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
 from app.api.parameters import CallerRequest, PageWindow, PathId, Session
-from app.models import BoardGroupMemory, BoardMemory
-from app.repositories.keyset import Slice
+from app.models import BoardGroup, BoardGroupMemory, BoardMemory
+from app.repositories.keyset import Slice, Window
 from app.repositories.memory import BoardGroupMemoryRepository, BoardMemoryRepository
 from app.schemas.memory import BoardGroupMemoryCreate, BoardGroupMemoryRead, BoardMemoryCreate, BoardMemoryRead
 from app.schemas.pages import Page
@@ -64,8 +65,7 @@ class BoardGroupMemoryController(Controller):
     ) -> Response[Page[BoardGroupMemoryRead]]:
         """With `is_chat` the chat alone, or all but the chat."""
         group = await open_group(db_session, request.user, group_id)
-        found = await BoardGroupMemoryRepository(session=db_session).page(group.id, is_chat, window)
-        return page_response(request, window, found, read_group_memory)
+        return await _page(request, db_session, group, is_chat, window)
 
     @post(operation_id="create_board_group_memory", summary="Add to it", responses=problems(403, 404))
     async def create(
@@ -94,10 +94,7 @@ class GroupMemoryOfBoardController(Controller):
     ) -> Response[Page[BoardGroupMemoryRead]]:
         """Nothing, where the board is in none."""
         group = await open_group_of(db_session, request.user, board_id)
-        found = Slice([], 0, None)
-        if group is not None:
-            found = await BoardGroupMemoryRepository(session=db_session).page(group.id, is_chat, window)
-        return page_response(request, window, found, read_group_memory)
+        return await _page(request, db_session, group, is_chat, window)
 
     @post(operation_id="create_group_memory_of_board", summary="Add to it", responses=problems(403, 404, 409))
     async def create(
@@ -105,6 +102,15 @@ class GroupMemoryOfBoardController(Controller):
     ) -> Response[BoardGroupMemoryRead]:
         group = await open_group_of(db_session, request.user, board_id, write=True)
         return _created(await remember_in_group(db_session, request.user, group, data.sent()))
+
+
+async def _page(
+    request: CallerRequest, session: AsyncSession, group: BoardGroup | None, is_chat: bool | None, window: Window
+) -> Response[Page[BoardGroupMemoryRead]]:
+    found = Slice([], 0, None)
+    if group is not None:
+        found = await BoardGroupMemoryRepository(session=session).page(group.id, is_chat, window)
+    return page_response(request, window, found, read_group_memory)
 
 
 def read_memory(memory: BoardMemory) -> BoardMemoryRead:

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.models import BoardGroupMemory, BoardMemory
 from app.repositories.base import Repository
@@ -18,9 +19,7 @@ class BoardMemoryRepository(Repository[BoardMemory]):
 
     async def page(self, board_id: UUID, is_chat: bool | None, window: Window) -> Slice:
         """What the board remembers, newest first; with `is_chat` the chat alone, or all but the chat."""
-        statement = select(BoardMemory).where(BoardMemory.board_id == board_id)
-        if is_chat is not None:
-            statement = statement.where(BoardMemory.is_chat.is_(is_chat))
+        statement = select(BoardMemory).where(BoardMemory.board_id == board_id, *_chat(BoardMemory.is_chat, is_chat))
         return await read_slice(self.session, statement, _BOARDS, window)
 
 
@@ -29,7 +28,10 @@ class BoardGroupMemoryRepository(Repository[BoardGroupMemory]):
 
     async def page(self, group_id: UUID, is_chat: bool | None, window: Window) -> Slice:
         """As a board's."""
-        statement = select(BoardGroupMemory).where(BoardGroupMemory.board_group_id == group_id)
-        if is_chat is not None:
-            statement = statement.where(BoardGroupMemory.is_chat.is_(is_chat))
+        of_it = BoardGroupMemory.board_group_id == group_id
+        statement = select(BoardGroupMemory).where(of_it, *_chat(BoardGroupMemory.is_chat, is_chat))
         return await read_slice(self.session, statement, _GROUPS, window)
+
+
+def _chat(column: InstrumentedAttribute[bool], is_chat: bool | None) -> tuple[ColumnElement[bool], ...]:
+    return () if is_chat is None else (column.is_(is_chat),)
