@@ -1,6 +1,7 @@
 """What the streams say: from events of the trail to server-sent data, in a fixed number of statements."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,7 @@ from app.repositories.approvals import ApprovalRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.memory import BoardGroupMemoryRepository, BoardMemoryRepository
 from app.repositories.tasks import TaskCommentRepository, TaskRepository
+from app.schemas.memory import BoardGroupMemoryRead, BoardMemoryRead
 from app.schemas.streams import (
     AgentStreamItem,
     ApprovalStreamItem,
@@ -32,6 +34,8 @@ from app.services.streams import Message, Topic
 from app.services.tasks import Tasks
 
 Events = Sequence[ActivityEvent]
+Fields = dict[str, object]
+ViewT = TypeVar("ViewT")
 
 
 async def load_tasks(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
@@ -39,21 +43,15 @@ async def load_tasks(session: AsyncSession, topic: Topic, events: Events) -> lis
     if board is None:
         return []
     rows = await TaskRepository(session=session).of_ids(event.task_id for event in events)
-    views = {view.task.id: view for view in await Tasks(session, NOBODY, board).views(list(rows.values()))}
+    views = _by_id(await Tasks(session, NOBODY, board).views(list(rows.values())), lambda view: view.task.id)
     commented = [event.subject_id for event in events if event.event_type == COMMENTED]
     comments = await TaskCommentRepository(session=session).of_ids(commented)
-    messages = []
-    for event in events:
-        view = views.get(event.task_id) if event.task_id else None
-        comment = comments.get(event.subject_id)
-        item = TaskStreamItem(
-            type=event.event_type,
-            activity=read_event(event),
-            task=read_task(view) if view else None,
-            comment=read_comment(comment) if comment else None,
-        )
-        messages.append(_message(event, item))
-    return messages
+
+    def item(event: ActivityEvent) -> Fields:
+        view, comment = views.get(event.task_id), comments.get(event.subject_id)
+        return {"task": read_task(view) if view else None, "comment": read_comment(comment) if comment else None}
+
+    return _messages(TaskStreamItem, events, item)
 
 
 async def load_approvals(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
@@ -62,67 +60,66 @@ async def load_approvals(session: AsyncSession, topic: Topic, events: Events) ->
         return []
     repository = ApprovalRepository(session=session)
     rows = await repository.of_ids(_subject_ids(events))
-    views = {view.approval.id: view for view in await Approvals(session, NOBODY, board).views(list(rows.values()))}
-    pending = await repository.count(board_id=board.id, status="pending")
-    messages = []
-    for event in events:
-        view = views.get(event.subject_id) if event.subject_id else None
-        item = ApprovalStreamItem(
-            type=event.event_type,
-            activity=read_event(event),
-            approval=read_approval(view) if view else None,
-            pending_approvals_count=pending,
-        )
-        messages.append(_message(event, item))
-    return messages
+    views = _by_id(await Approvals(session, NOBODY, board).views(list(rows.values())), lambda view: view.approval.id)
+    pending = await repository.pending(board.id)
+
+    def item(event: ActivityEvent) -> Fields:
+        view = views.get(event.subject_id)
+        return {"approval": read_approval(view) if view else None, "pending_approvals_count": pending}
+
+    return _messages(ApprovalStreamItem, events, item)
 
 
 async def load_agents(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:  # noqa: ARG001
     agents = await AgentRepository(session=session).of_ids(_subject_ids(events))
-    messages = []
-    for event in events:
+
+    def item(event: ActivityEvent) -> Fields:
         agent = agents.get(event.subject_id)
-        shape = read_agent(agent) if agent else None
-        item = AgentStreamItem(type=event.event_type, activity=read_event(event), agent=shape)
-        messages.append(_message(event, item))
-    return messages
+        return {"agent": read_agent(agent) if agent else None}
+
+    return _messages(AgentStreamItem, events, item)
 
 
 async def load_memory(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
     memories = await BoardMemoryRepository(session=session).of_ids(_subject_ids(events))
-    return [
-        _message(
-            event, BoardMemoryStreamItem(type=event.event_type, activity=read_event(event), memory=read_memory(memory))
-        )
-        for event in events
-        if (memory := memories.get(event.subject_id)) and topic.is_chat in {None, memory.is_chat}
-    ]
+    shown = {key: read_memory(memory) for key, memory in memories.items()}
+    return _of_memory(BoardMemoryStreamItem, topic, events, shown)
 
 
 async def load_group_memory(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
     memories = await BoardGroupMemoryRepository(session=session).of_ids(_subject_ids(events))
-    return [
-        _message(
-            event,
-            BoardGroupMemoryStreamItem(
-                type=event.event_type, activity=read_event(event), memory=read_group_memory(memory)
-            ),
-        )
-        for event in events
-        if (memory := memories.get(event.subject_id)) and topic.is_chat in {None, memory.is_chat}
-    ]
+    shown = {key: read_group_memory(memory) for key, memory in memories.items()}
+    return _of_memory(BoardGroupMemoryStreamItem, topic, events, shown)
 
 
 async def load_comments(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:  # noqa: ARG001
+    found = await ActivityRepository(session=session).feed_items(events)
+    items = {item.event.id: read_comment_item(item) for item in found}
+    return _messages(TaskCommentStreamItem, [item.event for item in found], lambda event: {"comment": items[event.id]})
+
+
+def _of_memory(
+    shape: type[msgspec.Struct],
+    topic: Topic,
+    events: Events,
+    shown: Mapping[UUID | None, BoardMemoryRead | BoardGroupMemoryRead],
+) -> list[Message]:
+    """Of what is there still, and is chat or not as the topic says."""
+    wanted = {key: memory for key, memory in shown.items() if topic.is_chat in {None, memory.is_chat}}
+    told = [event for event in events if event.subject_id in wanted]
+    return _messages(shape, told, lambda event: {"memory": wanted[event.subject_id]})
+
+
+def _messages(shape: type[msgspec.Struct], events: Events, item: Callable[[ActivityEvent], Fields]) -> list[Message]:
+    """In each what all have in common, and what `item` says of the event."""
     return [
-        _message(
-            found.event,
-            TaskCommentStreamItem(
-                type=found.event.event_type, activity=read_event(found.event), comment=read_comment_item(found)
-            ),
-        )
-        for found in await ActivityRepository(session=session).feed_items(events)
+        Message(event, msgspec.json.encode(shape(type=event.event_type, activity=read_event(event), **item(event))))
+        for event in events
     ]
+
+
+def _by_id(views: Sequence[ViewT], id_of: Callable[[ViewT], UUID]) -> dict[UUID | None, ViewT]:
+    return {id_of(view): view for view in views}
 
 
 async def _board(session: AsyncSession, topic: Topic) -> Board | None:
@@ -134,7 +131,3 @@ async def _board(session: AsyncSession, topic: Topic) -> Board | None:
 
 def _subject_ids(events: Events) -> list[UUID | None]:
     return [event.subject_id for event in events]
-
-
-def _message(event: ActivityEvent, item: msgspec.Struct) -> Message:
-    return Message(event, msgspec.json.encode(item))

@@ -57,6 +57,10 @@ class ApprovalRepository(Repository[Approval]):
             statement = statement.where(Approval.status == status)
         return await read_slice(self.session, statement, _ORDER, window)
 
+    async def pending(self, board_id: UUID) -> int:
+        """How many of the board's are pending."""
+        return await self.count(Approval.board_id == board_id, Approval.status == ApprovalStatus.PENDING)
+
     async def find(self, board_id: UUID, approval_id: UUID, *, lock: bool = False) -> Approval | None:
         """With `lock` nobody else changes it until the transaction ends."""
         statement = select(Approval).where(Approval.board_id == board_id, Approval.id == approval_id)

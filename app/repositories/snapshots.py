@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import (
@@ -20,24 +20,11 @@ from app.models import (
     TaskStatus,
 )
 from app.repositories.reach import Reach
+from app.repositories.sorting import place_in
 
 # What is being worked on before what waits, and the urgent before the rest.
-_BY_STATUS = case(
-    {
-        status.value: place
-        for place, status in enumerate(
-            (TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.INBOX, TaskStatus.DONE),
-        )
-    },
-    value=Task.status,
-)
-_BY_PRIORITY = case(
-    {
-        priority.value: place
-        for place, priority in enumerate((TaskPriority.HIGH, TaskPriority.MEDIUM, TaskPriority.LOW))
-    },
-    value=Task.priority,
-)
+_BY_STATUS = place_in((TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.INBOX, TaskStatus.DONE), Task.status)
+_BY_PRIORITY = place_in((TaskPriority.HIGH, TaskPriority.MEDIUM, TaskPriority.LOW), Task.priority)
 _FIRST = (_BY_STATUS, _BY_PRIORITY, Task.updated_at.desc(), Task.id)
 
 
@@ -141,10 +128,6 @@ class SnapshotRepository:
         order = Approval.status != ApprovalStatus.PENDING, Approval.created_at.desc(), Approval.id.desc()
         statement = select(Approval).where(Approval.board_id == board_id).order_by(*order).limit(limit)
         return (await self._session.scalars(statement)).all()
-
-    async def pending_approvals(self, board_id: UUID) -> int:
-        pending = Approval.board_id == board_id, Approval.status == ApprovalStatus.PENDING
-        return await self._session.scalar(select(func.count()).where(*pending)) or 0
 
     async def chat_of_board(self, board_id: UUID, limit: int) -> Sequence[BoardMemory]:
         """The newest messages, oldest first."""

@@ -10,12 +10,18 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, case, false, literal, or_, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.errors import BadRequestError, FieldProblem
 
 _DEFAULT = "created_at"
 _NO_RANKS: Mapping[str, Sequence[str]] = MappingProxyType({})
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+def place_in(order: Sequence[str], column: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[int]:
+    """The place of the column's value among these, from 0."""
+    return case({value: place for place, value in enumerate(order)}, value=column)
 
 
 class Key(NamedTuple):
@@ -81,8 +87,7 @@ class Ordering(NamedTuple):
 
     def _expression(self, name: str) -> ColumnElement[Any]:
         column: ColumnElement[Any] = self.model.__table__.c[name]
-        ranks = self.ranks.get(name)
-        return case({value: rank for rank, value in enumerate(ranks)}, value=column) if ranks else column
+        return place_in(self.ranks[name], column) if name in self.ranks else column
 
     def _is_nullable(self, name: str) -> bool:
         return bool(self.model.__table__.c[name].nullable)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Agent, Board, BoardGroup, BoardMemory, Tag, TaskStatus
+from app.repositories.approvals import ApprovalRepository
 from app.repositories.snapshots import AssignedTask, BoardsOfGroup, Naming, SnapshotRepository
 from app.repositories.tasks import TaskRepository
 from app.services.approvals import Approvals, ApprovalView
@@ -92,5 +93,5 @@ async def snapshot_of_board(session: AsyncSession, caller: Caller, board: Board)
         await snapshots.agents_of_board(board.id, MAX_OTHERS),
         await Approvals(session, caller, board).views(approvals),
         await snapshots.chat_of_board(board.id, MAX_OTHERS),
-        await snapshots.pending_approvals(board.id),
+        await ApprovalRepository(session=session).pending(board.id),
     )
