@@ -5,6 +5,7 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
+from app.api.conditions import NO_STORE
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.pagination import page_response
@@ -112,5 +113,4 @@ def _with_token(registered: Registered, *, created: bool) -> Response[AgentWithT
     agent = registered.agent
     shape = to_shape(AgentWithToken, agent, status=status_of(agent), token=registered.token)
     headers = {"Location": f"/api/v1/agents/{agent.id}"} if created else {}
-    # No cache may keep the token.
-    return Response(shape, headers={**headers, "Cache-Control": "no-store"}, status_code=201 if created else 200)
+    return Response(shape, headers={**headers, **NO_STORE}, status_code=201 if created else 200)

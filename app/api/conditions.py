@@ -35,8 +35,10 @@ from app.schemas.organizations import OrganizationRead
 from app.schemas.users import UserRead
 
 _READS = "reads_same_path"
-_PLAIN = ("request", "db_session")
+_PLAIN = frozenset({"request", "db_session"})
 _TAG_BYTES = 18
+# For an answer with a secret: no cache keeps it, and it has no tag.
+NO_STORE = {"Cache-Control": "no-store"}
 # What is locked while it is compared and changed: what the path names, in its order, or what is answered by itself.
 _ROWS: dict[str, type[Any]] = {
     "board_id": Board,
@@ -95,7 +97,11 @@ def _reader(request: Request[Any, Any, Any]) -> HTTPRouteHandler | None:
         places = request.app.route_handler_method_map.values()
         same = next(handlers for handlers in places if handler in handlers.values())
         reader = same.get("GET")
-        is_plain = reader and reader.parsed_fn_signature.parameters.keys() <= {*_PLAIN, *request.path_params}
+        is_plain = reader and reader.parsed_fn_signature.parameters.keys() <= {
+            "request",
+            "db_session",
+            *request.path_params,
+        }
         # One that takes more, an invite's, answers with a secret, which has no tag.
         handler.opt[_READS] = reader if is_plain else None
     found: HTTPRouteHandler | None = handler.opt[_READS]
@@ -103,8 +109,7 @@ def _reader(request: Request[Any, Any, Any]) -> HTTPRouteHandler | None:
 
 
 async def _read(reader: HTTPRouteHandler, request: Request[Any, Any, Any]) -> Any:  # noqa: ANN401 - some shape
-    given = dict(zip(_PLAIN, (request, session_of(request.scope)), strict=True))
-    return await reader.fn(**given, **request.path_params)
+    return await reader.fn(request=request, db_session=session_of(request.scope), **request.path_params)
 
 
 class ETagMiddleware(ASGIMiddleware):

@@ -4,6 +4,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from app.api.conditions import NO_STORE
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.members import grants_of, read_member
@@ -17,8 +18,6 @@ from app.schemas.pages import Page
 from app.services.invites import Invites, accept_invite, may_see_token
 
 Tokens = NamedDependency[InviteTokens]
-# No cache may keep a token.
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 class InviteController(Controller):
@@ -32,7 +31,7 @@ class InviteController(Controller):
         """Newest first, used and expired ones too; for owners and admins, who see the tokens."""
         found = await Invites(db_session, request.user).page(window)
         response = page_response(request, window, found, lambda invite: _read(request, invite, invite_tokens))
-        response.headers.update(_NO_STORE)
+        response.headers.update(NO_STORE)
         return response
 
     @post("/me/invites", operation_id="create_invite", summary="Invite somebody", responses=problems(403, 404))
@@ -47,7 +46,7 @@ class InviteController(Controller):
         fields = data.sent()
         del fields["board_access"]
         invite = await Invites(db_session, request.user).create(fields, grants_of(data.board_access))
-        headers = {"Location": f"/api/v1/organizations/me/invites/{invite.id}", **_NO_STORE}
+        headers = {"Location": f"/api/v1/organizations/me/invites/{invite.id}", **NO_STORE}
         return Response(_read(request, invite, invite_tokens), headers=headers, status_code=201)
 
     @get(
@@ -60,7 +59,7 @@ class InviteController(Controller):
         self, request: CallerRequest, invite_id: PathId, db_session: Session, invite_tokens: Tokens
     ) -> Response[OrganizationInviteRead]:
         invite = await Invites(db_session, request.user).find(invite_id)
-        return Response(_read(request, invite, invite_tokens), headers=_NO_STORE)
+        return Response(_read(request, invite, invite_tokens), headers=NO_STORE)
 
     @delete(
         "/me/invites/{invite_id:uuid}",
@@ -74,7 +73,7 @@ class InviteController(Controller):
     ) -> Response[OrganizationInviteRead]:
         """Answers what it was. Whoever has accepted it stays a member."""
         invite = await Invites(db_session, request.user).remove(invite_id)
-        return Response(_read(request, invite, invite_tokens), headers=_NO_STORE)
+        return Response(_read(request, invite, invite_tokens), headers=NO_STORE)
 
     @post(
         "/invites/accept",
