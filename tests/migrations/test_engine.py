@@ -22,7 +22,7 @@ from app.db.migrations.config import alembic_config
 from app.db.migrations.drift.report import read_drift
 from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.losses import DataLossRefusedError
-from app.db.migrations.runner import downgrade, losses, plan, reverted, upgrade
+from app.db.migrations.runner import downgrade, plan, reverted, upgrade
 from app.db.migrations.status import read_status
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
@@ -58,7 +58,7 @@ def test_version_that_is_no_revision_is_said_with_what_to_do(
 
 
 @pytest.mark.parametrize("name", ["", "head:", ":head", "base:head"])
-@pytest.mark.parametrize("command", [upgrade, plan, downgrade, losses])
+@pytest.mark.parametrize("command", [upgrade, plan, downgrade, reverted])
 def test_empty_name_and_range_are_no_destination(
     database_url: str, name: str, command: Callable[[Settings, str], object]
 ) -> None:
@@ -706,14 +706,14 @@ def test_what_may_lose_more_than_can_be_counted_says_so(database_url: str, relea
     release.add("pass", f'op.execute("{statement}")')
     settings = settings_for(database_url, environment=Environment.DEV)
     upgrade(settings)
-    assert [loss.what for loss in losses(settings, "-1")] == ["what cannot be known from its SQL"]
+    assert [loss.what for loss in reverted(settings, "-1")[1]] == ["what cannot be known from its SQL"]
 
 
 def test_losses_are_counted_without_changing_anything(database_url: str, release: Release) -> None:
     release.add("pass", 'op.get_bind().exec_driver_sql("SELECT 1").scalar() + 1')
     settings = settings_for(database_url, environment=Environment.DEV)
     upgrade(settings)
-    found = losses(settings, "-1")
+    _, found = reverted(settings, "-1")
     assert [(loss.what, loss.rows) for loss in found] == [("what cannot be known from its SQL", None)]
     assert applied(database_url) == [release.head]
 

@@ -101,13 +101,11 @@ def location_of(settings: Settings) -> str:
         return url.location
 
 
-def losses(settings: Settings, revision: str) -> list[Loss]:
-    """What a downgrade to `revision` would lose; changes nothing. Raises as `upgrade`."""
-    return reverted(settings, revision)[1]
-
-
 def reverted(settings: Settings, revision: str) -> tuple[list[str], list[Loss]]:
-    """The revisions that a downgrade to `revision` would revert, and what that would lose. As `losses`."""
+    """The revisions that a downgrade to `revision` would revert, and what that would lose; changes nothing.
+
+    Raises as `upgrade`.
+    """
     names: list[str] = []
     found: list[Loss] = []
 
