@@ -97,7 +97,8 @@ class Notifications:
             try:
                 async with self._listener() as engine, engine.connect() as connection:
                     await self._hear_all((await connection.get_raw_connection()).driver_connection)
-            except (OSError, SQLAlchemyError) as exc:
+            except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+                # The last two are of the listener itself, which SQLAlchemy knows nothing of.
                 log.warning("nothing is heard of other processes", error=type(exc).__name__)
             if not self._is_over:
                 await asyncio.sleep(_RECONNECT_AFTER)

@@ -166,6 +166,10 @@ class Hub:
                 except (SQLAlchemyError, OSError) as exc:
                     log.warning("streams wait: the database does not answer", error=type(exc).__name__)
                     await asyncio.sleep(_RETRY_AFTER)
+                except Exception as exc:
+                    # Without this task every stream of the process would be silent for good.
+                    log.error("streams wait: an unexpected error", exc_info=exc)
+                    await asyncio.sleep(_RETRY_AFTER)
                 # What happens in the meantime is one look's.
                 await asyncio.sleep(_REST)
 

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from app.asgi import create_app
 from app.core.config import Settings
 from app.db.plugin import DatabasePlugin
+from app.repositories.streams import StreamRepository
 from app.services import hub
 from tests.conftest import client_of, settings_for, started
 from tests.integration.sse import Event, Stream, reading
@@ -133,6 +134,32 @@ async def test_streams_go_on_when_the_database_has_ended_all_connections(
         query(database_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
         insert_event(database_url, board, "task.updated", message="after")
         assert activity([await stream.next()]) == ["after"]
+
+
+async def test_streams_go_on_after_an_error_that_nobody_thought_of(
+    app: Litestar,
+    board: dict[str, Any],
+    tasks_url: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(hub, "_RETRY_AFTER", 0.01)
+    between = StreamRepository.between
+    failures = iter([RuntimeError("not of the database")])
+
+    async def fail_once(*args: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return await between(*args)
+
+    async with reading(app, f"{tasks_url}/stream") as stream:
+        insert_event(database_url, board, "task.updated", message="from the table")
+        await stream.next()
+        monkeypatch.setattr(StreamRepository, "between", fail_once)
+        insert_event(database_url, board, "task.updated", message="told all the same")
+        assert activity([await stream.next()]) == ["told all the same"]
+    assert "streams wait: an unexpected error" in capsys.readouterr().err
 
 
 async def test_many_streams_hold_few_connections_and_make_each_message_once(
