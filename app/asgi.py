@@ -15,11 +15,12 @@ from app.api.pagination import provide_window
 from app.api.proxies import TrustedProxies
 from app.api.request_id import RequestIdMiddleware, send_request_id
 from app.api.stream_hub import StreamPlugin
+from app.cli.plugin import Commands, runs_own_command
 from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.core.local_token import with_local_token
 from app.core.logging import configure_logging
-from app.db.plugin import DatabaseCommands, DatabasePlugin, runs_database_command
+from app.db.plugin import DatabaseCommands, DatabasePlugin
 
 _MAX_BODY_BYTES = 1024 * 1024
 
@@ -27,10 +28,11 @@ _MAX_BODY_BYTES = 1024 * 1024
 def create_app(settings: Settings | None = None) -> Litestar:
     """A new application; without `settings`, of the environment's. A wrong setting ends the process (exit code 2).
 
-    Under `litestar database …` it serves nothing and reads no settings: its command does, and says what is wrong.
+    Under `litestar database …` and `litestar users …` it serves nothing and reads no settings: the command does, and
+    says what is wrong.
     """
-    if settings is None and runs_database_command():
-        return Litestar(plugins=[DatabaseCommands()], openapi_config=None, logging_config=None)
+    if settings is None and runs_own_command():
+        return Litestar(plugins=[DatabaseCommands(), Commands()], openapi_config=None, logging_config=None)
     try:
         return _build(settings or Settings.load())
     except SettingsError as exc:
@@ -45,6 +47,7 @@ def _build(given: Settings) -> Litestar:
         route_handlers=route_handlers(settings),
         plugins=[
             DatabasePlugin(settings),
+            Commands(),
             StreamPlugin(),
             TrustedProxies(settings),
             Banner(settings, token_was_made=given.local_auth_token is None),

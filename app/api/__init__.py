@@ -30,6 +30,7 @@ from app.api.snapshots import BoardSnapshotController, GroupSnapshotController
 from app.api.streams import StreamController, provide_opening
 from app.api.tags import TagController
 from app.api.tasks import TaskController
+from app.api.tokens import TokenController
 from app.api.users import UserController
 from app.api.webhooks import WebhookController
 from app.core.config import Settings
@@ -37,6 +38,7 @@ from app.core.security import InviteTokens
 
 _CONTROLLERS = (
     UserController,
+    TokenController,
     OrganizationController,
     MemberController,
     InviteController,

@@ -14,9 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.errors import RequestTimeoutError, UnauthorizedError
-from app.core.security import AGENT_TOKEN_PREFIX, tokens_equal
-from app.db.session import ClientDisconnectedError, session_of
-from app.services.identity import Caller, sign_in_agent, sign_in_local
+from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
+from app.db.session import SAFE_METHODS, ClientDisconnectedError, own_transaction, session_of
+from app.services.identity import (
+    FAILED_SIGN_INS,
+    Caller,
+    ReadOnlyTokenError,
+    UnknownTokenError,
+    note_use,
+    sign_in_agent,
+    sign_in_by_token,
+    sign_in_local,
+)
 
 # In a handler's `opt`: nobody needs to sign in.
 PUBLIC = "public"
@@ -42,15 +51,36 @@ class AuthMiddleware(ASGIMiddleware):
         if scope["route_handler"].opt.get(PUBLIC):
             await self._receive_body(Request(scope, receive, send))
         elif scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
-            token = _token(scope)
-            is_agent = token.startswith(AGENT_TOKEN_PREFIX)
-            if not is_agent:
-                self._check(token)
-            await self._receive_body(Request(scope, receive, send))
-            sign_in = partial(sign_in_agent, token=token) if is_agent else sign_in_local
-            scope["state"][_SIGN_IN] = sign_in
-            scope["user"] = await sign_in(session_of(scope))
+            request = Request[Any, Any, Any](scope, receive, send)
+            try:
+                scope["user"] = await self._sign_in(request)
+            except UnknownTokenError:
+                await _count_failure(request)
+                raise
         await next_app(scope, receive, send)
+
+    async def _sign_in(self, request: Request[Any, Any, Any]) -> Caller:
+        """Raises UnauthorizedError and ReadOnlyTokenError."""
+        sign_in = self._way_in(_token(request.scope))
+        await self._receive_body(request)
+        session = session_of(request.scope)
+        caller = await sign_in(session)
+        if request.method not in SAFE_METHODS and not caller.may_write:
+            raise ReadOnlyTokenError
+        await note_use(session, caller)
+        request.scope["state"][_SIGN_IN] = sign_in
+        return caller
+
+    def _way_in(self, token: str) -> SignIn:
+        """Raises UnknownTokenError where that needs no look at the database."""
+        if token.startswith(AGENT_TOKEN_PREFIX):
+            return partial(sign_in_agent, token=token)
+        if token.startswith(PERSONAL_TOKEN_PREFIX):
+            return partial(sign_in_by_token, token=token)
+        expected = self._settings.local_auth_token
+        if expected is None or not tokens_equal(token, expected.reveal()):
+            raise UnknownTokenError
+        return sign_in_local
 
     async def _receive_body(self, request: Request[Any, Any, Any]) -> None:
         """Has the whole body before anything asks the database: a slow client must not hold a connection of it.
@@ -66,10 +96,12 @@ class AuthMiddleware(ASGIMiddleware):
             # Litestar's word for a client that hangs up within its body.
             raise ClientDisconnectedError from None
 
-    def _check(self, token: str) -> None:
-        expected = self._settings.local_auth_token
-        if expected is None or not tokens_equal(token, expected.reveal()):
-            raise UnauthorizedError("This token is not known.")
+
+async def _count_failure(request: Request[Any, Any, Any]) -> None:
+    """Raises TooManyRequestsError. Who has a good token is let in all the same: others may share his address."""
+    await session_of(request.scope).rollback()
+    async with own_transaction(request.scope) as counting:
+        await FAILED_SIGN_INS.take(counting, request.client.host if request.client else "")
 
 
 def _token(scope: Scope) -> str:

@@ -26,6 +26,7 @@ from app.models import (
     BoardWebhook,
     Organization,
     OrganizationMember,
+    PersonalToken,
     Tag,
     Task,
     User,
@@ -49,6 +50,7 @@ _ROWS: dict[str, type[Any]] = {
     "approval_id": Approval,
     "member_id": OrganizationMember,
     "webhook_id": BoardWebhook,
+    "token_id": PersonalToken,
 }
 _OWN: dict[type[Any], type[Any]] = {UserRead: User, OrganizationRead: Organization}
 

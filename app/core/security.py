@@ -11,8 +11,9 @@ from uuid import UUID
 
 AGENT_TOKEN_PREFIX = "pla_"  # noqa: S105 - no secret
 INVITE_TOKEN_PREFIX = "pli_"  # noqa: S105 - no secret
+PERSONAL_TOKEN_PREFIX = "plp_"  # noqa: S105 - no secret
 _TOKEN_BYTES = 48
-_AGENT_TOKEN_BYTES = 32
+_PREFIXED_TOKEN_BYTES = 32
 _INVITE_SEED_BYTES = 32
 _UUID_BYTES = 16
 _FILE_MODE = 0o600
@@ -25,7 +26,12 @@ def new_token() -> str:
 
 def new_agent_token() -> str:
     """`pla_` and 43 URL-safe characters, 256 bits."""
-    return AGENT_TOKEN_PREFIX + secrets.token_urlsafe(_AGENT_TOKEN_BYTES)
+    return AGENT_TOKEN_PREFIX + secrets.token_urlsafe(_PREFIXED_TOKEN_BYTES)
+
+
+def new_personal_token() -> str:
+    """`plp_` and 43 URL-safe characters, 256 bits."""
+    return PERSONAL_TOKEN_PREFIX + secrets.token_urlsafe(_PREFIXED_TOKEN_BYTES)
 
 
 def new_invite_seed() -> bytes:

@@ -5,7 +5,6 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -153,23 +152,6 @@ class DatabaseCommands(CLIPlugin):
         from app.db.migrations.cli.group import database_group  # noqa: PLC0415
 
         cli.add_command(database_group(lambda: Settings.load(serving=False)))
-
-
-def runs_database_command() -> bool:
-    """Whether this process is `litestar database …`.
-
-    Read from the command line, because Litestar makes the application before it looks which command it is to run.
-    """
-    if "litestar" not in Path(sys.argv[0]).parts[-2:]:
-        return False
-    from click import Context, UsageError  # noqa: PLC0415
-    from litestar.cli import litestar_group  # noqa: PLC0415
-
-    try:
-        _, rest, _ = litestar_group.make_parser(Context(litestar_group)).parse_args(sys.argv[1:])
-    except UsageError:
-        return False
-    return rest[:1] in (["database"], ["db"])
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ _TRIES = 3
 # serialization_failure and deadlock_detected: another transaction won, perhaps a schema change. feature_not_supported:
 # the columns of a prepared statement have another type since; SQLAlchemy then prepares all of its statements anew.
 _TO_REPEAT = frozenset({"40001", "40P01", "0A000"})
-_SAFE_METHODS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
+SAFE_METHODS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -104,7 +104,7 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
     session = session_of(request.scope)
     try:
         yield session
-        if request.method not in _SAFE_METHODS:
+        if request.method not in SAFE_METHODS:
             await _refuse_if_client_is_gone(request.receive)
         await session.commit()
         if session.info.pop(WAITED_FOR, False):

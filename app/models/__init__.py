@@ -14,6 +14,7 @@ from app.models.organizations import BoardAccess, Organization, OrganizationMemb
 from app.models.rate_limits import RateLimit
 from app.models.tags import Tag
 from app.models.tasks import Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
+from app.models.tokens import PersonalToken, TokenScope
 from app.models.users import User
 from app.models.webhooks import SIGNATURE_HEADER, BoardWebhook, BoardWebhookPayload
 
@@ -44,6 +45,7 @@ __all__ = (
     "Organization",
     "OrganizationInvite",
     "OrganizationMember",
+    "PersonalToken",
     "RateLimit",
     "Role",
     "Tag",
@@ -53,6 +55,7 @@ __all__ = (
     "TaskPriority",
     "TaskStatus",
     "TaskTag",
+    "TokenScope",
     "User",
     "Visibility",
     "metadata",

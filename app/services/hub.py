@@ -34,6 +34,7 @@ _ACCESS = (
     "agent.deleted",
     "agent.updated",
     "agent.token_renewed",
+    "token.revoked",
 )
 
 log = structlog.stdlib.get_logger(__name__)

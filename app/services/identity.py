@@ -1,5 +1,6 @@
 """Who is calling: a person with his place in his active organization, or an agent with its board."""
 
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -8,11 +9,13 @@ from uuid_utils.compat import uuid7
 
 from app.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from app.core.security import token_hash
-from app.models import Agent, Organization, OrganizationMember, User
+from app.models import Agent, Organization, OrganizationMember, PersonalToken, TokenScope, User
 from app.repositories.agents import AgentRepository
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.reach import Reach
+from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
+from app.services.rate_limits import Limit
 
 LOCAL_SUBJECT = "local"
 PERSONAL_ORGANIZATION = "Personal"
@@ -21,6 +24,21 @@ PERSONAL_ORGANIZATION = "Personal"
 class NoActiveOrganizationError(NotFoundError):
     code = "no_active_organization"
     default_detail = "You have no active organization: choose one with PATCH /api/v1/organizations/me/active."
+
+
+class UnknownTokenError(UnauthorizedError):
+    default_detail = "This token is not known, or no longer good."
+
+
+class ReadOnlyTokenError(ForbiddenError):
+    """RFC 6750, 3.1."""
+
+    code = "read_only_token"
+    default_detail = "This personal access token is for reading: use one of scope `write`."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="write"'}
 
 
 class PeopleOnlyError(ForbiddenError):
@@ -39,11 +57,19 @@ class LeadOnlyError(ForbiddenError):
 
 
 class Caller(NamedTuple):
-    """Either `user`, with the `membership` of his active organization if he has one, or `agent`."""
+    """Either `user`, with the `membership` of his active organization if he has one, or `agent`.
+
+    `token` is the personal access token by which the user has signed in.
+    """
 
     user: User | None
     membership: OrganizationMember | None
     agent: Agent | None = None
+    token: PersonalToken | None = None
+
+    @property
+    def may_write(self) -> bool:
+        return self.token is None or self.token.scope == TokenScope.WRITE
 
     @property
     def person(self) -> User:
@@ -80,6 +106,8 @@ class Caller(NamedTuple):
         return self.agent.id if self.agent else None
 
 
+FAILED_SIGN_INS = Limit("failed sign-ins", 60, timedelta(minutes=1))
+"""Of one address, with tokens that are not known."""
 NOBODY = Caller(None, None)
 """In whose name what is shown to several callers is read; it may do nothing."""
 
@@ -89,7 +117,7 @@ async def sign_in_local(session: AsyncSession) -> Caller:
     users = UserRepository(session=session)
     found = await users.find_with_membership(LOCAL_SUBJECT)
     if found is None:
-        await _make_local_user(session, users)
+        await make_user(session, User(id=uuid7(), subject=LOCAL_SUBJECT, name="Local user"))
         found = await users.find_with_membership(LOCAL_SUBJECT)
     assert found is not None, "made above, or by the transaction that add_if_absent waited for"
     return Caller(*found)
@@ -99,11 +127,28 @@ async def sign_in_agent(session: AsyncSession, token: str) -> Caller:
     """Raises UnauthorizedError."""
     agent = await AgentRepository(session=session).find_by_token(token_hash(token))
     if agent is None:
-        raise UnauthorizedError("This token is not known.")
+        raise UnknownTokenError
     return Caller(None, None, agent)
 
 
-async def _make_local_user(session: AsyncSession, users: UserRepository) -> None:
-    user = User(id=uuid7(), subject=LOCAL_SUBJECT, name="Local user")
-    if await users.add_if_absent(user):
-        await OrganizationRepository(session=session).create_owned(Organization(name=PERSONAL_ORGANIZATION), user.id)
+async def sign_in_by_token(session: AsyncSession, token: str) -> Caller:
+    """By a personal access token. Raises UnauthorizedError, also where it has expired."""
+    found = await UserRepository(session=session).find_by_token(token_hash(token))
+    if found is None:
+        raise UnknownTokenError
+    user, membership, personal_token = found
+    return Caller(user, membership, token=personal_token)
+
+
+async def note_use(session: AsyncSession, caller: Caller) -> None:
+    """Notes that the caller's token is used."""
+    if caller.token is not None:
+        await TokenRepository(session=session).note_use(caller.token)
+
+
+async def make_user(session: AsyncSession, user: User) -> bool:
+    """Stores the user with an organization named Personal; False where his subject has a user already."""
+    if not await UserRepository(session=session).add_if_absent(user):
+        return False
+    await OrganizationRepository(session=session).create_owned(Organization(name=PERSONAL_ORGANIZATION), user.id)
+    return True

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from app.cli.plugin import runs_own_command
 from app.db.migrations.backup.archive import open_archive
 from app.db.migrations.config import scripts
 from app.db.migrations.runner import upgrade
-from app.db.plugin import runs_database_command
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
 from tests.processes import ROOT, copied_checkout, environment, run
@@ -385,6 +385,7 @@ def test_commands_are_listed_whatever_the_settings() -> None:
         ("/x/bin/litestar database upgrade", True),
         ("/x/bin/litestar --app-dir . --app=app.asgi:create_app db", True),
         ("/x/site-packages/litestar/__main__.py database", True),
+        ("/x/bin/litestar users list", True),
         ("/x/bin/litestar run --host database", False),
         ("/x/bin/litestar --app database run", False),
         ("/x/bin/litestar --no-such-option database", False),
@@ -394,7 +395,7 @@ def test_commands_are_listed_whatever_the_settings() -> None:
 )
 def test_command_is_told_from_its_arguments(arguments: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", arguments.split())
-    assert runs_database_command() is expected
+    assert runs_own_command() is expected
 
 
 def test_upgrade_takes_a_backup_first_where_there_is_something_to_apply(

@@ -1,0 +1,47 @@
+"""/users/me/tokens"""
+
+from litestar import Controller, Response, delete, get, post
+from litestar.params import JSONBody
+
+from app.api.conditions import NO_STORE
+from app.api.conversion import to_shape
+from app.api.documents import problems
+from app.api.pagination import page_response
+from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.models import PersonalToken
+from app.schemas.pages import Page
+from app.schemas.tokens import PersonalTokenCreate, PersonalTokenRead, PersonalTokenWithSecret
+from app.services.tokens import Tokens
+
+
+class TokenController(Controller):
+    path = "/users/me/tokens"
+    tags = ("users",)
+
+    @get(operation_id="list_tokens", summary="List your personal access tokens", responses=problems(403))
+    async def list_all(
+        self, request: CallerRequest, window: PageWindow, db_session: Session
+    ) -> Response[Page[PersonalTokenRead]]:
+        found = await Tokens(db_session, request.user).page(window)
+        return page_response(request, window, found, _read)
+
+    @post(operation_id="create_token", summary="Make a personal access token", responses=problems(403))
+    async def create(
+        self, request: CallerRequest, data: JSONBody[PersonalTokenCreate], db_session: Session
+    ) -> Response[PersonalTokenWithSecret]:
+        """The answer has the `token`, once: only its hash is kept. With scope `read` it may GET, and nothing else."""
+        token, secret = await Tokens(db_session, request.user).create(data.sent())
+        headers = {"Location": f"/api/v1/users/me/tokens/{token.id}", **NO_STORE}
+        return Response(to_shape(PersonalTokenWithSecret, token, token=secret), headers=headers, status_code=201)
+
+    @get("/{token_id:uuid}", operation_id="get_token", summary="Read one, without it", responses=problems(403, 404))
+    async def read(self, request: CallerRequest, token_id: PathId, db_session: Session) -> PersonalTokenRead:
+        return _read(await Tokens(db_session, request.user).find(token_id))
+
+    @delete("/{token_id:uuid}", operation_id="revoke_token", summary="Revoke it", responses=problems(403, 404))
+    async def revoke(self, request: CallerRequest, token_id: PathId, db_session: Session) -> None:
+        await Tokens(db_session, request.user).revoke(token_id)
+
+
+def _read(token: PersonalToken) -> PersonalTokenRead:
+    return to_shape(PersonalTokenRead, token)
