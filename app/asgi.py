@@ -18,7 +18,7 @@ from app.api.stream_hub import StreamPlugin
 from app.cli.plugin import Commands, runs_own_command
 from app.core.config import Settings
 from app.core.errors import SettingsError
-from app.core.local_token import with_local_token
+from app.core.local_token import with_secrets
 from app.core.logging import configure_logging
 from app.db.plugin import DatabaseCommands, DatabasePlugin
 
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
 
 
 def _build(given: Settings) -> Litestar:
-    settings = with_local_token(given)
+    settings = with_secrets(given)
     configure_logging(settings)
     return Litestar(
         route_handlers=route_handlers(settings),

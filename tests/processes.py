@@ -18,14 +18,23 @@ from tests.conftest import TOKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-_OURS = {"DATABASE_URL", "ENVIRONMENT", "LOCAL_AUTH_TOKEN", "DATA_DIR", "LITESTAR_APP", "LOG_FORMAT", "LOG_LEVEL"}
+_OURS = {
+    "DATABASE_URL",
+    "ENVIRONMENT",
+    "LOCAL_AUTH_TOKEN",
+    "SECRET_KEY",
+    "DATA_DIR",
+    "LITESTAR_APP",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+}
 # Dozens of processes start here: without bytecode each would compile everything again.
 _LEFT_OUT = _OURS | {"PYTHONDONTWRITEBYTECODE"}
 
 
 def environment(**changes: str | None) -> dict[str, str]:
     """This process's environment without what the project reads, and with `changes`; None leaves a variable out."""
-    kept = {k: v for k, v in os.environ.items() if k not in _LEFT_OUT and not k.startswith(("DB_", "AUTH_"))}
+    kept = {k: v for k, v in os.environ.items() if k not in _LEFT_OUT and not k.startswith(("DB_", "AUTH_", "OIDC_"))}
     chosen = {"ENVIRONMENT": "test", "LOCAL_AUTH_TOKEN": TOKEN, "DB_CONNECT_TIMEOUT": "10", **changes}
     return {**kept, **{k: v for k, v in chosen.items() if v is not None}}
 

@@ -63,10 +63,10 @@ _CONTROLLERS = (
 
 def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     """Everything that is served; what is under /api/v1 needs a token."""
-    token = settings.local_auth_token
-    assert token is not None, "create_app gives it one"
-    tokens = InviteTokens(token.reveal())
-    idempotency = Idempotency(token.reveal())
+    secret = settings.secret_key
+    assert secret is not None, "create_app gives it one"
+    tokens = InviteTokens(secret.reveal())
+    idempotency = Idempotency(secret.reveal())
 
     async def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
         await check_query(request)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import structlog
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.exceptions import InternalServerException
@@ -12,8 +13,9 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import Settings
-from app.core.errors import RequestTimeoutError, UnauthorizedError
+from app.core.config import AuthMode, Settings
+from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
+from app.core.oidc import InvalidJWTError, Issuer, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
 from app.db.session import SAFE_METHODS, ClientDisconnectedError, own_transaction, session_of
 from app.services.identity import (
@@ -23,6 +25,7 @@ from app.services.identity import (
     UnknownTokenError,
     note_use,
     sign_in_agent,
+    sign_in_by_identity,
     sign_in_by_token,
     sign_in_local,
 )
@@ -30,6 +33,8 @@ from app.services.identity import (
 # In a handler's `opt`: nobody needs to sign in.
 PUBLIC = "public"
 _SIGN_IN = "sign_in"
+
+log = structlog.stdlib.get_logger(__name__)
 SignIn = Callable[[AsyncSession], Awaitable[Caller]]
 
 
@@ -46,6 +51,7 @@ class AuthMiddleware(ASGIMiddleware):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._issuer = Issuer(settings) if settings.auth_mode is AuthMode.OIDC else None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["route_handler"].opt.get(PUBLIC):
@@ -61,7 +67,7 @@ class AuthMiddleware(ASGIMiddleware):
 
     async def _sign_in(self, request: Request[Any, Any, Any]) -> Caller:
         """Raises UnauthorizedError and ReadOnlyTokenError."""
-        sign_in = self._way_in(_token(request.scope))
+        sign_in = await self._way_in(_token(request.scope))
         await self._receive_body(request)
         session = session_of(request.scope)
         caller = await sign_in(session)
@@ -71,12 +77,14 @@ class AuthMiddleware(ASGIMiddleware):
         request.scope["state"][_SIGN_IN] = sign_in
         return caller
 
-    def _way_in(self, token: str) -> SignIn:
-        """Raises UnknownTokenError where that needs no look at the database."""
+    async def _way_in(self, token: str) -> SignIn:
+        """Raises UnknownTokenError where that needs no look at the database, and ServiceUnavailableError."""
         if token.startswith(AGENT_TOKEN_PREFIX):
             return partial(sign_in_agent, token=token)
         if token.startswith(PERSONAL_TOKEN_PREFIX):
             return partial(sign_in_by_token, token=token)
+        if self._issuer is not None:
+            return await _identified(self._issuer, token)
         expected = self._settings.local_auth_token
         if expected is None or not tokens_equal(token, expected.reveal()):
             raise UnknownTokenError
@@ -95,6 +103,17 @@ class AuthMiddleware(ASGIMiddleware):
         except InternalServerException:
             # Litestar's word for a client that hangs up within its body.
             raise ClientDisconnectedError from None
+
+
+async def _identified(issuer: Issuer, token: str) -> SignIn:
+    """By the issuer's token."""
+    try:
+        return partial(sign_in_by_identity, identity=await issuer.identify(token))
+    except InvalidJWTError as exc:
+        log.info("a token of the issuer is not good", reason=str(exc))
+        raise UnknownTokenError from None
+    except IssuerUnreachableError:
+        raise ServiceUnavailableError("Whoever issues the tokens cannot be reached; try again shortly.") from None
 
 
 async def _count_failure(request: Request[Any, Any, Any]) -> None:

@@ -7,7 +7,7 @@ import click
 from litestar import Litestar
 from litestar.plugins import CLIPlugin
 
-from app.core.config import Settings
+from app.core.config import AuthMode, Settings
 from app.core.local_token import local_token_file
 
 _BODY = '{"name": "First board", "slug": "first-board", "description": "Where the work begins"}'
@@ -30,11 +30,7 @@ class Banner(CLIPlugin):
         yield
 
     def _text(self, base: str) -> str:
-        token = self._settings.local_auth_token
-        if self._token_was_made and token is not None:
-            shown, origin = token.reveal(), f"kept in {local_token_file(self._settings)}"
-        else:
-            shown, origin = "$LOCAL_AUTH_TOKEN", "the one that you set: export it in the other terminal"
+        shown, origin = self._token()
         return (
             f"\nPlimsoll\n"
             f"  API    {base}/api/v1\n"
@@ -46,6 +42,15 @@ class Banner(CLIPlugin):
             f'    -H "Content-Type: application/json" \\\n'
             f"    -d '{_BODY}'\n"
         )
+
+    def _token(self) -> tuple[str, str]:
+        """What a command shows for a token, and where it is from."""
+        if self._settings.auth_mode is AuthMode.OIDC:
+            return "$TOKEN", f"one of {self._settings.oidc_issuer}, or a personal access token"
+        token = self._settings.local_auth_token
+        if self._token_was_made and token is not None:
+            return token.reveal(), f"kept in {local_token_file(self._settings)}"
+        return "$LOCAL_AUTH_TOKEN", "the one that you set: export it in the other terminal"
 
 
 def _base_url() -> str:

@@ -11,11 +11,23 @@ from dotenv import dotenv_values
 
 from app.core.errors import SettingsError
 from app.core.misspelt import misspelt
-from app.core.setting_values import base_url, boolean, choice, integer, log_level, networks, seconds
+from app.core.setting_values import (
+    algorithms,
+    base_url,
+    boolean,
+    choice,
+    integer,
+    issuer,
+    log_level,
+    networks,
+    seconds,
+    words,
+)
 
-_NEEDED_TO_SERVE = "LOCAL_AUTH_TOKEN"
+NEEDED_TO_SERVE = frozenset({"LOCAL_AUTH_TOKEN", "SECRET_KEY", "OIDC_ISSUER", "OIDC_AUDIENCE"})
 _TOKEN_MIN_LENGTH = 50
 _TOKEN_MIN_VARIETY = 10
+_STRONG = f"It needs at least {_TOKEN_MIN_LENGTH} random characters, such as those of `openssl rand -hex 32`."
 _PLACEHOLDERS = (
     "change-me",
     "changeme",
@@ -36,7 +48,10 @@ class Environment(StrEnum):
 
 
 class AuthMode(StrEnum):
+    """Besides personal access tokens and agents' tokens: one shared token, or the JWTs of an issuer."""
+
     LOCAL = "local"
+    OIDC = "oidc"
 
 
 class Phase(StrEnum):
@@ -110,6 +125,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     auth_mode: AuthMode = AuthMode.LOCAL
     local_auth_token: Secret | None = None
+    oidc_issuer: str | None = None
+    oidc_audience: tuple[str, ...] = ()
+    oidc_algorithms: tuple[str, ...] = ("RS256", "ES256")
+    secret_key: Secret | None = None
     data_dir: Path = Path(".data")
     log_level: str = "INFO"
     log_format: LogFormat = LogFormat.CONSOLE
@@ -126,12 +145,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Settings from `environ` (default: the process's) and then `env_file` (default: `./.env`).
 
         A blank value counts as unset, so it falls through to the file and then to the default. Without `serving`, for
-        what works on the database alone, LOCAL_AUTH_TOKEN may be missing.
+        what works on the database alone, what lets people in may be missing.
         Raises SettingsError, which names the variable and what it may hold.
         """
         reading = read_settings(environ, env_file)
         for problem in reading.problems:
-            if serving or problem.variable != _NEEDED_TO_SERVE:
+            if serving or problem.variable not in NEEDED_TO_SERVE:
                 raise problem
         return reading.settings
 
@@ -167,7 +186,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     values.setdefault("db_auto_migrate", environment is Environment.DEV)
     values.setdefault("log_format", LogFormat.CONSOLE if environment is Environment.DEV else LogFormat.JSON)
     settings = Settings(**values, misspelt=misspelt({**file, **held}, map(str.upper, _PARSERS)))
-    return Reading(settings, sources, (*problems, *_missing_outside_dev(settings)))
+    return Reading(settings, sources, (*problems, *_missing_for_oidc(settings), *_missing_outside_dev(settings)))
 
 
 def _find(variable: str, environ: Mapping[str, str], file: Mapping[str, str | None]) -> tuple[Source, str | None]:
@@ -191,10 +210,22 @@ def _missing_outside_dev(settings: Settings) -> Iterator[SettingsError]:
     if settings.database_url is None:
         remedy = "Set it to postgresql://user:password@host:5432/database; only dev starts a database by itself."
         yield SettingsError("DATABASE_URL", unset, remedy)
-    problem = unset if settings.local_auth_token is None else _weakness(settings.local_auth_token.reveal())
-    if problem:
-        remedy = f"It needs at least {_TOKEN_MIN_LENGTH} random characters, such as those of `openssl rand -hex 32`."
-        yield SettingsError(_NEEDED_TO_SERVE, problem, remedy)
+    secrets = {"LOCAL_AUTH_TOKEN": settings.local_auth_token, "SECRET_KEY": settings.secret_key}
+    needed = "SECRET_KEY" if settings.auth_mode is AuthMode.OIDC else "LOCAL_AUTH_TOKEN"
+    for variable, secret in secrets.items():
+        problem = _weakness(secret.reveal()) if secret else unset if variable == needed else None
+        if problem:
+            yield SettingsError(variable, problem, _STRONG)
+
+
+def _missing_for_oidc(settings: Settings) -> Iterator[SettingsError]:
+    if settings.auth_mode is not AuthMode.OIDC:
+        return
+    unset = "is not set, and AUTH_MODE is oidc"
+    if settings.oidc_issuer is None:
+        yield SettingsError("OIDC_ISSUER", unset, "Set it to the issuer's URL, just as it stands in the tokens' `iss`.")
+    if not settings.oidc_audience:
+        yield SettingsError("OIDC_AUDIENCE", unset, "Set it to what the tokens for this service have in `aud`.")
 
 
 def _weakness(token: str) -> str | None:
@@ -236,6 +267,10 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "trusted_proxies": networks,
     "auth_mode": choice(AuthMode),
     "local_auth_token": _secret,
+    "oidc_issuer": issuer,
+    "oidc_audience": words,
+    "oidc_algorithms": algorithms,
+    "secret_key": _secret,
     "data_dir": _path,
     "log_level": log_level,
     "log_format": choice(LogFormat),

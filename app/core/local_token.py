@@ -1,10 +1,10 @@
-"""The token of AUTH_MODE=local where dev has set none: made once and kept in the data folder."""
+"""The secrets that dev makes where it has set none: made once and kept in the data folder."""
 
 from pathlib import Path
 
 import msgspec
 
-from app.core.config import Secret, Settings
+from app.core.config import AuthMode, Secret, Settings
 from app.core.errors import SettingsError
 from app.core.security import kept_token
 
@@ -15,16 +15,24 @@ def local_token_file(settings: Settings) -> Path:
     return settings.data_dir / _FILE
 
 
-def with_local_token(settings: Settings) -> Settings:
-    """Settings that have a token. Raises SettingsError where none is set and none can be kept."""
-    if settings.local_auth_token is not None:
-        return settings
+def with_secrets(settings: Settings) -> Settings:
+    """Settings that have a SECRET_KEY, and in the mode `local` a LOCAL_AUTH_TOKEN, which is the key where none is set.
+
+    Raises SettingsError where one is needed and none can be kept.
+    """
+    if settings.auth_mode is AuthMode.OIDC:
+        return msgspec.structs.replace(settings, secret_key=settings.secret_key or _kept(settings, "SECRET_KEY"))
+    token = settings.local_auth_token or _kept(settings, "LOCAL_AUTH_TOKEN")
+    secret_key = settings.secret_key or token
+    return msgspec.structs.replace(settings, local_auth_token=token, secret_key=secret_key)
+
+
+def _kept(settings: Settings, variable: str) -> Secret:
     try:
-        token = kept_token(local_token_file(settings))
+        return Secret(kept_token(local_token_file(settings)))
     except OSError as exc:
         raise SettingsError(
-            "LOCAL_AUTH_TOKEN",
+            variable,
             f"is not set, and {local_token_file(settings)} cannot be written ({exc.strerror})",
             "Set it, or make DATA_DIR a folder that this user may write to.",
         ) from None
-    return msgspec.structs.replace(settings, local_auth_token=Secret(token))

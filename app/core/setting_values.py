@@ -12,6 +12,9 @@ _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _BASE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]")
+# Those with a public key alone (RFC 7518, 3.1; RFC 8037): with another, who can check a token can make one.
+_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _SHOWN = 40
 
 
@@ -80,3 +83,21 @@ def networks(variable: str, text: str) -> tuple[str, ...]:
     except ValueError:
         remedy = "It may hold addresses and networks with commas between, such as 10.0.0.0/8, ::1."
         raise SettingsError(variable, held(text), remedy) from None
+
+
+def issuer(variable: str, text: str) -> str:
+    """As it is written, for it is compared; without TLS anybody on the way could put his keys in its place."""
+    if not _BASE_URL.fullmatch(text) or not (text.startswith("https://") or _LOOPBACK.match(f"{text}/")):
+        raise SettingsError(variable, held(text), "It may hold an https:// URL; http:// on this machine alone.")
+    return text
+
+
+def words(_: str, text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def algorithms(variable: str, text: str) -> tuple[str, ...]:
+    found = words(variable, text)
+    if not found or not set(found) <= set(_ALGORITHMS):
+        raise SettingsError(variable, held(text), f"It may hold some of: {', '.join(_ALGORITHMS)}.")
+    return found

@@ -1,6 +1,6 @@
 """Who is calling: a person with his place in his active organization, or an agent with its board."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
+from app.core.oidc import Identity
 from app.core.security import token_hash
 from app.models import Agent, Organization, OrganizationMember, PersonalToken, TokenScope, User
 from app.repositories.agents import AgentRepository
@@ -27,7 +28,13 @@ class NoActiveOrganizationError(NotFoundError):
 
 
 class UnknownTokenError(UnauthorizedError):
+    """RFC 6750, 3.1."""
+
     default_detail = "This token is not known, or no longer good."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
 class ReadOnlyTokenError(ForbiddenError):
@@ -113,14 +120,8 @@ NOBODY = Caller(None, None)
 
 
 async def sign_in_local(session: AsyncSession) -> Caller:
-    """The user of the shared token; the first call makes him, with an organization named Personal."""
-    users = UserRepository(session=session)
-    found = await users.find_with_membership(LOCAL_SUBJECT)
-    if found is None:
-        await make_user(session, User(id=uuid7(), subject=LOCAL_SUBJECT, name="Local user"))
-        found = await users.find_with_membership(LOCAL_SUBJECT)
-    assert found is not None, "made above, or by the transaction that add_if_absent waited for"
-    return Caller(*found)
+    """The user of the shared token; the first call makes him."""
+    return await _sign_in(session, User(subject=LOCAL_SUBJECT, name="Local user"))
 
 
 async def sign_in_agent(session: AsyncSession, token: str) -> Caller:
@@ -140,14 +141,33 @@ async def sign_in_by_token(session: AsyncSession, token: str) -> Caller:
     return Caller(user, membership, token=personal_token)
 
 
+async def sign_in_by_identity(session: AsyncSession, identity: Identity) -> Caller:
+    """By whom an issuer says it is; the first call makes him. Raises UnauthorizedError where its token has expired."""
+    if identity.expires_at <= datetime.now(UTC):
+        raise UnknownTokenError
+    return await _sign_in(session, User(subject=identity.subject, name=identity.name, email=identity.email))
+
+
 async def note_use(session: AsyncSession, caller: Caller) -> None:
     """Notes that the caller's token is used."""
     if caller.token is not None:
         await TokenRepository(session=session).note_use(caller.token)
 
 
+async def _sign_in(session: AsyncSession, user: User) -> Caller:
+    """The user of this subject, who is this one where there is none."""
+    users = UserRepository(session=session)
+    found = await users.find_with_membership(user.subject)
+    if found is None:
+        await make_user(session, user)
+        found = await users.find_with_membership(user.subject)
+    assert found is not None, "made above, or by the transaction that add_if_absent waited for"
+    return Caller(*found)
+
+
 async def make_user(session: AsyncSession, user: User) -> bool:
     """Stores the user with an organization named Personal; False where his subject has a user already."""
+    user.id = user.id or uuid7()
     if not await UserRepository(session=session).add_if_absent(user):
         return False
     await OrganizationRepository(session=session).create_owned(Organization(name=PERSONAL_ORGANIZATION), user.id)

@@ -93,7 +93,14 @@ def test_settings_are_immutable() -> None:
         ("DB_POOL_TIMEOUT", "nan", "0.1 to 3600"),
         ("DB_CONNECT_TIMEOUT", "inf", "0.1 to 3600"),
         ("DB_CONNECT_TIMEOUT", "0", "0.1 to 3600"),
-        ("AUTH_MODE", "none", "local"),
+        ("AUTH_MODE", "none", "local, oidc"),
+        ("OIDC_ISSUER", "login.example.com", "https://"),
+        ("OIDC_ISSUER", "http://login.example.com", "https://"),
+        ("OIDC_ISSUER", "http://localhost.example.com", "https://"),
+        ("OIDC_ISSUER", "https://login.example.com?tenant=x", "https://"),
+        ("OIDC_ALGORITHMS", "HS256", "RS256"),
+        ("OIDC_ALGORITHMS", "RS256,none", "RS256"),
+        ("OIDC_ALGORITHMS", ",", "RS256"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, proxy", "10.0.0.0/8, ::1"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8, ::1"),
         ("PUBLIC_BASE_URL", "plimsoll.example.com", "https://plimsoll.example.com"),
@@ -135,6 +142,32 @@ def test_outside_dev_the_local_token_is_long_and_no_placeholder(token: str, says
         load(**{**PRODUCTION, "LOCAL_AUTH_TOKEN": token})
     assert str(caught.value).startswith("LOCAL_AUTH_TOKEN")
     assert GOOD_TOKEN not in str(caught.value)
+
+
+OIDC = {"AUTH_MODE": "oidc", "OIDC_ISSUER": "https://login.example.com/", "OIDC_AUDIENCE": "plimsoll, other"}
+
+
+@pytest.mark.parametrize("variable", ["OIDC_ISSUER", "OIDC_AUDIENCE"])
+def test_issuer_and_audience_are_required_where_its_tokens_are_to_let_in(variable: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable} is not set, and AUTH_MODE is oidc"):
+        load(**{**OIDC, variable: ""})
+    assert Settings.load({**OIDC, variable: ""}, NO_FILE, serving=False)
+
+
+def test_outside_dev_an_issuer_goes_with_a_secret_key_and_needs_no_local_token() -> None:
+    without = {**PRODUCTION, **OIDC, "LOCAL_AUTH_TOKEN": ""}
+    with pytest.raises(SettingsError, match="SECRET_KEY is not set, and ENVIRONMENT is production"):
+        load(**without)
+    with pytest.raises(SettingsError, match="SECRET_KEY has 5 characters"):
+        load(**without, SECRET_KEY="short")
+    settings = load(**without, SECRET_KEY=GOOD_TOKEN)
+    assert (settings.oidc_issuer, settings.oidc_audience) == ("https://login.example.com/", ("plimsoll", "other"))
+    assert settings.oidc_algorithms == ("RS256", "ES256")
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080/realms/crew", "http://127.0.0.1", "http://[::1]:1"])
+def test_issuer_on_this_machine_needs_no_tls(url: str) -> None:
+    assert load(OIDC_ISSUER=url).oidc_issuer == url
 
 
 def test_in_dev_any_token_will_do() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from app.core.config import Phase, Reading, Secret, Source
+from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Secret, Source
 from app.core.errors import SettingsError
 from app.db.migrations.doctor.finding import Finding, note, ok, problem, warning
 from app.db.url import DatabaseURL, normalize_database_url
@@ -115,11 +115,12 @@ def _show(variable: str, value: object) -> str:
 
 
 def _wrong(found: SettingsError) -> Finding:
-    if found.variable == "LOCAL_AUTH_TOKEN":
+    if found.variable in NEEDED_TO_SERVE:
+        random = f'export {found.variable}="$(openssl rand -hex 32)"'
         return note(
-            f"LOCAL_AUTH_TOKEN {found.problem}.",
+            f"{found.variable} {found.problem}.",
             f"The server does not start without it; what works on the database alone does. {found.remedy}",
-            'export LOCAL_AUTH_TOKEN="$(openssl rand -hex 32)"',
+            _where_to_look(found.variable) if found.variable.startswith("OIDC_") else random,
         )
     return problem(
         f"{found.variable} {found.problem}.",
