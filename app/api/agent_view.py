@@ -37,8 +37,8 @@ _SHARED: dict[type[Controller], tuple[str, ...]] = {
 
 class AgentViewController(Controller):
     @get("/healthz", operation_id="agent_healthz", summary="Who you are, if you are known", responses=problems(403))
-    async def healthz(self, request: CallerRequest, db_session: Session) -> AgentHealthStatusResponse:  # noqa: ARG002
-        agent = request.user.acting_agent
+    async def healthz(self, request: CallerRequest, db_session: Session) -> AgentHealthStatusResponse:
+        agent = await Agents(db_session, request.user).oneself()
         return to_shape(AgentHealthStatusResponse, agent, ok=True, agent_id=agent.id, status=status_of(agent))
 
     @post(
@@ -49,8 +49,8 @@ class AgentViewController(Controller):
         status_code=200,
     )
     async def heartbeat(self, request: CallerRequest, db_session: Session) -> AgentRead:
-        agent = request.user.acting_agent
-        return read_agent(await Agents(db_session, request.user).heartbeat(agent, None))
+        agents = Agents(db_session, request.user)
+        return read_agent(await agents.heartbeat(await agents.oneself(), None))
 
     @get(
         "/boards/{board_id:uuid}/tags",

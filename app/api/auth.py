@@ -118,7 +118,7 @@ async def _identified(issuer: Issuer, token: str) -> SignIn:
 
 async def _count_failure(request: Request[Any, Any, Any]) -> None:
     """Raises TooManyRequestsError. Who has a good token is let in all the same: others may share his address."""
-    await session_of(request.scope).rollback()
+    await session_of(request.scope).close()
     async with own_transaction(request.scope) as counting:
         await FAILED_SIGN_INS.take(counting, request.client.host if request.client else "")
 

@@ -89,7 +89,7 @@ class TaskController(Controller):
     ) -> Response[Page[TaskCommentRead]]:
         """Oldest first."""
         board = await open_board(db_session, request.user, board_id)
-        task = await Tasks(db_session, request.user, board).find(task_id)
+        task = await Tasks(db_session, request.user, board).look(task_id)
         found = await TaskCommentRepository(session=db_session).page(task.id, window)
         return page_response(request, window, found, read_comment)
 

@@ -2,11 +2,12 @@
 
 from litestar import Controller, delete, get, patch
 from litestar.params import JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.conversion import to_shape
 from app.api.documents import problems
 from app.api.parameters import CallerRequest, Session
-from app.models import User
+from app.repositories.users import UserRepository
 from app.schemas.users import UserRead, UserUpdate
 from app.services.users import delete_user
 
@@ -16,21 +17,18 @@ class UserController(Controller):
     tags = ("users",)
 
     @get(operation_id="get_me", summary="Read yourself", responses=problems())
-    async def read(self, request: CallerRequest, db_session: Session) -> UserRead:  # noqa: ARG002
-        return _read(request.user.person)
+    async def read(self, request: CallerRequest, db_session: Session) -> UserRead:
+        return await _read(request, db_session)
 
     @patch(operation_id="update_me", summary="Change yourself", responses=problems())
     async def update(self, request: CallerRequest, data: JSONBody[UserUpdate], db_session: Session) -> UserRead:
-        user = request.user.person
-        for name, value in data.sent().items():
-            setattr(user, name, value)
-        await db_session.flush()
-        return _read(user)
+        await UserRepository(session=db_session).change(request.user.person.id, data.sent())
+        return await _read(request, db_session)
 
     @delete(operation_id="delete_me", summary="Delete yourself", responses=problems(409))
     async def remove(self, request: CallerRequest, db_session: Session) -> None:
-        await delete_user(db_session, request.user.person)
+        await delete_user(db_session, request.user.person.id)
 
 
-def _read(user: User) -> UserRead:
-    return to_shape(UserRead, user)
+async def _read(request: CallerRequest, session: AsyncSession) -> UserRead:
+    return to_shape(UserRead, await UserRepository(session=session).get(request.user.person.id))

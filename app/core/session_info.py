@@ -2,3 +2,5 @@
 
 # Others are told of the commit.
 WAITED_FOR = "waited_for"
+# The driver is asyncpg, and no pooler would give the two halves of one of its statements to two servers.
+BY_DRIVER = "by_driver"

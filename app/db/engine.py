@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings
+from app.db.pinging import ping_when_idle
 from app.db.url import DatabaseURL, normalize_database_url
 from app.db.url_drivers import unshared_statements
 
@@ -47,11 +48,10 @@ def migration_database(settings: Settings) -> Iterator[DatabaseURL]:
 
 
 def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
-    """The application's engine: pooled, and every connection tried before it is handed out."""
-    return create_async_engine(
+    """The application's engine: pooled, and every connection known to be alive when it is handed out."""
+    engine = create_async_engine(
         url.sqlalchemy,
         connect_args=_connect_args(settings, url),
-        pool_pre_ping=True,
         pool_size=settings.db_pool_size,
         max_overflow=settings.db_max_overflow,
         pool_timeout=settings.db_pool_timeout,
@@ -59,6 +59,8 @@ def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
         hide_parameters=True,
         **_JSON,
     )
+    ping_when_idle(engine.sync_engine)
+    return engine
 
 
 def create_unpooled_engine(url: DatabaseURL, connect_timeout: float, application: str = "plimsoll") -> AsyncEngine:

@@ -1,5 +1,7 @@
 """What goes wrong with a database as a whole: each ends the process with an exit code of its own."""
 
+from collections.abc import Iterator
+
 
 class DatabaseError(Exception):
     """Its text is one readable message without password or SQL; the process ends with `exit_code`."""
@@ -40,14 +42,24 @@ def cause_of(exc: BaseException) -> str:
     return f'{words}"…"' if quoted and (sqlstate_of(exc) or "").startswith("22") else lines[0]
 
 
+def lost_connection(exc: BaseException | None) -> bool:
+    """Whether the error, or one that it was raised from, is that the connection has ended."""
+    return any(getattr(error, "connection_invalidated", False) for error in _chain(exc))
+
+
 def sqlstate_of(exc: BaseException | None) -> str | None:
     """The SQLSTATE of the error itself, or of what it was raised from, whichever driver and wrapping it has."""
+    for error in _chain(exc):
+        state: str | None = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
+        if state:
+            return state
+    return None
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while exc is not None and id(exc) not in seen:
         seen.add(id(exc))
+        yield exc
         original = getattr(exc, "orig", None)
-        state: str | None = getattr(exc, "sqlstate", None) or getattr(original, "sqlstate", None)
-        if state:
-            return state
         exc = (original if isinstance(original, BaseException) else None) or exc.__cause__ or exc.__context__
-    return None

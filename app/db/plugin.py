@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
+from app.core.session_info import BY_DRIVER
 from app.db.engine import create_engine, create_unpooled_engine, database
 from app.db.errors import DatabaseError
+from app.db.fetching import OneConnection
 from app.db.health import Readiness
 from app.db.migrations.interruption import ended_by_signals
 from app.db.notifications import Notifications
@@ -47,7 +49,9 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         self._readiness: Readiness | None = None
         self._engine: AsyncEngine | None = None
         self._notifications: Notifications | None = None
-        self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(expire_on_commit=False)
+        self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(
+            sync_session_class=OneConnection, expire_on_commit=False
+        )
 
     @property
     def engine(self) -> AsyncEngine:
@@ -107,7 +111,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
                 await self._prepare(url)
             _Prepared.by_command_line = False
             self._engine = create_engine(self.settings, url)
-            self.sessions.configure(bind=self._engine)
+            self.sessions.configure(bind=self._engine, info={BY_DRIVER: url.speaks_asyncpg})
             self._readiness = Readiness(self.settings, url)
             self._notifications = Notifications(self._engine, partial(_listener, self.settings, url))
             try:

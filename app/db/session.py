@@ -4,8 +4,8 @@ The session belongs to the middleware, which closes it whatever happens: Litesta
 without closing it when another dependency of the same request fails. The commit belongs to the dependency, which runs
 after the handler and before the response starts, so that a COMMIT that fails is an error response.
 
-A transaction that the server has ended for no fault of the request is run again from its start: nothing of it was
-stored, and its response has not started.
+A transaction that the server has ended for no fault of the request, or whose connection was dead or cut before its
+COMMIT, is run again from its start: nothing of it was stored, and its response has not started.
 """
 
 import asyncio
@@ -23,16 +23,19 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.core.errors import AppError
 from app.core.session_info import WAITED_FOR
-from app.db.errors import sqlstate_of
+from app.db.errors import lost_connection, sqlstate_of
 
 _SESSION = "db_session"
 _NOTIFY = "db_session_notify"
 _FACTORY = "db_session_factory"
 _MAY_REPEAT = "db_session_may_repeat"
+_COMMITTING = "db_session_committing"
 _TRIES = 3
 # serialization_failure and deadlock_detected: another transaction won, perhaps a schema change. feature_not_supported:
 # the columns of a prepared statement have another type since; SQLAlchemy then prepares all of its statements anew.
 _TO_REPEAT = frozenset({"40001", "40P01", "0A000"})
+# Class 57, operator intervention.
+_ENDED_BY_OPERATOR = "57"
 SAFE_METHODS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
 
 log = structlog.stdlib.get_logger(__name__)
@@ -53,7 +56,7 @@ class SessionMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         for left in reversed(range(_TRIES)):
-            scope["state"][_MAY_REPEAT] = left > 0
+            scope["state"] |= {_MAY_REPEAT: left > 0, _COMMITTING: False}
             try:
                 await self._try(scope, receive, send, next_app)
             except Exception as exc:
@@ -74,7 +77,13 @@ class SessionMiddleware(ASGIMiddleware):
 
 def will_be_repeated(scope: Scope, exc: BaseException) -> bool:
     """Whether the request's transaction failed in such a way that it is run again, once this error is raised."""
-    return bool(scope["state"].get(_MAY_REPEAT)) and sqlstate_of(exc) in _TO_REPEAT
+    state = scope["state"]
+    if not state.get(_MAY_REPEAT):
+        return False
+    sqlstate = sqlstate_of(exc) or ""
+    # Who ends a session means what it does, and whether a COMMIT whose answer was lost was carried out nobody knows.
+    was_cut = lost_connection(exc) and not sqlstate.startswith(_ENDED_BY_OPERATOR) and not state.get(_COMMITTING)
+    return sqlstate in _TO_REPEAT or was_cut
 
 
 def session_of(scope: Scope) -> AsyncSession:
@@ -106,7 +115,9 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
         yield session
         if request.method not in SAFE_METHODS:
             await _refuse_if_client_is_gone(request.receive)
-        await session.commit()
+        if session.in_transaction():
+            request.scope["state"][_COMMITTING] = True
+            await session.commit()
         if session.info.pop(WAITED_FOR, False):
             request.scope["state"][_NOTIFY]()
     except BaseException:

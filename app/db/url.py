@@ -69,6 +69,11 @@ class DatabaseURL:
         return _printable(where if self.database is None else f"{where}/{self.database}")
 
     @property
+    def speaks_asyncpg(self) -> bool:
+        """Whether statements can be handed to asyncpg itself, also outside a transaction."""
+        return self._is_asyncpg and self.parameters.get("pgbouncer") != "true"
+
+    @property
     def sqlalchemy(self) -> URL:
         """For `create_async_engine`, together with `connect_args`: hosts other than one TCP host are only there."""
         single = self._single_tcp_host

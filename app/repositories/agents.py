@@ -36,9 +36,6 @@ class AgentRepository(Repository[Agent]):
         statement = self._visible(reach).where(Agent.name == name, Agent.board_id.is_not_distinct_from(board_id))
         return (await self.session.scalars(statement.order_by(Agent.created_at, Agent.id).limit(1))).one_or_none()
 
-    async def find_by_token(self, token_hash: bytes) -> Agent | None:
-        return (await self.session.scalars(select(Agent).where(Agent.token_hash == token_hash))).one_or_none()
-
     async def on_board(self, board_id: UUID) -> int:
         return await self.session.scalar(select(func.count()).where(Agent.board_id == board_id)) or 0
 

@@ -1,17 +1,19 @@
 """Boards, as far as a member may see them."""
 
 from collections.abc import Collection
+from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import bindparam, select
 
 from app.core.errors import ConflictError, NotFoundError
-from app.models import Board, BoardAccess
+from app.db.fetching import Prepared, fetch
+from app.models import Board
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
 from app.repositories.keyset import Slice, Window, read_slice
-from app.repositories.reach import Reach
+from app.repositories.reach import Kind, Reach
 from app.repositories.search import matches
 from app.repositories.sorting import Ordering
 
@@ -24,10 +26,30 @@ class SlugTakenError(ConflictError):
 
 
 class OpenBoard(NamedTuple):
-    """A board that the caller may read."""
+    """A board that the caller may read; `board` is a row with the model's columns, and cannot be changed."""
 
     board: Board
     may_write: bool
+
+
+_LOCKED = (
+    select(Board)
+    .where(Board.id == bindparam("board_id"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
+
+
+@cache
+def _open(kind: Kind) -> Prepared:
+    reach = kind.prepared()
+    return Prepared(
+        select(*Board.__table__.c, reach.writable(Board.id).label("may_write")).where(
+            Board.id == bindparam("board_id"),
+            Board.organization_id == reach.organization_id,
+            reach.readable(Board.id),
+        )
+    )
 
 
 class BoardRepository(Repository[Board]):
@@ -51,16 +73,8 @@ class BoardRepository(Repository[Board]):
 
     async def find(self, reach: Reach, board_id: UUID) -> OpenBoard | None:
         """The board, in one statement; None also where it is another organization's, or not the caller's to read."""
-        grant = and_(BoardAccess.board_id == Board.id, BoardAccess.organization_member_id == reach.member_id)
-        statement = (
-            select(Board, BoardAccess.can_write)
-            .outerjoin(BoardAccess, grant)
-            .where(Board.id == board_id, Board.organization_id == reach.organization_id, reach.readable(Board.id))
-        )
-        row = (await self.session.execute(statement)).one_or_none()
-        if row is None:
-            return None
-        return OpenBoard(row[0], reach.writes_all or reach.board_id == board_id or bool(row[1]))
+        found = await fetch(self.session, _open(reach.kind), board_id=board_id, **reach.ids)
+        return OpenBoard(found[0], found[0].may_write) if found else None
 
     async def of_organization(self, organization_id: UUID, board_ids: Collection[UUID]) -> set[UUID]:
         """Those of these boards that are the organization's; they stay until the transaction ends."""
@@ -72,12 +86,12 @@ class BoardRepository(Repository[Board]):
         )
         return set((await self.session.scalars(statement)).all())
 
-    async def lock(self, board_id: UUID) -> None:
+    async def lock(self, board_id: UUID) -> Board:
         """Until the transaction ends, nobody else changes what the board's tasks wait for, nor the board's rules.
 
-        Whoever had to wait sees the rules as they are by then. Raises NotFoundError where the board is gone by then.
+        The board is as whoever had to wait finds it. Raises NotFoundError where it is gone by then.
         """
-        statement = select(Board).where(Board.id == board_id).with_for_update(key_share=True)
-        fresh = await self.session.scalars(statement.execution_options(populate_existing=True))
-        if fresh.one_or_none() is None:
+        board = (await self.session.scalars(_LOCKED, {"board_id": board_id})).one_or_none()
+        if board is None:
             raise NotFoundError
+        return board

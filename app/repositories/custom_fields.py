@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError
+from app.db.fetching import Prepared, fetch
 from app.models import CustomField, CustomFieldBoard, CustomFieldValue
-from app.repositories.base import Repository, is_one_of
+from app.repositories.base import Repository
 from app.repositories.constraints import translating
 from app.repositories.reach import Reach
 
@@ -81,6 +82,21 @@ class CustomFieldRepository(Repository[CustomField]):
             yield value
 
 
+_OF_TASKS = Prepared(
+    select(CustomField.field_key, CustomFieldValue.task_id, CustomFieldValue.value)
+    .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
+    .outerjoin(
+        CustomFieldValue,
+        and_(
+            CustomFieldValue.custom_field_id == CustomField.id,
+            CustomFieldValue.task_id == any_(bindparam("task_ids", type_=ARRAY(Uuid))),
+        ),
+    )
+    .where(CustomFieldBoard.board_id == bindparam("board_id"))
+    .order_by(CustomField.field_key)
+)
+
+
 class CustomValueRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -101,18 +117,9 @@ class CustomValueRepository:
 
     async def of_tasks(self, board_id: UUID, task_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         """Every field of the board with what each of its tasks has in it, by key; in one statement."""
-        these = is_one_of(CustomFieldValue.task_id, task_ids)
-        of_task = and_(CustomFieldValue.custom_field_id == CustomField.id, these)
-        statement = (
-            select(CustomField.field_key, CustomFieldValue.task_id, CustomFieldValue.value)
-            .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
-            .outerjoin(CustomFieldValue, of_task)
-            .where(CustomFieldBoard.board_id == board_id)
-            .order_by(CustomField.field_key)
-        )
         unset: dict[str, Any] = {}
         found: dict[UUID, dict[str, Any]] = defaultdict(dict)
-        for key, task_id, value in await self._session.execute(statement):
+        for key, task_id, value in await fetch(self._session, _OF_TASKS, board_id=board_id, task_ids=task_ids):
             unset[key] = None
             if task_id is not None:
                 found[task_id][key] = value

@@ -1,12 +1,34 @@
 """Which boards of an organization a caller may see and change: the one place that says so for every table."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from app.models import Agent, Board, BoardAccess, OrganizationMember, Role
+from app.models import Board, BoardAccess, Role
+from app.repositories.callers import Membership, Worker
+
+_IDS = ("organization_id", "member_id", "board_id")
+
+
+class Kind(NamedTuple):
+    """What the conditions of a reach look like, whosever it is."""
+
+    is_member: bool
+    reads_all: bool
+    writes_all: bool
+
+    def prepared(self) -> "Reach":
+        """A reach for a prepared statement, to which `Reach.ids` are given when it is fetched."""
+        organization, member, board = (cast("UUID", bindparam(f"reach_{name}")) for name in _IDS)
+        return Reach(
+            organization,
+            member_id=member if self.is_member else None,
+            board_id=None if self.is_member else board,
+            reads_all=self.reads_all,
+            writes_all=self.writes_all,
+        )
 
 
 class Reach(NamedTuple):
@@ -19,7 +41,7 @@ class Reach(NamedTuple):
     writes_all: bool = False
 
     @classmethod
-    def of_member(cls, member: OrganizationMember) -> "Reach":
+    def of_member(cls, member: Membership) -> "Reach":
         writes_all = member.role in {Role.OWNER, Role.ADMIN} or member.all_boards_write
         return cls(
             member.organization_id,
@@ -29,8 +51,16 @@ class Reach(NamedTuple):
         )
 
     @classmethod
-    def of_agent(cls, agent: Agent) -> "Reach":
+    def of_agent(cls, agent: Worker) -> "Reach":
         return cls(agent.organization_id, board_id=agent.board_id)
+
+    @property
+    def kind(self) -> Kind:
+        return Kind(self.member_id is not None, self.reads_all, self.writes_all)
+
+    @property
+    def ids(self) -> dict[str, UUID | None]:
+        return {f"reach_{name}": getattr(self, name) for name in _IDS}
 
     def readable(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
         """Whether the board with the id in this column, which is one of the organization's, may be read."""

@@ -7,7 +7,9 @@ _LANGUAGE: ColumnElement[str] = literal_column("'english'")
 
 
 def matches(
-    title: InstrumentedAttribute[str], rest: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], wanted: str
+    title: InstrumentedAttribute[str],
+    rest: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    wanted: str | ColumnElement[str],
 ) -> ColumnElement[bool]:
     """Whether the words of both texts are what is wanted; the tables have an index of the same expression."""
     words = func.to_tsvector(_LANGUAGE, title + literal_column("' '") + func.coalesce(rest, literal_column("''")))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, case, false, literal, or_, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, case, false, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.errors import BadRequestError, FieldProblem
@@ -22,6 +22,15 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 def place_in(order: Sequence[str], column: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[int]:
     """The place of the column's value among these, from 0."""
     return case({value: place for place, value in enumerate(order)}, value=column)
+
+
+def _place_value(number: int) -> str:
+    return f"place_{number}"
+
+
+def place_values(place: Sequence[Any]) -> dict[str, Any]:
+    """The parameters of `Ordering.after`."""
+    return {_place_value(number): value for number, value in enumerate(place)}
 
 
 class Key(NamedTuple):
@@ -63,22 +72,29 @@ class Ordering(NamedTuple):
         given = [(key.name, getattr(row, key.name)) for key in keys]
         return [self.ranks[name].index(value) if name in self.ranks else value for name, value in given]
 
-    def after(self, keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
-        """Whether a row comes after the one that stands there. Raises ValueError where nothing can stand there."""
-        checked = [self._checked(key.name, value) for key, value in zip(keys, values, strict=True)]
-        places = [(key, self._expression(key.name), value) for key, value in zip(keys, checked, strict=True)]
+    def place(self, keys: Sequence[Key], values: Sequence[Any]) -> list[Any]:
+        """The values as the columns' types. Raises ValueError where no row can stand there."""
+        return [self._checked(key.name, value) for key, value in zip(keys, values, strict=True)]
+
+    def after(self, keys: Sequence[Key], is_null: Sequence[bool]) -> ColumnElement[bool]:
+        """Whether a row comes after a place of which these values are null; the others are given as `place_values`."""
+        places = [
+            (key, column, None if null else bindparam(_place_value(number), type_=column.type))
+            for number, (key, null) in enumerate(zip(keys, is_null, strict=True))
+            for column in (self._expression(key.name),)
+        ]
         if not any(self._is_nullable(key.name) for key in keys) and len({key.descending for key in keys}) == 1:
             # One comparison, which an index answers.
-            row, last = tuple_(*(column for _, column, _ in places)), tuple(value for *_, value in places)
+            row, last = tuple_(*(column for _, column, _ in places)), tuple_(*(value for *_, value in places))
             return row < last if keys[0].descending else row > last
         beyond = []
         same: list[ColumnElement[bool]] = []
         for key, column, value in places:
             beyond.append(and_(*same, self._is_beyond(key, column, value)))
-            same.append(column.is_not_distinct_from(literal(value, column.type)))
+            same.append(column.is_(None) if value is None else column == value)
         return or_(*beyond)
 
-    def _is_beyond(self, key: Key, column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
+    def _is_beyond(self, key: Key, column: ColumnElement[Any], value: ColumnElement[Any] | None) -> ColumnElement[bool]:
         if value is None:
             return column.is_not(None) if key.descending else false()
         if key.descending:

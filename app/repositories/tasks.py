@@ -3,14 +3,16 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, delete, insert, select
 
+from app.db.fetching import Prepared, fetch
 from app.models import Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
-from app.repositories.base import Repository, is_one_of
-from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.base import Repository
+from app.repositories.keyset import PreparedPage, Shape, Slice, Window, fetch_slice, prepare_page, read_slice
 from app.repositories.search import matches
 from app.repositories.sorting import Ordering
 
@@ -31,6 +33,20 @@ class TaskFilter(NamedTuple):
     unassigned: bool | None = None
     search: str | None = None
 
+    @property
+    def kind(self) -> "_Kind":
+        by_agent = self.assigned_agent_id is not None
+        return _Kind(bool(self.statuses), by_agent, self.unassigned, bool(self.search))
+
+
+class _Kind(NamedTuple):
+    """What the conditions of a filter look like, whichever values it is given."""
+
+    by_status: bool
+    by_agent: bool
+    unassigned: bool | None
+    by_search: bool
+
 
 @dataclass
 class TaskDetails:
@@ -41,37 +57,67 @@ class TaskDetails:
     tags: list[Tag] = field(default_factory=list)
 
 
+_IT = Task.board_id == bindparam("board_id"), Task.id == bindparam("task_id")
+_ONE = Prepared(select(*Task.__table__.c).where(*_IT))
+_TO_CHANGE = select(Task).where(*_IT)
+_THESE = bindparam("task_ids", type_=ARRAY(Uuid))
+_WAITS = Prepared(
+    select(TaskDependency.task_id, TaskDependency.depends_on_task_id, Task.status)
+    .join(Task, Task.id == TaskDependency.depends_on_task_id)
+    .where(TaskDependency.task_id == any_(_THESE))
+    .order_by(TaskDependency.created_at, TaskDependency.depends_on_task_id)
+)
+_TAGS = Prepared(
+    select(TaskTag.task_id, *Tag.__table__.c)
+    .join(Tag, Tag.id == TaskTag.tag_id)
+    .where(TaskTag.task_id == any_(_THESE))
+    .order_by(Tag.name, Tag.id)
+)
+
+
+@lru_cache(maxsize=256)
+def _page(wanted: _Kind, shape: Shape) -> PreparedPage:
+    statement = select(*Task.__table__.c).where(Task.board_id == bindparam("board_id"))
+    if wanted.by_status:
+        statement = statement.where(Task.status == any_(bindparam("statuses", type_=ARRAY(Text))))
+    if wanted.by_agent:
+        statement = statement.where(Task.assigned_agent_id == bindparam("assigned_agent_id"))
+    if wanted.unassigned is not None:
+        nobody = Task.assigned_agent_id.is_(None)
+        statement = statement.where(nobody if wanted.unassigned else ~nobody)
+    if wanted.by_search:
+        statement = statement.where(matches(Task.title, Task.description, bindparam("search", type_=Text)))
+    return prepare_page(statement, _TASKS, shape)
+
+
 class TaskRepository(Repository[Task]):
     model_type = Task
 
     async def page(self, board_id: UUID, wanted: TaskFilter, window: Window) -> Slice:
-        """The tasks of the board, newest first."""
-        statement = select(Task).where(Task.board_id == board_id)
-        if wanted.statuses:
-            statement = statement.where(Task.status.in_(sorted(wanted.statuses)))
-        if wanted.assigned_agent_id is not None:
-            statement = statement.where(Task.assigned_agent_id == wanted.assigned_agent_id)
-        if wanted.unassigned is not None:
-            nobody = Task.assigned_agent_id.is_(None)
-            statement = statement.where(nobody if wanted.unassigned else ~nobody)
-        if wanted.search:
-            statement = statement.where(matches(Task.title, Task.description, wanted.search))
-        return await read_slice(self.session, statement, _TASKS, window)
+        """Rows of the board's tasks, newest first."""
+        return await fetch_slice(
+            self.session,
+            partial(_page, wanted.kind),
+            _TASKS,
+            window,
+            board_id=board_id,
+            statuses=sorted(wanted.statuses),
+            assigned_agent_id=wanted.assigned_agent_id,
+            search=wanted.search,
+        )
+
+    async def look(self, board_id: UUID, task_id: UUID) -> Task | None:
+        """A row with the model's columns, which cannot be changed."""
+        found = await fetch(self.session, _ONE, board_id=board_id, task_id=task_id)
+        return found[0] if found else None
 
     async def find(self, board_id: UUID, task_id: UUID) -> Task | None:
-        statement = select(Task).where(Task.board_id == board_id, Task.id == task_id)
-        return (await self.session.scalars(statement)).one_or_none()
+        return (await self.session.scalars(_TO_CHANGE, {"board_id": board_id, "task_id": task_id})).one_or_none()
 
     async def details(self, task_ids: Sequence[UUID]) -> dict[UUID, TaskDetails]:
         """What belongs to these tasks, in two statements however many they are."""
         found: dict[UUID, TaskDetails] = defaultdict(TaskDetails)
-        waits = (
-            select(TaskDependency.task_id, TaskDependency.depends_on_task_id, Task.status)
-            .join(Task, Task.id == TaskDependency.depends_on_task_id)
-            .where(TaskDependency.task_id.in_(task_ids))
-            .order_by(TaskDependency.created_at, TaskDependency.depends_on_task_id)
-        )
-        for task_id, other_id, status in await self.session.execute(waits):
+        for task_id, other_id, status in await fetch(self.session, _WAITS, task_ids=task_ids):
             found[task_id].depends_on.append(other_id)
             if status != TaskStatus.DONE:
                 found[task_id].blocked_by.append(other_id)
@@ -80,16 +126,10 @@ class TaskRepository(Repository[Task]):
         return found
 
     async def tags(self, task_ids: Sequence[UUID]) -> dict[UUID, list[Tag]]:
-        """The tags of each of these tasks, by name; a task without any is left out."""
+        """Rows of the tags of each of these tasks, by name; a task without any is left out."""
         found: dict[UUID, list[Tag]] = defaultdict(list)
-        statement = (
-            select(TaskTag.task_id, Tag)
-            .join(Tag, Tag.id == TaskTag.tag_id)
-            .where(is_one_of(TaskTag.task_id, task_ids))
-            .order_by(Tag.name, Tag.id)
-        )
-        for task_id, tag in await self.session.execute(statement):
-            found[task_id].append(tag)
+        for tag in await fetch(self.session, _TAGS, task_ids=task_ids):
+            found[tag.task_id].append(tag)
         return found
 
     async def known(self, board_id: UUID, task_ids: Collection[UUID]) -> set[UUID]:

@@ -8,6 +8,7 @@ from sqlalchemy import or_, select, update
 
 from app.models import PersonalToken
 from app.repositories.base import Repository
+from app.repositories.callers import Bearer
 from app.repositories.keyset import Slice, Window, read_slice
 from app.repositories.sorting import Ordering
 
@@ -38,7 +39,7 @@ class TokenRepository(Repository[PersonalToken]):
         statement = select(PersonalToken).where(PersonalToken.user_id == user_id, PersonalToken.id == token_id)
         return (await self.session.scalars(statement)).one_or_none()
 
-    async def note_use(self, token: PersonalToken) -> None:
+    async def note_use(self, token: Bearer) -> None:
         """At most once a minute, and never waiting for another request that notes it."""
         now = datetime.now(UTC)
         if token.last_used_at is not None and now - token.last_used_at < _USE_NOTED_EVERY:

@@ -1,37 +1,18 @@
-"""Users, and the one query that signs a request in."""
+"""Users."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, and_, cast, func, or_, select
+from sqlalchemy import Text, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.models import OrganizationMember, PersonalToken, User
+from app.models import PersonalToken, User
 from app.repositories.base import Repository
-
-_ACTIVE = and_(OrganizationMember.user_id == User.id, OrganizationMember.organization_id == User.active_organization_id)
 
 
 class UserRepository(Repository[User]):
     model_type = User
-
-    async def find_with_membership(self, subject: str) -> tuple[User, OrganizationMember | None] | None:
-        """The user and his membership of his active organization, in one statement."""
-        statement = select(User, OrganizationMember).outerjoin(OrganizationMember, _ACTIVE)
-        row = (await self.session.execute(statement.where(User.subject == subject))).one_or_none()
-        return None if row is None else (row[0], row[1])
-
-    async def find_by_token(self, token_hash: bytes) -> tuple[User, OrganizationMember | None, PersonalToken] | None:
-        """As `find_with_membership`, with the token that is his; None where it has expired."""
-        good = or_(PersonalToken.expires_at.is_(None), PersonalToken.expires_at > func.now())
-        statement = (
-            select(User, OrganizationMember, PersonalToken)
-            .join(PersonalToken, PersonalToken.user_id == User.id)
-            .outerjoin(OrganizationMember, _ACTIVE)
-            .where(PersonalToken.token_hash == token_hash, good)
-        )
-        row = (await self.session.execute(statement)).one_or_none()
-        return None if row is None else (row[0], row[1], row[2])
 
     async def find_known_as(self, name: str) -> Sequence[User]:
         """Those with this id, subject or e-mail address (in any case)."""
@@ -43,6 +24,13 @@ class UserRepository(Repository[User]):
         tokens = select(func.count()).where(PersonalToken.user_id == User.id).scalar_subquery()
         rows = await self.session.execute(select(User, tokens).order_by(User.created_at, User.id))
         return [(user, count) for user, count in rows]
+
+    async def change(self, user_id: UUID, changes: Mapping[str, Any]) -> None:
+        """Raises NotFoundError where he is gone by now."""
+        user = await self.get(user_id)
+        for name, value in changes.items():
+            setattr(user, name, value)
+        await self.session.flush()
 
     async def lock(self, user_id: UUID) -> None:
         """Until the transaction ends, nothing new can refer to the user."""

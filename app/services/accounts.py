@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 
 from app.core.errors import BadRequestError, ConflictError, NotFoundError
 from app.models import PersonalToken, TokenScope, User
+from app.repositories.callers import find_person
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
 from app.services.identity import Caller, make_user
@@ -61,6 +62,6 @@ async def revoke_token(session: AsyncSession, token_id: UUID) -> PersonalToken:
 
 
 async def _acting_for(session: AsyncSession, user: User) -> Caller:
-    found = await UserRepository(session=session).find_with_membership(user.subject)
+    found = await find_person(session, user.subject)
     assert found is not None, "read in this transaction"
     return Caller(*found)

@@ -97,6 +97,10 @@ class Agents:
         self._note("token_renewed", agent, agent.name)
         return Registered(agent, token)
 
+    async def oneself(self) -> Agent:
+        """The agent that calls. Raises AgentsOnlyError."""
+        return await self._agents.get(self._caller.acting_agent.id)
+
     async def heartbeat(self, agent: Agent, status: str | None) -> Agent:
         """Notes that the agent is there; an event only where that is news."""
         before = status_of(agent)
@@ -158,7 +162,7 @@ class Agents:
             board = await open_board(self._session, self._caller, board_id, write=True)
         except NotFoundError:
             raise UnknownReferenceError("board_id", "board") from None
-        await BoardRepository(session=self._session).lock(board.id)
+        board = await BoardRepository(session=self._session).lock(board.id)
         if await self._agents.on_board(board.id) >= board.max_agents:
             raise MaxAgentsError(board.max_agents)
         agent.board_id = board.id

@@ -24,7 +24,7 @@ class UnknownReferenceError(BadRequestError):
 
 
 async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, write: bool = False) -> Board:
-    """Raises NotFoundError unless the caller may read the board, and ForbiddenError unless he may write it."""
+    """The board, to look at. Raises NotFoundError unless the caller may read it, and ForbiddenError to write."""
     found = await BoardRepository(session=session).find(caller.reach, board_id)
     if found is None:
         raise NotFoundError
@@ -63,11 +63,11 @@ async def delete_board(session: AsyncSession, caller: Caller, board_id: UUID) ->
 
 
 async def _open_for_people(session: AsyncSession, caller: Caller, board_id: UUID) -> Board:
-    board = await open_board(session, caller, board_id, write=True)
+    await open_board(session, caller, board_id, write=True)
     if caller.agent:
         # It works on its board; what the board is and asks for is not its own to say.
         raise PeopleOnlyError
-    return board
+    return await BoardRepository(session=session).get(board_id)
 
 
 async def _check_group(session: AsyncSession, reach: Reach, board_group_id: UUID | None) -> None:

@@ -10,8 +10,8 @@ from uuid_utils.compat import uuid7
 from app.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from app.core.oidc import Identity
 from app.core.security import token_hash
-from app.models import Agent, Organization, OrganizationMember, PersonalToken, TokenScope, User
-from app.repositories.agents import AgentRepository
+from app.models import Organization, TokenScope, User
+from app.repositories.callers import Bearer, Membership, Person, Worker, find_bearer, find_person, find_worker
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.reach import Reach
 from app.repositories.tokens import TokenRepository
@@ -69,31 +69,31 @@ class Caller(NamedTuple):
     `token` is the personal access token by which the user has signed in.
     """
 
-    user: User | None
-    membership: OrganizationMember | None
-    agent: Agent | None = None
-    token: PersonalToken | None = None
+    user: Person | None
+    membership: Membership | None
+    agent: Worker | None = None
+    token: Bearer | None = None
 
     @property
     def may_write(self) -> bool:
         return self.token is None or self.token.scope == TokenScope.WRITE
 
     @property
-    def person(self) -> User:
+    def person(self) -> Person:
         """Raises PeopleOnlyError."""
         if self.user is None:
             raise PeopleOnlyError
         return self.user
 
     @property
-    def member(self) -> OrganizationMember:
+    def member(self) -> Membership:
         """Raises PeopleOnlyError and NoActiveOrganizationError."""
         if self.membership is None:
             raise NoActiveOrganizationError if self.user else PeopleOnlyError
         return self.membership
 
     @property
-    def acting_agent(self) -> Agent:
+    def acting_agent(self) -> Worker:
         """Raises AgentsOnlyError."""
         if self.agent is None:
             raise AgentsOnlyError
@@ -126,7 +126,7 @@ async def sign_in_local(session: AsyncSession) -> Caller:
 
 async def sign_in_agent(session: AsyncSession, token: str) -> Caller:
     """Raises UnauthorizedError."""
-    agent = await AgentRepository(session=session).find_by_token(token_hash(token))
+    agent = await find_worker(session, token_hash(token))
     if agent is None:
         raise UnknownTokenError
     return Caller(None, None, agent)
@@ -134,11 +134,11 @@ async def sign_in_agent(session: AsyncSession, token: str) -> Caller:
 
 async def sign_in_by_token(session: AsyncSession, token: str) -> Caller:
     """By a personal access token. Raises UnauthorizedError, also where it has expired."""
-    found = await UserRepository(session=session).find_by_token(token_hash(token))
+    found = await find_bearer(session, token_hash(token))
     if found is None:
         raise UnknownTokenError
-    user, membership, personal_token = found
-    return Caller(user, membership, token=personal_token)
+    user, membership, bearer = found
+    return Caller(user, membership, token=bearer)
 
 
 async def sign_in_by_identity(session: AsyncSession, identity: Identity) -> Caller:
@@ -156,11 +156,10 @@ async def note_use(session: AsyncSession, caller: Caller) -> None:
 
 async def _sign_in(session: AsyncSession, user: User) -> Caller:
     """The user of this subject, who is this one where there is none."""
-    users = UserRepository(session=session)
-    found = await users.find_with_membership(user.subject)
+    found = await find_person(session, user.subject)
     if found is None:
         await make_user(session, user)
-        found = await users.find_with_membership(user.subject)
+        found = await find_person(session, user.subject)
     assert found is not None, "made above, or by the transaction that add_if_absent waited for"
     return Caller(*found)
 

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import AppError, ConflictError, ForbiddenError, NotFoundError
 from app.core.security import InviteTokens, new_invite_seed, tokens_equal
-from app.models import OrganizationInvite, OrganizationMember, Role, User
+from app.models import OrganizationInvite, OrganizationMember, Role
 from app.repositories.boards import BoardRepository
+from app.repositories.callers import Membership, Person
 from app.repositories.invites import InviteRepository
 from app.repositories.keyset import Slice, Window
 from app.repositories.members import Grant, MemberRepository
@@ -43,7 +44,7 @@ class InviteForAnotherError(ForbiddenError):
     default_detail = "This invite is for another e-mail address than yours."
 
 
-def may_see_token(me: OrganizationMember, invite: OrganizationInvite) -> bool:
+def may_see_token(me: Membership, invite: OrganizationInvite) -> bool:
     """An admin could leave, and come back as an owner with the token of an owner's invite."""
     return me.role == Role.OWNER or invite.role != Role.OWNER
 
@@ -143,7 +144,7 @@ async def _hold(session: AsyncSession, tokens: InviteTokens, token: str) -> Orga
     return held
 
 
-def _require_good(invite: OrganizationInvite, user: User) -> None:
+def _require_good(invite: OrganizationInvite, user: Person) -> None:
     if user.email and user.email.casefold() != invite.invited_email.casefold():
         raise InviteForAnotherError
     if invite.accepted_at is not None:

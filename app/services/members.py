@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
 from app.models import OrganizationMember, Role
 from app.repositories.boards import BoardRepository
+from app.repositories.callers import Membership
 from app.repositories.members import Grant, MemberRepository
 from app.repositories.organizations import OrganizationRepository
 from app.services.boards import UnknownReferenceError
@@ -23,7 +24,7 @@ class Members:
 
     def __init__(self, session: AsyncSession, caller: Caller) -> None:
         self._session = session
-        self._me = caller.member
+        self._me: Membership | OrganizationMember = caller.member
         self._organizations = OrganizationRepository(session=session)
         self._members = MemberRepository(session=session)
         self._trail = Trail(session, caller, self._me.organization_id)
@@ -42,9 +43,9 @@ class Members:
         ForbiddenError, and NotFoundError where he is no member any more.
         """
         await self._organizations.lock(self._me.organization_id)
-        self._me = await self.find(self._me.id)
-        require_role(self._me, roles)
-        return self._me
+        me = self._me = await self.find(self._me.id)
+        require_role(me, roles)
+        return me
 
     async def change_role(self, member_id: UUID, role: str | None) -> OrganizationMember:
         """None leaves it as it is. Raises ForbiddenError, NotFoundError and LastOwnerError."""
@@ -93,13 +94,13 @@ class Members:
             raise LastOwnerError("The organization would be left without an owner: make another member owner first.")
 
 
-def require_role(me: OrganizationMember, roles: Collection[str]) -> None:
+def require_role(me: Membership | OrganizationMember, roles: Collection[str]) -> None:
     """Raises ForbiddenError."""
     if me.role not in roles:
         raise ForbiddenError(f"This takes the role {' or '.join(roles)}; yours is {me.role}.")
 
 
-def require_above(me: OrganizationMember, role: str) -> None:
+def require_above(me: Membership | OrganizationMember, role: str) -> None:
     """Only owners have to do with owners, be it to make one. Raises ForbiddenError."""
     if role == Role.OWNER and me.role != Role.OWNER:
         raise ForbiddenError("Only an owner makes owners, or changes one.")

@@ -85,7 +85,7 @@ class Tasks:
         self._custom_values = CustomValues(session, board.id)
 
     async def view(self, task_id: UUID) -> TaskView:
-        (view,) = await self.views([await self.find(task_id)])
+        (view,) = await self.views([await self.look(task_id)])
         return view
 
     async def views(self, tasks: Sequence[Task]) -> list[TaskView]:
@@ -96,8 +96,15 @@ class Tasks:
         details, values = await self._tasks.details(ids), await self._custom_values.of(ids)
         return [TaskView(task, details.get(task.id) or TaskDetails(), values[task.id]) for task in tasks]
 
+    async def look(self, task_id: UUID) -> Task:
+        """A row of it. Raises NotFoundError."""
+        task = await self._tasks.look(self._board.id, task_id)
+        if task is None:
+            raise NotFoundError
+        return task
+
     async def find(self, task_id: UUID) -> Task:
-        """Raises NotFoundError."""
+        """To change it. Raises NotFoundError."""
         task = await self._tasks.find(self._board.id, task_id)
         if task is None:
             raise NotFoundError
@@ -109,7 +116,7 @@ class Tasks:
         depends_on, tag_ids = _unique(fields["depends_on_task_ids"]), _unique(fields["tag_ids"])
         status = fields["status"]
         if depends_on or status != TaskStatus.INBOX:
-            await self._boards.lock(self._board.id)
+            self._board = await self._boards.lock(self._board.id)
         columns = _columns({**fields, "status": TaskStatus.INBOX})
         task = Task(board_id=self._board.id, created_by_user_id=self._caller.user_id, **columns)
         self._tasks.session.add(task)
@@ -132,7 +139,7 @@ class Tasks:
         """Raises DependencyCycleError, TaskBlockedError, BadRequestError and the errors of the board's rules."""
         await self._check_assignee(changes)
         if _ONE_AT_A_TIME & changes.keys():
-            await self._boards.lock(self._board.id)
+            self._board = await self._boards.lock(self._board.id)
         task = await self.find(task_id)
         await self._change_references(task, changes)
         if comment := changes.get("comment"):

@@ -1,9 +1,10 @@
 """Leaving: what goes with a user, and what he cannot leave behind."""
 
+from uuid import UUID
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError
-from app.models import User
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.users import UserRepository
 
@@ -13,15 +14,15 @@ class LastOwnerError(ConflictError):
     default_detail = "You are the last owner of an organization that has other members: make one of them owner first."
 
 
-async def delete_user(session: AsyncSession, user: User) -> None:
+async def delete_user(session: AsyncSession, user_id: UUID) -> None:
     """Deletes the user, and the organizations of which he is the only member. Raises LastOwnerError."""
     users = UserRepository(session=session)
     # First, so that nobody makes him the owner of one more organization meanwhile.
-    await users.lock(user.id)
+    await users.lock(user_id)
     organizations = OrganizationRepository(session=session)
-    owned = await organizations.lock_owned_by(user.id)
-    others = await organizations.others_in(owned, user.id)
+    owned = await organizations.lock_owned_by(user_id)
+    others = await organizations.others_in(owned, user_id)
     if any(owners == 0 for _, owners in others.values()):
         raise LastOwnerError
     await organizations.delete_all([organization for organization in owned if organization not in others])
-    await users.remove(user.id)
+    await users.remove(user_id)

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "core": set(),
     "models": {"db.base"},
     "schemas": set(),
-    "repositories": {"models", "core"},
+    "repositories": {"models", "core", "db.fetching"},
     "services": {"repositories", "models", "core"},
     "api": {"services", "repositories", "schemas", "core", "models", "db", "__init__"},
     "db": {"core", "models", "__init__"},

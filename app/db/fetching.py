@@ -1,0 +1,142 @@
+"""Statements that are asked often: built and compiled once, and fetched by the driver.
+
+What SQLAlchemy does for a statement costs several times what the driver does. Its pool, its transactions and its errors
+stay: only what lies between is left out.
+"""
+
+from collections import namedtuple
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session
+from sqlalchemy.util import greenlet_spawn
+
+from app.core.session_info import BY_DRIVER
+
+# As Advanced Alchemy's repositories have it.
+AnySession = AsyncSession | async_scoped_session[AsyncSession]
+
+
+class OneConnection(Session):
+    """A session whose statements outside a transaction have the connection that its transactions have, until it closes.
+
+    So a request has one connection, whatever it asks by which way; and whoever holds one never waits for another.
+    """
+
+    _lent: Connection | None = None
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:  # noqa: ANN401 - as the session has them
+        return self._lent or super().get_bind(*args, **kwargs)
+
+    def current(self) -> Connection:
+        """That of the transaction under way, or the one without; it is taken from the pool where there is none yet."""
+        if self.in_transaction():
+            return self.connection()
+        if self._lent is None:
+            engine = super().get_bind()
+            assert isinstance(engine, Engine), "sessions are bound to the engine"
+            self._lent = engine.connect()
+        return self._lent
+
+    def close(self) -> None:
+        super().close()
+        if self._lent is not None:
+            lent, self._lent = self._lent, None
+            lent.close()
+
+
+def _row_of(names: list[str]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
+    row: Any = namedtuple("Row", names)  # type: ignore[misc]
+    return row._make
+
+
+class _Text:
+    """The statement for asyncpg, with its parameters and columns as the dialect has them."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self.sql = str(compiled)
+        self.dbapi: Any = dialect.loaded_dbapi
+        self._names = tuple(compiled.positiontup or ())
+        self._literals = compiled.params
+        binds = compiled.binds.items()
+        into = {key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in binds}
+        self._into = {key: processor for key, processor in into.items() if processor}
+        columns = tuple(statement.selected_columns)
+        self._make = _row_of([column.key or "" for column in columns])
+        back = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._back = [(place, processor) for place, processor in enumerate(back) if processor]
+
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        given = {**self._literals, **values}
+        for name, processor in self._into.items():
+            given[name] = processor(given[name])
+        return [given[name] for name in self._names]
+
+    def rows(self, records: Sequence[Any]) -> list[Any]:
+        if not self._back:
+            return [self._make(record) for record in records]
+        return [self._make(self._processed([*record])) for record in records]
+
+    def _processed(self, values: list[Any]) -> list[Any]:
+        for place, processor in self._back:
+            values[place] = processor(values[place])
+        return values
+
+
+class Prepared:
+    """A statement whose columns have names of their own, and whose `bindparam`s are given when it is fetched."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+        self.statement = statement
+        self._text: _Text | None = None
+
+    def text(self, dialect: Dialect) -> _Text:
+        if self._text is None:
+            self._text = _Text(self.statement, dialect)
+        return self._text
+
+
+async def fetch(session: AnySession, prepared: Prepared, **values: object) -> list[Any]:
+    """The rows, with the columns' names. Raises DBAPIError, and OSError as the driver does.
+
+    In the session's transaction, where there is one, and after what it has pending; otherwise by itself, on the
+    connection that the session has from then on.
+    """
+    if isinstance(session, async_scoped_session):
+        session = session()
+    if session.in_transaction():
+        await session.flush()
+    if not isinstance(session.sync_session, OneConnection) or not session.info.get(BY_DRIVER):
+        return [*await session.execute(prepared.statement, values)]
+    connection = await greenlet_spawn(session.sync_session.current)
+    driver: Any = connection.connection.driver_connection
+    if connection.in_transaction() and not driver.is_in_transaction():
+        # SQLAlchemy sends BEGIN with the first statement of its own.
+        return [*await session.execute(prepared.statement, values)]
+    return await _by_driver(connection, driver, prepared.text(connection.dialect), values)
+
+
+async def _by_driver(
+    connection: Connection,
+    driver: Any,  # noqa: ANN401 - asyncpg has no types
+    text: _Text,
+    values: dict[str, Any],
+) -> list[Any]:
+    try:
+        return text.rows(await driver.fetch(text.sql, *text.arguments(values)))
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+        if is_lost := driver.is_closed():
+            connection.invalidate(exc)
+        # As a session raises it.
+        error = text.dbapi.Error(str(exc), exc)
+        error.__cause__ = exc
+        raise DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=is_lost) from error
+    except BaseException as exc:
+        # Out of time, cut off or cancelled: nobody knows what the connection would answer next.
+        connection.invalidate(exc)
+        raise

@@ -1,0 +1,171 @@
+"""Statements past the ORM, and connections that are not pinged at each use: whose connection, whose errors."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from sqlalchemy import Integer, bindparam, func, literal_column, make_url, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.asgi import create_app
+from app.db.errors import sqlstate_of
+from app.db.fetching import Prepared, fetch
+from app.db.plugin import DatabasePlugin
+from app.models import User
+from tests.conftest import client_of, settings_for, started
+from tests.migrations.conftest import query
+
+PID = Prepared(select(func.pg_backend_pid().label("pid")))
+NAMES = Prepared(select(User.name, User.email).order_by(User.name))
+QUOTIENT = Prepared(select((literal_column("1") / bindparam("divisor", type_=Integer)).label("quotient")))
+WAIT = Prepared(select(func.pg_advisory_lock(4711).label("nothing")))
+
+
+@pytest.fixture
+def plugin(app: Litestar) -> DatabasePlugin:
+    return app.plugins.get(DatabasePlugin)
+
+
+@pytest.fixture
+async def session(plugin: DatabasePlugin) -> AsyncIterator[AsyncSession]:
+    async with plugin.sessions() as session:
+        yield session
+
+
+async def pid(session: AsyncSession) -> int:
+    ((number,),) = await fetch(session, PID)
+    return number
+
+
+async def test_a_session_has_one_connection_within_a_transaction_and_without(
+    session: AsyncSession, plugin: DatabasePlugin
+) -> None:
+    without = await pid(session)
+    assert not session.in_transaction()
+    assert await session.scalar(select(func.pg_backend_pid())) == without
+    assert session.in_transaction()
+    assert await pid(session) == without
+    await session.commit()
+    assert await pid(session) == without
+    assert plugin.engine.pool.checkedout() == 1  # type: ignore[attr-defined]
+    await session.close()
+    assert plugin.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def test_within_a_transaction_it_sees_what_is_pending_and_not_committed(session: AsyncSession) -> None:
+    session.add(User(subject="ahab", name="Ahab"))
+    assert [row.name for row in await fetch(session, NAMES)] == ["Ahab"]
+    session.add(User(subject="bildad", name="Bildad", email="b@example.org"))
+    assert [tuple(row) for row in await fetch(session, NAMES)] == [("Ahab", None), ("Bildad", "b@example.org")]
+    await session.rollback()
+    assert await fetch(session, NAMES) == []
+
+
+async def test_an_error_is_the_one_that_a_session_raises(session: AsyncSession) -> None:
+    for divisor in (0, 2**40):
+        states = []
+        for ask in (
+            fetch(session, QUOTIENT, divisor=divisor),
+            session.execute(QUOTIENT.statement, {"divisor": divisor}),
+        ):
+            with pytest.raises(DBAPIError) as raised:
+                await ask
+            assert not raised.value.connection_invalidated
+            states.append((sqlstate_of(raised.value), type(raised.value.orig.__cause__)))  # type: ignore[union-attr]
+        assert states[0] == states[1]
+    await session.rollback()
+    assert (await fetch(session, QUOTIENT, divisor=1))[0].quotient == 1
+
+
+async def test_a_table_that_changes_its_types_meanwhile_is_read_again(session: AsyncSession, database_url: str) -> None:
+    every = Prepared(select(literal_column("name").label("name")).select_from(text("changing")))
+    query(database_url, "CREATE TABLE changing AS SELECT 1 AS name")
+    assert (await fetch(session, every))[0].name == 1
+    query(database_url, "ALTER TABLE changing ALTER name TYPE text")
+    assert (await fetch(session, every))[0].name == "1"
+
+
+async def test_a_connection_that_is_cancelled_in_the_middle_is_given_up(
+    session: AsyncSession, plugin: DatabasePlugin, database_url: str
+) -> None:
+    before = await pid(session)
+    holder = plugin.sessions()
+    await fetch(holder, WAIT)
+    waiting = asyncio.create_task(fetch(session, WAIT))
+    waits = "SELECT 1 FROM pg_stat_activity WHERE pid = :pid AND wait_event_type = 'Lock'"
+    while not query(database_url, waits, pid=before):
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await session.close()
+    assert await pid(session) != before
+    await holder.close()
+
+
+@pytest.fixture
+async def pings(plugin: DatabasePlugin, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    dialect, seen = plugin.engine.sync_engine.dialect, []
+    do_ping: Callable[[Any], bool] = dialect.do_ping
+    monkeypatch.setattr(dialect, "do_ping", lambda connection: seen.append(connection) or do_ping(connection))
+    return seen
+
+
+async def test_only_a_connection_that_was_idle_for_a_while_is_pinged(
+    plugin: DatabasePlugin, pings: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use() -> int:
+        async with plugin.sessions() as session:
+            return await pid(session)
+
+    first = await use()
+    assert await use() == first
+    assert pings == []
+    monkeypatch.setattr("app.db.pinging._ALIVE_FOR", 0.0)
+    assert await use() == first
+    assert len(pings) == 1
+
+
+async def test_once_a_connection_is_lost_every_other_is_pinged_and_replaced(
+    plugin: DatabasePlugin, pings: list[object], database_url: str
+) -> None:
+    sessions = [plugin.sessions() for _ in range(3)]
+    before = {await pid(session) for session in sessions}
+    for session in sessions:
+        await session.close()
+    for number in before:
+        query(database_url, "SELECT pg_terminate_backend(:pid)", pid=number)
+    with pytest.raises(DBAPIError) as raised:
+        await pid(sessions[0])
+    assert raised.value.connection_invalidated
+    await sessions[0].close()
+    after = {await pid(session) for session in sessions}
+    assert len(after) == 3
+    assert not after & before
+    assert pings
+    for session in sessions:
+        await session.close()
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])
+async def test_other_drivers_and_what_is_behind_a_pooler_are_asked_through_the_session(
+    database_url: str, driver: str
+) -> None:
+    url = make_url(database_url).set(drivername=driver)
+    if driver == "postgresql+asyncpg":
+        url = url.update_query_dict({"pgbouncer": "true"})
+    application = create_app(settings_for(url.render_as_string(hide_password=False)))
+    async with started(application), client_of(application) as client:
+        board = (await client.post("/api/v1/boards", json={"name": "B", "slug": "b", "description": ""})).json()
+        tasks = f"/api/v1/boards/{board['id']}/tasks"
+        tag = (await client.post("/api/v1/tags", json={"name": "Rope"})).json()
+        made = await client.post(tasks, json={"title": "Splice", "tag_ids": [tag["id"]]})
+        assert made.status_code == 201, made.text
+        listed = (await client.get(tasks, params={"status": "inbox,done", "search": "splicing"})).json()
+        assert listed["items"] == [made.json()]
+        async with application.plugins.get(DatabasePlugin).sessions() as session:
+            await pid(session)
+            assert session.in_transaction()
