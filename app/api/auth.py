@@ -95,6 +95,9 @@ class AuthMiddleware(ASGIMiddleware):
 
         The request that the handler gets finds it there. Raises RequestTimeoutError and ClientDisconnectedError.
         """
+        if request.method in SAFE_METHODS:
+            # A body means nothing there (RFC 9110, 9.3.1).
+            return
         try:
             async with asyncio.timeout(self._settings.request_body_timeout):
                 await request.body()

@@ -42,11 +42,21 @@ class OneConnection(Session):
             self._lent = engine.connect()
         return self._lent
 
+    @property
+    def holds_connection(self) -> bool:
+        return self._lent is not None or self.in_transaction()
+
     def close(self) -> None:
         super().close()
         if self._lent is not None:
             lent, self._lent = self._lent, None
             lent.close()
+
+
+def holds_connection(session: AsyncSession) -> bool:
+    """Whether closing the session gives a connection back."""
+    own = session.sync_session
+    return own.holds_connection if isinstance(own, OneConnection) else own.in_transaction()
 
 
 def _row_of(names: list[str]) -> Any:  # noqa: ANN401 - makes a named tuple of a row

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app.core.errors import AppError
 from app.core.session_info import WAITED_FOR
 from app.db.errors import lost_connection, sqlstate_of
+from app.db.fetching import holds_connection
 
 _SESSION = "db_session"
 _NOTIFY = "db_session_notify"
@@ -67,12 +68,14 @@ class SessionMiddleware(ASGIMiddleware):
                 return
 
     async def _try(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        # Leaving the context closes the session in a task of its own, which a cancelled request cannot cancel.
-        async with self._factory() as session:
-            scope["state"][_SESSION] = session
-            scope["state"][_NOTIFY] = self._notify
-            scope["state"][_FACTORY] = self._factory
+        session = self._factory()
+        scope["state"] |= {_SESSION: session, _NOTIFY: self._notify, _FACTORY: self._factory}
+        try:
             await next_app(scope, receive, send)
+        finally:
+            if holds_connection(session):
+                # In a task of its own, which a cancelled request cannot cancel.
+                await asyncio.shield(asyncio.create_task(session.close()))
 
 
 def will_be_repeated(scope: Scope, exc: BaseException) -> bool:
@@ -109,7 +112,10 @@ async def own_transaction(scope: Scope) -> AsyncIterator[AsyncSession]:
 
 
 async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[AsyncSession, None]:
-    """The request's session; commits when the handler returned, rolls back when anything was raised."""
+    """The request's session; commits when the handler returned, rolls back when anything was raised.
+
+    Its connection is free again before the response starts: a slow client, or a stream, holds none.
+    """
     session = session_of(request.scope)
     try:
         yield session
@@ -120,6 +126,7 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
             await session.commit()
         if session.info.pop(WAITED_FOR, False):
             request.scope["state"][_NOTIFY]()
+        await session.close()
     except BaseException:
         await asyncio.shield(session.rollback())
         raise

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from app.core.errors import ConflictError, NotFoundError
-from app.db.fetching import Prepared, fetch
+from app.db.fetching import AnySession, Prepared, fetch
 from app.models import Board
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
@@ -52,6 +52,12 @@ def _open(kind: Kind) -> Prepared:
     )
 
 
+async def find_board(session: AnySession, reach: Reach, board_id: UUID) -> OpenBoard | None:
+    """The board, in one statement; None also where it is another organization's, or not the caller's to read."""
+    found = await fetch(session, _open(reach.kind), board_id=board_id, **reach.ids)
+    return OpenBoard(found[0], found[0].may_write) if found else None
+
+
 class BoardRepository(Repository[Board]):
     model_type = Board
 
@@ -70,11 +76,6 @@ class BoardRepository(Repository[Board]):
         if search:
             statement = statement.where(matches(Board.name, Board.description, search))
         return await read_slice(self.session, statement, _ORDER, window)
-
-    async def find(self, reach: Reach, board_id: UUID) -> OpenBoard | None:
-        """The board, in one statement; None also where it is another organization's, or not the caller's to read."""
-        found = await fetch(self.session, _open(reach.kind), board_id=board_id, **reach.ids)
-        return OpenBoard(found[0], found[0].may_write) if found else None
 
     async def of_organization(self, organization_id: UUID, board_ids: Collection[UUID]) -> set[UUID]:
         """Those of these boards that are the organization's; they stay until the transaction ends."""

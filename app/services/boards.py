@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
 from app.models import Board
 from app.repositories.board_groups import BoardGroupRepository
-from app.repositories.boards import BoardRepository
+from app.repositories.boards import BoardRepository, find_board
 from app.repositories.reach import Reach
 from app.services.identity import Caller, PeopleOnlyError
 from app.services.trail import Trail
@@ -25,7 +25,7 @@ class UnknownReferenceError(BadRequestError):
 
 async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, write: bool = False) -> Board:
     """The board, to look at. Raises NotFoundError unless the caller may read it, and ForbiddenError to write."""
-    found = await BoardRepository(session=session).find(caller.reach, board_id)
+    found = await find_board(session, caller.reach, board_id)
     if found is None:
         raise NotFoundError
     if write and not found.may_write:

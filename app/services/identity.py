@@ -121,7 +121,7 @@ NOBODY = Caller(None, None)
 
 async def sign_in_local(session: AsyncSession) -> Caller:
     """The user of the shared token; the first call makes him."""
-    return await _sign_in(session, User(subject=LOCAL_SUBJECT, name="Local user"))
+    return await _sign_in(session, LOCAL_SUBJECT, "Local user")
 
 
 async def sign_in_agent(session: AsyncSession, token: str) -> Caller:
@@ -145,7 +145,7 @@ async def sign_in_by_identity(session: AsyncSession, identity: Identity) -> Call
     """By whom an issuer says it is; the first call makes him. Raises UnauthorizedError where its token has expired."""
     if identity.expires_at <= datetime.now(UTC):
         raise UnknownTokenError
-    return await _sign_in(session, User(subject=identity.subject, name=identity.name, email=identity.email))
+    return await _sign_in(session, identity.subject, identity.name, identity.email)
 
 
 async def note_use(session: AsyncSession, caller: Caller) -> None:
@@ -154,12 +154,12 @@ async def note_use(session: AsyncSession, caller: Caller) -> None:
         await TokenRepository(session=session).note_use(caller.token)
 
 
-async def _sign_in(session: AsyncSession, user: User) -> Caller:
-    """The user of this subject, who is this one where there is none."""
-    found = await find_person(session, user.subject)
+async def _sign_in(session: AsyncSession, subject: str, name: str | None, email: str | None = None) -> Caller:
+    """The user of this subject, who is made where there is none."""
+    found = await find_person(session, subject)
     if found is None:
-        await make_user(session, user)
-        found = await find_person(session, user.subject)
+        await make_user(session, User(subject=subject, name=name, email=email))
+        found = await find_person(session, subject)
     assert found is not None, "made above, or by the transaction that add_if_absent waited for"
     return Caller(*found)
 

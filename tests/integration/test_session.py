@@ -10,7 +10,7 @@ import uvicorn
 from litestar import Litestar, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.types import ControllerRouterHandler
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.api.exception_handlers import EXCEPTION_HANDLERS
@@ -18,6 +18,7 @@ from app.core.config import Settings
 from app.core.errors import ConflictError
 from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine
+from app.db.fetching import Prepared, fetch
 from app.db.plugin import DatabasePlugin
 from app.db.url import normalize_database_url
 from tests.conftest import client_of, started
@@ -86,7 +87,13 @@ async def count(db_session: NamedDependency[AsyncSession]) -> int:
     return int(await db_session.scalar(text("SELECT count(*) FROM parent")) or 0)
 
 
+@get("/fetched")
+async def fetch_one(db_session: NamedDependency[AsyncSession]) -> int:
+    return int((await fetch(db_session, Prepared(select(literal(1).label("one")))))[0].one)
+
+
 HANDLERS: list[ControllerRouterHandler] = [
+    fetch_one,
     store,
     store_orphan,
     store_then_refuse,
@@ -244,6 +251,30 @@ async def test_client_that_waits_gets_its_change(app: Litestar, observer: AsyncC
     async with served(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         assert (await client.post("/stored")).status_code == 201
     assert await rows(observer) == 1
+
+
+async def test_no_connection_is_held_while_the_response_is_sent(app: Litestar) -> None:
+    pool = app.plugins.get(DatabasePlugin).engine.pool
+    held: list[int] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: object) -> None:
+        held.append(pool.checkedout())  # type: ignore[attr-defined]
+
+    for path in ("/count", "/fetched"):
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [],
+            "root_path": "",
+        }
+        await app(scope, receive, send)  # type: ignore[arg-type]
+    assert held == [0, 0, 0, 0]
 
 
 async def test_lost_connection_is_replaced_before_the_next_request(
