@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from litestar import Request
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import AuthMode, Settings
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
-from app.core.oidc import InvalidJWTError, Issuer, IssuerUnreachableError
+from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
 from app.db.session import SAFE_METHODS, ClientDisconnectedError, own_transaction, session_of
 from app.services.identity import (
@@ -29,6 +29,9 @@ from app.services.identity import (
     sign_in_by_token,
     sign_in_local,
 )
+
+if TYPE_CHECKING:
+    from app.core.oidc import Issuer
 
 # In a handler's `opt`: nobody needs to sign in.
 PUBLIC = "public"
@@ -51,7 +54,7 @@ class AuthMiddleware(ASGIMiddleware):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._issuer = Issuer(settings) if settings.auth_mode is AuthMode.OIDC else None
+        self._issuer = _issuer_of(settings)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["route_handler"].opt.get(PUBLIC):
@@ -108,7 +111,16 @@ class AuthMiddleware(ASGIMiddleware):
             raise ClientDisconnectedError from None
 
 
-async def _identified(issuer: Issuer, token: str) -> SignIn:
+def _issuer_of(settings: Settings) -> "Issuer | None":
+    if settings.auth_mode is not AuthMode.OIDC:
+        return None
+    # Imported here because without an issuer nobody needs JWTs and an HTTP client: that is 12 MB of memory.
+    from app.core.oidc import Issuer  # noqa: PLC0415
+
+    return Issuer(settings)
+
+
+async def _identified(issuer: "Issuer", token: str) -> SignIn:
     """By the issuer's token."""
     try:
         return partial(sign_in_by_identity, identity=await issuer.identify(token))

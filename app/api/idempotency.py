@@ -8,16 +8,18 @@ import hashlib
 import re
 from contextvars import ContextVar
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from litestar import Request, Response
 
 from app.core.errors import AppError, BadRequestError, ConflictError, FieldProblem
-from app.core.sealing import Seal
 from app.db.session import session_of
 from app.repositories.idempotency import IdempotencyRepository
 from app.services.identity import Caller
+
+if TYPE_CHECKING:
+    from app.core.sealing import Seal
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -46,7 +48,7 @@ class _Pending(NamedTuple):
 
     repository: IdempotencyRepository
     request_hash: bytes
-    seal: Seal
+    seal: "Seal"
 
 
 _pending: ContextVar[_Pending | None] = ContextVar("idempotency", default=None)
@@ -75,6 +77,9 @@ class Idempotency:
         )
         if not await repository.claim():
             raise InFlightError
+        # Imported here because cryptography takes 8 MB of memory, which only the first such key is worth.
+        from app.core.sealing import Seal  # noqa: PLC0415
+
         pending = _Pending(repository, await _hash_of(request), Seal(self._secret, known))
         found = await repository.find()
         answer = pending.seal.open(found.response) if found else None

@@ -6,13 +6,14 @@ Nothing is fetched from where a token says, only from the issuer of the settings
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import jwt
 import structlog
 
 from app.core.config import Settings
+from app.core.identity import Identity, InvalidJWTError, IssuerUnreachableError
 
 _DISCOVERY = "/.well-known/openid-configuration"
 # Seconds: for an answer of the issuer, between two looks for a key that is not known, until keys are read anew, and by
@@ -25,23 +26,6 @@ _MAX_TEXT = 2000
 _REQUIRED = ["iss", "sub", "aud", "exp"]
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class InvalidJWTError(Exception):
-    """The token lets nobody in; the text says why, and holds nothing of it."""
-
-
-class IssuerUnreachableError(Exception):
-    """The issuer's keys could not be read, and none is known that would do."""
-
-
-class Identity(NamedTuple):
-    """Whom a token names: `subject` is unique among all issuers. Until `expires_at` the token is good."""
-
-    subject: str
-    name: str | None
-    email: str | None
-    expires_at: datetime
 
 
 class Issuer:

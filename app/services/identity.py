@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
-from app.core.oidc import Identity
+from app.core.identity import Identity
 from app.core.security import token_hash
 from app.models import Organization, TokenScope, User
 from app.repositories.callers import Bearer, Membership, Person, Worker, find_bearer, find_person, find_worker
