@@ -9,31 +9,56 @@ from litestar.plugins import CLIPlugin
 if TYPE_CHECKING:
     from click import Group
 
-_OURS = {"database", "db", "users"}
-
 
 class Commands(CLIPlugin):
     """Work on the data; `litestar database` is the DatabasePlugin's."""
 
     def on_cli_init(self, cli: "Group") -> None:
-        # Imported here because a server needs no command line.
-        from app.cli.users import users  # noqa: PLC0415
-
-        cli.add_command(users)
+        _add_users(cli)
 
 
-def runs_own_command() -> bool:
-    """Whether this process is `litestar database …` or another command of ours, which serves nothing.
+class OwnCommand(CLIPlugin):
+    """The group of commands that this process is, alone: it reads the settings, and needs none that only serving does.
+
+    The code of the others, and of what serves, is not even imported.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._add = _OURS[name]
+
+    def on_cli_init(self, cli: "Group") -> None:
+        self._add(cli)
+
+
+def _add_users(cli: "Group") -> None:
+    # Imported here because neither a server nor another command needs it; so below.
+    from app.cli.users import users  # noqa: PLC0415
+
+    cli.add_command(users)
+
+
+def _add_database(cli: "Group") -> None:
+    from app.core.config import Settings  # noqa: PLC0415
+    from app.db.migrations.cli.group import database_group  # noqa: PLC0415
+
+    cli.add_command(database_group(lambda: Settings.load(serving=False)))
+
+
+_OURS = {"database": _add_database, "db": _add_database, "users": _add_users}
+
+
+def own_command() -> str | None:
+    """The name of our group of commands where this process is `litestar database …` or another that serves nothing.
 
     Read from the command line, because Litestar makes the application before it looks which command it is to run.
     """
     if "litestar" not in Path(sys.argv[0]).parts[-2:]:
-        return False
+        return None
     from click import Context, UsageError  # noqa: PLC0415
     from litestar.cli import litestar_group  # noqa: PLC0415
 
     try:
         _, rest, _ = litestar_group.make_parser(Context(litestar_group)).parse_args(sys.argv[1:])
     except UsageError:
-        return False
-    return bool(rest) and rest[0] in _OURS
+        return None
+    return rest[0] if rest and rest[0] in _OURS else None

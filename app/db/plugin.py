@@ -149,15 +149,6 @@ async def _prepare_first(settings: Settings, url: DatabaseURL) -> None:
         await init_db(settings, url)
 
 
-class DatabaseCommands(CLIPlugin):
-    """`litestar database …` alone: its commands read the settings, and need none that only serving does."""
-
-    def on_cli_init(self, cli: "Group") -> None:
-        from app.db.migrations.cli.group import database_group  # noqa: PLC0415
-
-        cli.add_command(database_group(lambda: Settings.load(serving=False)))
-
-
 @asynccontextmanager
 async def _in_thread(manager: AbstractContextManager[DatabaseURL]) -> AsyncIterator[DatabaseURL]:
     """Enters and leaves a blocking context outside the event loop."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from app.cli.plugin import runs_own_command
+from app.cli.plugin import own_command
 from app.db.migrations.backup.archive import open_archive
 from app.db.migrations.config import scripts
 from app.db.migrations.runner import upgrade
@@ -379,23 +379,31 @@ def test_commands_are_listed_whatever_the_settings() -> None:
     assert "upgrade" in result.stdout
 
 
+def test_misspelt_command_is_compared_with_all_of_them() -> None:
+    result = run("litestar", "database", "statsu", env=environment())
+    assert result.returncode == 2
+    assert "Did you mean 'status'?" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ("/x/bin/litestar database upgrade", True),
-        ("/x/bin/litestar --app-dir . --app=app.asgi:create_app db", True),
-        ("/x/site-packages/litestar/__main__.py database", True),
-        ("/x/bin/litestar users list", True),
-        ("/x/bin/litestar run --host database", False),
-        ("/x/bin/litestar --app database run", False),
-        ("/x/bin/litestar --no-such-option database", False),
-        ("/x/bin/litestar", False),
-        ("/x/bin/uvicorn database", False),
+        ("/x/bin/litestar database upgrade", "database"),
+        ("/x/bin/litestar --app-dir . --app=app.asgi:create_app db", "db"),
+        ("/x/site-packages/litestar/__main__.py database", "database"),
+        ("/x/bin/litestar users list", "users"),
+        ("/x/bin/litestar run --host database", None),
+        ("/x/bin/litestar --app database run", None),
+        ("/x/bin/litestar --no-such-option database", None),
+        ("/x/bin/litestar", None),
+        ("/x/bin/uvicorn database", None),
     ],
 )
-def test_command_is_told_from_its_arguments(arguments: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_is_told_from_its_arguments(
+    arguments: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.argv", arguments.split())
-    assert runs_own_command() is expected
+    assert own_command() == expected
 
 
 def test_upgrade_takes_a_backup_first_where_there_is_something_to_apply(

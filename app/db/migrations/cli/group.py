@@ -2,7 +2,8 @@
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 import rich
@@ -19,16 +20,7 @@ from app.core.errors import SettingsError
 from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError
-from app.db.migrations.cli.backfill import backfill
-from app.db.migrations.cli.backup import backup
-from app.db.migrations.cli.doctor import doctor
-from app.db.migrations.cli.downgrade import downgrade
-from app.db.migrations.cli.drift import drift
-from app.db.migrations.cli.lint import lint
 from app.db.migrations.cli.options import require_terminal
-from app.db.migrations.cli.restore import restore
-from app.db.migrations.cli.status import status
-from app.db.migrations.cli.upgrade import upgrade
 from app.db.migrations.config import ROOT, VERSION_TABLE
 from app.models import metadata
 
@@ -36,7 +28,8 @@ from app.models import metadata
 _LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data")
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
-_OURS = (status, upgrade, downgrade, backfill, drift, lint, doctor, backup, restore)
+# Each in the module of its name.
+_OURS = ("status", "upgrade", "downgrade", "backfill", "drift", "lint", "doctor", "backup", "restore")
 
 
 class DatabaseGroup(LitestarGroup):
@@ -58,10 +51,29 @@ class DatabaseGroup(LitestarGroup):
             sys.exit(130)
 
 
+class _WithOurs(DatabaseGroup):
+    """Its own commands and ours, which are imported when they are asked for: a run is one of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._import(_OURS)
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            # A name that is none is compared with all of them.
+            self._import([cmd_name] if cmd_name in _OURS else _OURS)
+        return super().get_command(ctx, cmd_name)
+
+    def _import(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.commands:
+                self.add_command(getattr(import_module(f"app.db.migrations.cli.{name}"), name))
+
+
 def database_group(load: Callable[[], Settings]) -> click.Group:
     """The command group `database` (also `db`); what `load` raises is said by the command that is run."""
 
-    @click.group(cls=DatabaseGroup, name="database", aliases=["db"])
+    @click.group(cls=_WithOurs, name="database", aliases=["db"])
     def group(ctx: click.Context) -> None:
         """Look at the schema of the database, and change it safely.
 
@@ -69,16 +81,14 @@ def database_group(load: Callable[[], Settings]) -> click.Group:
         the same revisions.
         """
         # What is wrong with the settings is for doctor to find.
-        if ctx.invoked_subcommand != doctor.name:
+        if ctx.invoked_subcommand != "doctor":
             ctx.obj = {"app": ctx.obj, **_prepared(ctx, load())}
 
     add_migration_commands(group)
-    for name in _LEFT_OUT:
-        group.commands.pop(name)
+    for name in (*_LEFT_OUT, *_OURS):
+        group.commands.pop(name, None)
     for name in _ASK_FOR_A_MESSAGE:
         _ask_only_on_a_terminal(group.commands[name])
-    for command in _OURS:
-        group.add_command(command)
     return group
 
 

@@ -1,0 +1,47 @@
+"""What serves requests, wired together."""
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.plugins import PluginProtocol
+
+from app import __version__
+from app.api import route_handlers
+from app.api.banner import Banner
+from app.api.exception_handlers import EXCEPTION_HANDLERS
+from app.api.openapi import openapi_config
+from app.api.pagination import provide_window
+from app.api.proxies import TrustedProxies
+from app.api.request_id import RequestIdMiddleware, send_request_id
+from app.api.stream_hub import StreamPlugin
+from app.core.config import Settings
+from app.core.local_token import with_secrets
+from app.core.logging import configure_logging
+from app.db.plugin import DatabasePlugin
+
+_MAX_BODY_BYTES = 1024 * 1024
+
+
+def build(given: Settings, *further: PluginProtocol) -> Litestar:
+    """A new application of these settings, with `further` plugins. Raises SettingsError."""
+    settings = with_secrets(given)
+    configure_logging(settings)
+    return Litestar(
+        route_handlers=route_handlers(settings),
+        plugins=[
+            DatabasePlugin(settings),
+            StreamPlugin(),
+            TrustedProxies(settings),
+            Banner(settings, token_was_made=given.local_auth_token is None),
+            *further,
+        ],
+        middleware=[RequestIdMiddleware()],
+        before_send=[send_request_id],
+        dependencies={"window": Provide(provide_window, sync_to_thread=False)},
+        exception_handlers=EXCEPTION_HANDLERS,
+        state=State({"public_base_url": settings.public_base_url}),
+        openapi_config=openapi_config(__version__),
+        request_max_body_size=_MAX_BODY_BYTES,
+        # Errors are logged by the exception handlers, without SQL; Litestar's own logging would print it.
+        logging_config=None,
+    )

@@ -1,0 +1,33 @@
+"""What a process imports: time at its start, and memory for as long as it lives."""
+
+from tests.processes import environment, run
+
+_SERVES = ("app.api", "app.services", "app.repositories", "app.schemas", "uvicorn", "prometheus_client", "re2")
+_OF_SOME_SETTINGS_OR_REQUESTS = ("httpx", "jwt", "cryptography")
+_OF_ONE_COMMAND = ("lint", "drift", "doctor", "backfill.running", "cli.restore", "cli.status")
+
+
+def imported(*command: str, **changes: str) -> set[str]:
+    """The modules, and the packages they are in, of a command that ends well."""
+    result = run(*command, env=environment(PYTHONPROFILEIMPORTTIME="1", **changes))
+    assert result.returncode == 0, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def below(names: set[str], *packages: str) -> set[str]:
+    return {name for name in names if name.startswith(tuple(f"{package}." for package in packages)) or name in packages}
+
+
+def test_upgrade_imports_neither_what_serves_nor_other_commands(database_url: str) -> None:
+    names = imported("litestar", "database", "upgrade", "--no-prompt", DATABASE_URL=database_url)
+    assert "app.db.migrations.steps" in names
+    others = (f"app.db.migrations.{name}" for name in _OF_ONE_COMMAND)
+    assert below(names, *_SERVES, *_OF_SOME_SETTINGS_OR_REQUESTS, *others) == set()
+
+
+def test_server_with_a_shared_token_imports_nothing_for_json_web_tokens() -> None:
+    code = "from app.asgi import create_app; create_app()"
+    names = imported("python", "-c", code, DATABASE_URL="postgresql://nobody@127.0.0.1/nothing")
+    assert "app.api.tasks" in names
+    assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.db.migrations.cli") == set()
