@@ -1,6 +1,7 @@
 """The application, as servers and the command line find it: settings in, Litestar out."""
 
 import sys
+from functools import cache
 
 from litestar import Litestar
 
@@ -10,14 +11,20 @@ from app.core.errors import SettingsError
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
-    """A new application; without `settings`, of the environment's. A wrong setting ends the process (exit code 2).
+    """A new application; without `settings`, this process's. A wrong setting ends the process (exit code 2).
 
-    Under `litestar database …` and `litestar users …` it serves nothing and reads no settings: the command does, and
-    says what is wrong.
+    Under `litestar database …` and `litestar users …` that one serves nothing and reads no settings: the command does,
+    and says what is wrong.
     """
-    if settings is None and (command := own_command()) is not None:
+    return _of_this_process() if settings is None else _serving(settings)
+
+
+# Once: `litestar run` makes it to look for commands, and its server then asks for it again.
+@cache
+def _of_this_process() -> Litestar:
+    if (command := own_command()) is not None:
         return Litestar(plugins=[OwnCommand(command)], openapi_config=None, logging_config=None)
-    return _serving(settings)
+    return _serving(None)
 
 
 def _serving(settings: Settings | None) -> Litestar:

@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 
-class _Prepared:
-    """Set by `litestar run` in this process, whose server then builds the application a second time."""
-
-    by_command_line = False
-
-
 class DatabasePlugin(InitPlugin, CLIPlugin):
     """Owns everything between Settings and the session of a request. Raises SettingsError on a wrong URL."""
 
@@ -46,6 +40,8 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         if settings.database_url is not None:
             normalize_database_url(settings.database_url.reveal())
         self.settings = settings
+        # By `litestar run`, whose server then has the same application.
+        self._is_prepared = False
         self._readiness: Readiness | None = None
         self._engine: AsyncEngine | None = None
         self._notifications: Notifications | None = None
@@ -96,7 +92,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         try:
             with database(self.settings) as url:
                 asyncio.run(_prepare_first(self.settings, url))
-                _Prepared.by_command_line = True
+                self._is_prepared = True
                 yield
         except (DatabaseError, SettingsError) as exc:
             log.error(str(exc))
@@ -107,9 +103,9 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:  # noqa: ARG002 - Litestar's signature
         async with _in_thread(database(self.settings)) as url:
-            if not _Prepared.by_command_line:
+            if not self._is_prepared:
                 await self._prepare(url)
-            _Prepared.by_command_line = False
+            self._is_prepared = False
             self._engine = create_engine(self.settings, url)
             self.sessions.configure(bind=self._engine, info={BY_DRIVER: url.speaks_asyncpg})
             self._readiness = Readiness(self.settings, url)
