@@ -9,11 +9,20 @@ from litestar.plugins import CLIPlugin
 if TYPE_CHECKING:
     from click import Group
 
+_HELP = """Plimsoll: a backend for teams of people and AI agents.
+
+`litestar run` serves it, and starts a database of its own where DATABASE_URL names none (in ENVIRONMENT=dev, which is
+the default). `litestar demo seed` gives you something to look at. `litestar COMMAND --help` has the rest; README.md has
+the settings.
+"""
+
 
 class Commands(CLIPlugin):
     """Work on the data; `litestar database` is the DatabasePlugin's."""
 
     def on_cli_init(self, cli: "Group") -> None:
+        cli.help = _HELP
+        _add_demo(cli)
         _add_users(cli)
 
 
@@ -30,8 +39,14 @@ class OwnCommand(CLIPlugin):
         self._add(cli)
 
 
-def _add_users(cli: "Group") -> None:
+def _add_demo(cli: "Group") -> None:
     # Imported here because neither a server nor another command needs it; so below.
+    from app.cli.demo import demo  # noqa: PLC0415
+
+    cli.add_command(demo)
+
+
+def _add_users(cli: "Group") -> None:
     from app.cli.users import users  # noqa: PLC0415
 
     cli.add_command(users)
@@ -44,7 +59,7 @@ def _add_database(cli: "Group") -> None:
     cli.add_command(database_group(lambda: Settings.load(serving=False)))
 
 
-_OURS = {"database": _add_database, "db": _add_database, "users": _add_users}
+_OURS = {"database": _add_database, "db": _add_database, "demo": _add_demo, "users": _add_users}
 
 
 def own_command() -> str | None:

@@ -11,8 +11,11 @@ from app.core.config import Settings
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, database
 from app.db.errors import MigrationFailedError, sqlstate_of
+from app.db.migrations.config import scripts
 from app.db.migrations.interruption import ended_by_signals
+from app.db.migrations.state import read_state
 from app.db.url import DatabaseURL
+from app.models import metadata
 
 # undefined_table and undefined_column.
 _BEHIND = frozenset({"42P01", "42703"})
@@ -32,6 +35,21 @@ def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[
 
     with database(settings) as url:
         return asyncio.run(_with_engine(settings, url, run))
+
+
+async def require_schema(session: AsyncSession, settings: Settings) -> None:
+    """Raises MigrationFailedError unless the schema is at head, or ahead in a way that serves this release."""
+    state = await (await session.connection()).run_sync(read_state, scripts(settings), metadata)
+    if state.pending or state.missing_tables:
+        raise MigrationFailedError(
+            "The schema is behind this release: run `litestar database upgrade` first, or look at `litestar database"
+            " status`."
+        )
+    if state.broken_by:
+        raise MigrationFailedError(
+            f"The schema is ahead of this release and does not serve it: {', '.join(state.broken_by)} is a contract"
+            " revision, or not recorded in schema_history. Use the release that knows it."
+        )
 
 
 async def _with_engine(

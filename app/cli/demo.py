@@ -1,0 +1,124 @@
+"""`litestar demo`: something to look at, and to measure with, in a database that has nothing yet."""
+
+import secrets
+import time
+from collections.abc import Sequence
+
+import msgspec
+import rich_click as click
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.cli.demo_progress import reporting
+from app.cli.group import DataGroup, settings_of_commands
+from app.core.config import Environment, Settings
+from app.db.engine import database
+from app.db.migrations.cli.options import as_json, confirm, console_of_rows, no_prompt
+from app.db.scripting import in_transaction, require_schema
+from app.models import User
+from app.services.demo.seeding import Plan, Seeded, find_owner, seed
+from app.services.identity import LOCAL_SUBJECT
+
+_LONGEST_NAME = 200
+_MOST_SEEDS = 2**32
+_FREE_TO_FILL = frozenset({Environment.DEV, Environment.TEST})
+
+
+@click.command(name="seed")
+@click.option("--tasks", type=click.IntRange(0, 100_000_000), default=1_000, show_default=True, help="How many tasks.")
+@click.option("--boards", type=click.IntRange(1, 10_000), default=10, show_default=True, help="On how many boards.")
+@click.option("--organization", default="Meridian Freight", show_default=True, help="The name of the organization.")
+@click.option(
+    "--owner",
+    default=LOCAL_SUBJECT,
+    show_default=True,
+    help="Whose it is: a user's id, subject or e-mail address. `local` is whom the shared token signs in.",
+)
+@click.option(
+    "--seed",
+    "number",
+    type=click.IntRange(0, _MOST_SEEDS - 1),
+    help="The same number makes the same content again. Default: a new one, which is printed.",
+)
+@no_prompt
+@as_json
+def seed_command(
+    tasks: int, boards: int, organization: str, owner: str, number: int | None, no_prompt: bool, as_json: bool
+) -> None:
+    """Make an organization with people of each role, boards, agents and tasks, and with a year of history.
+
+    It becomes the active organization of its owner: what he asks the API next is about it. His other organizations stay
+    as they are, and so does what a former run made.
+
+    Every task has a past that fits its board's rules, with comments, approvals and activity, so that dashboards, feeds
+    and search have something to show. Tokens of agents are printed this once: those of the first board, or all with
+    --json.
+
+    A million tasks take some minutes. All is one transaction: a run that fails, is stopped or is killed leaves nothing.
+    Outside ENVIRONMENT=dev and test it asks before it begins.
+
+    Exit codes: 0 made; 1 declined, or there is no such owner; 2 a wrong setting or option; 3 the schema is not this
+    release's, or the database refused; 4 the database cannot be reached; 130 and 143 stopped by Ctrl-C or SIGTERM.
+    """
+    chosen = secrets.randbelow(_MOST_SEEDS) if number is None else number
+    plan = Plan(_checked(organization), boards, tasks, chosen)
+    settings = settings_of_commands()
+    began = time.monotonic()
+    with database(settings) as url:
+        if settings.environment not in _FREE_TO_FILL:
+            where = f"{url.location} (ENVIRONMENT={settings.environment})"
+            confirm(f"Fill the database {where} with a made-up organization?", no_prompt)
+        made = _make(settings, plan, owner, as_json=as_json)
+    if as_json:
+        click.echo(msgspec.json.encode(made).decode())
+    else:
+        _tell(made, time.monotonic() - began)
+
+
+@click.group(cls=DataGroup, name="demo")
+def demo() -> None:
+    """Try it out: fill a database with a made-up organization of any size."""
+
+
+demo.add_command(seed_command)
+
+
+def _checked(name: str) -> str:
+    stripped = name.strip()
+    if not stripped or len(stripped) > _LONGEST_NAME or not stripped.isprintable():
+        raise click.BadParameter(f"It is not 1 to {_LONGEST_NAME} printable characters.", param_hint="--organization")
+    return stripped
+
+
+def _make(settings: Settings, plan: Plan, known_as: str, *, as_json: bool) -> Seeded:
+    async def find(session: AsyncSession) -> User:
+        await require_schema(session, settings)
+        return await find_owner(session, known_as)
+
+    # In a transaction of its own: who makes the local user keeps everybody from signing in with the shared token.
+    owner = in_transaction(settings, find)
+    with reporting(plan.tasks, as_json=as_json) as report:
+
+        async def work(session: AsyncSession) -> Seeded:
+            return await seed(session, plan, owner, report)
+
+        return in_transaction(settings, work)
+
+
+def _tell(made: Seeded, seconds: float) -> None:
+    total = sum(made.rows.values())
+    click.echo(
+        f"Made {made.organization} ({made.organization_id}), {total:,} rows in {seconds:.1f} s. The same again:"
+        f" --seed {made.seed}.\n"
+    )
+    _show(("table", "rows"), [(table, f"{rows:,}") for table, rows in made.rows.items() if rows])
+    first = made.agents[0].board
+    click.echo(f"\nAgents of {first}, whose tokens are shown this once:\n")
+    _show(("agent", "token"), [(agent.name, agent.token) for agent in made.agents if agent.board == first])
+
+
+def _show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*head, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console_of_rows().print(table, markup=False)

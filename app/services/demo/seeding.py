@@ -1,0 +1,115 @@
+"""Filling a database with a made-up organization, in the caller's transaction."""
+
+import asyncio
+import gc
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.models import User
+from app.repositories.copying import Copying
+from app.repositories.organizations import OrganizationRepository
+from app.services.accounts import find_account
+from app.services.demo.choice import Choice
+from app.services.demo.organization import FOUNDED_WITHIN, AgentToken, Founding
+from app.services.demo.rows import MODELS, Batch, EventRow
+from app.services.demo.task_life import TaskLife
+from app.services.identity import LOCAL_SUBJECT, sign_in_local
+
+# Small enough that a batch takes some 20 MB, and large enough that what it costs to begin one does not show.
+_BATCH_TASKS = 5_000
+_PAST = timedelta(days=400)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What is to be made. The same `seed` makes the same content, at times that are counted back from now."""
+
+    organization: str
+    boards: int
+    tasks: int
+    seed: int
+
+
+class Seeded(msgspec.Struct):
+    """What was made; `rows` by table."""
+
+    organization_id: UUID
+    organization: str
+    owner_id: UUID
+    seed: int
+    rows: dict[str, int]
+    agents: Sequence[AgentToken]
+
+
+async def find_owner(session: AsyncSession, known_as: str) -> User:
+    """The user of this id, subject or e-mail address; that of the shared token is made where he is not there yet.
+
+    Raises NotFoundError and BadRequestError.
+    """
+    return (await sign_in_local(session)).person if known_as == LOCAL_SUBJECT else await find_account(session, known_as)
+
+
+async def seed(session: AsyncSession, plan: Plan, owner: User, report: Callable[[int], None]) -> Seeded:
+    """Makes the organization, its owner's active one from then on; `report` is told how many tasks are written."""
+    rng = random.Random(plan.seed)  # noqa: S311 - content, and no secret
+    now = datetime.now(UTC)
+    founded = Founding(plan.organization, plan.boards, owner.id, now - _PAST, now, rng)
+    rows: Counter[str] = Counter()
+    for model, few in founded.models.items():
+        session.add_all(few)
+        await session.flush()
+        rows[model.__tablename__] += len(few)
+    session.expunge_all()
+    copying = Copying(session)
+    first = Batch()
+    first.rows[EventRow].extend(founded.events)
+    with _without_collecting():
+        written = 0
+        async for batch in _made_ahead(chain([first], _batches(founded, plan.tasks, now, rng))):
+            for kind, many in batch.rows.items():
+                await copying.copy(MODELS[kind], kind._fields, many)
+                rows[MODELS[kind].__tablename__] += len(many)
+            written += batch.tasks
+            report(written)
+    await copying.analyze(set(founded.models) | set(MODELS.values()))
+    # Last, since it locks the owner's row.
+    await OrganizationRepository(session=session).activate(owner.id, founded.id)
+    return Seeded(founded.id, plan.organization, owner.id, plan.seed, dict(rows), founded.tokens)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Rows have no cycles, and the garbage collector would look for them for a third of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _batches(founded: Founding, tasks: int, now: datetime, rng: random.Random) -> Iterator[Batch]:
+    """Tasks in the order in which they were made, on all boards, of which some are busier than others."""
+    begin = now - _PAST + FOUNDED_WITHIN
+    places = Choice(founded.places, [rng.uniform(0.5, 1.5) for _ in founded.places])
+    batch = Batch()
+    for number in range(tasks):
+        born = begin + (now - begin) * ((number + rng.random()) / tasks)
+        TaskLife(founded, places.pick(rng), born, now, rng, batch).live()
+        if batch.tasks == _BATCH_TASKS or number == tasks - 1:
+            yield batch
+            batch = Batch()
+
+
+async def _made_ahead(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
+    """Each is made while the server is busy with the one before."""
+    ahead = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
+    while (batch := await ahead) is not None:
+        ahead = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
+        yield batch
