@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,22 +18,42 @@ from litestar import Litestar
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.pool import NullPool
 
 from app.asgi import create_app
 from app.core.config import Environment, Secret, Settings
 from app.db.embedded import acquire, binaries
 from app.db.migrations.runner import upgrade
+from app.db.plugin import DatabasePlugin
+from tests.memory import new_directory
 
 if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
     from tests.load import Figures
 
 TOKEN = "t0ken-" * 10 + "for-tests"
 _FIGURES = "figures: "
+_DATA = pytest.StashKey[Path]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="more rounds and true times, where a test has them")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.stash[_DATA] = new_directory()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: "WorkerController") -> None:
+    """The workers of one run share one server."""
+    node.workerinput["data"] = str(node.config.stash[_DATA])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _DATA in config.stash:
+        shutil.rmtree(config.stash[_DATA], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -41,15 +63,14 @@ def long(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url(pytestconfig: pytest.Config) -> Iterator[str]:
     """Any database of the server under test, for administration: TEST_DATABASE_URL, or a server of our own."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
-    base = tmp_path_factory.getbasetemp()
-    # The workers of one run share one server.
-    root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with acquire(root / "postgres", durable=False) as server:
+    worker = getattr(pytestconfig, "workerinput", None)
+    data = Path(worker["data"]) if worker else pytestconfig.stash[_DATA]
+    with acquire(data, durable=False) as server:
         yield server.url
         server.release(wait=True)
 
@@ -64,7 +85,7 @@ def postgres_bin() -> Path:
 def administer(server_url: str) -> Iterator[Callable[[str], None]]:
     """Runs one statement outside any transaction."""
     url = make_url(server_url).set(drivername="postgresql+psycopg")
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url, pool_size=1, pool_pre_ping=True, isolation_level="AUTOCOMMIT")
 
     def run(statement: str) -> None:
         with engine.connect() as connection:
@@ -122,8 +143,24 @@ def settings(database_url: str) -> Settings:
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[Litestar]:
     """The application, started."""
-    async with started(create_app(settings)) as application:
+    async with started(_built(settings)) as application:
         yield application
+
+
+def _built(settings: Settings) -> Litestar:
+    """An application with these settings: built once for all tests that want the same ones, but for the database.
+
+    What it knows of that it learns when it starts, and building takes longer than most tests. Who changes it puts it
+    back.
+    """
+    application = _built_without_database(msgspec.structs.replace(settings, database_url=None))
+    application.plugins.get(DatabasePlugin).settings = settings
+    return application
+
+
+@cache
+def _built_without_database(settings: Settings) -> Litestar:
+    return create_app(settings)
 
 
 @pytest.fixture

@@ -324,9 +324,9 @@ def test_limit_is_the_contracts() -> None:
 
 
 async def test_endpoint_url_is_absolute_where_the_base_is_known(
-    app: Litestar, client: httpx.AsyncClient, url: str
+    app: Litestar, client: httpx.AsyncClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app.state.public_base_url = "https://plimsoll.example.com"
+    monkeypatch.setattr(app.state, "public_base_url", "https://plimsoll.example.com")
     made = await create(client, url)
     assert made["endpoint_url"] == f"https://plimsoll.example.com{made['endpoint_path']}"
     assert UUID(made["id"])

