@@ -68,7 +68,7 @@ def in_checkout(env: Mapping[str, str], checkout: Path) -> dict[str, str]:
 def copied_checkout(target: Path) -> Path:
     """The files that the commands need, in `target`, for a test that changes them."""
     for name in ("app", "migrations"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copy(ROOT / "alembic.ini", target)
     return target
 

@@ -128,7 +128,7 @@ class Release:
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     root = tmp_path / "release"
-    shutil.copytree(config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copy(config.ROOT / "alembic.ini", root)
     monkeypatch.setattr(config, "ROOT", root)
     return Release(root)

@@ -721,7 +721,7 @@ def test_losses_are_counted_without_changing_anything(database_url: str, release
 def checkout_of(release: Release) -> Path:
     """What a command line needs beside the revisions."""
     target = release.root
-    shutil.copytree(ROOT / "app", target / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "app", target / "app", ignore=shutil.ignore_patterns("*.pyc.*"))
     return target
 
 

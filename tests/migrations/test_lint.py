@@ -548,7 +548,7 @@ def test_revision_without_a_phase_is_not_linted(release: Release) -> None:
 def test_command_says_what_where_and_the_rewrite(release: Release) -> None:
     revision = release.add(DROP)
     env = environment(ENVIRONMENT=None, LOCAL_AUTH_TOKEN=None)
-    shutil.copytree(ROOT / "app", release.root / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "app", release.root / "app", ignore=shutil.ignore_patterns("*.pyc.*"))
     result = run("litestar", "database", "lint", "--all", env=env, cwd=release.root)
     assert result.returncode == 1, result.stderr
     assert result.stderr == ""
