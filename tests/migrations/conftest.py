@@ -6,10 +6,11 @@ import subprocess
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings
@@ -47,10 +48,15 @@ HEAD = REVISIONS[-1]
 
 def query(url: str, statement: str, **values: object) -> list[tuple[object, ...]]:
     """The rows of one statement, committed."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    with engine.begin() as connection:
+    with _unpooled(url).begin() as connection:
         result = connection.execute(text(statement), values)
         return [tuple(row) for row in result] if result.returns_rows else []
+
+
+@lru_cache
+def _unpooled(url: str) -> Engine:
+    """An engine asks its server half a dozen questions at its first connection, and keeps none open."""
+    return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
 
 
 def tables(url: str) -> set[str]:
@@ -73,11 +79,10 @@ def holding(url: str, statement: str, **values: object) -> Iterator[Callable[...
 
     Yields a function that returns once so many transactions wait for a lock, and it has then run another statement.
     """
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
     waiters = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    with engine.connect() as connection, connection.begin():
+    with _unpooled(url).connect() as connection, connection.begin():
         connection.execute(text(statement), values)
 
         def wait(count: int = 1, then: str = "SELECT") -> None:
