@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
 import rich_click as click
@@ -15,7 +16,6 @@ from app.core.config import Environment, Settings
 from app.db.engine import database
 from app.db.migrations.cli.options import as_json, confirm, console_of_rows, no_prompt
 from app.db.scripting import in_transaction, require_schema
-from app.models import User
 from app.services.demo.seeding import Plan, Seeded, find_owner, seed
 from app.services.identity import LOCAL_SUBJECT
 
@@ -91,7 +91,7 @@ def _checked(name: str) -> str:
 
 
 def _make(settings: Settings, plan: Plan, known_as: str, *, as_json: bool) -> Seeded:
-    async def find(session: AsyncSession) -> User:
+    async def find(session: AsyncSession) -> UUID:
         await require_schema(session, settings)
         return await find_owner(session, known_as)
 

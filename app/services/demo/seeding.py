@@ -13,7 +13,6 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import User
 from app.repositories.copying import Copying
 from app.repositories.organizations import OrganizationRepository
 from app.services.accounts import find_account
@@ -48,19 +47,21 @@ class Seeded(msgspec.Struct):
     agents: Sequence[AgentToken]
 
 
-async def find_owner(session: AsyncSession, known_as: str) -> User:
-    """The user of this id, subject or e-mail address; that of the shared token is made where he is not there yet.
+async def find_owner(session: AsyncSession, known_as: str) -> UUID:
+    """The id of the user of this id, subject or e-mail address; the shared token's is made where he is not there yet.
 
     Raises NotFoundError and BadRequestError.
     """
-    return (await sign_in_local(session)).person if known_as == LOCAL_SUBJECT else await find_account(session, known_as)
+    if known_as == LOCAL_SUBJECT:
+        return (await sign_in_local(session)).person.id
+    return (await find_account(session, known_as)).id
 
 
-async def seed(session: AsyncSession, plan: Plan, owner: User, report: Callable[[int], None]) -> Seeded:
+async def seed(session: AsyncSession, plan: Plan, owner_id: UUID, report: Callable[[int], None]) -> Seeded:
     """Makes the organization, its owner's active one from then on; `report` is told how many tasks are written."""
     rng = random.Random(plan.seed)  # noqa: S311 - content, and no secret
     now = datetime.now(UTC)
-    founded = Founding(plan.organization, plan.boards, owner.id, now - _PAST, now, rng)
+    founded = Founding(plan.organization, plan.boards, owner_id, now - _PAST, now, rng)
     rows: Counter[str] = Counter()
     for model, few in founded.models.items():
         session.add_all(few)
@@ -80,8 +81,8 @@ async def seed(session: AsyncSession, plan: Plan, owner: User, report: Callable[
             report(written)
     await copying.analyze(set(founded.models) | set(MODELS.values()))
     # Last, since it locks the owner's row.
-    await OrganizationRepository(session=session).activate(owner.id, founded.id)
-    return Seeded(founded.id, plan.organization, owner.id, plan.seed, dict(rows), founded.tokens)
+    await OrganizationRepository(session=session).activate(owner_id, founded.id)
+    return Seeded(founded.id, plan.organization, owner_id, plan.seed, dict(rows), founded.tokens)
 
 
 @contextmanager
