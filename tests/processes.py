@@ -1,16 +1,21 @@
 """The project's commands as a person starts them, in a checkout and with an environment of the test's choice."""
 
+import json
 import os
 import pty
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import httpx
 
@@ -28,6 +33,7 @@ _OURS = {
     "LOG_FORMAT",
     "LOG_LEVEL",
 }
+_one_at_a_time = threading.Lock()
 # Dozens of processes start here: without bytecode each would compile everything again.
 _LEFT_OUT = _OURS | {"PYTHONDONTWRITEBYTECODE"}
 
@@ -48,16 +54,48 @@ def run(
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal unless given."""
-    return subprocess.run(
-        [str(bin_directory / command[0]), *command[1:]],
-        env=in_checkout(env, cwd),
-        cwd=cwd,
-        stdin=stdin,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+    program = [str(bin_directory / command[0]), *command[1:]]
+    given = {"env": in_checkout(env, cwd), "cwd": str(cwd)}
+    if bin_directory != BIN or _read_early(env) != _read_early(environment()):
+        return subprocess.run(
+            program, **given, stdin=stdin, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open() as nothing:
+        streams = [nothing.fileno() if stdin == subprocess.DEVNULL else stdin, out.fileno(), err.fileno()]
+        code = _run_forked({"command": program, **given}, streams, seconds)
+        texts = [stream.seek(0) or stream.read().decode() for stream in (out, err)]
+    return subprocess.CompletedProcess(program, code, *texts)
+
+
+def _read_early(env: Mapping[str, str]) -> dict[str, str]:
+    """What the interpreter and the libraries read when they start, and so is the same for all that are forked."""
+    early = ("PYTHON", "LANG", "LC_", "COLUMNS", "TERM")
+    return {name: value for name, value in env.items() if name.startswith(early)}
+
+
+def _run_forked(request: dict[str, object], streams: list[int], seconds: float) -> int:
+    """The exit code of what forking.py runs."""
+    answers, telling = os.pipe()
+    with os.fdopen(answers) as told:
+        try:
+            with _one_at_a_time:
+                requests, _ = _forking()
+            socket.send_fds(requests, [json.dumps(request).encode()], [*streams, telling])
+        finally:
+            os.close(telling)
+        process = int(told.readline())
+        if not select.select([told], [], [], seconds)[0]:
+            os.kill(process, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(request["command"], seconds)
+        return int(told.readline())
+
+
+@cache
+def _forking() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Where to ask for a command; what answers ends with this process."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        return ours, subprocess.Popen([sys.executable, ROOT / "tests" / "forking.py"], stdin=theirs, env=environment())
 
 
 def in_checkout(env: Mapping[str, str], checkout: Path) -> dict[str, str]:
