@@ -77,7 +77,11 @@ class ActivityRepository(Repository[ActivityEvent]):
             .join(Task, Task.id == ActivityEvent.task_id)
             .join(Board, Board.id == Task.board_id)
             .outerjoin(Agent, Agent.id == ActivityEvent.agent_id)
-            .where(ActivityEvent.id.in_([event.id for event in events]))
+            .where(
+                ActivityEvent.id.in_([event.id for event in events]),
+                # Only the partitions that they are in.
+                ActivityEvent.created_at.in_({event.created_at for event in events}),
+            )
         )
         about = {row[0]: row for row in await self.session.execute(statement)}
         rows = [(event, about[event.id]) for event in events if event.id in about]

@@ -84,9 +84,10 @@ class Ordering(NamedTuple):
             for column in (self._expression(key.name),)
         ]
         if not any(self._is_nullable(key.name) for key in keys) and len({key.descending for key in keys}) == 1:
-            # One comparison, which an index answers.
+            # One comparison, which an index answers; of the first column also one by which partitions are left out.
             row, last = tuple_(*(column for _, column, _ in places)), tuple_(*(value for *_, value in places))
-            return row < last if keys[0].descending else row > last
+            (_, first, value), *_ = places
+            return and_(first <= value, row < last) if keys[0].descending else and_(first >= value, row > last)
         beyond = []
         same: list[ColumnElement[bool]] = []
         for key, column, value in places:
