@@ -119,6 +119,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_migrate_lock_timeout: float = 2.0
     db_migrate_lock_retries: int = 10
     db_migrate_statement_timeout: float = 60.0
+    activity_retention_months: int | None = None
+    webhook_payload_retention_months: int | None = None
     pg_bin_dir: Path | None = None
     request_body_timeout: float = 30.0
     public_base_url: str | None = None
@@ -261,6 +263,8 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "db_migrate_lock_timeout": seconds(0.01, 3600),
     "db_migrate_lock_retries": integer(0, 1000),
     "db_migrate_statement_timeout": seconds(0.1, 86_400),
+    "activity_retention_months": integer(1, 1200),
+    "webhook_payload_retention_months": integer(1, 1200),
     "pg_bin_dir": _path,
     "request_body_timeout": seconds(0.1, 3600),
     "public_base_url": base_url,

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from advanced_alchemy.base import BasicAttributes
-from sqlalchemy import DateTime, MetaData, Text, func, types
+from sqlalchemy import Connection, DateTime, MetaData, Table, Text, event, func, text, types
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -58,3 +58,55 @@ class Timestamped(Created):
     updated_at: Mapped[datetime] = mapped_column(
         default=utc_now, onupdate=utc_now, server_default=func.now(), sort_order=-10
     )
+
+
+class CreatedInMonth(Created):
+    """Of a table that is partitioned by month, whose key has to hold the time: `PARTITIONED_BY_MONTH` goes with it."""
+
+    created_at: Mapped[datetime] = mapped_column(
+        primary_key=True, default=utc_now, server_default=func.now(), sort_order=-20
+    )
+
+
+PARTITIONED_BY_MONTH = {"postgresql_partition_by": "RANGE (created_at)"}
+
+
+def is_partitioned(table: Table) -> bool:
+    return bool(table.dialect_options["postgresql"]["partition_by"])
+
+
+def default_partition(table: str) -> str:
+    """The name of the partition that takes every row whose month has none."""
+    return f"{table}_default"
+
+
+_INDEXES = text(
+    """
+    SELECT own.relname::text AS name, replace(whole.relname, :table, :partition) AS wanted
+    FROM pg_index JOIN pg_inherits ON inhrelid = indexrelid
+    JOIN pg_class AS own ON own.oid = indexrelid JOIN pg_class AS whole ON whole.oid = inhparent
+    WHERE indrelid = to_regclass(:partition)
+    """
+)
+
+
+def create_default_partition(connection: Connection, table: str) -> str:
+    """Its name."""
+    name = default_partition(table)
+    connection.exec_driver_sql(f"CREATE TABLE {name} PARTITION OF {table} DEFAULT")
+    name_indexes(connection, table, name)
+    return name
+
+
+def name_indexes(connection: Connection, table: str, partition: str) -> None:
+    """As those of the table: which of two gets which name is else a matter of chance."""
+    for name, wanted in connection.execute(_INDEXES, {"table": table, "partition": partition}).all():
+        if name != wanted:
+            connection.exec_driver_sql(f"ALTER INDEX {name} RENAME TO {wanted}")
+
+
+@event.listens_for(Table, "after_create")
+def _with_default_partition(table: Table, connection: Connection, **_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Without it `create_all` would make a table that takes no row; a revision makes its own."""
+    if table.metadata is Base.metadata and is_partitioned(table):
+        create_default_partition(connection, table.name)

@@ -18,6 +18,7 @@ from app.db.migrations.config import has_revisions, scripts
 from app.db.migrations.history import Stamped, create_history, note_stamp
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.lock import is_pooled, migration_lock
+from app.db.migrations.partitions.running import keep_ahead
 from app.db.migrations.runner import upgrade
 from app.db.migrations.state import SchemaState, read_state, tables_created_by
 from app.db.migrations.statements import limit_statements
@@ -83,12 +84,14 @@ async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDir
             _warn(state, [])
             return
         # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
-        async with migration_lock(connection, settings.db_migrate_lock_wait), connection.begin():
+        async with migration_lock(connection, settings.db_migrate_lock_wait):
             try:
-                await connection.run_sync(limit_statements, settings)
-                await connection.run_sync(create_missing, directory, metadata)
+                async with connection.begin():
+                    await connection.run_sync(limit_statements, settings)
+                    await connection.run_sync(create_missing, directory, metadata)
             except DBAPIError as exc:
                 raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc
+            await keep_ahead(connection, settings)
 
 
 def _is_to_be_made(state: SchemaState, metadata: MetaData) -> bool:

@@ -5,10 +5,10 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Created, Identified
+from app.db.base import PARTITIONED_BY_MONTH, Base, CreatedInMonth, Identified
 
 
-class ActivityEvent(Identified, Created, Base):
+class ActivityEvent(Identified, CreatedInMonth, Base):
     """One change, written in the transaction that made it.
 
     What it names has no foreign key: the trail outlives what it tells of. `user_id` or `agent_id` is who did it;
@@ -29,6 +29,7 @@ class ActivityEvent(Identified, Created, Base):
             "id",
             postgresql_where=text("event_type = 'task.commented'"),
         ),
+        PARTITIONED_BY_MONTH,
     )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Created, Identified, Timestamped
+from app.db.base import PARTITIONED_BY_MONTH, Base, CreatedInMonth, Identified, Timestamped
 
 SIGNATURE_HEADER = "X-Signature-256"
 
@@ -28,11 +28,11 @@ class BoardWebhook(Identified, Timestamped, Base):
     signature_header: Mapped[str] = mapped_column(default=SIGNATURE_HEADER, server_default=SIGNATURE_HEADER)
 
 
-class BoardWebhookPayload(Identified, Created, Base):
+class BoardWebhookPayload(Identified, CreatedInMonth, Base):
     """What came in, byte by byte; `headers` are those that are no credentials, by their names in lower case."""
 
     __tablename__ = "board_webhook_payloads"
-    __table_args__ = (Index(None, "webhook_id", "created_at", "id"),)
+    __table_args__ = (Index(None, "webhook_id", "created_at", "id"), PARTITIONED_BY_MONTH)
 
     webhook_id: Mapped[UUID] = mapped_column(ForeignKey("board_webhooks.id", ondelete="CASCADE"))
     body: Mapped[bytes]

@@ -60,7 +60,12 @@ def _unpooled(url: str) -> Engine:
 
 
 def tables(url: str) -> set[str]:
-    return {str(name) for (name,) in query(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    """Without partitions, which go with theirs."""
+    listed = (
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT relispartition"
+    )
+    return {str(name) for (name,) in query(url, listed)}
 
 
 def applied(url: str) -> list[str]:

@@ -30,6 +30,7 @@ from tests.migrations.conftest import OLDER_BIN as BIN
 from tests.migrations.conftest import older_binaries, query
 from tests.migrations.drifting import TAMPERED_ZOO, check, compared, make_zoo, zoo
 from tests.migrations.test_doctor import examined, worse_than_notes
+from tests.migrations.test_partitions import check_that_rows_stay_where_they_are
 
 FILES = {"rootcert": "ca", "cert": "cert", "key": "key"}
 
@@ -64,6 +65,10 @@ def test_revisions_go_up_down_and_up(url: str) -> None:
     downgrade(settings, "base", accept_data_loss=True)
     upgrade(settings)
     assert query(url, "SELECT count(*) FROM alembic_version") == [(1,)]
+
+
+def test_rows_stay_where_they_are_when_their_table_is_partitioned(url: str) -> None:
+    check_that_rows_stay_where_they_are(url)
 
 
 async def test_create_all_and_upgrade_make_the_same_schema(url: str, server_url: str, postgres_bin: Path) -> None:

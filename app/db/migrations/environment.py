@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import structlog
 from alembic import context
 from alembic.operations.ops import MigrationScript
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
@@ -16,12 +16,14 @@ from app.core.logging import configure_logging
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError
-from app.db.migrations.config import OPTIONS, checked, scope_of, settings_of
+from app.db.migrations.config import OPTIONS, checked, compared_without, scope_of, settings_of
 from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.offline import PrintedScript
 from app.db.migrations.state import require_versions
 from app.db.migrations.steps import Run
 from app.db.url import DatabaseURL
+
+_PARTITIONS = text("SELECT relname::text FROM pg_class WHERE relispartition")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -105,11 +107,10 @@ def _changes_the_schema() -> bool:
 
 def _only_look(connection: Connection, metadata: MetaData) -> None:
     require_versions(connection)
+    # Partitions go with their tables.
+    options = {**OPTIONS, "include_name": compared_without(connection.scalars(_PARTITIONS).all())}
     context.configure(
-        connection=connection,
-        target_metadata=metadata,
-        process_revision_directives=_leave_out_empty,
-        **OPTIONS,
+        connection=connection, target_metadata=metadata, process_revision_directives=_leave_out_empty, **options
     )
     with context.begin_transaction():
         context.run_migrations()

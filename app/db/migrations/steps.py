@@ -29,6 +29,7 @@ from app.db.migrations.backfill.status import BackfillUnfinishedError, require_f
 from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, is_within, phase_of, require_destination
 from app.db.migrations.lock import migration_lock, require_lock
 from app.db.migrations.losses import removals, require_agreed, require_consent
+from app.db.migrations.partitions.running import keep_ahead, lacks_partitions
 from app.db.migrations.state import nothing_for_this_release, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
@@ -69,14 +70,17 @@ class Run:
         if self._scope.preview is not None:
             await self._connection.run_sync(self._scope.preview, _reverted(steps))
             return
-        if steps:
+        goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
+        if not steps:
+            log.info("nothing to apply")
+        if steps or await lacks_partitions(self._connection, self._settings):
             async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):
                 # Again, since somebody else may have done it while this one waited.
                 again = await self._connection.run_sync(self._plan)
                 require_agreed(self._scope.agreed or {one.revision for one in _reverted(steps)}, _reverted(again))
                 await self._take(again)
-        else:
-            log.info("nothing to apply")
+                if goes_up:
+                    await keep_ahead(self._connection, self._settings)
         self._tell_what_is_left()
 
     async def _take(self, steps: Sequence[MigrationStep]) -> None:

@@ -29,7 +29,7 @@ _LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data"
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
 # Each in the module of its name.
-_OURS = ("status", "upgrade", "downgrade", "backfill", "drift", "lint", "doctor", "backup", "restore")
+_OURS = ("status", "upgrade", "downgrade", "backfill", "partitions", "drift", "lint", "doctor", "backup", "restore")
 
 
 class DatabaseGroup(LitestarGroup):

@@ -36,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     Check("Activity", "transactions", activity.transactions),
     Check("Storage", "indexes", storage.indexes),
     Check("Storage", "constraints", storage.constraints),
+    Check("Storage", "partitions", storage.partitions),
     Check("Storage", "connections", storage.connections),
     Check("Storage", "size", storage.sizes),
     Check("Storage", "disk", storage.disk),

@@ -10,10 +10,13 @@ from sqlalchemy import Connection, text
 
 from app.db.migrations.doctor.finding import Finding, Subject, note, ok, problem, warning
 from app.db.migrations.naming import quote
+from app.db.migrations.partitions.months import later
+from app.db.migrations.partitions.reading import Standing, read_partitions
 from app.db.migrations.state import read_state
 from app.models import metadata
 
 _UPGRADE = "litestar database upgrade --no-prompt"
+_PARTITIONS = "litestar database partitions --apply"
 # What REINDEX CONCURRENTLY leaves behind when it fails.
 _LEFTOVER = re.compile(r"_cc(new|old)\d*$")
 _WRAPS_AT = 2_000_000_000
@@ -103,6 +106,32 @@ def constraints(connection: Connection, subject: Subject) -> Iterator[Finding]:
             "It holds for new rows; old ones were never checked. Between an expand and its contract that is planned.",
             subject.psql(f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(row.name)}"),
         )
+
+
+def partitions(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    tables = read_partitions(connection, subject.settings)
+    found = [finding for standing in tables for finding in _of_partitions(standing)]
+    names = ", ".join(standing.table for standing in tables)
+    yield from found or [ok(f"The partitions to come are there ({names})." if tables else "No table is partitioned.")]
+
+
+def _of_partitions(standing: Standing) -> Iterator[Finding]:
+    table = standing.table
+    if standing.default is None:
+        yield problem(f"{table} has no default partition.", "Rows of months without one are refused.", _PARTITIONS)
+    if standing.is_sealed:
+        why = "It takes no rows but of the months until then, of which the last may soon be over: finish it."
+        yield problem(f"Work on the default partition of {table} was broken off, or goes on.", why, _PARTITIONS)
+    elif standing.holds_rows:
+        why = "Its rows are neither dropped with their month nor passed over by queries of other months."
+        yield warning(f"The default partition of {table} holds rows.", why, _PARTITIONS)
+    if any(month <= later(standing.month, 1) for month in standing.missing):
+        why = "The default one takes the rows instead. Run the command daily."
+        yield warning(f"{table} has no partition for this month or the next.", why, _PARTITIONS)
+    if standing.expired:
+        why = "The settings say how many months are kept."
+        seen = f"{len(standing.expired)} partitions of {table} are older than is kept."
+        yield note(seen, why, f"{_PARTITIONS} --drop")
 
 
 def connections(connection: Connection, subject: Subject) -> Iterator[Finding]:

@@ -1,0 +1,215 @@
+"""Looking at the partitions, and bringing them to where they should be, from however many places at once."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Settings
+from app.db.connecting import connected, is_lost, wait_for_database
+from app.db.engine import create_unpooled_engine, migration_database
+from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
+from app.db.migrations.interruption import ended_by_signals
+from app.db.migrations.lock import migration_lock
+from app.db.migrations.looking import look
+from app.db.migrations.partitions import making
+from app.db.migrations.partitions.reading import Action, Standing, Step, counted, read_partitions
+from app.db.migrations.statements import limit_session, limit_statements, reset_session
+from app.db.url import DatabaseURL
+
+# lock_not_available and deadlock_detected: the table is in use, and will not be later.
+_IN_USE = frozenset({"55P03", "40P01"})
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 15.0
+
+T = TypeVar("T")
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """`tables` are as they were at the beginning; what is `left` is also what nobody has said may be dropped."""
+
+    database: str
+    tables: tuple[Standing, ...]
+    done: tuple[Action, ...]
+    left: tuple[Action, ...]
+
+    @property
+    def drops(self) -> tuple[Action, ...]:
+        return tuple(action for action in self.left if action.step is Step.DROP)
+
+
+def look_at_partitions(settings: Settings, keep: int | None = None, now: datetime | None = None) -> Partitioning:
+    """Changes nothing. `keep`: months before this one, instead of the settings'. Raises DatabaseUnreachableError."""
+
+    def at(connection: Connection, url: DatabaseURL) -> Partitioning:
+        limit_statements(connection, settings)
+        tables = read_partitions(connection, settings, keep=keep, now=now)
+        left = [action for standing in tables for action in standing.to_make()]
+        drops = [counted(connection, action) for standing in tables for action in standing.to_drop()]
+        return Partitioning(url.location, tuple(tables), (), (*left, *drops))
+
+    return look(settings, at)
+
+
+def maintain(
+    settings: Settings, keep: int | None = None, *, may_drop: bool = False, now: datetime | None = None
+) -> Partitioning:
+    """Makes the partitions to come, splits what the default holds, and drops the expired ones if it may.
+
+    Killed at any moment, the next run goes on. Not to be called in a thread that runs an event loop. Raises
+    MigrationFailedError and DatabaseUnreachableError.
+    """
+    with migration_database(settings) as url:
+        return asyncio.run(_maintain(settings, url, keep, may_drop, now))
+
+
+async def _maintain(
+    settings: Settings, url: DatabaseURL, keep: int | None, may_drop: bool, now: datetime | None
+) -> Partitioning:
+    with ended_by_signals():
+        await wait_for_database(settings, url)
+        engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
+        async with (
+            connected(url),
+            engine.connect() as connection,
+            migration_lock(connection, settings.db_migrate_lock_wait),
+        ):
+            work = Work(connection, settings, keep, now)
+            tables = await work.read()
+            await work.make(tables)
+            left = await work.drop(tables, may_drop=may_drop)
+            return Partitioning(url.location, tuple(tables), tuple(work.done), tuple(left))
+
+
+async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> bool:
+    """Whether `keep_ahead` has anything to do, or somebody is at it."""
+
+    def lacks(connection: Connection) -> bool:
+        limit_statements(connection, settings)
+        return any(True for standing in read_partitions(connection, settings) for _ in standing.to_make())
+
+    try:
+        return await connection.run_sync(lacks)
+    except DBAPIError as exc:
+        if sqlstate_of(exc) not in _IN_USE:
+            raise
+        return True
+    finally:
+        await connection.rollback()
+
+
+async def keep_ahead(connection: AsyncConnection, settings: Settings) -> None:
+    """Makes the partitions to come, under the migration lock; what hinders that is a warning, not an error.
+
+    Until it is done the default takes the rows.
+    """
+    work = Work(connection, settings)
+    try:
+        await work.make(await work.read())
+    except MigrationFailedError as exc:
+        log.warning("partitions are missing: `litestar database partitions --apply` makes them", reason=str(exc))
+
+
+class Work:
+    """One run, on a connection that holds the lock for schema changes."""
+
+    def __init__(
+        self, connection: AsyncConnection, settings: Settings, keep: int | None = None, now: datetime | None = None
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._keep = keep
+        self._now = now
+        self.done: list[Action] = []
+
+    async def read(self) -> list[Standing]:
+        await self._connection.run_sync(reset_session)
+        await self._connection.run_sync(limit_session, self._settings)
+        return await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
+
+    async def make(self, tables: list[Standing]) -> None:
+        for standing in tables:
+            if standing.default is None:
+                self._note(await self._try(making.make_default, standing.table))
+            elif standing.holds_rows or standing.is_sealed:
+                await self._split(standing, standing.default)
+            now = await self._again(standing)
+            for month in now.missing:
+                self._note(await self._try(making.make_month, now.table, now.default, month))
+
+    async def drop(self, tables: list[Standing], *, may_drop: bool) -> list[Action]:
+        """Those that are left."""
+        left = []
+        for standing in tables:
+            for partition, action in zip(standing.expired, standing.to_drop(), strict=True):
+                known = await self._try(counted, action)
+                if may_drop:
+                    await self._try(making.drop, standing.table, partition)
+                    self._note(known)
+                else:
+                    left.append(known)
+        return left
+
+    async def _split(self, standing: Standing, default: str) -> None:
+        """Gives what the default holds partitions: rows of months without one move, the others stay where they are."""
+        if standing.is_sealed:
+            await self._try(making.break_seal, default)
+        begin, end = standing.unpartitioned
+        for month in await self._try(making.stray_months, standing, begin, end):
+            self._note(await self._try(making.make_month, standing.table, default, month))
+        if begin == end or not (await self._again(standing)).holds_rows:
+            return
+        try:
+            await self._try(making.begin_sealing, default, begin, end)
+            await self._try(making.validate_seal, default)
+            self._note(await self._try(making.seal, standing.table, default, begin, end))
+        except MigrationFailedError:
+            await self._try(making.break_seal, default)
+            raise
+
+    async def _again(self, standing: Standing) -> Standing:
+        found = await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
+        return next(one for one in found if one.table == standing.table)
+
+    async def _try(self, work: Callable[..., T], *arguments: object, **options: object) -> T:
+        """In a transaction; again, with growing pauses, while the table is in use. Raises MigrationFailedError."""
+        pause = _FIRST_PAUSE
+        for attempt in range(self._settings.db_migrate_lock_retries + 1):
+            try:
+                return await self._connection.run_sync(self._in_transaction, work, arguments, options)
+            except DBAPIError as exc:
+                if is_lost(exc):
+                    raise
+                await self._connection.rollback()
+                if sqlstate_of(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                    raise MigrationFailedError(
+                        f"The partitions could not be brought up to date: {cause_of(exc)}. What was done before stays,"
+                        " and the default partition takes the rows meanwhile: try again."
+                    ) from exc
+            # Not in step with whatever makes the table busy.
+            pause *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+            await self._connection.run_sync(limit_session, self._settings, pause)
+            log.warning("the table is in use: trying again", pause_seconds=round(pause, 1))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _in_transaction(
+        self, connection: Connection, work: Callable[..., T], arguments: tuple[object, ...], options: dict[str, object]
+    ) -> T:
+        with connection.begin():
+            limit_statements(connection, self._settings)
+            return work(connection, *arguments, **options)
+
+    def _note(self, action: Action) -> None:
+        self.done.append(action)
+        log.info("changed a partition", step=action.step.value, partition=action.partition, rows=action.rows)

@@ -1,0 +1,262 @@
+"""Activity and webhook payloads by month: rows stay where they are, none is refused, and nothing goes unasked."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, create_engine, make_url, select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.pool import NullPool
+
+from app.db.migrations.backup.archive import open_archive
+from app.db.migrations.backup.restoring import restore
+from app.db.migrations.backup.taking import backup
+from app.db.migrations.doctor.finding import Severity
+from app.db.migrations.partitions import making
+from app.db.migrations.partitions.months import later, month_of, name_of
+from app.db.migrations.partitions.reading import AHEAD, Step, read_partitions
+from app.db.migrations.partitions.running import Partitioning, look_at_partitions, maintain
+from app.db.migrations.runner import downgrade, upgrade
+from app.db.migrations.status import Verdict, read_status
+from app.models import ActivityEvent
+from app.repositories.sorting import Key, Ordering, place_values
+from tests.conftest import settings_for
+from tests.migrations.conftest import holding, query
+from tests.migrations.test_doctor import examined, one
+from tests.processes import environment, run, started_process
+
+UNPARTITIONED = "8d1c6a90e3b7"
+TABLE, DEFAULT = "activity_events", "activity_events_default"
+THIS_MONTH = month_of(datetime.now(UTC))
+NEXT_YEAR = later(THIS_MONTH, 12)
+ORGANIZATION, WEBHOOK = UUID(int=1), UUID(int=3)
+
+
+def month(count: int) -> str:
+    return name_of(TABLE, later(THIS_MONTH, count), later(THIS_MONTH, count + 1))
+
+
+def store(url: str, *months: int) -> None:
+    """An event on the third day of each month, counted from this one."""
+    query(url, "INSERT INTO organizations (id, name) VALUES (:id, 'one') ON CONFLICT DO NOTHING", id=ORGANIZATION)
+    for count in months:
+        query(
+            url,
+            "INSERT INTO activity_events (id, created_at, organization_id, event_type)"
+            " VALUES (gen_random_uuid(), :time, :organization, 'x')",
+            time=later(THIS_MONTH, count).replace(day=3),
+            organization=ORGANIZATION,
+        )
+
+
+def held(url: str) -> dict[str, int]:
+    """How many events each partition holds, if it does."""
+    rows = query(url, "SELECT tableoid::regclass::text, count(*) FROM activity_events GROUP BY 1")
+    return {str(name): int(str(count)) for name, count in rows}
+
+
+def file_of(url: str, table: str) -> object:
+    return query(url, "SELECT pg_relation_filenode(to_regclass(:name))", name=table)[0][0]
+
+
+def is_clean(url: str) -> bool:
+    return (
+        read_status(settings_for(url)).verdict is Verdict.UP_TO_DATE and not look_at_partitions(settings_for(url)).left
+    )
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Connection]:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    with engine.begin() as connection:
+        yield connection
+
+
+def check_that_rows_stay_where_they_are(url: str) -> None:
+    """Also in test_older_server.py."""
+    settings = settings_for(url)
+    upgrade(settings, UNPARTITIONED)
+    store(url, -30, -1, 0)
+    query(url, "INSERT INTO boards (id, organization_id, name, slug, description) VALUES (:id, :o, 'b', 'b', '')",
+          id=UUID(int=2), o=ORGANIZATION)  # fmt: skip
+    query(url, "INSERT INTO board_webhooks (id, board_id, description) VALUES (:id, :b, '')", id=WEBHOOK, b=UUID(int=2))
+    query(url, "INSERT INTO board_webhook_payloads (id, webhook_id, body, headers) VALUES (:id, :w, 'x', '{}')",
+          id=UUID(int=4), w=WEBHOOK)  # fmt: skip
+    everything = "SELECT to_jsonb(e) FROM activity_events AS e ORDER BY id"
+    before, file = query(url, everything), file_of(url, TABLE)
+    upgrade(settings)
+    whole = name_of(TABLE, None, later(THIS_MONTH, 2))
+    assert held(url) == {whole: 3}
+    assert file_of(url, whole) == file
+    assert query(url, everything) == before
+    assert is_clean(url)
+    downgrade(settings, UNPARTITIONED, accept_data_loss=True)
+    assert query(url, everything) == before
+    assert query(url, "SELECT count(*) FROM pg_class WHERE relname LIKE 'activity_events_%' AND relkind = 'r'") == [
+        (0,)
+    ]
+    upgrade(settings)
+    assert query(url, everything) == before
+    query(url, "DELETE FROM organizations")
+    assert query(url, "SELECT count(*) FROM activity_events") == [(0,)]
+    assert query(url, "SELECT count(*) FROM board_webhook_payloads") == [(0,)]
+
+
+def test_rows_stay_where_they_are_and_come_back(empty_database_url: str) -> None:
+    check_that_rows_stay_where_they_are(empty_database_url)
+
+
+def command(url: str, *options: str) -> tuple[int, dict[str, Any]]:
+    done = run("litestar", "database", "partitions", "--json", *options, env=environment(DATABASE_URL=url))
+    return done.returncode, json.loads(done.stdout or "{}")
+
+
+def test_command_only_looks_until_it_is_told_and_drops_only_when_told_that(database_url: str) -> None:
+    store(database_url, -40, 0)
+    code, found = command(database_url)
+    assert (code, [(action["step"], action["partition"]) for action in found["left"]]) == (0, [("split", DEFAULT)])
+    assert held(database_url) == {DEFAULT: 1, month(0): 1}
+    code, found = command(database_url, "--apply", "--keep-months", "39")
+    assert (code, found["left"], [action["rows"] for action in found["done"]]) == (0, [], [1])
+    assert held(database_url) == {month(-40): 1, month(0): 1}
+    old = {"step": "drop", "table": TABLE, "partition": month(-40), "rows": 1}
+    for options in (["--apply"], []):
+        code, found = command(database_url, *options, "--keep-months", "38")
+        assert (code, found["left"], found["done"]) == (len(options), [old], [])
+    assert command(database_url, "--drop") == (2, {})
+    kept = {"ACTIVITY_RETENTION_MONTHS": "38", "DATABASE_URL": database_url}
+    done = run("litestar", "database", "partitions", "--apply", "--drop", env=environment(**kept))
+    assert (done.returncode, f"done: drop {month(-40)}, 1 rows" in done.stdout) == (0, True)
+    assert held(database_url) == {month(0): 1}
+    assert is_clean(database_url)
+
+
+def test_months_that_nobody_made_partitions_for_get_them_without_a_row_refused_or_moved(database_url: str) -> None:
+    """Far ahead of its time only what cannot be part of them moves."""
+    settings = settings_for(database_url)
+    store(database_url, 1, AHEAD + 1, AHEAD + 2, 12, 500)
+    before = file_of(database_url, DEFAULT)
+    assert held(database_url) == {month(1): 1, DEFAULT: 4}
+    maintain(settings, now=NEXT_YEAR)
+    sealed = name_of(TABLE, later(THIS_MONTH, AHEAD + 1), later(THIS_MONTH, 14))
+    assert held(database_url) == {month(1): 1, sealed: 3, month(500): 1}
+    assert file_of(database_url, sealed) == before
+    store(database_url, -100, 13, 15, 40)
+    assert held(database_url) == {month(1): 1, sealed: 4, month(15): 1, month(500): 1, DEFAULT: 2}
+    again = maintain(settings, now=NEXT_YEAR)
+    assert [action.partition for action in again.done if action.table == TABLE] == [month(-100), month(40)]
+    assert is_clean(database_url)
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_work_that_was_broken_off_is_a_problem_and_goes_on(database_url: str, validated: bool) -> None:
+    store(database_url, AHEAD + 1)
+    begin, end = later(THIS_MONTH, AHEAD + 1), later(THIS_MONTH, AHEAD + 3)
+    with opened(database_url) as connection:
+        making.begin_sealing(connection, DEFAULT, begin, end)
+        if validated:
+            making.validate_seal(connection, DEFAULT)
+    assert "broken off" in one(examined(database_url), "partitions", Severity.PROBLEM).seen
+    upgrade(settings_for(database_url))
+    store(database_url, 50)
+    assert held(database_url) == {month(AHEAD + 1): 1, DEFAULT: 1}
+
+
+def test_killed_at_its_last_step_it_is_finished_by_the_next(database_url: str) -> None:
+    query(database_url, f"DROP TABLE {', '.join(month(count) for count in range(AHEAD + 1))}")
+    store(database_url, 0)
+    env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_TIMEOUT="60")
+    with (
+        holding(database_url, "LOCK TABLE ONLY activity_events IN ACCESS SHARE MODE") as until_it_waits,
+        started_process("partitions", "--apply", env=env, stderr=subprocess.DEVNULL) as process,
+    ):
+        until_it_waits()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    one(examined(database_url), "partitions", Severity.PROBLEM)
+    maintain(settings_for(database_url))
+    assert held(database_url) == {name_of(TABLE, None, later(THIS_MONTH, 2)): 1}
+    assert is_clean(database_url)
+
+
+def test_two_at_once_beside_a_table_in_use_do_everything_once(database_url: str) -> None:
+    store(database_url, AHEAD + 1)
+    settings = settings_for(database_url, db_migrate_lock_timeout=0.05)
+    results: list[Partitioning] = []
+    threads = [Thread(target=lambda: results.append(maintain(settings, now=NEXT_YEAR))) for _ in range(2)]
+    with holding(database_url, "SELECT count(*) FROM activity_events") as until_somebody_waits:
+        for thread in threads:
+            thread.start()
+        until_somebody_waits()
+    for thread in threads:
+        thread.join(60)
+    done = [action.partition for result in results for action in result.done]
+    assert len(results) == 2
+    assert len(done) == len(set(done))
+    assert [action.step for action in results[0].done[:1]] == [Step.SPLIT]
+    assert is_clean(database_url)
+
+
+def test_table_without_its_default_is_a_problem_and_gets_it_again(database_url: str) -> None:
+    query(database_url, "DROP TABLE activity_events_default")
+    query(database_url, f"DROP TABLE {month(1)}")
+    findings = examined(database_url)
+    assert "no default" in one(findings, "partitions", Severity.PROBLEM).seen
+    assert "this month or the next" in one(findings, "partitions", Severity.WARNING).seen
+    upgrade(settings_for(database_url))
+    one(examined(database_url), "partitions", Severity.OK)
+    store(database_url, 50)
+    assert held(database_url) == {DEFAULT: 1}
+
+
+def test_page_of_a_feed_is_read_in_order_from_the_partitions_that_it_can_be_in(database_url: str) -> None:
+    order, keys = Ordering("activity", ActivityEvent), (Key("created_at", True), Key("id", True))
+    place = [THIS_MONTH.replace(day=2), UUID(int=9)]
+    statement = (
+        select(ActivityEvent)
+        .where(ActivityEvent.organization_id == ORGANIZATION, order.after(keys, [False, False]))
+        .order_by(*order.order_by(keys))
+        .limit(50)
+    )
+    sql = statement.params(place_values(place)).compile(
+        dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}
+    )
+    with opened(database_url) as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        connection.execute(text("SET LOCAL enable_bitmapscan = off"))
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}".replace("%", "%%")).scalars())
+    assert "Merge Append" in plan
+    assert "-> Sort" not in plan
+    assert month(0) in plan
+    assert month(1) not in plan
+
+
+def test_backup_of_partitions_is_restored(database_url: str, empty_database_url: str, tmp_path: Path) -> None:
+    store(database_url, 0, 1, 50)
+    done = backup(settings_for(database_url), tmp_path)
+    assert {name: rows for name, rows in done.manifest.rows.items() if rows and TABLE in name} == {
+        f"public.{name}": rows for name, rows in held(database_url).items()
+    }
+    with open_archive(done.path) as archive:
+        restore(settings_for(empty_database_url), archive)
+    assert held(empty_database_url) == held(database_url)
+    maintain(settings_for(empty_database_url))
+    assert is_clean(empty_database_url)
+
+
+def test_month_is_the_databases_and_every_partitioned_table_has_its_retention(database_url: str) -> None:
+    settings = settings_for(database_url, activity_retention_months=2, webhook_payload_retention_months=3)
+    with opened(database_url) as connection:
+        found = read_partitions(connection, settings)
+    assert [(one.table, one.kept, one.month) for one in found] == [
+        ("activity_events", 2, THIS_MONTH),
+        ("board_webhook_payloads", 3, THIS_MONTH),
+    ]
