@@ -69,7 +69,7 @@ class Opening:
         async def admit_again(session: AsyncSession) -> Topic:
             return await admit(session, await sign_in(session))
 
-        chunks = Reader(self._hub, topic, place, admit_again).chunks()
+        chunks = Reader(self._hub, topic, place, admit_again, self._request.user.until).chunks()
         return Stream(chunks, headers=_HEADERS, media_type=_MEDIA_TYPE)
 
 

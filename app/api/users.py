@@ -27,7 +27,7 @@ class UserController(Controller):
 
     @delete(operation_id="delete_me", summary="Delete yourself", responses=problems(409))
     async def remove(self, request: CallerRequest, db_session: Session) -> None:
-        await delete_user(db_session, request.user.person.id)
+        await delete_user(db_session, request.user)
 
 
 async def _read(request: CallerRequest, session: AsyncSession) -> UserRead:

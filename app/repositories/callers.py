@@ -34,6 +34,7 @@ class Bearer(NamedTuple):
 
     id: UUID
     scope: str
+    expires_at: datetime | None
     last_used_at: datetime | None
 
 

@@ -1,6 +1,6 @@
 """Members of an organization, and the boards that they were given."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -60,6 +60,11 @@ class MemberRepository(Repository[OrganizationMember]):
             .execution_options(populate_existing=True)
         )
         return (await self.session.scalars(statement)).one_or_none()
+
+    async def of_user(self, user_id: UUID) -> Sequence[OrganizationMember]:
+        """His place in each of his organizations."""
+        statement = select(OrganizationMember).where(OrganizationMember.user_id == user_id)
+        return (await self.session.scalars(statement.order_by(OrganizationMember.organization_id))).all()
 
     async def has_other_owner(self, member: OrganizationMember) -> bool:
         others = (

@@ -66,13 +66,15 @@ class LeadOnlyError(ForbiddenError):
 class Caller(NamedTuple):
     """Either `user`, with the `membership` of his active organization if he has one, or `agent`.
 
-    `token` is the personal access token by which the user has signed in.
+    `token` is the personal access token by which the user has signed in. What he signed in with is good `until` then;
+    None until it is taken away.
     """
 
     user: Person | None
     membership: Membership | None
     agent: Worker | None = None
     token: Bearer | None = None
+    until: datetime | None = None
 
     @property
     def may_write(self) -> bool:
@@ -138,14 +140,15 @@ async def sign_in_by_token(session: AsyncSession, token: str) -> Caller:
     if found is None:
         raise UnknownTokenError
     user, membership, bearer = found
-    return Caller(user, membership, token=bearer)
+    return Caller(user, membership, token=bearer, until=bearer.expires_at)
 
 
 async def sign_in_by_identity(session: AsyncSession, identity: Identity) -> Caller:
     """By whom an issuer says it is; the first call makes him. Raises UnauthorizedError where its token has expired."""
     if identity.expires_at <= datetime.now(UTC):
         raise UnknownTokenError
-    return await _sign_in(session, identity.subject, identity.name, identity.email)
+    caller = await _sign_in(session, identity.subject, identity.name, identity.email)
+    return caller._replace(until=identity.expires_at)
 
 
 async def note_use(session: AsyncSession, caller: Caller) -> None:

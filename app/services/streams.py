@@ -7,7 +7,9 @@ see what he is shown is asked again when something in his organization may have 
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -20,9 +22,11 @@ from app.repositories.streams import Shown, StreamRepository
 from app.repositories.visibility import Place, Visibility
 from app.services.hub import Batch, Hub
 
-# Seconds: without a word, without asking whether the reader still may, and after the database did not answer.
+# Seconds: without a word, without asking whether the reader still may (at most, and at least where he expires), and
+# after the database did not answer.
 _SILENT_FOR = 15.0
 _ADMITTED_FOR = 15.0
+_ADMITTED_AT_LEAST_FOR = 0.25
 _RETRY_AFTER = 1.0
 # Events that a reader reads at once.
 _PAGE = 200
@@ -58,9 +62,19 @@ Loader = Callable[[AsyncSession, Topic, Sequence[ActivityEvent]], Awaitable[list
 
 
 class Reader:
-    """One stream, from a place on. `admit` asks again who reads and what he may see, and raises AppError."""
+    """One stream, from a place on. `admit` asks again who reads and what he may see, and raises AppError.
 
-    def __init__(self, hub: Hub, topic: Topic, place: Place, admit: Callable[[AsyncSession], Awaitable[Topic]]) -> None:
+    `until` is when what he signed in with expires.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        topic: Topic,
+        place: Place,
+        admit: Callable[[AsyncSession], Awaitable[Topic]],
+        until: datetime | None = None,
+    ) -> None:
         self._hub = hub
         self._topic = topic
         self._place = place
@@ -69,6 +83,8 @@ class Reader:
         self._number: int | None = None
         self._clock = asyncio.get_running_loop().time
         self._spoke_at = self._admitted_at = self._clock()
+        left = (until - datetime.now(UTC)).total_seconds() if until else inf
+        self._expires_at = self._spoke_at + left
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Server-sent events, for as long as the reader may have them and the hub is open."""
@@ -90,9 +106,15 @@ class Reader:
                     yield chunk
                     self._spoke_at = self._clock()
 
+    @property
+    def _ask_at(self) -> float:
+        """From time to time, and once he expires until the database, whose clock may be behind, says so too."""
+        expires_at = max(self._expires_at, self._admitted_at + _ADMITTED_AT_LEAST_FOR)
+        return min(self._admitted_at + _ADMITTED_FOR, expires_at)
+
     async def _next(self) -> bytes:
         """What comes next, perhaps nothing; returns at the latest when it is time for a sign of life."""
-        if self._clock() - self._admitted_at >= _ADMITTED_FOR:
+        if self._clock() >= self._ask_at:
             await self._ask_again()
         if self._number is None:
             return await self._catch_up()
@@ -107,7 +129,7 @@ class Reader:
     async def _until_due(self, something: Awaitable[ResultT]) -> ResultT | None:
         """Waits for it until it is time for a sign of life, or to ask again; None then."""
         try:
-            async with asyncio.timeout_at(min(self._spoke_at + _SILENT_FOR, self._admitted_at + _ADMITTED_FOR)):
+            async with asyncio.timeout_at(min(self._spoke_at + _SILENT_FOR, self._ask_at)):
                 return await something
         except TimeoutError:
             return None

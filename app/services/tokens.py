@@ -10,6 +10,7 @@ from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFo
 from app.core.security import new_personal_token, token_hash
 from app.models import PersonalToken
 from app.repositories.keyset import Slice, Window
+from app.repositories.members import MemberRepository
 from app.repositories.tokens import TokenRepository
 from app.services.identity import Caller
 from app.services.trail import Trail
@@ -57,17 +58,19 @@ class Tokens:
         secret = new_personal_token()
         token = PersonalToken(**fields, user_id=self._user.id, token_hash=token_hash(secret))
         await self._tokens.store(token)
-        self._note("created", token)
+        if self._caller.membership is not None:
+            self._note("created", token, self._caller.membership.organization_id)
         return Issued(token, secret)
 
     async def revoke(self, token_id: UUID) -> None:
         """It is worth nothing from then on. Raises NotFoundError."""
         token = await self.find(token_id)
         await self._tokens.remove(token.id)
-        self._note("revoked", token)
+        # It may have streams open in any of his organizations, which end where this is read.
+        for membership in await MemberRepository(session=self._session).of_user(self._user.id):
+            self._note("revoked", token, membership.organization_id)
 
-    def _note(self, verb: str, token: PersonalToken) -> None:
-        """In the organization in which it acts; without its name, since every member reads the trail."""
-        if self._caller.membership is not None:
-            trail = Trail(self._session, self._caller, self._caller.membership.organization_id)
-            trail.note(f"token.{verb}", token.scope, subject_id=token.id)
+    def _note(self, verb: str, token: PersonalToken, organization_id: UUID) -> None:
+        """In an organization in which it acts; without its name, since every member reads the trail."""
+        trail = Trail(self._session, self._caller, organization_id)
+        trail.note(f"token.{verb}", token.scope, subject_id=token.id)

@@ -9,11 +9,20 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from tests.conftest import client_of
+from app.asgi import create_app
+from app.core.config import Settings
+from tests.conftest import client_of, started
 from tests.migrations.conftest import query
 
 AGENTS = "/api/v1/agents"
 SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def replica(app: Litestar, settings: Settings) -> AsyncIterator[Litestar]:
+    """A second process of the application, as far as the first one can tell."""
+    async with started(create_app(settings)) as application:
+        yield application
 
 
 @pytest.fixture

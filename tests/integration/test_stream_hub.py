@@ -1,6 +1,5 @@
 """Streams under what happens in a database: transactions out of order, bursts, lost connections, several processes."""
 
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,7 +10,6 @@ from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.pool import NullPool
 
 from app.asgi import create_app
-from app.core.config import Settings
 from app.db.plugin import DatabasePlugin
 from app.repositories.streams import StreamRepository
 from app.services import hub
@@ -25,13 +23,6 @@ from tests.migrations.conftest import query
 def only_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks in his own time."""
     monkeypatch.setattr(hub, "_LOOK_EVERY", 3600.0)
-
-
-@pytest.fixture
-async def replica(app: Litestar, settings: Settings) -> AsyncIterator[Litestar]:
-    """A second process of the application, as far as the first one can tell."""
-    async with started(create_app(settings)) as application:
-        yield application
 
 
 def activity(events: list[Event]) -> list[str]:

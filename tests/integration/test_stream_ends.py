@@ -1,0 +1,97 @@
+"""Who is not let in any more is out of his open streams within a second, at whichever replica they are."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from app.services import hub
+from tests.conftest import TOKEN, client_of
+from tests.integration.conftest import AGENTS, Staff, register
+from tests.integration.furnished import People
+from tests.integration.sse import Stream, reading
+
+ME = "/api/v1/users/me"
+WITHIN = 1.0
+
+
+async def test_streams_end_within_a_second_at_another_replica(
+    app: Litestar,
+    replica: Litestar,
+    client: httpx.AsyncClient,
+    staff: Staff,
+    crew: dict[str, Any],
+    tasks_url: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Only what is told wakes them.
+    monkeypatch.setattr(hub, "_LOOK_EVERY", 3600.0)
+    people = People(database_url)
+    colleagues = [people.user() for _ in range(4)]
+    members = [people.join(str(staff.organization), user, "admin") for user in colleagues]
+    tokens = [people.token(user) for user in colleagues]
+    agents = [await register(client, crew), await register(client, crew, name="Mate")]
+    # Who works elsewhere meanwhile can still revoke what his streams here were opened with.
+    elsewhere = people.organization(colleagues[3], active=False)
+
+    async def revoked() -> None:
+        async with client_of(app, tokens[0].secret) as colleague:
+            assert (await colleague.delete(f"{ME}/tokens/{tokens[0].id}")).status_code == 204
+
+    async def removed() -> None:
+        assert (await client.delete(f"/api/v1/organizations/me/members/{members[1]}")).status_code == 204
+
+    async def left_for_good() -> None:
+        async with client_of(app, tokens[2].secret) as colleague:
+            assert (await colleague.delete(ME)).status_code == 204
+
+    async def revoked_from_elsewhere() -> None:
+        async with client_of(app, tokens[3].secret) as colleague:
+            body = {"organization_id": elsewhere}
+            assert (await colleague.patch("/api/v1/organizations/me/active", json=body)).status_code == 200
+            assert (await colleague.delete(f"{ME}/tokens/{tokens[3].id}")).status_code == 204
+
+    async def deleted() -> None:
+        assert (await client.delete(f"{AGENTS}/{agents[0]['id']}")).status_code == 204
+
+    async def renewed() -> None:
+        assert (await client.post(f"{AGENTS}/{agents[1]['id']}/token")).status_code == 200
+
+    ends: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+        (tokens[0].secret, revoked),
+        (tokens[1].secret, removed),
+        (tokens[2].secret, left_for_good),
+        (tokens[3].secret, revoked_from_elsewhere),
+        (agents[0]["token"], deleted),
+        (agents[1]["token"], renewed),
+    ]
+    async with AsyncExitStack() as stack:
+
+        async def opened(token: str) -> Stream:
+            return await stack.enter_async_context(reading(replica, f"{tasks_url}/stream", token=token))
+
+        kept = await opened(TOKEN)
+        streams = [await opened(token) for token, _ in ends]
+        await client.post(tasks_url, json={"title": "before"})
+        assert {(await stream.next()).data["task"]["title"] for stream in [kept, *streams]} == {"before"}
+        for stream, (_, end) in zip(streams, ends, strict=True):
+            await end()
+            assert await asyncio.wait_for(stream.block(), WITHIN) is None, end.__name__
+        await client.post(tasks_url, json={"title": "after"})
+        assert (await kept.next()).data["task"]["title"] == "after"
+
+
+async def test_stream_ends_within_a_second_of_its_tokens_expiry(
+    app: Litestar, staff: Staff, tasks_url: str, database_url: str
+) -> None:
+    token = People(database_url).token(str(staff.my_user), expires="1 second")
+    expired = datetime.now(UTC) + timedelta(seconds=1)
+    async with reading(app, f"{tasks_url}/stream", token=token.secret) as stream:
+        assert await stream.block() is None
+        assert datetime.now(UTC) - expired < timedelta(seconds=WITHIN)
