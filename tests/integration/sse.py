@@ -1,4 +1,4 @@
-"""A reader of server-sent events, straight from the application: httpx's transport waits for the end of a response."""
+"""Requests straight to the application, streams among them: httpx's transport waits for the end of a response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -57,6 +57,13 @@ class Stream:
     async def take(self, count: int) -> list[Event]:
         return [await self.next() for _ in range(count)]
 
+    async def rest(self) -> bytes:
+        """Until the end of the response."""
+        async with asyncio.timeout(_PATIENCE):
+            while (chunk := await self._chunks.get()) is not None:
+                self._buffer += chunk
+        return self._buffer
+
 
 @asynccontextmanager
 async def reading(
@@ -76,13 +83,22 @@ async def responding(
     app: Litestar, url: str, *, last_event_id: str | None = None, token: str = TOKEN
 ) -> AsyncIterator[Stream]:
     """Whatever is answered at this URL."""
-    headers = {"host": "plimsoll.test", "authorization": f"Bearer {token}"}
+    headers = {"authorization": f"Bearer {token}"}
     if last_event_id is not None:
         headers["last-event-id"] = last_event_id
+    async with asking(app, "GET", url, headers) as stream:
+        yield stream
+
+
+@asynccontextmanager
+async def asking(
+    app: Litestar, method: str, url: str, headers: dict[str, str], body: bytes = b"", address: str = "127.0.0.1"
+) -> AsyncIterator[Stream]:
+    """Whatever is answered to this request of a client at this address, who hangs up at the end."""
     chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
     started: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     gone = asyncio.Event()
-    requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    requests = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Any:
         for message in requests:
@@ -98,7 +114,7 @@ async def responding(
         if not message.get("more_body"):
             chunks.put_nowait(None)
 
-    serving = asyncio.create_task(app(_scope(url, headers), receive, send))
+    serving = asyncio.create_task(app(_scope(method, url, headers, address), receive, send))
     await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED, timeout=_PATIENCE)
     try:
         yield Stream(chunks, started.result())
@@ -107,19 +123,19 @@ async def responding(
         await serving
 
 
-def _scope(url: str, headers: dict[str, str]) -> Any:
+def _scope(method: str, url: str, headers: dict[str, str], address: str) -> Any:
     parts = urlsplit(url)
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": "GET",
+        "method": method,
         "scheme": "http",
         "path": unquote(parts.path),
         "raw_path": parts.path.encode(),
         "query_string": parts.query.encode(),
         "root_path": "",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 1),
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": "plimsoll.test", **headers}.items()],
+        "client": (address, 1),
         "server": ("plimsoll.test", 80),
     }
