@@ -1,7 +1,7 @@
 """Structured logging: one line an event on standard error, with the request id; readable in dev, JSON elsewhere.
 
-No SQL, statement parameter or driver's detail reaches a log: an exception is shown as its type, its text (of those
-that may carry SQL only the SQLSTATE) and the places it passed, without the source lines.
+No SQL, statement parameter, query of a URL or driver's detail reaches a log: an exception is shown as its type, its
+text (of those that may carry SQL only the SQLSTATE) and the places it passed, without the source lines.
 """
 
 import logging
@@ -27,6 +27,15 @@ class _StandardError(logging.Handler):
             sys.stderr.flush()
         except Exception:  # noqa: BLE001 - logging must not fail what it reports on
             self.handleError(record)
+
+
+class _WithoutQuery(logging.Filter):
+    """Of uvicorn's access records: a sender's query, such as a webhook's, may hold his secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+        return True
 
 
 def configure_logging(settings: Settings) -> None:
@@ -60,6 +69,8 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [kept for kept in root.handlers if kept.get_name() != _HANDLER_NAME] + [handler]
     root.setLevel(settings.log_level)
+    access = logging.getLogger("uvicorn.access")
+    access.filters = [kept for kept in access.filters if not isinstance(kept, _WithoutQuery)] + [_WithoutQuery()]
     # uvicorn brings handlers of its own; its records take our way instead.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
