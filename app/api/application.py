@@ -8,11 +8,14 @@ from litestar.plugins import PluginProtocol
 from app import __version__
 from app.api import route_handlers
 from app.api.banner import Banner
+from app.api.cors import cors_config
 from app.api.exception_handlers import EXCEPTION_HANDLERS
+from app.api.head import Application, complete_allow
 from app.api.openapi import openapi_config
 from app.api.pagination import provide_window
 from app.api.proxies import TrustedProxies
 from app.api.request_id import RequestIdMiddleware, send_request_id
+from app.api.security_headers import security_headers
 from app.api.stream_hub import StreamPlugin
 from app.core.config import Settings
 from app.core.local_token import with_secrets
@@ -26,7 +29,7 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
     """A new application of these settings, with `further` plugins. Raises SettingsError."""
     settings = with_secrets(given)
     configure_logging(settings)
-    return Litestar(
+    return Application(
         route_handlers=route_handlers(settings),
         plugins=[
             DatabasePlugin(settings),
@@ -36,7 +39,8 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
             *further,
         ],
         middleware=[RequestIdMiddleware()],
-        before_send=[send_request_id],
+        before_send=[send_request_id, complete_allow, security_headers(settings)],
+        cors_config=cors_config(settings),
         dependencies={"window": Provide(provide_window, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         state=State({"public_base_url": settings.public_base_url}),

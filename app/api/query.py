@@ -1,6 +1,7 @@
-"""Query parameters: none that the operation does not know, and none more than once."""
+"""Query parameters: none that the operation does not know, none more than once, and numbers in digits alone."""
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
@@ -10,31 +11,57 @@ from app.core.errors import BadRequestError, FieldProblem
 _KNOWN = "known_query_parameters"
 # In a handler's `opt`: what its query holds is the sender's business.
 ANY_QUERY = "any_query"
+# What reads them would take 1e2 and 100.0, too.
+_WHOLE_NUMBER = re.compile(r"-?[0-9]+")
+
+
+class _Known(NamedTuple):
+    names: frozenset[str]
+    numbers: frozenset[str]
 
 
 async def check_query(request: Request[Any, Any, Any]) -> None:
     """A before-request hook. Raises BadRequestError: a filter that is not applied shows what was not asked for."""
-    given = [name for name, _ in request.query_params.multi_items()]
+    given = list(request.query_params.multi_items())
     handler = request.route_handler
     if not given or ANY_QUERY in handler.opt:
         return
     known = _known(handler, request)
-    problems = [FieldProblem(name, _problem(name, given, known)) for name in dict.fromkeys(given)]
+    problems = [FieldProblem(name, _problem(name, values, known)) for name, values in _gathered(given).items()]
     if errors := tuple(problem for problem in problems if problem.detail):
         raise BadRequestError(errors=errors)
 
 
-def _problem(name: str, given: list[str], known: frozenset[str]) -> str:
-    if name not in known:
-        others = f"It knows: {', '.join(sorted(known))}." if known else "It knows none."
+def _gathered(given: list[tuple[str, str]]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in given:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def _problem(name: str, values: list[str], known: _Known) -> str:
+    if name not in known.names:
+        others = f"It knows: {', '.join(sorted(known.names))}." if known.names else "It knows none."
         return f"This operation has no such parameter. {others}"
-    return "Give it once." if given.count(name) > 1 else ""
+    if len(values) > 1:
+        return "Give it once."
+    return "" if name not in known.numbers or _WHOLE_NUMBER.fullmatch(values[0]) else "Give a whole number."
 
 
-def _known(handler: HTTPRouteHandler, request: Request[Any, Any, Any]) -> frozenset[str]:
-    """The names that the handler and its dependencies take; the same at every request, so they are kept with it."""
+def _known(handler: HTTPRouteHandler, request: Request[Any, Any, Any]) -> _Known:
+    """What the handler and its dependencies take; the same at every request, so it is kept with it."""
     if _KNOWN not in handler.opt:
         model = handler.create_kwargs_model(path_parameters=request.path_params)
-        handler.opt[_KNOWN] = frozenset(parameter.field_alias for parameter in model.expected_query_params)
-    known: frozenset[str] = handler.opt[_KNOWN]
+        names = frozenset(parameter.field_alias for parameter in model.expected_query_params)
+        handler.opt[_KNOWN] = _Known(names, names & _numbers(handler))
+    known: _Known = handler.opt[_KNOWN]
     return known
+
+
+def _numbers(handler: HTTPRouteHandler) -> frozenset[str]:
+    dependencies = handler.resolve_dependencies().values()
+    signatures = [handler.parsed_fn_signature, *(provider.parsed_fn_signature for provider in dependencies)]
+    fields = [item for signature in signatures for item in signature.parameters.items()]
+    return frozenset(
+        name for name, field in fields if int in (field.annotation, *(x.annotation for x in field.inner_types))
+    )

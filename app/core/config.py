@@ -20,6 +20,7 @@ from app.core.setting_values import (
     issuer,
     log_level,
     networks,
+    origins,
     seconds,
     words,
 )
@@ -125,6 +126,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_body_timeout: float = 30.0
     public_base_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    cors_allowed_origins: tuple[str, ...] = ()
+    hsts_max_age: int = 31_536_000
     auth_mode: AuthMode = AuthMode.LOCAL
     local_auth_token: Secret | None = None
     oidc_issuer: str | None = None
@@ -269,6 +272,8 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "request_body_timeout": seconds(0.1, 3600),
     "public_base_url": base_url,
     "trusted_proxies": networks,
+    "cors_allowed_origins": origins,
+    "hsts_max_age": integer(0, 63_072_000),
     "auth_mode": choice(AuthMode),
     "local_auth_token": _secret,
     "oidc_issuer": issuer,

@@ -12,6 +12,7 @@ _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 _BASE_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]")
 # Those with a public key alone (RFC 7518, 3.1; RFC 8037): with another, who can check a token can make one.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -83,6 +84,15 @@ def networks(variable: str, text: str) -> tuple[str, ...]:
     except ValueError:
         remedy = "It may hold addresses and networks with commas between, such as 10.0.0.0/8, ::1."
         raise SettingsError(variable, held(text), remedy) from None
+
+
+def origins(variable: str, text: str) -> tuple[str, ...]:
+    """As browsers send them (RFC 6454, 6.2), or `*` alone."""
+    found = tuple(part.lower() for part in words(variable, text))
+    if found != ("*",) and not all(_ORIGIN.fullmatch(origin) for origin in found):
+        remedy = "It may hold origins with commas between, such as https://app.example.com, without a path; or * alone."
+        raise SettingsError(variable, held(text), remedy)
+    return found
 
 
 def issuer(variable: str, text: str) -> str:

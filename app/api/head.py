@@ -1,0 +1,68 @@
+"""HEAD on whatever takes GET (RFC 9110, 9.3.2), which is the same answer without its body; and what `Allow` says."""
+
+import asyncio
+from typing import cast
+
+from litestar import Litestar
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import HttpMethod
+from litestar.types import (
+    LifeSpanReceive,
+    LifeSpanScope,
+    LifeSpanSend,
+    Message,
+    Receive,
+    ReceiveMessage,
+    Scope,
+    Send,
+)
+
+
+class Application(Litestar):
+    """Litestar would ask for a second handler beside each of GET."""
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        if scope.get("method") == HttpMethod.HEAD:
+            answer = _WithoutBody(cast(Receive, receive), cast(Send, send))
+            await super().__call__(cast(Scope, {**scope, "method": HttpMethod.GET}), answer.receive, answer.send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class _WithoutBody:
+    """A client who hangs up once he has the headers: a stream would have no end otherwise."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._answered = asyncio.Event()
+        self._received = False
+
+    async def receive(self) -> ReceiveMessage:
+        if not self._received:
+            message = await self._receive()
+            self._received = message["type"] != "http.request" or not message.get("more_body")
+            return message
+        await self._answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._send(message)
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            self._answered.set()
+
+
+async def complete_allow(message: Message, scope: Scope) -> None:
+    """A before-send hook. Of a path that several handlers share, Litestar's answer to OPTIONS knows one of them."""
+    if message["type"] != "http.response.start" or not any(
+        name.lower() == b"allow" for name, _ in message.get("headers", ())
+    ):
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    template = scope.get("path_template")
+    routes = [route for route in scope["litestar_app"].routes if route.path_format == template]
+    methods = {*headers["allow"].split(", "), *(method for route in routes for method in getattr(route, "methods", ()))}
+    headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
