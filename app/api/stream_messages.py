@@ -70,12 +70,13 @@ async def load_approvals(session: AsyncSession, topic: Topic, events: Events) ->
     return _messages(ApprovalStreamItem, events, item)
 
 
-async def load_agents(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:  # noqa: ARG001
+async def load_agents(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
+    """An agent that has gone to a board beyond what is shown is as one that is deleted."""
     agents = await AgentRepository(session=session).of_ids(_subject_ids(events))
 
     def item(event: ActivityEvent) -> Fields:
         agent = agents.get(event.subject_id)
-        return {"agent": read_agent(agent) if agent else None}
+        return {"agent": read_agent(agent) if agent and topic.shown.has_board(agent.board_id) else None}
 
     return _messages(AgentStreamItem, events, item)
 

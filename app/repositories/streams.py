@@ -36,6 +36,10 @@ class Shown(NamedTuple):
             return True
         return self.beside_boards and event.board_id is None and event.board_group_id is None
 
+    def has_board(self, board_id: UUID | None) -> bool:
+        """Whether who reads it may read this board as well; None is no board."""
+        return self.board_ids is None or board_id is None or board_id in self.board_ids
+
     def condition(self) -> tuple[ColumnElement[bool], ...]:
         ours = ActivityEvent.organization_id == self.organization_id
         kind = ActivityEvent.event_type.startswith(self.kind, autoescape=True)

@@ -68,6 +68,18 @@ async def test_board_is_told_that_an_agent_has_left_it(
         assert (left.type, left.data["agent"]["board_id"]) == ("agent.left", None)
 
 
+async def test_agent_is_not_shown_on_from_where_it_has_gone(
+    app: Litestar, client: httpx.AsyncClient, crew: dict[str, Any]
+) -> None:
+    """Whoever reads the board that it has left need not be one who reads the board that it is on."""
+    other = await create(client, BOARDS, **{**MINIMAL, "slug": "other"})
+    agent = await register(client, crew)
+    await client.patch(f"{AGENTS}/{agent['id']}", json={"board_id": other["id"]})
+    async with reading(app, f"{AGENTS}/stream?board_id={crew['id']}&since=2026-01-01T00:00:00Z") as stream:
+        told = await stream.take(2)
+        assert [(event.type, event.data["agent"]) for event in told] == [("agent.created", None), ("agent.left", None)]
+
+
 async def test_approvals_stream_tells_of_approvals_and_how_many_wait(
     app: Litestar, client: httpx.AsyncClient, board: dict[str, Any]
 ) -> None:
@@ -237,6 +249,7 @@ async def test_stream_ends_when_its_reader_goes_to_another_organization(
 
 
 async def test_quiet_stream_gives_signs_of_life(app: Litestar, tasks_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert streams._SILENT_FOR == 15
     monkeypatch.setattr(streams, "_SILENT_FOR", 0.05)
     async with reading(app, f"{tasks_url}/stream") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")

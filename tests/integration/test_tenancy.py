@@ -3,10 +3,11 @@ caller, and by nobody. A new operation is walked by itself, or fails where it ca
 """
 
 import re
+from collections.abc import Iterator
 from ipaddress import ip_address
 from itertools import count, cycle
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -16,36 +17,17 @@ from tests.conftest import TOKEN, client_of
 from tests.integration.conftest import Staff
 from tests.integration.furnished import Furnished, People, digests, furnish
 from tests.integration.operations import KINDS, TEXTS, Answer, Operation, Place, ask, operations
+from tests.integration.rights import Caller, may
+from tests.migrations.conftest import query
 
 _ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z")
+_ANY_TIME = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+[^\"]*")
+_NEW_ID = re.compile(rb'"(?:id|payload_id)":"([^"]*)"')
 _REQUEST_ID = re.compile(rb'"request_id":"\w+"')
 _ADDRESSES = count(int(ip_address("10.0.0.1")))
-_MANAGERS = {"owner", "admin"}
 # What is on a board, or in its group; the rest is the organization's.
 ON_BOARDS = {"board", "group", "agent", "task", "dependency", "approval", "webhook", "payload"}
-
-
-class Caller(NamedTuple):
-    """Somebody in an organization with two boards: `home`, and `away` on which nobody has a grant.
-
-    `on_home` and `on_away` are what he may do there: read ("r"), write ("rw") or neither.
-    """
-
-    name: str
-    headers: dict[str, str]
-    role: str
-    on_home: str = ""
-    on_away: str = ""
-    reads_only: bool = False
-
-    @property
-    def is_agent(self) -> bool:
-        return self.role == "agent"
-
-    @property
-    def writes_all(self) -> bool:
-        return "w" in self.on_home and "w" in self.on_away
 
 
 class World(NamedTuple):
@@ -58,6 +40,10 @@ class World(NamedTuple):
     strangers: dict[str, dict[str, str]]
 
     @property
+    def ours(self) -> list[Caller]:
+        return [caller for caller in self.callers if not caller.is_theirs]
+
+    @property
     def missing(self) -> dict[str, str]:
         return {kind: str(uuid4()) for kind in KINDS.values()}
 
@@ -67,67 +53,13 @@ class World(NamedTuple):
         return await ask(self.app, operation, request, headers, str(ip_address(next(_ADDRESSES))))
 
 
-# What an operation takes, where that is not said by what its path names.
-PERSON, SIGN_IN, OWNED = "a person", "a sign-in of his own", "what is his own"
-MEMBER, MANAGER = "a member", "a manager"
-OWNER, WRITES_ALL, ANYBODY = "an owner", "writing all boards", "anybody"
-TAKES = {
-    PERSON: (
-        "get_me update_me delete_me list_tokens create_organization"
-        " list_my_organizations set_active_organization accept_invite"
-    ),
-    SIGN_IN: "create_token",
-    OWNED: "get_token revoke_token",
-    MEMBER: (
-        "get_my_organization list_members get_member get_my_membership"
-        " list_tags create_tag get_tag update_tag delete_tag"
-    ),
-    MANAGER: (
-        "remove_member update_member replace_member_access list_invites create_invite get_invite delete_invite"
-        " create_custom_field update_custom_field delete_custom_field"
-    ),
-    OWNER: "delete_my_organization",
-    WRITES_ALL: "create_board create_board_group update_board_group delete_board_group",
-    ANYBODY: (
-        "list_custom_fields list_boards list_board_groups list_agents list_activity list_comment_feed"
-        " agent_list_boards agent_list_agents agent_healthz agent_heartbeat"
-    ),
-}
-# On a board that he may write, these a person may do and an agent may not.
-PEOPLE_ON_BOARDS = {"update_board", "delete_board", "resolve_approval"}
-
-
-def needed(operation: Operation) -> str:
-    """One of TAKES, or "r" or "rw" on the board that it names."""
-    for what, ids in TAKES.items():
-        if operation.id in ids.split():
-            return what
-    named = {place.kind for place in operation.places}
-    assert named & {"board", "group", "agent"}, f"nobody has said who may do {operation.id}"
-    return "r" if operation.is_read else "rw"
-
-
-def may(caller: Caller, operation: Operation, board: str) -> bool:
-    """`board` is what the caller may do on the board in question."""
-    if caller.reads_only and not operation.is_read:
-        return False
-    if operation.path.startswith("/api/v1/agent/") and not caller.is_agent:
-        return False
-    if operation.id in PEOPLE_ON_BOARDS and caller.is_agent:
-        return False
-    who = {
-        PERSON: not caller.is_agent,
-        SIGN_IN: caller.name == "owner",
-        # The tokens that are named are the owner's.
-        OWNED: caller.role == "owner",
-        MEMBER: caller.role in {*_MANAGERS, "member"},
-        MANAGER: caller.role in _MANAGERS,
-        OWNER: caller.role == "owner",
-        WRITES_ALL: caller.writes_all,
-        ANYBODY: caller.role != "none",
-    }
-    what = needed(operation)
-    return who[what] if what in who else caller.role != "none" and set(what) <= set(board)
+# What they change is the caller's own, or what tasks are described by, or in the walk nothing; or the trail goes too.
+NOT_TOLD_OF = (
+    "update_me delete_me set_active_organization create_tag update_tag delete_tag create_custom_field"
+    " update_custom_field delete_custom_field update_member resolve_approval delete_my_organization"
+)
+# What the contract wants to see of what is gone.
+SHOWN_ONCE_MORE = {"delete_invite"}
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -166,27 +98,31 @@ async def world(app: Litestar, client: httpx.AsyncClient, staff: Staff, database
         member("reads home", "r"),
         member("no grant"),
         Caller("removed", bearer(people.token(removed).secret), "none"),
+        Caller("their agent", {"x-agent-token": theirs.secrets["agent"]}, "agent", is_theirs=True),
         Caller("agent of away", {"x-agent-token": away.secrets["agent"]}, "agent", "", "rw"),
         Caller("agent of home", {"x-agent-token": home.secrets["agent"]}, "agent", "rw", ""),
     ]
-    revoked = people.token(us)
+    answer = await client.delete(f"/api/v1/organizations/me/members/{left}")
+    assert answer.status_code == 204
+    strangers = await out(client, people, us)
+    strangers["two at once"] = {**owner, "x-agent-token": home.secrets["agent"]}
+    return World(app, operations(app), theirs, home, away, callers, strangers)
+
+
+async def out(client: httpx.AsyncClient, people: People, user: str) -> dict[str, dict[str, str]]:
+    """What lets nobody in, or no longer, as headers."""
+    revoked = people.token(user)
     deleted = (await client.post("/api/v1/agents", json={"name": "deleted"})).json()
-    for path in (
-        f"organizations/me/members/{left}",
-        f"users/me/tokens/{revoked.id}",
-        f"agents/{deleted['id']}",
-    ):
+    for path in (f"users/me/tokens/{revoked.id}", f"agents/{deleted['id']}"):
         assert (await client.delete(f"/api/v1/{path}")).status_code == 204
-    strangers = {
+    return {
         "nobody": {},
         "malformed": {"authorization": TOKEN},
         "not known": bearer(f"plp_{uuid4().hex}"),
         "deleted agent": {"x-agent-token": deleted["token"]},
-        "expired": bearer(people.token(us, expires="-1 second").secret),
+        "expired": bearer(people.token(user, expires="-1 second").secret),
         "revoked": bearer(revoked.secret),
-        "two at once": {**owner, "x-agent-token": home.secrets["agent"]},
     }
-    return World(app, operations(app), theirs, home, away, callers, strangers)
 
 
 async def test_another_organizations_ids_are_ids_of_nothing(world: World, database_url: str) -> None:
@@ -198,13 +134,13 @@ async def test_another_organizations_ids_are_ids_of_nothing(world: World, databa
         for places in trials(operation):
             names = ", ".join(sorted(place.name for place in places))
             nothing = await world.ask(first, operation, operation.request(world.home.ids, world.missing, places))
-            for caller in world.callers if len(places) == len(operation.places) else [first]:
+            for caller in world.ours if len(places) == len(operation.places) else [first]:
                 sent = operation.request(world.home.ids, world.theirs.ids, places)
                 answer = await world.ask(caller, operation, sent)
                 if not is_of_nothing(answer, nothing, caller, operation):
                     wrong.append(f"{caller.name}, {names}: {operation} {answer}; of nothing {nothing}")
             is_filter = {place.where for place in places} == {"query"}
-            if not (is_refused(nothing) or is_filter):
+            if not (is_refused(nothing, and_may=True) or is_filter):
                 wrong.append(f"{first.name}, {names}: {operation} {nothing}")
     assert not wrong, "\n".join(wrong)
     assert digests(database_url) == before
@@ -222,8 +158,10 @@ def is_of_nothing(answer: Answer, nothing: Answer, caller: Caller, operation: Op
     return seen(answer) == seen(nothing) if may(caller, operation, "rw") else is_refused(answer)
 
 
-def is_refused(answer: Answer) -> bool:
-    return answer.status in {403, 404} or (answer.status, answer.code) == (400, "unknown_reference")
+def is_refused(answer: Answer, *, and_may: bool = False) -> bool:
+    """With `and_may` as whoever may do it: then it is for what is named alone, and never 403."""
+    statuses = {404} if and_may else {403, 404}
+    return answer.status in statuses or (answer.status, answer.code) == (400, "unknown_reference")
 
 
 def seen(answer: Answer) -> tuple[object, ...]:
@@ -238,7 +176,7 @@ async def test_each_caller_may_in_his_organization_what_the_rules_say(world: Wor
     before = digests(database_url)
     wrong: list[str] = []
     for caller in world.callers:
-        hidden = set(world.theirs.ids.values())
+        hidden = set((world.home if caller.is_theirs else world.theirs).ids.values())
         if not caller.on_away:
             hidden |= {world.away.ids[kind] for kind in ON_BOARDS}
         boards = [(world.home, caller.on_home), (world.away, caller.on_away)]
@@ -270,7 +208,7 @@ async def test_whoever_is_not_known_is_told_nothing(world: World, database_url: 
     assert digests(database_url) == before
 
 
-async def test_every_operation_works_for_who_may_do_it(world: World) -> None:
+async def test_every_operation_works_for_who_may_do_it_and_answers_alike(world: World, database_url: str) -> None:
     """So that what the other tests are refused is refused for who asks and what is named, not for what else is sent."""
     owner, agent = world.callers[0], world.callers[-2]
     wrong: list[str] = []
@@ -286,7 +224,38 @@ async def test_every_operation_works_for_who_may_do_it(world: World) -> None:
 
     for operation in sorted(world.operations, key=turn):
         caller, board = (agent, world.away) if operation.path.startswith("/api/v1/agent/") else (owner, world.home)
+        before = events(database_url)
         answer = await world.ask(caller, operation, operation.request(board.ids, {}, set(), texts))
-        if answer.status not in {200, 201, 204}:
-            wrong.append(f"{operation} {answer}")
+        problems = list(breaches(operation, answer))
+        if (events(database_url) > before) != is_told_of(operation):
+            problems.append("on record is every change of what members share, and nothing else")
+        if problems:
+            wrong.append(f"{operation.id}: {', '.join(problems)}: {answer}")
     assert not wrong, "\n".join(wrong)
+
+
+def breaches(operation: Operation, answer: Answer) -> Iterator[str]:
+    """What holds for every operation that succeeds."""
+    if answer.status not in {200, 201, 204}:
+        yield "it does not work"
+    if (answer.status == 201) != ("location" in answer.headers):
+        yield "what was created has a Location"
+    if (
+        operation.method == "DELETE"
+        and operation.id not in SHOWN_ONCE_MORE
+        and (answer.status, answer.body) != (204, b"")
+    ):
+        yield "what is deleted is answered without a body"
+    if answer.status == 201 and any(UUID(id_.decode()).version != 7 for id_ in _NEW_ID.findall(answer.body)):
+        yield "ids are UUIDv7"
+    if any(not time.endswith(b"Z") for time in _ANY_TIME.findall(answer.body)):
+        yield "times are in UTC"
+
+
+def is_told_of(operation: Operation) -> bool:
+    """Whether it writes an event: every change of a task, approval, agent, board or membership does."""
+    return not operation.is_read and operation.id not in NOT_TOLD_OF.split()
+
+
+def events(database_url: str) -> int:
+    return len(query(database_url, "SELECT id FROM activity_events"))

@@ -37,6 +37,10 @@ ONLY_IN = {
     "a query": (r"(?<![\w.])select\(", ("repositories/",)),
     "an HTTP exception": (r"from litestar\.exceptions import|HTTPException", ("api/",)),
     "the parsing of a database URL": (r"\bsplit_url\(|\bmake_url\(|\burlsplit\(", ("db/url",)),
+    "what a member was granted": (
+        r"\bBoardAccess\b",
+        ("models/", "repositories/reach.py", "repositories/boards.py", "repositories/members.py", "services/demo/"),
+    ),
     "a connection of its own": (r"\bcreate_async_engine\(", ("db/engine.py",)),
 }
 # Tables that no client asks for by their name.
