@@ -50,7 +50,7 @@ def run(
     env: Mapping[str, str],
     cwd: Path = ROOT,
     bin_directory: Path = BIN,
-    seconds: float = 60,
+    seconds: float = 180,
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal unless given."""
@@ -124,7 +124,7 @@ def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT)
         while part := os.read(ours, 65536):
             shown += part
     os.close(ours)
-    assert running.wait(timeout=10) == 0, shown.decode()
+    assert running.wait(timeout=60) == 0, shown.decode()
     return shown.decode()
 
 
@@ -154,7 +154,7 @@ class Server:
     def log(self) -> str:
         return self._log.read_text()
 
-    def wait_until_ready(self, seconds: float = 30) -> None:
+    def wait_until_ready(self, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -171,7 +171,7 @@ class Server:
         if self.process.poll() is None:
             send = os.killpg if how is signal.SIGINT else os.kill
             send(self.process.pid, how)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def test_each_revision_is_applied_once_and_all_serve(
             everybody = len(servers) + len(commands)
             until(lambda: polls_for_the_lock(url) == everybody, "all stand before the lock", 120)
         for server in servers:
-            server.wait_until_ready(60)
+            server.wait_until_ready()
             listed = httpx.get(f"{server.url}/api/v1/boards", headers={"Authorization": f"Bearer {TOKEN}"})
             assert listed.status_code == 200
         assert [command.wait(timeout=60) for command in commands] == [0, 0]
