@@ -1,0 +1,90 @@
+"""What the databases of the benchmarks hold: one organization, whose owner is the user of the shared token.
+
+It is made by the server itself, from numbers: task n of board b is the same in every database.
+"""
+
+from typing import NamedTuple
+from uuid import UUID
+
+import psycopg
+
+ORGANIZATION = UUID("01900000-0000-7000-8000-000000000001")
+OWNER = UUID("01900000-0000-7000-8000-000000000002")
+
+
+class Size(NamedTuple):
+    """Task n is on board n modulo `boards`, which has statuses in turn; of two tasks the second waits for the first.
+
+    Each has one or two tags, and values in two of four custom fields.
+    """
+
+    tasks: int
+    boards: int
+
+    def board(self, number: int = 1) -> UUID:
+        return _id(1, number % self.boards)
+
+    def task(self, number: int) -> UUID:
+        return _id(2, number)
+
+    def task_of_board(self, position: int, board: int = 1) -> UUID:
+        """The board's task at this position, oldest first."""
+        return self.task(board + position * self.boards)
+
+    @property
+    def tasks_of_board(self) -> int:
+        return self.tasks // self.boards
+
+
+# Makes ids of a kind from numbers, in SQL as `_id` does in Python; they sort as the numbers do.
+_ID = "('0190000{}-0000-7000-8000-' || lpad(to_hex({}), 12, '0'))::uuid".format
+_TASKS = "generate_series(1, %(tasks)s::int) AS n, LATERAL (SELECT n / %(boards)s::int AS place)"
+_TASK, _BOARD = _ID(2, "n"), _ID(1, "n %% %(boards)s::int")
+_MOMENT = "now() - (%(tasks)s::int - n) * interval '1 second'"
+
+_STATEMENTS = (
+    "INSERT INTO organizations (id, name) VALUES (%(organization)s, 'Benchmarks')",
+    "INSERT INTO users (id, subject, name, active_organization_id)"
+    " VALUES (%(owner)s, 'local', 'Local user', %(organization)s)",
+    "INSERT INTO organization_members (id, organization_id, user_id, role)"
+    " VALUES (%(owner)s, %(organization)s, %(owner)s, 'owner')",
+    f"INSERT INTO tags (id, organization_id, name, slug) SELECT {_ID(3, 'n')}, %(organization)s,"
+    " 'Tag ' || n, 'tag-' || n FROM generate_series(0, 9) AS n",
+    f"INSERT INTO custom_fields (id, organization_id, field_key, label, field_type) SELECT {_ID(4, 'n')},"
+    " %(organization)s, 'field_' || n, 'Field ' || n, 'text' FROM generate_series(0, 3) AS n",
+    f"INSERT INTO boards (id, organization_id, name, slug, description, objective, success_metrics)"
+    f" SELECT {_ID(1, 'n')}, %(organization)s, 'Board ' || n, 'board-' || n, repeat('What the board is for. ', 4),"
+    """ 'Ship it', '{"signups": 1000, "churn": 0.05}' FROM generate_series(0, %(boards)s::int - 1) AS n""",
+    "INSERT INTO custom_field_boards (board_id, custom_field_id)"
+    " SELECT boards.id, custom_fields.id FROM boards, custom_fields",
+    "INSERT INTO tasks (id, board_id, created_by_user_id, title, description, status, created_at, updated_at)"
+    f" SELECT {_TASK}, {_BOARD}, %(owner)s, 'Task ' || n, repeat('What is to be done. ', 5),"
+    f" (ARRAY['inbox', 'in_progress', 'review', 'done'])[1 + place %% 4], {_MOMENT}, {_MOMENT} FROM {_TASKS}",
+    f"INSERT INTO task_tags (task_id, tag_id) SELECT {_TASK}, {_ID(3, '(place + tag * 3) %% 10')}"
+    f" FROM {_TASKS}, generate_series(0, place %% 2) AS tag",
+    f"INSERT INTO task_dependencies (task_id, depends_on_task_id) SELECT {_TASK}, {_ID(2, 'n - %(boards)s::int')}"
+    f" FROM {_TASKS} WHERE n > %(boards)s::int AND place %% 2 = 0",
+    f"INSERT INTO custom_field_values (task_id, custom_field_id, value) SELECT {_TASK},"
+    f" {_ID(4, '(place + field) %% 4')}, to_json('value ' || n) FROM {_TASKS}, generate_series(0, 1) AS field",
+    "INSERT INTO activity_events (id, organization_id, event_type, message, user_id, board_id, task_id, created_at)"
+    f" SELECT {_ID(5, 'n')}, %(organization)s, 'task.created', 'Task ' || n, %(owner)s, {_BOARD}, {_TASK}, {_MOMENT}"
+    f" FROM {_TASKS}",
+)
+
+
+def seed(libpq: str, size: Size) -> None:
+    """Fills a database that is at head and empty."""
+    values = {"organization": ORGANIZATION, "owner": OWNER, **size._asdict()}
+    with psycopg.connect(libpq) as connection:
+        # The rows are made to fit together: asking the foreign keys takes longer than writing them.
+        connection.execute("SET session_replication_role = replica")
+        for statement in _STATEMENTS:
+            connection.execute(statement, values)
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+
+
+def _id(kind: int, number: int) -> UUID:
+    return UUID(f"0190000{kind}-0000-7000-8000-{number:012x}")

@@ -1,0 +1,114 @@
+"""The servers that are compared: one worker process each, on a core of their own, all served alike."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from signal import SIGKILL
+from typing import NamedTuple
+
+import httpx
+import psutil
+
+from app.db.url import normalize_database_url
+from tests.processes import ROOT, environment, free_port, in_checkout
+
+_RIVALS = "tests.benchmarks.rivals"
+_UVICORN = (sys.executable, "-m", "uvicorn", "--port={port}")
+_GRANIAN = (sys.executable, "-m", "granian", "--port={port}", "--interface=asgi")
+# How each server serves the service, and a rival.
+SERVERS = {
+    "litestar": ((str(Path(sys.executable).with_name("litestar")), "run", "--port={port}"), (*_UVICORN, "{app}")),
+    "uvicorn": ((*_UVICORN, "--factory", "app.asgi:create_app"), (*_UVICORN, "{app}")),
+    "uvicorn, no access log": (
+        (*_UVICORN, "--no-access-log", "--factory", "app.asgi:create_app"),
+        (*_UVICORN, "--no-access-log", "{app}"),
+    ),
+    "granian": ((*_GRANIAN, "--factory", "app.asgi:create_app"), (*_GRANIAN, "{app}")),
+}
+RIVALS = {
+    "L0": f"{_RIVALS}.bare:app",
+    "L1": f"{_RIVALS}.litestar_asyncpg:app",
+    "L2": f"{_RIVALS}.advanced_alchemy:app",
+}
+OURS = "ours"
+
+
+class Cores(NamedTuple):
+    """Where what runs: the one worker that is measured, and everything else."""
+
+    worker: set[int]
+    others: set[int]
+
+    @classmethod
+    def of_this_machine(cls) -> "Cores":
+        first, *rest = sorted(psutil.Process().cpu_affinity() or range(os.cpu_count() or 1))
+        return cls({first}, set(rest) or {first})
+
+
+class Usage(NamedTuple):
+    """Of a server's processes together: seconds of processor time, and MB that are resident."""
+
+    cpu: float
+    memory: float
+
+
+class Server:
+    """One contestant that serves."""
+
+    def __init__(self, name: str, process: psutil.Process, url: str, log: Path) -> None:
+        self.name = name
+        self.url = url
+        self.process = process
+        self._log = log
+
+    def usage(self) -> Usage:
+        """Of the process that started and, where that has workers, of them."""
+        processes = [self.process, *self.process.children(recursive=True)]
+        times = [process.cpu_times() for process in processes]
+        cpu = sum(time.user + time.system for time in times)
+        return Usage(cpu, max(process.memory_info().rss for process in processes) / 2**20)
+
+    def wait_until_ready(self, path: str, seconds: float = 60) -> None:
+        """Until this path is answered with 200."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.process.is_running():
+            with suppress(httpx.TransportError):
+                if httpx.get(self.url + path, timeout=5).status_code == httpx.codes.OK:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name} is not ready:\n{self._log.read_text()}")
+
+
+@contextmanager
+def serving(name: str, database: str, cores: Cores, how: str, folder: Path) -> Iterator[Server]:
+    """A contestant on a free port of the loopback, with the database of this URL; killed at the end."""
+    port, dsn = free_port(), normalize_database_url(database).libpq
+    ours, rival = SERVERS[how]
+    parts = {"port": port, "app": RIVALS.get(name)}
+    command = [part.format(**parts) for part in (ours if name == OURS else rival)]
+    log = folder / f"{name}-{port}.log"
+    env = in_checkout(environment(ENVIRONMENT="production", DATABASE_URL=database, RIVAL_DSN=dsn), ROOT)
+    with _running(command, env, cores.worker, log) as process:
+        server = Server(name, process, f"http://127.0.0.1:{port}", log)
+        yield server
+
+
+@contextmanager
+def _running(command: list[str], env: Mapping[str, str], cores: set[int], log: Path) -> Iterator[psutil.Process]:
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        # What it starts from here on stays on these cores too.
+        watched = psutil.Process(process.pid)
+        watched.cpu_affinity(sorted(cores))
+        yield watched
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, SIGKILL)
+        process.wait()
