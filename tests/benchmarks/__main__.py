@@ -9,17 +9,25 @@ from rich.console import Console
 
 from app.core.config import Settings
 from app.core.logging import configure_logging
-from tests.benchmarks import requests
+from tests.benchmarks import growth, memory, requests, revisions, starting, streams
 from tests.benchmarks.bench import Bench, Effort, opened
 from tests.benchmarks.results import Outcome
 from tests.benchmarks.servers import SERVERS
 from tests.benchmarks.table import as_table
 
-ROWS: dict[str, Callable[[Bench], Outcome]] = {
+# Each gives one row of the table or several.
+ROWS: dict[str, Callable[[Bench], list[Outcome]]] = {
     "board": requests.get_board,
     "list": requests.list_tasks,
     "create": requests.create_task,
     "update": requests.update_task,
+    "depth": growth.deep_page,
+    "grown": growth.grown,
+    "streams": streams.streams,
+    "start": starting.start,
+    "upgrade": starting.upgrade,
+    "revisions": revisions.many_revisions,
+    "memory": memory.memory,
 }
 
 
@@ -42,14 +50,14 @@ def main(
     """
     effort = Effort(rounds, seconds, large=large)
     if quick:
-        effort = effort._replace(rounds=3, seconds=2.0)
+        effort = effort._replace(rounds=3, seconds=2.0, requests=10_000)
     configure_logging(Settings(log_level="WARNING"))
-    outcomes = []
+    outcomes: list[Outcome] = []
     console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 140)
     with opened(effort, server) as bench:
         for name in names or ROWS:
             with console.status(name):
-                outcomes.append(ROWS[name](bench))
+                outcomes += ROWS[name](bench)
     if as_json:
         click.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=2, ensure_ascii=False))
     else:

@@ -14,51 +14,72 @@ from app.db.embedded import acquire
 from app.db.migrations.runner import upgrade
 from app.db.url import normalize_database_url
 from tests.benchmarks.data import Size, seed
-from tests.benchmarks.load import Request, send
+from tests.benchmarks.load import CONNECTIONS, Request, send
 from tests.benchmarks.results import Sample
-from tests.benchmarks.servers import Cores, Server
+from tests.benchmarks.servers import Cores, Server, serving
 from tests.conftest import database_named, settings_for
+
+# Requests of a turn.
+_FEW = 2 * CONNECTIONS
 
 
 class Effort(NamedTuple):
-    """How much is measured: `seconds` for each turn, and the size of the databases that are called large."""
+    """How much is measured: turns of a contestant, `seconds` for each, and what the rows are about.
+
+    `requests` are those after which memory is looked at; `large` is with ten million tasks.
+    """
 
     rounds: int = 5
     seconds: float = 3.0
     size: Size = Size(tasks=20_000, boards=100)
+    requests: int = 100_000
+    streams: int = 1_000
     large: bool = False
 
 
 class Bench(NamedTuple):
-    """Where the rows are measured. `how` names the way in which everybody is served."""
+    """Where the rows are measured. `log` is the database server's; `how` names the way in which everybody is served."""
 
     server_url: str
+    log: Path
     folder: Path
     cores: Cores
     effort: Effort
     how: str
 
     @contextmanager
-    def database(self, size: Size | None = None) -> Iterator[str]:
-        """The URL of a database at head of this row's own, with data of this size, or with none."""
+    def empty_database(self) -> Iterator[str]:
+        """The URL of a database of this row's own."""
         name = f"bench_{uuid4().hex[:8]}"
-        url = database_named(self.server_url, name)
         self._administer(f'CREATE DATABASE "{name}"')
         try:
+            yield database_named(self.server_url, name)
+        finally:
+            self._administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    @contextmanager
+    def database(self, size: Size | None = None) -> Iterator[str]:
+        """The same at head, with data of this size or with none."""
+        with self.empty_database() as url:
             upgrade(settings_for(url))
             if size is not None:
                 seed(normalize_database_url(url).libpq, size)
             yield url
-        finally:
-            self._administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    @contextmanager
+    def serving(self, name: str, database: str, ready: str = "/readyz") -> Iterator[Server]:
+        """A contestant over this database, once it answers at the path `ready`."""
+        with serving(name, database, self.cores, self.how, self.folder) as server:
+            server.wait_until_ready(ready)
+            yield server
 
     def _administer(self, statement: str) -> None:
         with psycopg.connect(normalize_database_url(self.server_url).libpq, autocommit=True) as connection:
             connection.execute(statement)
 
     def in_turns(self, contestants: Mapping[str, Callable[[], Sample]]) -> dict[str, list[Sample]]:
-        """A B A B …, after a turn each that does not count."""
-        for turn in contestants.values():
+        """A B A B …, after a turn each that does not count, unless there is but one round."""
+        for turn in contestants.values() if self.effort.rounds > 1 else ():
             turn()
         samples: dict[str, list[Sample]] = {name: [] for name in contestants}
         for _ in range(self.effort.rounds):
@@ -67,10 +88,13 @@ class Bench(NamedTuple):
         return samples
 
     def load(self, server: Server, requests: Sequence[Request]) -> Sample:
-        """One turn of these requests."""
-        before = server.usage()
-        done = send(server.url, requests, self.effort.seconds)
-        after = server.usage()
+        """One turn of these requests; a longer one where so few are answered that they say nothing."""
+        done, seconds = None, self.effort.seconds
+        while done is None or done.requests < _FEW:
+            before = server.usage()
+            done = send(server.url, requests, seconds)
+            after = server.usage()
+            seconds *= 2
         cpu = (after.cpu - before.cpu) / done.requests * 1e6
         return Sample(done.requests / done.seconds, done.p50, done.p99, cpu, after.memory)
 
@@ -85,5 +109,5 @@ def opened(effort: Effort, how: str) -> Iterator[Bench]:
         # The server runs as another account where this one is root's.
         folder.chmod(0o755)
         with acquire(folder / "postgres") as server:
-            yield Bench(server.url, folder, cores, effort, how)
+            yield Bench(server.url, server.log_file, folder, cores, effort, how)
             server.release(wait=True)

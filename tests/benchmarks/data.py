@@ -15,11 +15,13 @@ OWNER = UUID("01900000-0000-7000-8000-000000000002")
 class Size(NamedTuple):
     """Task n is on board n modulo `boards`, which has statuses in turn; of two tasks the second waits for the first.
 
-    Each has one or two tags, and values in two of four custom fields.
+    Each has one or two tags, and values in two of four custom fields. Without `details` there are tasks alone. The last
+    was made now, and each other one ten seconds before the next.
     """
 
     tasks: int
     boards: int
+    details: bool = True
 
     def board(self, number: int = 1) -> UUID:
         return _id(1, number % self.boards)
@@ -36,13 +38,15 @@ class Size(NamedTuple):
         return self.tasks // self.boards
 
 
+KNOWN = "0190000"
+"""With which every id here begins."""
 # Makes ids of a kind from numbers, in SQL as `_id` does in Python; they sort as the numbers do.
-_ID = "('0190000{}-0000-7000-8000-' || lpad(to_hex({}), 12, '0'))::uuid".format
+_ID = f"('{KNOWN}{{}}-0000-7000-8000-' || lpad(to_hex({{}}), 12, '0'))::uuid".format
 _TASKS = "generate_series(1, %(tasks)s::int) AS n, LATERAL (SELECT n / %(boards)s::int AS place)"
 _TASK, _BOARD = _ID(2, "n"), _ID(1, "n %% %(boards)s::int")
-_MOMENT = "now() - (%(tasks)s::int - n) * interval '1 second'"
+_MOMENT = "now() - (%(tasks)s::int - n) * interval '10 seconds'"
 
-_STATEMENTS = (
+_BASICS = (
     "INSERT INTO organizations (id, name) VALUES (%(organization)s, 'Benchmarks')",
     "INSERT INTO users (id, subject, name, active_organization_id)"
     " VALUES (%(owner)s, 'local', 'Local user', %(organization)s)",
@@ -60,6 +64,8 @@ _STATEMENTS = (
     "INSERT INTO tasks (id, board_id, created_by_user_id, title, description, status, created_at, updated_at)"
     f" SELECT {_TASK}, {_BOARD}, %(owner)s, 'Task ' || n, repeat('What is to be done. ', 5),"
     f" (ARRAY['inbox', 'in_progress', 'review', 'done'])[1 + place %% 4], {_MOMENT}, {_MOMENT} FROM {_TASKS}",
+)
+_DETAILS = (
     f"INSERT INTO task_tags (task_id, tag_id) SELECT {_TASK}, {_ID(3, '(place + tag * 3) %% 10')}"
     f" FROM {_TASKS}, generate_series(0, place %% 2) AS tag",
     f"INSERT INTO task_dependencies (task_id, depends_on_task_id) SELECT {_TASK}, {_ID(2, 'n - %(boards)s::int')}"
@@ -69,6 +75,9 @@ _STATEMENTS = (
     "INSERT INTO activity_events (id, organization_id, event_type, message, user_id, board_id, task_id, created_at)"
     f" SELECT {_ID(5, 'n')}, %(organization)s, 'task.created', 'Task ' || n, %(owner)s, {_BOARD}, {_TASK}, {_MOMENT}"
     f" FROM {_TASKS}",
+    "INSERT INTO activity_events (id, organization_id, event_type, message, user_id, board_id, task_id, created_at)"
+    f" SELECT {_ID(6, 'n')}, %(organization)s, 'task.status_changed', 'review → done', %(owner)s, {_BOARD}, {_TASK},"
+    f" {_MOMENT} FROM {_TASKS} WHERE place %% 4 = 3",
 )
 
 
@@ -78,7 +87,7 @@ def seed(libpq: str, size: Size) -> None:
     with psycopg.connect(libpq) as connection:
         # The rows are made to fit together: asking the foreign keys takes longer than writing them.
         connection.execute("SET session_replication_role = replica")
-        for statement in _STATEMENTS:
+        for statement in _BASICS + (_DETAILS if size.details else ()):
             connection.execute(statement, values)
         connection.commit()
         connection.autocommit = True
@@ -87,4 +96,4 @@ def seed(libpq: str, size: Size) -> None:
 
 
 def _id(kind: int, number: int) -> UUID:
-    return UUID(f"0190000{kind}-0000-7000-8000-{number:012x}")
+    return UUID(f"{KNOWN}{kind}-0000-7000-8000-{number:012x}")

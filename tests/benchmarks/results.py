@@ -33,8 +33,11 @@ class Goal(NamedTuple):
 
 
 class Verdict(NamedTuple):
+    """`by_cpu` is the same ratio of what the workers have used of a processor, where that is known."""
+
     goal: Goal
     reached: float
+    by_cpu: float | None = None
 
     @property
     def is_met(self) -> bool:
@@ -53,7 +56,7 @@ class Outcome(NamedTuple):
 
     @property
     def verdicts(self) -> list[Verdict]:
-        return [Verdict(goal, self._reached(goal)) for goal in self.goals]
+        return [Verdict(goal, self._reached(goal), self._by_cpu(goal)) for goal in self.goals]
 
     @property
     def is_met(self) -> bool:
@@ -67,6 +70,14 @@ class Outcome(NamedTuple):
         theirs = [sample.value for sample in self.samples[goal.rival]]
         return median(one / other for one, other in zip(ours, theirs, strict=True))
 
+    def _by_cpu(self, goal: Goal) -> float | None:
+        if goal.rival is None:
+            return None
+        ours, theirs = (Figures.of(self.samples[name]).cpu for name in (goal.of, goal.rival))
+        if not ours or not theirs:
+            return None
+        return ours / theirs if goal.at_most else theirs / ours
+
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -75,7 +86,7 @@ class Outcome(NamedTuple):
             "note": self.note,
             "contestants": {name: Figures.of(samples)._asdict() for name, samples in self.samples.items()},
             "goals": [
-                {**verdict.goal._asdict(), "reached": verdict.reached, "met": verdict.is_met}
+                {**verdict.goal._asdict(), "reached": verdict.reached, "by_cpu": verdict.by_cpu, "met": verdict.is_met}
                 for verdict in self.verdicts
             ],
         }

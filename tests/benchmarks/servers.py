@@ -5,12 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from signal import SIGKILL
 from typing import NamedTuple
 
-import httpx
 import psutil
 
 from app.db.url import normalize_database_url
@@ -59,9 +60,11 @@ class Usage(NamedTuple):
 class Server:
     """One contestant that serves."""
 
-    def __init__(self, name: str, process: psutil.Process, url: str, log: Path) -> None:
+    def __init__(self, name: str, process: psutil.Process, port: int, log: Path, started_at: float) -> None:
         self.name = name
-        self.url = url
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.started_at = started_at
         self.process = process
         self._log = log
 
@@ -74,12 +77,12 @@ class Server:
 
     def wait_until_ready(self, path: str, seconds: float = 60) -> None:
         """Until this path is answered with 200."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.process.is_running():
-            with suppress(httpx.TransportError):
-                if httpx.get(self.url + path, timeout=5).status_code == httpx.codes.OK:
+        while time.monotonic() < self.started_at + seconds and self.process.is_running():
+            with suppress(OSError, HTTPException), closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as asking:
+                asking.request("GET", path)
+                if asking.getresponse().status == HTTPStatus.OK:
                     return
-            time.sleep(0.05)
+            time.sleep(0.01)
         raise RuntimeError(f"{self.name} is not ready:\n{self._log.read_text()}")
 
 
@@ -91,10 +94,10 @@ def serving(name: str, database: str, cores: Cores, how: str, folder: Path) -> I
     parts = {"port": port, "app": RIVALS.get(name)}
     command = [part.format(**parts) for part in (ours if name == OURS else rival)]
     log = folder / f"{name}-{port}.log"
-    env = in_checkout(environment(ENVIRONMENT="production", DATABASE_URL=database, RIVAL_DSN=dsn), ROOT)
+    settings = environment(ENVIRONMENT="production", DATABASE_URL=database, DB_AUTO_MIGRATE="true", RIVAL_DSN=dsn)
+    env, began = in_checkout(settings, ROOT), time.monotonic()
     with _running(command, env, cores.worker, log) as process:
-        server = Server(name, process, f"http://127.0.0.1:{port}", log)
-        yield server
+        yield Server(name, process, port, log, began)
 
 
 @contextmanager

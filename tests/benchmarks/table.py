@@ -6,22 +6,21 @@ from rich.table import Table
 
 from tests.benchmarks.results import Figures, Outcome, Verdict
 
-_COLUMNS = ("", "median", "spread", "p50 ms", "p99 ms", "CPU µs", "RSS MB", "ratio", "goal", "")
+_COLUMNS = ("", "median", "spread", "p50 ms", "p99 ms", "CPU µs", "RSS MB", "ratio", "by CPU", "goal", "")
 
 
 def as_table(outcomes: Sequence[Outcome]) -> Table:
     """A section a row, with a line a contestant; a goal stands beside the rival that it names."""
-    table = Table(box=None, pad_edge=False, title_justify="left", header_style="bold")
+    table = Table(box=None, pad_edge=False, caption_justify="left", header_style="bold")
     for number, name in enumerate(_COLUMNS):
-        table.add_column(name, justify="left" if number in {0, 8, 9} else "right", no_wrap=True)
+        table.add_column(name, justify="left" if number in {0, 9, 10} else "right", no_wrap=True)
     for outcome in outcomes:
         table.add_row(f"[bold]{outcome.name}[/bold], {outcome.unit}")
         for name, samples in outcome.samples.items():
             goals = [verdict for verdict in outcome.verdicts if (verdict.goal.rival or verdict.goal.of) == name]
             table.add_row(*_line(name, Figures.of(samples)), *_cells(goals))
-        if outcome.note:
-            table.add_row(f"  [dim]{outcome.note}[/dim]")
         table.add_section()
+    table.caption = "\n".join(f"{outcome.name}: {outcome.title}. {outcome.note}" for outcome in outcomes)
     return table
 
 
@@ -30,13 +29,14 @@ def _line(name: str, found: Figures) -> list[str]:
     return [f"  {name}", _number(found.value), f"{found.spread:.0%}", *others]
 
 
-def _cells(verdicts: Sequence[Verdict]) -> tuple[str, str, str]:
-    words = ["[green]met[/green]" if verdict.is_met else "[red]not met[/red]" for verdict in verdicts]
-    reached = [f"{verdict.reached:.2f}" for verdict in verdicts]
-    return "\n".join(reached), "\n".join(str(verdict.goal) for verdict in verdicts), "\n".join(words)
+def _cells(verdicts: Sequence[Verdict]) -> list[str]:
+    words = ("[green]met[/green]" if verdict.is_met else "[red]not met[/red]" for verdict in verdicts)
+    reached = (_number(verdict.reached) for verdict in verdicts)
+    by_cpu = (_number(verdict.by_cpu) for verdict in verdicts)
+    return ["\n".join(column) for column in (reached, by_cpu, map(str, (v.goal for v in verdicts)), words)]
 
 
 def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 1 else f"{value:.3f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 10 else f"{value:.2f}"

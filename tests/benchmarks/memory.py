@@ -1,0 +1,35 @@
+"""The row about memory: what a worker has resident after many requests, and whether it grows."""
+
+import json
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.load import Request
+from tests.benchmarks.results import Goal, Outcome, Sample
+from tests.benchmarks.servers import OURS
+
+_SOON = 0.2
+
+
+def memory(bench: Bench) -> list[Outcome]:
+    """Of ten requests eight read a board, one lists its tasks and one makes a task."""
+    size, wanted = bench.effort.size, bench.effort.requests
+    boards = [f"/api/v1/boards/{size.board(n)}" for n in range(size.boards)]
+    body = json.dumps({"title": "A task"})
+    requests = [
+        request
+        for board in boards
+        for request in [Request("GET", board)] * 8
+        + [Request("GET", f"{board}/tasks"), Request("POST", f"{board}/tasks", body)]
+    ]
+    samples: dict[str, list[Sample]] = {}
+    with bench.database(size) as url, bench.serving(OURS, url) as server:
+        sent = 0
+        for share in (_SOON, 1):
+            while sent < share * wanted:
+                turn = bench.load(server, requests)
+                sent += round(turn.value * bench.effort.seconds)
+            assert turn.memory is not None
+            samples[f"after {round(share * wanted):,} requests"] = [turn._replace(value=turn.memory)]
+    soon, late = samples
+    goals = [Goal(110, at_most=True, of=late), Goal(1.05, soon, at_most=True, of=late)]
+    return [Outcome("memory", "What the worker has resident", "MB", samples, goals)]
