@@ -29,7 +29,7 @@ def memory(bench: Bench) -> list[Outcome]:
                 turn = bench.load(server, requests)
                 sent += round(turn.value * bench.effort.seconds)
             assert turn.memory is not None
-            samples[f"after {round(share * wanted):,} requests"] = [turn._replace(value=turn.memory)]
+            samples[f"after {round(share * wanted):,} requests"] = [Sample(turn.memory, turn.p50, turn.p99)]
     soon, late = samples
     goals = [Goal(110, at_most=True, of=late), Goal(1.05, soon, at_most=True, of=late)]
     return [Outcome("memory", "What the worker has resident", "MB", samples, goals)]

@@ -45,7 +45,7 @@ class Verdict(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One row: the samples of each contestant, round by round."""
+    """One row: the samples of each contestant, round by round; or why there are none."""
 
     name: str
     title: str
@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        return all(verdict.is_met for verdict in self.verdicts)
+        return bool(self.samples) and all(verdict.is_met for verdict in self.verdicts)
 
     def _reached(self, goal: Goal) -> float:
         ours = [sample.value for sample in self.samples[goal.of]]

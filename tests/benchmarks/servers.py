@@ -15,20 +15,17 @@ from typing import NamedTuple
 import psutil
 
 from app.db.url import normalize_database_url
-from tests.processes import ROOT, environment, free_port, in_checkout
+from tests.processes import BIN, ROOT, environment, free_port, in_checkout
 
 _RIVALS = "tests.benchmarks.rivals"
 _UVICORN = (sys.executable, "-m", "uvicorn", "--port={port}")
 _GRANIAN = (sys.executable, "-m", "granian", "--port={port}", "--interface=asgi")
-# How each server serves the service, and a rival.
+_SERVICE = ("--factory", "app.asgi:create_app")
+# How the service is served, and a rival: first as `litestar run` does. granian is to be installed for this.
 SERVERS = {
-    "litestar": ((str(Path(sys.executable).with_name("litestar")), "run", "--port={port}"), (*_UVICORN, "{app}")),
-    "uvicorn": ((*_UVICORN, "--factory", "app.asgi:create_app"), (*_UVICORN, "{app}")),
-    "uvicorn, no access log": (
-        (*_UVICORN, "--no-access-log", "--factory", "app.asgi:create_app"),
-        (*_UVICORN, "--no-access-log", "{app}"),
-    ),
-    "granian": ((*_GRANIAN, "--factory", "app.asgi:create_app"), (*_GRANIAN, "{app}")),
+    "litestar run": ((str(BIN / "litestar"), "run", "--port={port}"), (*_UVICORN, "{app}")),
+    "no access log": ((*_UVICORN, "--no-access-log", *_SERVICE), (*_UVICORN, "--no-access-log", "{app}")),
+    "granian": ((*_GRANIAN, *_SERVICE), (*_GRANIAN, "{app}")),
 }
 RIVALS = {
     "L0": f"{_RIVALS}.bare:app",
