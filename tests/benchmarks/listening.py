@@ -27,19 +27,19 @@ _REQUEST = "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}
 
 
 class Job(msgspec.Struct):
-    """So many streams of this path, until each has had so many events, or for that long after they are open."""
+    """So many streams of this path, until each has had so many stamps, or for that long after they are open."""
 
     port: int
     path: str
     streams: int
-    events: int
+    stamps: int
     seconds: float
 
 
 class Heard(msgspec.Struct):
-    """How many events have come in all streams together, and how long they took; in milliseconds."""
+    """How many stamps have come in all streams together, and how long they took; in milliseconds."""
 
-    events: int
+    stamps: int
     p50: float
     p99: float
     longest: float
@@ -83,7 +83,7 @@ def _listen(job: Job) -> Heard:
     with selectors.DefaultSelector() as selector:
         for stream in streams:
             selector.register(stream, selectors.EVENT_READ)
-        while len(times) < job.events * job.streams and time.monotonic() < end:
+        while len(times) < job.stamps * job.streams and time.monotonic() < end:
             for key, _ in selector.select(timeout=0.5):
                 stream = key.fileobj
                 got = stream.recv(1 << 20)
