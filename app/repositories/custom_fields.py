@@ -97,23 +97,25 @@ _OF_TASKS = Prepared(
 )
 
 
+_HELD = (
+    select(CustomField)
+    .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
+    .where(CustomFieldBoard.board_id == bindparam("board_id"))
+    # In one order, so that two requests do not wait for each other.
+    .order_by(CustomField.field_key)
+    # The field first, as whoever takes it off a board does.
+    .with_for_update(read=True, of=(CustomField, CustomFieldBoard))
+    .execution_options(populate_existing=True)
+)
+
+
 class CustomValueRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def fields(self, board_id: UUID) -> Sequence[CustomField]:
         """What the board's tasks have, by key; until the transaction ends, these fields stay as they are."""
-        statement = (
-            select(CustomField)
-            .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
-            .where(CustomFieldBoard.board_id == board_id)
-            # In one order, so that two requests do not wait for each other.
-            .order_by(CustomField.field_key)
-            # The field first, as whoever takes it off a board does.
-            .with_for_update(read=True, of=(CustomField, CustomFieldBoard))
-            .execution_options(populate_existing=True)
-        )
-        return (await self._session.scalars(statement)).all()
+        return (await self._session.scalars(_HELD, {"board_id": board_id})).all()
 
     async def of_tasks(self, board_id: UUID, task_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         """Every field of the board with what each of its tasks has in it, by key; in one statement."""

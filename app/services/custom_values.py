@@ -28,38 +28,42 @@ class CustomValues:
         """Every field of the board, null where a task has nothing; in one statement however many they are."""
         return await self._values.of_tasks(self._board_id, task_ids)
 
-    async def fill(self, task_id: UUID, sent: Mapping[str, object]) -> None:
-        """Of a new task: what was sent, and the defaults of the fields that were not. Raises BadRequestError."""
+    async def fill(self, task_id: UUID, sent: Mapping[str, object]) -> dict[str, Any]:
+        """Of a new task: what was sent, and the defaults of the fields that were not; as `of` has them.
+
+        Raises BadRequestError.
+        """
         fields = await self._values.fields(self._board_id)
         defaults = {field.field_key: field.default_value for field in fields}
-        await self._put(task_id, fields, {**defaults, **sent}, {})
+        filled = _fitting(fields, {**defaults, **sent}, {})
+        await self._values.put(task_id, {field.id: value for field, value in filled.items() if value is not None})
+        return {field.field_key: value for field, value in filled.items()}
 
     async def change(self, task_id: UUID, sent: Mapping[str, object]) -> None:
         """Those that were sent; null clears one. The caller has the board's lock. Raises BadRequestError."""
         fields = await self._values.fields(self._board_id)
         before = (await self.of([task_id]))[task_id]
-        await self._put(task_id, fields, sent, before)
+        changed = _fitting(fields, sent, before)
+        await self._values.put(task_id, {field.id: value for field, value in changed.items()})
 
-    async def _put(
-        self,
-        task_id: UUID,
-        fields: Sequence[CustomField],
-        values: Mapping[str, object],
-        before: Mapping[str, object],
-    ) -> None:
-        _require_small({**before, **values})
-        known = {field.field_key: field for field in fields}
-        kept: dict[UUID, object] = {}
-        problems: list[FieldProblem] = []
-        for key, value in values.items():
-            try:
-                field = _known(known, key)
-                kept[field.id] = _kept(field, value)
-            except UnfitValueError as exc:
-                problems.append(FieldProblem(f"{_POINTER}/{_escaped(key)}", str(exc)))
-        if problems:
-            raise BadRequestError(errors=tuple(problems))
-        await self._values.put(task_id, kept)
+
+def _fitting(
+    fields: Sequence[CustomField], values: Mapping[str, object], before: Mapping[str, object]
+) -> dict[CustomField, object]:
+    """The values as they are kept, by their fields; null where there is none. Raises BadRequestError."""
+    _require_small({**before, **values})
+    known = {field.field_key: field for field in fields}
+    kept: dict[CustomField, object] = {}
+    problems: list[FieldProblem] = []
+    for key, value in values.items():
+        try:
+            field = _known(known, key)
+            kept[field] = _kept(field, value)
+        except UnfitValueError as exc:
+            problems.append(FieldProblem(f"{_POINTER}/{_escaped(key)}", str(exc)))
+    if problems:
+        raise BadRequestError(errors=tuple(problems))
+    return kept
 
 
 def _known(fields: Mapping[str, CustomField], key: str) -> CustomField:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
 
 from app.core.errors import ConflictError, NotFoundError
 from app.models import ApprovalStatus, Board, Task, TaskComment, TaskStatus
@@ -118,22 +119,21 @@ class Tasks:
         if depends_on or status != TaskStatus.INBOX:
             self._board = await self._boards.lock(self._board.id)
         columns = _columns({**fields, "status": TaskStatus.INBOX})
-        task = Task(board_id=self._board.id, created_by_user_id=self._caller.user_id, **columns)
+        task = Task(id=uuid7(), board_id=self._board.id, created_by_user_id=self._caller.user_id, **columns)
         self._tasks.session.add(task)
+        self._note("created", task, task.title)
         await self._tasks.session.flush()
         await self._check_references(depends_on, tag_ids)
         await self._tasks.add_dependencies(task.id, depends_on)
         await self._tasks.add_tags(task.id, tag_ids)
-        await self._custom_values.fill(task.id, fields["custom_field_values"])
+        values = await self._custom_values.fill(task.id, fields["custom_field_values"])
         if status != TaskStatus.INBOX:
             await self._enter(task, status)
-            await self._tasks.session.flush()
-        self._note("created", task, task.title)
-        if status != TaskStatus.INBOX:
             # Every task begins in the inbox: the numbers of the past are counted back by these.
             self._note("status_changed", task, status_change(TaskStatus.INBOX, status))
-        (view,) = await self.views([task])
-        return view
+            await self._tasks.session.flush()
+        details = await self._tasks.details([task.id]) if depends_on or tag_ids else {}
+        return TaskView(task, details.get(task.id) or TaskDetails(), values)
 
     async def update(self, task_id: UUID, changes: dict[str, Any]) -> TaskView:
         """Raises DependencyCycleError, TaskBlockedError, BadRequestError and the errors of the board's rules."""
@@ -151,9 +151,9 @@ class Tasks:
         if "status" in changes and changes["status"] != before:
             await self._enter(task, changes["status"])
             self._note("status_changed", task, status_change(before, task.status))
-        await self._tasks.session.flush()
         if others := sorted(changes.keys() - {"status", "comment"}):
             self._note("updated", task, ", ".join(others))
+        await self._tasks.session.flush()
         (view,) = await self.views([task])
         return view
 

@@ -4,14 +4,12 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import event
 
-from app.db.plugin import DatabasePlugin
 from tests.integration.conftest import Stranger
+from tests.integration.counting import statements_of
 from tests.migrations.conftest import holding, query
 
 
@@ -240,32 +238,11 @@ async def test_deleted_task_sets_free_what_waited_for_it(client: httpx.AsyncClie
 
 
 async def statements(app: Litestar, client: httpx.AsyncClient, url: str) -> int:
-    """How many a GET sends: by SQLAlchemy, which prepares them, and by the driver itself."""
-    seen: list[str] = []
-
-    def prepared(*args: Any) -> None:
-        seen.append(args[2])
-
-    def plain(query: asyncpg.connection.LoggedQuery) -> None:
-        if query.query.startswith("SELECT"):
-            seen.append(query.query)
-
-    def watch(_: object, record: Any, __: object) -> None:
-        record.driver_connection.add_query_logger(plain)
-
-    def leave(_: object, record: Any) -> None:
-        record.driver_connection.remove_query_logger(plain)
-
-    engine = app.plugins.get(DatabasePlugin).engine.sync_engine
-    listeners = {"before_cursor_execute": prepared, "checkout": watch, "checkin": leave}
-    for name, listener in listeners.items():
-        event.listen(engine, name, listener)
-    response = await client.get(url)
-    for name, listener in listeners.items():
-        event.remove(engine, name, listener)
+    """How many a GET sends."""
+    async with statements_of(app) as seen:
+        response = await client.get(url)
     assert response.status_code == 200
-    # A notification of what was committed before goes out beside the request.
-    return len([statement for statement in seen if "pg_notify" not in statement])
+    return len(seen)
 
 
 async def test_list_costs_the_same_number_of_statements_however_long(

