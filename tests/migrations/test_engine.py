@@ -710,11 +710,17 @@ def test_what_may_lose_more_than_can_be_counted_says_so(database_url: str, relea
 
 
 def test_losses_are_counted_without_changing_anything(database_url: str, release: Release) -> None:
+    query(database_url, "CREATE SCHEMA other")
+    query(database_url, "CREATE TABLE other.tags AS SELECT 1 AS id")
+    release.add("pass", 'op.drop_table("tags", schema="other")')
     release.add("pass", 'op.get_bind().exec_driver_sql("SELECT 1").scalar() + 1')
     settings = settings_for(database_url, environment=Environment.DEV)
     upgrade(settings)
-    _, found = reverted(settings, "-1")
-    assert [(loss.what, loss.rows) for loss in found] == [("what cannot be known from its SQL", None)]
+    _, found = reverted(settings, "-2")
+    assert [(loss.what, loss.rows) for loss in found] == [
+        ("what cannot be known from its SQL", None),
+        ("table other.tags", 1),
+    ]
     assert applied(database_url) == [release.head]
 
 

@@ -61,7 +61,10 @@ CONTRACT_STEPS = {
     "a foreign key added": "ALTER TABLE tags ADD CONSTRAINT c FOREIGN KEY (id) REFERENCES users (id) NOT VALID",
     "a constraint dropped": "ALTER TABLE tags DROP CONSTRAINT uq_tags_organization_id_slug",
     "a constraint renamed": "ALTER TABLE tags RENAME CONSTRAINT uq_tags_organization_id_slug TO uq_tags_slug",
+    "a constraint changed": "ALTER TABLE tags ALTER CONSTRAINT fk_tags_organization_id_organizations DEFERRABLE",
     "a unique index renamed": "ALTER INDEX uq_agents_board_id_lead RENAME TO one_lead",
+    "a trigger": "CREATE TRIGGER t BEFORE INSERT ON tags FOR EACH ROW EXECUTE FUNCTION f()",
+    "another schema's table dropped": "DROP TABLE other.tags",
 }
 
 
@@ -86,6 +89,10 @@ HIDDEN_CONTRACT_STEPS = {
         "ALTER TABLE tags DROP COLUMN color",
     ],
     "a table that may be an old one": ["CREATE TABLE IF NOT EXISTS tags (id bigint)", "DROP TABLE tags"],
+    "a table of another schema": ["CREATE TABLE other.tags (id bigint)", "DROP TABLE tags"],
+    "a table of a schema whose namesake is new": ["CREATE TABLE swell (id bigint)", "DROP TABLE other.swell"],
+    "a view of another schema": ["CREATE VIEW other.busy AS SELECT 1 AS one", "DROP VIEW busy"],
+    "a column of another schema": ["ALTER TABLE other.tags ADD COLUMN color text", "ALTER TABLE tags DROP color"],
     "a table behind a temporary one": ["CREATE TEMP TABLE tags (id bigint)", "DROP TABLE public.tags"],
     "a unique default": [
         "ALTER TABLE tags ADD COLUMN code text DEFAULT 'x'",
@@ -120,6 +127,21 @@ FREE = {
         "ALTER TABLE waves DROP a",
         "DROP TABLE waves",
     ],
+    "a new table of another schema, moved": [
+        "CREATE TABLE other.waves (id bigint, a text)",
+        "ALTER TABLE other.waves DROP a",
+        "ALTER TABLE other.waves RENAME TO swell",
+        "ALTER TABLE other.swell SET SCHEMA public",
+        "DROP TABLE swell",
+    ],
+    "a new table's trigger, lock and partition": [
+        "CREATE TABLE public.waves (id bigint) PARTITION BY LIST (id)",
+        "CREATE TABLE first_waves (id bigint)",
+        "CREATE TRIGGER t BEFORE INSERT ON waves FOR EACH ROW EXECUTE FUNCTION f()",
+        "LOCK waves",
+        "ALTER TABLE first_waves SET UNLOGGED",
+        "ALTER TABLE waves ATTACH PARTITION first_waves FOR VALUES IN (1)",
+    ],
     "a column that the revision itself has added": [
         "ALTER TABLE tags ADD COLUMN weight bigint",
         "ALTER TABLE tags RENAME weight TO mass",
@@ -149,7 +171,11 @@ FREE = {
         "ALTER TABLE tags DROP CONSTRAINT d",
     ],
     "an index that is not unique, renamed": ["ALTER INDEX ix_task_tags_tag_id RENAME TO by_tag"],
-    "a view that the revision itself has made": ["CREATE VIEW busy AS SELECT 1 AS one", "DROP VIEW busy"],
+    "a view that the revision itself has made": [
+        "CREATE MATERIALIZED VIEW busy AS SELECT 1 AS one WITH NO DATA",
+        "REFRESH MATERIALIZED VIEW busy",
+        "DROP MATERIALIZED VIEW busy",
+    ],
     "a default": ["ALTER TABLE tags ALTER color SET DEFAULT 'red'"],
     "rows added": ["INSERT INTO tags (slug) SELECT name FROM organizations"],
 }
@@ -224,11 +250,17 @@ GONE = {
         "weight",
     ),
     "table renamed": (["ALTER TABLE tags RENAME TO labels", "CREATE TABLE tags (weight bigint)"], "tags", "weight"),
+    "table moved": (["ALTER TABLE tags SET SCHEMA other"], "tags", "weight"),
 }
 KEPT = {
     "column renamed": (["ALTER TABLE tags RENAME weight TO mass"], "tags", "mass"),
     "table renamed": (["ALTER TABLE tags RENAME TO labels"], "labels", "weight"),
     "table moved": (["ALTER TABLE tags SET SCHEMA other"], "other.tags", "weight"),
+    "table moved and back": (
+        ["ALTER TABLE tags SET SCHEMA other", "ALTER TABLE other.tags SET SCHEMA public"],
+        "tags",
+        "weight",
+    ),
     "constraint renamed": (["ALTER TABLE tags RENAME CONSTRAINT c TO d"], "tags", "weight"),
 }
 
@@ -313,12 +345,16 @@ NOT_ALONE = {
     "a statement before": sql("SELECT 1") + "\n" + autocommit(BUILD),
     "a statement after": autocommit(BUILD) + "\n" + sql("SELECT 1"),
     "the drop of another index": autocommit("DROP INDEX CONCURRENTLY IF EXISTS two", BUILD),
+    "the drop of another schema's": autocommit("DROP INDEX CONCURRENTLY IF EXISTS other.one", BUILD),
     "a drop that may fail": autocommit("DROP INDEX CONCURRENTLY one", BUILD),
     "two statements in autocommit": autocommit("SELECT 1", "SELECT 2"),
 }
 ALONE = {
     "a build": autocommit(BUILD),
     "a build after the drop of what failed": autocommit("DROP INDEX CONCURRENTLY IF EXISTS one", BUILD),
+    "a build in another schema": autocommit(
+        "DROP INDEX CONCURRENTLY IF EXISTS other.one", "CREATE INDEX CONCURRENTLY one ON other.tags (color)"
+    ),
     "a drop": autocommit("DROP INDEX CONCURRENTLY IF EXISTS one"),
     "another that needs autocommit": autocommit("VACUUM tags"),
     "the word in a string": sql("SELECT 1", "SELECT 'CONCURRENTLY'"),
@@ -361,6 +397,32 @@ def test_tables_in_use_are_changed_one_a_revision(release: Release) -> None:
     assert rules(release) == []
     release.add(sql("CREATE TABLE new (id bigint)", "ALTER TABLE new ADD a bigint", "ALTER TABLE users ADD c bigint"))
     assert rules(release) == []
+
+
+# Each stops the traffic of a table for as long as it takes, in every phase.
+LOCKS = {
+    "LOCK TABLE tags IN SHARE MODE": "the revision",
+    "VACUUM FULL tags": "written anew",
+    "CLUSTER tags USING pk_tags": "written anew",
+    "REFRESH MATERIALIZED VIEW busy": "CONCURRENTLY",
+    "ALTER TABLE tags SET UNLOGGED": "written anew",
+    "ALTER TABLE tags SET LOGGED": "written anew",
+    "ALTER TABLE tags SET TABLESPACE fast": "written anew",
+    "ALTER TABLE waves ATTACH PARTITION tags FOR VALUES IN (1)": "CHECK",
+}
+
+
+def test_lock_that_lasts_is_found_in_both_phases(release: Release) -> None:
+    revisions = {release.add(sql(lock), phase=phase): lock for lock in LOCKS for phase in ("expand", "contract")}
+    found = findings(release, *revisions)
+    assert [(f.revision, f.rule) for f in found] == [(revision, "table-locked") for revision in revisions]
+    for finding in found:
+        assert LOCKS[revisions[finding.revision or ""]] in finding.message + finding.rewrite
+
+
+def test_lock_of_a_second_table_is_found(release: Release) -> None:
+    release.add(sql("LOCK tags, users"))
+    assert rules(release) == ["table-locked", "table-locked", "several-tables-locked"]
 
 
 @pytest.mark.parametrize("statement", ["DO $$ BEGIN DROP TABLE tags; END $$", "CALL tidy()", "SELECT tidy()"])
@@ -425,6 +487,11 @@ SQUAWK = {
         sql("ALTER TABLE tags ADD COLUMN a bigint"),
     ),
     "a right taken away": (sql("REVOKE SELECT ON tags FROM x"), ["ban-revoke"], sql("GRANT SELECT ON tags TO x")),
+    "a role's settings": (
+        sql("ALTER ROLE x SET search_path = other", "ALTER EXTENSION x UPDATE", "ALTER FUNCTION f() STRICT"),
+        ["ban-alter-extension", "ban-alter-function-options", "ban-alter-role-options"],
+        sql("CREATE ROLE x"),
+    ),
     "nonsense": (sql("SELEC 1"), ["block-of-code", "syntax-error"], sql("SELECT 1")),
 }
 

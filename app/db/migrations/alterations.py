@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from app.db.migrations.kinds import Effect, Kind
-from app.db.migrations.parsing import Cursor, Word
+from app.db.migrations.parsing import Cursor, Word, beside, qualified
 
 # Of NULL and anything they make NULL, with which a check is content.
 _COMPARISONS = frozenset(
@@ -31,16 +31,20 @@ def alterations(cursor: Cursor) -> Iterator[Effect]:
                 break
 
 
-def _nothing(table: str, action: Cursor) -> Iterator[Effect]:  # noqa: ARG001 - as the others
-    return iter(())
-
-
 def _rename_table(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.RENAME_TABLE, table, renamed_to=action.name())
+    yield Effect(Kind.RENAME_TABLE, table, renamed_to=beside(table, action.name()))
 
 
 def _set_schema(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.RENAME_TABLE, table, renamed_to=f"{action.name()}.{table}")
+    yield Effect(Kind.RENAME_TABLE, table, renamed_to=qualified(action.name(), table.rpartition(".")[2]))
+
+
+def _rewrite(table: str, action: Cursor) -> Iterator[Effect]:  # noqa: ARG001 - as the others
+    yield Effect(Kind.REWRITE, table)
+
+
+def _attach(table: str, action: Cursor) -> Iterator[Effect]:  # noqa: ARG001 - as the others
+    yield Effect(Kind.ATTACH_PARTITION, action.name())
 
 
 def _rename_column(table: str, action: Cursor) -> Iterator[Effect]:
@@ -140,6 +144,10 @@ def _compared(condition: Sequence[Word]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.name for word in names)) if is_plain and not is_call else ()
 
 
+def _alter_constraint(table: str, action: Cursor) -> Iterator[Effect]:
+    yield Effect(Kind.ALTER_CONSTRAINT, table, name=action.name())
+
+
 def _validate(table: str, action: Cursor) -> Iterator[Effect]:
     yield Effect(Kind.VALIDATE, table, name=action.name())
 
@@ -205,6 +213,7 @@ _CHANGES: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("DROP", "DEFAULT"), Kind.DROP_DEFAULT),
     (("DROP", "IDENTITY"), Kind.DROP_DEFAULT),
     (("DROP", "EXPRESSION"), Kind.DROP_DEFAULT),
+    (("SET", "EXPRESSION"), Kind.REWRITE),
 )
 # The first that fits; COLUMN may be left out everywhere.
 _ACTIONS: tuple[tuple[tuple[str, ...], Callable[[str, Cursor], Iterator[Effect]]], ...] = (
@@ -213,6 +222,13 @@ _ACTIONS: tuple[tuple[tuple[str, ...], Callable[[str, Cursor], Iterator[Effect]]
     (("RENAME", "COLUMN"), _rename_column),
     (("RENAME",), _rename_column),
     (("SET", "SCHEMA"), _set_schema),
+    (("SET", "LOGGED"), _rewrite),
+    (("SET", "UNLOGGED"), _rewrite),
+    (("SET", "ACCESS", "METHOD"), _rewrite),
+    (("SET", "TABLESPACE"), _rewrite),
+    # ALTER TABLE ALL IN TABLESPACE … SET TABLESPACE
+    (("IN", "TABLESPACE"), _rewrite),
+    (("ATTACH", "PARTITION"), _attach),
     (("ADD", "CONSTRAINT"), _add_named),
     (("ADD", "COLUMN"), _add_column),
     (("ADD",), _add),
@@ -220,7 +236,7 @@ _ACTIONS: tuple[tuple[tuple[str, ...], Callable[[str, Cursor], Iterator[Effect]]
     (("DROP", "COLUMN"), _drop_column),
     (("DROP",), _drop_column),
     (("VALIDATE", "CONSTRAINT"), _validate),
-    (("ALTER", "CONSTRAINT"), _nothing),
+    (("ALTER", "CONSTRAINT"), _alter_constraint),
     (("ALTER", "COLUMN"), _alter_column),
     (("ALTER",), _alter_column),
 )

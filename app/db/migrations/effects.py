@@ -11,7 +11,7 @@ from alembic.script import Script
 
 from app.db.migrations.alterations import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
 from app.db.migrations.kinds import Effect, Kind
-from app.db.migrations.parsing import Cursor, Statement, UnreadableSqlError, Word, statements_of
+from app.db.migrations.parsing import Cursor, Statement, UnreadableSqlError, Word, beside, statements_of
 
 Direction = Literal["upgrade", "downgrade"]
 
@@ -65,9 +65,8 @@ def _words(listed: str) -> frozenset[str]:
 
 # Do nothing to a table, a column or its rows that whoever uses them would notice, or only add rows.
 _HARMLESS = _words(
-    "ABORT ANALYZE BEGIN CHECKPOINT CLUSTER COMMENT COMMIT DISCARD END GRANT LISTEN LOCK NOTIFY REASSIGN"
-    " REFRESH REINDEX RELEASE RESET REVOKE ROLLBACK SAVEPOINT SECURITY SET SHOW START TABLE UNLISTEN VACUUM"
-    " VALUES"
+    "ABORT ANALYZE BEGIN CHECKPOINT COMMENT COMMIT DISCARD END GRANT LISTEN NOTIFY REASSIGN REINDEX RELEASE RESET"
+    " REVOKE ROLLBACK SAVEPOINT SECURITY SHOW START TABLE UNLISTEN VALUES"
 )
 _PERSISTENCE = frozenset({"GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED"})
 # The words that a kind of object is named by, beside TABLE and INDEX.
@@ -83,6 +82,9 @@ _HARMLESS_FUNCTIONS = _words(
     "ARRAY_AGG BOOL_AND BOOL_OR COALESCE COUNT CURRENT_SETTING EXISTS FORMAT GENERATE_SERIES MAX MIN NEXTVAL NOW"
     " PG_ADVISORY_XACT_LOCK PG_NOTIFY PG_SLEEP SETVAL SET_CONFIG STRING_AGG SUM TO_REGCLASS UNNEST VERSION"
 )
+# The modes of LOCK that neither reads nor writes wait for.
+_MODES_BESIDE_TRAFFIC = (("IN", "ACCESS", "SHARE"), ("IN", "ROW"), ("IN", "SHARE", "UPDATE"))
+_EVERY_TABLE = "every table"
 # After FOR UPDATE, DO UPDATE, FOR NO KEY UPDATE, ON UPDATE, THEN UPDATE no table follows.
 _NO_UPDATE_AFTER = frozenset({"FOR", "DO", "KEY", "ON", "THEN"})
 
@@ -95,8 +97,10 @@ def _create(cursor: Cursor) -> Iterator[Effect]:
         return
     hides_another = cursor.comes("TEMP") or cursor.comes("TEMPORARY")
     cursor.skip_any(_PERSISTENCE)
+    if cursor.skip("TRIGGER") or cursor.skip("CONSTRAINT", "TRIGGER"):
+        yield _create_trigger(cursor)
     # Of what others do to a table it makes something else.
-    if cursor.comes("RULE"):
+    elif cursor.comes("RULE"):
         yield Effect(Kind.OPAQUE, "RULE")
     elif cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE"):
         may_exist = cursor.skip_if_exists() or hides_another
@@ -105,6 +109,13 @@ def _create(cursor: Cursor) -> Iterator[Effect]:
         cursor.skip_any(_OBJECT)
         may_exist = cursor.skip_if_exists()
         yield Effect(Kind.CREATE_OTHER, cursor.name(), may_exist=may_exist)
+
+
+def _create_trigger(cursor: Cursor) -> Effect:
+    name = cursor.name()
+    while cursor and not cursor.skip("ON"):
+        cursor.pop()
+    return Effect(Kind.CREATE_TRIGGER, cursor.name(), name=name)
 
 
 def _create_index(cursor: Cursor) -> Iterator[Effect]:
@@ -118,7 +129,8 @@ def _create_index(cursor: Cursor) -> Iterator[Effect]:
     table = cursor.name()
     if unique:
         columns = cursor.group().column_names()
-        yield Effect(Kind.ADD_UNIQUE_INDEX, table, name=name, columns=() if cursor.has(*NULL_COUNTS) else columns)
+        columns = () if cursor.has(*NULL_COUNTS) else columns
+        yield Effect(Kind.ADD_UNIQUE_INDEX, table, name=beside(table, name), columns=columns)
 
 
 def _drop(cursor: Cursor) -> Iterator[Effect]:
@@ -143,7 +155,7 @@ def _alter(cursor: Cursor) -> Iterator[Effect]:
     if cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE"):
         yield from alterations(cursor)
     elif cursor.skip("INDEX"):
-        yield from _rename_index(cursor)
+        yield from _alter_index(cursor)
     elif cursor.skip("DOMAIN"):
         yield from domain_alterations(cursor)
     elif cursor.skip("TYPE"):
@@ -152,11 +164,13 @@ def _alter(cursor: Cursor) -> Iterator[Effect]:
         yield from _rename_other(cursor)
 
 
-def _rename_index(cursor: Cursor) -> Iterator[Effect]:
+def _alter_index(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip_if_exists()
     name = cursor.name()
     if cursor.skip("RENAME", "TO"):
-        yield Effect(Kind.RENAME_INDEX, "", name=name, renamed_to=cursor.name())
+        yield Effect(Kind.RENAME_INDEX, "", name=name, renamed_to=beside(name, cursor.name()))
+    elif cursor.has("SET", "TABLESPACE"):
+        yield Effect(Kind.REWRITE, name)
 
 
 def _rename_other(cursor: Cursor) -> Iterator[Effect]:
@@ -174,6 +188,43 @@ def _truncate(cursor: Cursor) -> Iterator[Effect]:
     for part in cursor.parts():
         part.skip("ONLY")
         yield Effect(Kind.TRUNCATE, part.name())
+
+
+def _lock(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip("LOCK")
+    cursor.skip("TABLE")
+    if not any(cursor.has(*mode) for mode in _MODES_BESIDE_TRAFFIC):
+        yield from (Effect(Kind.LOCK, _target(part)) for part in cursor.parts())
+
+
+def _vacuum(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip("VACUUM")
+    is_full = cursor.group().has("FULL") if cursor.comes("(") else cursor.comes("FULL")
+    cursor.skip_any(frozenset({"FULL", "FREEZE", "VERBOSE", "ANALYZE", "ANALYSE"}))
+    if is_full:
+        yield from (Effect(Kind.REWRITE, name) for name in (list(cursor.names()) or [_EVERY_TABLE]))
+
+
+def _cluster(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip("CLUSTER")
+    if cursor.comes("("):
+        cursor.group()
+    cursor.skip("VERBOSE")
+    yield Effect(Kind.REWRITE, cursor.name() or _EVERY_TABLE)
+
+
+def _refresh(cursor: Cursor) -> Iterator[Effect]:
+    cursor.skip("REFRESH", "MATERIALIZED", "VIEW")
+    if not cursor.comes("CONCURRENTLY"):
+        yield Effect(Kind.REWRITE, cursor.name())
+
+
+def _set(cursor: Cursor) -> Iterator[Effect]:
+    """What makes the names that come after it mean other tables."""
+    cursor.skip("SET")
+    cursor.skip_any(frozenset({"SESSION", "LOCAL"}))
+    if cursor.comes("SEARCH_PATH") or cursor.comes("SCHEMA"):
+        yield Effect(Kind.OPAQUE, "SET search_path")
 
 
 def _rows(cursor: Cursor) -> Iterator[Effect]:
@@ -204,7 +255,7 @@ def _select(cursor: Cursor) -> Iterator[Effect]:
 
 
 def _called(words: Sequence[Word]) -> Iterator[str]:
-    """The functions that a SELECT begins with, or reads from, without their schema."""
+    """The functions that a SELECT begins with, or reads from."""
     for position, word in enumerate(words):
         if word.keyword in {"SELECT", "FROM"}:
             cursor = Cursor(words[position + 1 :])
@@ -228,6 +279,11 @@ _BY_HEAD = {
     "DROP": _drop,
     "ALTER": _alter,
     "TRUNCATE": _truncate,
+    "LOCK": _lock,
+    "VACUUM": _vacuum,
+    "CLUSTER": _cluster,
+    "REFRESH": _refresh,
+    "SET": _set,
     "SELECT": _select,
     **dict.fromkeys(("COPY", "DELETE", "EXPLAIN", "INSERT", "MERGE", "UPDATE", "WITH"), _rows),
 }

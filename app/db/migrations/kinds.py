@@ -27,12 +27,17 @@ class Kind(StrEnum):
     VALIDATE = "validate constraint"
     DROP_CONSTRAINT = "drop constraint"
     RENAME_CONSTRAINT = "rename constraint"
+    ALTER_CONSTRAINT = "alter constraint"
     ADD_UNIQUE_INDEX = "create unique index"
     DROP_INDEX = "drop index"
     RENAME_INDEX = "rename index"
     CREATE_OTHER = "create"
     DROP_OTHER = "drop"
     RENAME_OTHER = "rename"
+    CREATE_TRIGGER = "create trigger"
+    LOCK = "lock table"
+    REWRITE = "rewrite"
+    ATTACH_PARTITION = "attach partition"
     TRUNCATE = "truncate"
     DELETE = "delete rows"
     UPDATE = "update rows"
@@ -45,12 +50,13 @@ LOSES_DATA = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.D
 
 @dataclass(frozen=True)
 class Effect:
-    """Names are as PostgreSQL stores them, without a schema; `table` of the kinds …_OTHER is that object's.
+    """Names are as PostgreSQL stores them, with the schema unless that is `public`, where the models' tables are.
 
-    Of DROP_INDEX and RENAME_INDEX it is empty, since the statement does not say it.
+    `table` of the kinds …_OTHER is that object's. Of DROP_INDEX and RENAME_INDEX it is empty, since the statement does
+    not say it. Of ATTACH_PARTITION it is the partition.
 
-    `name` is of a constraint (empty: PostgreSQL chooses one) or an index, and `columns` are what it is about, none
-    where that is not only columns, or NULL is not free of it; `renamed_to` is of the kinds RENAME_….
+    `name` is of a constraint (empty: PostgreSQL chooses one), a trigger or an index; `columns` are what it is about,
+    none where that is not only columns, or NULL is not free of it; `renamed_to` is of the kinds RENAME_….
 
     `may_exist`: under this name there was perhaps something before (IF NOT EXISTS, a temporary table).
     """

@@ -97,9 +97,10 @@ def _what(effect: Effect) -> str:
 
 def _count(connection: Connection, effect: Effect) -> int | None:
     counted = f"count({quote(effect.column)})" if effect.column else "count(*)"
+    table = ".".join(quote(part) for part in effect.table.split("."))
     try:
         with connection.begin():
             connection.execute(text(f"SET LOCAL statement_timeout = '{_COUNT_WITHIN}'"))
-            return int(connection.scalar(text(f"SELECT {counted} FROM {quote(effect.table)}")) or 0)  # noqa: S608
+            return int(connection.scalar(text(f"SELECT {counted} FROM {table}")) or 0)  # noqa: S608
     except DBAPIError:
         return None

@@ -112,8 +112,20 @@ def _nesting(word: Word, before: Sequence[Word], depth: int) -> int:
     return 0
 
 
+# The schemas that a name needs not say.
+_SEARCHED = frozenset({"", "public", "pg_catalog"})
 # What follows the first word of an expression, and never a column in a list.
 _OF_EXPRESSIONS = frozenset({"(", ".", "::"})
+
+
+def qualified(schema: str, name: str) -> str:
+    """The name as effects have it."""
+    return name if schema in _SEARCHED else f"{schema}.{name}"
+
+
+def beside(other: str, name: str) -> str:
+    """The name of what is in the schema of `other`."""
+    return qualified(other.rpartition(".")[0], name)
 
 
 class Cursor:
@@ -154,11 +166,11 @@ class Cursor:
         return self._left.pop(0)
 
     def name(self) -> str:
-        """The next name without the schema before it; empty at the end."""
-        name = self.pop().name if self else ""
+        """The next name, with its schema unless that is `public` or PostgreSQL's own; empty at the end."""
+        schema, name = "", self.pop().name if self else ""
         while self.skip("."):
-            name = self.pop().name if self else ""
-        return name
+            schema, name = name, self.pop().name if self else ""
+        return qualified(schema, name)
 
     def names(self) -> Iterator[str]:
         """Names with commas between them, without what follows each, such as CASCADE or a function's parameters."""

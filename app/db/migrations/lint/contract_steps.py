@@ -118,6 +118,16 @@ STEPS: dict[Kind, Step] = {
         _DROP_LATER,
         _is_new_or_superfluous,
     ),
+    Kind.ALTER_CONSTRAINT: Step(
+        "the previous release may rely on its holding at once, on its ON DELETE or in an ON CONFLICT",
+        "Add another one beside it, and drop it in a contract revision of a later release.",
+        _is_new_constraint,
+    ),
+    Kind.CREATE_TRIGGER: Step(
+        "it changes what the previous release's statements do, or refuses them",
+        "Have this release do it itself. If the previous one works with it: lint_ignore, with that as the reason.",
+        _is_new_object,
+    ),
     # By its name a release may know which constraint an error is about.
     Kind.RENAME_CONSTRAINT: Step(_NAMED, _KEEP_NAME, _is_new_constraint),
     Kind.DROP_INDEX: Step(

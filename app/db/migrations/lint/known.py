@@ -130,8 +130,7 @@ def _is_of(effect: Effect, field: str, row: tuple[str, ...], parts: Parts) -> bo
 def _renamed(effect: Effect, field: str, row: tuple[str, ...], parts: Parts) -> tuple[str, ...]:
     if not _is_of(effect, field, row, parts):
         return row
-    # Where the schema is what has changed, the name is the same behind it.
-    new = (effect.renamed_to or "").rpartition(".")[2]
+    new = effect.renamed_to or ""
     return tuple(new if part == parts[-1] else name for part, name in zip(_PARTS[field], row, strict=True))
 
 

@@ -7,7 +7,7 @@ from app.core.config import Phase
 from app.db.migrations.kinds import Kind
 from app.db.migrations.lint.contract_steps import STEPS
 from app.db.migrations.lint.known import Change, Reading
-from app.db.migrations.parsing import Cursor, Statement
+from app.db.migrations.parsing import Cursor, Statement, beside
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,12 @@ def _makes_way_for(first: Statement, second: Statement) -> bool:
     drop, create = Cursor(first.words), Cursor(second.words)
     create.skip("CREATE")
     create.skip("UNIQUE")
-    return (
-        drop.skip("DROP", "INDEX", "CONCURRENTLY", "IF", "EXISTS")
-        and create.skip("INDEX", "CONCURRENTLY")
-        and drop.name() == create.name()
-    )
+    if not (drop.skip("DROP", "INDEX", "CONCURRENTLY", "IF", "EXISTS") and create.skip("INDEX", "CONCURRENTLY")):
+        return False
+    name = create.name()
+    create.skip("ON")
+    create.skip("ONLY")
+    return drop.name() == beside(create.name(), name)
 
 
 def _backfill_in_revision(reading: Reading) -> Iterator[Hit]:
@@ -85,7 +86,33 @@ def _backfill_in_revision(reading: Reading) -> Iterator[Hit]:
         )
 
 
-# With ACCESS EXCLUSIVE; a table that is dropped is no longer used.
+# Why the traffic of a whole table waits for longer than a moment, and the safe rewrite.
+_LONG_LOCKS = {
+    Kind.LOCK: (
+        "reads or writes of it wait until the revision is over",
+        "Leave it out: each statement takes the lock that it needs.",
+    ),
+    Kind.REWRITE: (
+        "all of it is written anew under a lock that stops reads and writes",
+        "CONCURRENTLY, where PostgreSQL has that; otherwise do without, or do it by hand while nobody uses it.",
+    ),
+    Kind.ATTACH_PARTITION: (
+        "every row is read under a lock that stops reads and writes, unless a CHECK says that each belongs there",
+        "That CHECK NOT VALID in one revision, VALIDATE CONSTRAINT in the next, then this, with lint_ignore saying so.",
+    ),
+}
+
+
+def _table_locked(reading: Reading) -> Iterator[Hit]:
+    for change in _of_old_tables(reading, set(_LONG_LOCKS)):
+        # A view that the revision itself has made.
+        if (change.effect.table,) in change.before.others:
+            continue
+        why, rewrite = _LONG_LOCKS[change.effect.kind]
+        yield Hit(change.statement, f"{change.effect}: {why}", rewrite)
+
+
+# A table that is dropped is no longer used.
 _NOT_OF_A_TABLE_IN_USE = {
     Kind.DROP_TABLE,
     Kind.DROP_OTHER,
@@ -94,7 +121,7 @@ _NOT_OF_A_TABLE_IN_USE = {
     Kind.DROP_INDEX,
     Kind.RENAME_INDEX,
 }
-_LOCKS = set(STEPS) - _NOT_OF_A_TABLE_IN_USE | {Kind.ADD_COLUMN, Kind.SET_DEFAULT}
+_LOCKS = set(STEPS) - _NOT_OF_A_TABLE_IN_USE | {Kind.ADD_COLUMN, Kind.SET_DEFAULT, *_LONG_LOCKS}
 
 
 def _several_tables_locked(reading: Reading) -> Iterator[Hit]:
@@ -141,6 +168,7 @@ RULES: dict[str, Callable[[Reading], Iterator[Hit]]] = {
     "not-null-without-check": _not_null_without_check,
     "concurrently-not-alone": _concurrently_not_alone,
     "backfill-in-revision": _backfill_in_revision,
+    "table-locked": _table_locked,
     "several-tables-locked": _several_tables_locked,
     "block-of-code": _block_of_code,
     "cannot-run-offline": _cannot_run_offline,
