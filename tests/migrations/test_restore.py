@@ -187,6 +187,14 @@ def test_database_that_is_not_empty_is_refused(database_url: str, taken: Path) -
     assert everything(database_url) == before
 
 
+def test_database_that_is_read_only_by_default_is_refused_as_a_migration_is(database_url: str, taken: Path) -> None:
+    before = everything(database_url)
+    query(database_url, f'ALTER DATABASE "{make_url(database_url).database}" SET default_transaction_read_only = on')
+    with pytest.raises(BackupError, match=r"read-only by default.*default_transaction_read_only.*Nothing was changed"):
+        restored(database_url, taken, replace=True)
+    assert everything(database_url) == before
+
+
 def test_objects_of_every_kind_are_in_the_way_and_are_replaced(
     database_url: str, empty_database_url: str, dump_schema: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ headers have their sums, and nothing follows the end.
 
 import hashlib
 import os
+import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,15 +83,24 @@ class Archive:
 def open_archive(path: Path, report: Report = silent) -> Iterator[Archive]:
     """Reads and checks all of the file. Raises BackupError where it is no backup, cut short, or altered."""
     try:
-        file = path.open("rb")
+        file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - closed below
     except OSError as exc:
         raise BackupError(f"{path} cannot be read: {exc.strerror}.") from exc
     with file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise BackupError(
+                f"{path} is not a regular file, and a backup is read twice: copy it into one. {_UNTOUCHED}"
+            )
         try:
             archive = Archive(file, path, _check(file, path, report))
         except OSError as exc:
             raise BackupError(f"{path} cannot be read: {exc.strerror}. {_UNTOUCHED}") from exc
         yield archive
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Without waiting for somebody who writes into a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check(file: BinaryIO, path: Path, report: Report) -> Manifest:
@@ -104,8 +114,9 @@ def _check(file: BinaryIO, path: Path, report: Report) -> Manifest:
     manifest, sums = _small(file, path, MANIFEST), _small(file, path, SUMS)
     if sums != _sums(found.hexdigest(), manifest):
         raise _damaged(path, f"{DUMP} or {MANIFEST}")
-    if file.read(len(_END) + 1) != _END:
-        raise _damaged(path, "its end")
+    end = file.read(len(_END) + 1)
+    if end != _END:
+        raise _cut_short(path) if _END.startswith(end) else _damaged(path, "its end")
     return _decode(manifest, path, size, found.hexdigest())
 
 

@@ -61,7 +61,7 @@ async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> 
 
 def _beginning(plan: Plan) -> str:
     timeout = f"SET lock_timeout = {round(plan.lock_timeout * 1000)}"
-    statements = ("BEGIN READ WRITE", "SET client_min_messages = warning", "SET statement_timeout = 0", timeout)
+    statements = ("BEGIN", "SET client_min_messages = warning", "SET statement_timeout = 0", timeout)
     return "".join(f"{statement};\n" for statement in (*statements, *(each.drop for each in plan.obstacles)))
 
 
