@@ -15,7 +15,7 @@ from app.db.migrations.config import scripts
 from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
-from tests.processes import ROOT, copied_checkout, environment, run
+from tests.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
 
 FIRST = "1d9c6f0b7a31"
 
@@ -352,6 +352,27 @@ def test_migrating_in_process_leaves_the_logging_as_it_was(empty_database_url: s
     before = (list(root.handlers), root.level, mine.disabled)
     upgrade(settings_for(empty_database_url))
     assert (list(root.handlers), root.level, mine.disabled) == before
+
+
+def test_nobody_who_reads_is_no_error_and_the_exit_code_of_a_closed_pipe(database_url: str) -> None:
+    """Of what is written by us, by rich, by Alembic and by click."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    env = in_checkout(environment(DATABASE_URL=database_url), ROOT)
+    env.pop("PYTHONUNBUFFERED", None)
+    commands = ("status", "backfill --json", "upgrade --sql", "heads", "status --help")
+    started = [
+        subprocess.Popen(
+            [BIN / "litestar", "database", *command.split()], env=env, stdout=writer, stderr=subprocess.PIPE, text=True
+        )
+        for command in commands
+    ]
+    os.close(writer)
+    for command, process in zip(commands, started, strict=True):
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 141, (command, said)
+        assert "Broken pipe" not in said, command
+        assert "Traceback" not in said, command
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from app.core.errors import SettingsError
 from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError
-from app.db.migrations.cli.options import require_terminal
+from app.db.migrations.cli.options import ended_by_closed_pipe, require_terminal
 from app.db.migrations.config import ROOT, VERSION_TABLE
 from app.models import metadata
 
@@ -37,7 +37,8 @@ class DatabaseGroup(LitestarGroup):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
-            return super().invoke(ctx)
+            with ended_by_closed_pipe():
+                return super().invoke(ctx)
         except (DatabaseError, SettingsError) as exc:
             click.echo(f"Error: {exc}", err=True)
             sys.exit(exc.exit_code)

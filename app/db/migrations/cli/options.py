@@ -1,7 +1,12 @@
 """What several commands have in common: options, asking before they change something, rows on standard output."""
 
 import io
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 import rich_click as click
 from rich.console import Console
@@ -12,11 +17,31 @@ no_prompt = click.option("--no-prompt", is_flag=True, help="Do not ask; for scri
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, and nothing else.")
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Passes on what rich would make the exit code of a no; called where it was caught."""
+        raise  # noqa: PLE0704
+
+
+@contextmanager
+def ended_by_closed_pipe() -> Iterator[None]:
+    """Ends the program without a message, and as SIGPIPE would, where nobody reads its standard output any more."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would be a message at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
 def console_of_rows() -> Console:
     """Of standard output; in a pipe a row stays one line. What a locale without Unicode lacks is a question mark."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return _Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def confirm(question: str, no_prompt: bool) -> None:
