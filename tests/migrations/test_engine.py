@@ -22,6 +22,7 @@ from app.db.migrations.config import alembic_config
 from app.db.migrations.drift.report import read_drift
 from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.losses import DataLossRefusedError
+from app.db.migrations.planned import PlanChangedError
 from app.db.migrations.runner import downgrade, plan, reverted, upgrade
 from app.db.migrations.status import read_status
 from app.db.startup import init_db
@@ -671,27 +672,46 @@ def test_downgrade_by_one_step_reverts_the_one_that_was_shown(database_url: str,
     assert (shown, lost) == ([release.head], [])
     downgrade(settings, "-1")
     before = applied(database_url)
-    with pytest.raises(DataLossRefusedError, match=f"{HEAD} would be reverted now"):
+    with pytest.raises(PlanChangedError, match=f"{HEAD} would be reverted now"):
         downgrade(settings, "-1", agreed=shown)
     assert applied(database_url) == before
 
 
-def test_downgrade_by_one_step_that_waits_for_another_does_not_revert_a_second(
-    database_url: str, release: Release
+def test_upgrade_applies_nothing_that_was_not_shown(database_url: str, release: Release) -> None:
+    settings = settings_for(database_url)
+    first = release.add("pass")
+    shown = [script.revision for script in plan(settings, "+1").revisions]
+    assert shown == [first]
+    second = release.add("pass")
+    with pytest.raises(PlanChangedError, match=f"{second} would be applied now"):
+        upgrade(settings, agreed=shown)
+    assert applied(database_url) == [HEAD]
+    upgrade(settings, "+1", agreed=shown)
+    with pytest.raises(PlanChangedError, match=f"{second} would be applied now"):
+        upgrade(settings, "+1", agreed=[])
+    assert applied(database_url) == [first]
+
+
+@pytest.mark.parametrize("change", [upgrade, downgrade])
+def test_step_that_waits_for_somebody_elses_does_not_take_another(
+    database_url: str, release: Release, change: Callable[[Settings, str], None]
 ) -> None:
-    release.add("pass")
+    """Two people who each say one step: the second would take one that nobody was shown."""
+    middle = release.add("pass")
+    last = release.add("pass")
+    is_up = change is upgrade
     settings = settings_for(database_url, environment=Environment.DEV)
-    upgrade(settings)
+    upgrade(settings, HEAD if is_up else last)
     tries = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%'"
     with ThreadPoolExecutor(1) as pool, holding(database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
-        waiting = pool.submit(downgrade, settings, "-1")
+        waiting = pool.submit(change, settings, "+1" if is_up else "-1")
         while query(database_url, f"{tries} AND datname = current_database()") != [(True,)]:
             assert not waiting.done()
         # What the other one has done by the time that it lets go of the lock.
-        query(database_url, "UPDATE alembic_version SET version_num = :before", before=HEAD)
-    with pytest.raises(DataLossRefusedError, match=f"{HEAD} would be reverted now"):
+        query(database_url, "UPDATE alembic_version SET version_num = :step", step=middle)
+    with pytest.raises(PlanChangedError, match=f"{last} would be applied" if is_up else f"{middle} would be reverted"):
         waiting.result()
-    assert applied(database_url) == [HEAD]
+    assert applied(database_url) == [middle]
 
 
 @pytest.mark.parametrize(

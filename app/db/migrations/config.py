@@ -56,7 +56,8 @@ class Scope:
 
     `automatic` is said by start-up, where nobody has asked for the revisions. With `preview` nothing is changed: it is
     called with the revisions that would be reverted, and the connection to look at what they hold. `agreed` are those
-    that somebody was shown, and no others are reverted; without it, those that were to be when the command began.
+    that somebody was shown, and no others are applied or reverted; without it, those that were to be when the command
+    began.
     `breaker` is for who may want to break it off from another thread.
     """
 

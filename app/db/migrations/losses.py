@@ -1,6 +1,6 @@
 """What reverting revisions would lose, counted in the database before anything is changed."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from alembic.script import Script
@@ -78,15 +78,6 @@ def require_consent(connection: Connection, revisions: Sequence[Script]) -> None
         "Better: restore a backup (`litestar database restore`) or write a new revision that mends. To go on all the"
         " same: --accept-data-loss (`alembic -x accept-data-loss downgrade …`)."
     )
-
-
-def require_agreed(agreed: Collection[str], revisions: Iterable[Script]) -> None:
-    """Raises DataLossRefusedError where others would be reverted: `-1` is another after somebody else's."""
-    if others := [script.revision for script in revisions if script.revision not in agreed]:
-        raise DataLossRefusedError(
-            f"The database was changed meanwhile: {', '.join(others)} would be reverted now, which was not asked for."
-            " Nothing was done: look at `litestar database status`, and begin again."
-        )
 
 
 def _what(effect: Effect) -> str:

@@ -22,8 +22,8 @@ from app.db.migrations.backfill.definition import Backfill, registered, required
 from app.db.migrations.config import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, scope_of
 from app.db.migrations.lock import HELD_BY_ME, LOCK_KEY
 from app.db.migrations.naming import literal, quote
+from app.db.migrations.planned import within
 from app.db.migrations.statements import built_concurrently, is_concurrent, limits_as_sql
-from app.db.migrations.steps import within
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
 _TAG = "$plimsoll$"

@@ -37,17 +37,19 @@ def upgrade(
     *,
     sql: bool = False,
     phase: Phase = Phase.CONTRACT,
+    agreed: Iterable[str] | None = None,
     automatic: bool = False,
     breaker: Breaker | None = None,
 ) -> None:
     """Applies the revisions up to `revision`, or prints their SQL on standard output.
 
     With `phase` EXPAND it stops before the first contract revision. Not to be called in a thread that runs an event
-    loop. Raises MigrationFailedError and DatabaseUnreachableError.
+    loop. Raises MigrationFailedError, DatabaseUnreachableError, and PlanChangedError where it would apply others than
+    the `agreed` ones, or than it would have before it waited for the lock.
     """
     if not sql:
         require_destination(revision)
-    scope = Scope(phase=phase, automatic=automatic, breaker=breaker)
+    scope = Scope(phase=phase, agreed=_names(agreed), automatic=automatic, breaker=breaker)
     try:
         command.upgrade(alembic_config(settings, scope), revision, sql=sql)
     except CommandError as exc:
@@ -64,11 +66,9 @@ def downgrade(
 ) -> None:
     """Reverts to `revision`, or prints the SQL for it (then `revision` is a range FROM:TO); raises as `upgrade`.
 
-    Outside dev it raises DataLossRefusedError unless `accept_data_loss`; so it does where it would revert others than
-    the `agreed` ones, or than it would have before it waited for the lock.
+    Outside dev it raises DataLossRefusedError unless `accept_data_loss`.
     """
-    known = None if agreed is None else frozenset(agreed)
-    _downgrade(settings, revision, Scope(accept_data_loss=accept_data_loss, agreed=known), sql=sql)
+    _downgrade(settings, revision, Scope(accept_data_loss=accept_data_loss, agreed=_names(agreed)), sql=sql)
 
 
 def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRACT) -> Plan:
@@ -115,6 +115,10 @@ def reverted(settings: Settings, revision: str) -> tuple[list[str], list[Loss]]:
 
     _downgrade(settings, revision, Scope(preview=preview))
     return names, found
+
+
+def _names(agreed: Iterable[str] | None) -> frozenset[str] | None:
+    return None if agreed is None else frozenset(agreed)
 
 
 def _downgrade(settings: Settings, revision: str, scope: Scope, *, sql: bool = False) -> None:

@@ -8,7 +8,6 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -26,10 +25,11 @@ from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import history
 from app.db.migrations.backfill import state as backfill_state
 from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
-from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, is_within, phase_of, require_destination
+from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of, require_destination
 from app.db.migrations.lock import migration_lock, require_lock
-from app.db.migrations.losses import removals, require_agreed, require_consent
+from app.db.migrations.losses import removals, require_consent
 from app.db.migrations.partitions.running import keep_ahead, lacks_partitions
+from app.db.migrations.planned import require_agreed, reverted, revisions_of, within
 from app.db.migrations.state import nothing_for_this_release, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
@@ -39,15 +39,6 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-def within(steps: Sequence[MigrationStep], phase: Phase) -> list[MigrationStep]:
-    """The steps before the first contract revision, or all of them where that phase is asked for."""
-
-    def is_wanted(step: MigrationStep) -> bool:
-        return not (isinstance(step, RevisionStep) and step.is_upgrade) or is_within(step.revision, phase)
-
-    return list(takewhile(is_wanted, steps))
 
 
 class Run:
@@ -64,11 +55,14 @@ class Run:
         self._left_for_later: Sequence[MigrationStep] = ()
 
     async def __call__(self) -> None:
-        """Brings the database to where the command wants it. Raises MigrationFailedError and DataLossRefusedError."""
+        """Brings the database to where the command wants it.
+
+        Raises MigrationFailedError, DataLossRefusedError and PlanChangedError.
+        """
         # Without the lock: where there is nothing to do, there is nothing to wait for.
         steps = await self._connection.run_sync(self._plan)
         if self._scope.preview is not None:
-            await self._connection.run_sync(self._scope.preview, _reverted(steps))
+            await self._connection.run_sync(self._scope.preview, reverted(steps))
             return
         goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
         if not steps:
@@ -77,7 +71,8 @@ class Run:
             async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):
                 # Again, since somebody else may have done it while this one waited.
                 again = await self._connection.run_sync(self._plan)
-                require_agreed(self._scope.agreed or {one.revision for one in _reverted(steps)}, _reverted(again))
+                agreed = self._scope.agreed
+                require_agreed({one.revision for one in revisions_of(steps)} if agreed is None else agreed, again)
                 await self._take(again)
                 if goes_up:
                     await keep_ahead(self._connection, self._settings)
@@ -143,7 +138,7 @@ class Run:
     def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
         """What is done once the lock is held and before the first step."""
         limit_session(connection, self._settings)
-        down = _reverted(steps)
+        down = reverted(steps)
         if down and not (self._settings.is_dev or self._scope.accept_data_loss):
             require_consent(connection, down)
         with connection.begin():
@@ -258,10 +253,6 @@ def _begin(connection: Connection, step: RevisionStep) -> tuple[int, set[str]]:
     with connection.begin():
         begun = history.begun_indexes(connection, step.revision.revision, direction)
         return history.begin(connection, step.revision, direction), begun
-
-
-def _reverted(steps: Sequence[MigrationStep]) -> list[Script]:
-    return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_downgrade]
 
 
 def _warn_of_contracts(revisions: Sequence[Script]) -> None:

@@ -43,8 +43,9 @@ def upgrade(
     tried again, so that traffic does not queue behind it; one that fails leaves nothing behind. With --sql: for an
     empty database, unless REVISION is a range FROM:TO.
 
-    Exit codes: 0 applied or nothing to do; 1 declined; 2 a wrong setting or option; 3 a revision failed and was rolled
-    back, or is not known; 4 the database cannot be reached; 5 there is no backup, so that nothing was applied.
+    Exit codes: 0 applied or nothing to do; 1 declined, or somebody else has changed the database meanwhile; 2 a wrong
+    setting or option; 3 a revision failed and was rolled back, or is not known; 4 the database cannot be reached; 5
+    there is no backup, so that nothing was applied.
     """
     settings = ctx.obj["settings"]
     asks, backs_up = not sql and not no_prompt, backup or backup_to is not None
@@ -52,13 +53,15 @@ def upgrade(
         raise click.UsageError("--sql connects to nothing: it cannot be combined with --backup or --backup-to.")
     if asks:
         require_terminal("--no-prompt")
+    agreed = None
     if asks or backs_up:
         plan = runner.plan(settings, revision, Phase(phase))
         if asks:
             _ask(plan)
         if backs_up:
             _back_up(settings, plan, backup_to)
-    runner.upgrade(settings, revision, sql=sql, phase=Phase(phase))
+        agreed = [script.revision for script in plan.revisions]
+    runner.upgrade(settings, revision, sql=sql, phase=Phase(phase), agreed=agreed)
 
 
 def _ask(plan: Plan) -> None:
