@@ -712,7 +712,7 @@ def test_command_shows_where_each_stands(url: str, release: Release) -> None:
     assert alone.returncode == 0, alone.stderr
     assert alone.stdout.splitlines()[1].split()[:3] == ["pending", "fill", HEAD]
     fill(url)
-    listed = run_command("litestar", "database", "backfill", "--list", "--json", env=env, cwd=release.root)
+    listed = run_command("litestar", "database", "backfill", "--json", env=env, cwd=release.root)
     (found,) = json.loads(listed.stdout)
     assert (found["name"], found["state"], found["rows_changed"]) == ("fill", "done", ROWS)
     wrong = run_command("litestar", "database", "backfill", "--all", "fill", env=env, cwd=release.root)

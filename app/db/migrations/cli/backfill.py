@@ -20,7 +20,6 @@ _COLOURS = {Standing.DONE: "green", Standing.NOT_NEEDED: "green", Standing.FAILE
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "every", is_flag=True, help="Run every backfill whose revision is applied and that is not done.")
-@click.option("--list", "only_list", is_flag=True, help="Show where each stands; so does the command alone.")
 @click.option(
     "--batch-size", type=click.IntRange(1, MOST_ROWS), help="Rows of one transaction. Default: what its file says."
 )
@@ -34,7 +33,6 @@ def backfill(
     ctx: click.Context,
     names: tuple[str, ...],
     every: bool,
-    only_list: bool,
     batch_size: int | None,
     rate: float | None,
     as_json: bool,
@@ -48,8 +46,8 @@ def backfill(
     Exit codes: 0 every one that was asked for is done; 1 one waits for its revision; 2 a wrong setting or option, or a
     name that is not known; 3 one failed; 4 the database cannot be reached; 130 or 143 interrupted.
     """
-    if sum((bool(names), every, only_list)) > 1:
-        raise click.UsageError("Give names, or --all, or --list.")
+    if names and every:
+        raise click.UsageError("Give names, or --all.")
     settings = ctx.obj["settings"]
     if not names and not every:
         _list(read_backfills(settings), as_json)
