@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
+from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.migrations.status import RevisionState, Status, Verdict, read_status
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, REVISIONS, Release, query, renamed
+from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
 from tests.processes import environment, run
 
 
@@ -44,6 +45,22 @@ def test_reverted_revision_is_pending_and_no_longer_says_when(database_url: str)
     status = read_status(settings_for(database_url))
     assert status.verdict is Verdict.PENDING
     assert (status.revisions[-1].state, status.revisions[-1].applied_at) == (RevisionState.PENDING, None)
+
+
+def test_step_that_has_not_ended_is_told_whether_it_lives(database_url: str) -> None:
+    """A killed downgrade from head stays running in the history until the next change of the schema."""
+    query(
+        database_url,
+        "INSERT INTO schema_history (revision, phase, direction, outcome, applied_by, release, checksum)"
+        " SELECT revision, phase, 'downgrade', 'running', applied_by, release, checksum FROM schema_history"
+        " WHERE revision = :head",
+        head=HEAD,
+    )
+    killed = read_status(settings_for(database_url))
+    assert killed.verdict is Verdict.UP_TO_DATE
+    assert f"the downgrade of {HEAD} was killed" in killed.detail
+    with holding(database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
+        assert f"the downgrade of {HEAD} is under way, by process " in read_status(settings_for(database_url)).detail
 
 
 def test_newer_release_is_ahead_and_its_revision_has_no_file(

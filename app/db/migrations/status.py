@@ -11,7 +11,8 @@ from sqlalchemy import Connection, text
 from app.core.config import Phase, Settings
 from app.db.migrations.config import oldest_first, phase_of, scripts
 from app.db.migrations.drift.reading import DriftUnknownError, differences
-from app.db.migrations.history import Entry, ahead_of, last_done, read_history, was_edited
+from app.db.migrations.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
+from app.db.migrations.lock import holder_of_lock
 from app.db.migrations.looking import look
 from app.db.migrations.state import SchemaState, read_state, redundant
 from app.db.url import DatabaseURL
@@ -89,21 +90,33 @@ def read_status(settings: Settings) -> Status:
 
 def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory) -> Status:
     state = read_state(connection, directory, metadata)
-    revisions = tuple(_revisions(directory, state, read_history(connection)))
+    entries = read_history(connection)
+    revisions = tuple(_revisions(directory, state, entries))
     verdict, detail = _judge(directory, state, revisions)
+    under_way = _under_way(connection, entries)
     server = str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')")))
     connection.rollback()
     if verdict is Verdict.UP_TO_DATE:
         verdict, detail = _judge_schema(connection)
     return Status(
         verdict=verdict,
-        detail=detail,
+        detail=detail + under_way,
         database=url.location,
         server=server,
         current=state.applied or (),
         heads=tuple(directory.get_heads()),
         revisions=revisions,
     )
+
+
+def _under_way(connection: Connection, entries: Sequence[Entry]) -> str:
+    """What is to be said of a last step that has not ended."""
+    if not entries or entries[-1].outcome is not Outcome.RUNNING:
+        return ""
+    step = f"; the {entries[-1].direction} of {entries[-1].revision}"
+    if holder := holder_of_lock(connection):
+        return f"{step} is under way, by {holder}"
+    return f"{step} was killed, and what it had not committed was undone"
 
 
 def _revisions(directory: ScriptDirectory, state: SchemaState, entries: Sequence[Entry]) -> Iterator[RevisionStatus]:
