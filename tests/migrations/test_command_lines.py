@@ -354,24 +354,22 @@ def test_migrating_in_process_leaves_the_logging_as_it_was(empty_database_url: s
     assert (list(root.handlers), root.level, mine.disabled) == before
 
 
-def test_nobody_who_reads_is_no_error_and_the_exit_code_of_a_closed_pipe(database_url: str) -> None:
-    """Of what is written by us, by rich, by Alembic and by click."""
+def test_nobody_who_reads_is_no_error_but_the_exit_code_of_a_closed_pipe(database_url: str) -> None:
+    """Of what is written by rich, by Alembic and by the log."""
     reader, writer = os.pipe()
     os.close(reader)
     env = in_checkout(environment(DATABASE_URL=database_url), ROOT)
     env.pop("PYTHONUNBUFFERED", None)
-    commands = ("status", "backfill --json", "upgrade --sql", "heads", "status --help")
-    started = [
-        subprocess.Popen(
-            [BIN / "litestar", "database", *command.split()], env=env, stdout=writer, stderr=subprocess.PIPE, text=True
-        )
-        for command in commands
-    ]
+    commands = {"status": "stdout", "heads": "stdout", "upgrade --no-prompt": "stderr"}
+    started = {}
+    for command, closed in commands.items():
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, closed: writer}
+        started[command] = subprocess.Popen([BIN / "litestar", "database", *command.split()], env=env, **streams)
     os.close(writer)
-    for command, process in zip(commands, started, strict=True):
-        _, said = process.communicate(timeout=60)
+    for command, process in started.items():
+        said = "".join(part.decode() for part in process.communicate(timeout=60) if part)
         assert process.returncode == 141, (command, said)
-        assert "Broken pipe" not in said, command
+        assert "Broken" not in said, command
         assert "Traceback" not in said, command
 
 

@@ -35,10 +35,10 @@ _OURS = ("status", "upgrade", "downgrade", "backfill", "partitions", "drift", "l
 class DatabaseGroup(LitestarGroup):
     """Turns what goes wrong into one message and an exit code that a script can use."""
 
+    @ended_by_closed_pipe()
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
-            with ended_by_closed_pipe():
-                return super().invoke(ctx)
+            return super().invoke(ctx)
         except (DatabaseError, SettingsError) as exc:
             click.echo(f"Error: {exc}", err=True)
             sys.exit(exc.exit_code)

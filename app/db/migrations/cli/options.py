@@ -25,15 +25,19 @@ class _Console(Console):
 
 @contextmanager
 def ended_by_closed_pipe() -> Iterator[None]:
-    """Ends the program without a message, and as SIGPIPE would, where nobody reads its standard output any more."""
+    """Ends the program without a message, and as SIGPIPE would, where nobody reads what it writes any more."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
     try:
         try:
             yield
         finally:
-            sys.stdout.flush()
+            for stream in streams:
+                stream.flush()
     except BrokenPipeError:
-        # What is left in the buffer would be a message at the interpreter's end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # What is left in a buffer would be an error at the interpreter's end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in streams:
+            os.dup2(nowhere, stream.fileno())
         sys.exit(128 + signal.SIGPIPE)
 
 
