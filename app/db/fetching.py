@@ -43,8 +43,9 @@ class OneConnection(Session):
         return self._lent
 
     @property
-    def holds_connection(self) -> bool:
-        return self._lent is not None or self.in_transaction()
+    def has_connection(self) -> bool:
+        """Whether `current` has it at once."""
+        return self._lent is not None
 
     def close(self) -> None:
         super().close()
@@ -56,7 +57,7 @@ class OneConnection(Session):
 def holds_connection(session: AsyncSession) -> bool:
     """Whether closing the session gives a connection back."""
     own = session.sync_session
-    return own.holds_connection if isinstance(own, OneConnection) else own.in_transaction()
+    return own.in_transaction() or (isinstance(own, OneConnection) and own.has_connection)
 
 
 def _row_of(names: list[str]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
@@ -119,11 +120,13 @@ async def fetch(session: AnySession, prepared: Prepared, **values: object) -> li
     """
     if isinstance(session, async_scoped_session):
         session = session()
-    if session.in_transaction():
+    own = session.sync_session
+    if own.in_transaction() and (own.new or own.dirty or own.deleted):
         await session.flush()
-    if not isinstance(session.sync_session, OneConnection) or not session.info.get(BY_DRIVER):
+    if not isinstance(own, OneConnection) or not own.info.get(BY_DRIVER):
         return [*await session.execute(prepared.statement, values)]
-    connection = await greenlet_spawn(session.sync_session.current)
+    # Where a connection is there already, nothing is waited for.
+    connection = own.current() if own.has_connection else await greenlet_spawn(own.current)
     driver: Any = connection.connection.driver_connection
     if connection.in_transaction() and not driver.is_in_transaction():
         # SQLAlchemy sends BEGIN with the first statement of its own.

@@ -1,6 +1,7 @@
 """What our repositories have beyond Advanced Alchemy's."""
 
 from collections.abc import Collection, Iterable
+from typing import Any, ClassVar
 from uuid import UUID
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.errors import NotFoundError
+from app.db.fetching import AnySession
 
 
 def is_one_of(
@@ -27,6 +29,19 @@ async def hold_row(session: AsyncSession, model: type[ModelT], row_id: UUID) -> 
 
 
 class Repository(SQLAlchemyAsyncRepository[ModelT]):
+    """What Advanced Alchemy works out for an instance is the same for all of its class: it is worked out once."""
+
+    _worked_out: ClassVar[dict[type, dict[str, Any]]] = {}
+
+    def __init__(self, *, session: AnySession) -> None:
+        known = self._worked_out.get(type(self))
+        if known is None:
+            super().__init__(session=session)
+            self._worked_out[type(self)] = {name: value for name, value in vars(self).items() if name != "session"}
+        else:
+            vars(self).update(known)
+            self.session = session
+
     async def of_ids(self, ids: Iterable[UUID | None]) -> dict[UUID | None, ModelT]:
         """Those of these rows that are there, by their ids; in one statement. None is no id."""
         wanted = list({id_ for id_ in ids if id_ is not None})

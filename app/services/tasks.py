@@ -118,7 +118,9 @@ class Tasks:
         status = fields["status"]
         if depends_on or status != TaskStatus.INBOX:
             self._board = await self._boards.lock(self._board.id)
-        columns = _columns({**fields, "status": TaskStatus.INBOX})
+        # Both are written in one flush; who asks for what happened since the task was made is told of it.
+        now = datetime.now(UTC)
+        columns = _columns({**fields, "status": TaskStatus.INBOX, "created_at": now, "updated_at": now})
         task = Task(id=uuid7(), board_id=self._board.id, created_by_user_id=self._caller.user_id, **columns)
         self._tasks.session.add(task)
         self._note("created", task, task.title)
@@ -151,9 +153,9 @@ class Tasks:
         if "status" in changes and changes["status"] != before:
             await self._enter(task, changes["status"])
             self._note("status_changed", task, status_change(before, task.status))
+        await self._tasks.session.flush()
         if others := sorted(changes.keys() - {"status", "comment"}):
             self._note("updated", task, ", ".join(others))
-        await self._tasks.session.flush()
         (view,) = await self.views([task])
         return view
 

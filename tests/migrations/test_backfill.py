@@ -687,7 +687,9 @@ def test_wrong_requirement_is_an_error_when_the_revisions_are_read(
     first, second = release.add("pass"), release.add("pass # Later.")
     define(release)
     define(release, "later", after=second)
-    (path,) = [path for path in (release.root / "migrations" / "versions").iterdir() if first in path.read_text()][:1]
+    (path,) = [path for path in (release.root / "migrations" / "versions").glob("*.py") if first in path.read_text()][
+        :1
+    ]
     path.write_text(path.read_text() + f"requires_backfill = {requires}\n")
     with pytest.raises(MigrationFailedError, match=problem):
         scripts(Settings())
