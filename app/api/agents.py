@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
 from app.api.conditions import NO_STORE
@@ -51,7 +52,7 @@ class AgentController(Controller):
         "/heartbeat",
         operation_id="heartbeat_by_name",
         summary="Note that the agent of this name is there; make it where there is none",
-        responses=problems(403, 404, 409),
+        responses={**problems(403, 404, 409), 201: ResponseSpec(AgentWithToken, generate_examples=False)},
         status_code=200,
     )
     async def heartbeat_by_name(

@@ -24,6 +24,7 @@ from app.models import (
     Board,
     BoardGroup,
     BoardWebhook,
+    CustomField,
     Organization,
     OrganizationMember,
     PersonalToken,
@@ -49,6 +50,7 @@ _ROWS: dict[str, type[Any]] = {
     "tag_id": Tag,
     "approval_id": Approval,
     "member_id": OrganizationMember,
+    "task_custom_field_definition_id": CustomField,
     "webhook_id": BoardWebhook,
     "token_id": PersonalToken,
 }

@@ -40,6 +40,17 @@ class CustomFieldController(Controller):
         location = f"/api/v1/organizations/me/custom-fields/{view.field.id}"
         return Response(_read(view), headers={"Location": location}, status_code=201)
 
+    @get(
+        "/{task_custom_field_definition_id:uuid}",
+        operation_id="get_custom_field",
+        summary="Read a custom field",
+        responses=problems(404),
+    )
+    async def read(
+        self, request: CallerRequest, task_custom_field_definition_id: PathId, db_session: Session
+    ) -> TaskCustomFieldDefinitionRead:
+        return _read(await CustomFields(db_session, request.user).view(task_custom_field_definition_id))
+
     @patch(
         "/{task_custom_field_definition_id:uuid}",
         operation_id="update_custom_field",

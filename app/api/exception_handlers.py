@@ -73,7 +73,7 @@ def problem(
     """A problem details response (RFC 9457, section 3); `extra` are members of the problem's own."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": _title(status),
+        "title": title_of(status),
         "status": status.value,
         "detail": detail,
         "instance": request.scope["path"],
@@ -98,7 +98,7 @@ def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Re
         return problem(request, status, "validation_error", "The request is not valid.", errors=_field_problems(exc))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return on_unexpected(request, exc)
-    title = _title(status)
+    title = title_of(status)
     return problem(request, status, title.lower().replace(" ", "_"), status.description or title, headers=headers)
 
 
@@ -151,7 +151,7 @@ def _where(request: Request[Any, Any, Any]) -> dict[str, str]:
     return {"method": request.method, "path": request.scope["path"], "request_id": request_id_of(request.scope)}
 
 
-def _title(status: HTTPStatus) -> str:
+def title_of(status: HTTPStatus) -> str:
     return _TITLES.get(status) or status.phrase
 
 

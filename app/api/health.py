@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Request, get
 
+from app.api.documents import problems
 from app.db.plugin import DatabasePlugin
 
 _ALIVE = "The process answers. Never touches the database."
@@ -43,6 +44,7 @@ async def healthz() -> Health:
         " release (`schema_behind`), or a newer release has taken away what this one uses (`schema_contracted`)."
     ),
     tags=["health"],
+    responses=problems(503),
     status_code=HTTPStatus.OK.value,
 )
 async def readyz(request: Request[Any, Any, Any]) -> Ready:

@@ -24,7 +24,6 @@ class OrganizationController(Controller):
     @post(
         operation_id="create_organization",
         summary="Create an organization, and make it active",
-        responses=problems(),
     )
     async def create(
         self, request: CallerRequest, data: JSONBody[OrganizationCreate], db_session: Session
@@ -34,7 +33,7 @@ class OrganizationController(Controller):
             to_shape(OrganizationRead, stored), headers={"Location": "/api/v1/organizations/me"}, status_code=201
         )
 
-    @get("/me/list", operation_id="list_my_organizations", summary="List your organizations", responses=problems())
+    @get("/me/list", operation_id="list_my_organizations", summary="List your organizations")
     async def list_mine(self, request: CallerRequest, db_session: Session) -> list[OrganizationListItem]:
         user = request.user.person
         found = await OrganizationRepository(session=db_session).list_of_user(user.id)

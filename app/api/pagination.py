@@ -17,11 +17,19 @@ ReadT = TypeVar("ReadT")
 
 def provide_window(
     limit: Annotated[int, Parameter(ge=1, le=200, description="Rows in a page.")] = 50,
-    offset: Annotated[int | None, Parameter(ge=0, le=2**31, description="Rows to pass over.")] = None,
+    offset: Annotated[
+        # Litestar's document takes a limit of 0 for none.
+        int | None,
+        Parameter(ge=0, le=2**31, description="Rows to pass over.", schema_extra={"minimum": 0}),
+    ] = None,
     cursor: Annotated[str | None, Parameter(max_length=4096, description="`next_cursor` of the page before.")] = None,
     sort: Annotated[
         str | None,
-        Parameter(max_length=200, description="Columns, commas between; `-` in front of one turns its order round."),
+        Parameter(
+            max_length=200,
+            description="Columns, commas between; `-` in front of one turns its order round.",
+            schema_extra={"examples": ["-created_at"]},
+        ),
     ] = None,
 ) -> Window:
     """The dependency `window` of a list handler."""

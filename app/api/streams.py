@@ -78,7 +78,12 @@ def provide_opening(
     db_session: Session,
     hub: NamedDependency[Hub],
     since: Annotated[
-        str | None, Parameter(max_length=64, description="What happened at this time or later too (RFC 3339).")
+        str | None,
+        Parameter(
+            max_length=64,
+            description="What happened at this time or later too (RFC 3339).",
+            schema_extra={"format": "date-time"},
+        ),
     ] = None,
     last_event_id: Annotated[
         str | None,

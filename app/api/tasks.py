@@ -1,10 +1,10 @@
 """/boards/{board_id}/tasks"""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
-from litestar.params import FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody, Parameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.conversion import to_shape
@@ -20,6 +20,15 @@ from app.schemas.tasks import TaskCommentCreate, TaskCommentRead, TaskCreate, Ta
 from app.services.boards import open_board
 from app.services.tasks import Tasks, TaskView
 
+_ONE_STATUS = f"({'|'.join(TaskStatus)})"
+Statuses = Annotated[
+    str | None,
+    Parameter(
+        description="One status, or several with commas between.",
+        schema_extra={"pattern": f"^({_ONE_STATUS}(,{_ONE_STATUS})*)?$"},
+    ),
+]
+
 
 class TaskController(Controller):
     path = "/boards/{board_id:uuid}/tasks"
@@ -32,12 +41,11 @@ class TaskController(Controller):
         board_id: PathId,
         window: PageWindow,
         db_session: Session,
-        status: FromQuery[str | None] = None,
+        status: Statuses = None,
         assigned_agent_id: FromQuery[UUID | None] = None,
         unassigned: FromQuery[bool | None] = None,
         search: Search = None,
     ) -> Response[Page[TaskRead]]:
-        """`status` is one status, or several with commas between."""
         board = await open_board(db_session, request.user, board_id)
         wanted = TaskFilter(_statuses(status), assigned_agent_id, unassigned, search)
         found = await TaskRepository(session=db_session).page(board.id, wanted, window)

@@ -34,9 +34,14 @@ class CustomFieldRepository(Repository[CustomField]):
             await self.session.flush()
         return field
 
-    async def readable(self, reach: Reach) -> Sequence[CustomField]:
-        """The fields of boards that the caller may read, oldest first; whoever may read all also those of no board."""
+    async def readable(self, reach: Reach, field_id: UUID | None = None) -> Sequence[CustomField]:
+        """The fields of boards that the caller may read, oldest first; whoever may read all also those of no board.
+
+        With `field_id` that one alone.
+        """
         statement = select(CustomField).where(CustomField.organization_id == reach.organization_id)
+        if field_id is not None:
+            statement = statement.where(CustomField.id == field_id)
         if not reach.reads_all:
             on_it = CustomFieldBoard.custom_field_id == CustomField.id, reach.readable(CustomFieldBoard.board_id)
             statement = statement.where(select(CustomFieldBoard.board_id).where(*on_it).exists())

@@ -1,9 +1,10 @@
 """What happened."""
 
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
+
+from app.schemas.fields import Moment
 
 
 class ActivityEventRead(msgspec.Struct, kw_only=True):
@@ -17,12 +18,12 @@ class ActivityEventRead(msgspec.Struct, kw_only=True):
     board_id: UUID | None
     route_name: str | None
     route_params: dict[str, str] | None
-    created_at: datetime
+    created_at: Moment
 
 
 class ActivityTaskCommentFeedItemRead(msgspec.Struct, kw_only=True):
     id: UUID
-    created_at: datetime
+    created_at: Moment
     message: str | None
     agent_id: UUID | None
     agent_name: str | None

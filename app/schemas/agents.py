@@ -1,13 +1,12 @@
 """Agents."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.fields import Message, Name, Request, ShortText
+from app.schemas.fields import Message, Moment, Name, Request, ShortText
 
 
 class AgentCreate(Request):
@@ -50,9 +49,9 @@ class AgentRead(msgspec.Struct, kw_only=True):
     heartbeat_config: dict[str, Any] | None
     identity_profile: dict[str, Any] | None
     is_board_lead: bool
-    last_seen_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    last_seen_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
 
 
 class AgentWithToken(AgentRead, kw_only=True):

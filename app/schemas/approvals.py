@@ -1,13 +1,12 @@
 """Approvals."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import LongText, Name, Request
+from app.schemas.fields import LongText, Moment, Name, Request
 from app.schemas.tasks import Ids
 
 Status = Literal["pending", "approved", "rejected"]
@@ -47,5 +46,5 @@ class ApprovalRead(msgspec.Struct, kw_only=True):
     rubric_scores: dict[str, int] | None
     status: Status
     agent_id: UUID | None
-    created_at: datetime
-    resolved_at: datetime | None
+    created_at: Moment
+    resolved_at: Moment | None

@@ -1,12 +1,11 @@
 """Board groups."""
 
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.fields import LongText, Name, Request, Slug
+from app.schemas.fields import LongText, Moment, Name, Request, Slug
 
 
 class BoardGroupCreate(Request):
@@ -27,5 +26,5 @@ class BoardGroupRead(msgspec.Struct, kw_only=True):
     name: str
     slug: str
     description: str | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment

@@ -1,6 +1,5 @@
 """Boards."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -60,7 +59,7 @@ class BoardRead(msgspec.Struct, kw_only=True):
     board_type: str
     objective: str | None
     success_metrics: dict[str, Any] | None
-    target_date: datetime | None
+    target_date: Moment | None
     goal_confirmed: bool
     goal_source: str | None
     require_approval_for_done: bool
@@ -69,5 +68,5 @@ class BoardRead(msgspec.Struct, kw_only=True):
     block_status_changes_with_pending_approval: bool
     only_lead_can_change_status: bool
     max_agents: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment

@@ -1,13 +1,12 @@
 """Definitions of custom fields."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import LongText, Name, Request
+from app.schemas.fields import LongText, Moment, Name, Request
 
 FieldType = Literal["text", "text_long", "integer", "decimal", "boolean", "date", "date_time", "url", "json"]
 Visibility = Literal["always", "if_set", "hidden"]
@@ -59,5 +58,5 @@ class TaskCustomFieldDefinitionRead(msgspec.Struct, kw_only=True):
     required: bool
     default_value: Any
     board_ids: list[UUID]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment

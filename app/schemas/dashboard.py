@@ -1,10 +1,11 @@
 """The dashboard."""
 
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 import msgspec
+
+from app.schemas.fields import Moment
 
 RangeKey = Literal["24h", "3d", "7d", "14d", "1m", "3m", "6m", "1y"]
 Bucket = Literal["hour", "day", "week", "month"]
@@ -13,7 +14,7 @@ Bucket = Literal["hour", "day", "week", "month"]
 class DashboardSeriesPoint(msgspec.Struct, kw_only=True):
     """`period` is where the bucket begins, in UTC."""
 
-    period: datetime
+    period: Moment
     value: float
 
 
@@ -33,7 +34,7 @@ class DashboardSeriesSet(msgspec.Struct, kw_only=True):
 class DashboardWipPoint(msgspec.Struct, kw_only=True):
     """How many of today's tasks had each status when the bucket ended."""
 
-    period: datetime
+    period: Moment
     inbox: int
     in_progress: int
     review: int
@@ -75,7 +76,7 @@ class DashboardPendingApproval(msgspec.Struct, kw_only=True):
     board_name: str
     action_type: str
     confidence: float
-    created_at: datetime
+    created_at: Moment
     task_title: str | None
 
 
@@ -93,7 +94,7 @@ class DashboardMetrics(msgspec.Struct, kw_only=True):
     """
 
     range: RangeKey
-    generated_at: datetime
+    generated_at: Moment
     kpis: DashboardKpis
     throughput: DashboardSeriesSet
     cycle_time: DashboardSeriesSet

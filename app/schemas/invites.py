@@ -1,11 +1,10 @@
 """Invites into an organization."""
 
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from app.schemas.fields import Email, Request, ShortText
+from app.schemas.fields import Email, Moment, Request, ShortText
 from app.schemas.members import AccessSpecs, RoleName
 
 
@@ -31,9 +30,9 @@ class OrganizationInviteRead(msgspec.Struct, kw_only=True):
     all_boards_read: bool
     all_boards_write: bool
     token: str
-    expires_at: datetime
+    expires_at: Moment
     created_by_user_id: UUID | None
     accepted_by_user_id: UUID | None
-    accepted_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
+    accepted_at: Moment | None
+    created_at: Moment
+    updated_at: Moment

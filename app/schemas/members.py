@@ -1,13 +1,12 @@
 """Members of an organization, and what they may do on its boards."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import Request
+from app.schemas.fields import Moment, Request
 
 RoleName = Literal["owner", "admin", "member"]
 
@@ -49,8 +48,8 @@ class OrganizationBoardAccessRead(msgspec.Struct, kw_only=True):
     board_id: UUID
     can_read: bool
     can_write: bool
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class OrganizationMemberRead(msgspec.Struct, kw_only=True):
@@ -60,7 +59,7 @@ class OrganizationMemberRead(msgspec.Struct, kw_only=True):
     role: str
     all_boards_read: bool
     all_boards_write: bool
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     user: OrganizationUserRead | None
     board_access: list[OrganizationBoardAccessRead]

@@ -1,13 +1,12 @@
 """Memory of boards and of groups of boards."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from app.schemas.fields import Message, Request, ShortText
+from app.schemas.fields import Message, Moment, Request, ShortText
 
 MemoryTag = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
 MemoryTags = Annotated[list[MemoryTag], Meta(max_length=50)]
@@ -31,7 +30,7 @@ class _MemoryRead(msgspec.Struct, kw_only=True):
     tags: list[str] | None
     source: str | None
     is_chat: bool
-    created_at: datetime
+    created_at: Moment
 
 
 class BoardMemoryRead(_MemoryRead, kw_only=True):

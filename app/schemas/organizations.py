@@ -1,11 +1,10 @@
 """Organizations."""
 
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from app.schemas.fields import Name, Request
+from app.schemas.fields import Moment, Name, Request
 
 
 class OrganizationCreate(Request):
@@ -19,8 +18,8 @@ class OrganizationActiveUpdate(Request):
 class OrganizationRead(msgspec.Struct, kw_only=True):
     id: UUID
     name: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class OrganizationListItem(msgspec.Struct, kw_only=True):

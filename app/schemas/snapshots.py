@@ -1,6 +1,5 @@
 """Several things at a glance."""
 
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -9,6 +8,7 @@ from app.schemas.agents import AgentRead
 from app.schemas.approvals import ApprovalRead
 from app.schemas.board_groups import BoardGroupRead
 from app.schemas.boards import BoardRead
+from app.schemas.fields import Moment
 from app.schemas.memory import BoardMemoryRead
 from app.schemas.tags import TagRef
 from app.schemas.tasks import Priority, Status, TaskRead
@@ -44,11 +44,11 @@ class BoardGroupTaskSummary(msgspec.Struct, kw_only=True):
     priority: Priority
     assigned_agent_id: UUID | None
     assignee: str | None
-    due_at: datetime | None
-    in_progress_at: datetime | None
+    due_at: Moment | None
+    in_progress_at: Moment | None
     tags: list[TagRef]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class BoardGroupBoardSnapshot(msgspec.Struct, kw_only=True):

@@ -1,12 +1,11 @@
 """Tags."""
 
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.fields import Color, LongText, Name, Request, Slug
+from app.schemas.fields import Color, LongText, Moment, Name, Request, Slug
 
 
 class TagCreate(Request):
@@ -40,5 +39,5 @@ class TagRead(msgspec.Struct, kw_only=True):
     color: str
     description: str | None
     task_count: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment

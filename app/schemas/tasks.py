@@ -1,6 +1,5 @@
 """Tasks and their comments."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -56,8 +55,8 @@ class TaskRead(msgspec.Struct, kw_only=True):
     description: str | None
     status: Status
     priority: Priority
-    due_at: datetime | None
-    in_progress_at: datetime | None
+    due_at: Moment | None
+    in_progress_at: Moment | None
     assigned_agent_id: UUID | None
     depends_on_task_ids: list[UUID]
     blocked_by_task_ids: list[UUID]
@@ -65,8 +64,8 @@ class TaskRead(msgspec.Struct, kw_only=True):
     tag_ids: list[UUID]
     tags: list[TagRef]
     custom_field_values: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class TaskCommentCreate(Request):
@@ -78,4 +77,4 @@ class TaskCommentRead(msgspec.Struct, kw_only=True):
     message: str | None
     agent_id: UUID | None
     task_id: UUID | None
-    created_at: datetime
+    created_at: Moment

@@ -1,6 +1,5 @@
 """Personal access tokens."""
 
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -25,9 +24,9 @@ class PersonalTokenRead(msgspec.Struct, kw_only=True):
     id: UUID
     name: str
     scope: Scope
-    expires_at: datetime | None
-    last_used_at: datetime | None
-    created_at: datetime
+    expires_at: Moment | None
+    last_used_at: Moment | None
+    created_at: Moment
 
 
 class PersonalTokenWithSecret(PersonalTokenRead, kw_only=True):

@@ -1,13 +1,12 @@
 """Webhooks and their payloads."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import END, Request
+from app.schemas.fields import END, Moment, Request
 
 Description = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
 WebhookSecret = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -48,8 +47,8 @@ class BoardWebhookRead(msgspec.Struct, kw_only=True):
     signature_header: str
     endpoint_path: str
     endpoint_url: str | None
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class BoardWebhookIngestResponse(msgspec.Struct, kw_only=True):
@@ -69,4 +68,4 @@ class BoardWebhookPayloadRead(msgspec.Struct, kw_only=True):
     headers: dict[str, str] | None
     source_ip: str | None
     content_type: str | None
-    received_at: datetime
+    received_at: Moment

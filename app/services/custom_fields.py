@@ -45,9 +45,15 @@ class CustomFields:
         self._caller = caller
         self._fields = CustomFieldRepository(session=session)
 
-    async def views(self) -> list[FieldView]:
-        """In two statements however many they are."""
-        fields = await self._fields.readable(self._caller.reach)
+    async def view(self, field_id: UUID) -> FieldView:
+        """Raises NotFoundError."""
+        if not (found := await self.views(field_id)):
+            raise NotFoundError
+        return found[0]
+
+    async def views(self, field_id: UUID | None = None) -> list[FieldView]:
+        """In two statements however many they are; with `field_id` that one alone."""
+        fields = await self._fields.readable(self._caller.reach, field_id)
         boards = await self._fields.board_ids(self._caller.reach, [field.id for field in fields])
         return [FieldView(field, boards.get(field.id, ())) for field in fields]
 

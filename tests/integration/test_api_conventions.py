@@ -136,6 +136,11 @@ async def test_every_change_of_what_can_be_read_can_be_conditional(
         "webhook_id": (
             await client.post(f"/api/v1/boards/{board['id']}/webhooks", json={"description": "deploys"})
         ).json()["id"],
+        "task_custom_field_definition_id": (
+            await client.post(
+                "/api/v1/organizations/me/custom-fields", json={"field_key": "berth", "board_ids": [board["id"]]}
+            )
+        ).json()["id"],
         "token_id": (await client.post("/api/v1/users/me/tokens", json={"name": "Laptop"})).json()["id"],
         "invite_id": (
             await client.post("/api/v1/organizations/me/invites", json={"invited_email": "a@example.com"})

@@ -57,6 +57,7 @@ async def test_definition_has_every_field_and_is_listed(
     field = response.json()
     assert response.status_code == 201
     assert response.headers["location"] == f"{FIELDS}/{field['id']}"
+    assert (await client.get(response.headers["location"])).json() == field
     assert field | {"id": "", "created_at": "", "updated_at": ""} == {
         "id": "",
         "organization_id": board["organization_id"],
@@ -198,6 +199,7 @@ async def test_another_organizations_field_is_not_there(
 ) -> None:
     url = f"{FIELDS}/{foreign_field}"
     assert (await client.get(FIELDS)).json() == []
+    assert (await client.get(url)).status_code == 404
     assert (await client.patch(url, json={"label": "mine"})).status_code == 404
     assert (await client.delete(url)).status_code == 404
     field = await define(client, board)

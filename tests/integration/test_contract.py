@@ -28,7 +28,7 @@ class Document:
         document = app.openapi_schema.to_schema()
         self.paths: dict[str, Any] = document["paths"]
         components: dict[str, Any] = document["components"]["schemas"]
-        self._components = components | {schema["title"]: schema for schema in components.values()}
+        self._components = components
 
     def shape(self, name: str) -> dict[str, Any]:
         shape: dict[str, Any] = self._components[name]
@@ -43,7 +43,7 @@ class Document:
             if several in schema:
                 return set().union(*(self.alternatives(one) for one in schema[several]))
         if "enum" in schema:
-            return {f"enum({','.join(map(str, schema['enum']))})"}
+            return {f"enum({','.join(sorted(schema['enum']))})"}
         return {self._word(schema)}
 
     def _word(self, schema: dict[str, Any]) -> str:
@@ -70,6 +70,7 @@ def alternatives(written: str) -> set[str]:
             found.append("")
         else:
             found[-1] += letter
+    found = [re.sub(r"\((.*)\)", lambda listed: f"({','.join(sorted(listed[1].split(',')))})", one) for one in found]
     # The two say the same of an object with any values.
     return {"object" if one == "map<any|null>" else one for one in found}
 
@@ -100,11 +101,11 @@ def fields(name: str, document: Document) -> Iterator[tuple[str, str, dict[str, 
 def test_operation_is_there_with_its_parameters_and_shapes(document: Document, method: str, path: str) -> None:
     (wanted,) = (one for one in CONTRACT["operations"] if (one["method"], one["path"]) == (method, path))
     operation = document.paths[path][method.lower()]
-    given = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"}
+    given = {parameter["name"] for parameter in operation.get("parameters", []) if parameter.get("in") == "query"}
     assert given >= wanted["query"].keys()
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     assert (document.alternatives(body) if body else set()) == ({wanted["request"]} if wanted["request"] else set())
-    (success,) = (status for status in operation["responses"] if status.startswith("2"))
+    success, *_ = (status for status in operation["responses"] if status.startswith("2"))
     content = operation["responses"][success].get("content", {})
     if method == "DELETE" and wanted["response"] == "OkResponse":
         assert (success, content) == ("204", {})
@@ -112,11 +113,8 @@ def test_operation_is_there_with_its_parameters_and_shapes(document: Document, m
         assert [*content] == ["text/event-stream"]
     else:
         (answered,) = document.alternatives(content["application/json"]["schema"])
-        page = re.fullmatch(r"Page<(\w+)>", wanted["response"])
-        if page:
-            assert re.fullmatch(rf"Page\[(\w+\.)*{page[1]}\]", answered), answered
-        else:
-            assert answered in {wanted["response"], WITH_MORE.get(wanted["response"])}
+        wanted_name = re.sub(r"Page<(\w+)Read>", r"\1Page", wanted["response"])
+        assert answered in {wanted_name, WITH_MORE.get(wanted_name)}
 
 
 @pytest.mark.parametrize("name", sorted(shapes("response")))

@@ -1,0 +1,237 @@
+"""The served OpenAPI document: complete on every operation, and one that clients can be made from."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from app.asgi import create_app
+from tests.conftest import settings_for
+
+METHODS = {"get", "post", "patch", "put", "delete"}
+# Its own schema, as a document of OpenAPI 3.1 refers to it.
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def new_document() -> dict[str, Any]:
+    return create_app(settings_for("postgresql://nobody@127.0.0.1/nothing")).openapi_schema.to_schema()
+
+
+document = cache(new_document)
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """What a reference stands for."""
+    while "$ref" in part:
+        found: Any = document()
+        for name in part["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+        part = found
+    return part
+
+
+class Operation(NamedTuple):
+    method: str
+    path: str
+    described: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.described["operationId"])
+
+    @property
+    def takes_token(self) -> bool:
+        return self.described.get("security") != [{}]
+
+    @property
+    def writes(self) -> bool:
+        return self.takes_token and self.method != "get"
+
+    @property
+    def statuses(self) -> set[int]:
+        return {int(status) for status in self.described["responses"]}
+
+    @property
+    def success(self) -> dict[str, Any]:
+        return next(response for status, response in self.described["responses"].items() if status < "300")
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether what it answers has an ETag: JSON in which there is no token."""
+        schema = resolved(self.success.get("content", {}).get("application/json", {}).get("schema", {}))
+        fields = schema.get("properties", {})
+        row = resolved(fields["items"]["items"])["properties"] if "next_cursor" in fields else fields
+        return "application/json" in self.success.get("content", {}) and "token" not in row
+
+    def headers(self, status: int) -> set[str]:
+        return set(resolved(self.described["responses"][str(status)]).get("headers", {}))
+
+    def parameters(self, place: str) -> set[str]:
+        given = (resolved(parameter) for parameter in self.described["parameters"])
+        return {parameter["name"] for parameter in given if parameter["in"] == place}
+
+
+OPERATIONS = [
+    Operation(method, path, described)
+    for path, item in document()["paths"].items()
+    for method, described in item.items()
+    if method in METHODS
+]
+API = [operation for operation in OPERATIONS if operation.path.startswith("/api/v1/")]
+
+
+def test_every_operation_has_an_id_of_its_own_a_summary_and_a_tag() -> None:
+    ids = [operation.id for operation in OPERATIONS]
+    assert len(ids) == len(set(ids)) >= 114
+    for operation in OPERATIONS:
+        assert re.fullmatch(r"[a-z][a-z0-9_]+", operation.id)
+        assert operation.described["summary"], operation.id
+        assert operation.described["tags"], operation.id
+
+
+# Status -> the operations under /api/v1 that can answer so, whatever else they can.
+ERRORS: dict[int, Callable[[Operation], bool]] = {
+    400: lambda operation: True,
+    401: lambda operation: operation.takes_token,
+    403: lambda operation: operation.writes or operation.path.startswith("/api/v1/agent/"),
+    404: lambda operation: "{" in operation.path,
+    408: lambda operation: "requestBody" in operation.described,
+    409: lambda operation: operation.writes,
+    412: lambda operation: operation.writes and operation.method != "post",
+    413: lambda operation: "requestBody" in operation.described,
+    415: lambda operation: operation.writes and "requestBody" in operation.described,
+    422: lambda operation: operation.writes and operation.method == "post",
+    429: lambda operation: True,
+    503: lambda operation: True,
+}
+
+
+@pytest.mark.parametrize("status", [*ERRORS])
+def test_error_stands_on_every_operation_that_can_answer_so(status: int) -> None:
+    told = {operation.id for operation in API if status in operation.statuses}
+    assert told >= {operation.id for operation in API if ERRORS[status](operation)}
+
+
+def test_errors_have_one_form_with_a_code_and_the_headers_that_they_come_with() -> None:
+    with_headers = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+    for operation in OPERATIONS:
+        for status in operation.statuses:
+            if status < 400:
+                continue
+            response = resolved(operation.described["responses"][str(status)])
+            assert [*response["content"]] == ["application/problem+json"], (operation.id, status)
+            content = response["content"]["application/problem+json"]
+            assert content["schema"] == {"$ref": "#/components/schemas/ProblemDetails"}
+            assert content["example"]["status"] == status
+            assert operation.headers(status) >= {with_headers.get(status, "X-Request-Id"), "X-Request-Id"}
+    shape = document()["components"]["schemas"]["ProblemDetails"]
+    assert {"type", "title", "status", "detail", "instance", "code", "request_id"} == set(shape["required"])
+
+
+def test_security_is_a_bearer_token_or_an_agents_header_but_on_what_is_public() -> None:
+    schemes = document()["components"]["securitySchemes"]
+    assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
+    agents = schemes["agentToken"]
+    assert (agents["type"], agents["in"], agents["name"]) == ("apiKey", "header", "X-Agent-Token")
+    assert document()["security"] == [{"bearer": []}, {"agentToken": []}]
+    public = {operation.id for operation in OPERATIONS if not operation.takes_token}
+    assert public == {"health", "healthz", "readyz", "receive_webhook"}
+
+
+def test_headers_stand_on_every_operation_that_has_them() -> None:
+    readers = {operation.path: operation for operation in API if operation.method == "get"}
+    for operation in API:
+        reader = readers.get(operation.path)
+        told = operation.parameters("header")
+        assert (
+            ("If-None-Match" in told)
+            == (304 in operation.statuses)
+            == (operation.method == "get" and operation.is_tagged)
+        ), operation.id
+        assert ("Idempotency-Key" in told) == (operation.writes and operation.method == "post"), operation.id
+        assert ("If-Match" in told) == bool(
+            operation.method in {"patch", "delete", "put"} and reader and reader.is_tagged
+        ), operation.id
+        for status in operation.statuses:
+            headers = operation.headers(status)
+            assert "X-Request-Id" in headers
+            if status >= 300:
+                continue
+            assert ("Location" in headers) == (status == 201), operation.id
+            assert ("ETag" in headers) == operation.is_tagged, operation.id
+            assert ("Idempotent-Replayed" in headers) == ("Idempotency-Key" in told), operation.id
+            assert ("Link" in headers) == ({"limit", "cursor"} <= operation.parameters("query")), operation.id
+
+
+def contents(operation: Operation) -> Iterator[dict[str, Any]]:
+    parts = (operation.described.get("requestBody", {}), *operation.described["responses"].values())
+    return (content for part in parts for content in resolved(part).get("content", {}).values())
+
+
+def test_every_body_has_an_example_that_fits_its_schema_and_is_the_same_at_every_start() -> None:
+    components = {"components": document()["components"]}
+    for operation in OPERATIONS:
+        for content in contents(operation):
+            schema = content["schema"]
+            if schema.get("type") == "string":
+                continue
+            given = [resolved(one)["value"] for one in content.get("examples", {}).values()] or [content["example"]]
+            validator = jsonschema_rs.validator_for({**components, **schema}, validate_formats=True)
+            for example in given:
+                validator.validate(example)
+    assert new_document() == document()
+
+
+def test_schemas_have_names_that_can_be_read_and_say_what_is_checked() -> None:
+    schemas = document()["components"]["schemas"]
+    assert {"BoardPage", "TaskPage", "AgentPage", "ActivityEventPage"} <= schemas.keys()
+    for name, schema in schemas.items():
+        assert re.fullmatch(r"[A-Z][A-Za-z]+", name)
+        assert schema["title"] == name
+        if name.endswith(("Create", "Update", "Spec", "Accept", "Heartbeat", "Nudge")):
+            assert schema["additionalProperties"] is False, name
+        for field, described in schema["properties"].items():
+            if field.endswith("_at"):
+                assert "date-time" in str(described), (name, field)
+            if field == "id" or (field.endswith("_id") and field != "request_id"):
+                assert "uuid" in str(described), (name, field)
+    title = schemas["TaskCreate"]["properties"]["title"]
+    assert (title["minLength"], title["maxLength"]) == (1, 500)
+    description = schemas["TaskUpdate"]["properties"]["description"]
+    assert description == {"anyOf": [{"type": "string", "maxLength": 20_000}, {"type": "null"}]}
+
+
+def test_parameters_have_types_limits_and_no_null() -> None:
+    for operation in OPERATIONS:
+        for given in operation.described["parameters"]:
+            parameter = resolved(given)
+            assert "null" not in str(parameter["schema"]), (operation.id, parameter["name"])
+            assert "db_session" not in parameter["name"]
+    (offset,) = {
+        str(parameter["schema"])
+        for operation in OPERATIONS
+        for parameter in operation.described["parameters"]
+        if parameter.get("name") == "offset"
+    }
+    assert offset == str({"maximum": 2**31, "minimum": 0, "type": "integer"})
+
+
+def test_document_is_valid_of_its_version_and_its_patterns_are_ecmascripts() -> None:
+    assert document()["openapi"].startswith("3.1")
+    for name, schema in document()["components"]["schemas"].items():
+        assert jsonschema_rs.meta.is_valid({"$schema": DIALECT, **schema}), name
+    patterns = re.findall(r"'pattern': '((?:[^'\\]|\\.)*)'", str(document()))
+    assert len(patterns) > 20
+    for pattern in patterns:
+        assert not re.search(r"\\\\[AZz]|\(\?P", pattern), pattern
+
+
+async def test_document_is_served_as_it_is_made(client: httpx.AsyncClient) -> None:
+    response = await client.get("/schema/openapi.json", headers={"Authorization": ""})
+    assert response.status_code == HTTPStatus.OK
+    assert response.json() == document()
