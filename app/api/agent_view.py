@@ -129,4 +129,5 @@ def _view_of(owner: type[Controller], names: tuple[str, ...]) -> type[Controller
 
 def _agents_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Raises AgentsOnlyError."""
-    assert connection.user.acting_agent
+    # Nobody is signed in where the methods of a path are asked for.
+    assert "user" not in connection.scope or connection.user.acting_agent

@@ -16,12 +16,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.api.request_id import request_id_of
-from app.core.errors import AppError, FieldProblem, NotFoundError
+from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
 from app.db.errors import sqlstate_of
 from app.db.session import ClientDisconnectedError, will_be_repeated
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_AFTER_SECONDS = "2"
 # msgspec ends what it says with the place: "Expected `str`, got `int` - at `$.title`".
 _PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 # Where the place is the object around it, what it says starts with the field; so does what a shape of ours says.
@@ -127,7 +126,7 @@ def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[
     driver_error = getattr(exc, "orig", None) or exc
     error = type(driver_error.__cause__ or driver_error).__name__
     log.error("the database did not answer", error=error, sqlstate=sqlstate_of(exc), **_where(request))
-    return problem(request, *_UNAVAILABLE, headers={"Retry-After": _RETRY_AFTER_SECONDS})
+    return problem(request, *_UNAVAILABLE, headers=ServiceUnavailableError().headers)
 
 
 def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError) -> Response[dict[str, Any]]:  # noqa: ARG001

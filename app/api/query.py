@@ -1,4 +1,4 @@
-"""Query parameters: none that the operation does not know, none more than once, and numbers in digits alone."""
+"""Query parameters: none that the operation does not know, none more than once or null, and numbers in digits alone."""
 
 import re
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 class _Known(NamedTuple):
     names: frozenset[str]
     numbers: frozenset[str]
+    texts: frozenset[str]
 
 
 async def check_query(request: Request[Any, Any, Any]) -> None:
@@ -45,7 +46,12 @@ def _problem(name: str, values: list[str], known: _Known) -> str:
         return f"This operation has no such parameter. {others}"
     if len(values) > 1:
         return "Give it once."
-    return "" if name not in known.numbers or _WHOLE_NUMBER.fullmatch(values[0]) else "Give a whole number."
+    if name in known.numbers and not _WHOLE_NUMBER.fullmatch(values[0]):
+        return "Give a whole number."
+    # What reads them would take this word for a parameter that is not there.
+    return (
+        "Nothing is null in a query: leave it out." if values[0].lower() == "null" and name not in known.texts else ""
+    )
 
 
 def _known(handler: HTTPRouteHandler, request: Request[Any, Any, Any]) -> _Known:
@@ -53,15 +59,15 @@ def _known(handler: HTTPRouteHandler, request: Request[Any, Any, Any]) -> _Known
     if _KNOWN not in handler.opt:
         model = handler.create_kwargs_model(path_parameters=request.path_params)
         names = frozenset(parameter.field_alias for parameter in model.expected_query_params)
-        handler.opt[_KNOWN] = _Known(names, names & _numbers(handler))
+        handler.opt[_KNOWN] = _Known(names, names & _of_type(handler, int), names & _of_type(handler, str))
     known: _Known = handler.opt[_KNOWN]
     return known
 
 
-def _numbers(handler: HTTPRouteHandler) -> frozenset[str]:
+def _of_type(handler: HTTPRouteHandler, wanted: type) -> frozenset[str]:
     dependencies = handler.resolve_dependencies().values()
     signatures = [handler.parsed_fn_signature, *(provider.parsed_fn_signature for provider in dependencies)]
     fields = [item for signature in signatures for item in signature.parameters.items()]
     return frozenset(
-        name for name, field in fields if int in (field.annotation, *(x.annotation for x in field.inner_types))
+        name for name, field in fields if wanted in (field.annotation, *(x.annotation for x in field.inner_types))
     )

@@ -117,6 +117,10 @@ class ServiceUnavailableError(AppError):
     code = "service_unavailable"
     default_detail = "The service cannot answer right now; try again shortly."
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "2"}
+
 
 class SettingsError(Exception):
     """A setting that is wrong: what it is named, what it held, what it may hold. Never a secret's value."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -16,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from app.db.plugin import DatabasePlugin
 from app.models import Board, Task
 from app.repositories.search import matches
-from tests.integration.conftest import register
+from tests.integration.conftest import Staff, one_of_each
 from tests.migrations.conftest import holding
 
 
@@ -28,6 +29,9 @@ from tests.migrations.conftest import holding
         ("Limit=5", "Limit"),
         ("limit=5&limit=6", "limit"),
         ("status=done&status=inbox", "status"),
+        ("offset=null", "offset"),
+        ("unassigned=NULL", "unassigned"),
+        ("assigned_agent_id=Null", "assigned_agent_id"),
         ("=", ""),
     ],
 )
@@ -47,6 +51,19 @@ async def test_operation_without_parameters_takes_none(client: httpx.AsyncClient
             {"pointer": "x", "detail": "This operation has no such parameter. It knows none."}
         ]
     assert (await client.get(url)).json() == board
+
+
+async def test_methods_of_a_path_are_told_to_everybody(app: Litestar, client: httpx.AsyncClient) -> None:
+    for path, item in app.openapi_schema.to_schema()["paths"].items():
+        if not path.startswith("/api/v1/"):
+            continue
+        url = re.sub(r"\{\w+\}", str(uuid4()), path)
+        told = await client.options(url, headers={"Authorization": ""})
+        assert told.status_code == 204, (path, told.text)
+        methods = {method.upper() for method in item} | {"OPTIONS"} | ({"HEAD"} if "get" in item else set())
+        assert set(told.headers["allow"].split(", ")) == methods, path
+        refused = await client.request("TRACE", url)
+        assert (refused.status_code, set(refused.headers["allow"].split(", "))) == (405, methods)
 
 
 async def etag(client: httpx.AsyncClient, url: str) -> str:
@@ -118,34 +135,10 @@ async def test_of_two_changes_of_what_both_saw_one_is_refused(
 
 
 async def test_every_change_of_what_can_be_read_can_be_conditional(
-    app: Litestar, client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
+    app: Litestar, client: httpx.AsyncClient, staff: Staff
 ) -> None:
     """Each path that is read and changed, with a tag that is not its own, and then with its own."""
-    made = {
-        "board_id": board["id"],
-        "task_id": (await client.post(tasks_url, json={"title": "Splice"})).json()["id"],
-        "tag_id": (await client.post("/api/v1/tags", json={"name": "urgent"})).json()["id"],
-        "group_id": (await client.post("/api/v1/board-groups", json={"name": "F", "slug": "f"})).json()["id"],
-        "agent_id": (await register(client, board))["id"],
-        "approval_id": (
-            await client.post(
-                f"/api/v1/boards/{board['id']}/approvals", json={"action_type": "deploy", "confidence": 1}
-            )
-        ).json()["id"],
-        "member_id": (await client.get("/api/v1/organizations/me/member")).json()["id"],
-        "webhook_id": (
-            await client.post(f"/api/v1/boards/{board['id']}/webhooks", json={"description": "deploys"})
-        ).json()["id"],
-        "task_custom_field_definition_id": (
-            await client.post(
-                "/api/v1/organizations/me/custom-fields", json={"field_key": "berth", "board_ids": [board["id"]]}
-            )
-        ).json()["id"],
-        "token_id": (await client.post("/api/v1/users/me/tokens", json={"name": "Laptop"})).json()["id"],
-        "invite_id": (
-            await client.post("/api/v1/organizations/me/invites", json={"invited_email": "a@example.com"})
-        ).json()["id"],
-    }
+    made = await one_of_each(client, staff, "fore")
     document = app.openapi_schema.to_schema()
     tried = []
     for path, item in document["paths"].items():

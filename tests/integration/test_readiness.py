@@ -94,6 +94,7 @@ async def test_unreachable_database_is_503_within_two_seconds_and_a_bit(
         response = await client.get("/readyz")
         took = time.monotonic() - before
     assert response.status_code == 503
+    assert response.headers["retry-after"] == "2"
     assert response.json()["code"] == "database_unreachable"
     assert "hunter2" not in response.text
     assert took < 4, "the limit is 2 s; the rest is for a busy machine"
