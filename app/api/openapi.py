@@ -15,7 +15,7 @@ from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme
 from litestar.static_files import create_static_files_router
 
 from app.api.examples import Schemas, example_id, examples_of
-from app.api.operations import Operation, shared_components
+from app.api.operations import Operation, links_of, shared_components
 from app.schemas.pages import Page
 
 _ASSETS = "/schema-assets"
@@ -53,6 +53,8 @@ class _Document(OpenAPI):
                 described["parameters"] = [_parameter(given) for given in described.get("parameters", [])]
                 for content in _contents(described):
                     _add_example(content, examples)
+            if (links := links_of(path, document["paths"])) and "201" in item.get("post", {}).get("responses", {}):
+                item["post"]["responses"]["201"]["links"] = links
         shared = shared_components(examples["ProblemDetails"])
         shown = {name: {"value": example} for name, example in examples.items()}
         document["components"] = {**document["components"], **shared, "schemas": schemas, "examples": shown}
@@ -107,7 +109,22 @@ def _schemas_of(titles: set[str]) -> Schemas:
     page: Any = Page
     pages = [page[shapes[re.split(r"[.[\]]", title)[-2]]] for title in titles if "[" in title]
     _, found = msgspec.json.schema_components([*named, *pages], ref_template="#/components/schemas/{name}")
-    return {_readable(name): {**schema, "title": _readable(schema["title"])} for name, schema in sorted(found.items())}
+    return {
+        _readable(name): {**_explicit(schema), "title": _readable(schema["title"])}
+        for name, schema in sorted(found.items())
+    }
+
+
+def _explicit(schema: Any) -> Any:  # noqa: ANN401 - JSON
+    """With what goes without saying in JSON schema, but not for those who generate clients."""
+    if isinstance(schema, list):
+        return [_explicit(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    said = {name: inner if name == "default" else _explicit(inner) for name, inner in schema.items()}
+    if said.get("type") == "object" and not said.keys() & {"properties", "additionalProperties"}:
+        said["additionalProperties"] = True
+    return {"type": "string", **said} if isinstance(said.get("enum"), list) else said
 
 
 def _shapes(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
@@ -143,8 +160,7 @@ def _parameter(given: dict[str, Any]) -> dict[str, Any]:
 
 def _contents(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for part in (described.get("requestBody", {}), *described["responses"].values()):
-        if "application/json" in part.get("content", {}):
-            yield part["content"]["application/json"]
+        yield from part.get("content", {}).values()
 
 
 def _add_example(content: dict[str, Any], examples: dict[str, Any]) -> None:

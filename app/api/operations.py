@@ -4,6 +4,7 @@ It follows from the method, the path, the body and the answer, as what does it d
 `Idempotency-Key`, the limits of bodies.
 """
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -84,7 +85,7 @@ class Operation:
         self._is_for_agents = path.startswith("/api/v1/agent/")
 
     def complete(self, secrets: frozenset[str]) -> None:
-        """Adds what it shares with others. `secrets` are the schemas of answers that have no tag: no cache keeps them."""
+        """Adds what it shares with others. Answers of the schemas `secrets` have no tag: no cache keeps them."""
         if body := _BODIES.get(self._described["operationId"]):
             self._described["requestBody"] = body
         responses = self._described["responses"]
@@ -147,6 +148,21 @@ class Operation:
     def _is_tagged(self, described: Json, secrets: frozenset[str]) -> bool:
         response = described["responses"].get("200", {})
         return _JSON in response.get("content", {}) and _schema_of(response) not in secrets
+
+
+def links_of(path: str, paths: Json) -> Json:
+    """Where the id of what is made at this path is the last parameter of a path: what can be done with it next."""
+    made = re.compile(re.escape(path) + r"/\{(\w+)\}(/[^{]*)?")
+    given = {name: f"$request.path.{name}" for name in re.findall(r"\{(\w+)\}", path)}
+    return {
+        described["operationId"]: {
+            "operationId": described["operationId"],
+            "parameters": {**given, found[1]: "$response.body#/id"},
+        }
+        for other, item in paths.items()
+        if (found := made.fullmatch(other))
+        for described in item.values()
+    }
 
 
 def _headers(*names: str) -> Json:

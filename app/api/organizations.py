@@ -33,7 +33,7 @@ class OrganizationController(Controller):
             to_shape(OrganizationRead, stored), headers={"Location": "/api/v1/organizations/me"}, status_code=201
         )
 
-    @get("/me/list", operation_id="list_my_organizations", summary="List your organizations")
+    @get("/me/list", operation_id="list_my_organizations", summary="List your organizations", responses=problems(403))
     async def list_mine(self, request: CallerRequest, db_session: Session) -> list[OrganizationListItem]:
         user = request.user.person
         found = await OrganizationRepository(session=db_session).list_of_user(user.id)
@@ -58,7 +58,7 @@ class OrganizationController(Controller):
         await repository.activate(request.user.person.id, organization.id)
         return to_shape(OrganizationRead, organization)
 
-    @get("/me", operation_id="get_my_organization", summary="Read the active one", responses=problems(404))
+    @get("/me", operation_id="get_my_organization", summary="Read the active one", responses=problems(403, 404))
     async def read(self, request: CallerRequest, db_session: Session) -> OrganizationRead:
         organization = await OrganizationRepository(session=db_session).get(request.user.member.organization_id)
         return to_shape(OrganizationRead, organization)

@@ -27,7 +27,8 @@ def provide_window(
         str | None,
         Parameter(
             max_length=200,
-            description="Columns, commas between; `-` in front of one turns its order round.",
+            description="Columns, commas between; `-` in front of one turns its order round. A 400 that answers another"
+            " column names those that the list has.",
             schema_extra={"examples": ["-created_at"]},
         ),
     ] = None,

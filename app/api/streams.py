@@ -28,6 +28,7 @@ from app.core.errors import BadRequestError, FieldProblem
 from app.repositories.activity import COMMENTED
 from app.repositories.streams import Shown, StreamRepository
 from app.repositories.visibility import Place
+from app.schemas.streams import StreamEvent
 from app.services.board_groups import open_group, open_group_of
 from app.services.boards import open_board
 from app.services.hub import Hub
@@ -41,10 +42,10 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 # A plus sign that nobody has encoded arrives as a space.
 _LOST_PLUS = re.compile(r" (\d\d:\d\d)$")
 _SENT = ResponseSpec(
-    str,
+    StreamEvent,
     generate_examples=False,
     media_type=_MEDIA_TYPE,
-    description="Server-sent events, each with `id`, `event` and `data` (JSON), and a comment every 15 s.",
+    description="Server-sent events of this form, and a comment every 15 s.",
 )
 
 
@@ -93,7 +94,7 @@ def provide_opening(
     """The dependency `opening`. Raises BadRequestError and InvalidPlaceError."""
     if last_event_id:
         return Opening(request, db_session, hub, Place.decode(last_event_id))
-    return Opening(request, db_session, hub, _time(since) if since else None)
+    return Opening(request, db_session, hub, _time(since) if since is not None else None)
 
 
 def _time(text: str) -> datetime:

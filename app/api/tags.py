@@ -23,7 +23,7 @@ class TagController(Controller):
     path = "/tags"
     tags = ("tags",)
 
-    @get(operation_id="list_tags", summary="List the tags", responses=problems(404))
+    @get(operation_id="list_tags", summary="List the tags", responses=problems(403, 404))
     async def list_all(
         self, request: CallerRequest, window: PageWindow, db_session: Session
     ) -> Response[Page[TagRead]]:
@@ -39,7 +39,7 @@ class TagController(Controller):
         await TagRepository(session=db_session).store(tag)
         return Response(_read(tag, 0), headers={"Location": f"/api/v1/tags/{tag.id}"}, status_code=201)
 
-    @get("/{tag_id:uuid}", operation_id="get_tag", summary="Read a tag", responses=problems(404))
+    @get("/{tag_id:uuid}", operation_id="get_tag", summary="Read a tag", responses=problems(403, 404))
     async def read(self, request: CallerRequest, tag_id: PathId, db_session: Session) -> TagRead:
         return await _counted(db_session, await _find(db_session, request, tag_id))
 
@@ -55,7 +55,7 @@ class TagController(Controller):
             setattr(tag, name, value)
         return await _counted(db_session, await TagRepository(session=db_session).store(tag))
 
-    @delete("/{tag_id:uuid}", operation_id="delete_tag", summary="Delete a tag", responses=problems(404))
+    @delete("/{tag_id:uuid}", operation_id="delete_tag", summary="Delete a tag", responses=problems(403, 404))
     async def remove(self, request: CallerRequest, tag_id: PathId, db_session: Session) -> None:
         tag = await _find(db_session, request, tag_id)
         await TagRepository(session=db_session).remove(tag.id)

@@ -16,11 +16,11 @@ class UserController(Controller):
     path = "/users/me"
     tags = ("users",)
 
-    @get(operation_id="get_me", summary="Read yourself")
+    @get(operation_id="get_me", summary="Read yourself", responses=problems(403))
     async def read(self, request: CallerRequest, db_session: Session) -> UserRead:
         return await _read(request, db_session)
 
-    @patch(operation_id="update_me", summary="Change yourself")
+    @patch(operation_id="update_me", summary="Change yourself", responses=problems(403))
     async def update(self, request: CallerRequest, data: JSONBody[UserUpdate], db_session: Session) -> UserRead:
         await UserRepository(session=db_session).change(request.user.person.id, data.sent())
         return await _read(request, db_session)

@@ -1,12 +1,25 @@
 """The `data` of the streams' events: what happened, and to what, as that is by now; null if it is gone."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
 from app.schemas.agents import AgentRead
 from app.schemas.approvals import ApprovalRead
 from app.schemas.memory import BoardGroupMemoryRead, BoardMemoryRead
 from app.schemas.tasks import TaskCommentRead, TaskRead
+
+Encoded = Annotated[str, Meta(extra_json_schema={"contentMediaType": "application/json"})]
+
+
+class StreamEvent(msgspec.Struct, kw_only=True):
+    """One event of a stream. `id` is what `Last-Event-ID` takes; in `data` are `type`, `activity`, and what changed."""
+
+    id: str
+    event: str
+    data: Encoded
 
 
 class _StreamItem(msgspec.Struct, kw_only=True):
