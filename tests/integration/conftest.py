@@ -150,38 +150,3 @@ class Staff:
 @pytest.fixture
 def staff(me: dict[str, Any], database_url: str) -> Staff:
     return Staff(database_url, me)
-
-
-async def one_of_each(client: httpx.AsyncClient, staff: Staff, name: str) -> dict[str, str]:
-    """By the name of its parameter in paths, the id of one of everything; all in a board of this name."""
-
-    async def made(path: str, **body: Any) -> str:
-        response = await client.post(f"/api/v1{path}", json=body)
-        assert response.status_code == 201, response.text
-        answer = response.json()
-        return str(answer.get("id") or answer["payload_id"])
-
-    group = await made("/board-groups", name=name, slug=name)
-    board = await made("/boards", name=name, slug=name, description="", board_group_id=group, max_agents=9)
-    on_board = f"/boards/{board}"
-    webhook = await made(f"{on_board}/webhooks", description="deploys")
-    task = await made(f"{on_board}/tasks", title="Splice")
-    await made(f"{on_board}/tasks/{task}/comments", message="It holds")
-    await made(f"{on_board}/memory", content="The slipway is free")
-    await made(f"/board-groups/{group}/memory", content="The slipway is free")
-    return {
-        "group_id": group,
-        "board_id": board,
-        "task_id": task,
-        "agent_id": await made("/agents", name=name, board_id=board),
-        "tag_id": await made("/tags", name=name),
-        "approval_id": await made(f"{on_board}/approvals", action_type="deploy", confidence=1),
-        "member_id": str(staff.join("member")),
-        "webhook_id": webhook,
-        "payload_id": await made(f"{on_board}/webhooks/{webhook}", ref="main"),
-        "token_id": await made("/users/me/tokens", name=name),
-        "invite_id": await made("/organizations/me/invites", invited_email="a@example.com"),
-        "task_custom_field_definition_id": await made(
-            "/organizations/me/custom-fields", field_key=name, board_ids=[board]
-        ),
-    }

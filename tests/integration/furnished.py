@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import httpx
 
+from tests.integration.conftest import Staff
+from tests.integration.operations import KINDS
 from tests.migrations.conftest import query
 
 _API = "/api/v1"
@@ -79,6 +81,14 @@ async def furnish(client: httpx.AsyncClient, word: str, token: Token) -> Furnish
         "token": token.id,
     }
     return Furnished(word, ids, {"agent": agent["token"], "invite": invite["token"], "token": token.secret})
+
+
+async def ids_for_paths(client: httpx.AsyncClient, staff: Staff, word: str) -> dict[str, str]:
+    """By the names of paths' parameters, the ids of what `furnish` makes; the member is somebody else."""
+    token = (await client.post(f"{_API}/users/me/tokens", json={"name": word})).json()
+    made = await furnish(client, word, Token(token["id"], token["token"]))
+    ids = {**made.ids, "member": str(staff.join("member"))}
+    return {name: ids[kind] for name, kind in KINDS.items()}
 
 
 class People:

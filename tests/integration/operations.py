@@ -86,7 +86,9 @@ class Operation:
         self.is_stream = "text/event-stream" in operation["responses"]["200"]["content"] if self.is_read else False
         self._components = components
         self._body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-        given = [(parameter["in"], parameter["name"], parameter["schema"]) for parameter in operation["parameters"]]
+        # Those that operations share, by reference, are headers.
+        own = [parameter for parameter in operation["parameters"] if "$ref" not in parameter]
+        given = [(parameter["in"], parameter["name"], parameter["schema"]) for parameter in own]
         self.places = [Place(where, name) for where, name, schema in given if self._is_id(schema)]
         if self._body:
             self.places += [Place("body", name) for name in dict.fromkeys(self._ids_in(self._body))]
@@ -160,7 +162,7 @@ class Operation:
         """What it refers to, and of several alternatives the one that is not null."""
         if "$ref" in schema:
             return self._resolved(self._components[schema["$ref"].rsplit("/", 1)[1]])
-        alternatives = [one for one in schema.get("oneOf", []) if one.get("type") != "null"]
+        alternatives = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
         return self._resolved(alternatives[0]) if alternatives else schema
 
 

@@ -62,12 +62,12 @@ PEOPLE_ON_BOARDS = {"update_board", "delete_board", "resolve_approval"}
 
 
 def needed(operation: Operation) -> str:
-    """One of TAKES, or "r" or "rw" on the board that it names."""
+    """One of TAKES, or "r" or "rw" on the board that it names, or that what it names is on."""
     for what, ids in TAKES.items():
         if operation.id in ids.split():
             return what
     named = {place.kind for place in operation.places}
-    assert named & {"board", "group", "agent"}, f"nobody has said who may do {operation.id}"
+    assert named & {"board", "group", "agent", "custom_field"}, f"nobody has said who may do {operation.id}"
     return "r" if operation.is_read else "rw"
 
 

@@ -17,7 +17,8 @@ from sqlalchemy.dialects import postgresql
 from app.db.plugin import DatabasePlugin
 from app.models import Board, Task
 from app.repositories.search import matches
-from tests.integration.conftest import Staff, one_of_each
+from tests.integration.conftest import Staff
+from tests.integration.furnished import ids_for_paths
 from tests.migrations.conftest import holding
 
 
@@ -138,7 +139,7 @@ async def test_every_change_of_what_can_be_read_can_be_conditional(
     app: Litestar, client: httpx.AsyncClient, staff: Staff
 ) -> None:
     """Each path that is read and changed, with a tag that is not its own, and then with its own."""
-    made = await one_of_each(client, staff, "fore")
+    made = await ids_for_paths(client, staff, "fore")
     document = app.openapi_schema.to_schema()
     tried = []
     for path, item in document["paths"].items():

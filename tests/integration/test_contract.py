@@ -50,7 +50,7 @@ class Document:
         kind = schema.get("type", "any")
         if kind == "array":
             return f"{'|'.join(sorted(self.alternatives(schema.get('items', {}))))}[]"
-        if kind == "object" and schema.get("additionalProperties"):
+        if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
             return f"map<{'|'.join(sorted(self.alternatives(schema['additionalProperties'])))}>"
         formats = {"uuid": "uuid", "date-time": "datetime"}
         return formats.get(schema.get("format", ""), kind) if kind == "string" else kind

@@ -1,0 +1,203 @@
+"""Clients that are made from the served document, and the interactive page: each carries out something for real."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.conftest import TOKEN, database_named
+from tests.integration.test_openapi import operations
+from tests.processes import BIN, ROOT, Server, environment, serving
+
+SCENARIO = Path(__file__).with_name("generated_client.ts")
+NPM_PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25")
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMEDRIVER = Path("/usr/bin/chromedriver")
+BROWSER_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--window-size=1200,2000",
+)
+
+
+@pytest.fixture(scope="module")
+def server(
+    server_url: str, migrated_template: str, administer: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    name = f"test_{uuid4().hex}"
+    administer(f'CREATE DATABASE "{name}" TEMPLATE "{migrated_template}"')
+    log = tmp_path_factory.mktemp("clients") / "log"
+    with serving(environment(DATABASE_URL=database_named(server_url, name)), log) as running:
+        running.wait_until_ready()
+        yield running
+    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def require(present: bool, what: str) -> None:
+    """Skips where a tool is missing; where everything is checked, that is a failure."""
+    if not present:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"install {what}")
+
+
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def npm_directory() -> Path:
+    """Where the npm packages are, as of the date of the Python ones; they are kept from run to run."""
+    require(shutil.which("npm") is not None, "Node.js 20 or newer, with npm")
+    as_of = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
+    version = hashlib.sha256(" ".join([*NPM_PACKAGES, as_of]).encode()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "plimsoll-tests"
+    directory = cache / f"npm-{version}"
+    if not directory.exists():
+        fresh = cache / f"fresh-{uuid4().hex}"
+        fresh.mkdir(parents=True)
+        (fresh / "package.json").write_text('{"private": true, "type": "module"}')
+        quietly = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
+        run("npm", "install", *quietly, f"--before={as_of}", *NPM_PACKAGES, cwd=fresh)
+        fresh.rename(directory)
+    return directory
+
+
+def test_typescript_client_compiles_strictly_and_runs(server: Server, npm_directory: Path, tmp_path: Path) -> None:
+    for name in ("node_modules", "package.json"):
+        (tmp_path / name).symlink_to(npm_directory / name)
+    shutil.copy(SCENARIO, tmp_path)
+    tools = tmp_path / "node_modules" / ".bin"
+    document = f"{server.url}/schema/openapi.json"
+    run(tools / "openapi-typescript", document, "--default-non-nullable=false", "--output=api.d.ts", cwd=tmp_path)
+    strictly = ("--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022", "--types", "node")
+    run(tools / "tsc", *strictly, "--outDir", "out", "api.d.ts", SCENARIO.name, cwd=tmp_path)
+    said = run("node", Path("out", SCENARIO.name).with_suffix(".js"), cwd=tmp_path, BASE_URL=server.url, TOKEN=TOKEN)
+    assert said == "done\n"
+
+
+@pytest.fixture
+def python_client(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of the package that openapi-python-client made, without a warning."""
+    package = "plimsoll_client"
+    run(
+        BIN / "openapi-python-client",
+        "generate",
+        f"--url={server.url}/schema/openapi.json",
+        f"--output-path={tmp_path / package}",
+        "--meta=none",
+        "--fail-on-warning",
+        cwd=tmp_path,
+        PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield package
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
+
+
+def test_python_client_imports_and_runs(server: Server, python_client: str) -> None:
+    package, models = import_module(python_client), import_module(f"{python_client}.models")
+
+    def call(client: Any, operation: str, *arguments: Any, **named: Any) -> Any:
+        return import_module(f"{python_client}.api.{operation}").sync_detailed(*arguments, client=client, **named)
+
+    with package.AuthenticatedClient(base_url=server.url, token=TOKEN) as person:
+        described = models.BoardCreate(name="Python", slug="python", description="Made by a generated client")
+        board = call(person, "boards.create_board", body=described, idempotency_key="python")
+        assert board.status_code == 201
+        board_id = board.parsed.id
+        bosun = models.AgentCreate(name="Bosun", board_id=board_id)
+        token = call(person, "agents.create_agent", body=bosun).parsed.token
+        with package.Client(base_url=server.url, headers={"X-Agent-Token": token}) as agent:
+            urgent = models.TaskCreate(title="Splice", priority=models.TaskCreatePriority.HIGH)
+            made = call(agent, "agent.agent_create_task", board_id, body=urgent)
+        task = made.parsed
+        assert (made.status_code, task.status, task.due_at) == (201, models.TaskReadStatus.INBOX, None)
+        read = call(person, "tasks.get_task", board_id, task.id)
+        assert read.parsed == task
+        tag = read.headers["etag"]
+        assert call(person, "tasks.get_task", board_id, task.id, if_none_match=tag).status_code == 304
+        changes = models.TaskUpdate(status=models.TaskUpdateStatus.IN_PROGRESS)
+        changed, late = (
+            call(person, "tasks.update_task", board_id, task.id, body=changes, if_match=tag).parsed for _ in range(2)
+        )
+        assert changed.status == models.TaskReadStatus.IN_PROGRESS
+        assert isinstance(late, models.ProblemDetails)
+        assert late.code == "precondition_failed"
+        page = call(person, "tasks.list_tasks", board_id, status="in_progress", limit=10).parsed
+        assert isinstance(page, models.TaskPage)
+        assert [one.id for one in page.items] == [task.id]
+        assert call(person, "boards.delete_board", board_id).status_code == 204
+
+
+class Page:
+    """The interactive page in a browser that reaches nothing but this machine."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+        self._wait = WebDriverWait(driver, 30)
+
+    def all(self, selector: str) -> list[WebElement]:
+        """At least one, once they are there."""
+        return self._wait.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def click(self, selector: str) -> None:
+        self._wait.until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()
+
+    def write(self, selector: str, text: str) -> None:
+        self._wait.until(element_to_be_clickable((By.CSS_SELECTOR, selector))).send_keys(text)
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    require(CHROMIUM.exists() and CHROMEDRIVER.exists(), "Debian's chromium and chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    with Chrome(options, ChromeService(str(CHROMEDRIVER))) as driver:
+        yield Page(driver)
+
+
+def test_interactive_page_shows_the_operations_and_sends_a_request(server: Server, page: Page, tmp_path: Path) -> None:
+    page.driver.get(f"{server.url}/schema")
+    shown = {block.get_attribute("id").rsplit("-", 1)[-1] for block in page.all(".opblock")}
+    assert shown == {operation.id for operation in operations()}
+    page.click(".btn.authorize")
+    page.write(".auth-container input[aria-label='auth-bearer-value']", TOKEN)
+    page.click(".auth-container .btn.authorize")
+    page.click(".btn-done")
+    one = "#operations-users-get_me"
+    page.click(f"{one} .opblock-summary-control")
+    page.click(f"{one} .try-out__btn")
+    page.click(f"{one} .execute")
+    (status,) = page.all(f"{one} .live-responses-table .response .response-col_status")
+    body = page.all(f"{one} .live-responses-table .response .microlight")[0].text
+    page.driver.save_screenshot(str(tmp_path / "page.png"))
+    assert (status.text.split()[0], '"Local user"' in body) == ("200", True)
+    assert [entry for entry in page.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
