@@ -5,7 +5,9 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 from litestar import Request, Response
+from litestar.di import NamedDependency
 from litestar.params import Parameter
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, FieldProblem
 from app.repositories.keyset import Slice, Window
@@ -16,6 +18,7 @@ ReadT = TypeVar("ReadT")
 
 
 def provide_window(
+    db_session: NamedDependency[AsyncSession],  # noqa: ARG001 - so that they come one after the other: two at once are tasks of a group
     limit: Annotated[int, Parameter(ge=1, le=200, description="Rows in a page.")] = 50,
     offset: Annotated[
         # Litestar's document takes a limit of 0 for none.
