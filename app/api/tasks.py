@@ -110,6 +110,7 @@ class TaskController(Controller):
         data: JSONBody[TaskCommentCreate],
         db_session: Session,
     ) -> Response[TaskCommentRead]:
+        """`@name`, the first word of a name or `@lead` tell an agent of the board, in the stream of agents."""
         comment = await (await _writable(db_session, request, board_id)).comment(task_id, data.message)
         location = f"/api/v1/boards/{board_id}/tasks/{task_id}/comments"
         return Response(read_comment(comment), headers={"Location": location}, status_code=201)

@@ -1,5 +1,6 @@
 """Agents."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -35,6 +36,9 @@ class AgentRepository(Repository[Agent]):
         """The oldest agent of this name on the board, or on none."""
         statement = self._visible(reach).where(Agent.name == name, Agent.board_id.is_not_distinct_from(board_id))
         return (await self.session.scalars(statement.order_by(Agent.created_at, Agent.id).limit(1))).one_or_none()
+
+    async def of_board(self, board_id: UUID) -> Sequence[Agent]:
+        return (await self.session.scalars(select(Agent).where(Agent.board_id == board_id).order_by(Agent.id))).all()
 
     async def on_board(self, board_id: UUID) -> int:
         return await self.session.scalar(select(func.count()).where(Agent.board_id == board_id)) or 0

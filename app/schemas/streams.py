@@ -37,7 +37,10 @@ class TaskStreamItem(_StreamItem, kw_only=True):
 
 
 class AgentStreamItem(_StreamItem, kw_only=True):
-    """A nudge is of the type `agent.nudged`, and its words are the activity's `message`."""
+    """A nudge is of the type `agent.nudged`, a comment that names the agent of the type `agent.mentioned`.
+
+    The words are the activity's `message`, and the comment's task is its `task_id`.
+    """
 
     agent: AgentRead | None
 

@@ -19,6 +19,7 @@ from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskRepos
 from app.services.boards import UnknownReferenceError
 from app.services.custom_values import CustomValues
 from app.services.identity import Caller, LeadOnlyError
+from app.services.mentions import mentioned
 from app.services.trail import Trail
 
 _NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.DONE})
@@ -177,7 +178,17 @@ class Tasks:
         )
         await self._comments.add(comment, auto_refresh=False)
         self._trail.note(COMMENTED, message, board_id=self._board.id, task_id=task.id, subject_id=comment.id)
+        await self._tell_mentioned(task, message)
         return comment
+
+    async def _tell_mentioned(self, task: Task, message: str) -> None:
+        """Each agent of the board that the comment speaks to has it in its streams, as it has a nudge."""
+        agents = await self._agents.of_board(self._board.id) if "@" in message else ()
+        for agent in mentioned(message, agents):
+            if agent.id != self._caller.agent_id:
+                self._trail.note(
+                    "agent.mentioned", message, board_id=self._board.id, task_id=task.id, subject_id=agent.id
+                )
 
     def _note(self, verb: str, task: Task, message: str) -> None:
         self._trail.note(f"task.{verb}", message, board_id=self._board.id, task_id=task.id)

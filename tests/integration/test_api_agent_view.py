@@ -91,6 +91,36 @@ async def test_nudge_reaches_the_streams_of_agents(
     assert nudged.data["activity"]["agent_id"] == bosun["id"]
 
 
+async def test_comment_that_speaks_to_agents_reaches_their_streams(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    agent: httpx.AsyncClient,
+    crew: dict[str, Any],
+    bosun: dict[str, Any],
+    mate: dict[str, Any],
+) -> None:
+    """Who writes does not speak to himself; nobody beyond the board is spoken to."""
+    await register(client, None, name="Mate")
+    task = (await client.post(f"{BOARDS}/{crew['id']}/tasks", json={"title": "Splice"})).json()
+    comments = f"{BOARDS}/{crew['id']}/tasks/{task['id']}/comments"
+    async with reading(app, f"{AGENTS}/stream", token=mate["token"]) as stream:
+        for writer, words in (
+            (client, f"mail bosun@mate.example about @{mate['name'].upper()}, soon"),
+            (agent, f"@{bosun['name']}: this is me; @lead too"),
+            (client, "@nobody and @"),
+            (client, "@lead!"),
+        ):
+            assert (await writer.post(comments, json={"message": words})).status_code == 201
+        heard = await stream.take(2)
+    assert [(event.type, event.data["agent"]["id"]) for event in heard] == [
+        ("agent.mentioned", mate["id"]),
+        ("agent.mentioned", bosun["id"]),
+    ]
+    assert heard[0].data["activity"]["message"].startswith("mail bosun@")
+    assert heard[1].data["activity"]["message"] == "@lead!"
+    assert {event.data["activity"]["task_id"] for event in heard} == {task["id"]}
+
+
 async def test_nudge_is_for_an_agent_of_that_board(
     agent: httpx.AsyncClient, client: httpx.AsyncClient, crew: dict[str, Any], stranger: Stranger
 ) -> None:
