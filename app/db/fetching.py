@@ -49,9 +49,20 @@ class OneConnection(Session):
 
     def close(self) -> None:
         super().close()
+        self.give_back()
+
+    def give_back(self) -> None:
+        """The connection, between two transactions; nothing is sent, and so nothing is waited for."""
         if self._lent is not None:
             lent, self._lent = self._lent, None
             lent.close()
+
+
+def give_back(session: AsyncSession) -> None:
+    """The connection of a session without a transaction, which may ask further all the same."""
+    own = session.sync_session
+    if isinstance(own, OneConnection):
+        own.give_back()
 
 
 def holds_connection(session: AsyncSession) -> bool:

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app.core.errors import AppError
 from app.core.session_info import WAITED_FOR
 from app.db.errors import lost_connection, sqlstate_of
-from app.db.fetching import holds_connection
+from app.db.fetching import give_back, holds_connection
 
 _SESSION = "db_session"
 _NOTIFY = "db_session_notify"
@@ -126,7 +126,7 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
             await session.commit()
         if session.info.pop(WAITED_FOR, False):
             request.scope["state"][_NOTIFY]()
-        await session.close()
+        give_back(session)
     except BaseException:
         await asyncio.shield(session.rollback())
         raise
