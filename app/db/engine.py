@@ -59,7 +59,8 @@ def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
         hide_parameters=True,
         **_JSON,
     )
-    ping_when_idle(engine.sync_engine)
+    # What is left of the time is for connecting anew.
+    ping_when_idle(engine.sync_engine, settings.db_pool_timeout / 2)
     return engine
 
 

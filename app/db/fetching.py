@@ -153,8 +153,9 @@ async def _by_driver(
 ) -> list[Any]:
     try:
         return text.rows(await driver.fetch(text.sql, *text.arguments(values)))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
-        if is_lost := driver.is_closed():
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as exc:
+        # The last comes between the server's last word and the end of the connection.
+        if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):
             connection.invalidate(exc)
         # As a session raises it.
         error = text.dbapi.Error(str(exc), exc)

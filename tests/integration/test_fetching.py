@@ -1,8 +1,7 @@
 """Statements past the ORM, and connections that are not pinged at each use: whose connection, whose errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 from litestar import Litestar
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.asgi import create_app
 from app.db.errors import sqlstate_of
 from app.db.fetching import Prepared, fetch
+from app.db.pinging import _Pinging
 from app.db.plugin import DatabasePlugin
 from app.models import User
 from tests.conftest import client_of, settings_for, started
@@ -107,10 +107,10 @@ async def test_a_connection_that_is_cancelled_in_the_middle_is_given_up(
 
 
 @pytest.fixture
-async def pings(plugin: DatabasePlugin, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    dialect, seen = plugin.engine.sync_engine.dialect, []
-    do_ping: Callable[[Any], bool] = dialect.do_ping
-    monkeypatch.setattr(dialect, "do_ping", lambda connection: seen.append(connection) or do_ping(connection))
+def pings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    seen: list[object] = []
+    ping = _Pinging._is_alive
+    monkeypatch.setattr(_Pinging, "_is_alive", lambda *of: seen.append(of) or ping(*of))
     return seen
 
 

@@ -32,6 +32,7 @@ class Server(NamedTuple):
 
     directory: Path
     port: int
+    pid: int
 
     def execute(self, *statements: str) -> None:
         with psycopg.connect(
@@ -74,9 +75,12 @@ def copy_as_standby(directory: Path) -> Path:
 
 @contextmanager
 def running(
-    directory: Path, settings: Mapping[str, str] | None = None, binaries: Path = POSTGRES_BIN_PATH
+    directory: Path,
+    settings: Mapping[str, str] | None = None,
+    binaries: Path = POSTGRES_BIN_PATH,
+    port: int | None = None,
 ) -> Iterator[Server]:
-    port = free_port()
+    port = port or free_port()
     options = {
         "listen_addresses": "127.0.0.1,::1",
         "unix_socket_directories": str(directory),
@@ -94,7 +98,7 @@ def running(
         subprocess.Popen(command, stdout=log, stderr=log, cwd=directory, **_AS_NOBODY) as process,
     ):
         try:
-            server = Server(directory, port)
+            server = Server(directory, port, process.pid)
             _wait(server, process)
             yield server
         finally:

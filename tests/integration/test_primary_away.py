@@ -1,0 +1,236 @@
+"""A primary that goes away under steady requests, and comes back: what is answered meanwhile, how soon, and after."""
+
+import asyncio
+import itertools
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import psutil
+import pytest
+
+from app.asgi import create_app
+from app.core.config import Settings
+from app.db.migrations.runner import upgrade
+from app.db.plugin import DatabasePlugin
+from tests.conftest import client_of, settings_for, started
+from tests.integration.throwaway_postgres import new_cluster, running
+from tests.migrations.conftest import query
+from tests.processes import free_port
+
+# Requests a second.
+_RATE = 40
+_POOL_TIMEOUT = 1.0
+_STATEMENT_TIMEOUT = 1.5
+# For a busy machine.
+_PATIENCE = 1.0
+_RECOVERS_WITHIN = 5.0
+
+
+class Primary:
+    """A server of this test's own, always at the same address."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = free_port()
+        self._running = ExitStack()
+        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+        self.start()
+
+    def start(self) -> None:
+        # After a kill -9 its processes hold on to the shared memory for a moment.
+        for patience in (True,) * 20 + (False,):
+            try:
+                server = self._running.enter_context(running(self._directory, port=self._port))
+            except RuntimeError:
+                if not patience:
+                    raise
+                time.sleep(0.1)
+            else:
+                self._postmaster = psutil.Process(server.pid)
+                return
+
+    def end(self) -> None:
+        self._running.close()
+
+    def stop_immediately(self) -> None:
+        self._postmaster.send_signal(signal.SIGQUIT)
+        self._running.close()
+
+    def kill(self) -> None:
+        self._postmaster.kill()
+        self._running.close()
+
+    def fall_silent(self) -> None:
+        """It still accepts connections, as far as the kernel does so."""
+        for process in self._all:
+            process.suspend()
+
+    def go_on(self) -> None:
+        for process in self._all:
+            process.resume()
+
+    @property
+    def _all(self) -> list[psutil.Process]:
+        return [self._postmaster, *self._postmaster.children(recursive=True)]
+
+
+@pytest.fixture(scope="module")
+def primary() -> Iterator[Primary]:
+    with new_cluster("host all all 127.0.0.1/32 trust\nlocal all all trust\n") as directory:
+        server = Primary(directory)
+        try:
+            upgrade(settings_for(server.url))
+            yield server
+        finally:
+            server.end()
+
+
+class Answer(NamedTuple):
+    """`at` and `seconds` are when the request was sent, and how long it took."""
+
+    at: float
+    seconds: float
+    status: int
+    retry_after: str | None
+    code: str | None
+
+    @property
+    def is_good(self) -> bool:
+        return self.status in {200, 201}
+
+
+class Requests:
+    """Steady ones, each sent when it is due, whatever became of those before."""
+
+    def __init__(self, client: httpx.AsyncClient, board: str) -> None:
+        self._client = client
+        self._tasks = f"/api/v1/boards/{board}/tasks"
+        self.answers: list[Answer] = []
+        self.made: set[str] = set()
+
+    @asynccontextmanager
+    async def flowing(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            coming = group.create_task(self._come(group))
+            try:
+                yield
+            finally:
+                coming.cancel()
+
+    async def many_good(self, count: int = 20) -> None:
+        """Returns once so many in a row, from now on, are."""
+        since = time.monotonic()
+        while True:
+            found = [answer for answer in self.answers if answer.at >= since]
+            if len(found) >= count and all(answer.is_good for answer in found[-count:]):
+                return
+            await asyncio.sleep(0.02)
+
+    async def _come(self, group: asyncio.TaskGroup) -> None:
+        for number in itertools.count():
+            group.create_task(self._list_or_create(number))
+            await asyncio.sleep(1 / _RATE)
+
+    async def _list_or_create(self, number: int) -> None:
+        await self.ask(self._tasks, {"title": f"task {number}"} if number % 2 else None)
+
+    async def ask(self, path: str, body: dict[str, str] | None = None) -> Answer:
+        at = time.monotonic()
+        response = await self._client.request("POST" if body else "GET", path, json=body)
+        answered = response.json()
+        retry_after = response.headers.get("retry-after")
+        answer = Answer(at, time.monotonic() - at, response.status_code, retry_after, answered.get("code"))
+        if response.status_code == 201:
+            self.made.add(answered["id"])
+        self.answers.append(answer)
+        return answer
+
+
+@pytest.fixture
+def hurried(primary: Primary) -> Settings:
+    return settings_for(
+        primary.url,
+        db_pool_size=5,
+        db_max_overflow=0,
+        db_pool_timeout=_POOL_TIMEOUT,
+        db_statement_timeout=_STATEMENT_TIMEOUT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("leave", "come_back"),
+    [
+        (Primary.stop_immediately, Primary.start),
+        (Primary.kill, Primary.start),
+        (Primary.fall_silent, Primary.go_on),
+    ],
+    ids=["stopped", "killed", "silent"],
+)
+async def test_requests_are_503_while_it_is_away_and_good_within_five_seconds_of_its_return(
+    primary: Primary,
+    hurried: Settings,
+    leave: Callable[[Primary], None],
+    come_back: Callable[[Primary], None],
+    long: bool,
+) -> None:
+    async with started(create_app(hurried)) as app, client_of(app) as client:
+        name = leave.__name__.replace("_", "-")
+        board = (await client.post("/api/v1/boards", json={"name": name, "slug": name, "description": ""})).json()
+        requests = Requests(client, board["id"])
+        async with requests.flowing():
+            await requests.many_good()
+            leaves_at = time.monotonic()
+            await asyncio.to_thread(leave, primary)
+            gone_at = time.monotonic()
+            await asyncio.sleep(30 if long else 3)
+            comes_back_at = time.monotonic()
+            await asyncio.to_thread(come_back, primary)
+            came_back_at = time.monotonic()
+            async with asyncio.timeout(_RECOVERS_WITHIN + _PATIENCE):
+                await requests.many_good()
+        pool = app.plugins.get(DatabasePlugin).engine.pool
+        assert pool.checkedout() == 0  # type: ignore[attr-defined]
+    found = judged(requests.answers)
+    assert all(answer.is_good for answer in found if answer.at + answer.seconds < leaves_at)
+    assert not any(answer.is_good for answer in found if gone_at < answer.at + answer.seconds < comes_back_at)
+    assert any(not answer.is_good for answer in found)
+    assert all(answer.is_good for answer in found if answer.at > came_back_at + _RECOVERS_WITHIN)
+    stored = query(primary.url, "SELECT id FROM tasks WHERE board_id = :board", board=board["id"])
+    assert requests.made <= {str(id_) for (id_,) in stored}
+
+
+async def test_connections_that_idled_when_it_fell_silent_hold_nobody_up(primary: Primary, hurried: Settings) -> None:
+    """They are pinged first, which is a statement, too."""
+    async with started(create_app(hurried)) as app, client_of(app) as client:
+        requests = Requests(client, "")
+
+        async def ask(count: int) -> list[Answer]:
+            return judged(await asyncio.gather(*(requests.ask("/api/v1/users/me") for _ in range(count))))
+
+        assert all(answer.is_good for answer in await ask(5))
+        await asyncio.sleep(0.6)
+        primary.fall_silent()
+        try:
+            answers = await ask(10)
+        finally:
+            primary.go_on()
+        # Waiting for one is over, or half of it for the ping and all of it for another one.
+        assert max(answer.seconds for answer in answers) < _POOL_TIMEOUT * 1.5 + _PATIENCE / 2
+        assert {answer.status for answer in answers} == {503}
+        async with asyncio.timeout(_RECOVERS_WITHIN):
+            while not all(answer.is_good for answer in await ask(10)):
+                await asyncio.sleep(0.1)
+
+
+def judged(answers: list[Answer]) -> list[Answer]:
+    """Them, after each was found to be a success, or 503 with Retry-After, within the time that a request has."""
+    for answer in answers:
+        assert answer.is_good or (answer.status, answer.code) == (503, "database_unavailable"), answer
+        assert answer.is_good or answer.retry_after, answer
+        assert answer.seconds < _POOL_TIMEOUT + _STATEMENT_TIMEOUT + _PATIENCE, answer
+    return answers
