@@ -7,6 +7,7 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from app.api.activity import ActivityController
+from app.api.admission import Admission
 from app.api.agent_view import agent_view
 from app.api.agents import AgentController
 from app.api.approvals import ApprovalController
@@ -80,7 +81,8 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
             "invite_tokens": Provide(lambda: tokens, sync_to_thread=False),
             "opening": Provide(provide_opening, sync_to_thread=False),
         },
-        middleware=[AuthMiddleware(settings), ETagMiddleware()],
+        # What tells of the process and its database answers however much there is to do.
+        middleware=[Admission(settings), AuthMiddleware(settings), ETagMiddleware()],
         before_request=before,
         after_request=idempotency.keep,
         request_class=JsonRequest,

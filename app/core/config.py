@@ -123,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     activity_retention_months: int | None = None
     webhook_payload_retention_months: int | None = None
     pg_bin_dir: Path | None = None
+    max_concurrent_requests: int | None = None
     request_body_timeout: float = 30.0
     public_base_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
@@ -142,6 +143,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_dev(self) -> bool:
         return self.environment is Environment.DEV
+
+    @property
+    def request_limit(self) -> int:
+        """How many requests are worked on at a time: for each connection one that has it and three that wait."""
+        return self.max_concurrent_requests or 4 * (self.db_pool_size + self.db_max_overflow)
 
     @classmethod
     def load(
@@ -269,6 +275,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "activity_retention_months": integer(1, 1200),
     "webhook_payload_retention_months": integer(1, 1200),
     "pg_bin_dir": _path,
+    "max_concurrent_requests": integer(1, 100_000),
     "request_body_timeout": seconds(0.1, 3600),
     "public_base_url": base_url,
     "trusted_proxies": networks,

@@ -27,6 +27,8 @@ from tests.migrations.test_backfill import define, fill, make_numbers, touched
 from tests.migrations.test_doctor import examined
 from tests.processes import environment, free_port, run
 
+_AT_ONCE = 40
+
 
 @pytest.fixture(scope="module")
 def pgbouncer_binary() -> str:
@@ -122,7 +124,10 @@ async def test_application_works_behind_it(
     await asyncio.to_thread(upgrade, settings_for(direct))
     url = through(poolers[mode], direct, driver, parameters)
     # In session mode a connection of ours is a session of the pooler's, and /readyz wants one, too.
-    settings = settings_for(url, db_pool_size=4 if mode == "session" else 20, db_max_overflow=0, db_pool_timeout=20.0)
+    size = 4 if mode == "session" else 20
+    settings = settings_for(
+        url, db_pool_size=size, db_max_overflow=0, db_pool_timeout=20.0, max_concurrent_requests=_AT_ONCE
+    )
     async with started(create_app(settings)) as application, client_of(application) as client:
         await client.get("/api/v1/users/me")
         await client.post("/api/v1/organizations", json={"name": "o"})
@@ -137,9 +142,9 @@ async def test_application_works_behind_it(
             listed = await client.get(f"/api/v1/boards/{board['id']}/tasks", params={"limit": 5})
             assert listed.status_code == 200, listed.text
 
-        await asyncio.gather(*(work(number) for number in range(40)))
+        await asyncio.gather(*(work(number) for number in range(_AT_ONCE)))
         assert (await client.get("/readyz")).status_code == 200
-    assert query(direct, "SELECT count(*) FROM tasks WHERE title LIKE 'changed %'") == [(40,)]
+    assert query(direct, "SELECT count(*) FROM tasks WHERE title LIKE 'changed %'") == [(_AT_ONCE,)]
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])

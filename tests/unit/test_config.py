@@ -59,6 +59,7 @@ def test_the_environment_wins_over_the_file_for_every_setting(tmp_path: Path) ->
     assert settings.database_url is not None
     assert settings.database_url.reveal() == URL
     assert settings.db_pool_size == 7
+    assert settings.request_limit == 4 * (7 + 10)
 
 
 def test_the_file_of_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +89,7 @@ def test_settings_are_immutable() -> None:
         ("DB_POOL_SIZE", "0", "1 to 1000"),
         ("DB_POOL_SIZE", "ten", "1 to 1000"),
         ("DB_POOL_SIZE", "1e3", "1 to 1000"),
+        ("MAX_CONCURRENT_REQUESTS", "0", "1 to 100000"),
         ("DB_MAX_OVERFLOW", "-1", "0 to 1000"),
         ("DB_POOL_RECYCLE", "9" * 5000, "-1 to 86400"),
         ("DB_POOL_TIMEOUT", "nan", "0.1 to 3600"),
