@@ -25,7 +25,7 @@ EDITS: Edits = {
         ),
     ),
     "app/schemas/tasks.py": (
-        ("    in_progress_at: datetime | None\n", ""),
+        ("    in_progress_at: Moment | None\n", ""),
         ('    priority: Priority = "medium"\n', '    priority: Priority = "medium"\n    effort: int = 1\n'),
         ("    priority: Priority\n", "    priority: Priority\n    effort: int | None\n"),
     ),
