@@ -32,20 +32,25 @@ class OneConnection(Session):
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:  # noqa: ANN401 - as the session has them
         return self._lent or super().get_bind(*args, **kwargs)
 
-    def current(self) -> Connection:
-        """That of the transaction under way, or the one without; it is taken from the pool where there is none yet."""
+    def current(self) -> tuple[Connection, Any]:
+        """That of the transaction under way, or the one without, and the driver's own.
+
+        It is taken from the pool where there is none yet, or where the one that there was is lost.
+        """
         if self.in_transaction():
-            return self.connection()
-        if self._lent is None:
+            connection = self.connection()
+        elif self._lent is None:
             engine = super().get_bind()
             assert isinstance(engine, Engine), "sessions are bound to the engine"
-            self._lent = engine.connect()
-        return self._lent
+            connection = self._lent = engine.connect()
+        else:
+            connection = self._lent
+        return connection, connection.connection.driver_connection
 
     @property
     def has_connection(self) -> bool:
         """Whether `current` has it at once."""
-        return self._lent is not None
+        return self._lent is not None and not self._lent.invalidated
 
     def close(self) -> None:
         super().close()
@@ -137,8 +142,7 @@ async def fetch(session: AnySession, prepared: Prepared, **values: object) -> li
     if not isinstance(own, OneConnection) or not own.info.get(BY_DRIVER):
         return [*await session.execute(prepared.statement, values)]
     # Where a connection is there already, nothing is waited for.
-    connection = own.current() if own.has_connection else await greenlet_spawn(own.current)
-    driver: Any = connection.connection.driver_connection
+    connection, driver = own.current() if own.has_connection else await greenlet_spawn(own.current)
     if connection.in_transaction() and not driver.is_in_transaction():
         # SQLAlchemy sends BEGIN with the first statement of its own.
         return [*await session.execute(prepared.statement, values)]

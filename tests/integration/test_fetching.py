@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from asyncpg import InternalClientError
 from litestar import Litestar
 from sqlalchemy import Integer, bindparam, func, literal_column, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.asgi import create_app
-from app.db.errors import sqlstate_of
+from app.db.errors import lost_connection, sqlstate_of
 from app.db.fetching import Prepared, fetch
 from app.db.pinging import _Pinging
 from app.db.plugin import DatabasePlugin
@@ -148,6 +149,31 @@ async def test_once_a_connection_is_lost_every_other_is_pinged_and_replaced(
     assert pings
     for session in sessions:
         await session.close()
+
+
+@pytest.mark.parametrize("way", ["by driver", "by session", "pinged"])
+async def test_a_connection_whose_end_was_read_in_half_is_as_lost_as_any(
+    plugin: DatabasePlugin, database_url: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has said that it ends, and the end itself is still to be read: asyncpg has another error for that."""
+    async with plugin.sessions() as session:
+        before = await pid(session)
+        if way == "pinged":
+            await session.close()
+            monkeypatch.setattr("app.db.pinging._ALIVE_FOR", 0.0)
+        query(database_url, "SELECT pg_terminate_backend(:pid, 10000)", pid=before)
+        # The first round of the loop reads the message, the second one its end: after what is ready by then.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if way != "pinged":
+            ask = fetch(session, PID) if way == "by driver" else session.execute(PID.statement)
+            with pytest.raises(DBAPIError) as raised:
+                await ask
+            assert isinstance(raised.value.orig.__cause__ or raised.value.orig, InternalClientError)  # type: ignore[union-attr]
+            assert raised.value.connection_invalidated
+            assert lost_connection(raised.value)
+            await session.rollback()
+        assert await pid(session) != before
 
 
 @pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])
