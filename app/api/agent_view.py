@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from litestar import Controller, Router, delete, get, post
 from litestar.connection import ASGIConnection
+from litestar.enums import HttpMethod
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.params import JSONBody, Parameter
 
@@ -23,6 +24,7 @@ from app.schemas.tags import TagRef
 from app.schemas.webhooks import BoardWebhookPayloadRead
 from app.services.agents import Agents, status_of
 from app.services.boards import open_board
+from app.services.identity import AgentsOnlyError
 from app.services.webhooks import Webhooks
 
 # Of each controller those handlers that agents have under this path.
@@ -127,7 +129,7 @@ def _view_of(owner: type[Controller], names: tuple[str, ...]) -> type[Controller
     return type(f"AgentView{owner.__name__}", (Controller,), handlers)
 
 
-def _agents_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Raises AgentsOnlyError."""
-    # Nobody is signed in where the methods of a path are asked for.
-    assert "user" not in connection.scope or connection.user.acting_agent
+async def _agents_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Raises AgentsOnlyError; asks nothing of OPTIONS, for which nobody signs in."""
+    if connection.scope.get("method") != HttpMethod.OPTIONS and connection.user.agent is None:
+        raise AgentsOnlyError
