@@ -19,6 +19,8 @@ from app.repositories.visibility import Visibility
 # Seconds: between two looks that nobody asked for, after each look, and after one that failed.
 _LOOK_EVERY = 1.0
 _REST = 0.03
+# Each reader is sent each look by itself: with many, looks that are fewer and larger are all that a process can do.
+_REST_FOR_READER = 0.0002
 _RETRY_AFTER = 1.0
 # Events that a look keeps, and looks that are kept. Who is slower than that reads the table himself.
 _KEPT_EVENTS = 500
@@ -172,7 +174,7 @@ class Hub:
                     log.error("streams wait: an unexpected error", exc_info=exc)
                     await asyncio.sleep(_RETRY_AFTER)
                 # What happens in the meantime is one look's.
-                await asyncio.sleep(_REST)
+                await asyncio.sleep(max(_REST, _REST_FOR_READER * self._followed.total()))
 
     async def _look(self) -> None:
         if not self._followed:
