@@ -19,12 +19,16 @@ from app.api.request_id import request_id_of
 from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
 from app.db.errors import sqlstate_of
 from app.db.session import ClientDisconnectedError, will_be_repeated
+from app.schemas.fields import IN_WORDS
 
 MEDIA_TYPE = "application/problem+json"
 # msgspec ends what it says with the place: "Expected `str`, got `int` - at `$.title`".
 _PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 # Where the place is the object around it, what it says starts with the field; so does what a shape of ours says.
 _FIELD = re.compile(r"^(?:Object (?:contains unknown|missing required) field )?`(?P<field>[^`]*)`")
+_PATTERNS = {f"Expected `str` matching regex {pattern!r}": words for pattern, words in IN_WORDS.items()}
+# What Litestar says of a body that is not there: the KeyError of its name.
+_NO_BODY = str(KeyError("data"))
 
 # SQLSTATEs, or their two-character classes, that have a meaning for a client (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
@@ -176,6 +180,8 @@ def _of_parameter(item: dict[str, Any]) -> FieldProblem:
     message, key = str(item.get("message", "is not valid")), str(item.get("key", ""))
     if item.get("source") == "body" or not key:
         # "data" is the name that handlers give the body, not one that the client knows.
+        if message == _NO_BODY:
+            return FieldProblem("", "Send a body of JSON.")
         return _of_body(message, "" if key == "data" else key.removeprefix("data."))
     return FieldProblem(key, message)
 
@@ -188,7 +194,7 @@ def _of_body(message: str, key: str = "") -> FieldProblem:
     pointer = re.sub(r"[.\[]+", "/", place.replace("]", ""))
     if field := _FIELD.match(detail):
         pointer += "/" + field["field"].replace("~", "~0").replace("/", "~1")
-    return FieldProblem(pointer, detail)
+    return FieldProblem(pointer, _PATTERNS.get(detail, detail))
 
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {

@@ -10,14 +10,26 @@ from msgspec import Meta
 # would let a line break follow. `(?![\s\S])` is the end of the text in both.
 END = r"(?![\s\S])"
 
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
-Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
-Message = Annotated[str, Meta(min_length=1, max_length=20_000, pattern=r"\S")]
+NOT_BLANK = r"\S"
+_SLUG = rf"^[a-z0-9]+(-[a-z0-9]+)*{END}"
+_COLOR = rf"^#?[0-9A-Fa-f]{{6}}{END}"
+_EMAIL = rf"^[^@\s]+@[^@\s]+{END}"
+# What a client is told where a text does not match.
+IN_WORDS = {
+    NOT_BLANK: "It is blank.",
+    _SLUG: "Give small letters and digits, with single hyphens between, such as first-board.",
+    _COLOR: "Give six hexadecimal digits, with or without #.",
+    _EMAIL: "It is no e-mail address.",
+}
+
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=NOT_BLANK)]
+Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=NOT_BLANK)]
+Message = Annotated[str, Meta(min_length=1, max_length=20_000, pattern=NOT_BLANK)]
 ShortText = Annotated[str, Meta(max_length=200)]
 LongText = Annotated[str, Meta(max_length=20_000)]
-Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{END}")]
-Color = Annotated[str, Meta(pattern=rf"^#?[0-9A-Fa-f]{{6}}{END}", description="RRGGBB, with or without #.")]
-Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=rf"^[^@\s]+@[^@\s]+{END}")]
+Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_SLUG)]
+Color = Annotated[str, Meta(pattern=_COLOR, description="RRGGBB, with or without #.")]
+Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=_EMAIL)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 # Of these, white space around them is not kept.

@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from app.schemas.fields import Message, Moment, Request, ShortText
+from app.schemas.fields import NOT_BLANK, Message, Moment, Request, ShortText
 
-MemoryTag = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
+MemoryTag = Annotated[str, Meta(min_length=1, max_length=100, pattern=NOT_BLANK)]
 MemoryTags = Annotated[list[MemoryTag], Meta(max_length=50)]
 
 

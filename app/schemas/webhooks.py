@@ -6,9 +6,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import END, Moment, Request
+from app.schemas.fields import END, NOT_BLANK, Moment, Request
 
-Description = Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
+Description = Annotated[str, Meta(min_length=1, max_length=2000, pattern=NOT_BLANK)]
 WebhookSecret = Annotated[str, Meta(min_length=1, max_length=500)]
 HeaderName = Annotated[
     str, Meta(min_length=1, max_length=100, pattern=rf"^[!#$%&'*+.^_`|~0-9A-Za-z-]+{END}", description="RFC 9110, 5.1.")

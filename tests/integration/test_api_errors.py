@@ -55,6 +55,22 @@ async def test_what_a_client_gets_wrong_is_a_problem_with_the_requests_id(
         assert response.json()["errors"]
 
 
+async def test_body_that_is_missing_and_a_pattern_that_is_missed_are_said_in_words(client: httpx.AsyncClient) -> None:
+    for body, problem in (
+        (b"", {"pointer": "", "detail": "Send a body of JSON."}),
+        (b'{"name": " ", "slug": "a", "description": ""}', {"pointer": "/name", "detail": "It is blank."}),
+        (
+            b'{"name": "n", "slug": "A b", "description": ""}',
+            {
+                "pointer": "/slug",
+                "detail": "Give small letters and digits, with single hyphens between, such as first-board.",
+            },
+        ),
+    ):
+        response = await client.post(BOARDS, content=body)
+        assert (response.status_code, response.json()["errors"]) == (400, [problem])
+
+
 async def test_missing_field_and_a_number_out_of_range_are_named(client: httpx.AsyncClient) -> None:
     for body, pointer in (
         (b'{"name": "n", "slug": "s"}', "/description"),
