@@ -111,10 +111,10 @@ def copied_checkout(target: Path) -> Path:
     return target
 
 
-def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT) -> str:
-    """What `alembic …` or `litestar …`, run to a good end, writes on a terminal of 160 columns."""
+def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT, columns: int = 160) -> str:
+    """What `alembic …` or `litestar …`, run to a good end, writes on a terminal."""
     ours, theirs = pty.openpty()
-    on_terminal = {**in_checkout({**env, "COLUMNS": "160"}, cwd), "TERM": "xterm"}
+    on_terminal = {**in_checkout({**env, "COLUMNS": str(columns)}, cwd), "TERM": "xterm"}
     program = [BIN / command[0], *command[1:]]
     running = subprocess.Popen(program, env=on_terminal, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)

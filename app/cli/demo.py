@@ -14,7 +14,7 @@ from app.cli.demo_progress import reporting
 from app.cli.group import DataGroup, settings_of_commands
 from app.core.config import Environment, Settings
 from app.db.engine import database
-from app.db.migrations.cli.options import as_json, confirm, console_of_rows, no_prompt
+from app.db.migrations.cli.options import as_json, confirm, no_prompt, print_rows
 from app.db.scripting import in_transaction, require_schema
 from app.services.demo.seeding import Plan, Seeded, find_owner, seed
 from app.services.identity import LOCAL_SUBJECT
@@ -121,4 +121,4 @@ def _show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*head, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    console_of_rows().print(table, markup=False)
+    print_rows(table)

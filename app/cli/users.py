@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.group import DataGroup, settings_of_commands
-from app.db.migrations.cli.options import as_json, console_of_rows
+from app.db.migrations.cli.options import as_json, print_rows
 from app.db.scripting import in_transaction
 from app.models import PersonalToken, TokenScope, User
 from app.repositories.tokens import TokenRepository
@@ -144,12 +144,10 @@ def _show(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
     if not rows:
         click.echo("There is none.", err=True)
         return
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
+    table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    console_of_rows().print(table, markup=False)
+    print_rows(table)
 
 
 def _cell(value: object) -> str:

@@ -13,7 +13,7 @@ from tests.conftest import client_of
 from tests.integration.sse import reading
 from tests.integration.test_api_tokens import ME, issue
 from tests.migrations.conftest import query
-from tests.processes import environment, run
+from tests.processes import environment, run, shown_on_a_terminal
 
 
 def users(url: str, *arguments: str) -> tuple[int, str, str]:
@@ -63,6 +63,8 @@ def test_list_is_one_line_a_user(database_url: str) -> None:
     head, *rows = users(database_url, "list")[1].splitlines()
     assert head.split() == ["id", "subject", "name", "email", "tokens", "created_at"]
     assert [row[38:].split("  ")[0].strip() for row in rows] == ["Ahab", "Starbuck [mate]"]
+    narrow = shown_on_a_terminal("litestar", "users", "list", env=environment(DATABASE_URL=database_url), columns=80)
+    assert all(row in narrow for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from app.db.migrations.backfill.pace import Pace
 from app.db.migrations.backfill.running import run
 from app.db.migrations.backfill.status import BackfillStatus, Standing, read_backfills
 from app.db.migrations.cli.backfill_progress import reporting
-from app.db.migrations.cli.options import as_json, console_of_rows
+from app.db.migrations.cli.options import as_json, console_of_rows, print_rows
 from app.db.migrations.interruption import InterruptedBySignalError
 
 _COLOURS = {Standing.DONE: "green", Standing.NOT_NEEDED: "green", Standing.FAILED: "red"}
@@ -70,10 +70,10 @@ def _list(found: list[BackfillStatus], as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("state", "name", "rows", "changed", "last batch (UTC)", "after", "required by", "what"):
-        table.add_column(title, no_wrap=title != "what", justify="right" if title in {"rows", "changed"} else "left")
+        table.add_column(title, justify="right" if title in {"rows", "changed"} else "left")
     for row in found:
         table.add_row(*_cells(row), style=_COLOURS.get(row.state, "yellow"))
-    console.print(table)
+    print_rows(table)
 
 
 def _cells(row: BackfillStatus) -> tuple[str, ...]:

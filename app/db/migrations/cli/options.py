@@ -10,8 +10,11 @@ from typing import NoReturn
 
 import rich_click as click
 from rich.console import Console
+from rich.table import Table
 
 _PIPE_WIDTH = 200
+# More than a row of any table has.
+_ROW_WIDTH = 10_000
 
 no_prompt = click.option("--no-prompt", is_flag=True, help="Do not ask; for scripts and jobs.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, and nothing else.")
@@ -42,10 +45,19 @@ def ended_by_closed_pipe() -> Iterator[None]:
 
 
 def console_of_rows() -> Console:
-    """Of standard output; in a pipe a row stays one line. What a locale without Unicode lacks is a question mark."""
+    """Of standard output. What a locale without Unicode lacks is a question mark."""
+    return _console(None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def print_rows(table: Table) -> None:
+    """A line a row, which a narrower terminal wraps: nothing is cut or folded, so that ids can be copied."""
+    _console(_ROW_WIDTH).print(table, markup=False)
+
+
+def _console(width: int | None) -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    return _Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return _Console(highlight=False, width=width)
 
 
 def confirm(question: str, no_prompt: bool) -> None:

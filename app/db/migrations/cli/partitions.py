@@ -7,7 +7,7 @@ import msgspec
 import rich_click as click
 from rich.table import Table
 
-from app.db.migrations.cli.options import as_json, console_of_rows
+from app.db.migrations.cli.options import as_json, console_of_rows, print_rows
 from app.db.migrations.interruption import InterruptedBySignalError
 from app.db.migrations.partitions.reading import Action, Partition, Step
 from app.db.migrations.partitions.running import Partitioning, look_at_partitions, maintain
@@ -71,12 +71,12 @@ def _show(found: Partitioning) -> None:
         return
     rows = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("table", "partition", "from (UTC)", "until before", "rows, about"):
-        rows.add_column(title, no_wrap=True, justify="right" if title.startswith("rows") else "left")
+        rows.add_column(title, justify="right" if title.startswith("rows") else "left")
     for one in found.tables:
         for partition in one.partitions:
             rows.add_row(one.table, *_cells(partition))
         rows.add_row(one.table, one.default or "(no default)", "", "", "some" if one.holds_rows else "0")
-    console.print(rows)
+    print_rows(rows)
     for done, actions in (("done", found.done), ("to do", found.left)):
         for action in actions:
             console.print(f"{done}: {_in_words(action)}", markup=False)

@@ -7,7 +7,7 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from app.db.migrations.cli.options import as_json, console_of_rows
+from app.db.migrations.cli.options import as_json, console_of_rows, print_rows
 from app.db.migrations.status import EXIT_CODES, RevisionState, RevisionStatus, Status, Verdict, read_status
 
 _COLOURS = {
@@ -44,12 +44,11 @@ def status(ctx: click.Context, check: bool, as_json: bool) -> None:
 def _show(found: Status, console: Console) -> None:
     console.print(f"{found.database} ({found.server})", markup=False)
     console.print(f"{', '.join(found.current) or 'nothing'} → {', '.join(found.heads) or 'no revision'}", markup=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("state", "revision", "phase", "message", "applied at (UTC)", "took", "by"):
-        table.add_column(title, no_wrap=title not in {"message", "by"})
+    titles = ("state", "revision", "phase", "message", "applied at (UTC)", "took", "by")
+    table = Table(*titles, box=None, pad_edge=False, header_style="bold")
     for row in found.revisions:
         table.add_row(*_cells(row), style=_COLOURS[row.state])
-    console.print(table)
+    print_rows(table)
     colour = "green" if found.verdict is Verdict.UP_TO_DATE else "yellow"
     console.print(f"[bold {colour}]{found.verdict}[/]: ", end="")
     console.print(found.detail, markup=False)
