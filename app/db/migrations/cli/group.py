@@ -28,6 +28,8 @@ from app.models import metadata
 _LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data")
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
+# What to type after Alembic's messages that do not say so.
+_NEXT = {"Target database is not up to date.": " First: `litestar database upgrade`."}
 # Each in the module of its name.
 _OURS = ("status", "upgrade", "downgrade", "backfill", "partitions", "drift", "lint", "doctor", "backup", "restore")
 
@@ -43,7 +45,7 @@ class DatabaseGroup(LitestarGroup):
             click.echo(f"Error: {exc}", err=True)
             sys.exit(exc.exit_code)
         except CommandError as exc:
-            click.echo(f"Error: {exc}", err=True)
+            click.echo(f"Error: {exc}{_NEXT.get(str(exc), '')}", err=True)
             # A revision that is not among the files is one code for every command; what is left is a no, as of `check`.
             sys.exit(MigrationFailedError.exit_code if isinstance(exc.__cause__, RevisionError) else 1)
         except KeyboardInterrupt:
