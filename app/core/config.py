@@ -111,8 +111,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_auto_migrate: bool = False
     db_auto_migrate_phase: Phase = Phase.CONTRACT
     db_connect_timeout: float = 30.0
-    db_pool_size: int = 10
-    db_max_overflow: int = 10
+    db_pool_size: int = 20
+    db_max_overflow: int = 0
     db_pool_timeout: float = 10.0
     db_pool_recycle: int = 1800
     db_statement_timeout: float = 30.0
