@@ -13,16 +13,11 @@ from app.core.config import Settings
 from app.core.errors import ServiceUnavailableError
 
 _REFUSED = Counter("plimsoll_requests_refused", "Requests answered with 503 because too many were under way.")
-_RETRY_AFTER_SECONDS = "1"
 
 
 class OverloadedError(ServiceUnavailableError):
     code = "overloaded"
     default_detail = "Too many requests are under way; try again shortly."
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Retry-After": _RETRY_AFTER_SECONDS}
 
 
 class Admission(ASGIMiddleware):

@@ -53,7 +53,7 @@ async def test_beyond_the_limit_the_answer_is_503_at_once_and_those_within_are_s
         assert (await stream.next()).type == "task.updated"
     assert beside == [200] * 4
     for answer in refused:
-        assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (503, "1", "overloaded")
+        assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (503, "2", "overloaded")
         assert answer.headers["content-type"] == "application/problem+json"
     assert (await scraped(client))[REFUSED] == before + 3
     assert [(await client.get(tasks_url)).status_code for _ in range(5)] == [200] * 5

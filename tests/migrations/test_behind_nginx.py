@@ -1,0 +1,176 @@
+"""Four replicas behind nginx, as the guide has it: one is killed under load, all are replaced by a newer release."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.load import Balancer, Figures, Traffic, acknowledged
+from tests.migrations.releases import next_release
+from tests.migrations.test_previous_release import SIGNED_IN, migrate
+from tests.processes import ROOT, Server, environment, free_port, serving
+
+RATE = 30
+_GUIDE = re.compile(r"```nginx\n(.*?)```", re.DOTALL)
+_REPLICAS = re.compile(r"((?:^ +server \S+:8000 (.*;)\n)+)", re.MULTILINE)
+_AROUND = """
+user root;
+daemon off;
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+access_log off;
+client_body_temp_path {folder}/bodies;
+proxy_temp_path {folder}/answers;
+fastcgi_temp_path {folder}/f;
+uwsgi_temp_path {folder}/u;
+scgi_temp_path {folder}/s;
+{site}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def nginx_binary() -> str:
+    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        reason = "install the Debian package nginx-light"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+class Nginx(Balancer):
+    """It knows nothing of /readyz: who operates it names the servers."""
+
+    def __init__(self, binary: str, folder: Path) -> None:
+        super().__init__()
+        self._command = [binary, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+        self._folder = folder
+        self._port = free_port()
+        self._behind: list[Server] = []
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def pick(self) -> str:
+        return self.url
+
+    async def look(self, client: httpx.AsyncClient) -> None:
+        """Nobody looks."""
+
+    @contextmanager
+    def running(self, *servers: Server) -> Iterator[None]:
+        self._write(servers)
+        with subprocess.Popen(self._command, stdin=subprocess.DEVNULL) as process:
+            self._master = psutil.Process(process.pid)
+            try:
+                self._wait(lambda: bool(self._master.children()))
+                yield
+            finally:
+                process.terminate()
+
+    def replace(self, old: Server, new: Server) -> None:
+        """Returns once no request comes to the old one any more."""
+        before = self._master.children()
+        self._write([new if server is old else server for server in self._behind])
+        subprocess.run([*self._command, "-s", "reload"], check=True, timeout=10)
+        self._wait(lambda: not any(_accepts(worker) for worker in before))
+
+    def _write(self, servers: Iterable[Server]) -> None:
+        self._behind = list(servers)
+        found = _GUIDE.search((ROOT / "migrations" / "README.md").read_text())
+        assert found is not None, "the guide has nginx's configuration"
+        site = found[1].replace("listen 80;", f"listen 127.0.0.1:{self._port};")
+        _, options = _REPLICAS.findall(site)[-1]
+        lines = "".join(f"server {server.url.removeprefix('http://')} {options}\n" for server in servers)
+        site = _REPLICAS.sub(lines, site)
+        (self._folder / "nginx.conf").write_text(_AROUND.format(folder=self._folder, site=site))
+
+    def _wait(self, until: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not until():
+            assert time.monotonic() < deadline, (self._folder / "error.log").read_text()
+            time.sleep(0.02)
+
+
+def _accepts(worker: psutil.Process) -> bool:
+    """It says so itself in the name that it goes by."""
+    with suppress(psutil.NoSuchProcess):
+        return worker.status() != psutil.STATUS_ZOMBIE and "shutting down" not in " ".join(worker.cmdline())
+    return False
+
+
+async def test_no_request_fails_but_those_of_a_killed_replica(
+    database_url: str,
+    tmp_path: Path,
+    nginx_binary: str,
+    show_figures: Callable[[str, list[Figures]], None],
+    long: bool,
+) -> None:
+    env = environment(DATABASE_URL=database_url)
+    nginx = Nginx(nginx_binary, tmp_path)
+    traffic = Traffic(nginx, RATE)
+    following = next_release(tmp_path / "next")
+    with ExitStack() as stack:
+
+        def start(name: str, checkout: Path = ROOT) -> Server:
+            return stack.enter_context(serving(env, tmp_path / name, cwd=checkout))
+
+        old = [start(f"old {number}") for number in range(4)]
+        for server in old:
+            server.wait_until_ready()
+        stack.enter_context(nginx.running(*old))
+        async with traffic.flowing():
+            await traffic.begin("four serve")
+            await asyncio.gather(streams_come_through(nginx.url, traffic.board), asyncio.sleep(20 if long else 1))
+            await traffic.begin("one is killed")
+            await asyncio.sleep(0.5)
+            old[0].process.kill()
+            old[0].process.wait()
+            # What comes from here on is on no connection of its.
+            traffic.period = "three serve"
+            await asyncio.sleep(20 if long else 2.5)
+            await traffic.begin("expand")
+            await asyncio.to_thread(migrate, following, database_url, "upgrade", "--phase", "expand", "--no-prompt")
+            for number, server in enumerate(old):
+                await traffic.begin(f"replica {number} is replaced")
+                new = start(f"new {number}", following)
+                await asyncio.to_thread(new.wait_until_ready)
+                await asyncio.to_thread(nginx.replace, server, new)
+                await asyncio.to_thread(server.stop)
+            await traffic.begin("the next release serves")
+            await asyncio.sleep(20 if long else 1)
+    show_figures(f"Four replicas behind nginx at {traffic.rate:.0f} requests a second", traffic.every_figure)
+    assert [failure for failure in traffic.failures if not failure.startswith("one is killed: ")] == []
+    assert all("502" in failure for failure in traffic.failures)
+    titles, comments = acknowledged(database_url, traffic)
+    assert traffic.comments <= comments
+    # A change whose answer was lost with the replica may have been made.
+    assert traffic.titles.keys() <= titles.keys()
+    differing = [task for task in traffic.titles if titles[task] != traffic.titles[task]]
+    assert len(differing) <= len(traffic.failures)
+
+
+async def streams_come_through(url: str, board: str) -> None:
+    """As they are written, not when a buffer is full."""
+    tasks = f"{url}/api/v1/boards/{board}/tasks"
+    async with (
+        asyncio.timeout(10),
+        httpx.AsyncClient(headers=SIGNED_IN, timeout=10) as client,
+        client.stream("GET", f"{tasks}/stream") as stream,
+    ):
+        assert stream.status_code == 200
+        async for line in stream.aiter_lines():
+            if line.startswith("data: "):
+                return
