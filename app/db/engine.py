@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings
+from app.db.fair_pool import FairPool
 from app.db.pinging import ping_when_idle
 from app.db.url import DatabaseURL, normalize_database_url
 from app.db.url_drivers import unshared_statements
@@ -52,6 +53,7 @@ def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
     engine = create_async_engine(
         url.sqlalchemy,
         connect_args=_connect_args(settings, url),
+        poolclass=FairPool,
         pool_size=settings.db_pool_size,
         max_overflow=settings.db_max_overflow,
         pool_timeout=settings.db_pool_timeout,

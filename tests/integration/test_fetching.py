@@ -9,6 +9,7 @@ from litestar import Litestar
 from sqlalchemy import Integer, bindparam, func, literal_column, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.util import greenlet_spawn
 
 from app.asgi import create_app
 from app.db.errors import lost_connection, sqlstate_of
@@ -195,3 +196,28 @@ async def test_other_drivers_and_what_is_behind_a_pooler_are_asked_through_the_s
         async with application.plugins.get(DatabasePlugin).sessions() as session:
             await pid(session)
             assert session.in_transaction()
+
+
+async def test_whoever_waits_longest_has_the_next_connection(database_url: str) -> None:
+    small = settings_for(database_url, db_pool_size=1, db_max_overflow=0)
+    async with started(create_app(small)) as application:
+        pool = application.plugins.get(DatabasePlugin).engine.sync_engine.pool
+        had: list[str] = []
+
+        def use(name: str) -> None:
+            pool.connect().close()
+            had.append(name)
+
+        holder = await greenlet_spawn(pool.connect)
+        names = ("first", "second", "gives up", "third")
+        waiting = [asyncio.create_task(greenlet_spawn(use, name)) for name in names]
+        await asyncio.sleep(0)
+        waiting[2].cancel()
+
+        def return_it_and_ask_again() -> None:
+            holder.close()
+            use("newcomer")
+
+        await greenlet_spawn(return_it_and_ask_again)
+        await asyncio.gather(*waiting, return_exceptions=True)
+    assert had == ["first", "second", "third", "newcomer"]
