@@ -12,7 +12,7 @@ from rich.console import Console
 
 from app.core.config import Settings
 from app.core.logging import configure_logging
-from tests.benchmarks import growth, memory, requests, revisions, starting, streams
+from tests.benchmarks import growth, memory, overload, requests, revisions, starting, streams
 from tests.benchmarks.bench import Bench, Effort, opened
 from tests.benchmarks.load import FailedRequestsError
 from tests.benchmarks.results import Outcome
@@ -28,6 +28,7 @@ ROWS: dict[str, Callable[[Bench], list[Outcome]]] = {
     "depth": growth.deep_page,
     "grown": growth.grown,
     "streams": streams.streams,
+    "overload": overload.overload,
     "start": starting.start,
     "upgrade": starting.upgrade,
     "revisions": revisions.many_revisions,
