@@ -27,7 +27,7 @@ from app.api.stream_messages import (
 from app.core.errors import BadRequestError, FieldProblem
 from app.repositories.activity import COMMENTED
 from app.repositories.streams import Shown, StreamRepository
-from app.repositories.visibility import Place
+from app.repositories.visibility import Place, is_moment
 from app.schemas.streams import StreamEvent
 from app.services.board_groups import open_group, open_group_of
 from app.services.boards import open_board
@@ -102,7 +102,7 @@ def _time(text: str) -> datetime:
         time = datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:
         time = None
-    if time is None or time.tzinfo is None:
+    if time is None or not is_moment(time):
         raise BadRequestError(errors=(FieldProblem("since", "Give a time such as 2026-11-23T10:00:00Z."),))
     return time
 

@@ -4,7 +4,7 @@ Neither times nor ids can tell that: they are given before a commit, and transac
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -61,6 +61,14 @@ def current() -> ColumnElement[str]:
     return cast(func.pg_current_snapshot(), Text)
 
 
+def is_moment(time: datetime) -> bool:
+    """Whether it has an offset, and a year from 1 to 9999 in UTC as well."""
+    try:
+        return time.tzinfo is not None and time.astimezone(UTC) is not None
+    except OverflowError:
+        return False
+
+
 class InvalidPlaceError(BadRequestError):
     code = "invalid_event_id"
     default_detail = "This is not the id of an event of a stream."
@@ -102,6 +110,6 @@ class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
         needs_end = isinstance(self.begin, datetime) or self.after is not None
         return (
             (self.end is not None or not needs_end)
-            and all(time.tzinfo for time in times)
+            and all(is_moment(time) for time in times)
             and all(0 <= number < _MOST for number in numbers)
         )

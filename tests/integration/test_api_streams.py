@@ -151,13 +151,23 @@ async def test_stream_begins_now_unless_asked_for_what_came_before(
         assert [event.data["task"]["id"] for event in await ever.take(3)] == [first["id"], second["id"], third["id"]]
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-11-23T10:00:00", "2026-13-01T00:00:00Z", "1", "x" * 65])
+@pytest.mark.parametrize(
+    "since",
+    [
+        *("yesterday", "2026-11-23T10:00:00", "2026-13-01T00:00:00Z", "1", "x" * 65),
+        *("0001-01-01T00:00:00%2B00:01", "9999-12-31T23:59:59-00:01"),
+    ],
+)
 async def test_since_is_a_time_with_an_offset(app: Litestar, tasks_url: str, since: str) -> None:
     async with responding(app, f"{tasks_url}/stream?since={since}") as stream:
         assert stream.status == 400
 
 
-@pytest.mark.parametrize("sent", ["1", "AAAA", "%%%", "é", "kw", "k8DAwA", "x" * 2000])
+# Begins at a time that UTC has no year for.
+TOO_EARLY = "k7kwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwkgWQwA"
+
+
+@pytest.mark.parametrize("sent", ["1", "AAAA", "%%%", "é", "kw", "k8DAwA", TOO_EARLY, "x" * 2000])
 async def test_last_event_id_is_one_that_a_stream_gave(app: Litestar, tasks_url: str, sent: str) -> None:
     async with responding(app, f"{tasks_url}/stream", last_event_id=sent) as stream:
         assert stream.status == 400
