@@ -16,6 +16,7 @@ from sqlalchemy import Connection, create_engine, make_url, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 
+from app.db.errors import MigrationFailedError
 from app.db.migrations.backup.archive import open_archive
 from app.db.migrations.backup.restoring import restore
 from app.db.migrations.backup.taking import backup
@@ -154,6 +155,20 @@ def test_months_that_nobody_made_partitions_for_get_them_without_a_row_refused_o
     again = maintain(settings, now=NEXT_YEAR)
     assert [action.partition for action in again.done if action.table == TABLE] == [month(-100), month(40)]
     assert is_clean(database_url)
+
+
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "9999-12-31", "0044-03-15 BC"])
+def test_row_of_no_month_is_an_error_that_says_so_and_hinders_no_upgrade(database_url: str, time: str) -> None:
+    settings = settings_for(database_url)
+    store(database_url, 50)
+    query(database_url, f"UPDATE activity_events SET created_at = '{time}'")
+    with pytest.raises(MigrationFailedError, match=f"1 row.* of {DEFAULT} have a created_at before"):
+        maintain(settings)
+    upgrade(settings)
+    query(database_url, "DELETE FROM activity_events")
+    store(database_url, 50)
+    maintain(settings)
+    assert held(database_url) == {month(50): 1}
 
 
 @pytest.mark.parametrize("validated", [False, True])

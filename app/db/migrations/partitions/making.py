@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from app.db.base import create_default_partition, name_indexes
+from app.db.errors import MigrationFailedError
 from app.db.migrations.naming import quote
-from app.db.migrations.partitions.months import later, month_of, name_of
+from app.db.migrations.partitions.months import MONTHS_BEGIN, MONTHS_END, later, month_of, name_of
 from app.db.migrations.partitions.reading import SEAL, Action, Partition, Standing, Step
 
 _REFERRED_TO = text(
@@ -46,8 +47,19 @@ def make_month(connection: Connection, table: str, default: str, month: datetime
 
 
 def stray_months(connection: Connection, standing: Standing, begin: datetime | None, end: datetime) -> list[datetime]:
-    """The months of the default's rows that are not from `begin` until before `end`, and have no partition either."""
+    """The months of the default's rows that are not from `begin` until before `end`, and have no partition either.
+
+    Raises MigrationFailedError where rows are of no month that has a name.
+    """
     default, within = quote(standing.default or ""), _within(begin, end)
+    known = _within(MONTHS_BEGIN, MONTHS_END)
+    nameless = connection.scalar(text(f"SELECT count(*) FROM {default} WHERE NOT ({known})"))  # noqa: S608
+    if nameless:
+        raise MigrationFailedError(
+            f"{nameless} row(s) of {standing.default} have a created_at before the year {MONTHS_BEGIN.year} or after"
+            f" the year {MONTHS_END.year - 1}, of which there can be no partition: correct or delete them, and start"
+            " `litestar database partitions --apply` again."
+        )
     months = connection.scalars(
         text(f"SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {default} WHERE NOT ({within}) ORDER BY 1")  # noqa: S608
     )

@@ -3,6 +3,9 @@
 from datetime import UTC, datetime
 
 _MONTHS = 12
+# PostgreSQL knows times without a year that Python has, `infinity` among them: those are of no month.
+MONTHS_BEGIN = datetime(1, 1, 1, tzinfo=UTC)
+MONTHS_END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def month_of(time: datetime) -> datetime:
