@@ -54,12 +54,12 @@ def test_what_the_file_says_of_auto_migration_counts_as_said(tmp_path: Path) -> 
 def test_the_environment_wins_over_the_file_for_every_setting(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(f"ENVIRONMENT=staging\nDATABASE_URL={URL}/file\nLOCAL_AUTH_TOKEN='{GOOD_TOKEN}'\nDB_POOL_SIZE=3\n")
-    settings = Settings.load({"DATABASE_URL": URL, "DB_POOL_SIZE": "7"}, file)
+    settings = Settings.load({"DATABASE_URL": URL, "DB_POOL_SIZE": "7", "DB_MAX_OVERFLOW": "2"}, file)
     assert settings.environment is Environment.STAGING
     assert settings.database_url is not None
     assert settings.database_url.reveal() == URL
     assert settings.db_pool_size == 7
-    assert settings.request_limit == 4 * (7 + 10)
+    assert settings.request_limit == 4 * (7 + 2)
 
 
 def test_the_file_of_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
