@@ -1,7 +1,5 @@
 """/tags"""
 
-import re
-import unicodedata
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
@@ -13,6 +11,7 @@ from app.api.documents import problems
 from app.api.pagination import page_response
 from app.api.parameters import CallerRequest, PageWindow, PathId, Session
 from app.core.errors import BadRequestError, FieldProblem, NotFoundError
+from app.core.slugs import slug_of
 from app.models import Tag
 from app.repositories.tags import TagRepository
 from app.schemas.pages import Page
@@ -82,9 +81,8 @@ def _bare(color: str) -> str:
 
 
 def _slug_of(name: str) -> str:
-    """`Straße & Brücke` gives `strasse-brucke`. Raises BadRequestError where nothing of the name is left."""
-    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-")
+    """Raises BadRequestError where nothing of the name is left."""
+    slug = slug_of(name)
     if not slug:
         raise BadRequestError(errors=(FieldProblem("/slug", "Give one: the name has no letter that a slug may have."),))
     return slug

@@ -4,9 +4,8 @@ These rows are few, and go through the models.
 """
 
 import random
-import re
-import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from app.core.security import new_agent_token, new_invite_seed, token_hash
+from app.core.slugs import slug_of
 from app.models import (
     Agent,
     AgentStatus,
@@ -86,7 +86,7 @@ class Founding:
         self.deciders = [owner_id]
         self.tag_ids: list[UUID] = []
         self._members: list[OrganizationMember] = []
-        self._domain = f"{_slug(name) or 'demo'}.example"
+        self._domain = f"{slug_of(name) or 'demo'}.example"
         self._owner = Actor(user_id=owner_id)
         self._now, self._rng = now, rng
         self._at = begin
@@ -122,13 +122,13 @@ class Founding:
 
     def _add_people(self, count: int) -> None:
         for number in range(count):
-            first, last = words.FIRST_NAMES[number % 26], words.LAST_NAMES[(number * 7 + number // 26) % 25]
+            first, last = _person(number)
             user = self._add(
                 User,
                 subject="",
                 name=f"{first} {last}",
                 preferred_name=first,
-                email=f"{_slug(first)}.{_slug(last)}@{self._domain}",
+                email=f"{slug_of(first)}.{slug_of(last)}@{self._domain}",
                 timezone=self._rng.choice(words.TIMEZONES),
                 active_organization_id=self.id,
             )
@@ -170,14 +170,13 @@ class Founding:
         for number in range(count):
             if number % _BOARDS_A_GROUP == 0:
                 group = self._add_group(number // _BOARDS_A_GROUP)
-            again, which = divmod(number, len(names))
-            name = f"{names[which]} {again + 1}" if again else names[which]
+            name = _name(names, number)
             board = self._add(
                 Board,
                 organization_id=self.id,
                 board_group_id=group.id,
                 name=name,
-                slug=_slug(name),
+                slug=slug_of(name),
                 description=f"What the team works on for {name.lower()}.",
                 objective=words.OBJECTIVES[number % len(words.OBJECTIVES)],
                 success_metrics={"target_percent": self._rng.randrange(10, 60, 5)},
@@ -190,10 +189,9 @@ class Founding:
             self.places.append(Place(board))
 
     def _add_group(self, number: int) -> BoardGroup:
-        again, which = divmod(number, len(words.GROUPS))
-        name = f"{words.GROUPS[which]} {again + 1}" if again else words.GROUPS[which]
-        about = f"Boards about {words.GROUPS[which].lower()}."
-        group = self._add(BoardGroup, organization_id=self.id, name=name, slug=_slug(name), description=about)
+        name = _name(words.GROUPS, number)
+        about = f"Boards about {words.GROUPS[number % len(words.GROUPS)].lower()}."
+        group = self._add(BoardGroup, organization_id=self.id, name=name, slug=slug_of(name), description=about)
         self._note("board_group.created", name, board_group_id=group.id)
         content = self._rng.choice(words.MEMORY)
         memory = self._add(BoardGroupMemory, board_group_id=group.id, content=content, tags=["rule"], source="handbook")
@@ -215,7 +213,7 @@ class Founding:
 
     def _add_tags(self) -> None:
         for name, color in words.TAGS.items():
-            tag = self._add(Tag, organization_id=self.id, name=name, slug=_slug(name), color=color)
+            tag = self._add(Tag, organization_id=self.id, name=name, slug=slug_of(name), color=color)
             self.tag_ids.append(tag.id)
 
     def _add_fields(self) -> None:
@@ -268,6 +266,13 @@ class Founding:
         place.webhook_id = webhook.id
 
 
-def _slug(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+def _name(names: Sequence[str], number: int) -> str:
+    """The next of the names; from the second time round with the number of the round behind it."""
+    rounds, which = divmod(number, len(names))
+    return f"{names[which]} {rounds + 1}" if rounds else names[which]
+
+
+def _person(number: int) -> tuple[str, str]:
+    """First and last name, such that nobody has the names of another before all have been paired."""
+    firsts, lasts = words.FIRST_NAMES, words.LAST_NAMES
+    return firsts[number % len(firsts)], lasts[(number * 7 + number // len(firsts)) % len(lasts)]
