@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 import httpx
+import pytest
 
 from tests.conftest import TOKEN
 
@@ -199,6 +200,20 @@ def serving(
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def require(present: bool, what: str) -> None:
+    """Skips where a tool is missing; where everything is checked, that is a failure."""
+    if not present:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"install {what}")
+
+
+def debian_program(name: str, package: str) -> str:
+    """The path of what a Debian package brings, perhaps into /usr/sbin, which is in root's PATH alone."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    require(found is not None, f"the Debian package {package}")
+    assert found is not None
+    return found
 
 
 def free_port() -> int:

@@ -1,22 +1,16 @@
 """The benchmarks run and their table is whole; how fast anything is, is no matter here."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tests.processes import ROOT
+from tests.processes import ROOT, debian_program
 
 
 def test_a_row_is_measured_against_every_rival_and_judged() -> None:
-    if shutil.which("wrk") is None:
-        reason = "install the Debian package wrk"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    debian_program("wrk", "wrk")
     command = [sys.executable, "-m", "tests.benchmarks", "--json", "--only=create", "--rounds=1", "--seconds=1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode in {0, 1}, done.stderr

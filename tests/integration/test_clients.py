@@ -21,7 +21,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.conftest import TOKEN, database_named
 from tests.integration.test_openapi import operations
-from tests.processes import BIN, ROOT, Server, environment, serving
+from tests.processes import BIN, ROOT, Server, environment, require, serving
 
 SCENARIO = Path(__file__).with_name("generated_client.ts")
 NPM_PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25")
@@ -52,12 +52,6 @@ def server(
         running.wait_until_ready()
         yield running
     administer(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def require(present: bool, what: str) -> None:
-    """Skips where a tool is missing; where everything is checked, that is a failure."""
-    if not present:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"install {what}")
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:

@@ -1,6 +1,5 @@
 """Looking at a database from outside the application, and releases with revisions of a test's own."""
 
-import os
 import shutil
 import subprocess
 import textwrap
@@ -16,17 +15,14 @@ from sqlalchemy.pool import NullPool
 from app.core.config import Settings
 from app.db.migrations import config
 from app.db.url import normalize_database_url
+from tests.processes import require
 
 OLDER_BIN = Path("/usr/lib/postgresql/15/bin")
 
 
 def older_binaries() -> Path:
     """Debian's PostgreSQL 15, where it is installed."""
-    if not OLDER_BIN.exists():
-        reason = "install the Debian package postgresql-15"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    require(OLDER_BIN.exists(), "the Debian package postgresql-15")
     return OLDER_BIN
 
 

@@ -1,9 +1,7 @@
 """Four replicas behind nginx, as the guide has it: one is killed under load, all are replaced by a newer release."""
 
 import asyncio
-import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +15,7 @@ import pytest
 from tests.load import Balancer, Figures, Traffic, acknowledged
 from tests.migrations.releases import next_release
 from tests.migrations.test_previous_release import SIGNED_IN, migrate
-from tests.processes import ROOT, Server, environment, free_port, serving
+from tests.processes import ROOT, Server, debian_program, environment, free_port, serving
 
 RATE = 30
 _GUIDE = re.compile(r"```nginx\n(.*?)```", re.DOTALL)
@@ -43,13 +41,7 @@ scgi_temp_path {folder}/s;
 
 @pytest.fixture(scope="module")
 def nginx_binary() -> str:
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        reason = "install the Debian package nginx-light"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return debian_program("nginx", "nginx-light")
 
 
 class Nginx(Balancer):

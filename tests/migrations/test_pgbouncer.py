@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -25,20 +24,14 @@ from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import HEAD, Release, applied, query, tables
 from tests.migrations.test_backfill import define, fill, make_numbers, touched
 from tests.migrations.test_doctor import examined
-from tests.processes import environment, free_port, run
+from tests.processes import debian_program, environment, free_port, run
 
 _AT_ONCE = 40
 
 
 @pytest.fixture(scope="module")
 def pgbouncer_binary() -> str:
-    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        reason = "install the Debian package pgbouncer"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return debian_program("pgbouncer", "pgbouncer")
 
 
 @pytest.fixture(scope="module")
