@@ -49,7 +49,7 @@ def migration_database(settings: Settings) -> Iterator[DatabaseURL]:
 
 
 def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
-    """The application's engine: pooled, and every connection known to be alive when it is handed out."""
+    """The application's engine: pooled, and no connection that has been idle is handed out unless it answers."""
     engine = create_async_engine(
         url.sqlalchemy,
         connect_args=_connect_args(settings, url),

@@ -24,13 +24,13 @@ def place_in(order: Sequence[str], column: ColumnElement[str] | InstrumentedAttr
     return case({value: place for place, value in enumerate(order)}, value=column)
 
 
-def _place_value(number: int) -> str:
+def _parameter(number: int) -> str:
     return f"place_{number}"
 
 
 def place_values(place: Sequence[Any]) -> dict[str, Any]:
     """The parameters of `Ordering.after`."""
-    return {_place_value(number): value for number, value in enumerate(place)}
+    return {_parameter(number): value for number, value in enumerate(place)}
 
 
 class Key(NamedTuple):
@@ -79,7 +79,7 @@ class Ordering(NamedTuple):
     def after(self, keys: Sequence[Key], is_null: Sequence[bool]) -> ColumnElement[bool]:
         """Whether a row comes after a place of which these values are null; the others are given as `place_values`."""
         places = [
-            (key, column, None if null else bindparam(_place_value(number), type_=column.type))
+            (key, column, None if null else bindparam(_parameter(number), type_=column.type))
             for number, (key, null) in enumerate(zip(keys, is_null, strict=True))
             for column in (self._expression(key.name),)
         ]

@@ -115,7 +115,7 @@ class TaskRepository(Repository[Task]):
         return (await self.session.scalars(_TO_CHANGE, {"board_id": board_id, "task_id": task_id})).one_or_none()
 
     async def details(self, task_ids: Sequence[UUID]) -> dict[UUID, TaskDetails]:
-        """What belongs to these tasks, in two statements however many they are."""
+        """What belongs to each of these tasks, perhaps nothing; in two statements however many they are."""
         found: dict[UUID, TaskDetails] = defaultdict(TaskDetails)
         for task_id, other_id, status in await fetch(self.session, _WAITS, task_ids=task_ids):
             found[task_id].depends_on.append(other_id)

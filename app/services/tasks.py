@@ -96,7 +96,7 @@ class Tasks:
             return []
         ids = [task.id for task in tasks]
         details, values = await self._tasks.details(ids), await self._custom_values.of(ids)
-        return [TaskView(task, details.get(task.id) or TaskDetails(), values[task.id]) for task in tasks]
+        return [TaskView(task, details[task.id], values[task.id]) for task in tasks]
 
     async def look(self, task_id: UUID) -> Task:
         """A row of it. Raises NotFoundError."""
@@ -135,8 +135,8 @@ class Tasks:
             # Every task begins in the inbox: the numbers of the past are counted back by these.
             self._note("status_changed", task, status_change(TaskStatus.INBOX, status))
             await self._tasks.session.flush()
-        details = await self._tasks.details([task.id]) if depends_on or tag_ids else {}
-        return TaskView(task, details.get(task.id) or TaskDetails(), values)
+        details = (await self._tasks.details([task.id]))[task.id] if depends_on or tag_ids else TaskDetails()
+        return TaskView(task, details, values)
 
     async def update(self, task_id: UUID, changes: dict[str, Any]) -> TaskView:
         """Raises DependencyCycleError, TaskBlockedError, BadRequestError and the errors of the board's rules."""
