@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
@@ -15,6 +14,7 @@ import httpx
 
 from tests.conftest import TOKEN
 from tests.migrations.conftest import query
+from tests.percentiles import percentiles
 from tests.processes import Server
 
 # Of ten requests in a row; what people do more often comes more often.
@@ -45,8 +45,9 @@ class Figures(NamedTuple):
     @classmethod
     def of(cls, period: str, samples: Iterable[Sample]) -> Self:
         found = list(samples)
-        times = sorted(sample.seconds * 1000 for sample in found)
-        p50, p99, longest = (round(times[math.ceil(share * len(times)) - 1], 1) for share in (0.5, 0.99, 1))
+        assert found, f"there was no request in this period: {period}"
+        times = percentiles((sample.seconds * 1000 for sample in found), 0.5, 0.99, 1)
+        p50, p99, longest = (round(value, 1) for value in times)
         return cls(period, len(found), sum(sample.failure is not None for sample in found), p50, p99, longest)
 
 

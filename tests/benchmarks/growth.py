@@ -13,18 +13,14 @@ from tests.benchmarks.servers import OURS, Server
 from tests.conftest import TOKEN
 
 _DEEP = 1_000_000
-# A board has the same number of tasks in both, and a task is made every ten seconds: in one for a day, in the other
-# for three years.
-_SMALL = Size(tasks=10_000, boards=1)
+# A board has the same number of tasks in each, and one is made every ten seconds: for a day, five weeks, three years.
+_SMALL, _LESS_LARGE, _LARGE = (Size(boards * 10_000, boards) for boards in (1, 30, 1_000))
+_GROWTH = "As many tasks a board, and a day, in both."
 _PATHS = {
     "list": "/api/v1/boards/{board}/tasks",
     "dashboard": "/api/v1/metrics/dashboard",
     "feed": "/api/v1/activity",
 }
-_LARGE, _LESS_LARGE = Size(tasks=10_000_000, boards=1_000), Size(tasks=300_000, boards=30)
-
-
-_GROWTH = "As many tasks a board, and a day, in both."
 
 
 def deep_page(bench: Bench) -> list[Outcome]:
@@ -42,7 +38,7 @@ def deep_page(bench: Bench) -> list[Outcome]:
 
 
 def grown(bench: Bench) -> list[Outcome]:
-    """The same requests of an organization after a day and after years."""
+    """The same requests of an organization after a day, and after weeks or, of the large one, years."""
     large = _LARGE if bench.effort.large else _LESS_LARGE
     with ExitStack() as stack:
         servers = {}

@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
 
 import msgspec
 import psutil
 
 from tests.conftest import TOKEN
+from tests.percentiles import percentiles
 from tests.processes import ROOT, environment, in_checkout
 
 # What an event's message holds: when it was written, by the clock of the machine.
@@ -93,9 +93,7 @@ def _listen(job: Job) -> Heard:
                 found = list(_STAMP.finditer(text))
                 times += [now - float(stamp[1]) for stamp in found]
                 rest[stream] = text[found[-1].end() if found else 0 :][-_LONGEST:]
-    times.sort()
-    p50, p99, longest = (times[ceil(share * len(times)) - 1] * 1000 for share in (0.5, 0.99, 1)) if times else (0, 0, 0)
-    return Heard(len(times), p50, p99, longest)
+    return Heard(len(times), *percentiles((passed * 1000 for passed in times), 0.5, 0.99, 1))
 
 
 def _open(port: int, request: bytes) -> socket.socket:

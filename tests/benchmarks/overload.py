@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections import deque
-from math import ceil
 
 import msgspec
 import psutil
@@ -19,6 +18,7 @@ from tests.benchmarks.load import FailedRequestsError, Request
 from tests.benchmarks.results import Goal, Outcome, Sample
 from tests.benchmarks.servers import OURS, Server
 from tests.conftest import TOKEN
+from tests.percentiles import percentiles
 from tests.processes import ROOT, environment, in_checkout
 
 _REQUEST = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
@@ -133,12 +133,8 @@ async def _run(job: Job) -> Answers:
             group.create_task(client.send(number, due))
     seconds = time.monotonic() - began
     served, refused = client.times[_OK], client.times[_REFUSED]
-    found = _percentile(served, 0.5), _percentile(served, 0.99), _percentile(refused, 0.99)
+    found = *percentiles(served, 0.5, 0.99), *percentiles(refused, 0.99)
     return Answers(seconds, len(served), len(refused), *found)
-
-
-def _percentile(times: list[float], share: float) -> float:
-    return sorted(times)[ceil(share * len(times)) - 1] if times else 0.0
 
 
 if __name__ == "__main__":

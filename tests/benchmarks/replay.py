@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import cycle
-from math import ceil
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from uuid_utils.compat import uuid7
 from tests.benchmarks.load import CONNECTIONS
 from tests.benchmarks.results import Sample
 from tests.benchmarks.statements import Statement
+from tests.percentiles import percentiles
 from tests.processes import ROOT, environment, in_checkout
 
 # From the text of a parameter, by the name of its type; what is not here is given as text.
@@ -86,9 +86,8 @@ async def _run(job: Job) -> Sample:
 
     await asyncio.gather(*map(work, connections))
     passed, used = time.monotonic() - began, time.process_time() - used
-    times.sort()
-    p50, p99 = (times[ceil(share * len(times)) - 1] * 1000 for share in (0.5, 0.99))
-    return Sample(len(times) / passed, p50, p99, used / len(times) * 1e6)
+    p50, p99 = percentiles(times, 0.5, 0.99)
+    return Sample(len(times) / passed, p50 * 1000, p99 * 1000, used / len(times) * 1e6)
 
 
 async def _makers(connection: asyncpg.Connection, job: Job, statement: Statement) -> list[_Maker]:

@@ -83,7 +83,6 @@ class Operation:
         self.path = path
         self.id: str = operation["operationId"]
         self.is_public = operation.get("security") == [{}]
-        self.is_stream = "text/event-stream" in operation["responses"]["200"]["content"] if self.is_read else False
         self._components = components
         self._body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
         # Those that operations share, by reference, are headers.
