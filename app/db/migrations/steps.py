@@ -5,7 +5,6 @@ around a step is here, so that it is the same whichever command has asked.
 """
 
 import asyncio
-import random
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -29,14 +28,10 @@ from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of, re
 from app.db.migrations.lock import migration_lock, require_lock
 from app.db.migrations.losses import removals, require_consent
 from app.db.migrations.partitions.running import keep_ahead, lacks_partitions
+from app.db.migrations.pauses import IN_USE, growing_pauses
 from app.db.migrations.planned import require_agreed, reverted, revisions_of, within
 from app.db.migrations.state import nothing_for_this_release, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
-
-# lock_not_available and deadlock_detected: the table is in use, and will not be later.
-_IN_USE = frozenset({"55P03", "40P01"})
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 15.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -152,26 +147,23 @@ class Run:
         await self._connection.run_sync(reset_session)
         await self._connection.run_sync(limit_session, self._settings)
         entry, begun = await self._connection.run_sync(_begin, step)
-        pause = _FIRST_PAUSE
+        pauses = growing_pauses()
         for attempt in range(self._settings.db_migrate_lock_retries + 1):
             try:
                 await self._connection.run_sync(self._run, step, entry, attempt, begun)
             except Exception as exc:
                 first = first_of(exc)
-                if sqlstate_of(first) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                if sqlstate_of(first) not in IN_USE or attempt == self._settings.db_migrate_lock_retries:
                     await self._fail(step, entry, attempt, first)
                     if is_lost(first):
                         raise first from None
                     raise _failure(step, first, attempt) from exc
                 await self._connection.rollback()
-                await self._pause(step, pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                await self._pause(step, next(pauses))
             else:
                 return
 
     async def _pause(self, step: RevisionStep, pause: float) -> None:
-        # Not in step with whatever makes the table busy.
-        pause *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         await self._connection.run_sync(limit_session, self._settings, pause)
         log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
         await asyncio.sleep(pause)
@@ -271,7 +263,7 @@ def _failure(step: RevisionStep, exc: Exception, attempt: int) -> MigrationFaile
     verb = "applied" if step.is_upgrade else "reverted"
     state = sqlstate_of(exc)
     remedy = ""
-    if state in _IN_USE:
+    if state in IN_USE:
         remedy = (
             f". It was tried {attempt + 1} times: `litestar database doctor` shows who holds the table. Raise"
             " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."

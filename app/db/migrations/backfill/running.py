@@ -5,7 +5,6 @@ lock between batches and needs no session, so migrations are not kept out and a 
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -29,12 +28,12 @@ from app.db.migrations.backfill.status import BackfillStatus, Standing, backfill
 from app.db.migrations.config import scripts
 from app.db.migrations.history import Outcome
 from app.db.migrations.interruption import ended_by_signals
+from app.db.migrations.pauses import growing_pauses
 from app.db.url import DatabaseURL
 
 # How often the table is gone over again for rows that came behind the cursor.
 _PASSES = 3
 _FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 15.0
 # lock_not_available, deadlock_detected, serialization_failure, query_canceled (by statement_timeout).
 _IN_USE = frozenset({"55P03", "40P01", "40001", "57014"})
 _REMEDIES = {
@@ -195,7 +194,7 @@ class Run:
 
     async def _try(self, work: Callable[[Connection, int], T]) -> T:
         """Does it again, with growing pauses and smaller batches, while what stops it is likely to pass."""
-        pause, attempt = _FIRST_PAUSE, 0
+        pauses, attempt = growing_pauses(_FIRST_PAUSE), 0
         while True:
             try:
                 return await self._connection.run_sync(work, attempt)
@@ -207,9 +206,7 @@ class Run:
                 log.warning("a batch is tried again", backfill=self._backfill.name, reason=cause_of(exc))
                 attempt, self._retries = attempt + 1, self._retries + 1
                 self._size = max(1, self._size // 2)
-                # Not in step with whatever is in the way.
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                await asyncio.sleep(next(pauses))
 
     def _failure(self, exc: BaseException) -> MigrationFailedError:
         remedy = _REMEDIES.get(sqlstate_of(exc) or "")

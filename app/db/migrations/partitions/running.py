@@ -1,7 +1,6 @@
 """Looking at the partitions, and bringing them to where they should be, from however many places at once."""
 
 import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,13 +20,9 @@ from app.db.migrations.lock import migration_lock
 from app.db.migrations.looking import look
 from app.db.migrations.partitions import making
 from app.db.migrations.partitions.reading import Action, Standing, Step, counted, read_partitions
+from app.db.migrations.pauses import IN_USE, growing_pauses
 from app.db.migrations.statements import limit_session, limit_statements, reset_session
 from app.db.url import DatabaseURL
-
-# lock_not_available and deadlock_detected: the table is in use, and will not be later.
-_IN_USE = frozenset({"55P03", "40P01"})
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 15.0
 
 T = TypeVar("T")
 log = structlog.stdlib.get_logger(__name__)
@@ -100,7 +95,7 @@ async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> b
     try:
         return await connection.run_sync(lacks)
     except DBAPIError as exc:
-        if sqlstate_of(exc) not in _IN_USE:
+        if sqlstate_of(exc) not in IN_USE:
             raise
         return True
     finally:
@@ -182,7 +177,7 @@ class Work:
 
     async def _try(self, work: Callable[..., T], *arguments: object, **options: object) -> T:
         """In a transaction; again, with growing pauses, while the table is in use. Raises MigrationFailedError."""
-        pause = _FIRST_PAUSE
+        pauses = growing_pauses()
         for attempt in range(self._settings.db_migrate_lock_retries + 1):
             try:
                 return await self._connection.run_sync(self._in_transaction, work, arguments, options)
@@ -190,17 +185,15 @@ class Work:
                 if is_lost(exc):
                     raise
                 await self._connection.rollback()
-                if sqlstate_of(exc) not in _IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                if sqlstate_of(exc) not in IN_USE or attempt == self._settings.db_migrate_lock_retries:
                     raise MigrationFailedError(
                         f"The partitions could not be brought up to date: {cause_of(exc)}. What was done before stays,"
                         " and the default partition takes the rows meanwhile: try again."
                     ) from exc
-            # Not in step with whatever makes the table busy.
-            pause *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+            pause = next(pauses)
             await self._connection.run_sync(limit_session, self._settings, pause)
             log.warning("the table is in use: trying again", pause_seconds=round(pause, 1))
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
         raise AssertionError("the last attempt returns or raises")
 
     def _in_transaction(

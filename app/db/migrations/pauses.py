@@ -1,0 +1,16 @@
+"""How long to wait before what found a table in use is tried again."""
+
+import random
+from collections.abc import Iterator
+
+# lock_not_available and deadlock_detected: the table is in use, and will not be later.
+IN_USE = frozenset({"55P03", "40P01"})
+_LONGEST = 15.0
+
+
+def growing_pauses(first: float = 0.5) -> Iterator[float]:
+    """Seconds, without end: each twice the one before, a fifth more or less; not in step with what is in the way."""
+    pause = first
+    while True:
+        yield pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        pause = min(pause * 2, _LONGEST)
