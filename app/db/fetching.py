@@ -6,6 +6,7 @@ stay: only what lies between is left out.
 
 from collections import namedtuple
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import asyncpg
@@ -76,7 +77,9 @@ def holds_connection(session: AsyncSession) -> bool:
     return own.in_transaction() or (isinstance(own, OneConnection) and own.has_connection)
 
 
-def _row_of(names: list[str]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
+# A type for each set of columns, not each statement: those come and go, and what is kept by type would grow for ever.
+@cache
+def _row_of(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
     row: Any = namedtuple("Row", names)  # type: ignore[misc]
     return row._make
 
@@ -94,7 +97,7 @@ class _Text:
         into = {key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in binds}
         self._into = {key: processor for key, processor in into.items() if processor}
         columns = tuple(statement.selected_columns)
-        self._make = _row_of([column.key or "" for column in columns])
+        self._make = _row_of(tuple(column.key or "" for column in columns))
         back = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._back = [(place, processor) for place, processor in enumerate(back) if processor]
 

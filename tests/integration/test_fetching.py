@@ -66,6 +66,14 @@ async def test_within_a_transaction_it_sees_what_is_pending_and_not_committed(se
     assert await fetch(session, NAMES) == []
 
 
+async def test_rows_of_the_same_columns_are_of_one_type_whichever_statement_gave_them(session: AsyncSession) -> None:
+    """What is kept by their type is then no more than there are sets of columns, though statements come and go."""
+    session.add(User(subject="ahab", name="Ahab"))
+    again = Prepared(select(User.name, User.email).order_by(User.email))
+    (one,), (other,) = await fetch(session, NAMES), await fetch(session, again)
+    assert type(one) is type(other)
+
+
 async def test_an_error_is_the_one_that_a_session_raises(session: AsyncSession) -> None:
     for divisor in (0, 2**40):
         states = []
