@@ -84,7 +84,7 @@ def create_unpooled_engine(url: DatabaseURL, connect_timeout: float, application
 
 def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
     """The driver's arguments with an upper limit on connecting; a URL's own `connect_timeout` stays if shorter."""
-    key = "timeout" if _is_asyncpg(url) else "connect_timeout"
+    key = "timeout" if url.is_asyncpg else "connect_timeout"
     given = url.connect_args.get(key)
     limit = seconds if given is None else min(seconds, float(given))
     # libpq reads whole seconds and takes less than 2 for 2.
@@ -93,18 +93,14 @@ def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
 
 def _named(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dict[str, Any]:
     """The arguments with an application name, unless the URL has given one."""
-    if not _is_asyncpg(url):
+    if not url.is_asyncpg:
         return {"application_name": application, **arguments}
     return {**arguments, "server_settings": {"application_name": application, **arguments.get("server_settings", {})}}
 
 
-def _is_asyncpg(url: DatabaseURL) -> bool:
-    return url.driver == "asyncpg"
-
-
 def _connect_args(settings: Settings, url: DatabaseURL) -> dict[str, Any]:
     arguments = _named(url, with_connect_timeout(url, settings.db_pool_timeout), "plimsoll")
-    if _is_asyncpg(url):
+    if url.is_asyncpg:
         # A server that stops answering in the middle of a statement must not hold a request for ever.
         arguments["command_timeout"] = settings.db_statement_timeout
     return arguments

@@ -69,9 +69,13 @@ class DatabaseURL:
         return _printable(where if self.database is None else f"{where}/{self.database}")
 
     @property
+    def is_asyncpg(self) -> bool:
+        return self.driver == "asyncpg"
+
+    @property
     def speaks_asyncpg(self) -> bool:
         """Whether statements can be handed to asyncpg itself, also outside a transaction."""
-        return self._is_asyncpg and self.parameters.get("pgbouncer") != "true"
+        return self.is_asyncpg and self.parameters.get("pgbouncer") != "true"
 
     @property
     def sqlalchemy(self) -> URL:
@@ -89,7 +93,7 @@ class DatabaseURL:
     @property
     def connect_args(self) -> dict[str, Any]:
         """A dict of the caller's own. Raises SettingsError if a file that the URL names cannot be used."""
-        if not self._is_asyncpg:
+        if not self.is_asyncpg:
             return {**self._psycopg_hosts(), **psycopg_arguments(self.parameters)}
         arguments = {**self._asyncpg_hosts(), **self._asyncpg_arguments}
         if "server_settings" in arguments:
@@ -121,10 +125,6 @@ class DatabaseURL:
 
     def __repr__(self) -> str:
         return f"DatabaseURL({str(self)!r})"
-
-    @property
-    def _is_asyncpg(self) -> bool:
-        return self.driver == "asyncpg"
 
     @property
     def _single_tcp_host(self) -> Host | None:
