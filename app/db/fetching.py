@@ -87,7 +87,8 @@ def _row_of(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - makes a named tupl
 class _Text:
     """The statement for asyncpg, with its parameters and columns as the dialect has them."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect, make: Any) -> None:  # noqa: ANN401
+        self._make = make
         compiled: Any = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         self.dbapi: Any = dialect.loaded_dbapi
@@ -97,7 +98,6 @@ class _Text:
         into = {key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in binds}
         self._into = {key: processor for key, processor in into.items() if processor}
         columns = tuple(statement.selected_columns)
-        self._make = _row_of(tuple(column.key or "" for column in columns))
         back = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._back = [(place, processor) for place, processor in enumerate(back) if processor]
 
@@ -123,11 +123,13 @@ class Prepared:
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self.statement = statement
+        # The rows are of one type whichever way they are fetched.
+        self.make = _row_of(tuple(column.key or "" for column in statement.selected_columns))
         self._text: _Text | None = None
 
     def text(self, dialect: Dialect) -> _Text:
         if self._text is None:
-            self._text = _Text(self.statement, dialect)
+            self._text = _Text(self.statement, dialect, self.make)
         return self._text
 
 
@@ -143,13 +145,17 @@ async def fetch(session: AnySession, prepared: Prepared, **values: object) -> li
     if own.in_transaction() and (own.new or own.dirty or own.deleted):
         await session.flush()
     if not isinstance(own, OneConnection) or not own.info.get(BY_DRIVER):
-        return [*await session.execute(prepared.statement, values)]
+        return await _by_session(session, prepared, values)
     # Where a connection is there already, nothing is waited for.
     connection, driver = own.current() if own.has_connection else await greenlet_spawn(own.current)
     if connection.in_transaction() and not driver.is_in_transaction():
         # SQLAlchemy sends BEGIN with the first statement of its own.
-        return [*await session.execute(prepared.statement, values)]
+        return await _by_session(session, prepared, values)
     return await _by_driver(connection, driver, prepared.text(connection.dialect), values)
+
+
+async def _by_session(session: AsyncSession, prepared: Prepared, values: dict[str, Any]) -> list[Any]:
+    return [prepared.make(row) for row in await session.execute(prepared.statement, values)]
 
 
 async def _by_driver(

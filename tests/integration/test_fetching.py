@@ -202,8 +202,9 @@ async def test_other_drivers_and_what_is_behind_a_pooler_are_asked_through_the_s
         listed = (await client.get(tasks, params={"status": "inbox,done", "search": "splicing"})).json()
         assert listed["items"] == [made.json()]
         async with application.plugins.get(DatabasePlugin).sessions() as session:
-            await pid(session)
+            (row,) = await fetch(session, PID)
             assert session.in_transaction()
+            assert type(row) is type(PID.make([1])), "as by the driver"
 
 
 async def test_whoever_waits_longest_has_the_next_connection(database_url: str) -> None:
