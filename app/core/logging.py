@@ -77,6 +77,8 @@ def configure_logging(settings: Settings) -> None:
         logger.handlers, logger.propagate, logger.level = [], True, logging.NOTSET
     # The migration engine has events of its own.
     logging.getLogger("alembic.runtime").setLevel(logging.WARNING)
+    # SQLAlchemy's, under the name of our class: as quiet as it keeps its other loggers.
+    logging.getLogger("app.db.fair_pool").setLevel(logging.WARNING)
 
 
 def _renderer(log_format: LogFormat) -> structlog.types.Processor:

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 import structlog
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.config import LogFormat, Settings
 from app.core.logging import configure_logging
+from app.db.fair_pool import FairPool
 
 
 class DriverError(Exception):
@@ -59,3 +61,9 @@ def test_configuring_twice_logs_once(lines: Callable[[], str]) -> None:
     configure_logging(msgspec.structs.replace(Settings(), log_format=LogFormat.JSON))
     logging.getLogger("x").info("once")
     assert len(lines().splitlines()) == 1
+
+
+def test_the_pool_is_as_quiet_as_all_of_sqlalchemy(lines: Callable[[], str]) -> None:
+    configure_logging(msgspec.structs.replace(Settings(), log_level="DEBUG"))
+    for pool in (AsyncAdaptedQueuePool, FairPool):
+        assert not logging.getLogger(f"{pool.__module__}.{pool.__name__}").isEnabledFor(logging.INFO)
