@@ -1,0 +1,62 @@
+"""Who waits for the table `tasks`, and how long, by the clock of the database, which a busy machine does not stop."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import NamedTuple
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+# PostgreSQL lets those behind go on in the moment in which a lock is released, or its waiter leaves.
+_QUEUE = text(
+    "SELECT count(*) FILTER (WHERE mode = 'AccessExclusiveLock' AND NOT granted) AS waiting,"
+    " count(*) FILTER (WHERE mode = 'AccessExclusiveLock' AND granted) AS holding,"
+    " count(*) FILTER (WHERE mode != 'AccessExclusiveLock' AND NOT granted) AS others,"
+    " coalesce(extract(epoch FROM max(clock_timestamp() - waitstart)"
+    " FILTER (WHERE mode != 'AccessExclusiveLock' AND NOT granted)), 0)::float AS longest"
+    " FROM pg_locks WHERE relation = 'tasks'::regclass"
+)
+
+
+class Look(NamedTuple):
+    """At the queue before the table: whether a migration waits in it or has the table, and how many are behind it.
+
+    `longest`: seconds that the first of those behind has waited.
+    """
+
+    at: float
+    waiting: bool
+    holding: bool
+    others: int
+    longest: float
+
+
+def longest_in(looks: list[Look]) -> float:
+    """How many seconds anybody but a migration was seen waiting."""
+    return max(look.longest for look in looks)
+
+
+@contextmanager
+def watching_the_queue(url: str) -> Iterator[list[Look]]:
+    """Looks every 10 ms or so, until the end."""
+    looks: list[Look] = []
+    stop = Event()
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+
+    def watch() -> None:
+        with engine.connect() as connection:
+            while not stop.wait(0.01):
+                queue = connection.execute(_QUEUE).one()
+                looks.append(Look(time.monotonic(), queue.waiting > 0, queue.holding > 0, queue.others, queue.longest))
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield looks
+    finally:
+        stop.set()
+        thread.join()
