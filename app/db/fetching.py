@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Connection, Dialect, Engine, Select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Dialect, Engine, Insert, Select
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
@@ -87,22 +87,27 @@ def _row_of(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - makes a named tupl
 class _Text:
     """The statement for asyncpg, with its parameters and columns as the dialect has them."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect, make: Any) -> None:  # noqa: ANN401
-        self._make = make
-        compiled: Any = statement.compile(dialect=dialect)
+    def __init__(self, prepared: "Prepared", dialect: Dialect) -> None:
+        self._make = prepared.make
+        compiled: Any = prepared.statement.compile(dialect=dialect, column_keys=[*prepared.given])
         self.sql = str(compiled)
         self.dbapi: Any = dialect.loaded_dbapi
         self._names = tuple(compiled.positiontup or ())
-        self._literals = compiled.params
+        made = {key: default.arg for key, default in prepared.given.items() if default is not None}
+        self._made = [(key, make) for key, make in made.items() if callable(make)]
+        self._literals = compiled.params | dict.fromkeys(prepared.given) | made
         binds = compiled.binds.items()
         into = {key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in binds}
         self._into = {key: processor for key, processor in into.items() if processor}
-        columns = tuple(statement.selected_columns)
+        columns = prepared.statement.exported_columns
         back = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._back = [(place, processor) for place, processor in enumerate(back) if processor]
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         given = {**self._literals, **values}
+        for name, make in self._made:
+            if name not in values:
+                given[name] = make(None)
         for name, processor in self._into.items():
             given[name] = processor(given[name])
         return [given[name] for name in self._names]
@@ -119,18 +124,29 @@ class _Text:
 
 
 class Prepared:
-    """A statement whose columns have names of their own, and whose `bindparam`s are given when it is fetched."""
+    """A statement whose columns have names of their own, and whose `bindparam`s are given when it is fetched.
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+    An INSERT takes columns; what is left out is what the model has for it, or else the database.
+    """
+
+    def __init__(self, statement: Select[*tuple[Any, ...]] | Insert) -> None:
         self.statement = statement
         # The rows are of one type whichever way they are fetched.
-        self.make = _row_of(tuple(column.key or "" for column in statement.selected_columns))
+        self.make = _row_of(tuple(column.key or "" for column in statement.exported_columns))
+        self.returns_rows = bool(statement.exported_columns)
+        self.given = _given(statement) if isinstance(statement, Insert) else {}
         self._text: _Text | None = None
 
     def text(self, dialect: Dialect) -> _Text:
         if self._text is None:
-            self._text = _Text(self.statement, dialect, self.make)
+            self._text = _Text(self, dialect)
         return self._text
+
+
+def _given(statement: Insert) -> dict[str, Any]:
+    """The columns that the database does not fill by itself, with what the model has for them where it has anything."""
+    columns = statement.table.columns
+    return {column.key: column.default for column in columns if column.default is not None or not column.server_default}
 
 
 async def fetch(session: AnySession, prepared: Prepared, **values: object) -> list[Any]:
@@ -139,23 +155,34 @@ async def fetch(session: AnySession, prepared: Prepared, **values: object) -> li
     In the session's transaction, where there is one, and after what it has pending; otherwise by itself, on the
     connection that the session has from then on.
     """
-    if isinstance(session, async_scoped_session):
-        session = session()
+    return await _fetch(_own(session), prepared, values, begin=False)
+
+
+async def carry_out(session: AnySession, prepared: Prepared, **values: object) -> list[Any]:
+    """As `fetch`, in the session's transaction, which begins with it where there is none: for what changes or locks."""
+    return await _fetch(_own(session), prepared, values, begin=True)
+
+
+def _own(session: AnySession) -> AsyncSession:
+    return session() if isinstance(session, async_scoped_session) else session
+
+
+async def _fetch(session: AsyncSession, prepared: Prepared, values: dict[str, Any], *, begin: bool) -> list[Any]:
     own = session.sync_session
-    if own.in_transaction() and (own.new or own.dirty or own.deleted):
+    if (begin or own.in_transaction()) and (own.new or own.dirty or own.deleted):
         await session.flush()
     if not isinstance(own, OneConnection) or not own.info.get(BY_DRIVER):
         return await _by_session(session, prepared, values)
+    if begin and not own.in_transaction():
+        own.begin()
     # Where a connection is there already, nothing is waited for.
     connection, driver = own.current() if own.has_connection else await greenlet_spawn(own.current)
-    if connection.in_transaction() and not driver.is_in_transaction():
-        # SQLAlchemy sends BEGIN with the first statement of its own.
-        return await _by_session(session, prepared, values)
     return await _by_driver(connection, driver, prepared.text(connection.dialect), values)
 
 
 async def _by_session(session: AsyncSession, prepared: Prepared, values: dict[str, Any]) -> list[Any]:
-    return [prepared.make(row) for row in await session.execute(prepared.statement, values)]
+    found = await session.execute(prepared.statement, values)
+    return [prepared.make(row) for row in found] if prepared.returns_rows else []
 
 
 async def _by_driver(
@@ -165,16 +192,32 @@ async def _by_driver(
     values: dict[str, Any],
 ) -> list[Any]:
     try:
+        if connection.in_transaction() and not driver.is_in_transaction():
+            await _begin(connection)
         return text.rows(await driver.fetch(text.sql, *text.arguments(values)))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as exc:
         # The last comes between the server's last word and the end of the connection.
         if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):
             connection.invalidate(exc)
-        # As a session raises it.
-        error = text.dbapi.Error(str(exc), exc)
-        error.__cause__ = exc
-        raise DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=is_lost) from error
+        raise _as_of_session(exc, text.dbapi, is_lost=is_lost) from exc
     except BaseException as exc:
         # Out of time, cut off or cancelled: nobody knows what the connection would answer next.
         connection.invalidate(exc)
         raise
+
+
+async def _begin(connection: Connection) -> None:
+    """SQLAlchemy sends BEGIN with the first statement of its own, and would not know of another's."""
+    adapter: Any = connection.connection.dbapi_connection
+    try:
+        await adapter._start_transaction()  # noqa: SLF001 - what its own statements begin with
+    except adapter.dbapi.Error as exc:
+        raise exc.__cause__ or exc from None
+
+
+def _as_of_session(exc: Exception, dbapi: Any, *, is_lost: bool) -> DBAPIError:  # noqa: ANN401 - has no types
+    broke = isinstance(exc, asyncpg.IntegrityConstraintViolationError)
+    error = (dbapi.IntegrityError if broke else dbapi.Error)(str(exc), exc)
+    error.__cause__ = exc
+    kind = IntegrityError if broke else DBAPIError
+    return kind(None, None, error, hide_parameters=True, connection_invalidated=is_lost)

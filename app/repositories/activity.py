@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, func, insert, select
 
 from app.core.session_info import WAITED_FOR
+from app.db.fetching import Prepared, carry_out
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.base import Repository
 from app.repositories.keyset import Slice, Window, read_slice
@@ -16,6 +17,7 @@ from app.repositories.sorting import Ordering
 COMMENTED = "task.commented"
 STATUS_CHANGED = "task.status_changed"
 _TO = " → "
+_EVENT = Prepared(insert(ActivityEvent))
 _ACTIVITY = Ordering("activity", ActivityEvent)
 _COMMENTS = Ordering("comment feed", ActivityEvent)
 
@@ -45,9 +47,10 @@ class FeedItem(NamedTuple):
 class ActivityRepository(Repository[ActivityEvent]):
     model_type = ActivityEvent
 
-    def write(self, event: ActivityEvent) -> None:
-        """Stores the event with the transaction, at its next flush; who waits for events is told of the commit."""
-        self.session.add(event)
+    async def write(self, organization_id: UUID, event_type: str, **about: UUID | str | None) -> None:
+        """Stores an event, by its columns, with the transaction; who waits for events is told of the commit."""
+        event = {"organization_id": organization_id, "event_type": event_type, **about}
+        await carry_out(self.session, _EVENT, **event)
         self.session.info[WAITED_FOR] = True
 
     async def page(self, reach: Reach, window: Window) -> Slice:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError
-from app.db.fetching import Prepared, fetch
+from app.db.fetching import Prepared, carry_out, fetch
 from app.models import CustomField, CustomFieldBoard, CustomFieldValue
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
@@ -102,15 +102,14 @@ _OF_TASKS = Prepared(
 )
 
 
-_HELD = (
-    select(CustomField)
+_HELD = Prepared(
+    select(*CustomField.__table__.c)
     .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
     .where(CustomFieldBoard.board_id == bindparam("board_id"))
     # In one order, so that two requests do not wait for each other.
     .order_by(CustomField.field_key)
     # The field first, as whoever takes it off a board does.
     .with_for_update(read=True, of=(CustomField, CustomFieldBoard))
-    .execution_options(populate_existing=True)
 )
 
 
@@ -119,8 +118,8 @@ class CustomValueRepository:
         self._session = session
 
     async def fields(self, board_id: UUID) -> Sequence[CustomField]:
-        """What the board's tasks have, by key; until the transaction ends, these fields stay as they are."""
-        return (await self._session.scalars(_HELD, {"board_id": board_id})).all()
+        """Rows of what the board's tasks have, by key; until the transaction ends, these fields stay as they are."""
+        return await carry_out(self._session, _HELD, board_id=board_id)
 
     async def of_tasks(self, board_id: UUID, task_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         """Every field of the board with what each of its tasks has in it, by key; in one statement."""

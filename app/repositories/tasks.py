@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, delete, insert, select
 
-from app.db.fetching import Prepared, fetch
+from app.db.fetching import Prepared, carry_out, fetch
 from app.models import Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.repositories.base import Repository
 from app.repositories.keyset import PreparedPage, Shape, Slice, Window, fetch_slice, prepare_page, read_slice
@@ -60,6 +60,7 @@ class TaskDetails:
 _IT = Task.board_id == bindparam("board_id"), Task.id == bindparam("task_id")
 _ONE = Prepared(select(*Task.__table__.c).where(*_IT))
 _TO_CHANGE = select(Task).where(*_IT)
+_NEW = Prepared(insert(Task).returning(*Task.__table__.c))
 _THESE = bindparam("task_ids", type_=ARRAY(Uuid))
 _WAITS = Prepared(
     select(TaskDependency.task_id, TaskDependency.depends_on_task_id, Task.status)
@@ -110,6 +111,12 @@ class TaskRepository(Repository[Task]):
         """A row with the model's columns, which cannot be changed."""
         found = await fetch(self.session, _ONE, board_id=board_id, task_id=task_id)
         return found[0] if found else None
+
+    async def store(self, **columns: object) -> Task:
+        """A new row; as `look` has it."""
+        (row,) = await carry_out(self.session, _NEW, **columns)
+        stored: Task = row
+        return stored
 
     async def find(self, board_id: UUID, task_id: UUID) -> Task | None:
         return (await self.session.scalars(_TO_CHANGE, {"board_id": board_id, "task_id": task_id})).one_or_none()

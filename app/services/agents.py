@@ -66,7 +66,7 @@ class Agents:
         )
         await self._move(agent, board_id)
         await self._agents.store(agent)
-        self._note("created", agent, agent.name)
+        await self._note("created", agent, agent.name)
         return Registered(agent, token)
 
     async def update(self, agent_id: UUID, changes: dict[str, Any]) -> Agent:
@@ -78,13 +78,13 @@ class Agents:
             if name != "board_id":
                 setattr(agent, name, value)
         await self._agents.store(agent)
-        self._note("updated", agent, ", ".join(changes))
+        await self._note("updated", agent, ", ".join(changes))
         return agent
 
     async def remove(self, agent_id: UUID, board_id: UUID | None = None) -> None:
         """Its token is worth nothing from then on. Raises NotFoundError, ForbiddenError and LeadOnlyError."""
         agent = await self._find_to_change(agent_id, board_id)
-        self._note("deleted", agent, agent.name)
+        await self._note("deleted", agent, agent.name)
         await self._leave(agent)
         await self._agents.remove(agent.id)
 
@@ -94,7 +94,7 @@ class Agents:
         token = new_agent_token()
         agent.token_hash = token_hash(token)
         await self._agents.store(agent)
-        self._note("token_renewed", agent, agent.name)
+        await self._note("token_renewed", agent, agent.name)
         return Registered(agent, token)
 
     async def oneself(self) -> Agent:
@@ -108,7 +108,7 @@ class Agents:
         agent.status = status or AgentStatus.ONLINE
         await self._agents.store(agent)
         if agent.status != before:
-            self._note("status_changed", agent, f"{before} → {agent.status}")
+            await self._note("status_changed", agent, f"{before} → {agent.status}")
         return agent
 
     async def heartbeat_of(self, agent_id: UUID, status: str | None) -> Agent:
@@ -132,7 +132,7 @@ class Agents:
     async def nudge(self, board_id: UUID, agent_id: UUID, message: str) -> None:
         """Raises NotFoundError and ForbiddenError."""
         await open_board(self._session, self._caller, board_id, write=True)
-        self._note("nudged", await self.find(agent_id, board_id), message)
+        await self._note("nudged", await self.find(agent_id, board_id), message)
 
     async def _find_to_change(self, agent_id: UUID, board_id: UUID | None = None) -> Agent:
         agent = await self.find(agent_id, board_id)
@@ -152,7 +152,7 @@ class Agents:
         if self._caller.agent and not self._caller.agent.is_board_lead:
             raise LeadOnlyError
         if agent.board_id is not None:
-            self._note("left", agent, agent.name)
+            await self._note("left", agent, agent.name)
         await self._leave(agent)
         if board_id is None:
             if not self._reach.writes_all:
@@ -180,5 +180,5 @@ class Agents:
             heir.is_board_lead = True
             await self._agents.store(heir)
 
-    def _note(self, verb: str, agent: Agent, message: str) -> None:
-        self._trail.note(f"agent.{verb}", message, board_id=agent.board_id, subject_id=agent.id)
+    async def _note(self, verb: str, agent: Agent, message: str) -> None:
+        await self._trail.note(f"agent.{verb}", message, board_id=agent.board_id, subject_id=agent.id)

@@ -67,9 +67,9 @@ class Approvals:
             **fields,
         )
         view = await self._view(await self._approvals.store(approval, task_ids))
-        self._note("created", view)
+        await self._note("created", view)
         if approval.status != ApprovalStatus.PENDING:
-            self._note(approval.status, view)
+            await self._note(approval.status, view)
         return view
 
     async def resolve(self, approval_id: UUID, status: str | None) -> ApprovalView:
@@ -85,7 +85,7 @@ class Approvals:
         approval.status, approval.resolved_at = status, datetime.now(UTC)
         await self._approvals.resolve(approval)
         view = await self._view(approval)
-        self._note(status, view)
+        await self._note(status, view)
         return view
 
     async def _lock_board(self) -> None:
@@ -110,8 +110,8 @@ class Approvals:
         if known != set(task_ids):
             raise UnknownReferenceError("task_ids", "task on this board")
 
-    def _note(self, verb: str, view: ApprovalView) -> None:
-        self._trail.note(
+    async def _note(self, verb: str, view: ApprovalView) -> None:
+        await self._trail.note(
             f"approval.{verb}",
             view.approval.action_type,
             board_id=self._board.id,

@@ -45,7 +45,7 @@ async def create_group(session: AsyncSession, caller: Caller, fields: dict[str, 
     group = await BoardGroupRepository(session=session).store(
         BoardGroup(organization_id=reach.organization_id, **fields)
     )
-    _note(session, caller, "created", group, group.name)
+    await _note(session, caller, "created", group, group.name)
     return group
 
 
@@ -56,7 +56,7 @@ async def update_group(session: AsyncSession, caller: Caller, group_id: UUID, ch
     for name, value in changes.items():
         setattr(group, name, value)
     await BoardGroupRepository(session=session).store(group)
-    _note(session, caller, "updated", group, ", ".join(changes))
+    await _note(session, caller, "updated", group, ", ".join(changes))
     return group
 
 
@@ -65,7 +65,7 @@ async def delete_group(session: AsyncSession, caller: Caller, group_id: UUID) ->
     group = await open_group(session, caller, group_id)
     _require_all_boards(caller)
     await BoardGroupRepository(session=session).remove(group.id)
-    _note(session, caller, "deleted", group, group.name)
+    await _note(session, caller, "deleted", group, group.name)
 
 
 def _require_all_boards(caller: Caller) -> Reach:
@@ -75,6 +75,6 @@ def _require_all_boards(caller: Caller) -> Reach:
     return reach
 
 
-def _note(session: AsyncSession, caller: Caller, verb: str, group: BoardGroup, message: str) -> None:
+async def _note(session: AsyncSession, caller: Caller, verb: str, group: BoardGroup, message: str) -> None:
     trail = Trail(session, caller, group.organization_id)
-    trail.note(f"board_group.{verb}", message, board_group_id=group.id)
+    await trail.note(f"board_group.{verb}", message, board_group_id=group.id)

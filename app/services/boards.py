@@ -40,7 +40,7 @@ async def create_board(session: AsyncSession, caller: Caller, fields: dict[str, 
         raise ForbiddenError("Creating boards takes an owner, an admin, or a member who may write all boards.")
     await _check_group(session, reach, fields["board_group_id"])
     board = await BoardRepository(session=session).store(Board(organization_id=reach.organization_id, **fields))
-    Trail(session, caller, reach.organization_id).note("board.created", board.name, board_id=board.id)
+    await Trail(session, caller, reach.organization_id).note("board.created", board.name, board_id=board.id)
     return board
 
 
@@ -51,7 +51,7 @@ async def update_board(session: AsyncSession, caller: Caller, board_id: UUID, ch
     for name, value in changes.items():
         setattr(board, name, value)
     await BoardRepository(session=session).store(board)
-    Trail(session, caller, board.organization_id).note("board.updated", ", ".join(changes), board_id=board.id)
+    await Trail(session, caller, board.organization_id).note("board.updated", ", ".join(changes), board_id=board.id)
     return board
 
 
@@ -59,7 +59,7 @@ async def delete_board(session: AsyncSession, caller: Caller, board_id: UUID) ->
     """Raises as `open_board`, and PeopleOnlyError."""
     board = await _open_for_people(session, caller, board_id)
     await BoardRepository(session=session).remove(board.id)
-    Trail(session, caller, board.organization_id).note("board.deleted", board.name, board_id=board.id)
+    await Trail(session, caller, board.organization_id).note("board.deleted", board.name, board_id=board.id)
 
 
 async def _open_for_people(session: AsyncSession, caller: Caller, board_id: UUID) -> Board:

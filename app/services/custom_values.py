@@ -36,29 +36,29 @@ class CustomValues:
         fields = await self._values.fields(self._board_id)
         defaults = {field.field_key: field.default_value for field in fields}
         filled = _fitting(fields, {**defaults, **sent}, {})
-        await self._values.put(task_id, {field.id: value for field, value in filled.items() if value is not None})
-        return {field.field_key: value for field, value in filled.items()}
+        await self._values.put(task_id, {field.id: value for field, value in filled if value is not None})
+        return {field.field_key: value for field, value in filled}
 
     async def change(self, task_id: UUID, sent: Mapping[str, object]) -> None:
         """Those that were sent; null clears one. The caller has the board's lock. Raises BadRequestError."""
         fields = await self._values.fields(self._board_id)
         before = (await self.of([task_id]))[task_id]
         changed = _fitting(fields, sent, before)
-        await self._values.put(task_id, {field.id: value for field, value in changed.items()})
+        await self._values.put(task_id, {field.id: value for field, value in changed})
 
 
 def _fitting(
     fields: Sequence[CustomField], values: Mapping[str, object], before: Mapping[str, object]
-) -> dict[CustomField, object]:
-    """The values as they are kept, by their fields; null where there is none. Raises BadRequestError."""
+) -> list[tuple[CustomField, object]]:
+    """The values as they are kept, with their fields; null where there is none. Raises BadRequestError."""
     _require_small({**before, **values})
     known = {field.field_key: field for field in fields}
-    kept: dict[CustomField, object] = {}
+    kept: list[tuple[CustomField, object]] = []
     problems: list[FieldProblem] = []
     for key, value in values.items():
         try:
             field = _known(known, key)
-            kept[field] = _kept(field, value)
+            kept.append((field, _kept(field, value)))
         except UnfitValueError as exc:
             problems.append(FieldProblem(f"{_POINTER}/{_escaped(key)}", str(exc)))
     if problems:

@@ -87,7 +87,7 @@ class Invites:
         )
         await self._invites.store(invite, granted)
         # Without the address: every member reads the trail.
-        self._trail.note("invite.created", invite.role, subject_id=invite.id)
+        await self._trail.note("invite.created", invite.role, subject_id=invite.id)
         return invite
 
     async def remove(self, invite_id: UUID) -> OrganizationInvite:
@@ -96,7 +96,7 @@ class Invites:
         invite = await self.find(invite_id)
         require_above(me, invite.role)
         await self._invites.remove(invite.id)
-        self._trail.note("invite.deleted", invite.role, subject_id=invite.id)
+        await self._trail.note("invite.deleted", invite.role, subject_id=invite.id)
         return invite
 
 
@@ -123,7 +123,7 @@ async def accept_invite(session: AsyncSession, caller: Caller, tokens: InviteTok
     await invites.store(invite)
     if user.active_organization_id is None:
         await OrganizationRepository(session=session).activate(user.id, invite.organization_id)
-    Trail(session, caller, invite.organization_id).note("member.joined", member.role, subject_id=member.id)
+    await Trail(session, caller, invite.organization_id).note("member.joined", member.role, subject_id=member.id)
     joined = await members.find(invite.organization_id, member.id)
     assert joined is not None, "stored above"
     return joined

@@ -20,7 +20,7 @@ async def remember(session: AsyncSession, caller: Caller, board: Board, fields: 
     memory = BoardMemory(board_id=board.id, **fields)
     await BoardMemoryRepository(session=session).add(memory, auto_refresh=False)
     trail = Trail(session, caller, board.organization_id)
-    trail.note("board_memory.created", memory.content, board_id=board.id, subject_id=memory.id)
+    await trail.note("board_memory.created", memory.content, board_id=board.id, subject_id=memory.id)
     return memory
 
 
@@ -33,5 +33,5 @@ async def remember_in_group(
     memory = BoardGroupMemory(board_group_id=group.id, **fields)
     await BoardGroupMemoryRepository(session=session).add(memory, auto_refresh=False)
     trail = Trail(session, caller, group.organization_id)
-    trail.note("board_group_memory.created", memory.content, board_group_id=group.id, subject_id=memory.id)
+    await trail.note("board_group_memory.created", memory.content, board_group_id=group.id, subject_id=memory.id)
     return memory

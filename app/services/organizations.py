@@ -13,7 +13,7 @@ async def create_organization(session: AsyncSession, caller: Caller, name: str) 
     """Makes the caller its owner, and it his active one. Raises PeopleOnlyError."""
     owner = caller.person.id
     organization = await OrganizationRepository(session=session).create_owned(Organization(name=name), owner)
-    Trail(session, caller, organization.id).note("organization.created", name, subject_id=organization.id)
+    await Trail(session, caller, organization.id).note("organization.created", name, subject_id=organization.id)
     return organization
 
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from app.core.errors import ConflictError, NotFoundError
+from app.db.base import utc_now
 from app.models import ApprovalStatus, Board, Task, TaskComment, TaskStatus
 from app.repositories.activity import COMMENTED, status_change
 from app.repositories.agents import AgentRepository
@@ -119,22 +119,24 @@ class Tasks:
         status = fields["status"]
         if depends_on or status != TaskStatus.INBOX:
             self._board = await self._boards.lock(self._board.id)
-        # Both are written in one flush; who asks for what happened since the task was made is told of it.
-        now = datetime.now(UTC)
-        columns = _columns({**fields, "status": TaskStatus.INBOX, "created_at": now, "updated_at": now})
-        task = Task(id=uuid7(), board_id=self._board.id, created_by_user_id=self._caller.user_id, **columns)
-        self._tasks.session.add(task)
-        self._note("created", task, task.title)
-        await self._tasks.session.flush()
+        now = utc_now()
+        task = await self._tasks.store(
+            **_columns(fields) | {"status": TaskStatus.INBOX},
+            board_id=self._board.id,
+            created_by_user_id=self._caller.user_id,
+            created_at=now,
+            updated_at=now,
+        )
+        await self._note("created", task, task.title)
         await self._check_references(depends_on, tag_ids)
         await self._tasks.add_dependencies(task.id, depends_on)
         await self._tasks.add_tags(task.id, tag_ids)
         values = await self._custom_values.fill(task.id, fields["custom_field_values"])
         if status != TaskStatus.INBOX:
+            task = await self.find(task.id)
             await self._enter(task, status)
             # Every task begins in the inbox: the numbers of the past are counted back by these.
-            self._note("status_changed", task, status_change(TaskStatus.INBOX, status))
-            await self._tasks.session.flush()
+            await self._note("status_changed", task, status_change(TaskStatus.INBOX, status))
         details = (await self._tasks.details([task.id]))[task.id] if depends_on or tag_ids else TaskDetails()
         return TaskView(task, details, values)
 
@@ -153,17 +155,17 @@ class Tasks:
         before = task.status
         if "status" in changes and changes["status"] != before:
             await self._enter(task, changes["status"])
-            self._note("status_changed", task, status_change(before, task.status))
+            await self._note("status_changed", task, status_change(before, task.status))
         await self._tasks.session.flush()
         if others := sorted(changes.keys() - {"status", "comment"}):
-            self._note("updated", task, ", ".join(others))
+            await self._note("updated", task, ", ".join(others))
         (view,) = await self.views([task])
         return view
 
     async def delete(self, task_id: UUID) -> None:
         task = await self.find(task_id)
         await self._tasks.remove(task.id)
-        self._note("deleted", task, task.title)
+        await self._note("deleted", task, task.title)
 
     async def comment(self, task_id: UUID, message: str) -> TaskComment:
         """Raises NotFoundError."""
@@ -177,7 +179,7 @@ class Tasks:
             message=message,
         )
         await self._comments.add(comment, auto_refresh=False)
-        self._trail.note(COMMENTED, message, board_id=self._board.id, task_id=task.id, subject_id=comment.id)
+        await self._trail.note(COMMENTED, message, board_id=self._board.id, task_id=task.id, subject_id=comment.id)
         await self._tell_mentioned(task, message)
         return comment
 
@@ -186,12 +188,12 @@ class Tasks:
         agents = await self._agents.of_board(self._board.id) if "@" in message else ()
         for agent in mentioned(message, agents):
             if agent.id != self._caller.agent_id:
-                self._trail.note(
+                await self._trail.note(
                     "agent.mentioned", message, board_id=self._board.id, task_id=task.id, subject_id=agent.id
                 )
 
-    def _note(self, verb: str, task: Task, message: str) -> None:
-        self._trail.note(f"task.{verb}", message, board_id=self._board.id, task_id=task.id)
+    async def _note(self, verb: str, task: Task, message: str) -> None:
+        await self._trail.note(f"task.{verb}", message, board_id=self._board.id, task_id=task.id)
 
     async def _check_assignee(self, fields: dict[str, Any]) -> None:
         agent_id = fields.get("assigned_agent_id")

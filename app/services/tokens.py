@@ -59,7 +59,7 @@ class Tokens:
         token = PersonalToken(**fields, user_id=self._user.id, token_hash=token_hash(secret))
         await self._tokens.store(token)
         if self._caller.membership is not None:
-            self._note("created", token, self._caller.membership.organization_id)
+            await self._note("created", token, self._caller.membership.organization_id)
         return Issued(token, secret)
 
     async def revoke(self, token_id: UUID) -> None:
@@ -68,9 +68,9 @@ class Tokens:
         await self._tokens.remove(token.id)
         # It may have streams open in any of his organizations, which end where this is read.
         for membership in await MemberRepository(session=self._session).of_user(self._user.id):
-            self._note("revoked", token, membership.organization_id)
+            await self._note("revoked", token, membership.organization_id)
 
-    def _note(self, verb: str, token: PersonalToken, organization_id: UUID) -> None:
+    async def _note(self, verb: str, token: PersonalToken, organization_id: UUID) -> None:
         """In an organization in which it acts; without its name, since every member reads the trail."""
         trail = Trail(self._session, self._caller, organization_id)
-        trail.note(f"token.{verb}", token.scope, subject_id=token.id)
+        await trail.note(f"token.{verb}", token.scope, subject_id=token.id)

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import ActivityEvent
 from app.repositories.activity import ActivityRepository
 from app.services.identity import Caller
 
@@ -17,7 +16,7 @@ class Trail:
         self._caller = caller
         self._organization_id = organization_id
 
-    def note(
+    async def note(
         self,
         event_type: str,
         message: str | None = None,
@@ -31,9 +30,9 @@ class Trail:
 
         With `board_group_id` it is shown to those who may read the group.
         """
-        event = ActivityEvent(
-            organization_id=self._organization_id,
-            event_type=event_type,
+        await self._repository.write(
+            self._organization_id,
+            event_type,
             message=message,
             user_id=self._caller.user_id,
             agent_id=self._caller.agent_id,
@@ -42,4 +41,3 @@ class Trail:
             task_id=task_id,
             subject_id=subject_id,
         )
-        self._repository.write(event)

@@ -32,5 +32,5 @@ async def delete_user(session: AsyncSession, caller: Caller) -> None:
     await organizations.delete_all([organization for organization in owned if organization not in others])
     user = await users.get(user_id)
     for member in await MemberRepository(session=session).of_user(user_id):
-        Trail(session, caller, member.organization_id).note("member.removed", user.name, subject_id=member.id)
+        await Trail(session, caller, member.organization_id).note("member.removed", user.name, subject_id=member.id)
     await users.remove(user_id)

@@ -88,7 +88,7 @@ class Webhooks:
         """Raises UnknownReferenceError."""
         await self._check(fields)
         webhook = await self._webhooks.store(BoardWebhook(board_id=self._board.id, **_with_header(fields)))
-        self._note("created", webhook)
+        await self._note("created", webhook)
         return webhook
 
     async def update(self, webhook_id: UUID, changes: dict[str, Any]) -> BoardWebhook:
@@ -98,22 +98,22 @@ class Webhooks:
         for name, value in _with_header(changes).items():
             setattr(webhook, name, value)
         await self._webhooks.store(webhook)
-        self._note("updated", webhook)
+        await self._note("updated", webhook)
         return webhook
 
     async def delete(self, webhook_id: UUID) -> None:
         """What came in by it goes with it. Raises NotFoundError."""
         webhook = await self.find(webhook_id)
         await self._webhooks.remove(webhook.id)
-        self._note("deleted", webhook)
+        await self._note("deleted", webhook)
 
     async def _check(self, fields: dict[str, Any]) -> None:
         agent_id = fields.get("agent_id")
         if agent_id is not None and not await self._agents.is_on_board(agent_id, self._board.id):
             raise UnknownReferenceError("agent_id", "agent on this board")
 
-    def _note(self, verb: str, webhook: BoardWebhook) -> None:
-        self._trail.note(f"webhook.{verb}", webhook.description, board_id=self._board.id, subject_id=webhook.id)
+    async def _note(self, verb: str, webhook: BoardWebhook) -> None:
+        await self._trail.note(f"webhook.{verb}", webhook.description, board_id=self._board.id, subject_id=webhook.id)
 
 
 async def find_receiver(session: AsyncSession, board_id: UUID, webhook_id: UUID) -> Receiver:
@@ -140,7 +140,7 @@ async def receive(session: AsyncSession, receiver: Receiver, delivery: Delivery)
     )
     await WebhookPayloadRepository(session=session).add(payload, auto_refresh=False)
     trail = Trail(session, NOBODY, receiver.organization_id)
-    trail.note("webhook.received", webhook.description, board_id=webhook.board_id, subject_id=payload.id)
+    await trail.note("webhook.received", webhook.description, board_id=webhook.board_id, subject_id=payload.id)
     return payload
 
 

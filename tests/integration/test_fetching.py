@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 from asyncpg import InternalClientError
 from litestar import Litestar
-from sqlalchemy import Integer, bindparam, func, literal_column, make_url, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Integer, bindparam, func, insert, literal_column, make_url, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import greenlet_spawn
 
 from app.asgi import create_app
 from app.db.errors import lost_connection, sqlstate_of
-from app.db.fetching import Prepared, fetch
+from app.db.fetching import Prepared, carry_out, fetch
 from app.db.pinging import _Pinging
 from app.db.plugin import DatabasePlugin
 from app.models import User
@@ -22,6 +22,7 @@ from tests.migrations.conftest import query
 
 PID = Prepared(select(func.pg_backend_pid().label("pid")))
 NAMES = Prepared(select(User.name, User.email).order_by(User.name))
+NEW = Prepared(insert(User))
 QUOTIENT = Prepared(select((literal_column("1") / bindparam("divisor", type_=Integer)).label("quotient")))
 WAIT = Prepared(select(func.pg_advisory_lock(4711).label("nothing")))
 
@@ -64,6 +65,40 @@ async def test_within_a_transaction_it_sees_what_is_pending_and_not_committed(se
     assert [tuple(row) for row in await fetch(session, NAMES)] == [("Ahab", None), ("Bildad", "b@example.org")]
     await session.rollback()
     assert await fetch(session, NAMES) == []
+
+
+async def test_what_is_carried_out_is_of_the_sessions_transaction_and_begins_it(
+    session: AsyncSession, database_url: str
+) -> None:
+    async def add(**columns: str) -> None:
+        await carry_out(session, NEW, **columns)
+
+    for end in (session.rollback, session.commit):
+        await add(subject="ahab", name="Ahab")
+        assert session.in_transaction()
+        assert await session.scalar(select(User.name)) == "Ahab"
+        session.add(User(subject="bildad", name="Bildad"))
+        await add(subject="starbuck", name="Starbuck")
+        await end()
+    assert query(database_url, "SELECT name, email FROM users ORDER BY name") == [
+        (name, None) for name in ("Ahab", "Bildad", "Starbuck")
+    ]
+    with pytest.raises(IntegrityError) as raised:
+        await add(subject="ahab", name="Another")
+    assert raised.value.orig.__cause__.constraint_name == "uq_users_subject"  # type: ignore[union-attr]
+    await session.rollback()
+    assert len(await fetch(session, NAMES)) == 3
+
+
+async def test_a_transaction_that_cannot_begin_says_so_as_a_session_does(
+    session: AsyncSession, database_url: str
+) -> None:
+    query(database_url, "SELECT pg_terminate_backend(:pid, 10000)", pid=await pid(session))
+    with pytest.raises(DBAPIError) as raised:
+        await carry_out(session, PID)
+    assert raised.value.connection_invalidated
+    await session.rollback()
+    await carry_out(session, PID)
 
 
 async def test_rows_of_the_same_columns_are_of_one_type_whichever_statement_gave_them(session: AsyncSession) -> None:
