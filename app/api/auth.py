@@ -1,9 +1,10 @@
 """Who is calling: the token of a request, turned into a person in his active organization, or into an agent."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 import structlog
 from litestar import Request
@@ -38,7 +39,12 @@ PUBLIC = "public"
 _SIGN_IN = "sign_in"
 
 log = structlog.stdlib.get_logger(__name__)
-SignIn = Callable[[AsyncSession], Awaitable[Caller]]
+
+
+class SignIn(Protocol):
+    """Finds the caller, and the board that the request is about."""
+
+    def __call__(self, session: AsyncSession, board_id: UUID | None = None) -> Awaitable[Caller]: ...
 
 
 def sign_in_of(scope: Scope) -> SignIn:
@@ -73,7 +79,7 @@ class AuthMiddleware(ASGIMiddleware):
         sign_in = await self._way_in(_token(request.scope))
         await self._receive_body(request)
         session = session_of(request.scope)
-        caller = await sign_in(session)
+        caller = await sign_in(session, request.path_params.get("board_id"))
         if request.method not in SAFE_METHODS and not caller.may_write:
             raise ReadOnlyTokenError
         await note_use(session, caller)

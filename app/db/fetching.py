@@ -5,12 +5,12 @@ stay: only what lies between is left out.
 """
 
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Connection, Dialect, Engine, Insert, Select
+from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Insert, Select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session
@@ -84,6 +84,11 @@ def _row_of(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - makes a named tupl
     return row._make
 
 
+def row_of(columns: Iterable[ColumnElement[Any]]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
+    """What makes a row of these columns, with their names: of one type whichever statement gives them."""
+    return _row_of(tuple(column.key or "" for column in columns))
+
+
 class _Text:
     """The statement for asyncpg, with its parameters and columns as the dialect has them."""
 
@@ -131,8 +136,7 @@ class Prepared:
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | Insert) -> None:
         self.statement = statement
-        # The rows are of one type whichever way they are fetched.
-        self.make = _row_of(tuple(column.key or "" for column in statement.exported_columns))
+        self.make = row_of(statement.exported_columns)
         self.returns_rows = bool(statement.exported_columns)
         self.given = _given(statement) if isinstance(statement, Insert) else {}
         self._text: _Text | None = None

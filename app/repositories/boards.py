@@ -1,19 +1,19 @@
 """Boards, as far as a member may see them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 
 from app.core.errors import ConflictError, NotFoundError
-from app.db.fetching import AnySession, Prepared, fetch
+from app.db.fetching import AnySession, Prepared, fetch, row_of
 from app.models import Board
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
 from app.repositories.keyset import Slice, Window, read_slice
-from app.repositories.reach import Kind, Reach
+from app.repositories.reach import Kind, Reach, Rights
 from app.repositories.search import matches
 from app.repositories.sorting import Ordering
 
@@ -40,11 +40,15 @@ _LOCKED = (
 )
 
 
+_COLUMNS = tuple(Board.__table__.c)
+_row = row_of(_COLUMNS)
+
+
 @cache
 def _open(kind: Kind) -> Prepared:
     reach = kind.prepared()
     return Prepared(
-        select(*Board.__table__.c, reach.writable(Board.id).label("may_write")).where(
+        select(*_COLUMNS, reach.writable(Board.id).label("may_write")).where(
             Board.id == bindparam("board_id"),
             Board.organization_id == reach.organization_id,
             reach.readable(Board.id),
@@ -55,7 +59,25 @@ def _open(kind: Kind) -> Prepared:
 async def find_board(session: AnySession, reach: Reach, board_id: UUID) -> OpenBoard | None:
     """The board, in one statement; None also where it is another organization's, or not the caller's to read."""
     found = await fetch(session, _open(reach.kind), board_id=board_id, **reach.ids)
-    return OpenBoard(found[0], found[0].may_write) if found else None
+    return OpenBoard(_row(found[0][:-1]), found[0].may_write) if found else None
+
+
+def beside_board(statement: Select[Any], rights: Rights) -> Select[Any]:
+    """With the board `board_id` in each row, as far as who is in the row may use it: `board_beside` takes it out."""
+    reach = rights.reach
+    return statement.outerjoin(
+        Board, and_(Board.id == bindparam("board_id"), Board.organization_id == reach.organization_id)
+    ).add_columns(
+        *(column.label(f"sought_{column.name}") for column in _COLUMNS),
+        or_(rights.reads_all, reach.readable(Board.id)).label("sought_may_read"),
+        or_(rights.writes_all, reach.writable(Board.id)).label("sought_may_write"),
+    )
+
+
+def board_beside(row: Sequence[Any]) -> OpenBoard | None:
+    """As `find_board` has it, of a row of such a statement."""
+    *board, may_read, may_write = row[-len(_COLUMNS) - 2 :]
+    return OpenBoard(_row(board), may_write) if may_read and board[0] is not None else None
 
 
 class BoardRepository(Repository[Board]):

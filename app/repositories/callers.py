@@ -1,5 +1,6 @@
-"""Who calls: the one statement by which each way to sign in finds him, at every request."""
+"""Who calls: the one statement by which each way to sign in finds him, and the board he asks for, at every request."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -8,6 +9,8 @@ from sqlalchemy import Select, and_, bindparam, func, or_, select
 
 from app.db.fetching import AnySession, Prepared, fetch
 from app.models import Agent, OrganizationMember, PersonalToken, User
+from app.repositories.boards import OpenBoard, beside_board, board_beside
+from app.repositories.reach import OF_AGENT, OF_MEMBER, Rights
 
 
 class Person(NamedTuple):
@@ -25,8 +28,8 @@ class Membership(NamedTuple):
     organization_id: UUID
     user_id: UUID
     role: str
-    all_boards_read: bool
-    all_boards_write: bool
+    reads_all: bool
+    writes_all: bool
 
 
 class Bearer(NamedTuple):
@@ -47,7 +50,31 @@ class Worker(NamedTuple):
     is_board_lead: bool
 
 
-_PERSON, _MEMBERSHIP, _BEARER = len(Person._fields), len(Membership._fields), len(Bearer._fields)
+class _Way:
+    """One way to find a caller: alone, or with the board that he asks for."""
+
+    def __init__(self, statement: Select[Any], rights: Rights) -> None:
+        self._alone = Prepared(statement)
+        self._beside_board = Prepared(beside_board(statement, rights))
+
+    async def find(
+        self, session: AnySession, board_id: UUID | None, **by: object
+    ) -> tuple[Sequence[Any], OpenBoard | None] | None:
+        """His row, and the board where he may read it."""
+        if board_id is None:
+            rows = await fetch(session, self._alone, **by)
+            return (rows[0], None) if rows else None
+        rows = await fetch(session, self._beside_board, board_id=board_id, **by)
+        return (rows[0], board_beside(rows[0])) if rows else None
+
+
+_PERSON = len(Person._fields)
+_MEMBERSHIP = _PERSON + len(Membership._fields)
+_BEARER = _MEMBERSHIP + len(Bearer._fields)
+_MEMBER = {name: getattr(OrganizationMember, name) for name in Membership._fields[:4]} | {
+    "reads_all": OF_MEMBER.reads_all,
+    "writes_all": OF_MEMBER.writes_all,
+}
 
 
 def _people(*more: Any) -> Select[Any]:  # noqa: ANN401 - columns
@@ -57,44 +84,56 @@ def _people(*more: Any) -> Select[Any]:  # noqa: ANN401 - columns
     )
     columns = [
         *(getattr(User, name) for name in Person._fields),
-        *(getattr(OrganizationMember, name).label(f"member_{name}") for name in Membership._fields),
+        *(column.label(f"member_{name}") for name, column in _MEMBER.items()),
     ]
     return select(*columns, *more).select_from(User).outerjoin(OrganizationMember, active)
 
 
-_BY_SUBJECT = Prepared(_people().where(User.subject == bindparam("subject")))
-_BY_TOKEN = Prepared(
+_BY_SUBJECT = _Way(_people().where(User.subject == bindparam("subject")), OF_MEMBER)
+_BY_TOKEN = _Way(
     _people(*(getattr(PersonalToken, name).label(f"token_{name}") for name in Bearer._fields))
     .join(PersonalToken, PersonalToken.user_id == User.id)
     .where(
         PersonalToken.token_hash == bindparam("token_hash"),
         or_(PersonalToken.expires_at.is_(None), PersonalToken.expires_at > func.now()),
-    )
+    ),
+    OF_MEMBER,
 )
-_AGENT = Prepared(
-    select(*(getattr(Agent, name) for name in Worker._fields)).where(Agent.token_hash == bindparam("token_hash"))
+_AGENT = _Way(
+    select(*(getattr(Agent, name) for name in Worker._fields)).where(Agent.token_hash == bindparam("token_hash")),
+    OF_AGENT,
 )
 
 
-async def find_person(session: AnySession, subject: str) -> tuple[Person, Membership | None] | None:
-    for row in await fetch(session, _BY_SUBJECT, subject=subject):
-        return Person._make(row[:_PERSON]), _membership(row)
-    return None
+async def find_person(
+    session: AnySession, subject: str, board_id: UUID | None = None
+) -> tuple[Person, Membership | None, OpenBoard | None] | None:
+    """With the board where he may read it, as each of these has it."""
+    if (found := await _BY_SUBJECT.find(session, board_id, subject=subject)) is None:
+        return None
+    row, board = found
+    return Person._make(row[:_PERSON]), _membership(row), board
 
 
-async def find_bearer(session: AnySession, token_hash: bytes) -> tuple[Person, Membership | None, Bearer] | None:
+async def find_bearer(
+    session: AnySession, token_hash: bytes, board_id: UUID | None = None
+) -> tuple[Person, Membership | None, Bearer, OpenBoard | None] | None:
     """Whose token this is; None where it has expired."""
-    for row in await fetch(session, _BY_TOKEN, token_hash=token_hash):
-        return Person._make(row[:_PERSON]), _membership(row), Bearer._make(row[-_BEARER:])
-    return None
+    if (found := await _BY_TOKEN.find(session, board_id, token_hash=token_hash)) is None:
+        return None
+    row, board = found
+    return Person._make(row[:_PERSON]), _membership(row), Bearer._make(row[_MEMBERSHIP:_BEARER]), board
 
 
-async def find_worker(session: AnySession, token_hash: bytes) -> Worker | None:
-    for row in await fetch(session, _AGENT, token_hash=token_hash):
-        return Worker._make(row)
-    return None
+async def find_worker(
+    session: AnySession, token_hash: bytes, board_id: UUID | None = None
+) -> tuple[Worker, OpenBoard | None] | None:
+    if (found := await _AGENT.find(session, board_id, token_hash=token_hash)) is None:
+        return None
+    row, board = found
+    return Worker._make(row[: len(Worker._fields)]), board
 
 
-def _membership(row: tuple[Any, ...]) -> Membership | None:
-    found = Membership._make(row[_PERSON : _PERSON + _MEMBERSHIP])
+def _membership(row: Sequence[Any]) -> Membership | None:
+    found = Membership._make(row[_PERSON:_MEMBERSHIP])
     return None if found.id is None else found

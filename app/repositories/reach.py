@@ -3,11 +3,10 @@
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, false, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from app.models import Board, BoardAccess, Role
-from app.repositories.callers import Membership, Worker
+from app.models import Agent, Board, BoardAccess, OrganizationMember, Role
 
 _IDS = ("organization_id", "member_id", "board_id")
 
@@ -39,20 +38,6 @@ class Reach(NamedTuple):
     board_id: UUID | None = None
     reads_all: bool = False
     writes_all: bool = False
-
-    @classmethod
-    def of_member(cls, member: Membership) -> "Reach":
-        writes_all = member.role in {Role.OWNER, Role.ADMIN} or member.all_boards_write
-        return cls(
-            member.organization_id,
-            member_id=member.id,
-            reads_all=writes_all or member.all_boards_read,
-            writes_all=writes_all,
-        )
-
-    @classmethod
-    def of_agent(cls, agent: Worker) -> "Reach":
-        return cls(agent.organization_id, board_id=agent.board_id)
 
     @property
     def kind(self) -> Kind:
@@ -101,3 +86,22 @@ class Reach(NamedTuple):
             return true()
         board = aliased(Board)
         return select(board.id).where(board.board_group_id == group_id, self.writable(board.id)).exists()
+
+
+class Rights(NamedTuple):
+    """The reach of whoever is in a row of a statement, and whether it is all boards: told by the row itself."""
+
+    reach: Reach
+    reads_all: ColumnElement[bool] = false()
+    writes_all: ColumnElement[bool] = false()
+
+
+_WRITES_ALL = or_(
+    OrganizationMember.role == Role.OWNER, OrganizationMember.role == Role.ADMIN, OrganizationMember.all_boards_write
+)
+OF_MEMBER = Rights(
+    Reach(cast("UUID", OrganizationMember.organization_id), member_id=cast("UUID", OrganizationMember.id)),
+    reads_all=or_(_WRITES_ALL, OrganizationMember.all_boards_read),
+    writes_all=_WRITES_ALL,
+)
+OF_AGENT = Rights(Reach(cast("UUID", Agent.organization_id), board_id=cast("UUID", Agent.board_id)))

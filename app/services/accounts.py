@@ -64,4 +64,4 @@ async def revoke_token(session: AsyncSession, token_id: UUID) -> PersonalToken:
 async def _acting_for(session: AsyncSession, user: User) -> Caller:
     found = await find_person(session, user.subject)
     assert found is not None, "read in this transaction"
-    return Caller(*found)
+    return Caller(*found[:2])

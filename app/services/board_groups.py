@@ -69,7 +69,7 @@ async def delete_group(session: AsyncSession, caller: Caller, group_id: UUID) ->
 
 
 def _require_all_boards(caller: Caller) -> Reach:
-    reach = Reach.of_member(caller.member)
+    reach = caller.reach_of_member
     if not reach.writes_all:
         raise ForbiddenError("Changing board groups takes an owner, an admin, or a member who may write all boards.")
     return reach

@@ -25,7 +25,11 @@ class UnknownReferenceError(BadRequestError):
 
 async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, write: bool = False) -> Board:
     """The board, to look at. Raises NotFoundError unless the caller may read it, and ForbiddenError to write."""
-    found = await find_board(session, caller.reach, board_id)
+    reach, sought = caller.reach, caller.sought
+    if sought is not None and sought.board_id == board_id:
+        found = sought.found
+    else:
+        found = await find_board(session, reach, board_id)
     if found is None:
         raise NotFoundError
     if write and not found.may_write:
@@ -35,7 +39,7 @@ async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, w
 
 async def create_board(session: AsyncSession, caller: Caller, fields: dict[str, Any]) -> Board:
     """Raises ForbiddenError, UnknownReferenceError and SlugTakenError."""
-    reach = Reach.of_member(caller.member)
+    reach = caller.reach_of_member
     if not reach.writes_all:
         raise ForbiddenError("Creating boards takes an owner, an admin, or a member who may write all boards.")
     await _check_group(session, reach, fields["board_group_id"])

@@ -11,6 +11,7 @@ from app.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from app.core.identity import Identity
 from app.core.security import token_hash
 from app.models import Organization, TokenScope, User
+from app.repositories.boards import OpenBoard
 from app.repositories.callers import Bearer, Membership, Person, Worker, find_bearer, find_person, find_worker
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.reach import Reach
@@ -63,6 +64,13 @@ class LeadOnlyError(ForbiddenError):
     default_detail = "Of the agents of a board, only its lead may do this."
 
 
+class Sought(NamedTuple):
+    """The board that a request is about, by its path: looked for with its caller, found where he may read it."""
+
+    board_id: UUID
+    found: OpenBoard | None
+
+
 class Caller(NamedTuple):
     """Either `user`, with the `membership` of his active organization if he has one, or `agent`.
 
@@ -75,6 +83,7 @@ class Caller(NamedTuple):
     agent: Worker | None = None
     token: Bearer | None = None
     until: datetime | None = None
+    sought: Sought | None = None
 
     @property
     def may_write(self) -> bool:
@@ -104,7 +113,15 @@ class Caller(NamedTuple):
     @property
     def reach(self) -> Reach:
         """Raises NoActiveOrganizationError."""
-        return Reach.of_agent(self.agent) if self.agent else Reach.of_member(self.member)
+        if self.agent:
+            return Reach(self.agent.organization_id, board_id=self.agent.board_id)
+        return self.reach_of_member
+
+    @property
+    def reach_of_member(self) -> Reach:
+        """Raises PeopleOnlyError and NoActiveOrganizationError."""
+        me = self.member
+        return Reach(me.organization_id, member_id=me.id, reads_all=me.reads_all, writes_all=me.writes_all)
 
     @property
     def user_id(self) -> UUID | None:
@@ -121,33 +138,34 @@ NOBODY = Caller(None, None)
 """In whose name what is shown to several callers is read; it may do nothing."""
 
 
-async def sign_in_local(session: AsyncSession) -> Caller:
-    """The user of the shared token; the first call makes him."""
-    return await _sign_in(session, LOCAL_SUBJECT, "Local user")
+async def sign_in_local(session: AsyncSession, board_id: UUID | None = None) -> Caller:
+    """The user of the shared token; the first call makes him. Each way in looks for the board in the same statement."""
+    return await _sign_in(session, board_id, LOCAL_SUBJECT, "Local user")
 
 
-async def sign_in_agent(session: AsyncSession, token: str) -> Caller:
+async def sign_in_agent(session: AsyncSession, board_id: UUID | None = None, *, token: str) -> Caller:
     """Raises UnauthorizedError."""
-    agent = await find_worker(session, token_hash(token))
-    if agent is None:
-        raise UnknownTokenError
-    return Caller(None, None, agent)
-
-
-async def sign_in_by_token(session: AsyncSession, token: str) -> Caller:
-    """By a personal access token. Raises UnauthorizedError, also where it has expired."""
-    found = await find_bearer(session, token_hash(token))
+    found = await find_worker(session, token_hash(token), board_id)
     if found is None:
         raise UnknownTokenError
-    user, membership, bearer = found
-    return Caller(user, membership, token=bearer, until=bearer.expires_at)
+    agent, board = found
+    return Caller(None, None, agent, sought=_sought(board_id, board))
 
 
-async def sign_in_by_identity(session: AsyncSession, identity: Identity) -> Caller:
+async def sign_in_by_token(session: AsyncSession, board_id: UUID | None = None, *, token: str) -> Caller:
+    """By a personal access token. Raises UnauthorizedError, also where it has expired."""
+    found = await find_bearer(session, token_hash(token), board_id)
+    if found is None:
+        raise UnknownTokenError
+    user, membership, bearer, board = found
+    return Caller(user, membership, token=bearer, until=bearer.expires_at, sought=_sought(board_id, board))
+
+
+async def sign_in_by_identity(session: AsyncSession, board_id: UUID | None = None, *, identity: Identity) -> Caller:
     """By whom an issuer says it is; the first call makes him. Raises UnauthorizedError where its token has expired."""
     if identity.expires_at <= datetime.now(UTC):
         raise UnknownTokenError
-    caller = await _sign_in(session, identity.subject, identity.name, identity.email)
+    caller = await _sign_in(session, board_id, identity.subject, identity.name, identity.email)
     return caller._replace(until=identity.expires_at)
 
 
@@ -157,14 +175,21 @@ async def note_use(session: AsyncSession, caller: Caller) -> None:
         await TokenRepository(session=session).note_use(caller.token)
 
 
-async def _sign_in(session: AsyncSession, subject: str, name: str | None, email: str | None = None) -> Caller:
+async def _sign_in(
+    session: AsyncSession, board_id: UUID | None, subject: str, name: str | None, email: str | None = None
+) -> Caller:
     """The user of this subject, who is made where there is none."""
-    found = await find_person(session, subject)
+    found = await find_person(session, subject, board_id)
     if found is None:
         await make_user(session, User(subject=subject, name=name, email=email))
-        found = await find_person(session, subject)
+        found = await find_person(session, subject, board_id)
     assert found is not None, "made above, or by the transaction that add_if_absent waited for"
-    return Caller(*found)
+    user, membership, board = found
+    return Caller(user, membership, sought=_sought(board_id, board))
+
+
+def _sought(board_id: UUID | None, found: OpenBoard | None) -> Sought | None:
+    return None if board_id is None else Sought(board_id, found)
 
 
 async def make_user(session: AsyncSession, user: User) -> bool:

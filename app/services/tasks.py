@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError, NotFoundError
-from app.db.base import utc_now
 from app.models import ApprovalStatus, Board, Task, TaskComment, TaskStatus
 from app.repositories.activity import COMMENTED, status_change
 from app.repositories.agents import AgentRepository
@@ -119,7 +118,7 @@ class Tasks:
         status = fields["status"]
         if depends_on or status != TaskStatus.INBOX:
             self._board = await self._boards.lock(self._board.id)
-        now = utc_now()
+        now = datetime.now(UTC)
         task = await self._tasks.store(
             **_columns(fields) | {"status": TaskStatus.INBOX},
             board_id=self._board.id,

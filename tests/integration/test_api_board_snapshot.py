@@ -101,7 +101,7 @@ async def test_snapshot_is_cut_off_and_costs_the_same_number_of_statements_howev
     ask = {"action_type": "a", "confidence": 1, "task_id": task["id"]}
     await client.post(f"{BOARDS}/{board['id']}/approvals", json=ask)
     cost = await statements(app, client, url)
-    assert cost == 12
+    assert cost == 11
     of_board = "FROM generate_series(1, 600) AS n"
     for insert in (
         f"INSERT INTO tasks (id, board_id, title) SELECT gen_random_uuid(), :board, 't' || n {of_board}",
