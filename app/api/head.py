@@ -1,6 +1,7 @@
 """HEAD on whatever takes GET (RFC 9110, 9.3.2), which is the same answer without its body; and what `Allow` says."""
 
 import asyncio
+from http import HTTPStatus
 from typing import cast
 
 from litestar import Litestar
@@ -57,11 +58,13 @@ class _WithoutBody:
 
 async def complete_allow(message: Message, scope: Scope) -> None:
     """A before-send hook. Of a path that several handlers share, Litestar's answer to OPTIONS knows one of them."""
-    if message["type"] != "http.response.start" or not any(
-        name.lower() == b"allow" for name, _ in message.get("headers", ())
+    if message["type"] != "http.response.start" or (
+        scope.get("method") != HttpMethod.OPTIONS and message["status"] != HTTPStatus.METHOD_NOT_ALLOWED
     ):
         return
     headers = MutableScopeHeaders.from_message(message)
+    if "allow" not in headers:
+        return
     template = scope.get("path_template")
     routes = [route for route in scope["litestar_app"].routes if route.path_format == template]
     methods = {*headers["allow"].split(", "), *(method for route in routes for method in getattr(route, "methods", ()))}

@@ -63,9 +63,10 @@ class Idempotency:
     async def replay(self, request: Request[Any, Any, Any]) -> Response[bytes] | None:
         """The answer to this request, if it was carried out before. Raises InFlightError and KeyReusedError."""
         _pending.set(None)
-        key = request.headers.get(HEADER)
+        if request.method != "POST" or (key := request.headers.get(HEADER)) is None:
+            return None
         caller = request.scope.get("user")
-        if key is None or request.method != "POST" or not isinstance(caller, Caller):
+        if not isinstance(caller, Caller):
             return None
         if not _KEY.fullmatch(key):
             raise BadRequestError(errors=(FieldProblem(HEADER, "Give 1 to 255 visible ASCII characters."),))

@@ -23,11 +23,10 @@ class _Known(NamedTuple):
 
 async def check_query(request: Request[Any, Any, Any]) -> None:
     """A before-request hook. Raises BadRequestError: a filter that is not applied shows what was not asked for."""
-    given = list(request.query_params.multi_items())
     handler = request.route_handler
-    if not given or ANY_QUERY in handler.opt:
+    if not request.scope["query_string"] or ANY_QUERY in handler.opt:
         return
-    known = _known(handler, request)
+    given, known = list(request.query_params.multi_items()), _known(handler, request)
     problems = [FieldProblem(name, _problem(name, values, known)) for name, values in _gathered(given).items()]
     if errors := tuple(problem for problem in problems if problem.detail):
         raise BadRequestError(errors=errors)

@@ -4,12 +4,12 @@ import re
 from uuid import uuid4
 
 import structlog
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-Id"
+_HEADER = HEADER.lower().encode()
 _KEY = "request_id"
 _FIT = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -18,7 +18,7 @@ def request_id_of(scope: Scope) -> str:
     """The id of this request; the same at every call."""
     state = scope["state"]
     if _KEY not in state:
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+        given = next((value for name, value in scope["headers"] if name == _HEADER), b"").decode("latin-1")
         state[_KEY] = given if _FIT.fullmatch(given) else uuid4().hex
     request_id: str = state[_KEY]
     return request_id
@@ -27,7 +27,7 @@ def request_id_of(scope: Scope) -> str:
 async def send_request_id(message: Message, scope: Scope) -> None:
     """A before-send hook, since a path that does not exist is answered before any middleware runs."""
     if message["type"] == "http.response.start":
-        MutableScopeHeaders.from_message(message)[HEADER] = request_id_of(scope)
+        message["headers"] = [*message.get("headers", ()), (_HEADER, request_id_of(scope).encode("latin-1"))]
 
 
 class RequestIdMiddleware(ASGIMiddleware):
