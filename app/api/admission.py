@@ -1,8 +1,17 @@
 """Admission: so many requests at a time, and whoever comes beyond them is told at once instead of waiting.
 
-A number, and no limit on how long the oldest waits: the number bounds that as well, and DB_POOL_TIMEOUT by time; and a
-request that is long at work is no sign of a queue.
+A number, and no time: while requests are answered, how long the last of the queue waits is in proportion to what each
+one takes (Little's law), on a fast machine as on a slow one.
+
+Where nothing has been answered for a moment, a queue is no sign of too many requests: as when a migration waits for a
+table, and every connection waits behind it. Then it may be longer, since all are served as soon as that is over, and
+so it stays until it is drained. (What tells good queues from bad ones is whether they go away by themselves: Nichols
+and Jacobson, "Controlling Queue Delay", ACM Queue, 2012. How long those who leave have waited, by which they know it,
+is long after a standstill, too.)
 """
+
+import time
+from collections.abc import Callable
 
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
@@ -20,6 +29,13 @@ class OverloadedError(ServiceUnavailableError):
     default_detail = "Too many requests are under way; try again shortly."
 
 
+# Seconds without an answer, though there is a queue, that are a standstill, and by how much the limit is then higher.
+_STANDSTILL = 0.25
+_LONGER = 5
+# There is a queue where more are under way than this share of the limit: by default one for each connection.
+_WORKED_ON = 1 / 3
+
+
 class Admission(ASGIMiddleware):
     """Counts a request while it is worked on or waits for that: neither until its body is there, nor from the moment
     that its response starts, which may be a stream. Raises OverloadedError.
@@ -27,9 +43,13 @@ class Admission(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = settings.request_limit
+        self._clock = clock
         self._under_way = 0
+        # When the queue last moved, or there was none; and how many of a standstill's have not been answered yet.
+        self._moved_at = clock()
+        self._held_up = 0
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         place = _Place(self, receive, send)
@@ -40,13 +60,23 @@ class Admission(ASGIMiddleware):
             place.give_back()
 
     def enter(self) -> None:
-        if self._under_way >= self._limit:
+        if self._under_way < self._limit * _WORKED_ON:
+            self._moved_at, self._held_up = self._clock(), 0
+        if self._under_way >= self._limit * (_LONGER if self._held_up or self._stands_still() else 1):
             _REFUSED.inc()
             raise OverloadedError
         self._under_way += 1
 
-    def leave(self) -> None:
+    def leave(self, *, answered: bool) -> None:
+        if answered:
+            if self._stands_still():
+                self._held_up = self._under_way
+            self._held_up = max(0, self._held_up - 1)
+            self._moved_at = self._clock()
         self._under_way -= 1
+
+    def _stands_still(self) -> bool:
+        return self._clock() - self._moved_at > _STANDSTILL
 
 
 class _Place:
@@ -64,10 +94,10 @@ class _Place:
         self._admission.enter()
         self._is_taken = True
 
-    def give_back(self) -> None:
+    def give_back(self, *, answered: bool = False) -> None:
         if self._is_taken:
             self._is_taken = False
-            self._admission.leave()
+            self._admission.leave(answered=answered)
 
     async def receive(self) -> ReceiveMessage:
         if not self._awaits_body:
@@ -82,5 +112,5 @@ class _Place:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._awaits_body = False
-            self.give_back()
+            self.give_back(answered=True)
         await self._send(message)

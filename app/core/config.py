@@ -146,8 +146,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def request_limit(self) -> int:
-        """How many requests are worked on at a time or wait: so many that a table may be locked for a moment."""
-        return self.max_concurrent_requests or 16 * (self.db_pool_size + self.db_max_overflow)
+        """How many requests are worked on at a time: for each connection one that has it and two that wait."""
+        return self.max_concurrent_requests or 3 * (self.db_pool_size + self.db_max_overflow)
 
     @classmethod
     def load(

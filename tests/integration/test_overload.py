@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
+from app.api import admission
 from app.asgi import create_app
 from app.core.config import Settings
 from tests.conftest import client_of, started
@@ -22,24 +23,33 @@ REFUSED = "plimsoll_requests_refused_total"
 
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[Litestar]:
-    """With two connections, and a place for as many again that wait."""
+    """With two connections, and places for four requests, or twenty in a standstill."""
     small = msgspec.structs.replace(settings, db_pool_size=2, db_max_overflow=0, max_concurrent_requests=4)
     async with started(create_app(small)) as application:
         yield application
 
 
+@pytest.mark.parametrize(("standstill", "limit"), [(60.0, 4), (0.0, 20)])
 async def test_beyond_the_limit_the_answer_is_503_at_once_and_those_within_are_served(
-    app: Litestar, client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
+    app: Litestar,
+    client: httpx.AsyncClient,
+    board: dict[str, Any],
+    tasks_url: str,
+    database_url: str,
+    standstill: float,
+    limit: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(admission, "_STANDSTILL", standstill)
     task = (await client.post(tasks_url, json={"title": "Splice"})).json()["id"]
     before = (await scraped(client))[REFUSED]
     async with reading(app, f"{tasks_url}/stream") as stream, client_of(app, "no such token") as stranger:
         with holding(database_url, LOCKED, id=task) as waiting:
             changes = [
                 asyncio.create_task(client.patch(f"{tasks_url}/{task}", json={"title": f"number {number}"}))
-                for number in range(4)
+                for number in range(limit)
             ]
-            # Two have the connections and wait for the row, so the other two wait for a connection.
+            # Two have the connections and wait for the row, so the others wait for a connection.
             await asyncio.to_thread(waiting, 2)
             refused = [
                 await client.get(f"/api/v1/boards/{board['id']}"),
@@ -49,7 +59,7 @@ async def test_beyond_the_limit_the_answer_is_503_at_once_and_those_within_are_s
             ]
             beside = [(await client.get(path)).status_code for path in ("/health", "/healthz", "/readyz", "/metrics")]
             assert not any(change.done() for change in changes)
-        assert [change.status_code for change in await asyncio.gather(*changes)] == [200] * 4
+        assert [change.status_code for change in await asyncio.gather(*changes)] == [200] * limit
         assert (await stream.next()).type == "task.updated"
     assert beside == [200] * 4
     for answer in refused:

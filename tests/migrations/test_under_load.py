@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
+from app.core.config import Settings
 from tests.load import Balancer, Figures, Traffic, acknowledged
 from tests.migrations.conftest import holding, query
 from tests.migrations.queueing import Look, longest_in, watching_the_queue
@@ -95,9 +96,9 @@ async def test_traffic_goes_on_while_the_schema_changes(
         await migrate(LOOKING)
         await traffic.begin("quiet")
         await asyncio.sleep(QUIET / 3)
-        await traffic.begin("a table is locked for a second")
+        await traffic.begin("a table is locked as long as a revision may wait for it")
         with watching_the_queue(database_url) as looks_when_locked, holding(database_url, "LOCK TABLE tasks"):
-            await asyncio.sleep(1)
+            await asyncio.sleep(Settings().db_migrate_lock_timeout)
         await traffic.stop()
 
     *_, locked = every = traffic.every_figure

@@ -59,7 +59,7 @@ def test_the_environment_wins_over_the_file_for_every_setting(tmp_path: Path) ->
     assert settings.database_url is not None
     assert settings.database_url.reveal() == URL
     assert settings.db_pool_size == 7
-    assert settings.request_limit == 16 * (7 + 2)
+    assert settings.request_limit == 3 * (7 + 2)
 
 
 def test_the_file_of_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
