@@ -33,6 +33,7 @@ _OURS = {
     "LITESTAR_APP",
     "LOG_FORMAT",
     "LOG_LEVEL",
+    "LOG_REQUESTS",
 }
 _one_at_a_time = threading.Lock()
 # Dozens of processes start here: without bytecode each would compile everything again.

@@ -138,6 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = Path(".data")
     log_level: str = "INFO"
     log_format: LogFormat = LogFormat.CONSOLE
+    log_requests: bool = False
     misspelt: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -194,7 +195,8 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         except SettingsError as exc:
             problems.append(exc)
     environment = values.get("environment", Environment.DEV)
-    values.setdefault("db_auto_migrate", environment is Environment.DEV)
+    for field in ("db_auto_migrate", "log_requests"):
+        values.setdefault(field, environment is Environment.DEV)
     values.setdefault("log_format", LogFormat.CONSOLE if environment is Environment.DEV else LogFormat.JSON)
     settings = Settings(**values, misspelt=misspelt({**file, **held}, map(str.upper, _PARSERS)))
     return Reading(settings, sources, (*problems, *_missing_for_oidc(settings), *_missing_outside_dev(settings)))
@@ -290,4 +292,5 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "data_dir": _path,
     "log_level": log_level,
     "log_format": choice(LogFormat),
+    "log_requests": boolean,
 }

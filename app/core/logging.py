@@ -75,6 +75,8 @@ def configure_logging(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate, logger.level = [], True, logging.NOTSET
+    # Without a handler uvicorn makes no such record at all: it would be an eighth of the work of a small request.
+    access.propagate = settings.log_requests
     # The migration engine has events of its own.
     logging.getLogger("alembic.runtime").setLevel(logging.WARNING)
     # SQLAlchemy's, under the name of our class: as quiet as it keeps its other loggers.

@@ -18,13 +18,12 @@ from app.db.url import normalize_database_url
 from tests.processes import BIN, ROOT, environment, free_port, in_checkout
 
 _RIVALS = "tests.benchmarks.rivals"
-_UVICORN = (sys.executable, "-m", "uvicorn", "--port={port}")
+_UVICORN = (sys.executable, "-m", "uvicorn", "--port={port}", "--no-access-log")
 _GRANIAN = (sys.executable, "-m", "granian", "--port={port}", "--interface=asgi")
 _SERVICE = ("--factory", "app.asgi:create_app")
 # How the service is served, and a rival: first as `litestar run` does. granian is to be installed for this.
 SERVERS = {
     "litestar run": ((str(BIN / "litestar"), "run", "--port={port}"), (*_UVICORN, "{app}")),
-    "no access log": ((*_UVICORN, "--no-access-log", *_SERVICE), (*_UVICORN, "--no-access-log", "{app}")),
     "granian": ((*_GRANIAN, *_SERVICE), (*_GRANIAN, "{app}")),
 }
 RIVALS = {

@@ -67,9 +67,8 @@ def test_log_has_no_secret_and_no_sql(
         "json": {"AUTH_MODE": "local"},
         "console": {"AUTH_MODE": "oidc", "OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": AUDIENCE},
     }
-    env = environment(
-        DATABASE_URL=secret_url, SECRET_KEY=_KEY, LOG_LEVEL="DEBUG", LOG_FORMAT=log_format, **modes[log_format]
-    )
+    verbose = {"LOG_LEVEL": "DEBUG", "LOG_REQUESTS": "true", "LOG_FORMAT": log_format}
+    env = environment(DATABASE_URL=secret_url, SECRET_KEY=_KEY, **verbose, **modes[log_format])
     token = TOKEN if log_format == "json" else secrets.keep("JWT", issuer.token())
     with serving(env, tmp_path / "log") as server, httpx.Client(base_url=f"{server.url}/api/v1", timeout=20) as client:
         server.wait_until_ready()
@@ -84,6 +83,7 @@ def test_log_has_no_secret_and_no_sql(
         assert server.stop() is not None
     text = server.log
     assert "unexpected error" in text, "something was logged at all"
+    assert "POST /api/v1/boards HTTP/1.1" in text
     assert secrets.found_in(text) == []
     assert _SQL.findall(text) == []
 

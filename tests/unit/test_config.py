@@ -195,6 +195,12 @@ def test_logs_are_readable_in_dev_and_json_elsewhere() -> None:
     assert load(**PRODUCTION, LOG_FORMAT="console").log_format is LogFormat.CONSOLE
 
 
+def test_requests_are_logged_in_dev_and_elsewhere_where_that_is_asked_for() -> None:
+    assert load().log_requests
+    assert not load(**PRODUCTION).log_requests
+    assert load(**PRODUCTION, LOG_REQUESTS="yes").log_requests
+
+
 def test_reading_tells_everything_that_is_wrong_and_where_the_rest_came_from(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("DB_POOL_SIZE=3\nDB_MAX_OVERFLOW=3\n")

@@ -63,6 +63,16 @@ def test_configuring_twice_logs_once(lines: Callable[[], str]) -> None:
     assert len(lines().splitlines()) == 1
 
 
+def test_requests_are_logged_where_that_is_asked_for(lines: Callable[[], str]) -> None:
+    requests = logging.getLogger("uvicorn.access")
+    configure_logging(msgspec.structs.replace(Settings(), log_requests=False))
+    # By which uvicorn decides whether it makes a record.
+    assert not requests.hasHandlers()
+    configure_logging(msgspec.structs.replace(Settings(), log_requests=True))
+    requests.info('%s - "%s %s HTTP/%s" %d', "127.0.0.1:5000", "GET", "/api/v1/boards?search=secret", "1.1", 200)
+    assert '"GET /api/v1/boards HTTP/1.1" 200' in lines()
+
+
 def test_the_pool_is_as_quiet_as_all_of_sqlalchemy(lines: Callable[[], str]) -> None:
     configure_logging(msgspec.structs.replace(Settings(), log_level="DEBUG"))
     for pool in (AsyncAdaptedQueuePool, FairPool):
