@@ -21,7 +21,12 @@ def create_app(settings: Settings | None = None) -> Litestar:
     Under `litestar database …` and `litestar users …` that one serves nothing and reads no settings: the command does,
     and says what is wrong.
     """
-    return _of_this_process() if settings is None else _serving(settings)
+    if settings is not None:
+        return _serving(settings)
+    app = _of_this_process()
+    if own_command() is None:
+        _log_as_ever(app)
+    return app
 
 
 # Once: `litestar run` makes it to look for commands, and its server then asks for it again.
@@ -35,6 +40,15 @@ def _of_this_process() -> Litestar:
     app = _serving(None)
     app.on_startup.append(gc.freeze)
     return app
+
+
+def _log_as_ever(app: Litestar) -> None:
+    """A server that asks for the application again has set up its own logging since it was made."""
+    # Imported here as below.
+    from app.core.logging import configure_logging  # noqa: PLC0415
+    from app.db.plugin import DatabasePlugin  # noqa: PLC0415
+
+    configure_logging(app.plugins.get(DatabasePlugin).settings)
 
 
 def _serving(settings: Settings | None) -> Litestar:
