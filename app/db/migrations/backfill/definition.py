@@ -49,10 +49,11 @@ class Backfill:
 
 def registered(directory: ScriptDirectory) -> dict[str, Backfill]:
     """Those of the directory by name, oldest `after` first. Raises MigrationFailedError, which names the file."""
-    found = [_read(path) for path in sorted(Path(directory.dir).glob("backfills/*.py"))]
-    if not found:
-        return {}
     order = {script.revision: position for position, script in enumerate(directory.walk_revisions())}
+    if not order:
+        # Without revisions the tables are made from the models, and there is nothing to run after.
+        return {}
+    found = [_read(path) for path in sorted(Path(directory.dir).glob("backfills/*.py"))]
     for backfill in found:
         if backfill.after not in order:
             raise MigrationFailedError(f"Backfill {backfill.name}: there is no revision {backfill.after} (`after`).")
