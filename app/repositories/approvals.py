@@ -34,11 +34,12 @@ class ApprovalRepository(Repository[Approval]):
         """Stores it with the tasks that it names, in this order. Raises PendingApprovalExistsError."""
         self.session.add(approval)
         await self.session.flush()
-        is_pending = approval.status == ApprovalStatus.PENDING
-        rows = [
-            {"approval_id": approval.id, "task_id": task_id, "position": position, "is_pending": is_pending}
-            for position, task_id in enumerate(task_ids)
-        ]
+        same = {
+            "organization_id": approval.organization_id,
+            "approval_id": approval.id,
+            "is_pending": approval.status == ApprovalStatus.PENDING,
+        }
+        rows = [{**same, "task_id": task_id, "position": position} for position, task_id in enumerate(task_ids)]
         if rows:
             with translating("uq_approval_tasks_task_id_pending", PendingApprovalExistsError):
                 await self.session.execute(insert(ApprovalTask), rows)

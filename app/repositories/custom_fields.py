@@ -1,7 +1,7 @@
 """Custom fields, the boards whose tasks have them, and what tasks have in them."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -73,10 +73,11 @@ class CustomFieldRepository(Repository[CustomField]):
         )
         return (await self.session.scalars(statement)).one_or_none()
 
-    async def replace_boards(self, field_id: UUID, board_ids: Collection[UUID]) -> None:
-        of_it = CustomFieldBoard.custom_field_id == field_id
+    async def replace_boards(self, field: CustomField, board_ids: Collection[UUID]) -> None:
+        of_it = CustomFieldBoard.custom_field_id == field.id
         await self.session.execute(delete(CustomFieldBoard).where(of_it, CustomFieldBoard.board_id.not_in(board_ids)))
-        rows = [{"board_id": board_id, "custom_field_id": field_id} for board_id in board_ids]
+        same = {"organization_id": field.organization_id, "custom_field_id": field.id}
+        rows = [{**same, "board_id": board_id} for board_id in board_ids]
         await self.session.execute(insert(CustomFieldBoard).values(rows).on_conflict_do_nothing())
 
     async def values(self, field_id: UUID) -> AsyncIterator[object]:
@@ -131,15 +132,20 @@ class CustomValueRepository:
                 found[task_id][key] = value
         return {task_id: unset | found.get(task_id, {}) for task_id in task_ids}
 
-    async def put(self, task_id: UUID, values: Mapping[UUID, object]) -> None:
-        """Sets the task's values, by the field's id; None clears one. The rest stay."""
-        gone = [field_id for field_id, value in values.items() if value is None]
+    async def put(self, task_id: UUID, values: Sequence[tuple[CustomField, object]]) -> None:
+        """Sets what the task has in these fields; None clears one. The rest stay."""
+        gone = [field.id for field, value in values if value is None]
         if gone:
             those = CustomFieldValue.task_id == task_id, CustomFieldValue.custom_field_id.in_(gone)
             await self._session.execute(delete(CustomFieldValue).where(*those))
         rows = [
-            {"task_id": task_id, "custom_field_id": field_id, "value": value}
-            for field_id, value in values.items()
+            {
+                "organization_id": field.organization_id,
+                "task_id": task_id,
+                "custom_field_id": field.id,
+                "value": value,
+            }
+            for field, value in values
             if value is not None
         ]
         if rows:

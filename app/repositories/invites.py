@@ -21,7 +21,8 @@ class InviteRepository(Repository[OrganizationInvite]):
         """Adds these grants to those that it has."""
         self.session.add(invite)
         await self.session.flush()
-        self.session.add_all(InviteBoardAccess(organization_invite_id=invite.id, **grant._asdict()) for grant in grants)
+        of_it = {"organization_id": invite.organization_id, "organization_invite_id": invite.id}
+        self.session.add_all(InviteBoardAccess(**of_it, **grant._asdict()) for grant in grants)
         await self.session.flush()
         return invite
 

@@ -74,11 +74,12 @@ class MemberRepository(Repository[OrganizationMember]):
         )
         return bool(await self.session.scalar(select(func.count()).where(*others)))
 
-    async def replace_grants(self, member_id: UUID, grants: Iterable[Grant]) -> None:
+    async def replace_grants(self, member: OrganizationMember, grants: Iterable[Grant]) -> None:
         """Takes away the grants that the member has, and gives him these."""
-        await self.session.execute(delete(BoardAccess).where(BoardAccess.organization_member_id == member_id))
-        await self.add_grants(member_id, grants)
+        await self.session.execute(delete(BoardAccess).where(BoardAccess.organization_member_id == member.id))
+        await self.add_grants(member, grants)
 
-    async def add_grants(self, member_id: UUID, grants: Iterable[Grant]) -> None:
-        self.session.add_all(BoardAccess(organization_member_id=member_id, **grant._asdict()) for grant in grants)
+    async def add_grants(self, member: OrganizationMember, grants: Iterable[Grant]) -> None:
+        of_him = {"organization_id": member.organization_id, "organization_member_id": member.id}
+        self.session.add_all(BoardAccess(**of_him, **grant._asdict()) for grant in grants)
         await self.session.flush()

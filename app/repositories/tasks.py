@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, delete, insert, select
 
 from app.db.fetching import Prepared, carry_out, fetch
-from app.models import Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
+from app.models import Board, Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.repositories.base import Repository
 from app.repositories.keyset import PreparedPage, Shape, Slice, Window, fetch_slice, prepare_page, read_slice
 from app.repositories.search import matches
@@ -159,22 +159,24 @@ class TaskRepository(Repository[Task]):
             return True
         return bool(await self.session.scalar(select(select(reached.c.id).where(reached.c.id == task_id).exists())))
 
-    async def replace_dependencies(self, task_id: UUID, depends_on: Collection[UUID]) -> None:
+    async def replace_dependencies(self, board: Board, task_id: UUID, depends_on: Collection[UUID]) -> None:
         await self.session.execute(delete(TaskDependency).where(TaskDependency.task_id == task_id))
-        await self.add_dependencies(task_id, depends_on)
+        await self.add_dependencies(board, task_id, depends_on)
 
-    async def add_dependencies(self, task_id: UUID, depends_on: Collection[UUID]) -> None:
+    async def add_dependencies(self, board: Board, task_id: UUID, depends_on: Collection[UUID]) -> None:
         if depends_on:
-            rows = [{"task_id": task_id, "depends_on_task_id": other} for other in depends_on]
+            same = {"organization_id": board.organization_id, "task_id": task_id}
+            rows = [{**same, "depends_on_task_id": other} for other in depends_on]
             await self.session.execute(insert(TaskDependency), rows)
 
-    async def replace_tags(self, task_id: UUID, tag_ids: Collection[UUID]) -> None:
+    async def replace_tags(self, board: Board, task_id: UUID, tag_ids: Collection[UUID]) -> None:
         await self.session.execute(delete(TaskTag).where(TaskTag.task_id == task_id))
-        await self.add_tags(task_id, tag_ids)
+        await self.add_tags(board, task_id, tag_ids)
 
-    async def add_tags(self, task_id: UUID, tag_ids: Collection[UUID]) -> None:
+    async def add_tags(self, board: Board, task_id: UUID, tag_ids: Collection[UUID]) -> None:
         if tag_ids:
-            await self.session.execute(insert(TaskTag), [{"task_id": task_id, "tag_id": tag} for tag in tag_ids])
+            same = {"organization_id": board.organization_id, "task_id": task_id}
+            await self.session.execute(insert(TaskTag), [{**same, "tag_id": tag} for tag in tag_ids])
 
 
 class TaskCommentRepository(Repository[TaskComment]):

@@ -68,14 +68,14 @@ class CustomFields:
         )
         _settle(field)
         await self._fields.store(field)
-        await self._fields.replace_boards(field.id, board_ids)
+        await self._fields.replace_boards(field, board_ids)
         return FieldView(field, board_ids)
 
     async def update(self, field_id: UUID, changes: dict[str, Any]) -> FieldView:
         """Raises ForbiddenError, NotFoundError, UnknownReferenceError and FieldInUseError."""
         field = await self._hold(field_id)
         if board_ids := changes.pop("board_ids", None):
-            await self._fields.replace_boards(field.id, await self._known(field.organization_id, board_ids))
+            await self._fields.replace_boards(field, await self._known(field.organization_id, board_ids))
             field.updated_at = datetime.now(UTC)
         before = field.field_type, field.validation_regex
         for name, value in changes.items():

@@ -36,7 +36,7 @@ class CustomValues:
         fields = await self._values.fields(self._board_id)
         defaults = {field.field_key: field.default_value for field in fields}
         filled = _fitting(fields, {**defaults, **sent}, {})
-        await self._values.put(task_id, {field.id: value for field, value in filled if value is not None})
+        await self._values.put(task_id, [(field, value) for field, value in filled if value is not None])
         return {field.field_key: value for field, value in filled}
 
     async def change(self, task_id: UUID, sent: Mapping[str, object]) -> None:
@@ -44,7 +44,7 @@ class CustomValues:
         fields = await self._values.fields(self._board_id)
         before = (await self.of([task_id]))[task_id]
         changed = _fitting(fields, sent, before)
-        await self._values.put(task_id, {field.id: value for field, value in changed})
+        await self._values.put(task_id, changed)
 
 
 def _fitting(

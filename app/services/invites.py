@@ -118,7 +118,7 @@ async def accept_invite(session: AsyncSession, caller: Caller, tokens: InviteTok
         all_boards_write=invite.all_boards_write,
     )
     await members.store(member)
-    await members.add_grants(member.id, await invites.grants(invite.id))
+    await members.add_grants(member, await invites.grants(invite.id))
     invite.accepted_by_user_id, invite.accepted_at = user.id, datetime.now(UTC)
     await invites.store(invite)
     if user.active_organization_id is None:

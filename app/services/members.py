@@ -77,7 +77,7 @@ class Members:
         granted = await known_grants(boards, member.organization_id, grants)
         member.all_boards_read, member.all_boards_write = all_boards_read, all_boards_write
         await self._members.store(member)
-        await self._members.replace_grants(member.id, granted)
+        await self._members.replace_grants(member, granted)
         await self._trail.note("member.access_changed", member.user.name, subject_id=member.id)
         return await self.find(member.id)
 

@@ -17,7 +17,7 @@ class NoBoardGroupError(ConflictError):
 
 
 async def remember(session: AsyncSession, caller: Caller, board: Board, fields: dict[str, Any]) -> BoardMemory:
-    memory = BoardMemory(board_id=board.id, **fields)
+    memory = BoardMemory(organization_id=board.organization_id, board_id=board.id, **fields)
     await BoardMemoryRepository(session=session).add(memory, auto_refresh=False)
     trail = Trail(session, caller, board.organization_id)
     await trail.note("board_memory.created", memory.content, board_id=board.id, subject_id=memory.id)
@@ -30,7 +30,7 @@ async def remember_in_group(
     """Raises NoBoardGroupError where there is no group, since the board that was opened is in none."""
     if group is None:
         raise NoBoardGroupError
-    memory = BoardGroupMemory(board_group_id=group.id, **fields)
+    memory = BoardGroupMemory(organization_id=group.organization_id, board_group_id=group.id, **fields)
     await BoardGroupMemoryRepository(session=session).add(memory, auto_refresh=False)
     trail = Trail(session, caller, group.organization_id)
     await trail.note("board_group_memory.created", memory.content, board_group_id=group.id, subject_id=memory.id)

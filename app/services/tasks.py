@@ -121,6 +121,7 @@ class Tasks:
         now = datetime.now(UTC)
         task = await self._tasks.store(
             **_columns(fields) | {"status": TaskStatus.INBOX},
+            organization_id=self._board.organization_id,
             board_id=self._board.id,
             created_by_user_id=self._caller.user_id,
             created_at=now,
@@ -128,8 +129,8 @@ class Tasks:
         )
         await self._note("created", task, task.title)
         await self._check_references(depends_on, tag_ids)
-        await self._tasks.add_dependencies(task.id, depends_on)
-        await self._tasks.add_tags(task.id, tag_ids)
+        await self._tasks.add_dependencies(self._board, task.id, depends_on)
+        await self._tasks.add_tags(self._board, task.id, tag_ids)
         values = await self._custom_values.fill(task.id, fields["custom_field_values"])
         if status != TaskStatus.INBOX:
             task = await self.find(task.id)
@@ -172,6 +173,7 @@ class Tasks:
 
     async def _comment(self, task: Task, message: str) -> TaskComment:
         comment = TaskComment(
+            organization_id=self._board.organization_id,
             task_id=task.id,
             author_user_id=self._caller.user_id,
             author_agent_id=self._caller.agent_id,
@@ -205,9 +207,9 @@ class Tasks:
         if "depends_on_task_ids" in changes:
             if depends_on and await self._tasks.leads_to(depends_on, task.id):
                 raise DependencyCycleError
-            await self._tasks.replace_dependencies(task.id, depends_on)
+            await self._tasks.replace_dependencies(self._board, task.id, depends_on)
         if "tag_ids" in changes:
-            await self._tasks.replace_tags(task.id, tag_ids)
+            await self._tasks.replace_tags(self._board, task.id, tag_ids)
         if values := changes.get("custom_field_values"):
             await self._custom_values.change(task.id, values)
             task.updated_at = datetime.now(UTC)

@@ -87,7 +87,8 @@ class Webhooks:
     async def create(self, fields: dict[str, Any]) -> BoardWebhook:
         """Raises UnknownReferenceError."""
         await self._check(fields)
-        webhook = await self._webhooks.store(BoardWebhook(board_id=self._board.id, **_with_header(fields)))
+        where = {"organization_id": self._board.organization_id, "board_id": self._board.id}
+        webhook = await self._webhooks.store(BoardWebhook(**where, **_with_header(fields)))
         await self._note("created", webhook)
         return webhook
 
@@ -132,6 +133,7 @@ async def receive(session: AsyncSession, receiver: Receiver, delivery: Delivery)
     if not delivery.is_signed(webhook):
         raise InvalidSignatureError(webhook.signature_header)
     payload = BoardWebhookPayload(
+        organization_id=receiver.organization_id,
         webhook_id=webhook.id,
         body=delivery.body,
         headers=delivery.kept_headers(webhook),

@@ -59,19 +59,23 @@ _BASICS = (
     f"INSERT INTO boards (id, organization_id, name, slug, description, objective, success_metrics)"
     f" SELECT {_ID(1, 'n')}, %(organization)s, 'Board ' || n, 'board-' || n, repeat('What the board is for. ', 4),"
     """ 'Ship it', '{"signups": 1000, "churn": 0.05}' FROM generate_series(0, %(boards)s::int - 1) AS n""",
-    "INSERT INTO custom_field_boards (board_id, custom_field_id)"
-    " SELECT boards.id, custom_fields.id FROM boards, custom_fields",
-    "INSERT INTO tasks (id, board_id, created_by_user_id, title, description, status, created_at, updated_at)"
-    f" SELECT {_TASK}, {_BOARD}, %(owner)s, 'Task ' || n, repeat('What is to be done. ', 5),"
+    "INSERT INTO custom_field_boards (board_id, custom_field_id, organization_id)"
+    " SELECT boards.id, custom_fields.id, %(organization)s FROM boards, custom_fields",
+    "INSERT INTO tasks (organization_id, id, board_id, created_by_user_id, title, description, status, created_at,"
+    f" updated_at) SELECT %(organization)s, {_TASK}, {_BOARD}, %(owner)s,"
+    " 'Task ' || n, repeat('What is to be done. ', 5),"
     f" (ARRAY['inbox', 'in_progress', 'review', 'done'])[1 + place %% 4], {_MOMENT}, {_MOMENT} FROM {_TASKS}",
 )
 _DETAILS = (
-    f"INSERT INTO task_tags (task_id, tag_id) SELECT {_TASK}, {_ID(3, '(place + tag * 3) %% 10')}"
+    "INSERT INTO task_tags (task_id, tag_id, organization_id)"
+    f" SELECT {_TASK}, {_ID(3, '(place + tag * 3) %% 10')}, %(organization)s"
     f" FROM {_TASKS}, generate_series(0, place %% 2) AS tag",
-    f"INSERT INTO task_dependencies (task_id, depends_on_task_id) SELECT {_TASK}, {_ID(2, 'n - %(boards)s::int')}"
+    "INSERT INTO task_dependencies (task_id, depends_on_task_id, organization_id)"
+    f" SELECT {_TASK}, {_ID(2, 'n - %(boards)s::int')}, %(organization)s"
     f" FROM {_TASKS} WHERE n > %(boards)s::int AND place %% 2 = 0",
-    f"INSERT INTO custom_field_values (task_id, custom_field_id, value) SELECT {_TASK},"
-    f" {_ID(4, '(place + field) %% 4')}, to_json('value ' || n) FROM {_TASKS}, generate_series(0, 1) AS field",
+    "INSERT INTO custom_field_values (organization_id, task_id, custom_field_id, value)"
+    f" SELECT %(organization)s, {_TASK}, {_ID(4, '(place + field) %% 4')}, to_json('value ' || n)"
+    f" FROM {_TASKS}, generate_series(0, 1) AS field",
     "INSERT INTO activity_events (id, organization_id, event_type, message, user_id, board_id, task_id, created_at)"
     f" SELECT {_ID(5, 'n')}, %(organization)s, 'task.created', 'Task ' || n, %(owner)s, {_BOARD}, {_TASK}, {_MOMENT}"
     f" FROM {_TASKS}",

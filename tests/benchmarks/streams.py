@@ -21,7 +21,9 @@ _STAMPS = 2
 # Seconds after the last event for which is waited.
 _PATIENCE = 20.0
 _SIZE = Size(tasks=100, boards=1)
-_COMMENT = "INSERT INTO task_comments (id, task_id, author_user_id, message) VALUES ($1, $2, $3, $4)"
+_COMMENT = (
+    "INSERT INTO task_comments (id, task_id, author_user_id, message, organization_id) VALUES ($1, $2, $3, $4, $5)"
+)
 _EVENT = (
     "INSERT INTO activity_events (id, organization_id, event_type, message, user_id, board_id, task_id, subject_id)"
     " VALUES ($1, $2, 'task.commented', $3, $4, $5, $6, $7)"
@@ -85,6 +87,6 @@ async def _comment(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as connection:
         message = STAMP.format(time.monotonic())
         async with connection.transaction():
-            await connection.execute(_COMMENT, comment, task, OWNER, message)
+            await connection.execute(_COMMENT, comment, task, OWNER, message, ORGANIZATION)
             await connection.execute(_EVENT, uuid7(), ORGANIZATION, message, OWNER, board, task, comment)
         await connection.execute(_NOTIFY)

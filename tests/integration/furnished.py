@@ -143,8 +143,9 @@ class People:
     def grant(self, member: str, board: str, *, writes: bool) -> None:
         query(
             self._url,
-            "INSERT INTO board_access (id, organization_member_id, board_id, can_read, can_write)"
-            " VALUES (gen_random_uuid(), :member, :board, true, :writes)",
+            "INSERT INTO board_access (id, organization_id, organization_member_id, board_id, can_read, can_write)"
+            " SELECT gen_random_uuid(), organization_id, id, :board, true, :writes FROM organization_members"
+            " WHERE id = :member",
             member=member,
             board=board,
             writes=writes,

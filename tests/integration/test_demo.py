@@ -18,6 +18,7 @@ from app.db.migrations.runner import upgrade
 from app.models import TaskStatus
 from app.services.demo import words
 from tests.conftest import client_of, settings_for
+from tests.integration.placement import astray
 from tests.migrations.conftest import REVISIONS, holding, query
 from tests.migrations.stopping import running, until
 from tests.processes import ROOT, environment, run, shown_on_a_terminal
@@ -151,6 +152,7 @@ async def test_organization_is_as_the_api_would_have_made_it(
     for what, statement in BROKEN.items():
         # Without a LIMIT, by which the server would plan for the many rows that it believes it will find.
         assert query(database_url, f"SELECT count(*) FROM ({statement}) AS broken") == [(0,)], what
+    assert astray(database_url) == set()
     for table in TIMED:
         late = f"abs({_MILLISECOND} - extract(epoch FROM created_at) * 1000) > 1"
         assert query(database_url, f"SELECT id FROM {table} WHERE {late} LIMIT 1") == [], table
@@ -199,7 +201,7 @@ def test_same_seed_makes_the_same_content_beside_the_former(seed: Seed, database
     made = [made_by(result) for result in results]
     of_one = """
         SELECT title, t.description, status, priority, b.name FROM tasks t JOIN boards b ON b.id = board_id
-        WHERE organization_id = :id ORDER BY t.created_at"""
+        WHERE b.organization_id = :id ORDER BY t.created_at"""
     contents = [query(database_url, of_one, id=one["organization_id"]) for one in made]
     assert contents[0] == contents[1]
     assert len(contents[0]) == 40

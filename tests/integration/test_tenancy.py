@@ -17,6 +17,7 @@ from tests.conftest import TOKEN, client_of
 from tests.integration.conftest import Staff
 from tests.integration.furnished import Furnished, People, digests, furnish
 from tests.integration.operations import KINDS, TEXTS, Answer, Operation, Place, ask, operations
+from tests.integration.placement import astray
 from tests.integration.rights import Caller, may
 from tests.migrations.conftest import query
 
@@ -229,6 +230,8 @@ async def test_every_operation_works_for_who_may_do_it_and_answers_alike(world: 
         problems = list(breaches(operation, answer))
         if (events(database_url) > before) != is_told_of(operation):
             problems.append("on record is every change of what members share, and nothing else")
+        if not operation.is_read and (lost := astray(database_url)):
+            problems.append(f"every row is of the organization of what it refers to, which is not so: {lost}")
         if problems:
             wrong.append(f"{operation.id}: {', '.join(problems)}: {answer}")
     assert not wrong, "\n".join(wrong)

@@ -100,7 +100,10 @@ def holding(url: str, statement: str, **values: object) -> Iterator[Callable[...
 
 
 class Release:
-    """A copy of the revisions, to which a test adds some; the library works with it as if it were the project's."""
+    """A copy of the revisions, to which a test adds some; the library works with it as if it were the project's.
+
+    Without the backfills, so that a test has its own alone.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -134,7 +137,9 @@ class Release:
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     root = tmp_path / "release"
-    shutil.copytree(config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*"))
+    shutil.copytree(
+        config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*", "backfills")
+    )
     shutil.copy(config.ROOT / "alembic.ini", root)
     monkeypatch.setattr(config, "ROOT", root)
     return Release(root)

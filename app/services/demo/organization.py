@@ -106,13 +106,15 @@ class Founding:
                 self._add_webhook(place)
 
     def _add(self, model: type[ModelT], **values: Any) -> ModelT:  # noqa: ANN401 - columns of the model
-        """Now, which moves on a little with each."""
+        """Of this organization, and now, which moves on a little with each."""
         self._at += self._step
         times = {"created_at": self._at}
         if hasattr(model, "updated_at"):
             times["updated_at"] = self._at
         if hasattr(model, "id"):
             values["id"] = id_at(self._at)
+        if hasattr(model, "organization_id"):
+            values["organization_id"] = self.id
         row = model(**times, **values)
         self.models[model].append(row)
         return row
@@ -143,7 +145,6 @@ class Founding:
         self._place_member(self._owner.user_id, Role.OWNER)
         invite = self._add(
             OrganizationInvite,
-            organization_id=self.id,
             invited_email=f"newcomer@{self._domain}",
             role=Role.MEMBER,
             all_boards_read=True,
@@ -156,7 +157,6 @@ class Founding:
     def _place_member(self, user_id: UUID | None, role: str, read: bool = False, write: bool = False) -> None:
         member = self._add(
             OrganizationMember,
-            organization_id=self.id,
             user_id=user_id,
             role=role,
             all_boards_read=read,
@@ -173,7 +173,6 @@ class Founding:
             name = _name(names, number)
             board = self._add(
                 Board,
-                organization_id=self.id,
                 board_group_id=group.id,
                 name=name,
                 slug=slug_of(name),
@@ -191,7 +190,7 @@ class Founding:
     def _add_group(self, number: int) -> BoardGroup:
         name = _name(words.GROUPS, number)
         about = f"Boards about {words.GROUPS[number % len(words.GROUPS)].lower()}."
-        group = self._add(BoardGroup, organization_id=self.id, name=name, slug=slug_of(name), description=about)
+        group = self._add(BoardGroup, name=name, slug=slug_of(name), description=about)
         self._note("board_group.created", name, board_group_id=group.id)
         content = self._rng.choice(words.MEMORY)
         memory = self._add(BoardGroupMemory, board_group_id=group.id, content=content, tags=["rule"], source="handbook")
@@ -213,14 +212,13 @@ class Founding:
 
     def _add_tags(self) -> None:
         for name, color in words.TAGS.items():
-            tag = self._add(Tag, organization_id=self.id, name=name, slug=slug_of(name), color=color)
+            tag = self._add(Tag, name=name, slug=slug_of(name), color=color)
             self.tag_ids.append(tag.id)
 
     def _add_fields(self) -> None:
         for number, (key, (label, kind, required, values)) in enumerate(words.FIELDS.items()):
             defined = self._add(
                 CustomField,
-                organization_id=self.id,
                 field_key=key,
                 label=label,
                 field_type=kind,
@@ -238,7 +236,6 @@ class Founding:
             silent_for = timedelta(minutes=self._rng.choice((1, 3, 5, 45, 60 * 30)))
             agent = self._add(
                 Agent,
-                organization_id=self.id,
                 board_id=place.board.id,
                 name=name,
                 status=AgentStatus.ONLINE,

@@ -34,18 +34,21 @@ class TaskRow(NamedTuple):
     in_progress_at: datetime | None
     due_at: datetime | None
     assigned_agent_id: UUID | None
+    organization_id: UUID
 
 
 class DependencyRow(NamedTuple):
     task_id: UUID
     depends_on_task_id: UUID
     created_at: datetime
+    organization_id: UUID
 
 
 class TagRow(NamedTuple):
     task_id: UUID
     tag_id: UUID
     created_at: datetime
+    organization_id: UUID
 
 
 class ValueRow(NamedTuple):
@@ -55,6 +58,7 @@ class ValueRow(NamedTuple):
     custom_field_id: UUID
     created_at: datetime
     value: str
+    organization_id: UUID
 
 
 class CommentRow(NamedTuple):
@@ -64,6 +68,7 @@ class CommentRow(NamedTuple):
     author_user_id: UUID | None
     author_agent_id: UUID | None
     message: str
+    organization_id: UUID
 
 
 class ApprovalRow(NamedTuple):
@@ -85,6 +90,7 @@ class ApprovalTaskRow(NamedTuple):
     created_at: datetime
     position: int
     is_pending: bool
+    organization_id: UUID
 
 
 class PayloadRow(NamedTuple):
@@ -97,6 +103,7 @@ class PayloadRow(NamedTuple):
     headers: str
     source_ip: str
     content_type: str
+    organization_id: UUID
 
 
 class EventRow(NamedTuple):

@@ -125,6 +125,7 @@ class TaskLife:
                 started[-1] if started else None,
                 due_at,
                 self._agent_id,
+                self._founded.id,
             )
         )
         self._note(self._born, "task.created", title, author)
@@ -136,14 +137,15 @@ class TaskLife:
         earlier = self._rng.choice(self._place.recent)
         begun = self._moves[1].at if len(self._moves) > 1 else None
         if begun is None or (earlier.done_at is not None and earlier.done_at <= begun):
-            self._batch.add(DependencyRow(self._id, earlier.task_id, self._born))
+            self._batch.add(DependencyRow(self._id, earlier.task_id, self._born, self._founded.id))
 
     def _add_tags_and_values(self) -> None:
         for tag_id in self._rng.sample(self._founded.tag_ids, self._rng.choice((0, 1, 1, 2))):
-            self._batch.add(TagRow(self._id, tag_id, self._born))
+            self._batch.add(TagRow(self._id, tag_id, self._born, self._founded.id))
         for field in self._place.fields:
             if field.is_required or self._happens(0.4):
-                self._batch.add(ValueRow(self._id, field.field_id, self._born, self._rng.choice(field.values)))
+                value = self._rng.choice(field.values)
+                self._batch.add(ValueRow(self._id, field.field_id, self._born, value, self._founded.id))
 
     def _add_comments(self) -> None:
         end = self._last.at if len(self._moves) > 1 else self._now
@@ -155,7 +157,9 @@ class TaskLife:
 
     def _comment(self, at: datetime) -> None:
         author, comment_id, message = self._worker(), id_at(at), self._rng.choice(words.COMMENTS)
-        self._batch.add(CommentRow(comment_id, at, self._id, author.user_id, author.agent_id, message))
+        self._batch.add(
+            CommentRow(comment_id, at, self._id, author.user_id, author.agent_id, message, self._founded.id)
+        )
         self._note(at, COMMENTED, message, author, comment_id)
 
     def _add_approvals(self) -> None:
@@ -191,7 +195,7 @@ class TaskLife:
                 answered,
             )
         )
-        self._batch.add(ApprovalTaskRow(approval_id, self._id, asked, 0, is_pending))
+        self._batch.add(ApprovalTaskRow(approval_id, self._id, asked, 0, is_pending, self._founded.id))
         asker = Actor(agent_id=self._agent_id) if self._agent_id else self._person()
         self._note(asked, "approval.created", action, asker, approval_id)
         if answered is not None:
@@ -202,7 +206,8 @@ class TaskLife:
         payload_id, ok = id_at(self._born), self._happens(0.9)
         body = msgspec.json.encode({"build": self._rng.randrange(1000, 9999), "state": "success" if ok else "failure"})
         address = f"192.0.2.{self._rng.randrange(1, 255)}"
-        self._batch.add(PayloadRow(payload_id, self._born, webhook_id, body, _HEADERS, address, "application/json"))
+        sent = body, _HEADERS, address, "application/json"
+        self._batch.add(PayloadRow(payload_id, self._born, webhook_id, *sent, self._founded.id))
         received = event(
             self._founded.id,
             self._born,

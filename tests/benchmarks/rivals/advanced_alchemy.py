@@ -168,7 +168,8 @@ async def list_tasks(tasks: TaskService, board_id: UUID, offset: int = 0) -> Pag
 async def create_task(tasks: TaskService, board_id: UUID, data: TaskCreate) -> TaskRead:
     columns = {"title", "description", "status", "priority", "due_at", "assigned_agent_id"}
     sent = {name: value for name, value in msgspec.structs.asdict(data).items() if name in columns}
-    task = await tasks.create({**sent, "board_id": board_id})
+    board = await tasks.repository.session.get_one(Board, board_id)
+    task = await tasks.create({**sent, "board_id": board_id, "organization_id": board.organization_id})
     await tasks.note(task, "task.created", task.title)
     return await tasks.whole(task)
 

@@ -44,7 +44,10 @@ _VALUES = (
     "SELECT task_id, field_key, value FROM custom_field_values JOIN custom_fields ON id = custom_field_id"
     " WHERE task_id = ANY($1)"
 )
-_INSERT = f"INSERT INTO tasks ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+_INSERT = (
+    f"INSERT INTO tasks ({_COLUMNS}, organization_id)"
+    " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, organization_id FROM boards WHERE id = $2"
+)
 _UPDATE = "UPDATE tasks SET title = $2, status = $3, in_progress_at = $4, updated_at = $5 WHERE id = $1"
 _EVENT = (
     "INSERT INTO activity_events (id, organization_id, event_type, message, user_id, board_id, task_id, created_at)"

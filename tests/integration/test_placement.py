@@ -1,0 +1,34 @@
+"""Each row carries the organization that it is of: what the API makes, and what an older release left without."""
+
+import asyncio
+
+import httpx
+
+from app.db.migrations.backfill.pace import Pace
+from app.db.migrations.backfill.running import run
+from tests.conftest import settings_for
+from tests.integration.conftest import Staff
+from tests.integration.furnished import Token, furnish
+from tests.integration.placement import CARRYING, ORGANIZATION, astray
+from tests.migrations.conftest import query
+
+INVITES = "/api/v1/organizations/me/invites"
+
+
+async def test_rows_of_every_kind_carry_it_and_backfills_give_it_to_those_without(
+    client: httpx.AsyncClient, staff: Staff, database_url: str
+) -> None:
+    made = await furnish(client, "Placed", Token("", ""))
+    grants = [{"board_id": made.ids["board"], "can_write": True}]
+    invite = await client.post(INVITES, json={"invited_email": "mate@example.com", "board_access": grants})
+    access = f"/api/v1/organizations/me/members/{staff.join('member')}/access"
+    given = await client.put(access, json={"board_access": grants})
+    assert (invite.status_code, given.status_code) == (201, 200)
+    assert [table.name for table in CARRYING if not query(database_url, f"SELECT FROM {table.name} LIMIT 1")] == []
+    assert astray(database_url) == set()
+    late = [table.name for table in CARRYING if table.columns[ORGANIZATION].nullable]
+    for name in late:
+        query(database_url, f"UPDATE {name} SET {ORGANIZATION} = NULL")
+    assert astray(database_url) == {f"rows of nobody in {name}" for name in late}
+    await asyncio.to_thread(run, settings_for(database_url), None, Pace(rate=0), lambda progress: None)
+    assert astray(database_url) == set()
