@@ -25,7 +25,13 @@ def provide_window(
         int | None,
         Parameter(ge=0, le=2**31, description="Rows to pass over.", schema_extra={"minimum": 0}),
     ] = None,
-    cursor: Annotated[str | None, Parameter(max_length=4096, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None,
+        Parameter(
+            max_length=4096,
+            description="`next_cursor` of the page before; empty, it is the first page, and no row is counted.",
+        ),
+    ] = None,
     sort: Annotated[
         str | None,
         Parameter(

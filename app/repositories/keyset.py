@@ -13,7 +13,10 @@ from app.repositories.sorting import Key, Ordering, place_values
 
 
 class Window(NamedTuple):
-    """What part of a list is wanted: `limit` rows (1-200) from `offset`, or after `cursor`, in the order of `sort`."""
+    """What part of a list is wanted: `limit` rows (1-200) from `offset`, or after `cursor`, in the order of `sort`.
+
+    An empty cursor is before the first row: whoever begins with it does not wait until all rows are counted.
+    """
 
     limit: int
     offset: int = 0
@@ -22,7 +25,7 @@ class Window(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Rows of a list; `total` is None where a cursor was followed, `next_cursor` at the end of the list."""
+    """Rows of a list; `total` is None where a cursor was given, `next_cursor` at the end of the list."""
 
     rows: list[Any]
     total: int | None
@@ -96,7 +99,7 @@ async def read_slice(session: AnySession, statement: Select[Any], order: Orderin
 def _shape(order: Ordering, window: Window) -> tuple[Shape, list[Any]]:
     """And the place after which the page begins."""
     keys = order.keys(window.sort)
-    if window.cursor is None:
+    if not window.cursor:
         return Shape(keys, None), []
     place = _place(window.cursor, order, keys)
     return Shape(keys, tuple(value is None for value in place)), place

@@ -19,7 +19,7 @@ _GROWTH = "As many tasks a board, and a day, in both."
 _PATHS = {
     "list": "/api/v1/boards/{board}/tasks",
     "dashboard": "/api/v1/metrics/dashboard",
-    "feed": "/api/v1/activity",
+    "feed": "/api/v1/activity?cursor=",
 }
 
 

@@ -18,6 +18,7 @@ from app.db.plugin import DatabasePlugin
 from app.models import Board, Task
 from app.repositories.search import matches
 from tests.integration.conftest import Staff
+from tests.integration.counting import statements_of
 from tests.integration.furnished import ids_for_paths
 from tests.migrations.conftest import holding
 
@@ -212,6 +213,19 @@ async def test_list_that_cannot_be_sorted_so_says_how_it_can(
     (error,) = response.json()["errors"]
     assert error["pointer"] == "sort"
     assert "created_at, updated_at, title, status, priority, due_at" in error["detail"]
+
+
+async def test_empty_cursor_is_the_first_page_of_which_nothing_is_counted(
+    app: Litestar, client: httpx.AsyncClient, tasks_url: str
+) -> None:
+    for title in "ABC":
+        await client.post(tasks_url, json={"title": title})
+    for url, sort in ((tasks_url, {"sort": "title"}), ("/api/v1/activity", {})):
+        counted = (await client.get(url, params={**sort, "limit": 2})).json()
+        async with statements_of(app) as seen:
+            first = (await client.get(url, params={**sort, "limit": 2, "cursor": ""})).json()
+        assert first == {**counted, "total": None}
+        assert not any("count(" in statement.lower() for statement in seen)
 
 
 async def test_cursor_of_another_order_or_with_other_values_is_refused(
