@@ -14,6 +14,7 @@ from tests.benchmarks.starting import UPGRADE
 from tests.processes import ROOT
 
 _MANY = 500
+_NOT_ITS_OWN = shutil.ignore_patterns("__pycache__", "versions", "backfills")
 _REVISION = '''"""Revision {number}."""
 
 from alembic import op
@@ -61,7 +62,7 @@ def _sql(number: int) -> str:
 def _release(root: Path, count: int) -> Path:
     """A checkout with so many revisions, and none of the project's."""
     shutil.copytree(ROOT / "app", root / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("__pycache__", "versions"))
+    shutil.copytree(ROOT / "migrations", root / "migrations", ignore=_NOT_ITS_OWN)
     shutil.copy(ROOT / "alembic.ini", root)
     versions = root / "migrations" / "versions"
     versions.mkdir()
