@@ -1,7 +1,7 @@
 """The request id: taken from `X-Request-Id` where that is fit to be logged, made otherwise, and sent back."""
 
 import re
-from uuid import uuid4
+from secrets import token_hex
 
 import structlog
 from litestar.enums import ScopeType
@@ -19,7 +19,7 @@ def request_id_of(scope: Scope) -> str:
     state = scope["state"]
     if _KEY not in state:
         given = next((value for name, value in scope["headers"] if name == _HEADER), b"").decode("latin-1")
-        state[_KEY] = given if _FIT.fullmatch(given) else uuid4().hex
+        state[_KEY] = given if _FIT.fullmatch(given) else token_hex(16)
     request_id: str = state[_KEY]
     return request_id
 
@@ -36,5 +36,6 @@ class RequestIdMiddleware(ASGIMiddleware):
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        with structlog.contextvars.bound_contextvars(request_id=request_id_of(scope)):
-            await next_app(scope, receive, send)
+        # For good: a request has a context of its own, as it has a task.
+        structlog.contextvars.bind_contextvars(request_id=request_id_of(scope))
+        await next_app(scope, receive, send)
