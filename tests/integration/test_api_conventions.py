@@ -125,15 +125,15 @@ async def test_condition_on_what_is_not_there_is_a_404(client: httpx.AsyncClient
 
 
 async def test_of_two_changes_of_what_both_saw_one_is_refused(
-    client: httpx.AsyncClient, tasks_url: str, database_url: str
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
 ) -> None:
     task = (await client.post(tasks_url, json={"title": "Splice"})).json()
-    url = f"{tasks_url}/{task['id']}"
-    seen = {"If-Match": await etag(client, url)}
-    with holding(database_url, "SELECT 1 FROM boards FOR UPDATE") as wait:
-        both = [asyncio.create_task(client.patch(url, json={"title": name}, headers=seen)) for name in ("A", "B")]
-        await asyncio.to_thread(wait, 2)
-    assert sorted([(await response).status_code for response in both]) == [200, 412]
+    for url, name in ((f"{tasks_url}/{task['id']}", "title"), (f"/api/v1/boards/{board['id']}", "name")):
+        seen = {"If-Match": await etag(client, url)}
+        with holding(database_url, "SELECT 1 FROM boards FOR UPDATE") as wait:
+            both = [asyncio.create_task(client.patch(url, json={name: value}, headers=seen)) for value in "AB"]
+            await asyncio.to_thread(wait, 2)
+        assert sorted([(await response).status_code for response in both]) == [200, 412], url
 
 
 async def test_every_change_of_what_can_be_read_can_be_conditional(
