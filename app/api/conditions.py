@@ -77,8 +77,6 @@ async def check_if_match(request: Request[Any, Any, Any]) -> None:
         await hold_row(session, _ROWS[name], row_id)
     if own := _OWN.get(type(shape)):
         await hold_row(session, own, shape.id)
-    # The board that was found with him is as it was before the lock.
-    request.scope["user"] = request.user._replace(sought=None)
     _compare(wanted, await _read(reader, request))
 
 

@@ -26,7 +26,8 @@ class UnknownReferenceError(BadRequestError):
 async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, write: bool = False) -> Board:
     """The board, to look at. Raises NotFoundError unless the caller may read it, and ForbiddenError to write."""
     reach, sought = caller.reach, caller.sought
-    if sought is not None and sought.board_id == board_id:
+    # Within a transaction something may be locked, and what was found with the caller is as it was before that.
+    if sought is not None and sought.board_id == board_id and not session.in_transaction():
         found = sought.found
     else:
         found = await find_board(session, reach, board_id)
