@@ -2,5 +2,5 @@
 
 # Others are told of the commit.
 WAITED_FOR = "waited_for"
-# The driver is asyncpg, and no pooler would give the two halves of one of its statements to two servers.
+# The driver is asyncpg, to which statements can be handed as they are.
 BY_DRIVER = "by_driver"

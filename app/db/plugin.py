@@ -107,7 +107,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
                 await self._prepare(url)
             self._is_prepared = False
             self._engine = create_engine(self.settings, url)
-            self.sessions.configure(bind=self._engine, info={BY_DRIVER: url.speaks_asyncpg})
+            self.sessions.configure(bind=self._engine, info={BY_DRIVER: url.is_asyncpg})
             self._readiness = Readiness(self.settings, url)
             self._notifications = Notifications(self._engine, partial(_listener, self.settings, url))
             try:

@@ -73,11 +73,6 @@ class DatabaseURL:
         return self.driver == "asyncpg"
 
     @property
-    def speaks_asyncpg(self) -> bool:
-        """Whether statements can be handed to asyncpg itself, also outside a transaction."""
-        return self.is_asyncpg and self.parameters.get("pgbouncer") != "true"
-
-    @property
     def sqlalchemy(self) -> URL:
         """For `create_async_engine`, together with `connect_args`: hosts other than one TCP host are only there."""
         single = self._single_tcp_host

@@ -4,7 +4,6 @@ import random
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 
@@ -102,11 +101,11 @@ def _server_settings(parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def unshared_statements(driver: str) -> dict[str, Any]:
-    """Arguments for a pooler that gives each transaction another session: no statement outlives it or shares a name."""
+    """Arguments for a pooler that gives each transaction another session: no statement outlives it.
+
+    asyncpg's then have no name: it sends one anew with its parameters, and asks nothing before for which the pooler
+    would take the session away. One with a name, even of its own, stays where the transaction ends before it is closed.
+    """
     if driver != "asyncpg":
         return {"prepare_threshold": None}
-    return {
-        "statement_cache_size": 0,
-        "prepared_statement_cache_size": 0,
-        "prepared_statement_name_func": lambda: f"__asyncpg_{uuid4()}__",
-    }
+    return {"statement_cache_size": 0, "prepared_statement_cache_size": 0, "prepared_statement_name_func": str}

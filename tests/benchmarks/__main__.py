@@ -12,7 +12,7 @@ from rich.console import Console
 
 from app.core.config import Settings
 from app.core.logging import configure_logging
-from tests.benchmarks import growth, memory, overload, requests, revisions, starting, streams
+from tests.benchmarks import growth, memory, overload, pooled, requests, revisions, starting, streams
 from tests.benchmarks.bench import Bench, Effort, opened
 from tests.benchmarks.load import FailedRequestsError
 from tests.benchmarks.results import Outcome
@@ -27,6 +27,7 @@ ROWS: dict[str, Callable[[Bench], list[Outcome]]] = {
     "update": requests.update_task,
     "depth": growth.deep_page,
     "grown": growth.grown,
+    "pgbouncer": pooled.pgbouncer,
     "streams": streams.streams,
     "overload": overload.overload,
     "start": starting.start,

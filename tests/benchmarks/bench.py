@@ -67,9 +67,14 @@ class Bench(NamedTuple):
             yield url
 
     @contextmanager
-    def serving(self, name: str, database: str, ready: str = "/readyz") -> Iterator[Server]:
-        """A contestant over this database, once it answers at the path `ready`."""
-        with serving(name, database, self.cores, self.how, self.folder) as server:
+    def serving(
+        self, name: str, database: str, ready: str = "/readyz", *, directly: str | None = None
+    ) -> Iterator[Server]:
+        """A contestant over this database, once it answers at the path `ready`.
+
+        `directly` is the way past a pooler that is in between.
+        """
+        with serving(name, database, self.cores, self.how, self.folder, directly) as server:
             server.wait_until_ready(ready)
             yield server
 
@@ -106,8 +111,9 @@ def opened(effort: Effort, how: str) -> Iterator[Bench]:
     os.sched_setaffinity(0, cores.others)
     with TemporaryDirectory(prefix="plimsoll-benchmarks-") as root:
         folder = Path(root)
-        # The server runs as another account where this one is root's.
-        folder.chmod(0o755)
         with acquire(folder / "postgres") as server:
+            # Where this account is root's, the server and a pooler run as another.
+            for place in (folder, folder / "postgres"):
+                place.chmod(0o755)
             yield Bench(server.url, server.log_file, folder, cores, effort, how)
             server.release(wait=True)

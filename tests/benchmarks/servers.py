@@ -83,7 +83,7 @@ class Server:
 
 
 @contextmanager
-def serving(name: str, database: str, cores: Cores, how: str, folder: Path) -> Iterator[Server]:
+def serving(name: str, database: str, cores: Cores, how: str, folder: Path, directly: str | None) -> Iterator[Server]:
     """A contestant on a free port of the loopback, with the database of this URL; killed at the end."""
     port, dsn = free_port(), normalize_database_url(database).libpq
     ours, rival = SERVERS[how]
@@ -91,6 +91,7 @@ def serving(name: str, database: str, cores: Cores, how: str, folder: Path) -> I
     command = [part.format(**parts) for part in (ours if name == OURS else rival)]
     log = folder / f"{name}-{port}.log"
     settings = environment(ENVIRONMENT="production", DATABASE_URL=database, DB_AUTO_MIGRATE="true", RIVAL_DSN=dsn)
+    settings |= {"MIGRATION_DATABASE_URL": directly} if directly else {}
     env, began = in_checkout(settings, ROOT), time.monotonic()
     with _running(command, env, cores.worker, log) as process:
         yield Server(name, process, port, log, began)

@@ -220,13 +220,8 @@ async def test_a_connection_whose_end_was_read_in_half_is_as_lost_as_any(
         assert await pid(session) != before
 
 
-@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])
-async def test_other_drivers_and_what_is_behind_a_pooler_are_asked_through_the_session(
-    database_url: str, driver: str
-) -> None:
-    url = make_url(database_url).set(drivername=driver)
-    if driver == "postgresql+asyncpg":
-        url = url.update_query_dict({"pgbouncer": "true"})
+async def test_another_driver_is_asked_through_the_session(database_url: str) -> None:
+    url = make_url(database_url).set(drivername="postgresql+psycopg")
     application = create_app(settings_for(url.render_as_string(hide_password=False)))
     async with started(application), client_of(application) as client:
         board = (await client.post("/api/v1/boards", json={"name": "B", "slug": "b", "description": ""})).json()

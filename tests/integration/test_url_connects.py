@@ -204,9 +204,7 @@ async def test_parameters_take_effect(driver: str, query: str, question: str, an
 
 async def test_pgbouncer_mode_leaves_no_statement_behind(server) -> None:
     url = f"postgresql://app@127.0.0.1:{server.port}/app?pgbouncer=true"
-    assert (
-        await ask(url, "SELECT count(*) FROM pg_prepared_statements WHERE name NOT LIKE '\\_\\_asyncpg\\_%-%'") == "0"
-    )
+    assert await ask(url, "SELECT count(*) FROM pg_prepared_statements") == "0"
 
 
 async def test_password_file_is_read(server, tmp_path: Path) -> None:

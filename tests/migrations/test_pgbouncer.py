@@ -1,14 +1,10 @@
 """Behind PgBouncer: the application works in both of its modes, and schema changes go past the transaction mode."""
 
 import asyncio
-import os
-import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from app.asgi import create_app
@@ -24,14 +20,10 @@ from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import HEAD, Release, applied, query, tables
 from tests.migrations.test_backfill import define, fill, make_numbers, touched
 from tests.migrations.test_doctor import examined
-from tests.processes import debian_program, environment, free_port, run
+from tests.pooler import pooling, through
+from tests.processes import debian_program, environment, run
 
 _AT_ONCE = 40
-
-
-@pytest.fixture(scope="module")
-def pgbouncer_binary() -> str:
-    return debian_program("pgbouncer", "pgbouncer")
 
 
 @pytest.fixture(scope="module")
@@ -51,61 +43,14 @@ def direct(server: Server) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def poolers(server: Server, pgbouncer_binary: str) -> Iterator[dict[str, int]]:
+def poolers(server: Server) -> Iterator[dict[str, int]]:
     """The port of a PgBouncer in each mode."""
+    binary = debian_program("pgbouncer", "pgbouncer")
     with (
-        pooling(server, pgbouncer_binary, "transaction") as transaction,
-        pooling(server, pgbouncer_binary, "session") as session,
+        pooling(binary, server.directory, server.directory, server.port, "transaction") as transaction,
+        pooling(binary, server.directory, server.directory, server.port, "session") as session,
     ):
         yield {"transaction": transaction, "session": session}
-
-
-@contextmanager
-def pooling(server: Server, binary: str, mode: str) -> Iterator[int]:
-    port = free_port()
-    config = server.directory / f"{mode}.ini"
-    config.write_text(
-        f"""
-        [databases]
-        * = host={server.directory} port={server.port} user=postgres
-        [pgbouncer]
-        listen_addr = 127.0.0.1
-        listen_port = {port}
-        unix_socket_dir =
-        auth_type = any
-        pool_mode = {mode}
-        default_pool_size = 5
-        max_client_conn = 100
-        """
-    )
-    command = [binary, "--quiet", *(["--user", "nobody"] if os.geteuid() == 0 else []), str(config)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        for _ in range(200):
-            with psycopg_or_none(port) as connection:
-                if connection is not None:
-                    break
-            assert process.poll() is None, process.stderr and process.stderr.read()
-        yield port
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
-
-
-@contextmanager
-def psycopg_or_none(port: int) -> Iterator[psycopg.Connection | None]:
-    try:
-        connection = psycopg.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres", connect_timeout=5)
-    except psycopg.OperationalError:
-        yield None
-        return
-    with connection:
-        yield connection
-
-
-def through(port: int, direct: str, scheme: str = "postgresql", parameters: str = "") -> str:
-    name = direct.split("/")[3].partition("?")[0]
-    return f"{scheme}://postgres@127.0.0.1:{port}/{name}{parameters}"
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
@@ -138,6 +83,8 @@ async def test_application_works_behind_it(
         await asyncio.gather(*(work(number) for number in range(_AT_ONCE)))
         assert (await client.get("/readyz")).status_code == 200
     assert query(direct, "SELECT count(*) FROM tasks WHERE title LIKE 'changed %'") == [(_AT_ONCE,)]
+    # Whose session it is that they would be in, nobody could say.
+    assert query(through(poolers[mode], direct), "SELECT name FROM pg_prepared_statements") == []
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
