@@ -16,7 +16,6 @@ from tests.benchmarks import growth, memory, overload, pooled, requests, revisio
 from tests.benchmarks.bench import Bench, Effort, opened
 from tests.benchmarks.load import FailedRequestsError
 from tests.benchmarks.results import Outcome
-from tests.benchmarks.servers import SERVERS
 from tests.benchmarks.table import as_table
 
 # Each gives one row of the table or several.
@@ -45,17 +44,8 @@ ROWS: dict[str, Callable[[Bench], list[Outcome]]] = {
 @click.option("--seconds", default=3.0, show_default=True, help="Length of a turn.")
 @click.option("--quick", is_flag=True, help="Three rounds of two seconds, for a look while working.")
 @click.option("--large", is_flag=True, help="With 10,000,000 tasks where a row is about size: takes long.")
-@click.option(
-    "--server",
-    default=next(iter(SERVERS)),
-    show_default=True,
-    type=click.Choice([*SERVERS]),
-    help="How all are served.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def main(
-    names: tuple[str, ...], rounds: int, seconds: float, quick: bool, large: bool, server: str, as_json: bool
-) -> None:
+def main(names: tuple[str, ...], rounds: int, seconds: float, quick: bool, large: bool, as_json: bool) -> None:
     """Measures the service against small programs that do the same work with less in between, in turns.
 
     Exits with 1 where a goal is not met.
@@ -68,7 +58,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     outcomes: list[Outcome] = []
     console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 140)
-    with opened(effort, server) as bench:
+    with opened(effort) as bench:
         for name in names or ROWS:
             with console.status(name):
                 outcomes += _measured(name, bench)

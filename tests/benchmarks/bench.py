@@ -38,14 +38,13 @@ class Effort(NamedTuple):
 
 
 class Bench(NamedTuple):
-    """Where the rows are measured. `log` is the database server's; `how` names the way in which everybody is served."""
+    """Where the rows are measured. `log` is the database server's."""
 
     server_url: str
     log: Path
     folder: Path
     cores: Cores
     effort: Effort
-    how: str
 
     @contextmanager
     def empty_database(self) -> Iterator[str]:
@@ -74,7 +73,7 @@ class Bench(NamedTuple):
 
         `directly` is the way past a pooler that is in between.
         """
-        with serving(name, database, self.cores, self.how, self.folder, directly) as server:
+        with serving(name, database, self.cores, self.folder, directly) as server:
             server.wait_until_ready(ready)
             yield server
 
@@ -105,7 +104,7 @@ class Bench(NamedTuple):
 
 
 @contextmanager
-def opened(effort: Effort, how: str) -> Iterator[Bench]:
+def opened(effort: Effort) -> Iterator[Bench]:
     """A PostgreSQL that keeps what it commits, and this process and it away from the core that is measured."""
     cores = Cores.of_this_machine()
     os.sched_setaffinity(0, cores.others)
@@ -115,5 +114,5 @@ def opened(effort: Effort, how: str) -> Iterator[Bench]:
             # Where this account is root's, the server and a pooler run as another.
             for place in (folder, folder / "postgres"):
                 place.chmod(0o755)
-            yield Bench(server.url, server.log_file, folder, cores, effort, how)
+            yield Bench(server.url, server.log_file, folder, cores, effort)
             server.release(wait=True)
