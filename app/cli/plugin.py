@@ -22,8 +22,10 @@ class Commands(CLIPlugin):
 
     def on_cli_init(self, cli: "Group") -> None:
         cli.help = _HELP
-        _add_demo(cli)
-        _add_users(cli)
+        # That one serves in this process, which keeps whatever has been imported.
+        if _command() != "run":
+            _add_demo(cli)
+            _add_users(cli)
 
 
 class OwnCommand(CLIPlugin):
@@ -63,7 +65,13 @@ _OURS = {"database": _add_database, "db": _add_database, "demo": _add_demo, "use
 
 
 def own_command() -> str | None:
-    """The name of our group of commands where this process is `litestar database …` or another that serves nothing.
+    """The name of our group of commands where this process is `litestar database …` or another that serves nothing."""
+    command = _command()
+    return command if command in _OURS else None
+
+
+def _command() -> str | None:
+    """The first word after `litestar`.
 
     Read from the command line, because Litestar makes the application before it looks which command it is to run.
     """
@@ -76,4 +84,4 @@ def own_command() -> str | None:
         _, rest, _ = litestar_group.make_parser(Context(litestar_group)).parse_args(sys.argv[1:])
     except UsageError:
         return None
-    return rest[0] if rest and rest[0] in _OURS else None
+    return rest[0] if rest else None

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import re2
+
+if TYPE_CHECKING:
+    import re2
 
 # Types whose values a pattern may hold to a form.
 TEXT_TYPES = frozenset({"text", "text_long"})
@@ -55,6 +57,9 @@ def fitting(field_type: str, pattern: str | None, value: object) -> object:
 @lru_cache(maxsize=128)
 def compiled(pattern: str) -> "re2._Regexp":
     """By RE2, whose time is linear in the text whatever the pattern. Raises BadPatternError."""
+    # Imported here because few fields have a pattern, and the library takes a process megabytes.
+    import re2  # noqa: PLC0415
+
     options = re2.Options()
     options.max_mem, options.log_errors, options.never_capture = _MAX_PATTERN_MEMORY, False, True
     try:

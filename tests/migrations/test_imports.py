@@ -2,8 +2,8 @@
 
 from tests.processes import environment, run
 
-_SERVES = ("app.api", "app.services", "app.repositories", "app.schemas", "uvicorn", "prometheus_client", "re2")
-_OF_SOME_SETTINGS_OR_REQUESTS = ("httpx", "jwt", "cryptography")
+_SERVES = ("app.api", "app.services", "app.repositories", "app.schemas", "uvicorn", "prometheus_client")
+_OF_SOME_SETTINGS_OR_REQUESTS = ("httpx", "jwt", "cryptography", "re2")
 _OF_ONE_COMMAND = ("lint", "drift", "doctor", "backfill.running", "cli.restore", "cli.status")
 
 
@@ -26,8 +26,11 @@ def test_upgrade_imports_neither_what_serves_nor_other_commands(database_url: st
     assert below(names, *_SERVES, *_OF_SOME_SETTINGS_OR_REQUESTS, *others) == set()
 
 
-def test_server_with_a_shared_token_imports_nothing_for_json_web_tokens() -> None:
+def test_server_imports_nothing_for_other_commands_or_for_what_few_need() -> None:
     code = "from app.asgi import create_app; create_app()"
     names = imported("python", "-c", code, DATABASE_URL="postgresql://nobody@127.0.0.1/nothing")
     assert "app.api.tasks" in names
     assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.db.migrations.cli") == set()
+    names = imported("litestar", "run", "--help", DATABASE_URL="postgresql://nobody@127.0.0.1/nothing")
+    assert "app.api.tasks" in names
+    assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.cli.demo", "app.cli.users", "app.services.demo") == set()
