@@ -18,6 +18,7 @@ from tests.benchmarks.load import CONNECTIONS, Request, send
 from tests.benchmarks.results import Sample
 from tests.benchmarks.servers import Cores, Server, serving
 from tests.conftest import database_named, settings_for
+from tests.processes import BIN
 
 # Requests of a turn.
 _FEW = 2 * CONNECTIONS
@@ -67,13 +68,19 @@ class Bench(NamedTuple):
 
     @contextmanager
     def serving(
-        self, name: str, database: str, ready: str = "/readyz", *, directly: str | None = None
+        self,
+        name: str,
+        database: str,
+        ready: str = "/readyz",
+        *,
+        directly: str | None = None,
+        programs: Path = BIN,
     ) -> Iterator[Server]:
         """A contestant over this database, once it answers at the path `ready`.
 
-        `directly` is the way past a pooler that is in between.
+        `directly` is the way past a pooler that is in between, `programs` the folder of another environment's.
         """
-        with serving(name, database, self.cores, self.folder, directly) as server:
+        with serving(name, database, self.cores, self.folder, directly, programs) as server:
             server.wait_until_ready(ready)
             yield server
 

@@ -15,12 +15,12 @@ from typing import NamedTuple
 import psutil
 
 from app.db.url import normalize_database_url
-from tests.processes import BIN, ROOT, environment, free_port, in_checkout
+from tests.processes import ROOT, environment, free_port, in_checkout
 
 _RIVALS = "tests.benchmarks.rivals"
 # As people start it, and a rival the same way: without a log of requests. granian in place of uvicorn was 1.02 times as
 # fast for a board and no faster for the list.
-_SERVICE = (str(BIN / "litestar"), "run", "--port={port}")
+_SERVICE = ("{programs}/litestar", "run", "--port={port}")
 _RIVAL = (sys.executable, "-m", "uvicorn", "--port={port}", "--no-access-log", "{app}")
 RIVALS = {
     "L0": f"{_RIVALS}.bare:app",
@@ -79,10 +79,12 @@ class Server:
 
 
 @contextmanager
-def serving(name: str, database: str, cores: Cores, folder: Path, directly: str | None) -> Iterator[Server]:
+def serving(
+    name: str, database: str, cores: Cores, folder: Path, directly: str | None, programs: Path
+) -> Iterator[Server]:
     """A contestant on a free port of the loopback, with the database of this URL; killed at the end."""
     port, dsn = free_port(), normalize_database_url(database).libpq
-    parts = {"port": port, "app": RIVALS.get(name)}
+    parts = {"port": port, "app": RIVALS.get(name), "programs": programs}
     command = [part.format(**parts) for part in (_SERVICE if name == OURS else _RIVAL)]
     log = folder / f"{name}-{port}.log"
     settings = environment(ENVIRONMENT="production", DATABASE_URL=database, DB_AUTO_MIGRATE="true", RIVAL_DSN=dsn)
