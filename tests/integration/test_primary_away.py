@@ -2,15 +2,12 @@
 
 import asyncio
 import itertools
-import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import httpx
-import psutil
 import pytest
 
 from app.asgi import create_app
@@ -18,9 +15,8 @@ from app.core.config import Settings
 from app.db.migrations.runner import upgrade
 from app.db.plugin import DatabasePlugin
 from tests.conftest import client_of, settings_for, started
-from tests.integration.throwaway_postgres import new_cluster, running
+from tests.integration.throwaway_postgres import LastingServer, new_cluster
 from tests.migrations.conftest import query
-from tests.processes import free_port
 
 # Requests a second.
 _RATE = 40
@@ -31,63 +27,14 @@ _PATIENCE = 1.0
 _RECOVERS_WITHIN = 5.0
 
 
-class Primary:
-    """A server of this test's own, always at the same address."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._port = free_port()
-        self._running = ExitStack()
-        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
-        self.start()
-
-    def start(self) -> None:
-        # After a kill -9 its processes hold on to the shared memory for a moment.
-        for patience in (True,) * 20 + (False,):
-            try:
-                server = self._running.enter_context(running(self._directory, port=self._port))
-            except RuntimeError:
-                if not patience:
-                    raise
-                time.sleep(0.1)
-            else:
-                self._postmaster = psutil.Process(server.pid)
-                return
-
-    def end(self) -> None:
-        self._running.close()
-
-    def stop_immediately(self) -> None:
-        self._postmaster.send_signal(signal.SIGQUIT)
-        self._running.close()
-
-    def kill(self) -> None:
-        self._postmaster.kill()
-        self._running.close()
-
-    def fall_silent(self) -> None:
-        """It still accepts connections, as far as the kernel does so."""
-        for process in self._all:
-            process.suspend()
-
-    def go_on(self) -> None:
-        for process in self._all:
-            process.resume()
-
-    @property
-    def _all(self) -> list[psutil.Process]:
-        return [self._postmaster, *self._postmaster.children(recursive=True)]
-
-
 @pytest.fixture(scope="module")
-def primary() -> Iterator[Primary]:
-    with new_cluster("host all all 127.0.0.1/32 trust\nlocal all all trust\n") as directory:
-        server = Primary(directory)
-        try:
-            upgrade(settings_for(server.url))
-            yield server
-        finally:
-            server.end()
+def primary() -> Iterator[LastingServer]:
+    with (
+        new_cluster("host all all 127.0.0.1/32 trust\nlocal all all trust\n") as directory,
+        LastingServer(directory) as server,
+    ):
+        upgrade(settings_for(server.url))
+        yield server
 
 
 class Answer(NamedTuple):
@@ -152,7 +99,7 @@ class Requests:
 
 
 @pytest.fixture
-def hurried(primary: Primary) -> Settings:
+def hurried(primary: LastingServer) -> Settings:
     return settings_for(
         primary.url,
         db_pool_size=5,
@@ -165,17 +112,17 @@ def hurried(primary: Primary) -> Settings:
 @pytest.mark.parametrize(
     ("leave", "come_back"),
     [
-        (Primary.stop_immediately, Primary.start),
-        (Primary.kill, Primary.start),
-        (Primary.fall_silent, Primary.go_on),
+        (LastingServer.stop_immediately, LastingServer.start),
+        (LastingServer.kill, LastingServer.start),
+        (LastingServer.fall_silent, LastingServer.go_on),
     ],
     ids=["stopped", "killed", "silent"],
 )
 async def test_requests_are_503_while_it_is_away_and_good_within_five_seconds_of_its_return(
-    primary: Primary,
+    primary: LastingServer,
     hurried: Settings,
-    leave: Callable[[Primary], None],
-    come_back: Callable[[Primary], None],
+    leave: Callable[[LastingServer], None],
+    come_back: Callable[[LastingServer], None],
     long: bool,
 ) -> None:
     async with started(create_app(hurried)) as app, client_of(app) as client:
@@ -204,7 +151,9 @@ async def test_requests_are_503_while_it_is_away_and_good_within_five_seconds_of
     assert requests.made <= {str(id_) for (id_,) in stored}
 
 
-async def test_connections_that_idled_when_it_fell_silent_hold_nobody_up(primary: Primary, hurried: Settings) -> None:
+async def test_connections_that_idled_when_it_fell_silent_hold_nobody_up(
+    primary: LastingServer, hurried: Settings
+) -> None:
     """They are pinged first, which is a statement, too."""
     async with started(create_app(hurried)) as app, client_of(app) as client:
         requests = Requests(client, "")

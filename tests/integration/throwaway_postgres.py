@@ -6,11 +6,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+import psutil
 import psycopg
 
 from tests.memory import new_directory
@@ -74,6 +75,21 @@ def copy_as_standby(directory: Path) -> Path:
 
 
 @contextmanager
+def standby_of(server: Server) -> Iterator[Path]:
+    """A directory as `new_cluster` makes it, whose server follows this one by streaming replication."""
+    directory = new_directory()
+    try:
+        if _AS_NOBODY:
+            os.chown(directory, _NOBODY, _NOBODY)
+        command = [POSTGRES_BIN_PATH / "pg_basebackup", "-D", directory / "data", "-R", "-c", "fast", "--no-sync"]
+        where = ["-h", server.directory, "-p", str(server.port), "-U", "postgres"]
+        subprocess.run([*command, *where], check=True, capture_output=True, cwd="/", **_AS_NOBODY)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
 def running(
     directory: Path,
     settings: Mapping[str, str] | None = None,
@@ -104,6 +120,58 @@ def running(
         finally:
             process.send_signal(signal.SIGINT)  # The fast shutdown: it does not wait for clients.
             process.wait(10)
+
+
+class LastingServer:
+    """A server that goes away and comes back, always at the same address, until the end of the context."""
+
+    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._settings = settings
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def start(self) -> None:
+        # After a kill -9 its processes hold on to the shared memory for a moment.
+        for patience in (True,) * 20 + (False,):
+            try:
+                self.server = self._running.enter_context(running(self.directory, self._settings, port=self.port))
+            except RuntimeError:
+                if not patience:
+                    raise
+                time.sleep(0.1)
+            else:
+                self._postmaster = psutil.Process(self.server.pid)
+                return
+
+    def stop_immediately(self) -> None:
+        self._postmaster.send_signal(signal.SIGQUIT)
+        self._running.close()
+
+    def kill(self) -> None:
+        self._postmaster.kill()
+        self._running.close()
+
+    def fall_silent(self) -> None:
+        """It still accepts connections, as far as the kernel does so."""
+        for process in self._all:
+            process.suspend()
+
+    def go_on(self) -> None:
+        for process in self._all:
+            process.resume()
+
+    @property
+    def _all(self) -> list[psutil.Process]:
+        return [self._postmaster, *self._postmaster.children(recursive=True)]
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
