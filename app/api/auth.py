@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -18,7 +19,7 @@ from app.core.config import AuthMode, Settings
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
-from app.db.session import SAFE_METHODS, ClientDisconnectedError, own_transaction, session_of
+from app.db.session import SAFE_METHODS, ClientDisconnectedError, own_transaction, route_of, session_of
 from app.services.identity import (
     FAILED_SIGN_INS,
     Caller,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 # In a handler's `opt`: nobody needs to sign in.
 PUBLIC = "public"
+# In a handler's `opt`: what it reads may not be older than what the primary has.
+NEWEST = "newest"
 _SIGN_IN = "sign_in"
 
 log = structlog.stdlib.get_logger(__name__)
@@ -78,11 +81,10 @@ class AuthMiddleware(ASGIMiddleware):
         """Raises UnauthorizedError and ReadOnlyTokenError."""
         sign_in = await self._way_in(_token(request.scope))
         await self._receive_body(request)
-        session = session_of(request.scope)
-        caller = await sign_in(session, request.path_params.get("board_id"))
+        caller = await _find(request, sign_in)
         if request.method not in SAFE_METHODS and not caller.may_write:
             raise ReadOnlyTokenError
-        await note_use(session, caller)
+        await note_use(session_of(request.scope), caller)
         request.scope["state"][_SIGN_IN] = sign_in
         return caller
 
@@ -115,6 +117,23 @@ class AuthMiddleware(ASGIMiddleware):
         except InternalServerException:
             # Litestar's word for a client that hangs up within its body.
             raise ClientDisconnectedError from None
+
+
+async def _find(request: Request[Any, Any, Any], sign_in: SignIn) -> Caller:
+    """Signs in where the request will read. Raises UnauthorizedError."""
+    session, route = session_of(request.scope), route_of(request.scope)
+    board_id = request.path_params.get("board_id")
+    only_reads = request.method in SAFE_METHODS and not request.scope["route_handler"].opt.get(NEWEST)
+    if only_reads and await route.to_replica():
+        # One that is not known there may be new.
+        with suppress(UnknownTokenError):
+            caller = await sign_in(session, board_id)
+            if route.shows_all_to(caller.id):
+                return caller
+        await route.to_primary()
+    caller = await sign_in(session, board_id)
+    route.shows_all_to(caller.id)
+    return caller
 
 
 def _issuer_of(settings: Settings) -> "Issuer | None":

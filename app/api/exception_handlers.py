@@ -127,6 +127,9 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
 
 
 def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
+    """Raises the error again as `on_database_error` does."""
+    if will_be_repeated(request.scope, exc):
+        raise exc
     driver_error = getattr(exc, "orig", None) or exc
     error = type(driver_error.__cause__ or driver_error).__name__
     log.error("the database did not answer", error=error, sqlstate=sqlstate_of(exc), **_where(request))

@@ -70,11 +70,9 @@ class Idempotency:
             return None
         if not _KEY.fullmatch(key):
             raise BadRequestError(errors=(FieldProblem(HEADER, "Give 1 to 255 visible ASCII characters."),))
-        caller_id = caller.user_id or caller.agent_id
-        assert caller_id is not None, "somebody is signed in"
-        known = caller_id.bytes + key.encode()
+        known = caller.id.bytes + key.encode()
         repository = IdempotencyRepository(
-            session_of(request.scope), caller_id, hashlib.sha256(b"key" + known).digest()
+            session_of(request.scope), caller.id, hashlib.sha256(b"key" + known).digest()
         )
         if not await repository.claim():
             raise InFlightError

@@ -12,18 +12,22 @@ from app.db.health import DatabaseNotReadyError
 from app.db.migrations.history import Outcome
 from app.db.migrations.state import SchemaState
 from app.db.plugin import DatabasePlugin
+from app.db.replicas import Replicas
 
 
 # Not part of the API: it is for the operator's own network.
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
-    readiness = request.app.plugins.get(DatabasePlugin).readiness
+    database = request.app.plugins.get(DatabasePlugin)
+    readiness = database.readiness
     try:
         state = await readiness.look()
     except DatabaseNotReadyError:
         state = None
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Schema(state, readiness.heads))
+    if database.replicas is not None:
+        registry.register(_Replicas(database.replicas))
     return Response(
         generate_latest(REGISTRY) + generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
     )
@@ -69,3 +73,19 @@ class _Schema:
                 "How long the last step of a migration took.",
                 value=last.duration.total_seconds(),
             )
+
+
+class _Replicas:
+    def __init__(self, replicas: Replicas) -> None:
+        self._replicas = replicas
+
+    def collect(self) -> Iterator[Metric]:
+        read = GaugeMetricFamily("plimsoll_replica_read", "Whether a replica is read.", labels=["replica"])
+        lag = GaugeMetricFamily(
+            "plimsoll_replica_lag_seconds", "How far a replica may be behind the primary, at most.", labels=["replica"]
+        )
+        for replica in self._replicas.all:
+            read.add_metric([replica.name], replica.fault is None)
+            lag.add_metric([replica.name], replica.lag)
+        yield read
+        yield lag

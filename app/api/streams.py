@@ -13,7 +13,7 @@ from litestar.params import FromQuery, HeaderParameter, Parameter
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.auth import sign_in_of
+from app.api.auth import NEWEST, sign_in_of
 from app.api.documents import problems
 from app.api.parameters import CallerRequest, PathId, Session
 from app.api.stream_messages import (
@@ -111,7 +111,15 @@ Open = NamedDependency[Opening]
 
 
 def _stream(path: str, operation_id: str, summary: str, tag: str) -> get:
-    return get(path, operation_id=operation_id, summary=summary, tags=[tag], responses={**problems(404), 200: _SENT})
+    return get(
+        path,
+        operation_id=operation_id,
+        summary=summary,
+        tags=[tag],
+        responses={**problems(404), 200: _SENT},
+        # What a replica shows now may have been committed long before the client has its headers.
+        opt={NEWEST: True},
+    )
 
 
 class StreamController(Controller):

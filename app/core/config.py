@@ -22,6 +22,7 @@ from app.core.setting_values import (
     networks,
     origins,
     seconds,
+    urls,
     words,
 )
 
@@ -108,6 +109,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment = Environment.DEV
     database_url: Secret | None = None
     migration_database_url: Secret | None = None
+    database_replica_urls: tuple[Secret, ...] = ()
+    db_replica_max_lag: float = 0.5
     db_auto_migrate: bool = False
     db_auto_migrate_phase: Phase = Phase.CONTRACT
     db_connect_timeout: float = 30.0
@@ -148,7 +151,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def request_limit(self) -> int:
         """How many requests are worked on at a time: for each connection one that has it and two that wait."""
-        return self.max_concurrent_requests or 3 * (self.db_pool_size + self.db_max_overflow)
+        pools = 1 + len(self.database_replica_urls)
+        return self.max_concurrent_requests or 3 * pools * (self.db_pool_size + self.db_max_overflow)
 
     @classmethod
     def load(
@@ -253,6 +257,10 @@ def _secret(_: str, text: str) -> Secret:
     return Secret(text)
 
 
+def _secrets(_: str, text: str) -> tuple[Secret, ...]:
+    return tuple(Secret(url) for url in urls(text))
+
+
 def _path(_: str, text: str) -> Path:
     return Path(text)
 
@@ -262,6 +270,8 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "environment": choice(Environment),
     "database_url": _secret,
     "migration_database_url": _secret,
+    "database_replica_urls": _secrets,
+    "db_replica_max_lag": seconds(0.3, 1),
     "db_auto_migrate": boolean,
     "db_auto_migrate_phase": choice(Phase),
     "db_connect_timeout": seconds(0.1, 3600),

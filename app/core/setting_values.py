@@ -16,6 +16,8 @@ _ORIGIN = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(:[0-
 _LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])[:/]")
 # Those with a public key alone (RFC 7518, 3.1; RFC 8037): with another, who can check a token can make one.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+# Commas stand between the hosts of a URL as well.
+_BETWEEN_URLS = re.compile(r"\s*,\s*(?=[a-z][a-z0-9+.-]*://|$)", re.IGNORECASE)
 _SHOWN = 40
 
 
@@ -104,6 +106,10 @@ def issuer(variable: str, text: str) -> str:
 
 def words(_: str, text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def urls(text: str) -> list[str]:
+    return [part for part in _BETWEEN_URLS.split(text) if part]
 
 
 def algorithms(variable: str, text: str) -> tuple[str, ...]:

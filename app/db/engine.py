@@ -48,15 +48,18 @@ def migration_database(settings: Settings) -> Iterator[DatabaseURL]:
         yield url
 
 
-def create_engine(settings: Settings, url: DatabaseURL) -> AsyncEngine:
-    """The application's engine: pooled, and no connection that has been idle is handed out unless it answers."""
+def create_engine(settings: Settings, url: DatabaseURL, wait: float | None = None) -> AsyncEngine:
+    """The application's engine: pooled, and no connection that has been idle is handed out unless it answers.
+
+    `wait` in seconds for one that others have, where that is less than for connecting.
+    """
     engine = create_async_engine(
         url.sqlalchemy,
         connect_args=_connect_args(settings, url),
         poolclass=FairPool,
         pool_size=settings.db_pool_size,
         max_overflow=settings.db_max_overflow,
-        pool_timeout=settings.db_pool_timeout,
+        pool_timeout=settings.db_pool_timeout if wait is None else wait,
         pool_recycle=settings.db_pool_recycle,
         hide_parameters=True,
         **_JSON,

@@ -10,28 +10,48 @@ from functools import cache
 from typing import Any
 
 import asyncpg
+from advanced_alchemy.config.routing import RoutingConfig
+from advanced_alchemy.routing import ReplicaSelector
+from advanced_alchemy.routing.session import RoutingSyncSession
 from sqlalchemy import ColumnElement, Connection, Dialect, Engine, Insert, Select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
-from sqlalchemy.orm import Session
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.session_info import BY_DRIVER
 
 # As Advanced Alchemy's repositories have it.
 AnySession = AsyncSession | async_scoped_session[AsyncSession]
+_ROUTING = RoutingConfig(default_group="primary", read_group="replica")
 
 
-class OneConnection(Session):
+class OneConnection(RoutingSyncSession):
     """A session whose statements outside a transaction have the connection that its transactions have, until it closes.
 
     So a request has one connection, whatever it asks by which way; and whoever holds one never waits for another.
+
+    All goes to the primary, until `read_from`. Then Advanced Alchemy's routing decides, statement by statement: what
+    only reads goes to the replica; what writes or locks, and all that follows in its transaction, to the primary.
     """
 
     _lent: Connection | None = None
 
-    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:  # noqa: ANN401 - as the session has them
-        return self._lent or super().get_bind(*args, **kwargs)
+    def __init__(self, default_engine: Engine, **kwargs: Any) -> None:  # noqa: ANN401 - as the session has them
+        super().__init__(_ROUTING, {}, default_engine, **kwargs)
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:  # type: ignore[override]  # noqa: ANN401
+        engine = super().get_bind(*args, **kwargs)
+        return self._lent if self._lent is not None and self._lent.engine is engine else engine
+
+    def read_from(self, selector: ReplicaSelector[Engine] | None) -> None:
+        """From now on; None is the primary. It is for between two transactions."""
+        self.give_back()
+        self._selectors = {} if selector is None else {_ROUTING.read_group: selector}
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether it reads elsewhere than it writes."""
+        return bool(self._selectors)
 
     def current(self) -> tuple[Connection, Any]:
         """That of the transaction under way, or the one without, and the driver's own.
@@ -41,9 +61,7 @@ class OneConnection(Session):
         if self.in_transaction():
             connection = self.connection()
         elif self._lent is None:
-            engine = super().get_bind()
-            assert isinstance(engine, Engine), "sessions are bound to the engine"
-            connection = self._lent = engine.connect()
+            connection = self._lent = super().get_bind().connect()
         else:
             connection = self._lent
         return connection, connection.connection.driver_connection
@@ -175,7 +193,7 @@ async def _fetch(session: AsyncSession, prepared: Prepared, values: dict[str, An
     own = session.sync_session
     if (begin or own.in_transaction()) and (own.new or own.dirty or own.deleted):
         await session.flush()
-    if not isinstance(own, OneConnection) or not own.info.get(BY_DRIVER):
+    if not isinstance(own, OneConnection) or not own.info.get(BY_DRIVER) or (begin and own.is_routed):
         return await _by_session(session, prepared, values)
     if begin and not own.in_transaction():
         own.begin()

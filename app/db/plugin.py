@@ -23,9 +23,11 @@ from app.db.fetching import OneConnection
 from app.db.health import Readiness
 from app.db.migrations.interruption import ended_by_signals
 from app.db.notifications import Notifications
+from app.db.replicas import Replicas, replica_urls
 from app.db.session import SessionMiddleware, provide_session
 from app.db.startup import init_db
 from app.db.url import DatabaseURL, normalize_database_url
+from app.db.watching import disposed
 
 if TYPE_CHECKING:
     from click import Group
@@ -39,12 +41,15 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
     def __init__(self, settings: Settings) -> None:
         if settings.database_url is not None:
             normalize_database_url(settings.database_url.reveal())
+        replica_urls(settings)
         self.settings = settings
         # By `litestar run`, whose server then has the same application.
         self._is_prepared = False
         self._readiness: Readiness | None = None
         self._engine: AsyncEngine | None = None
         self._notifications: Notifications | None = None
+        self.replicas: Replicas | None = None
+        """Where the settings name any; there between start-up and shutdown."""
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(
             sync_session_class=OneConnection, expire_on_commit=False
         )
@@ -74,7 +79,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         app_config.lifespan.append(self._lifespan)
         app_config.dependencies["db_session"] = Provide(provide_session)
         # First, so that the session is there for whoever signs the request in, and outlives the error renderer.
-        app_config.middleware.insert(0, SessionMiddleware(self.sessions, self._notify))
+        app_config.middleware.insert(0, SessionMiddleware(self.sessions, self._notify, lambda: self.replicas))
         return app_config
 
     def on_cli_init(self, cli: "Group") -> None:
@@ -107,14 +112,30 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
                 await self._prepare(url)
             self._is_prepared = False
             self._engine = create_engine(self.settings, url)
-            self.sessions.configure(bind=self._engine, info={BY_DRIVER: url.is_asyncpg})
+            urls = replica_urls(self.settings)
+            self.sessions.configure(
+                bind=self._engine, default_engine=self._engine.sync_engine, info={BY_DRIVER: url.is_asyncpg}
+            )
             self._readiness = Readiness(self.settings, url)
-            self._notifications = Notifications(self._engine, partial(_listener, self.settings, url))
+            self._notifications = Notifications(self._engine, partial(_direct, self.settings, url, "listening"))
             try:
-                yield
+                async with self._reading(url, urls):
+                    yield
             finally:
                 await self._notifications.close()
                 await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _reading(self, url: DatabaseURL, urls: tuple[DatabaseURL, ...]) -> AsyncIterator[None]:
+        if not urls:
+            yield
+            return
+        self.replicas = Replicas(self.settings, urls, partial(_direct, self.settings, url, "watching"))
+        try:
+            async with self.replicas.watched():
+                yield
+        finally:
+            self.replicas = None
 
     def _notify(self) -> None:
         self.notifications.send()
@@ -128,15 +149,12 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
 
 @asynccontextmanager
-async def _listener(settings: Settings, url: DatabaseURL) -> AsyncIterator[AsyncEngine]:
-    """For the listening connection, which takes the direct way past a pooler where the settings name one."""
+async def _direct(settings: Settings, url: DatabaseURL, what_for: str) -> AsyncIterator[AsyncEngine]:
+    """For the one connection that listens, which takes the way past a pooler where the settings name one."""
     direct = settings.migration_database_url
     target = url if direct is None else normalize_database_url(direct.reveal(), "MIGRATION_DATABASE_URL")
-    engine = create_unpooled_engine(target, settings.db_pool_timeout, "plimsoll listening")
-    try:
+    async with disposed(create_unpooled_engine(target, settings.db_pool_timeout, f"plimsoll {what_for}")) as engine:
         yield engine
-    finally:
-        await engine.dispose()
 
 
 async def _prepare_first(settings: Settings, url: DatabaseURL) -> None:

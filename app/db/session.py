@@ -5,7 +5,8 @@ without closing it when another dependency of the same request fails. The commit
 after the handler and before the response starts, so that a COMMIT that fails is an error response.
 
 A transaction that the server has ended for no fault of the request, or whose connection was dead or cut before its
-COMMIT, is run again from its start: nothing of it was stored, and its response has not started.
+COMMIT, is run again from its start: nothing of it was stored, and its response has not started. So is a request that
+reads, and that a replica could not answer: then the primary does.
 """
 
 import asyncio
@@ -25,10 +26,13 @@ from app.core.errors import AppError
 from app.core.session_info import WAITED_FOR
 from app.db.errors import lost_connection, sqlstate_of
 from app.db.fetching import give_back, holds_connection
+from app.db.replicas import Replicas
+from app.db.route import Route
 
 _SESSION = "db_session"
 _NOTIFY = "db_session_notify"
 _FACTORY = "db_session_factory"
+_ROUTE = "db_session_route"
 _MAY_REPEAT = "db_session_may_repeat"
 _COMMITTING = "db_session_committing"
 _TRIES = 3
@@ -51,9 +55,15 @@ class SessionMiddleware(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, factory: async_sessionmaker[AsyncSession], notify: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        factory: async_sessionmaker[AsyncSession],
+        notify: Callable[[], None],
+        replicas: Callable[[], Replicas | None],
+    ) -> None:
         self._factory = factory
         self._notify = notify
+        self._replicas = replicas
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         for left in reversed(range(_TRIES)):
@@ -69,7 +79,8 @@ class SessionMiddleware(ASGIMiddleware):
 
     async def _try(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         session = self._factory()
-        scope["state"] |= {_SESSION: session, _NOTIFY: self._notify, _FACTORY: self._factory}
+        route = Route(session, self._replicas(), is_repeated=_ROUTE in scope["state"])
+        scope["state"] |= {_SESSION: session, _NOTIFY: self._notify, _FACTORY: self._factory, _ROUTE: route}
         try:
             await next_app(scope, receive, send)
         finally:
@@ -83,6 +94,8 @@ def will_be_repeated(scope: Scope, exc: BaseException) -> bool:
     state = scope["state"]
     if not state.get(_MAY_REPEAT):
         return False
+    if route_of(scope).is_refused(exc):
+        return True
     sqlstate = sqlstate_of(exc) or ""
     # Who ends a session means what it does, and whether a COMMIT whose answer was lost was carried out nobody knows.
     was_cut = lost_connection(exc) and not sqlstate.startswith(_ENDED_BY_OPERATOR) and not state.get(_COMMITTING)
@@ -93,6 +106,12 @@ def session_of(scope: Scope) -> AsyncSession:
     """The session of this request."""
     session: AsyncSession = scope["state"][_SESSION]
     return session
+
+
+def route_of(scope: Scope) -> Route:
+    """That of this request's session."""
+    route: Route = scope["state"][_ROUTE]
+    return route
 
 
 @asynccontextmanager
@@ -116,14 +135,21 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
 
     Its connection is free again before the response starts: a slow client, or a stream, holds none.
     """
-    session = session_of(request.scope)
+    session, route = session_of(request.scope), route_of(request.scope)
+    may_write = request.method not in SAFE_METHODS
     try:
         yield session
-        if request.method not in SAFE_METHODS:
+        if may_write:
             await _refuse_if_client_is_gone(request.receive)
+        else:
+            route.count()
         if session.in_transaction():
             request.scope["state"][_COMMITTING] = True
+            has_written = route.has_written(may_write=may_write)
             await session.commit()
+            if has_written:
+                await route.tell()
+                await session.commit()
         if session.info.pop(WAITED_FOR, False):
             request.scope["state"][_NOTIFY]()
         give_back(session)

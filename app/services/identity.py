@@ -124,6 +124,13 @@ class Caller(NamedTuple):
         return Reach(me.organization_id, member_id=me.id, reads_all=me.reads_all, writes_all=me.writes_all)
 
     @property
+    def id(self) -> UUID:
+        """Of the user or the agent."""
+        caller_id = self.user_id or self.agent_id
+        assert caller_id is not None, "somebody is signed in"
+        return caller_id
+
+    @property
     def user_id(self) -> UUID | None:
         return self.user.id if self.user else None
 
