@@ -28,6 +28,7 @@ from tests.integration.sse import reading
 from tests.integration.test_metrics import scraped
 from tests.integration.throwaway_postgres import LastingServer, new_cluster, standby_of
 from tests.migrations.conftest import holding, query
+from tests.migrations.test_doctor import OK, PROBLEM, WARNING, examined, one
 
 _HBA = "local all,replication all trust\nhost all,replication all 127.0.0.1/32 trust\n"
 _SETTINGS = {"max_connections": "60", "log_statement": "all"}
@@ -484,6 +485,21 @@ async def test_what_is_no_replica_of_the_primary_is_left_out(
     log = capsys.readouterr().err
     assert log.count("a replica is left out") >= len(urls)
     assert "hunter2" not in log
+
+
+async def test_doctor_tells_of_each_replica(pair: Pair, name: str, database_url: str) -> None:
+    known = f"SELECT FROM pg_database WHERE datname = '{name}'"
+    await until(lambda: query(pair.standby.url, known) == [()])
+    primary, standby = (database_named(server.url, name) for server in pair)
+    nowhere = "postgresql://u:hunter2@127.0.0.1:1/db"
+    given = ",".join((standby, primary, database_url, nowhere))
+    findings = await asyncio.to_thread(examined, primary, DATABASE_REPLICA_URLS=given)
+    found = [finding for finding in findings if finding.check == "replicas"]
+    words = ("bytes of the log behind", "is not in recovery", "is no copy of this database", "refused")
+    assert [finding.severity for finding in found] == [OK, WARNING, WARNING, WARNING]
+    assert [word for finding, word in zip(found, words, strict=True) if word not in finding.seen] == []
+    wrong = await asyncio.to_thread(examined, primary, DATABASE_REPLICA_URLS="mysql://u:hunter2@b/d")
+    assert one(wrong, "replicas", PROBLEM)
 
 
 async def test_replicas_are_read_in_turn_and_one_that_is_promoted_no_more(

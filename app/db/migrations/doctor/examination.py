@@ -18,6 +18,7 @@ from app.db.migrations.doctor.asking import Check, ask_all, named, not_reached
 from app.db.migrations.doctor.configuration import Way, configuration, ways
 from app.db.migrations.doctor.finding import Finding, Limits, Severity, Subject, note, problem
 from app.db.migrations.doctor.reach import reach
+from app.db.migrations.doctor.replicas import replicas
 from app.db.migrations.doctor.session import compare, poolers
 
 # In the order in which one thing may be the cause of the next.
@@ -110,6 +111,7 @@ async def _look(
     findings += named("Connection", "pooler", await poolers(open_ways, limits))
     if len(open_ways) > 1:
         findings += named("Connection", "same database", await compare(open_ways, limits))
+    findings += named("Connection", "replicas", await replicas(reading.settings, open_ways[0].url, limits))
     return findings + await ask_all(checks, Subject(reading.settings, open_ways[0].url, directory, limits))
 
 
