@@ -13,7 +13,7 @@ is long after a standstill, too.)
 import time
 from collections.abc import Callable
 
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 from prometheus_client import Counter
@@ -52,6 +52,10 @@ class Admission(ASGIMiddleware):
         self._held_up = 0
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if scope.get("method") == HttpMethod.OPTIONS:
+            # It is answered without the database, and says nothing of whether requests get on.
+            await next_app(scope, receive, send)
+            return
         place = _Place(self, receive, send)
         place.take()
         try:

@@ -1,5 +1,8 @@
 """Who is let in: while requests are answered, where they stand still, and when they go on again."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from app.api import admission
@@ -76,3 +79,24 @@ def test_whoever_leaves_without_an_answer_ends_no_standstill_and_is_not_waited_f
     for _ in range(LONGER - 1):
         door.leave(answered=False)
     assert door.let_in(100) == LIMIT
+
+
+def test_whoever_asks_for_the_methods_of_a_path_neither_takes_a_place_nor_ends_a_standstill() -> None:
+    """As browsers do before they send a request, and it is answered without the database."""
+    door = Door()
+    assert door.let_in(LIMIT) == LIMIT
+    told: list[Any] = []
+
+    async def tell(message: Any) -> None:
+        told.append(message)
+
+    async def answer(_: object, __: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    scope: Any = {"type": "http", "method": "OPTIONS"}
+    receive: Any = None
+    for _ in range(3):
+        door.now += admission._STANDSTILL / 2
+        asyncio.run(door.handle(scope, receive, tell, answer))
+    assert len(told) == 3
+    assert LIMIT + door.let_in(100) == LONGER
