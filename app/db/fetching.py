@@ -216,7 +216,7 @@ async def _by_driver(
     try:
         if connection.in_transaction() and not driver.is_in_transaction():
             await _begin(connection)
-        return text.rows(await driver.fetch(text.sql, *text.arguments(values)))
+        return text.rows(await _ask(driver, text, values))
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as exc:
         # The last comes between the server's last word and the end of the connection.
         if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):
@@ -226,6 +226,18 @@ async def _by_driver(
         # Out of time, cut off or cancelled: nobody knows what the connection would answer next.
         connection.invalidate(exc)
         raise
+
+
+async def _ask(driver: Any, text: _Text, values: dict[str, Any]) -> list[Any]:  # noqa: ANN401 - asyncpg has no types
+    try:
+        records: list[Any] = await driver.fetch(text.sql, *text.arguments(values))
+    except asyncpg.DataError:
+        # Where an argument does not fit, asyncpg has sent the statement and leaves it at that: the server would keep
+        # its locks, and a pooler the server's session for us, until the connection is used again.
+        if not driver.is_in_transaction():
+            await driver.execute("SELECT")
+        raise
+    return records
 
 
 async def _begin(connection: Connection) -> None:

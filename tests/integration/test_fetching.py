@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from asyncpg import InternalClientError
@@ -123,6 +124,19 @@ async def test_an_error_is_the_one_that_a_session_raises(session: AsyncSession) 
         assert states[0] == states[1]
     await session.rollback()
     assert (await fetch(session, QUOTIENT, divisor=1))[0].quotient == 1
+
+
+async def test_an_argument_that_does_not_fit_leaves_nothing_open_at_the_server(
+    session: AsyncSession, database_url: str
+) -> None:
+    """As the locks of the statement's tables would be, and what a pooler has given the connection."""
+    unfit = Prepared(select(User.name).where(User.created_at < bindparam("at")).limit(1))
+    with pytest.raises(DBAPIError):
+        await fetch(session, unfit, at=datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))))
+    state = "SELECT state, (SELECT count(*) FROM pg_locks WHERE pid = :pid) FROM pg_stat_activity WHERE pid = :pid"
+    _, driver = session.sync_session.current()  # type: ignore[attr-defined]
+    assert query(database_url, state, pid=driver.get_server_pid()) == [("idle", 0)]
+    assert await fetch(session, NAMES) == []
 
 
 async def test_a_table_that_changes_its_types_meanwhile_is_read_again(session: AsyncSession, database_url: str) -> None:
