@@ -52,7 +52,8 @@ class Replicas:
     """`primary` connects to it past any pooler."""
 
     def __init__(self, settings: Settings, urls: tuple[DatabaseURL, ...], primary: Connecting) -> None:
-        self.written = Written(primary, settings.db_replica_max_lag)
+        self.max_lag = settings.db_replica_max_lag
+        self.written = Written(primary, self.max_lag)
         self.all = tuple(Replica(settings, url, self.written) for url in urls)
         self._in_turn = deque(self.all)
 

@@ -6,8 +6,10 @@ not show the same. So of Advanced Alchemy's routing it takes the session, which 
 writes (that its token is used, who comes for the first time); which replica it is is decided here, once.
 """
 
+import asyncio
 from uuid import UUID
 
+import structlog
 from advanced_alchemy.routing import reset_routing_context, stick_to_primary_var
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +25,8 @@ from app.db.replicas import Replicas
 
 _READ = Counter("plimsoll_requests_read", "Reading requests, by the server that was read.", ["server"])
 _PRIMARY = "primary"
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Route:
@@ -86,11 +90,19 @@ class Route:
         return self._replicas is not None and self._caller_id is not None and (may_write or stick_to_primary_var.get())
 
     async def tell(self) -> None:
-        """All processes, once it is committed."""
+        """All processes, once it is committed; or waits until none of them reads what was before.
+
+        What is stored is answered as stored: after an error a client would do it again.
+        """
         assert self._replicas is not None, "has_written"
         assert self._caller_id is not None, "has_written"
-        await self.to_primary()
-        await self._replicas.written.tell(self._session, self._caller_id)
+        try:
+            await self.to_primary()
+            await self._replicas.written.tell(self._session, self._caller_id)
+        except (OSError, SQLAlchemyError) as exc:
+            log.warning("nobody could be told of a change", reason=explain(exc).reason)
+            await self._session.rollback()
+            await asyncio.sleep(self._replicas.max_lag)
 
     def count(self) -> None:
         """A reading request that was answered."""

@@ -16,9 +16,11 @@ import psutil
 import psycopg
 import pytest
 from litestar import Litestar
+from sqlalchemy import event
 
 from app.asgi import create_app
 from app.core.config import Secret, Settings
+from app.db.fetching import OneConnection
 from app.db.migrations.runner import upgrade
 from app.db.plugin import DatabasePlugin
 from app.db.replicas import Replicas
@@ -258,6 +260,25 @@ async def test_who_asks_before_his_process_has_heard_of_it_waits_until_it_has(
             done, _ = await asyncio.wait({asking}, timeout=0.2)
         assert not done
         assert "b" in await asking
+
+
+async def test_a_change_that_nobody_can_be_told_of_is_answered_once_no_process_reads_what_was_before(
+    pair: Pair, name: str, strict: Settings
+) -> None:
+    url = database_named(pair.primary.url, name)
+    cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = :name AND query = 'COMMIT;'"
+    async with (
+        reading_app(strict) as app,
+        reading_app(strict) as other_app,
+        client_of(app) as client,
+        client_of(other_app) as other,
+    ):
+        await made_board(client)
+        await caught_up(other_app, pair)
+        with pair.paused():
+            event.listen(OneConnection, "after_commit", lambda _: query(url, cut, name=name), once=True)
+            await made_board(client, "b")
+            assert "b" in await slugs(other)
 
 
 async def test_tokens_are_known_at_once_and_good_no_longer_than_the_lag_allows(
