@@ -7,7 +7,7 @@ stay: only what lies between is left out.
 from collections import namedtuple
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from advanced_alchemy.config.routing import RoutingConfig
@@ -36,8 +36,9 @@ class OneConnection(RoutingSyncSession):
 
     _lent: Connection | None = None
 
-    def __init__(self, default_engine: Engine, **kwargs: Any) -> None:  # noqa: ANN401 - as the session has them
-        super().__init__(_ROUTING, {}, default_engine, **kwargs)
+    def __init__(self, default_engine: Engine | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - as the session's
+        # None is of an application that has not been started: what needs no database it answers all the same.
+        super().__init__(_ROUTING, {}, cast("Engine", default_engine), **kwargs)
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:  # type: ignore[override]  # noqa: ANN401
         engine = super().get_bind(*args, **kwargs)
