@@ -13,6 +13,7 @@ from app.models.memory import BoardGroupMemory, BoardMemory
 from app.models.organizations import BoardAccess, Organization, OrganizationMember, Role
 from app.models.rate_limits import RateLimit
 from app.models.tags import Tag
+from app.models.task_counts import TaskCount
 from app.models.tasks import Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.models.tokens import PersonalToken, TokenScope
 from app.models.users import User
@@ -51,6 +52,7 @@ __all__ = (
     "Tag",
     "Task",
     "TaskComment",
+    "TaskCount",
     "TaskDependency",
     "TaskPriority",
     "TaskStatus",
