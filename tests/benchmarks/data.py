@@ -16,7 +16,7 @@ class Size(NamedTuple):
     """Task n is on board n modulo `boards`, which has statuses in turn; of two tasks the second waits for the first.
 
     Each has one or two tags, and values in two of four custom fields. Without `details` there are tasks alone. The last
-    was made now, and each other one ten seconds before the next.
+    was made now, and each other one a minute before the next. What happened is kept for a year.
     """
 
     tasks: int
@@ -44,7 +44,8 @@ KNOWN = "0190000"
 _ID = f"('{KNOWN}{{}}-0000-7000-8000-' || lpad(to_hex({{}}), 12, '0'))::uuid".format
 _TASKS = "generate_series(1, %(tasks)s::int) AS n, LATERAL (SELECT n / %(boards)s::int AS place)"
 _TASK, _BOARD = _ID(2, "n"), _ID(1, "n %% %(boards)s::int")
-_MOMENT = "now() - (%(tasks)s::int - n) * interval '10 seconds'"
+_MOMENT = "now() - (%(tasks)s::int - n) * interval '1 minute'"
+_KEPT = f"{_MOMENT} > now() - interval '1 year'"
 
 _BASICS = (
     "INSERT INTO organizations (id, name) VALUES (%(organization)s, 'Benchmarks')",
@@ -81,10 +82,10 @@ _DETAILS = (
     f" FROM {_TASKS}, generate_series(0, 1) AS field",
     "INSERT INTO activity_events (id, organization_id, event_type, message, user_id, board_id, task_id, created_at)"
     f" SELECT {_ID(5, 'n')}, %(organization)s, 'task.created', 'Task ' || n, %(owner)s, {_BOARD}, {_TASK}, {_MOMENT}"
-    f" FROM {_TASKS}",
+    f" FROM {_TASKS} WHERE {_KEPT}",
     "INSERT INTO activity_events (id, organization_id, event_type, message, user_id, board_id, task_id, created_at)"
     f" SELECT {_ID(6, 'n')}, %(organization)s, 'task.status_changed', 'review → done', %(owner)s, {_BOARD}, {_TASK},"
-    f" {_MOMENT} FROM {_TASKS} WHERE place %% 4 = 3",
+    f" {_MOMENT} FROM {_TASKS} WHERE place %% 4 = 3 AND {_KEPT}",
 )
 
 

@@ -13,7 +13,7 @@ from tests.benchmarks.servers import OURS, Server
 from tests.conftest import TOKEN
 
 _DEEP = 1_000_000
-# A board has the same number of tasks in each, and one is made every ten seconds: for a day, five weeks, three years.
+# A board has the same number of tasks in each, and one is made every minute: for a week, seven months, 19 years.
 _SMALL, _LESS_LARGE, _LARGE = (Size(boards * 10_000, boards) for boards in (1, 30, 1_000))
 _GROWTH = "As many tasks a board, and a day, in both."
 _PATHS = {
@@ -38,7 +38,7 @@ def deep_page(bench: Bench) -> list[Outcome]:
 
 
 def grown(bench: Bench) -> list[Outcome]:
-    """The same requests of an organization after a day, and after weeks or, of the large one, years."""
+    """The same requests of an organization after a week, and after months or, of the large one, years."""
     large = _LARGE if bench.effort.large else _LESS_LARGE
     with ExitStack() as stack:
         servers = {}
