@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 from app.core.errors import SettingsError
 from app.core.misspelt import misspelt
 from app.core.setting_values import (
+    STRONG,
     algorithms,
     base_url,
     boolean,
@@ -23,23 +24,11 @@ from app.core.setting_values import (
     origins,
     seconds,
     urls,
+    weakness,
     words,
 )
 
 NEEDED_TO_SERVE = frozenset({"LOCAL_AUTH_TOKEN", "SECRET_KEY", "OIDC_ISSUER", "OIDC_AUDIENCE"})
-_TOKEN_MIN_LENGTH = 50
-_TOKEN_MIN_VARIETY = 10
-_STRONG = f"It needs at least {_TOKEN_MIN_LENGTH} random characters, such as those of `openssl rand -hex 32`."
-_PLACEHOLDERS = (
-    "change-me",
-    "changeme",
-    "change_me",
-    "placeholder",
-    "replace",
-    "your-token",
-    "example",
-    "secret-token",
-)
 
 
 class Environment(StrEnum):
@@ -230,9 +219,9 @@ def _missing_outside_dev(settings: Settings) -> Iterator[SettingsError]:
     secrets = {"LOCAL_AUTH_TOKEN": settings.local_auth_token, "SECRET_KEY": settings.secret_key}
     needed = "SECRET_KEY" if settings.auth_mode is AuthMode.OIDC else "LOCAL_AUTH_TOKEN"
     for variable, secret in secrets.items():
-        problem = _weakness(secret.reveal()) if secret else unset if variable == needed else None
+        problem = weakness(secret.reveal()) if secret else unset if variable == needed else None
         if problem:
-            yield SettingsError(variable, problem, _STRONG)
+            yield SettingsError(variable, problem, STRONG)
 
 
 def _missing_for_oidc(settings: Settings) -> Iterator[SettingsError]:
@@ -243,14 +232,6 @@ def _missing_for_oidc(settings: Settings) -> Iterator[SettingsError]:
         yield SettingsError("OIDC_ISSUER", unset, "Set it to the issuer's URL, just as it stands in the tokens' `iss`.")
     if not settings.oidc_audience:
         yield SettingsError("OIDC_AUDIENCE", unset, "Set it to what the tokens for this service have in `aud`.")
-
-
-def _weakness(token: str) -> str | None:
-    if len(token) < _TOKEN_MIN_LENGTH:
-        return f"has {len(token)} characters"
-    if len(set(token)) < _TOKEN_MIN_VARIETY or any(word in token.lower() for word in _PLACEHOLDERS):
-        return "is a placeholder"
-    return None
 
 
 def _secret(_: str, text: str) -> Secret:

@@ -69,6 +69,11 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [kept for kept in root.handlers if kept.get_name() != _HANDLER_NAME] + [handler]
     root.setLevel(settings.log_level)
+    _configure_libraries(settings)
+
+
+def _configure_libraries(settings: Settings) -> None:
+    """Has what they log take the same way, as far as anybody wants it."""
     access = logging.getLogger("uvicorn.access")
     access.filters = [kept for kept in access.filters if not isinstance(kept, _WithoutQuery)] + [_WithoutQuery()]
     # uvicorn brings handlers of its own; its records take our way instead.

@@ -19,6 +19,19 @@ _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 # Commas stand between the hosts of a URL as well.
 _BETWEEN_URLS = re.compile(r"\s*,\s*(?=[a-z][a-z0-9+.-]*://|$)", re.IGNORECASE)
 _SHOWN = 40
+_TOKEN_MIN_LENGTH = 50
+_TOKEN_MIN_VARIETY = 10
+STRONG = f"It needs at least {_TOKEN_MIN_LENGTH} random characters, such as those of `openssl rand -hex 32`."
+_PLACEHOLDERS = (
+    "change-me",
+    "changeme",
+    "change_me",
+    "placeholder",
+    "replace",
+    "your-token",
+    "example",
+    "secret-token",
+)
 
 
 def held(text: str) -> str:
@@ -117,3 +130,12 @@ def algorithms(variable: str, text: str) -> tuple[str, ...]:
     if not found or not set(found) <= set(_ALGORITHMS):
         raise SettingsError(variable, held(text), f"It may hold some of: {', '.join(_ALGORITHMS)}.")
     return found
+
+
+def weakness(token: str) -> str | None:
+    """What is wrong with it as a token that nobody guesses; None where nothing is."""
+    if len(token) < _TOKEN_MIN_LENGTH:
+        return f"has {len(token)} characters"
+    if len(set(token)) < _TOKEN_MIN_VARIETY or any(word in token.lower() for word in _PLACEHOLDERS):
+        return "is a placeholder"
+    return None
