@@ -84,6 +84,7 @@ class AuthMiddleware(ASGIMiddleware):
         caller = await _find(request, sign_in)
         if request.method not in SAFE_METHODS and not caller.may_write:
             raise ReadOnlyTokenError
+        route_of(request.scope).caller_id = caller.id
         await note_use(session_of(request.scope), caller)
         request.scope["state"][_SIGN_IN] = sign_in
         return caller
@@ -131,9 +132,7 @@ async def _find(request: Request[Any, Any, Any], sign_in: SignIn) -> Caller:
             if route.shows_all_to(caller.id):
                 return caller
         await route.to_primary()
-    caller = await sign_in(session, board_id)
-    route.shows_all_to(caller.id)
-    return caller
+    return await sign_in(session, board_id)
 
 
 def _issuer_of(settings: Settings) -> "Issuer | None":

@@ -22,7 +22,7 @@ class Commands(CLIPlugin):
 
     def on_cli_init(self, cli: "Group") -> None:
         cli.help = _HELP
-        # That one serves in this process, which keeps whatever has been imported.
+        # `litestar run` serves in this process, which keeps whatever has been imported.
         if _command() != "run":
             _add_demo(cli)
             _add_users(cli)

@@ -2,6 +2,11 @@
 
 from collections.abc import Iterator
 
+import asyncpg
+
+# What asyncpg raises of its own. The last comes between the server's last word and the end of the connection.
+OF_ASYNCPG = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 
 class DatabaseError(Exception):
     """Its text is one readable message without password or SQL; the process ends with `exit_code`."""

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.session_info import BY_DRIVER
+from app.db.errors import OF_ASYNCPG
 
 # As Advanced Alchemy's repositories have it.
 AnySession = AsyncSession | async_scoped_session[AsyncSession]
@@ -117,9 +118,9 @@ class _Text:
         self.sql = str(compiled)
         self.dbapi: Any = dialect.loaded_dbapi
         self._names = tuple(compiled.positiontup or ())
-        made = {key: default.arg for key, default in prepared.given.items() if default is not None}
-        self._made = [(key, make) for key, make in made.items() if callable(make)]
-        self._literals = compiled.params | dict.fromkeys(prepared.given) | made
+        defaults = {key: default.arg for key, default in prepared.given.items() if default is not None}
+        self._defaults = [(key, default) for key, default in defaults.items() if callable(default)]
+        self._literals = compiled.params | dict.fromkeys(prepared.given) | defaults
         binds = compiled.binds.items()
         into = {key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in binds}
         self._into = {key: processor for key, processor in into.items() if processor}
@@ -129,9 +130,10 @@ class _Text:
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         given = {**self._literals, **values}
-        for name, make in self._made:
+        for name, default in self._defaults:
             if name not in values:
-                given[name] = make(None)
+                # SQLAlchemy gives it the context, at which no default of a model looks.
+                given[name] = default(None)
         for name, processor in self._into.items():
             given[name] = processor(given[name])
         return [given[name] for name in self._names]
@@ -218,8 +220,7 @@ async def _by_driver(
         if connection.in_transaction() and not driver.is_in_transaction():
             await _begin(connection)
         return text.rows(await _ask(driver, text, values))
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as exc:
-        # The last comes between the server's last word and the end of the connection.
+    except OF_ASYNCPG as exc:
         if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):
             connection.invalidate(exc)
         raise _as_of_session(exc, text.dbapi, is_lost=is_lost) from exc

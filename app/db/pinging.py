@@ -8,6 +8,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.util import await_only
 
+from app.db.errors import OF_ASYNCPG
+
 _PROVED_AT = "proved_at"
 # Seconds for which a connection that was in use is taken to be alive; HikariCP's aliveBypassWindowMs is as long.
 _ALIVE_FOR = 0.5
@@ -52,8 +54,8 @@ class _Pinging:
         """One round trip, where the dialect's ping is a transaction of three; a pooler between takes it, too."""
         try:
             await driver.execute("SELECT 1", timeout=self._seconds)
-        # TimeoutError is an OSError. The client's own error comes between the server's last word and the end of it.
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        # TimeoutError is an OSError.
+        except (*OF_ASYNCPG, OSError):
             # Without a word to the server: it would be waited for again.
             driver.terminate()
             return False

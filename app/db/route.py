@@ -38,7 +38,8 @@ class Route:
         self._is_repeated = is_repeated
         self._replica: Replica | None = None
         self._position = 0
-        self._caller_id: UUID | None = None
+        self.caller_id: UUID | None = None
+        """Whose request it is, once that is known."""
         if replicas is not None:
             reset_routing_context()
 
@@ -67,8 +68,7 @@ class Route:
             self._own.read_from(None)
 
     def shows_all_to(self, caller_id: UUID) -> bool:
-        """Whether what was read shows all that this caller, whose request it is, has written before."""
-        self._caller_id = caller_id
+        """Whether what was read shows all that this caller has written before."""
         if self._replica is None or self._replicas is None:
             return True
         return self._replicas.written.by(caller_id) <= self._position
@@ -87,7 +87,7 @@ class Route:
 
     def has_written(self, *, may_write: bool) -> bool:
         """Whether others are to be told; asked before the commit."""
-        return self._replicas is not None and self._caller_id is not None and (may_write or stick_to_primary_var.get())
+        return self._replicas is not None and self.caller_id is not None and (may_write or stick_to_primary_var.get())
 
     async def tell(self) -> None:
         """All processes, once it is committed; or waits until none of them reads what was before.
@@ -95,10 +95,10 @@ class Route:
         What is stored is answered as stored: after an error a client would do it again.
         """
         assert self._replicas is not None, "has_written"
-        assert self._caller_id is not None, "has_written"
+        assert self.caller_id is not None, "has_written"
         try:
             await self.to_primary()
-            await self._replicas.written.tell(self._session, self._caller_id)
+            await self._replicas.written.tell(self._session, self.caller_id)
         except (OSError, SQLAlchemyError) as exc:
             log.warning("nobody could be told of a change", reason=explain(exc).reason)
             await self._session.rollback()

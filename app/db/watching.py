@@ -13,20 +13,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db.connecting import explain
-from app.db.errors import cause_of
+from app.db.errors import OF_ASYNCPG, cause_of
 
 # Seconds: between two looks that nobody asked for, for each of them, and between two attempts to connect.
-LOOK_EVERY = 0.1
+_LOOK_EVERY = 0.1
 PATIENCE = 1.0
 _RETRY_AFTER = 0.5
 
-_IDENTITY = text(
+# Of a database: its copies have the same, and no other has.
+IDENTITY = text(
     "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid"
     " FROM pg_database WHERE datname = current_database()"
 )
-
-# The last comes between the server's last word and the end of the connection.
-_OF_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 log = structlog.stdlib.get_logger(__name__)
 Connecting = Callable[[], AbstractAsyncContextManager[AsyncEngine]]
@@ -61,7 +59,7 @@ class Watch(ABC):
             try:
                 async with self._connecting() as engine, engine.connect() as connection:
                     await self._look_again_and_again(connection)
-            except (OSError, SQLAlchemyError, UnfitError, *_OF_DRIVER) as exc:
+            except (OSError, SQLAlchemyError, UnfitError, *OF_ASYNCPG) as exc:
                 self._lose(_reason(exc))
             except Exception as exc:
                 # Without this task no replica would be used again.
@@ -81,12 +79,12 @@ class Watch(ABC):
         driver: Any = (await connection.get_raw_connection()).driver_connection
         try:
             async with asyncio.timeout(2 * PATIENCE):
-                self.identity = str(await connection.scalar(_IDENTITY))
+                self.identity = str(await connection.scalar(IDENTITY))
                 await connection.rollback()
                 await self._begin(connection, driver)
             while not self._is_over:
                 await self._look(driver)
-                await self._pause(LOOK_EVERY)
+                await self._pause(_LOOK_EVERY)
         except BaseException:
             # Without a word to the server, which may be silent.
             driver.terminate()

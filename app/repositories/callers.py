@@ -68,10 +68,11 @@ class _Way:
         return (rows[0], board_beside(rows[0])) if rows else None
 
 
+# Where each of them ends in a row.
 _PERSON = len(Person._fields)
 _MEMBERSHIP = _PERSON + len(Membership._fields)
 _BEARER = _MEMBERSHIP + len(Bearer._fields)
-_MEMBER = {name: getattr(OrganizationMember, name) for name in Membership._fields[:4]} | {
+_OF_MEMBERSHIP = {name: getattr(OrganizationMember, name) for name in Membership._fields[:4]} | {
     "reads_all": OF_MEMBER.reads_all,
     "writes_all": OF_MEMBER.writes_all,
 }
@@ -84,7 +85,7 @@ def _people(*more: Any) -> Select[Any]:  # noqa: ANN401 - columns
     )
     columns = [
         *(getattr(User, name) for name in Person._fields),
-        *(column.label(f"member_{name}") for name, column in _MEMBER.items()),
+        *(column.label(f"member_{name}") for name, column in _OF_MEMBERSHIP.items()),
     ]
     return select(*columns, *more).select_from(User).outerjoin(OrganizationMember, active)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
 from app.db.migrations.naming import quote
+from app.db.watching import IDENTITY
 
 _OLDEST = 140_000
 _YOUNG = 600
@@ -22,12 +23,6 @@ _WRITABLE = text(
     """
     SELECT pg_is_in_recovery() AS replica, reset_val AS read_only, source
     FROM pg_settings WHERE name = 'default_transaction_read_only'
-    """
-)
-_IDENTITY = text(
-    """
-    SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid
-    FROM pg_database WHERE datname = current_database()
     """
 )
 
@@ -97,7 +92,7 @@ def encoding(connection: Connection, subject: Subject) -> Iterator[Finding]:
 
 def identity(connection: Connection) -> str:
     """The same of two connections exactly if they lead to one database."""
-    return str(connection.scalar(_IDENTITY))
+    return str(connection.scalar(IDENTITY))
 
 
 def _owner_of(connection: Connection, row: Any) -> str:  # noqa: ANN401 - a row
