@@ -1,11 +1,10 @@
 """Two clusters, of which one follows the other by streaming replication: who reads which, and what he reads there."""
 
 import asyncio
-import itertools
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -20,6 +19,7 @@ from sqlalchemy import event
 
 from app.asgi import create_app
 from app.core.config import Secret, Settings
+from app.db import written
 from app.db.fetching import OneConnection
 from app.db.migrations.runner import upgrade
 from app.db.plugin import DatabasePlugin
@@ -27,6 +27,7 @@ from app.db.replicas import Replicas
 from tests.conftest import client_of, database_named, settings_for, started
 from tests.integration.conftest import register
 from tests.integration.sse import reading
+from tests.integration.steady import coming
 from tests.integration.test_metrics import scraped
 from tests.integration.throwaway_postgres import LastingServer, new_cluster, standby_of
 from tests.migrations.conftest import holding, query
@@ -172,8 +173,8 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def caught_up(app: Litestar, pair: Pair) -> None:
     """The replicas show all that was written, and the application knows that."""
-    ((written,),) = query(pair.primary.url, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
-    await until(lambda: all(replica.position >= int(str(written)) for replica in replicas_of(app).all))
+    ((position,),) = query(pair.primary.url, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+    await until(lambda: all(replica.position >= int(str(position)) for replica in replicas_of(app).all))
 
 
 async def made(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:
@@ -217,7 +218,7 @@ async def test_the_replica_answers_what_reads_and_the_primary_what_writes(
     (read,) = (key for key in after if key.startswith(f"plimsoll_requests_read_total server={server}"))
     assert after[read] - before.get(read, 0) == 3
     assert [value for key, value in after.items() if key.startswith("plimsoll_replica_read")] == [1]
-    assert [value < 1 for key, value in after.items() if key.startswith("plimsoll_replica_lag_seconds")] == [True]
+    assert [value < _SOON for key, value in after.items() if key.startswith("plimsoll_replica_lag_seconds")] == [True]
 
 
 async def test_who_has_written_reads_it_at_every_process_and_others_what_was_before(
@@ -249,10 +250,19 @@ async def test_who_has_written_reads_it_at_every_process_and_others_what_was_bef
 
 
 async def test_who_asks_before_his_process_has_heard_of_it_waits_until_it_has(
-    client: httpx.AsyncClient, other: httpx.AsyncClient, app: Litestar, pair: Pair, name: str
+    client: httpx.AsyncClient,
+    other: httpx.AsyncClient,
+    app: Litestar,
+    pair: Pair,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # On a busy machine it must not give up what it listens on meanwhile.
+    monkeypatch.setattr(written, "PATIENCE", _LONG)
     await made_board(client)
     await caught_up(app, pair)
+    # From here on looks have that patience.
+    await slugs(other)
     with pair.paused():
         with pair.unheard(name):
             await made_board(client, "b")
@@ -348,6 +358,7 @@ async def test_streams_begin_with_what_the_primary_has(app: Litestar, client: ht
 async def test_a_replica_that_lags_is_left_out_until_it_has_caught_up(
     pair: Pair, strict: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    told: list[str] = []
     async with reading_app(strict) as app, client_of(app) as client:
         (replica,) = replicas_of(app).all
         board = await made_board(client)
@@ -361,43 +372,32 @@ async def test_a_replica_that_lags_is_left_out_until_it_has_caught_up(
                 tasks = await bosun.get(f"/api/v1/agent/boards/{board['id']}/tasks")
                 assert [task["title"] for task in tasks.json()["items"]] == ["Load"]
                 assert standby.statements() == []
-                await asyncio.sleep(0.3)
+
+                def is_told() -> bool:
+                    told.append(capsys.readouterr().err)
+                    return "behind the primary" in "".join(told)
+
+                await until(is_told)
             await until(lambda: replica.fault is None)
             await bosun.get(f"/api/v1/agent/boards/{board['id']}/tasks")
             assert standby.has("tasks")
-    log = capsys.readouterr().err
-    assert "a replica is left out" in log
-    assert "behind the primary" in log
+    assert "a replica is left out" in "".join(told)
 
 
 class Load:
-    """Requests that are sent steadily, whatever became of those before."""
+    """Fifty requests a second, one in ten of which writes."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
         self.seconds: list[float] = []
-        self.under_way: set[asyncio.Task[None]] = set()
         self.failed: list[str] = []
 
-    @asynccontextmanager
-    async def flowing(self) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as group:
-            coming = group.create_task(self._come(group))
-            try:
-                yield
-            finally:
-                coming.cancel()
+    def flowing(self) -> AbstractAsyncContextManager[set[asyncio.Task[None]]]:
+        return coming(self._ask, 50)
 
     async def more(self, count: int = 20) -> None:
         wanted = len(self.seconds) + count
         await until(lambda: len(self.seconds) >= wanted)
-
-    async def _come(self, group: asyncio.TaskGroup) -> None:
-        for number in itertools.count():
-            task = group.create_task(self._ask(number))
-            self.under_way.add(task)
-            task.add_done_callback(self.under_way.discard)
-            await asyncio.sleep(0.02)
 
     async def _ask(self, number: int) -> None:
         at = time.monotonic()
@@ -426,7 +426,7 @@ async def test_no_request_fails_or_waits_when_the_replica_dies_and_it_is_read_ag
         # The user of the shared token is there.
         await client.get("/api/v1/users/me")
         load = Load(client)
-        async with load.flowing():
+        async with load.flowing() as under_way:
             await load.more()
             await asyncio.to_thread(leave, pair.standby)
             try:
@@ -434,8 +434,8 @@ async def test_no_request_fails_or_waits_when_the_replica_dies_and_it_is_read_ag
                 assert (await client.get("/readyz")).status_code == 200
                 read = [v for key, v in (await scraped(client)).items() if key.startswith("plimsoll_replica_read")]
                 assert read == [0]
-                met_it = set(load.under_way)
-                await until(lambda: not met_it & load.under_way)
+                met_it = set(under_way)
+                await until(lambda: not met_it & under_way)
                 await load.more()
             finally:
                 await asyncio.to_thread(come_back, pair.standby)
@@ -443,7 +443,8 @@ async def test_no_request_fails_or_waits_when_the_replica_dies_and_it_is_read_ag
             await until(lambda: replica.fault is None)
             await until(lambda: standby.has("boards"))
     assert load.failed == []
-    assert max(load.seconds) < 4
+    # Without a watch those that met it would have waited for a connection, or for their statement.
+    assert max(load.seconds) < 0.8 * min(strict.db_pool_timeout, strict.db_statement_timeout)
 
 
 async def test_what_recovery_or_an_operator_cancels_is_answered_by_the_primary(
