@@ -1,6 +1,8 @@
 """The row about memory: what a worker has resident after many requests, and whether it grows."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +47,8 @@ def _installed_as_in_the_image(folder: Path) -> Path:
 
     It comes out of uv's cache, where that has it.
     """
-    environment, uv = folder / "environment", BIN / "uv"
+    environment, uv = folder / "environment", shutil.which("uv", path=f"{BIN}:{os.environ['PATH']}")
+    assert uv is not None, "by which all is installed"
     into = ("--quiet", "--compile-bytecode", f"--python={environment}", f"--requirements={ROOT / 'requirements.txt'}")
     for command in (("venv", "--quiet", f"--python={sys.executable}", environment), ("pip", "install", *into)):
         subprocess.run([uv, *command], check=True, cwd=folder, stdin=subprocess.DEVNULL, timeout=300)
