@@ -1,6 +1,8 @@
 """Settings: where they come from, what they may hold, and what a wrong one says."""
 
 import itertools
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 
 from app.core.config import Environment, LogFormat, Settings, Source, read_settings
 from app.core.errors import SettingsError
+from tests.processes import ROOT
 
 GOOD_TOKEN = "kX7vQ2mN9pL4sW8tB3yH6jF1cR5gD0zAeUiOxVwMnPqSrTuY"
 GOOD_TOKEN += "aB"
@@ -242,3 +245,29 @@ def test_variables_of_others_are_not_called_misspelt(name: str) -> None:
 
 def test_settings_and_blank_variables_are_not_called_misspelt() -> None:
     assert load(**PRODUCTION, DB_POOL_SIZE="3", DB_POOLSIZE=" ").misspelt == ()
+
+
+def told_of_settings() -> Iterator[tuple[list[str], str]]:
+    """The names and the default in each row of README's table."""
+    (section,) = re.findall(r"^## Settings\n(.*?)^## ", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    for names, default in re.findall(r"^\| (`[A-Z].*?) \| (.*?) ?\| ", section, re.MULTILINE):
+        yield names.replace("`", "").split(", "), default
+
+
+def test_readme_tells_of_every_setting_and_of_its_default() -> None:
+    told = list(told_of_settings())
+    assert sorted(itertools.chain(*(names for names, _ in told))) == sorted(
+        field.upper() for field in Settings.__struct_fields__ if field != "misspelt"
+    )
+    in_dev, elsewhere = {}, {}
+    for names, default in told:
+        if by_environment := re.fullmatch(r"`(\w+)` in dev, else `(\w+)`", default):
+            (name,) = names
+            in_dev[name], elsewhere[name] = by_environment.groups()
+        elif re.fullmatch(r"`[^`]+`(, `[^`]+`)*", default) and default != "`DATABASE_URL`":
+            values = dict(zip(names, default.replace("`", "").split(", "), strict=True))
+            in_dev |= values
+            elsewhere |= values
+    assert len(in_dev) > len(told) / 2
+    assert load(**in_dev) == load()
+    assert load(**elsewhere | PRODUCTION) == load(**PRODUCTION)
