@@ -500,9 +500,9 @@ async def test_what_recovery_or_an_operator_cancels_is_answered_by_the_primary(
     for cancel, words in ways:
         await until(lambda: replicas_of(app).all[0].fault is None)
         standby = Heard(pair.standby)
-        with holding(standby_url, f"SELECT pg_advisory_lock({_LOCK})"):
+        with holding(standby_url, f"SELECT pg_advisory_lock({_LOCK})") as waits_there:
             asking = asyncio.create_task(client.get(_TAGS))
-            await until(lambda heard=standby: heard.has("tags"))
+            await asyncio.to_thread(waits_there)
             cancel()
             answer = await asking
         assert (answer.status_code, [tag["name"] for tag in answer.json()["items"]]) == (200, ["Rope"])
