@@ -35,7 +35,6 @@ from app.schemas.organizations import OrganizationRead
 from app.schemas.users import UserRead
 
 _READS = "reads_same_path"
-_PLAIN = frozenset({"request", "db_session"})
 _TAG_BYTES = 16
 # For an answer with a secret: no cache keeps it, and it has no tag.
 NO_STORE = {"Cache-Control": "no-store"}

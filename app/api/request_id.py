@@ -8,8 +8,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADER = "X-Request-Id"
-_HEADER = HEADER.lower().encode()
+_HEADER = b"x-request-id"
 _KEY = "request_id"
 _FIT = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
