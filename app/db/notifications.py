@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.tasks import let_end
+from app.db.errors import OF_ASYNCPG
 
 _CHANNEL = "plimsoll_activity"
 # What is committed within this time (seconds) is one notification.
@@ -97,8 +98,8 @@ class Notifications:
             try:
                 async with self._listener() as engine, engine.connect() as connection:
                     await self._hear_all((await connection.get_raw_connection()).driver_connection)
-            except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
-                # The last two are of the listener itself, which SQLAlchemy knows nothing of.
+            except (OSError, SQLAlchemyError, *OF_ASYNCPG) as exc:
+                # The driver's own are of the listener itself, which SQLAlchemy knows nothing of.
                 log.warning("nothing is heard of other processes", error=type(exc).__name__)
             if not self._is_over:
                 await asyncio.sleep(_RECONNECT_AFTER)
