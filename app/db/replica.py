@@ -15,7 +15,7 @@ from sqlalchemy.util import await_only
 from app.core.config import Settings
 from app.db.engine import create_engine, create_unpooled_engine
 from app.db.url import DatabaseURL
-from app.db.watching import PATIENCE, Watch, disposed
+from app.db.watching import PATIENCE, UnfitError, Watch, disposed
 from app.db.written import Written
 
 _STARTED = "SELECT pg_postmaster_start_time()"
@@ -93,7 +93,7 @@ class Replica(Watch):
     async def _look(self, driver: Any) -> None:  # noqa: ANN401 - asyncpg has no types
         is_in_recovery, position, self._timeline = await driver.fetchrow(_REPLAYED, timeout=_LOOK_WITHIN)
         if position == self.position:
-            self._written.wait_for(position)
+            self._written.note_standing(position)
         self.position = position or 0
         if not is_in_recovery:
             self._fault = "it is not in recovery: a primary itself"
@@ -131,7 +131,7 @@ class Replica(Watch):
             if not is_it:
                 driver.terminate()
         if not is_it:
-            raise ConnectionError("this is not the server that is watched")
+            raise UnfitError("its name leads to another server than the one that is watched")
 
     def _lend(self, connection: Any, record: object, _: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter
         self._in_use[record] = connection.driver_connection

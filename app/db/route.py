@@ -22,6 +22,7 @@ from app.db.errors import lost_connection, sqlstate_of
 from app.db.fetching import OneConnection
 from app.db.replica import Replica
 from app.db.replicas import Replicas
+from app.db.watching import CANNOT_BE_ASKED, reason_of
 
 _READ = Counter("plimsoll_requests_read", "Reading requests, by the server that was read.", ["server"])
 _PRIMARY = "primary"
@@ -53,9 +54,9 @@ class Route:
         own.read_from(replica.selector)
         try:
             await greenlet_spawn(own.current)
-        except (OSError, SQLAlchemyError) as exc:
+        except CANNOT_BE_ASKED as exc:
             if not isinstance(exc, PoolTimeoutError):
-                replica.leave_out(explain(exc).reason)
+                replica.leave_out(reason_of(exc))
             own.read_from(None)
             return False
         self._replica = replica

@@ -43,6 +43,10 @@ class UnfitError(Exception):
     """The server answers, and is not one that is looked for; the text says why."""
 
 
+# What is raised where a server cannot be asked: also by the driver itself, of which SQLAlchemy knows nothing.
+CANNOT_BE_ASKED = (OSError, SQLAlchemyError, UnfitError, *OF_ASYNCPG)
+
+
 class Watch(ABC):
     """Of one server, by asyncpg. `identity` is the same of two servers exactly if one is a copy of the other."""
 
@@ -59,8 +63,8 @@ class Watch(ABC):
             try:
                 async with self._connecting() as engine, engine.connect() as connection:
                     await self._look_again_and_again(connection)
-            except (OSError, SQLAlchemyError, UnfitError, *OF_ASYNCPG) as exc:
-                self._lose(_reason(exc))
+            except CANNOT_BE_ASKED as exc:
+                self._lose(reason_of(exc))
             except Exception as exc:
                 # Without this task no replica would be used again.
                 log.error("a server is not watched: an unexpected error", exc_info=exc)
@@ -79,9 +83,11 @@ class Watch(ABC):
         driver: Any = (await connection.get_raw_connection()).driver_connection
         try:
             async with asyncio.timeout(2 * PATIENCE):
-                self.identity = str(await connection.scalar(IDENTITY))
+                identity = str(await connection.scalar(IDENTITY))
                 await connection.rollback()
                 await self._begin(connection, driver)
+                # Last: whoever compares it takes the rest to be known.
+                self.identity = identity
             while not self._is_over:
                 await self._look(driver)
                 await self._pause(_LOOK_EVERY)
@@ -108,7 +114,8 @@ class Watch(ABC):
         """The connection has ended, or none can be had."""
 
 
-def _reason(exc: Exception) -> str:
+def reason_of(exc: Exception) -> str:
+    """Why it cannot be asked, in words for a log."""
     if isinstance(exc, UnfitError):
         return str(exc)
     return cause_of(exc) if isinstance(exc, asyncpg.PostgresError) else explain(exc).reason

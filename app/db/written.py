@@ -73,7 +73,7 @@ class Written(Watch):
         """A time (of `time.monotonic`) at which a replica at this position was not behind; None where none is known."""
         return next((look.at for look in reversed(self._looks) if look.position <= position), None)
 
-    def wait_for(self, position: int) -> None:
+    def note_standing(self, position: int) -> None:
         """A replica stays at this position.
 
         Perhaps it has all there is: what no transaction waits for (hint bits, vacuum) is written out by whole pages, up

@@ -19,7 +19,7 @@ from sqlalchemy import event
 
 from app.asgi import create_app
 from app.core.config import Secret, Settings
-from app.db import written
+from app.db import replica, written
 from app.db.fetching import OneConnection
 from app.db.migrations.runner import upgrade
 from app.db.plugin import DatabasePlugin
@@ -388,7 +388,9 @@ async def test_a_replica_that_lags_is_left_out_until_it_has_caught_up(
 
                 await until(is_told)
             await until_it_is_read(pair, bosun, f"/api/v1/agent/boards/{board['id']}/tasks", "tasks")
+    # For that alone: at the start, too, nothing else is said of one that is well.
     assert "a replica is left out" in "".join(told)
+    assert "timeline" not in "".join(told)
 
 
 class Load:
@@ -507,6 +509,28 @@ async def test_what_recovery_or_an_operator_cancels_is_answered_by_the_primary(
             answer = await asking
         assert (answer.status_code, [tag["name"] for tag in answer.json()["items"]]) == (200, ["Rope"])
         assert words in standby.text
+
+
+async def test_the_primary_answers_where_a_connection_is_to_another_server_or_ends_at_once(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    pair: Pair,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await made_board(client)
+    await caught_up(app, pair)
+    for answer, words in (
+        ("SELECT now()", "leads to another server"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", "administrator command"),
+    ):
+        await until(lambda: replicas_of(app).all[0].fault is None)
+        monkeypatch.setattr(replica, "_STARTED", answer)
+        capsys.readouterr()
+        standby = Heard(pair.standby)
+        assert await slugs(client) == {"deck"}
+        assert not standby.has("boards")
+        assert words in capsys.readouterr().err
 
 
 async def test_what_is_no_replica_of_the_primary_is_left_out(
