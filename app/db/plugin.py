@@ -150,7 +150,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
 @asynccontextmanager
 async def _direct(settings: Settings, url: DatabaseURL, what_for: str) -> AsyncIterator[AsyncEngine]:
-    """For the one connection that listens, which takes the way past a pooler where the settings name one."""
+    """For a connection that listens, which takes the way past a pooler where the settings name one."""
     direct = settings.migration_database_url
     target = url if direct is None else normalize_database_url(direct.reveal(), "MIGRATION_DATABASE_URL")
     async with disposed(create_unpooled_engine(target, settings.db_pool_timeout, f"plimsoll {what_for}")) as engine:

@@ -33,6 +33,11 @@ def test_urls_stand_with_commas_between(text: str, found: list[str]) -> None:
     assert locations(text) == found
 
 
+def test_there_are_places_for_the_connections_to_each() -> None:
+    one, three = (Settings.load({"DATABASE_REPLICA_URLS": text}, NO_FILE) for text in ("", f"{A},{A}"))
+    assert three.request_limit == 3 * one.request_limit
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
