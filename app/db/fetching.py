@@ -121,6 +121,7 @@ class _Text:
         defaults = {key: default.arg for key, default in prepared.given.items() if default is not None}
         self._defaults = [(key, default) for key, default in defaults.items() if callable(default)]
         self._literals = compiled.params | dict.fromkeys(prepared.given) | defaults
+        self._inserts = bool(prepared.given)
         binds = compiled.binds.items()
         into = {key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in binds}
         self._into = {key: processor for key, processor in into.items() if processor}
@@ -130,6 +131,8 @@ class _Text:
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         given = {**self._literals, **values}
+        if self._inserts and len(given) > len(self._literals):
+            raise TypeError(f"no column takes {', '.join(sorted(values.keys() - self._literals.keys()))}")
         for name, default in self._defaults:
             if name not in values:
                 # SQLAlchemy gives it the context, at which no default of a model looks.

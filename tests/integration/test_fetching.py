@@ -91,6 +91,12 @@ async def test_what_is_carried_out_is_of_the_sessions_transaction_and_begins_it(
     assert len(await fetch(session, NAMES)) == 3
 
 
+async def test_a_column_that_there_is_not_is_not_left_out_in_silence(session: AsyncSession) -> None:
+    with pytest.raises(TypeError, match=r"no column takes nmae$"):
+        await carry_out(session, NEW, subject="ahab", nmae="Ahab")
+    await session.rollback()
+
+
 async def test_a_transaction_that_cannot_begin_says_so_as_a_session_does(
     session: AsyncSession, database_url: str
 ) -> None:
