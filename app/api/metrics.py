@@ -82,7 +82,9 @@ class _Replicas:
     def collect(self) -> Iterator[Metric]:
         read = GaugeMetricFamily("plimsoll_replica_read", "Whether a replica is read.", labels=["replica"])
         lag = GaugeMetricFamily(
-            "plimsoll_replica_lag_seconds", "How far a replica may be behind the primary, at most.", labels=["replica"]
+            "plimsoll_replica_lag_seconds",
+            "How far a replica may be behind the primary, at most; +Inf where nobody can tell.",
+            labels=["replica"],
         )
         for replica in self._replicas.all:
             read.add_metric([replica.name], replica.fault is None)

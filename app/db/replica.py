@@ -62,7 +62,11 @@ class Replica(Watch):
 
     @property
     def lag(self) -> float:
-        """Seconds that it is behind the primary, at most; infinite where that is not known."""
+        """Seconds that it is behind the primary, at most; infinite where that is not known, or it is no replica now."""
+        return self._behind if self.fault in {None, _BEHIND} else inf
+
+    @property
+    def _behind(self) -> float:
         as_of = self._written.as_of(self.position)
         return inf if as_of is None else time.monotonic() - as_of
 
@@ -79,7 +83,7 @@ class Replica(Watch):
             # Its positions say nothing of the primary's log. That it follows a new primary shows at once to whoever may
             # see what it receives (pg_monitor), and to others after its next restartpoint.
             return "it is not seen to be on the primary's timeline"
-        return None if self.lag <= self._max_lag else _BEHIND
+        return None if self._behind <= self._max_lag else _BEHIND
 
     def leave_out(self, reason: str) -> None:
         """Until it is seen well again, and for a moment at least: not all that requests meet can be seen."""

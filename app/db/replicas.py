@@ -30,6 +30,9 @@ def replica_urls(settings: Settings) -> tuple[DatabaseURL, ...]:
         if len(url.hosts) > 1:
             remedy = "Write a URL for each replica, with commas between the URLs."
             raise SettingsError(_VARIABLE, "has a URL with several hosts", remedy)
+    names = [url.location for url in urls]
+    if len(names) > len(set(names)):
+        raise SettingsError(_VARIABLE, "names a replica twice", "Name each once: they are read in turn.")
     if urls:
         _check_primary(settings)
     return urls

@@ -6,11 +6,15 @@ import httpx
 
 from app.db.migrations.backfill.pace import Pace
 from app.db.migrations.backfill.running import run
+from app.db.migrations.backfill.status import Standing, read_backfills
+from app.db.migrations.status import read_status
 from tests.conftest import settings_for
 from tests.integration.conftest import Staff
 from tests.integration.furnished import Token, furnish
 from tests.integration.placement import CARRYING, ORGANIZATION, astray
 from tests.migrations.conftest import query
+from tests.processes import environment
+from tests.processes import run as command
 
 INVITES = "/api/v1/organizations/me/invites"
 
@@ -26,9 +30,17 @@ async def test_rows_of_every_kind_carry_it_and_backfills_give_it_to_those_withou
     assert (invite.status_code, given.status_code) == (201, 200)
     assert [table.name for table in CARRYING if not query(database_url, f"SELECT FROM {table.name} LIMIT 1")] == []
     assert astray(database_url) == set()
+    settings = settings_for(database_url)
+    assert {found.state for found in await asyncio.to_thread(read_backfills, settings)} == {Standing.NOT_NEEDED}
+    assert (await asyncio.to_thread(read_status, settings)).detail == "the database is at head"
     late = [table.name for table in CARRYING if table.columns[ORGANIZATION].nullable]
     for name in late:
         query(database_url, f"UPDATE {name} SET {ORGANIZATION} = NULL")
     assert astray(database_url) == {f"rows of nobody in {name}" for name in late}
-    await asyncio.to_thread(run, settings_for(database_url), None, Pace(rate=0), lambda progress: None)
+    told = f"{len(late)} backfill(s) to run once no older release serves: `litestar database backfill --all`"
+    assert told in (await asyncio.to_thread(read_status, settings)).detail
+    upgraded = command("litestar", "database", "upgrade", "--no-prompt", env=environment(DATABASE_URL=database_url))
+    assert "litestar database backfill --all" in upgraded.stderr
+    await asyncio.to_thread(run, settings, None, Pace(rate=0), lambda progress: None)
+    assert (await asyncio.to_thread(read_status, settings)).detail == "the database is at head"
     assert astray(database_url) == set()

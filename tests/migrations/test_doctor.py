@@ -219,6 +219,13 @@ def test_migrating_to_head_at_start_up_is_a_warning_outside_dev(recorded: str) -
 def test_backfill_that_a_revision_waits_for_comes_before_the_upgrade(database_url: str, release: Release) -> None:
     define(release, table="tags", update="UPDATE tags SET name = name WHERE {batch}")
     contract = release.add("pass", phase="contract", extra='requires_backfill = "fill"')
+    assert not any("backfill" in finding.seen for finding in examined(database_url)), "an empty table needs none"
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'Deck')")
+    query(
+        database_url,
+        "INSERT INTO tags (id, organization_id, name, slug) SELECT gen_random_uuid(), id, 'Rope', 'rope'"
+        " FROM organizations",
+    )
     found = [finding for finding in examined(database_url) if finding.next_command.startswith("litestar database")]
     assert f"The backfill fill is pending; revision {contract} waits for it." in found[0].seen
     assert found[0].next_command == "litestar database backfill fill"

@@ -44,6 +44,7 @@ def test_there_are_places_for_the_connections_to_each() -> None:
         ("postgresql://u:hunter2@a,b/db", "has a URL with several hosts"),
         (f"{A},mysql://u:hunter2@b/db", "is of another database"),
         (f"{A},postgresql+psycopg://u:hunter2@b/db", "names another driver than asyncpg"),
+        (f"{A},{A}", "names a replica twice"),
         (f"{A}?pgbouncer=true", "a pooler in transaction mode"),
         (f"{A}?sslmode=sure", "sslmode"),
         (f"'{A}'", "is in quotation marks"),

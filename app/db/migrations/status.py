@@ -9,6 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.core.config import Phase, Settings
+from app.db.migrations.backfill.status import backfills_of, to_be_run
 from app.db.migrations.config import oldest_first, phase_of, scripts
 from app.db.migrations.drift.reading import DriftUnknownError, differences
 from app.db.migrations.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
@@ -63,7 +64,10 @@ class RevisionStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """`current` are the revisions of the version table, `heads` those of the files; the oldest revision comes first."""
+    """`current` are the revisions of the version table, `heads` those of the files; the oldest revision comes first.
+
+    `backfills` are those that are to be run, of the revisions that are applied.
+    """
 
     verdict: Verdict
     detail: str
@@ -72,6 +76,7 @@ class Status:
     current: tuple[str, ...]
     heads: tuple[str, ...]
     revisions: tuple[RevisionStatus, ...]
+    backfills: tuple[str, ...]
 
     @property
     def exit_code(self) -> int:
@@ -98,15 +103,24 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     connection.rollback()
     if verdict is Verdict.UP_TO_DATE:
         verdict, detail = _judge_schema(connection)
+    backfills = tuple(to_be_run(backfills_of(connection, directory, by_rows=True)))
+    connection.rollback()
     return Status(
         verdict=verdict,
-        detail=detail + under_way,
+        detail=detail + under_way + _to_be_backfilled(backfills),
         database=url.location,
         server=server,
         current=state.applied or (),
         heads=tuple(directory.get_heads()),
         revisions=revisions,
+        backfills=backfills,
     )
+
+
+def _to_be_backfilled(backfills: Sequence[str]) -> str:
+    if not backfills:
+        return ""
+    return f"; {len(backfills)} backfill(s) to run once no older release serves: `litestar database backfill --all`"
 
 
 def _under_way(connection: Connection, entries: Sequence[Entry]) -> str:

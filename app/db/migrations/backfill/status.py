@@ -1,6 +1,6 @@
 """Where each backfill stands in a database, and whether a revision that needs some may be applied."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +24,8 @@ from app.models import metadata
 
 
 class Standing(StrEnum):
-    """WAITING: its revision is not applied yet. NOT_NEEDED: a revision that requires it is applied already.
+    """WAITING: its revision is not applied yet. NOT_NEEDED: a revision that requires it is applied already, or it was
+    never run and there is no row for it.
 
     UNFINISHED is running somewhere, or was interrupted: when its last batch was tells which.
     """
@@ -39,6 +40,7 @@ class Standing(StrEnum):
 
 # Whatever else it is called is UNFINISHED, also what a later release may call so.
 _OF_OUTCOME = {Outcome.FAILED: Standing.FAILED, Outcome.DONE: Standing.DONE}
+_TO_BE_RUN = frozenset({Standing.PENDING, Standing.UNFINISHED, Standing.FAILED})
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,28 @@ def read_backfills(settings: Settings) -> list[BackfillStatus]:
     directory = scripts(settings)
 
     def at(connection: Connection, url: DatabaseURL) -> list[BackfillStatus]:  # noqa: ARG001 - as `look` calls it
-        return backfills_of(connection, directory)
+        return backfills_of(connection, directory, by_rows=True)
 
     return look(settings, at)
 
 
-def backfills_of(connection: Connection, directory: ScriptDirectory) -> list[BackfillStatus]:
+def backfills_of(connection: Connection, directory: ScriptDirectory, *, by_rows: bool = False) -> list[BackfillStatus]:
+    """`by_rows`: of those that were never run, also whether there is a row for them; that may read a whole table."""
     applied = _applied(connection, directory)
     records = state.read_records(connection)
-    return [
-        _status(backfill, records.get(name), [script.revision for script in requirers(directory, name)], applied)
-        for name, backfill in registered(directory).items()
-    ]
+    found = []
+    for name, backfill in registered(directory).items():
+        record, required_by = records.get(name), [script.revision for script in requirers(directory, name)]
+        standing = _standing(backfill, record, required_by, applied)
+        if by_rows and standing is Standing.PENDING and not _may_be_left(connection, backfill):
+            standing = Standing.NOT_NEEDED
+        found.append(_status(backfill, record, required_by, standing))
+    return found
+
+
+def to_be_run(found: Iterable[BackfillStatus]) -> list[str]:
+    """The names of those that an operator still has to run, now that their revision is applied."""
+    return [backfill.name for backfill in found if backfill.state in _TO_BE_RUN]
 
 
 def require_finished(connection: Connection, directory: ScriptDirectory, script: Script) -> None:
@@ -120,14 +132,29 @@ def _applied(connection: Connection, directory: ScriptDirectory) -> frozenset[st
     return frozenset(script.revision for script in directory.walk_revisions()) - pending
 
 
-def _status(
+def _standing(
     backfill: Backfill, record: Record | None, required_by: Sequence[str], applied: frozenset[str]
-) -> BackfillStatus:
+) -> Standing:
     standing = _OF_OUTCOME.get(record.outcome, Standing.UNFINISHED) if record else Standing.PENDING
     if standing is not Standing.DONE and not applied.isdisjoint(required_by):
-        standing = Standing.NOT_NEEDED
-    elif backfill.after not in applied:
-        standing = Standing.WAITING
+        return Standing.NOT_NEEDED
+    if backfill.after not in applied:
+        return Standing.WAITING
+    return standing
+
+
+def _may_be_left(connection: Connection, backfill: Backfill) -> bool:
+    try:
+        with connection.begin_nested():
+            return are_left(connection, backfill)
+    except ProgrammingError:
+        # Running it says what is wrong.
+        return True
+
+
+def _status(
+    backfill: Backfill, record: Record | None, required_by: Sequence[str], standing: Standing
+) -> BackfillStatus:
     return BackfillStatus(
         name=backfill.name,
         description=backfill.description,

@@ -3,14 +3,18 @@
 from pathlib import Path
 
 import rich_click as click
+import structlog
 
 from app.core.config import Phase, Settings
 from app.db.migrations import runner
+from app.db.migrations.backfill.status import read_backfills, to_be_run
 from app.db.migrations.backup.taking import backup as take_backup
 from app.db.migrations.cli.options import confirm, no_prompt, require_terminal
 from app.db.migrations.cli.progress import shown_progress
 from app.db.migrations.config import phase_of
 from app.db.migrations.runner import Plan
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 @click.command()
@@ -62,6 +66,13 @@ def upgrade(
             _back_up(settings, plan, backup_to)
         agreed = [script.revision for script in plan.revisions]
     runner.upgrade(settings, revision, sql=sql, phase=Phase(phase), agreed=agreed)
+    if not sql:
+        _tell_of_backfills(settings)
+
+
+def _tell_of_backfills(settings: Settings) -> None:
+    if names := to_be_run(read_backfills(settings)):
+        log.info("once no older release serves: `litestar database backfill --all`", backfills=names)
 
 
 def _ask(plan: Plan) -> None:

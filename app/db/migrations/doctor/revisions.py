@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from app.core.config import Phase
 from app.db.errors import MigrationFailedError
-from app.db.migrations.backfill.status import Standing, backfills_of
+from app.db.migrations.backfill.status import backfills_of, to_be_run
 from app.db.migrations.config import VERSION_TABLE, phase_of
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
 from app.db.migrations.history import Entry, Outcome, last_done, read_history
@@ -120,16 +120,23 @@ def _rows(subject: Subject, directory: ScriptDirectory, found: SchemaState) -> I
 
 
 def _backfills(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
-    """Before the upgrade, which would refuse: the backfills that the next revisions wait for."""
+    """Before the upgrade, which would refuse: the backfills that the next revisions wait for; then the others."""
     pending = {script.revision for script in found.pending}
-    for backfill in backfills_of(connection, directory):
+    statuses = backfills_of(connection, directory, by_rows=True)
+    left = set(to_be_run(statuses))
+    for backfill in statuses:
         waiting = [revision for revision in backfill.required_by if revision in pending]
-        if waiting and backfill.state in {Standing.PENDING, Standing.UNFINISHED, Standing.FAILED}:
+        if waiting and backfill.name in left:
+            left.remove(backfill.name)
             yield warning(
                 f"The backfill {backfill.name} is {backfill.state}; revision {', '.join(waiting)} waits for it.",
                 "That revision is refused while rows are left. A backfill goes on where it was.",
                 f"litestar database backfill {backfill.name}",
             )
+    if left:
+        yield note(
+            f"{len(left)} backfill(s) are to be run once no older release serves: `litestar database backfill --all`."
+        )
 
 
 def _pending(found: SchemaState) -> Iterator[Finding]:
