@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.util import greenlet_spawn
 
-from app.core.session_info import BY_DRIVER, WAITED_FOR
+from app.core.session_info import BY_DRIVER
 from app.db.errors import OF_ASYNCPG
 
 # As Advanced Alchemy's repositories have it.
@@ -49,11 +49,6 @@ class OneConnection(RoutingSyncSession):
         """From now on; None is the primary. It is for between two transactions."""
         self.give_back()
         self._selectors = {} if selector is None else {_ROUTING.read_group: selector}
-
-    @property
-    def primary(self) -> Engine:
-        """Of the application that made the session."""
-        return self._default_engine
 
     @property
     def is_routed(self) -> bool:
@@ -100,20 +95,6 @@ def holds_connection(session: AsyncSession) -> bool:
     """Whether closing the session gives a connection back."""
     own = session.sync_session
     return own.in_transaction() or (isinstance(own, OneConnection) and own.has_connection)
-
-
-def is_as_new(session: AsyncSession, primary: Engine | None) -> bool:
-    """Whether there is nothing in it of what was done with it, and it would ask that server alone."""
-    own = session.sync_session
-    return (
-        isinstance(own, OneConnection)
-        and own.primary is primary
-        and not own.is_routed
-        and not own.has_connection
-        and not own.in_transaction()
-        and not own.identity_map
-        and WAITED_FOR not in own.info
-    )
 
 
 # A type for each set of columns, not each statement: those come and go, and what is kept by type would grow for ever.

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app.core.errors import AppError
 from app.core.session_info import WAITED_FOR
 from app.db.errors import lost_connection, sqlstate_of
-from app.db.fetching import give_back, holds_connection, is_as_new
+from app.db.fetching import give_back, holds_connection
 from app.db.replicas import Replicas
 from app.db.route import Route
 
@@ -51,10 +51,7 @@ class ClientDisconnectedError(Exception):
 
 
 class SessionMiddleware(ASGIMiddleware):
-    """Gives each HTTP request a session, and closes it; the session takes a connection at its first statement.
-
-    One that is as new after a request that ended well is given to another: making one is a twelfth of a small request.
-    """
+    """Gives each HTTP request a session, and closes it; the session takes a connection at its first statement."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -67,7 +64,6 @@ class SessionMiddleware(ASGIMiddleware):
         self._factory = factory
         self._notify = notify
         self._replicas = replicas
-        self._unused: list[AsyncSession] = []
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         for left in reversed(range(_TRIES)):
@@ -82,7 +78,7 @@ class SessionMiddleware(ASGIMiddleware):
                 return
 
     async def _try(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        session = self._session()
+        session = self._factory()
         route = Route(session, self._replicas(), is_repeated=_ROUTE in scope["state"])
         scope["state"] |= {_SESSION: session, _NOTIFY: self._notify, _FACTORY: self._factory, _ROUTE: route}
         try:
@@ -91,14 +87,6 @@ class SessionMiddleware(ASGIMiddleware):
             if holds_connection(session):
                 # In a task of its own, which a cancelled request cannot cancel.
                 await asyncio.shield(asyncio.create_task(session.close()))
-        if is_as_new(session, self._factory.kw.get("default_engine")):
-            self._unused.append(session)
-
-    def _session(self) -> AsyncSession:
-        # Those of an application that was started again have its former engine.
-        while self._unused and not is_as_new(self._unused[-1], self._factory.kw["default_engine"]):
-            self._unused.pop()
-        return self._unused.pop() if self._unused else self._factory()
 
 
 def will_be_repeated(scope: Scope, exc: BaseException) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ from app.core.config import Settings
 from app.core.errors import ConflictError
 from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine
-from app.db.fetching import OneConnection, Prepared, fetch
+from app.db.fetching import Prepared, fetch
 from app.db.plugin import DatabasePlugin
 from app.db.url import normalize_database_url
 from tests.conftest import client_of, started
@@ -165,37 +164,6 @@ async def test_change_is_committed_before_the_response_starts(app: Litestar, obs
         response = await client.post("/stored")
     assert response.status_code == 201
     assert seen_at_start == [1]
-
-
-async def test_session_in_which_nothing_is_left_is_the_next_requests(
-    settings: Settings, observer: AsyncConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[object] = []
-    make = OneConnection.__init__
-
-    def note(own: OneConnection, *args: Any, **kwargs: Any) -> None:
-        made.append(own)
-        make(own, *args, **kwargs)
-
-    monkeypatch.setattr(OneConnection, "__init__", note)
-    application = Litestar(HANDLERS, plugins=[DatabasePlugin(settings)], exception_handlers=EXCEPTION_HANDLERS)
-    for starts in (1, 2):
-        # One that was started again has another engine.
-        async with started(application), client_of(application, token=None) as client:
-            for _ in range(3):
-                assert (await client.get("/count")).json() == 0
-                assert (await client.post("/refused")).status_code == 409
-            assert len(made) == starts
-    async with started(application), client_of(application, token=None) as client:
-        await observer.execute(text("SELECT pg_advisory_lock(:gate)"), {"gate": GATE})
-        waiting = asyncio.create_task(client.post("/waiting"))
-        await until(observer, WAITING_AT_THE_GATE, gate=GATE)
-        # By the same session it would be seen.
-        assert (await client.get("/count")).json() == 0
-        await observer.execute(text("SELECT pg_advisory_unlock(:gate)"), {"gate": GATE})
-        assert (await waiting).status_code == 201
-        assert (await client.get("/count")).json() == 1
-    assert len(made) == 4
 
 
 async def test_failed_commit_is_never_a_2xx(client: httpx.AsyncClient, observer: AsyncConnection) -> None:
