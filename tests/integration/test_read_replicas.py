@@ -183,7 +183,13 @@ async def until_it_is_read(pair: Pair, client: httpx.AsyncClient, path: str, tab
 async def caught_up(app: Litestar, pair: Pair) -> None:
     """The replicas show all that was written, and the application knows that."""
     ((position,),) = query(pair.primary.url, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
-    await until(lambda: all(replica.position >= int(str(position)) for replica in replicas_of(app).all))
+
+    def is_there() -> bool:
+        # What the primary has noted by the way stays with it until somebody commits something.
+        query(pair.primary.url, "SELECT pg_current_xact_id()")
+        return all(replica.position >= int(str(position)) for replica in replicas_of(app).all)
+
+    await until(is_there)
 
 
 async def made(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:
