@@ -5,8 +5,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -162,16 +162,16 @@ class LastingServer:
 
     def fall_silent(self) -> None:
         """It still accepts connections, as far as the kernel does so."""
-        for process in self._all:
-            process.suspend()
+        self._each(psutil.Process.suspend)
 
     def go_on(self) -> None:
-        for process in self._all:
-            process.resume()
+        self._each(psutil.Process.resume)
 
-    @property
-    def _all(self) -> list[psutil.Process]:
-        return [self._postmaster, *self._postmaster.children(recursive=True)]
+    def _each(self, does: Callable[[psutil.Process], None]) -> None:
+        for process in (self._postmaster, *self._postmaster.children(recursive=True)):
+            # One whose client has gone may end meanwhile.
+            with suppress(psutil.NoSuchProcess):
+                does(process)
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
