@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 from litestar import Router
+from litestar.file_system import BaseLocalFileSystem
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme
 from litestar.static_files import create_static_files_router
+from litestar.types import FileInfo, PathType
 
 from app.api.examples import Schemas, example_id, examples_of
 from app.api.operations import Operation, links_of, shared_components
@@ -94,7 +96,17 @@ def swagger_assets() -> Router:
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("The package swagger-ui-py is not installed.")
     directory = Path(spec.submodule_search_locations[0]) / "static"
-    return create_static_files_router(_ASSETS, [directory], include_in_schema=False)
+    return create_static_files_router(_ASSETS, [directory], file_system=_Files(), include_in_schema=False)
+
+
+class _Files(BaseLocalFileSystem):
+    """Finds nothing at a path that no file can have: one with a NUL, below a file, or too long."""
+
+    async def info(self, path: PathType, **kwargs: Any) -> FileInfo:  # noqa: ANN401 - Litestar's signature
+        try:
+            return await super().info(path, **kwargs)
+        except (OSError, ValueError):
+            raise FileNotFoundError(path) from None
 
 
 def _readable(title: str) -> str:

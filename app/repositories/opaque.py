@@ -17,5 +17,5 @@ def unpacked(text: str, shape: type[StructT]) -> StructT:
     """Raises ValueError where it is none of this shape."""
     try:
         return msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=shape)
-    except (binascii.Error, msgspec.DecodeError) as exc:
+    except (binascii.Error, msgspec.DecodeError, RecursionError) as exc:
         raise ValueError(text) from exc

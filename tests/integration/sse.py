@@ -135,7 +135,9 @@ def _scope(method: str, url: str, headers: dict[str, str], address: str) -> Any:
         "raw_path": parts.path.encode(),
         "query_string": parts.query.encode(),
         "root_path": "",
-        "headers": [(name.encode(), value.encode()) for name, value in {"host": "plimsoll.test", **headers}.items()],
+        "headers": [
+            (name.encode(), value.encode("latin-1")) for name, value in {"host": "plimsoll.test", **headers}.items()
+        ],
         "client": (address, 1),
         "server": ("plimsoll.test", 80),
     }
