@@ -234,6 +234,27 @@ async def test_lead_that_beats_for_another_finds_it_on_its_own_board(
     assert first.json()["id"] == again.json()["id"]
 
 
+async def test_mate_does_not_beat_for_the_lead_by_its_name(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn
+) -> None:
+    lead, mate = [await register(client, crew, name=name) for name in ("Lead", "Mate")]
+    before = (await client.get(f"{AGENTS}/{lead['id']}")).json()
+    beat = {"name": "Lead", "status": "offline"}
+    refused = await (await signed_in(mate)).post(f"{AGENTS}/heartbeat", json=beat)
+    assert (refused.status_code, refused.json()["code"]) == (403, "lead_only")
+    assert (await client.get(f"{AGENTS}/{lead['id']}")).json() == before
+
+
+async def test_agent_is_shown_nothing_that_is_on_no_board(
+    client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn
+) -> None:
+    ashore = await register(client, None, name="Ashore")
+    mine = await register(client, crew)
+    agent = await signed_in(mine)
+    assert [shown["id"] for shown in (await agent.get(AGENTS)).json()["items"]] == [mine["id"]]
+    assert (await agent.get(f"{AGENTS}/{ashore['id']}")).status_code == 404
+
+
 async def test_only_the_lead_changes_other_agents(
     client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn
 ) -> None:

@@ -116,6 +116,24 @@ async def test_of_two_decisions_at_once_one_holds(
     assert (await client.get(approval)).json()["status"] == held
 
 
+async def test_approval_waits_for_a_change_of_status_that_has_looked_at_the_approvals(
+    client: httpx.AsyncClient, url: str, task: dict[str, Any], tasks_url: str, database_url: str
+) -> None:
+    """Otherwise a task would change its status while a pending approval names it."""
+    other = (await ask(client, url)).json()
+    # As an UPDATE of the task does, and not in the way of what refers to it.
+    lock = "SELECT FROM tasks WHERE id = :id FOR NO KEY UPDATE"
+    with holding(database_url, lock, id=task["id"]) as wait:
+        changing = asyncio.create_task(client.patch(f"{tasks_url}/{task['id']}", json={"status": "in_progress"}))
+        await asyncio.to_thread(wait, 1)
+        asking = asyncio.create_task(ask(client, url, task))
+        await asyncio.to_thread(wait, 2)
+        deciding = asyncio.create_task(client.patch(f"{url}/{other['id']}", json={"status": "approved"}))
+        await asyncio.to_thread(wait, 3)
+    answers = await asyncio.gather(changing, asking, deciding)
+    assert [answer.status_code for answer in answers] == [200, 201, 200]
+
+
 async def test_agent_asks_and_a_person_decides(
     client: httpx.AsyncClient, crew: dict[str, Any], url: str, task: dict[str, Any], signed_in: SignIn
 ) -> None:

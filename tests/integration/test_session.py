@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 import uvicorn
+from asyncpg.exceptions import ConnectionDoesNotExistError
 from litestar import Litestar, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.types import ControllerRouterHandler
 from sqlalchemy import literal, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.api.exception_handlers import EXCEPTION_HANDLERS
@@ -31,6 +33,7 @@ TABLES = """
         id int PRIMARY KEY,
         parent_id int REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED
     );
+    CREATE TABLE made (id serial PRIMARY KEY);
 """
 
 
@@ -38,6 +41,12 @@ TABLES = """
 async def store(db_session: NamedDependency[AsyncSession]) -> str:
     await db_session.execute(text("INSERT INTO parent VALUES (1)"))
     return "stored"
+
+
+@post("/made")
+async def make(db_session: NamedDependency[AsyncSession]) -> None:
+    """Stores one row more each time that it is run."""
+    await db_session.execute(text("INSERT INTO made DEFAULT VALUES"))
 
 
 @post("/orphan")
@@ -95,6 +104,7 @@ async def fetch_one(db_session: NamedDependency[AsyncSession]) -> int:
 HANDLERS: list[ControllerRouterHandler] = [
     fetch_one,
     store,
+    make,
     store_orphan,
     store_then_refuse,
     store_then_crash,
@@ -307,6 +317,23 @@ async def test_server_that_vanishes_in_the_middle_is_a_503_with_nothing_stored(
     assert response.status_code == 503
     assert response.headers["retry-after"]
     assert await rows(observer) == 0
+
+
+async def test_commit_whose_answer_is_lost_is_a_503_and_not_run_again(
+    client: httpx.AsyncClient, observer: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = AsyncSession.commit
+
+    async def commit_and_lose_the_answer(self: AsyncSession) -> None:
+        await commit(self)
+        raise DBAPIError("COMMIT", None, ConnectionDoesNotExistError("closed"), connection_invalidated=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AsyncSession, "commit", commit_and_lose_the_answer)
+        response = await client.post("/made")
+    assert response.status_code == 503
+    assert response.headers["retry-after"]
+    assert await rows(observer, "made") == 1
 
 
 @pytest.fixture
