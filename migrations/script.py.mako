@@ -1,4 +1,5 @@
 <%!
+    from app.db.migrations import revision_ids  # the hook of alembic.ini
     from app.db.migrations.lint.proposal import proposed_phase
 %>\
 """${message}
@@ -21,7 +22,10 @@ depends_on = ${repr(depends_on)}
 #   "contract"  it does not: something that it uses is dropped, renamed or narrowed. Never in the release that stops
 #               using it, but in a later one.
 # `litestar database lint` looks whether it is true.
-% if not upgrades:
+% if not upgrades and isinstance(down_revision, tuple):
+# Joining heads changes nothing. With steps of its own, say which of the two they are.
+phase = "expand"
+% elif not upgrades:
 # Which of the two is it? Before it says so, no command that looks at the schema or changes it works, and no server
 # starts.
 phase = None

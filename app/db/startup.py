@@ -14,7 +14,7 @@ from app.core.errors import SettingsError
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import MigrationFailedError, cause_of
-from app.db.migrations.config import has_revisions, scripts
+from app.db.migrations.config import has_revisions, scripts, several_heads
 from app.db.migrations.history import Stamped, create_history, note_stamp
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.lock import is_pooled, migration_lock
@@ -43,6 +43,8 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     if settings.db_auto_migrate and has_revisions(directory):
         await _upgrade(settings)
         return
+    if several := several_heads(directory):
+        log.warning("the revisions have grown apart", reason=several)
     if settings.db_auto_migrate:
         log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
     with migration_database(settings) as direct:

@@ -297,6 +297,15 @@ def test_two_rows_of_one_line_are_a_problem(database_url: str) -> None:
     assert f"DELETE FROM alembic_version WHERE version_num = '\"'\"'{BEFORE_THE_HEAD}" in found.next_command
 
 
+def test_file_that_was_changed_after_it_was_applied_is_a_warning(database_url: str, release: Release) -> None:
+    (first,) = (release.root / "migrations" / "versions").glob("*_first_tables.py")
+    first.write_text(first.read_text() + "\n# Changed.\n")
+    found = one(examined(database_url), "state", WARNING)
+    assert REVISIONS[0] in found.seen
+    assert "was changed after it was applied" in found.seen
+    assert found.next_command == f"git log -p -- {first}"
+
+
 def test_several_heads_are_a_problem_without_any_database(release: Release) -> None:
     release.add("pass")
     second = next(release.root.rglob("2027_01_01_0001_test.py"))

@@ -136,7 +136,7 @@ def test_two_heads_are_divergence(database_url: str, release: Release) -> None:
     status = read_status(settings_for(database_url))
     assert status.verdict is Verdict.DIVERGED
     assert "2 heads" in status.detail
-    assert "`litestar database merge heads`" in status.detail
+    assert "`litestar database merge heads --message" in status.detail
 
 
 def test_tables_without_a_version_are_unmanaged(database_url: str) -> None:

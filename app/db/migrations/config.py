@@ -9,7 +9,7 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RevisionError
+from alembic.script.revision import MultipleHeads, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
@@ -18,6 +18,7 @@ from app.core.errors import SettingsError
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.backfill.definition import check_definitions
 from app.db.migrations.interruption import Breaker
+from app.db.migrations.revision_ids import REMEDY, faults_of_ids
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION_TABLE = "alembic_version"
@@ -108,11 +109,18 @@ def require_destination(revision: str) -> None:
 
 def scripts(settings: Settings) -> ScriptDirectory:
     """The revisions, read. Raises MigrationFailedError, which names the file that cannot be."""
-    return checked(ScriptDirectory.from_config(alembic_config(settings)))
+    return checked(unread_scripts(settings))
+
+
+def unread_scripts(settings: Settings) -> ScriptDirectory:
+    """Return the revisions before any file is read."""
+    return ScriptDirectory.from_config(alembic_config(settings))
 
 
 def checked(directory: ScriptDirectory) -> ScriptDirectory:
     """The directory itself, once its files have been read, which Alembic puts off. Raises as `scripts`."""
+    for fault in faults_of_ids(directory):
+        raise MigrationFailedError(f"{fault.path}: the revision id {fault.revision!r} {fault.what}. {REMEDY}")
     try:
         directory.get_bases()
     except (CommandError, RevisionError) as exc:
@@ -145,6 +153,29 @@ def phase_of(script: Script) -> Phase:
             f"Revision {script.revision} ({script.path}) declares no phase. Write"
             ' `phase = "expand"` if the previous release still works after it, or else `phase = "contract"`.'
         ) from None
+
+
+JOIN_HEADS = "litestar database merge heads --message 'join the heads'"
+
+
+def several_heads(directory: ScriptDirectory) -> str | None:
+    """Return what is to be said of more heads than one, and None where there is one."""
+    heads = directory.get_heads()
+    if len(heads) < 2:  # noqa: PLR2004 - one is right
+        return None
+    return (
+        f"there are {len(heads)} heads ({', '.join(heads)}), so that `head` does not say which is meant. Join them:"
+        f" `{JOIN_HEADS}` (or `alembic merge heads -m 'join the heads'`), then upgrade"
+    )
+
+
+def in_words(exc: CommandError | RevisionError, directory: ScriptDirectory) -> str:
+    """Return Alembic's message, or a better one where it says nothing of what to do."""
+    if isinstance(exc, MultipleHeads) or isinstance(exc.__cause__, MultipleHeads):
+        return f"Nothing was done: {several_heads(directory) or exc}."
+    if str(exc) == "Ambiguous walk":
+        return "Several revisions lie there: name the one that is meant. `litestar database history` lists them."
+    return str(exc)
 
 
 def oldest_first(directory: ScriptDirectory) -> list[Script]:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import structlog
 from alembic import context
 from alembic.operations.ops import MigrationScript
+from alembic.script.revision import MultipleHeads
+from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, text
 
 from app.core.config import Settings
@@ -15,8 +17,8 @@ from app.core.errors import SettingsError
 from app.core.logging import configure_logging
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
-from app.db.errors import DatabaseError
-from app.db.migrations.config import OPTIONS, checked, compared_without, scope_of, settings_of
+from app.db.errors import DatabaseError, MigrationFailedError
+from app.db.migrations.config import OPTIONS, checked, compared_without, in_words, scope_of, settings_of, several_heads
 from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.offline import PrintedScript
 from app.db.migrations.state import require_versions
@@ -48,7 +50,8 @@ def run_online(metadata: MetaData) -> None:
 @contextmanager
 def _messages_under_alembic() -> Iterator[None]:
     try:
-        yield
+        with _heads_in_words():
+            yield
     except (SettingsError, DatabaseError) as exc:
         if not _started_by_alembic():
             raise
@@ -59,6 +62,16 @@ def _messages_under_alembic() -> Iterator[None]:
             raise
         sys.stderr.write("Interrupted.\n")
         raise SystemExit(130) from None
+
+
+@contextmanager
+def _heads_in_words() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as exc:
+        if not isinstance(exc.__cause__, MultipleHeads):
+            raise
+        raise MigrationFailedError(in_words(exc, context.script)) from exc
 
 
 def _started_by_alembic() -> bool:
@@ -112,8 +125,17 @@ def _only_look(connection: Connection, metadata: MetaData) -> None:
     context.configure(
         connection=connection, target_metadata=metadata, process_revision_directives=_leave_out_empty, **options
     )
+    several = several_heads(context.script) if _autogenerates() else None
+    if several:
+        raise MigrationFailedError(f"Nothing was compared: {several}.")
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _autogenerates() -> bool:
+    """Tell `check` and `revision --autogenerate` from commands that do not compare the models."""
+    revision = context.get_context().opts.get("revision_context")
+    return revision is not None and bool(revision.command_args["autogenerate"])
 
 
 def _leave_out_empty(migration: object, revision: object, directives: list[MigrationScript]) -> None:  # noqa: ARG001

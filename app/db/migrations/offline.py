@@ -19,7 +19,7 @@ from app.core.config import Settings
 from app.db.errors import MigrationFailedError
 from app.db.migrations import history
 from app.db.migrations.backfill.definition import Backfill, registered, required_by
-from app.db.migrations.config import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, scope_of
+from app.db.migrations.config import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, in_words, scope_of
 from app.db.migrations.lock import HELD_BY_ME, LOCK_KEY
 from app.db.migrations.naming import literal, quote
 from app.db.migrations.planned import within
@@ -62,7 +62,7 @@ class PrintedScript:
         try:
             every = list(migration.opts["fn"](self._heads, migration))
         except CommandError as exc:
-            raise MigrationFailedError(str(exc)) from exc
+            raise MigrationFailedError(in_words(exc, context.script)) from exc
         if not every:
             raise MigrationFailedError(
                 "Nothing leads from there to there: give the range FROM:TO in the direction of the command, such as"

@@ -38,5 +38,10 @@ def revisions_of(steps: Sequence[MigrationStep]) -> list[Script]:
     return [step.revision for step in steps if isinstance(step, RevisionStep)]
 
 
+def revisions_upwards(steps: Sequence[MigrationStep]) -> list[Script]:
+    """Return the revisions that would be applied."""
+    return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_upgrade]
+
+
 def reverted(steps: Sequence[MigrationStep]) -> list[Script]:
     return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_downgrade]

@@ -14,11 +14,11 @@ from app.core.config import Phase, Settings
 from app.db.engine import migration_database
 from app.db.errors import MigrationFailedError
 from app.db.migrations.backfill.status import require_finished
-from app.db.migrations.config import Scope, alembic_config, is_within, require_destination, scripts
+from app.db.migrations.config import Scope, alembic_config, in_words, is_within, require_destination, scripts
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.looking import look
 from app.db.migrations.losses import Loss, losses_of
-from app.db.migrations.state import read_state
+from app.db.migrations.state import read_state, require_no_tables
 from app.db.url import DatabaseURL
 from app.models import metadata
 
@@ -53,7 +53,7 @@ def upgrade(
     try:
         command.upgrade(alembic_config(settings, scope), revision, sql=sql)
     except CommandError as exc:
-        raise MigrationFailedError(str(exc)) from exc
+        raise MigrationFailedError(in_words(exc, scripts(settings))) from exc
 
 
 def downgrade(
@@ -84,6 +84,8 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
         state = read_state(connection, directory, metadata)
         wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
         revisions = tuple(takewhile(lambda script: is_within(script, phase), reversed(list(wanted))))
+        if not state.is_managed:
+            require_no_tables(connection, revisions, metadata)
         connection.rollback()
         for first in revisions[:1]:
             require_finished(connection, directory, first)
@@ -92,7 +94,7 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
     try:
         return look(settings, at)
     except (CommandError, RevisionError) as exc:
-        raise MigrationFailedError(str(exc)) from exc
+        raise MigrationFailedError(in_words(exc, directory)) from exc
 
 
 def location_of(settings: Settings) -> str:
@@ -127,4 +129,4 @@ def _downgrade(settings: Settings, revision: str, scope: Scope, *, sql: bool = F
     try:
         command.downgrade(alembic_config(settings, scope), revision, sql=sql)
     except CommandError as exc:
-        raise MigrationFailedError(str(exc)) from exc
+        raise MigrationFailedError(in_words(exc, scripts(settings))) from exc

@@ -14,6 +14,8 @@ from app.db.migrations.effects import effects_of
 from app.db.migrations.history import Entry, ahead_of, last_done, read_history
 from app.db.migrations.kinds import Kind
 
+_SHOWN = 5
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -88,6 +90,26 @@ def tables_created_by(revisions: Iterable[Script]) -> frozenset[str] | None:
     created = {effect.table for effect in effects if effect.kind is Kind.CREATE_TABLE}
     renamed = {effect.renamed_to for effect in effects if effect.kind is Kind.RENAME_TABLE and effect.renamed_to}
     return frozenset(created | renamed)
+
+
+def require_no_tables(connection: Connection, revisions: Iterable[Script], metadata: MetaData) -> None:
+    """Raise MigrationFailedError where tables are there that these revisions, the first ones, would create.
+
+    `create_all` has made them, or a restore without the version table, or another application.
+    """
+    there = set(inspect(connection).get_table_names())
+    if not there:
+        return
+    created = tables_created_by(revisions)
+    if taken := sorted(there & (metadata.tables.keys() if created is None else created)):
+        shown = ", ".join(taken[:_SHOWN]) + (f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else "")
+        raise MigrationFailedError(
+            f"Nothing was done: tables that the revisions would create are there already ({shown}), but no revision is"
+            f" recorded: {VERSION_TABLE} is missing or empty. If they are this project's (made from the models, or"
+            " restored without that table), compare them with the models, `litestar database drift`; where nothing"
+            " differs, `litestar database stamp head` adopts them. If they are another application's, use a database"
+            " of its own."
+        )
 
 
 def nothing_for_this_release(

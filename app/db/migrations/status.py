@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from app.core.config import Phase, Settings
 from app.db.migrations.backfill.status import backfills_of, to_be_run
-from app.db.migrations.config import oldest_first, phase_of, scripts
+from app.db.migrations.config import oldest_first, phase_of, scripts, several_heads
 from app.db.migrations.drift.reading import DriftUnknownError, differences
 from app.db.migrations.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
 from app.db.migrations.lock import holder_of_lock
@@ -201,13 +201,12 @@ def _how_diverged(
     directory: ScriptDirectory, state: SchemaState, revisions: tuple[RevisionStatus, ...], pending: int
 ) -> str:
     """Why no upgrade leads from the database to the files; empty if one does."""
-    heads = directory.get_heads()
     unrecorded = ", ".join(row.revision for row in revisions if row.revision in state.unknown and row.phase is None)
     doubled = ", ".join(redundant(directory, state.applied or ()))
     unknown = ", ".join(state.unknown)
     # The first that applies.
     rules = (
-        (len(heads) > 1, f"the files have {len(heads)} heads: join them, `litestar database merge heads`"),
+        (several := several_heads(directory), several or ""),
         (unrecorded, f"of revision {unrecorded} there is neither a file nor a history"),
         (doubled, f"alembic_version has {doubled} beside what comes after it: `litestar database doctor`"),
         (unknown and pending, f"{unknown} is a revision of another release, and {pending} of ours are not in force"),

@@ -24,13 +24,13 @@ from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import history
 from app.db.migrations.backfill import state as backfill_state
 from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
-from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, phase_of, require_destination
+from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, in_words, phase_of, require_destination
 from app.db.migrations.lock import migration_lock, require_lock
 from app.db.migrations.losses import removals, require_consent
 from app.db.migrations.partitions.running import keep_ahead, lacks_partitions
 from app.db.migrations.pauses import IN_USE, growing_pauses
-from app.db.migrations.planned import require_agreed, reverted, revisions_of, within
-from app.db.migrations.state import nothing_for_this_release, require_versions
+from app.db.migrations.planned import require_agreed, reverted, revisions_of, revisions_upwards, within
+from app.db.migrations.state import nothing_for_this_release, require_no_tables, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
 log = structlog.stdlib.get_logger(__name__)
@@ -122,8 +122,10 @@ class Run:
             if not migration.purge and nothing_for_this_release(connection, context.script, heads, destination):
                 return []
             steps = list(self._steps_to(heads, migration))
+            if not heads:
+                require_no_tables(connection, revisions_upwards(steps), self._metadata)
         except CommandError as exc:
-            raise MigrationFailedError(str(exc)) from exc
+            raise MigrationFailedError(in_words(exc, context.script)) from exc
         finally:
             connection.rollback()
         wanted = within(steps, self._scope.phase)
@@ -140,8 +142,7 @@ class Run:
             history.create_history(connection, context.script, context.get_context().get_current_heads())
             history.interrupted_runs(connection)
         if self._scope.automatic and not self._settings.is_dev:
-            up = [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_upgrade]
-            _warn_of_contracts([script for script in up if phase_of(script) is Phase.CONTRACT])
+            _warn_of_contracts([script for script in revisions_upwards(steps) if phase_of(script) is Phase.CONTRACT])
 
     async def _apply(self, step: RevisionStep) -> None:
         await self._connection.run_sync(reset_session)

@@ -21,7 +21,7 @@ from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError
 from app.db.migrations.cli.options import ended_by_closed_pipe, require_terminal
-from app.db.migrations.config import ROOT, VERSION_TABLE
+from app.db.migrations.config import JOIN_HEADS, ROOT, VERSION_TABLE
 from app.models import metadata
 
 # Advanced Alchemy's that go past the lock and the revisions, would make a second environment, or take part of a backup.
@@ -29,7 +29,10 @@ _LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data"
 # Advanced Alchemy's that ask for a message where none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
 # What to type after Alembic's messages that do not say so.
-_NEXT = {"Target database is not up to date.": " First: `litestar database upgrade`."}
+_NEXT = {
+    "Target database is not up to date": " First: `litestar database upgrade`.",
+    "Multiple heads are present": f" Join them: `{JOIN_HEADS}`.",
+}
 # Each in the module of its name.
 _OURS = ("status", "upgrade", "downgrade", "backfill", "partitions", "drift", "lint", "doctor", "backup", "restore")
 
@@ -45,7 +48,8 @@ class DatabaseGroup(LitestarGroup):
             click.echo(f"Error: {exc}", err=True)
             sys.exit(exc.exit_code)
         except CommandError as exc:
-            click.echo(f"Error: {exc}{_NEXT.get(str(exc), '')}", err=True)
+            remedy = next((remedy for start, remedy in _NEXT.items() if str(exc).startswith(start)), "")
+            click.echo(f"Error: {exc}{remedy}", err=True)
             # A revision that is not among the files is one code for every command; what is left is a no, as of `check`.
             sys.exit(MigrationFailedError.exit_code if isinstance(exc.__cause__, RevisionError) else 1)
         except KeyboardInterrupt:

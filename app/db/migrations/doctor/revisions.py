@@ -1,5 +1,6 @@
 """Where the database stands against this release's revisions, and how the last steps ended."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from alembic.script import Script, ScriptDirectory
@@ -8,9 +9,9 @@ from sqlalchemy import Connection, text
 from app.core.config import Phase
 from app.db.errors import MigrationFailedError
 from app.db.migrations.backfill.status import backfills_of, to_be_run
-from app.db.migrations.config import VERSION_TABLE, phase_of
+from app.db.migrations.config import JOIN_HEADS, VERSION_TABLE, phase_of
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
-from app.db.migrations.history import Entry, Outcome, last_done, read_history
+from app.db.migrations.history import Entry, Outcome, last_done, read_history, was_edited
 from app.db.migrations.lock import holder_of_lock
 from app.db.migrations.state import SchemaState, read_state, redundant
 from app.models import metadata
@@ -29,7 +30,7 @@ def files(directory: ScriptDirectory) -> Iterator[Finding]:
         yield problem(
             f"There are {len(heads)} heads: {', '.join(heads)}.",
             "Two revisions follow the same one: `upgrade head` does not know which is meant.",
-            "litestar database merge --message 'join the heads' heads",
+            JOIN_HEADS,
         )
         return
     count = len(list(directory.walk_revisions()))
@@ -45,6 +46,7 @@ def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
     except MigrationFailedError as exc:
         yield problem(str(exc), "Nothing can be migrated.", subject.psql(f"SELECT * FROM {VERSION_TABLE}"))  # noqa: S608
         return
+    yield from _edited(connection, subject.directory, found)
     if not found.is_managed:
         yield _unmanaged(found)
     elif found.unknown:
@@ -117,6 +119,20 @@ def _rows(subject: Subject, directory: ScriptDirectory, found: SchemaState) -> I
             "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
             subject.psql(f"DELETE FROM {VERSION_TABLE} WHERE version_num = '{revision}'"),  # noqa: S608 - to be read
         )
+
+
+def _edited(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+    """Yield a warning for each revision whose file is not what the database has run."""
+    done = last_done(read_history(connection))
+    applied = [script for script in directory.walk_revisions() if script not in found.pending]
+    for script in applied:
+        if was_edited(script, done.get(script.revision)):
+            yield warning(
+                f"The file of {script.revision} ({script.path}) was changed after it was applied.",
+                "A database that is made today differs from this one. Put the file back as it was, and say what is new"
+                " in a revision of its own.",
+                f"git log -p -- {shlex.quote(str(script.path))}",
+            )
 
 
 def _backfills(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.core.config import Settings
 from app.db.errors import DatabaseError
-from app.db.migrations.config import oldest_first, scripts
+from app.db.migrations.config import JOIN_HEADS, oldest_first, scripts, unread_scripts
 from app.db.migrations.history import last_done, read_history, was_edited
 from app.db.migrations.lint import squawk, suppressions
 from app.db.migrations.lint.known import Reading, read_revisions
@@ -19,6 +19,7 @@ from app.db.migrations.lint.rules import RULES
 from app.db.migrations.lint.suppressions import suppressions_of
 from app.db.migrations.looking import look
 from app.db.migrations.parsing import Statement
+from app.db.migrations.revision_ids import REMEDY, Fault, faults_of_ids
 from app.db.migrations.state import read_state
 from app.db.url import DatabaseURL
 from app.models import metadata
@@ -76,6 +77,9 @@ def lint(settings: Settings, named: Sequence[str] = (), *, every: bool = False) 
     With none named, those that the configured database has not applied; without one, or with `every`, all of them.
     Starts no database. Raises UnknownRevisionError, SquawkError and MigrationFailedError.
     """
+    # Files of such names are not read: some of them Alembic refuses, of others it passes over one.
+    if faults := faults_of_ids(unread_scripts(settings)):
+        return Report((), tuple(_of_id(fault) for fault in faults), "The revisions were not read beyond their ids.")
     directory = scripts(settings)
     revisions = oldest_first(directory)
     chosen = _named(directory, named)
@@ -128,7 +132,7 @@ def _of_all(directory: ScriptDirectory, database: _Database) -> Iterator[Finding
     heads = directory.get_heads()
     if len(heads) > 1:
         message = f"there are {len(heads)} heads ({', '.join(heads)}): an upgrade to head does not know which is meant"
-        yield Finding(None, None, "several-heads", None, None, message, "Join them: `litestar database merge heads`.")
+        yield Finding(None, None, "several-heads", None, None, message, f"Join them: `{JOIN_HEADS}`.")
     for script in database.edited:
         yield Finding(
             script.revision,
@@ -139,6 +143,11 @@ def _of_all(directory: ScriptDirectory, database: _Database) -> Iterator[Finding
             "the database has run another file under this revision, and will not run this one",
             "Put the file back as it was, and say what is new in a revision of its own.",
         )
+
+
+def _of_id(fault: Fault) -> Finding:
+    message = f"its id {fault.revision!r} {fault.what}"
+    return Finding(fault.revision, str(fault.path), "revision-id", None, None, message, REMEDY)
 
 
 def _of_each(readings: Sequence[Reading]) -> Iterator[Finding]:
