@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Response, Router
+from litestar import Request, Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
@@ -19,7 +19,7 @@ from app.api.conditions import ETagMiddleware, check_if_match
 from app.api.custom_fields import CustomFieldController
 from app.api.dashboard import DashboardController
 from app.api.health import health, healthz, readyz
-from app.api.idempotency import Idempotency
+from app.api.idempotency import Idempotency, keep
 from app.api.invites import InviteController
 from app.api.members import MemberController
 from app.api.memory import BoardGroupMemoryController, BoardMemoryController, GroupMemoryOfBoardController
@@ -67,12 +67,10 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     secret = settings.secret_key
     assert secret is not None, "create_app gives it one"
     tokens = InviteTokens(secret.reveal())
-    idempotency = Idempotency(secret.reveal())
 
-    async def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+    async def before(request: Request[Any, Any, Any]) -> None:
         await check_query(request)
         await check_if_match(request)
-        return await idempotency.replay(request)
 
     api = Router(
         "/api/v1",
@@ -82,9 +80,9 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
             "opening": Provide(provide_opening, sync_to_thread=False),
         },
         # What tells of the process and its database answers however much there is to do.
-        middleware=[Admission(settings), AuthMiddleware(settings), ETagMiddleware()],
+        middleware=[Admission(settings), AuthMiddleware(settings), ETagMiddleware(), Idempotency(secret.reveal())],
         before_request=before,
-        after_request=idempotency.keep,
+        after_request=keep,
         request_class=JsonRequest,
     )
     return [health, healthz, readyz, metrics, api, swagger_assets()]

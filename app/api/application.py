@@ -11,6 +11,7 @@ from app.api.banner import Banner
 from app.api.cors import cors_config
 from app.api.exception_handlers import EXCEPTION_HANDLERS
 from app.api.head import Application, complete_allow
+from app.api.idempotency import note_error
 from app.api.openapi import openapi_config
 from app.api.pagination import provide_window
 from app.api.proxies import TrustedProxies
@@ -39,6 +40,7 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
             *further,
         ],
         middleware=[RequestIdMiddleware()],
+        after_exception=[note_error],
         before_send=[send_request_id, complete_allow, security_headers(settings)],
         cors_config=cors_config(settings),
         dependencies={"window": Provide(provide_window, sync_to_thread=False)},

@@ -7,6 +7,7 @@ from litestar.params import JSONBody
 from app.api.conditions import NO_STORE
 from app.api.conversion import to_shape
 from app.api.documents import problems
+from app.api.idempotency import IN_ANY_ORGANIZATION
 from app.api.members import grants_of, read_member
 from app.api.pagination import page_response
 from app.api.parameters import CallerRequest, PageWindow, PathId, Session
@@ -80,6 +81,7 @@ class InviteController(Controller):
         operation_id="accept_invite",
         summary="Become a member with the token of an invite",
         responses=problems(403, 404, 409, 410),
+        opt={IN_ANY_ORGANIZATION: True},
     )
     async def accept(
         self,

@@ -5,6 +5,7 @@ from litestar.params import JSONBody
 
 from app.api.conversion import to_shape
 from app.api.documents import problems
+from app.api.idempotency import IN_ANY_ORGANIZATION
 from app.api.parameters import CallerRequest, Session
 from app.core.errors import NotFoundError
 from app.repositories.organizations import OrganizationRepository
@@ -24,6 +25,7 @@ class OrganizationController(Controller):
     @post(
         operation_id="create_organization",
         summary="Create an organization, and make it active",
+        opt={IN_ANY_ORGANIZATION: True},
     )
     async def create(
         self, request: CallerRequest, data: JSONBody[OrganizationCreate], db_session: Session

@@ -6,6 +6,7 @@ from litestar.params import JSONBody
 from app.api.conditions import NO_STORE
 from app.api.conversion import to_shape
 from app.api.documents import problems
+from app.api.idempotency import IN_ANY_ORGANIZATION
 from app.api.pagination import page_response
 from app.api.parameters import CallerRequest, PageWindow, PathId, Session
 from app.models import PersonalToken
@@ -25,7 +26,12 @@ class TokenController(Controller):
         found = await Tokens(db_session, request.user).page(window)
         return page_response(request, window, found, _read)
 
-    @post(operation_id="create_token", summary="Make a personal access token", responses=problems(403))
+    @post(
+        operation_id="create_token",
+        summary="Make a personal access token",
+        responses=problems(403),
+        opt={IN_ANY_ORGANIZATION: True},
+    )
     async def create(
         self, request: CallerRequest, data: JSONBody[PersonalTokenCreate], db_session: Session
     ) -> Response[PersonalTokenWithSecret]:

@@ -24,6 +24,8 @@ class AppError(Exception):
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ClassVar[str] = "internal_error"
     default_detail: ClassVar[str] = "The server could not answer this request."
+    implies_access: ClassVar[bool] = False
+    """Whether it is raised only where the caller may do what he asked for."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class BadRequestError(AppError):
     status = HTTPStatus.BAD_REQUEST
     code = "validation_error"
     default_detail = "The request is not valid."
+    implies_access = True
 
 
 class UnauthorizedError(AppError):
@@ -88,6 +91,7 @@ class ConflictError(AppError):
     status = HTTPStatus.CONFLICT
     code = "conflict"
     default_detail = "The request conflicts with the present state."
+    implies_access = True
 
 
 class PreconditionFailedError(AppError):

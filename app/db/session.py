@@ -35,6 +35,7 @@ _FACTORY = "db_session_factory"
 _ROUTE = "db_session_route"
 _MAY_REPEAT = "db_session_may_repeat"
 _COMMITTING = "db_session_committing"
+_REHEARSED = "db_session_rehearsed"
 _TRIES = 3
 # serialization_failure and deadlock_detected: another transaction won, perhaps a schema change. feature_not_supported:
 # the columns of a prepared statement have another type since; SQLAlchemy then prepares all of its statements anew.
@@ -67,7 +68,7 @@ class SessionMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         for left in reversed(range(_TRIES)):
-            scope["state"] |= {_MAY_REPEAT: left > 0, _COMMITTING: False}
+            scope["state"] |= {_MAY_REPEAT: left > 0, _COMMITTING: False, _REHEARSED: False}
             try:
                 await self._try(scope, receive, send, next_app)
             except Exception as exc:
@@ -100,6 +101,11 @@ def will_be_repeated(scope: Scope, exc: BaseException) -> bool:
     # Who ends a session means what it does, and whether a COMMIT whose answer was lost was carried out nobody knows.
     was_cut = lost_connection(exc) and not sqlstate.startswith(_ENDED_BY_OPERATOR) and not state.get(_COMMITTING)
     return sqlstate in _TO_REPEAT or was_cut
+
+
+def rehearse(scope: Scope) -> None:
+    """Have nothing of this request stored, whatever its handler does and answers."""
+    scope["state"][_REHEARSED] = True
 
 
 def session_of(scope: Scope) -> AsyncSession:
@@ -139,6 +145,11 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
     may_write = request.method not in SAFE_METHODS
     try:
         yield session
+        if request.scope["state"].get(_REHEARSED):
+            session.info.pop(WAITED_FOR, None)
+            await session.rollback()
+            give_back(session)
+            return
         if may_write:
             await _refuse_if_client_is_gone(request.receive)
         else:

@@ -12,7 +12,7 @@ from app.models import Agent, AgentStatus
 from app.repositories.agents import AgentRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.organizations import OrganizationRepository
-from app.services.boards import UnknownReferenceError, open_board
+from app.services.boards import UnknownBoardError, open_board
 from app.services.identity import Caller, LeadOnlyError
 from app.services.trail import Trail
 
@@ -161,7 +161,7 @@ class Agents:
         try:
             board = await open_board(self._session, self._caller, board_id, write=True)
         except NotFoundError:
-            raise UnknownReferenceError("board_id", "board") from None
+            raise UnknownBoardError from None
         board = await BoardRepository(session=self._session).lock(board.id)
         if await self._agents.on_board(board.id) >= board.max_agents:
             raise MaxAgentsError(board.max_agents)

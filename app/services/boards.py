@@ -23,6 +23,15 @@ class UnknownReferenceError(BadRequestError):
         super().__init__(errors=(FieldProblem(f"/{field}", f"There is no such {what}."),))
 
 
+class UnknownBoardError(UnknownReferenceError):
+    """The board that a field names is not there, or not one that the caller may read."""
+
+    implies_access = False
+
+    def __init__(self) -> None:
+        super().__init__("board_id", "board")
+
+
 async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, write: bool = False) -> Board:
     """The board, to look at. Raises NotFoundError unless the caller may read it, and ForbiddenError to write."""
     reach, sought = caller.reach, caller.sought

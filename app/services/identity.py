@@ -124,6 +124,12 @@ class Caller(NamedTuple):
         return Reach(me.organization_id, member_id=me.id, reads_all=me.reads_all, writes_all=me.writes_all)
 
     @property
+    def organization_id(self) -> UUID | None:
+        """That in which he acts; None of a user without an active one."""
+        place = self.agent or self.membership
+        return place.organization_id if place else None
+
+    @property
     def id(self) -> UUID:
         """Of the user or the agent."""
         caller_id = self.user_id or self.agent_id

@@ -33,6 +33,12 @@ class InviteUsedError(ConflictError):
     default_detail = "This invite has been accepted already."
 
 
+class FormerMemberError(InviteUsedError):
+    """It was accepted, and whoever asks is no member: that would have been another, or he has left since."""
+
+    implies_access = False
+
+
 class InviteExpiredError(AppError):
     status = HTTPStatus.GONE
     code = "invite_expired"
@@ -109,7 +115,7 @@ async def accept_invite(session: AsyncSession, caller: Caller, tokens: InviteTok
     user = caller.person
     invites, members = InviteRepository(session=session), MemberRepository(session=session)
     invite = await _hold(session, tokens, token)
-    _require_good(invite, user)
+    _require_good(invite, user, await members.of_user(user.id))
     member = OrganizationMember(
         organization_id=invite.organization_id,
         user_id=user.id,
@@ -144,10 +150,11 @@ async def _hold(session: AsyncSession, tokens: InviteTokens, token: str) -> Orga
     return held
 
 
-def _require_good(invite: OrganizationInvite, user: Person) -> None:
+def _require_good(invite: OrganizationInvite, user: Person, memberships: Sequence[OrganizationMember]) -> None:
     if user.email and user.email.casefold() != invite.invited_email.casefold():
         raise InviteForAnotherError
     if invite.accepted_at is not None:
-        raise InviteUsedError
+        is_member = any(member.organization_id == invite.organization_id for member in memberships)
+        raise InviteUsedError if is_member else FormerMemberError
     if invite.expires_at <= datetime.now(UTC):
         raise InviteExpiredError

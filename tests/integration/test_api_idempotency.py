@@ -9,7 +9,11 @@ import pytest
 from litestar import Litestar
 
 from app.repositories.idempotency import KEPT_FOR
-from tests.integration.conftest import AGENTS, SignIn, register
+from tests.conftest import client_of
+from tests.integration.conftest import AGENTS, SignIn, Staff, register
+from tests.integration.furnished import Furnished, People, digests, furnish
+from tests.integration.operations import TEXTS, Answer, Operation, ask, operations
+from tests.integration.rights import Caller, may
 from tests.migrations.conftest import holding, query
 
 KEY = {"Idempotency-Key": "0b6c1f4e-8a1d-4f0e-9f7d-9d8f1b1f6b1a"}
@@ -125,3 +129,167 @@ async def test_other_methods_know_no_key(app: Litestar, client: httpx.AsyncClien
     url = f"{tasks_url}/{task['id']}"
     for title in ("A", "B"):
         assert (await client.patch(url, json={"title": title}, headers=KEY)).json()["title"] == title
+
+
+async def test_key_belongs_to_the_kind_of_credential(
+    app: Litestar, client: httpx.AsyncClient, staff: Staff, tasks_url: str, database_url: str
+) -> None:
+    people = People(database_url)
+    first, second = [people.token(str(staff.my_user)).secret for _ in range(2)]
+    replayed = []
+    await client.post(tasks_url, json={"title": "Splice"}, headers=KEY)
+    for token in (first, second):
+        async with client_of(app, token) as caller:
+            answer = await caller.post(tasks_url, json={"title": "Splice"}, headers=KEY)
+            replayed.append((answer.status_code, "idempotent-replayed" in answer.headers))
+    assert replayed == [(201, False), (201, True)]
+    assert await count(client, tasks_url) == 2
+
+
+async def test_answer_with_a_secret_is_not_shown_to_another_credential(
+    app: Litestar, client: httpx.AsyncClient, crew: dict[str, Any], staff: Staff, database_url: str
+) -> None:
+    tokens, body = "/api/v1/users/me/tokens", {"name": "Laptop"}
+    made = (await client.post(tokens, json=body, headers=KEY)).json()
+    async with client_of(app, made["token"]) as laptop:
+        refused = await laptop.post(tokens, json=body, headers=KEY)
+        assert (refused.status_code, refused.json()["code"]) == (403, "sign_in_needed")
+        body = {"name": "Bosun", "board_id": crew["id"]}
+        first = await laptop.post(AGENTS, json=body, headers=KEY)
+        async with client_of(app, People(database_url).token(str(staff.my_user)).secret) as other:
+            refused = await other.post(AGENTS, json=body, headers=KEY)
+        assert (refused.status_code, refused.json()["code"]) == (403, "idempotency_key_of_another_token")
+        assert (await laptop.post(AGENTS, json=body, headers=KEY)).json() == first.json()
+    assert await count(client, AGENTS) == 1
+
+
+async def test_key_belongs_to_the_organization(client: httpx.AsyncClient, board: dict[str, Any]) -> None:
+    async def switch(organization: str) -> None:
+        body = {"organization_id": organization}
+        assert (await client.patch("/api/v1/organizations/me/active", json=body)).status_code == 200
+
+    async def make() -> tuple[int, str, bool]:
+        body = {"name": "Voyage", "slug": "voyage", "description": ""}
+        answer = await client.post("/api/v1/boards", json=body, headers=KEY)
+        return answer.status_code, answer.json()["organization_id"], "idempotent-replayed" in answer.headers
+
+    here = board["organization_id"]
+    assert await make() == (201, here, False)
+    there = (await client.post("/api/v1/organizations", json={"name": "Second"})).json()["id"]
+    assert await make() == (201, there, False)
+    await switch(here)
+    assert await make() == (201, here, True)
+    await switch(there)
+    assert await make() == (201, there, True)
+
+
+async def test_what_changes_the_active_organization_is_done_once(client: httpx.AsyncClient, staff: Staff) -> None:
+    answers = [await client.post("/api/v1/organizations", json={"name": "Second"}, headers=KEY) for _ in range(2)]
+    assert [answer.json() for answer in answers] == [answers[0].json()] * 2
+    staff.hand_over()
+    assert len((await client.get("/api/v1/organizations/me/list")).json()) == 1
+
+
+async def test_accepted_invite_is_answered_again_to_a_member_alone(client: httpx.AsyncClient, staff: Staff) -> None:
+    invites, members = "/api/v1/organizations/me/invites", "/api/v1/organizations/me/members"
+    token = (await client.post(invites, json={"invited_email": "ada@example.com"})).json()["token"]
+    staff.hand_over()
+    accept = {"url": "/api/v1/organizations/invites/accept", "json": {"token": token}, "headers": KEY}
+    joined, again = await client.post(**accept), await client.post(**accept)
+    assert (again.status_code, again.content) == (201, joined.content)
+    assert (await client.delete(f"{members}/{joined.json()['id']}")).status_code == 204
+    left = await client.post(**accept)
+    assert (left.status_code, left.json()["code"]) == (409, "invite_used")
+
+
+class Walk:
+    """Every operation on which there may be a key, as one caller sends it, with ids of what he was furnished with."""
+
+    def __init__(self, app: Litestar, database_url: str, place: Furnished, texts: dict[str, str]) -> None:
+        self._app = app
+        self._url = database_url
+        self._place = place
+        self._texts = {**TEXTS, **texts}
+        self.operations = [one for one in operations(app) if one.method == "POST" and not one.is_public]
+
+    async def send(self, operation: Operation, headers: dict[str, str]) -> Answer:
+        request = operation.request(self._place.ids, {}, set(), self._texts)
+        return await ask(self._app, operation, request, {**headers, "idempotency-key": operation.id}, "127.0.0.1")
+
+    async def twice(self, caller: Caller, board: str) -> dict[str, bytes]:
+        """By operation what was answered to it, the same both times, of all that the caller may do."""
+        found = {}
+        for operation in self.operations:
+            # These change who the caller is, or where.
+            if operation.id in {"create_organization", "renew_agent_token"} or not may(caller, operation, board):
+                continue
+            # Only one that is pending may name a task.
+            query(self._url, "UPDATE approval_tasks SET is_pending = false")
+            first, again = [await self.send(operation, caller.headers) for _ in range(2)]
+            assert first.status in {200, 201}, f"{operation}: {first}"
+            assert (again.status, again.body) == (first.status, first.body), f"{operation}: {again}"
+            assert again.headers["idempotent-replayed"] == "true", operation
+            found[operation.id] = first.body
+        return found
+
+    async def once_more(self, caller: Caller, had: dict[str, bytes]) -> set[str]:
+        """Of these operations those that were answered as before; the others were refused."""
+        found = set()
+        for operation in self.operations:
+            if operation.id not in had:
+                continue
+            answer = await self.send(operation, caller.headers)
+            if "idempotent-replayed" in answer.headers:
+                assert answer.body == had[operation.id]
+                found.add(operation.id)
+            else:
+                assert answer.status in {403, 404} or answer.code == "unknown_reference", f"{operation}: {answer}"
+        return found
+
+
+async def test_nothing_is_answered_again_to_who_may_not_do_it_any_more(
+    app: Litestar, client: httpx.AsyncClient, staff: Staff, database_url: str
+) -> None:
+    people = People(database_url)
+    home, away = [await furnish(client, word, people.token(str(staff.my_user))) for word in ("Home", "Away")]
+    they = people.user()
+    people.organization(they)
+    async with client_of(app, people.token(they).secret) as theirs:
+        invite = (await theirs.post("/api/v1/organizations/me/invites", json={"invited_email": "a@b.example"})).json()
+    walk = Walk(app, database_url, home, {"token": invite["token"]})
+
+    user = people.user()
+    membership = people.join(str(staff.organization), user, "admin")
+    admin = Caller("admin", {"authorization": f"Bearer {people.token(user).secret}"}, "admin", "rw", "rw")
+    agent = Caller("agent", {"x-agent-token": home.secrets["agent"]}, "agent", "rw", "")
+    had, had_by_agent = await walk.twice(admin, "rw"), await walk.twice(agent, "rw")
+    assert len(had) >= 15
+    assert len(had_by_agent) >= 15
+    before = digests(database_url)
+
+    query(database_url, "UPDATE organization_members SET role = 'member' WHERE id = :id", id=membership)
+    assert await walk.once_more(admin, had) == {"accept_invite", "create_tag"}
+    query(database_url, "DELETE FROM organization_members WHERE id = :id", id=membership)
+    assert await walk.once_more(admin, had) == {"accept_invite"}
+    moved = "UPDATE agents SET board_id = :to, is_board_lead = false WHERE id = :id"
+    query(database_url, moved, to=away.ids["board"], id=home.ids["agent"])
+    # It beats for itself wherever it is.
+    assert await walk.once_more(agent, had_by_agent) == {"agent_heartbeat", "heartbeat"}
+    changed = {table for table, digest in digests(database_url).items() if digest != before[table]}
+    assert changed == {"organization_members", "agents"}
+
+
+async def test_answer_about_a_board_that_is_gone_is_not_given_again(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+) -> None:
+    for url, body in ((tasks_url, {"title": "Splice"}), (AGENTS, {"name": "Bosun", "board_id": board["id"]})):
+        assert (await client.post(url, json=body, headers={"Idempotency-Key": url})).status_code == 201
+    await client.delete(f"/api/v1/boards/{board['id']}")
+    gone = [
+        await client.post(tasks_url, json={"title": "Splice"}, headers={"Idempotency-Key": tasks_url}),
+        await client.post(AGENTS, json={"name": "Bosun", "board_id": board["id"]}, headers={"Idempotency-Key": AGENTS}),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in gone] == [
+        (404, "not_found"),
+        (400, "unknown_reference"),
+    ]
