@@ -21,10 +21,12 @@ from sqlalchemy import create_engine, make_url, text
 
 from app.asgi import create_app
 from app.core.config import Environment, Secret, Settings
+from app.db import health
 from app.db.embedded import acquire, binaries
 from app.db.migrations.runner import upgrade
 from app.db.plugin import DatabasePlugin
 from tests.memory import new_directory
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -136,6 +138,12 @@ def silent_server() -> Iterator[int]:
 
 
 @pytest.fixture
+def patient_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readiness of an application that is made from here on waits for a busy machine."""
+    monkeypatch.setattr(health, "READY_WITHIN_SECONDS", PATIENCE)
+
+
+@pytest.fixture
 def settings(database_url: str) -> Settings:
     return settings_for(database_url)
 
@@ -205,7 +213,7 @@ def settings_for(url: str, **changes: object) -> Settings:
         environment=Environment.TEST,
         database_url=Secret(url),
         local_auth_token=Secret(TOKEN),
-        db_connect_timeout=10.0,
+        db_connect_timeout=30.0,
     )
     return msgspec.structs.replace(base, **changes)
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,11 +16,14 @@ from tests.conftest import TOKEN
 from tests.migrations.conftest import query
 from tests.percentiles import percentiles
 from tests.processes import Server
+from tests.waiting import PATIENCE, until
 
 # Of ten requests in a row; what people do more often comes more often.
 MIX = ("list", "read", "patch", "list", "comment", "read", "list", "patch", "read", "create")
 
 _SHARE = 0.4
+# Of /readyz, in a row, after which a server has no requests any more; Kubernetes' default.
+_FAILURES = 3
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,13 @@ class Figures(NamedTuple):
 
 
 class Balancer:
-    """Names the servers in turn, those alone whose /readyz is 200, as a load balancer does."""
+    """Names the servers in turn, as a load balancer does: from a 200 of /readyz on, until it was none three times."""
 
     def __init__(self) -> None:
         self._servers: list[Server] = []
         self._ready: deque[Server] = deque()
+        # How often each was not ready since it last was.
+        self._failed: Counter[Server] = Counter()
 
     def add(self, *servers: Server) -> None:
         self._servers += servers
@@ -79,10 +84,11 @@ class Balancer:
                 ready = (await client.get(f"{server.url}/readyz")).status_code == 200
             except httpx.TransportError:
                 ready = False
+            self._failed[server] = 0 if ready else self._failed[server] + 1
             # Meanwhile it may have been removed.
             if ready and server in self._servers and server not in self._ready:
                 self._ready.append(server)
-            elif not ready and server in self._ready:
+            elif self._failed[server] >= _FAILURES and server in self._ready:
                 self._ready.remove(server)
 
     def serves(self, server: Server) -> bool:
@@ -134,6 +140,11 @@ class Traffic:
         if self._under_way:
             await asyncio.wait(set(self._under_way))
 
+    async def more(self, count: int) -> None:
+        """Returns once so many more requests have been answered."""
+        wanted = len(self.samples) + count
+        await until(lambda: len(self.samples) >= wanted, "requests are answered")
+
     async def stop(self) -> None:
         """Lets no more requests come, and returns once all have been answered."""
         self._coming.cancel()
@@ -141,9 +152,7 @@ class Traffic:
         await asyncio.wait({*self._under_way, self._coming})
 
     async def until_served_by(self, *servers: Server) -> None:
-        async with asyncio.timeout(30):
-            while not all(self.balancer.serves(server) for server in servers):
-                await asyncio.sleep(0.05)
+        await until(lambda: all(self.balancer.serves(server) for server in servers), "the servers are ready")
 
     def figures(self, *periods: str, name: str | None = None) -> Figures:
         """Of these periods as of one, which is then called `name`."""
@@ -239,7 +248,7 @@ def _client() -> httpx.AsyncClient:
     return httpx.AsyncClient(
         headers={"Authorization": f"Bearer {TOKEN}"},
         limits=httpx.Limits(max_keepalive_connections=0),
-        timeout=30,
+        timeout=PATIENCE,
         verify=False,
         trust_env=False,
     )

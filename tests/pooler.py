@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 
 from tests.processes import free_port
+from tests.waiting import PATIENCE
 
 _CONFIG = """
 [databases]
@@ -35,7 +36,7 @@ def pooling(binary: str, folder: Path, socket: Path, server_port: int, mode: str
     command = [binary, "--quiet", *(["--user", "nobody"] if os.geteuid() == 0 else []), str(config)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while not _answers(port):
             assert process.poll() is None, process.stderr and process.stderr.read()
             assert time.monotonic() < deadline, "PgBouncer does not reach the server"
@@ -43,7 +44,7 @@ def pooling(binary: str, folder: Path, socket: Path, server_port: int, mode: str
         yield port
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
 
 
 def _answers(port: int) -> bool:

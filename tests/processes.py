@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from tests.conftest import TOKEN
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -43,7 +44,7 @@ _LEFT_OUT = _OURS | {"PYTHONDONTWRITEBYTECODE"}
 def environment(**changes: str | None) -> dict[str, str]:
     """This process's environment without what the project reads, and with `changes`; None leaves a variable out."""
     kept = {k: v for k, v in os.environ.items() if k not in _LEFT_OUT and not k.startswith(("DB_", "AUTH_", "OIDC_"))}
-    chosen = {"ENVIRONMENT": "test", "LOCAL_AUTH_TOKEN": TOKEN, "DB_CONNECT_TIMEOUT": "10", **changes}
+    chosen = {"ENVIRONMENT": "test", "LOCAL_AUTH_TOKEN": TOKEN, "DB_CONNECT_TIMEOUT": "30", **changes}
     return {**kept, **{k: v for k, v in chosen.items() if v is not None}}
 
 
@@ -52,13 +53,15 @@ def run(
     env: Mapping[str, str],
     cwd: Path = ROOT,
     bin_directory: Path = BIN,
-    seconds: float = 180,
+    seconds: float = 2 * PATIENCE,
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.CompletedProcess[str]:
     """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal unless given."""
     program = [str(bin_directory / command[0]), *command[1:]]
     given = {"env": in_checkout(env, cwd), "cwd": str(cwd)}
-    if bin_directory != BIN or _read_early(env) != _read_early(environment()):
+    # One whose lines are recorded says at its start for which test.
+    recorded = "COVERAGE_PROCESS_CONFIG" in env
+    if bin_directory != BIN or recorded or _read_early(env) != _read_early(environment()):
         return subprocess.run(
             program, **given, stdin=stdin, capture_output=True, text=True, timeout=seconds, check=False
         )
@@ -126,7 +129,7 @@ def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT,
         while part := os.read(ours, 65536):
             shown += part
     os.close(ours)
-    assert running.wait(timeout=60) == 0, shown.decode()
+    assert running.wait(timeout=PATIENCE) == 0, shown.decode()
     return shown.decode()
 
 
@@ -156,8 +159,8 @@ class Server:
     def log(self) -> str:
         return self._log.read_text()
 
-    def wait_until_ready(self, seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
@@ -173,7 +176,7 @@ class Server:
         if self.process.poll() is None:
             send = os.killpg if how is signal.SIGINT else os.kill
             send(self.process.pid, how)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=PATIENCE)
 
 
 @contextmanager

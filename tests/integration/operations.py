@@ -10,6 +10,7 @@ import msgspec
 from litestar import Litestar
 
 from tests.integration.sse import asking
+from tests.waiting import PATIENCE
 
 # What the ids in paths, queries and bodies are ids of. One that is not here cannot be filled, which fails the walk.
 KINDS = {
@@ -48,7 +49,6 @@ TEXTS = {
     "name": "walked",
 }
 Ids = Mapping[str, str]
-_HURRY = 10.0
 
 
 class Place(NamedTuple):
@@ -181,7 +181,7 @@ async def ask(
     """Of a stream that is open, the beginning."""
     url, body = request
     sent = {**headers, **({"content-type": "application/json"} if body else {})}
-    async with asyncio.timeout(_HURRY), asking(app, operation.method, url, sent, body, address) as response:
+    async with asyncio.timeout(PATIENCE), asking(app, operation.method, url, sent, body, address) as response:
         is_open = response.headers.get("content-type", "").startswith("text/event-stream")
         return Answer(
             response.status, response.headers, (await response.block() or b"") if is_open else await response.rest()

@@ -70,5 +70,5 @@ def location_can_be_read(context: CheckContext, response: Response, case: Case) 
     """By whoever made what is there; what is public has no caller who could."""
     if response.status_code == HTTPStatus.CREATED and (token := response.request.headers.get("Authorization")):
         url = urljoin(response.request.url, response.headers["location"][0])
-        found = httpx.get(url, headers={"Authorization": token}, timeout=10)
+        found = httpx.get(url, headers={"Authorization": token}, timeout=120)
         assert found.status_code == HTTPStatus.OK, f"{url}: {found.status_code}"

@@ -11,8 +11,7 @@ import msgspec
 from litestar import Litestar
 
 from tests.conftest import TOKEN
-
-_PATIENCE = 10.0
+from tests.waiting import PATIENCE
 
 
 class Event(NamedTuple):
@@ -37,7 +36,7 @@ class Stream:
 
     async def block(self) -> bytes | None:
         """The lines until the next empty one; None at the end of the stream."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             while b"\n\n" not in self._buffer:
                 chunk = await self._chunks.get()
                 if chunk is None:
@@ -59,7 +58,7 @@ class Stream:
 
     async def rest(self) -> bytes:
         """Until the end of the response."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             while (chunk := await self._chunks.get()) is not None:
                 self._buffer += chunk
         return self._buffer
@@ -115,7 +114,7 @@ async def asking(
             chunks.put_nowait(None)
 
     serving = asyncio.create_task(app(_scope(method, url, headers, address), receive, send))
-    await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED, timeout=_PATIENCE)
+    await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
     try:
         yield Stream(chunks, started.result())
     finally:

@@ -155,10 +155,11 @@ async def test_no_pattern_hangs_the_server(client: httpx.AsyncClient, board: dic
     field = await define(client, board, field_type="text_long")
     for pattern in ("(a+)+", "(a|a|aa)*b?c", "(.*.*)*=", "((((.*a){5}){5}){5}){3}", "(a?){500}a{500}"):
         assert (await change(client, field, validation_regex=pattern)).status_code == 200
-        began = time.perf_counter()
+        # The time that this thread has worked: the pattern is matched here, and the rest is waiting.
+        began = time.thread_time()
         assert pointers(await create(client, tasks_url, ticket="a" * 1_999 + "!")) == ["/custom_field_values/ticket"]
         assert pointers(await create(client, tasks_url, ticket="a" * 2_001)) == ["/custom_field_values/ticket"]
-        assert time.perf_counter() - began < 1, pattern
+        assert time.thread_time() - began < 1, pattern
 
 
 async def test_defaults_and_required_fields_of_a_new_task(

@@ -14,6 +14,7 @@ from tests.conftest import TOKEN, client_of, settings_for
 from tests.integration.sse import Stream, asking
 from tests.integration.test_api_boards import BOARDS
 from tests.migrations.conftest import query
+from tests.waiting import PATIENCE
 
 ALWAYS = {"x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "no-referrer"}
 STRICT = "default-src 'none'; frame-ancestors 'none'"
@@ -138,7 +139,7 @@ async def test_head_of_a_stream_does_not_wait_for_its_end(app: Litestar, tasks_u
         return stream.status, stream.headers["content-type"].partition(";")[0]
 
     headers = {"authorization": f"Bearer {TOKEN}"}
-    async with asyncio.timeout(10), asking(app, "HEAD", f"{tasks_url}/stream", headers) as stream:
+    async with asyncio.timeout(PATIENCE), asking(app, "HEAD", f"{tasks_url}/stream", headers) as stream:
         assert at_end(stream) == (200, "text/event-stream")
         assert await stream.rest() == b""
 

@@ -15,6 +15,7 @@ from tests.integration.conftest import SignIn, Staff, register
 from tests.integration.sse import reading
 from tests.integration.test_api_tasks import statements
 from tests.migrations.conftest import holding, query
+from tests.waiting import PATIENCE
 
 TOKENS = "/api/v1/users/me/tokens"
 ME = "/api/v1/users/me"
@@ -72,7 +73,7 @@ async def test_two_requests_with_one_token_do_not_wait_for_each_other(
     async with client_of(app, made["token"]) as laptop:
         # What another request holds that has noted its use and is not done yet.
         with holding(database_url, "SELECT id FROM personal_tokens FOR UPDATE"):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 assert (await laptop.get(ME)).status_code == 200
     assert (await client.get(f"{TOKENS}/{made['id']}")).json()["last_used_at"] is None
 

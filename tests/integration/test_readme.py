@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.processes import ROOT, environment, serving
+from tests.waiting import PATIENCE
 
 _MARK = "-- end of block --"
 
@@ -30,7 +31,7 @@ def test_story_goes_as_it_is_told(database_url: str, tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
     assert (typed.returncode, typed.stderr) == (0, "")

@@ -12,6 +12,7 @@ from tests.conftest import TOKEN
 from tests.integration.conftest import Staff
 from tests.integration.furnished import ids_for_paths
 from tests.processes import BIN, environment, serving
+from tests.waiting import PATIENCE
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 # After these nothing is there, or another organization is the active one: they come last.
@@ -43,7 +44,10 @@ def configuration(url: str) -> str:
     """The same cases at every run."""
     return "\n".join(
         [
-            table("", {"seed": 1, "hooks": str(HOOKS), "base-url": url, "max-stream-events": 1, "request-timeout": 10}),
+            table(
+                "",
+                {"seed": 1, "hooks": str(HOOKS), "base-url": url, "max-stream-events": 1, "request-timeout": PATIENCE},
+            ),
             table("[auth.openapi.bearer]", {"bearer": TOKEN}),
             # U+0000 is refused everywhere; JSON schema could say so only by a pattern on every text. It is sent by
             # test_api_hostile_input.py.
@@ -53,7 +57,7 @@ def configuration(url: str) -> str:
             # What is wrong may be refused for another reason first, such as 412 or 429.
             table("[checks.negative_data_rejection]", {"expected-statuses": ["4xx"]}),
             # Streams go on for ever: each has sent an event since then, and after that one it is left.
-            operations({"include-path-regex": "/stream$", "request-timeout": 3}, FROM_THE_START),
+            operations({"include-path-regex": "/stream$", "request-timeout": PATIENCE}, FROM_THE_START),
             table("[operations.generation]", {"max-examples": 1}),
         ]
     )

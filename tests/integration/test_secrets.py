@@ -17,6 +17,7 @@ from tests.conftest import TOKEN
 from tests.integration.oidc_issuer import AUDIENCE, Issuer, issuing
 from tests.migrations.conftest import query
 from tests.processes import environment, run, serving
+from tests.waiting import PATIENCE
 
 _SQL = re.compile(r"\b(SELECT\s|INSERT INTO|UPDATE \w+ SET|DELETE FROM|BEGIN\b|COMMIT\b|ROLLBACK\b)")
 _PASSWORD = "database-password-5f1c"
@@ -70,7 +71,10 @@ def test_log_has_no_secret_and_no_sql(
     verbose = {"LOG_LEVEL": "DEBUG", "LOG_REQUESTS": "true", "LOG_FORMAT": log_format}
     env = environment(DATABASE_URL=secret_url, SECRET_KEY=_KEY, **verbose, **modes[log_format])
     token = TOKEN if log_format == "json" else secrets.keep("JWT", issuer.token())
-    with serving(env, tmp_path / "log") as server, httpx.Client(base_url=f"{server.url}/api/v1", timeout=20) as client:
+    with (
+        serving(env, tmp_path / "log") as server,
+        httpx.Client(base_url=f"{server.url}/api/v1", timeout=PATIENCE) as client,
+    ):
         server.wait_until_ready()
         strangers(client, secrets, issuer)
         client.headers["Authorization"] = f"Bearer {token}"
@@ -129,7 +133,7 @@ def tokens(client: httpx.Client, secrets: Secrets, board: str) -> None:
     secrets.keep("agent's first token", agent["token"])
     renewed = secrets.keep("agent's token", made(client, f"/agents/{agent['id']}/token")["token"])
     kept = {"X-Agent-Token": renewed, "Idempotency-Key": secrets.new("idempotency key")}
-    with httpx.Client(base_url=client.base_url, headers=kept, timeout=20) as acting:
+    with httpx.Client(base_url=client.base_url, headers=kept, timeout=PATIENCE) as acting:
         for _ in range(2):
             assert acting.post("/agent/heartbeat").status_code == 200
         assert acting.get("/users/me").status_code == 403

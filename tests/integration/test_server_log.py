@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.processes import environment, serving
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -18,7 +19,7 @@ def test_every_line_is_json_outside_dev_and_a_request_has_one_where_that_is_aske
         server.wait_until_ready()
         httpx.get(f"{server.url}/health?key=open-sesame", trust_env=False)
         server.process.terminate()
-        server.process.wait(timeout=10)
+        server.process.wait(timeout=PATIENCE)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert any("Uvicorn running" in line["event"] for line in lines)
     of_requests = [line["event"] for line in lines if line["logger"] == "uvicorn.access"]

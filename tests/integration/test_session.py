@@ -24,6 +24,7 @@ from app.db.fetching import Prepared, fetch
 from app.db.plugin import DatabasePlugin
 from app.db.url import normalize_database_url
 from tests.conftest import client_of, started
+from tests.waiting import PATIENCE
 
 GATE = 4711
 
@@ -146,8 +147,8 @@ async def rows(observer: AsyncConnection, table: str = "parent") -> int:
 
 
 async def until(observer: AsyncConnection, condition: str, **values: object) -> None:
-    """Waits until the database itself says so; fails after 10 s."""
-    async with asyncio.timeout(10):
+    """Waits until the database itself says so."""
+    async with asyncio.timeout(PATIENCE):
         while not await observer.scalar(text(f"SELECT {condition}"), values):
             await asyncio.sleep(0.01)
 
@@ -221,7 +222,7 @@ async def served(application: Litestar) -> AsyncIterator[int]:
     """The application behind a real server on a free port of the loopback; its lifespan is the fixture's."""
     server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="off", log_config=None))
     task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not server.started:
             await asyncio.sleep(0.01)
     yield server.servers[0].sockets[0].getsockname()[1]

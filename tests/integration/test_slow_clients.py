@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
@@ -14,34 +15,53 @@ from app.core.logging import configure_logging
 from app.db.plugin import DatabasePlugin
 from tests.conftest import TOKEN, started
 from tests.integration.test_session import served
+from tests.waiting import PATIENCE
 
 HEAD = f"POST /api/v1/boards HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 50\r\n\r\n"
 
 
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[Litestar]:
-    """With one connection for all requests, and a second for a body."""
-    small = msgspec.structs.replace(
-        settings, db_pool_size=1, db_max_overflow=0, db_pool_timeout=0.3, request_body_timeout=1.0
-    )
+def patience() -> float:
+    """Seconds for a body."""
+    return PATIENCE
+
+
+@pytest.fixture
+async def app(settings: Settings, patience: float) -> AsyncIterator[Litestar]:
+    """With one connection for all requests."""
+    small = msgspec.structs.replace(settings, db_pool_size=1, db_max_overflow=0, request_body_timeout=patience)
     async with started(create_app(small)) as application:
         configure_logging(small)
         yield application
 
 
-async def test_bodies_that_do_not_come_hold_no_connection_and_end_with_408(app: Litestar) -> None:
+@asynccontextmanager
+async def stalled(port: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+    """Five requests whose bodies do not come."""
+    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+    for _, writer in connections:
+        writer.write(HEAD.encode() + b'{"na')
+        await writer.drain()
+    try:
+        yield [reader for reader, _ in connections]
+    finally:
+        for _, writer in connections:
+            writer.close()
+
+
+async def test_bodies_that_do_not_come_hold_no_connection(app: Litestar) -> None:
     async with served(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         assert (await client.get("/api/v1/users/me")).status_code == 200
-        stalled = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
-        for _, writer in stalled:
-            writer.write(HEAD.encode() + b'{"na')
-            await writer.drain()
-        meanwhile = [(await client.get("/api/v1/users/me")).status_code for _ in range(10)]
-        answers = [(await reader.readuntil(b"\r\n\r\n")).decode().lower() for reader, _ in stalled]
-        for _, writer in stalled:
-            writer.close()
+        async with stalled(port):
+            meanwhile = [(await client.get("/api/v1/users/me")).status_code for _ in range(10)]
     assert meanwhile == [200] * 10
+
+
+@pytest.mark.parametrize("patience", [0.1])
+async def test_bodies_that_do_not_come_end_with_408(app: Litestar) -> None:
+    async with served(app) as port, stalled(port) as readers:
+        answers = [(await reader.readuntil(b"\r\n\r\n")).decode().lower() for reader in readers]
     assert all(answer.startswith("http/1.1 408") and "connection: close" in answer for answer in answers)
 
 
@@ -55,7 +75,7 @@ async def test_client_that_goes_away_within_its_body_is_no_error_in_the_log(
         writer.close()
         await writer.wait_closed()
         log = ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while "hung up" not in log:
                 await asyncio.sleep(0.01)
                 log += capsys.readouterr().err

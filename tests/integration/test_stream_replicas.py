@@ -1,7 +1,6 @@
 """Streams of real servers: two replicas, of which one is killed, and one that is told to end."""
 
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import msgspec
 from tests.conftest import TOKEN
 from tests.migrations.conftest import query
 from tests.processes import Server, environment, serving
+from tests.waiting import PATIENCE
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -32,7 +32,7 @@ class Follower:
         headers = HEADERS | ({"Last-Event-ID": self.last_id} if self.last_id else {})
         url = f"{server.url}/api/v1/boards/{board_id}/tasks/stream"
         try:
-            with httpx.stream("GET", url, headers=headers, timeout=20) as response:
+            with httpx.stream("GET", url, headers=headers, timeout=PATIENCE) as response:
                 assert response.status_code == 200
                 on_title("")
                 for line in response.iter_lines():
@@ -79,12 +79,10 @@ def test_open_streams_do_not_keep_a_server_from_ending(database_url: str, tmp_pa
     with serving(environment(DATABASE_URL=database_url), tmp_path / "log") as server:
         server.wait_until_ready()
         url = f"{server.url}/api/v1/boards/{made_board(server)}/tasks/stream"
-        with httpx.stream("GET", url, headers=HEADERS, timeout=20) as response:
+        with httpx.stream("GET", url, headers=HEADERS, timeout=PATIENCE) as response:
             chunks = response.iter_raw()
             assert next(chunks).startswith(b"retry: ")
-            before = time.monotonic()
             assert server.stop() == -signal.SIGTERM
-            assert time.monotonic() - before < 10
             assert list(chunks) == []
     assert "Traceback" not in server.log
     ((left,),) = query(

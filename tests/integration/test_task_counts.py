@@ -19,6 +19,7 @@ from tests.conftest import settings_for
 from tests.integration.test_api_dashboard import dashboard
 from tests.migrations.conftest import holding, query
 from tests.migrations.test_startup_policy import start
+from tests.waiting import PATIENCE
 
 STATUSES = [str(status) for status in TaskStatus]
 BEFORE, WITH_TRIGGERS = "9c86defda9aa", "81f6a3c0d2be"
@@ -202,7 +203,7 @@ def test_folds_at_once_wait_for_nobody_and_keep_the_sum(database_url: str) -> No
 def test_writers_at_once_are_all_counted(database_url: str) -> None:
     """Also where a board is deleted while its tasks are changed."""
     _, boards = organized(database_url, 2)
-    barrier = Barrier(4, timeout=30)
+    barrier = Barrier(4, timeout=PATIENCE)
     mine = "(SELECT id FROM tasks WHERE title = %(title)s ORDER BY id LIMIT 1)"
     steps = (
         "INSERT INTO tasks (id, board_id, title, status) VALUES (gen_random_uuid(), %(board)s, %(title)s, %(status)s)",
@@ -242,7 +243,7 @@ def test_change_of_a_task_waits_for_nobody_who_changes_its_board(database_url: s
         with ThreadPoolExecutor(1) as pool, holding(database_url, "UPDATE tasks SET status = 'review'") as wait:
             deleted = pool.submit(query, database_url, "DELETE FROM boards")
             wait()
-        deleted.result(timeout=30)
+        deleted.result(timeout=PATIENCE)
     assert rows(database_url) == 0
 
 

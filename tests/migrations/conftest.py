@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +17,7 @@ from app.core.config import Settings
 from app.db.migrations import config
 from app.db.url import normalize_database_url
 from tests.processes import require
+from tests.waiting import PATIENCE
 
 OLDER_BIN = Path("/usr/lib/postgresql/15/bin")
 
@@ -32,7 +34,7 @@ def dump_schema(postgres_bin: Path) -> Callable[[str], str]:
 
     def dump(url: str) -> str:
         command = [postgres_bin / "pg_dump", "--schema-only", "--restrict-key=fixed", normalize_database_url(url).libpq]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
     return dump
 
@@ -87,7 +89,8 @@ def holding(url: str, statement: str, **values: object) -> Iterator[Callable[...
         connection.execute(text(statement), values)
 
         def wait(count: int = 1, then: str = "SELECT") -> None:
-            for _ in range(1000):
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline:
                 # What pg_stat_activity shows stays as it is for the length of a transaction, unless cleared.
                 connection.execute(text("SELECT pg_stat_clear_snapshot()"))
                 if (connection.scalar(waiters) or 0) >= count:

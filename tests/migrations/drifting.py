@@ -16,6 +16,7 @@ from app.db.migrations.drift.report import LOSES_DATA, as_sql
 from app.db.url import normalize_database_url
 from app.models import metadata
 from tests.migrations.conftest import query
+from tests.waiting import PATIENCE
 
 # What somebody did to the database -> the differences that it makes.
 TAMPERED: dict[str, tuple[str, ...]] = {
@@ -243,7 +244,7 @@ def mend(url: str, printed: Iterable[str], psql: Path) -> None:
     """Applies the printed DDL as an operator would who wants all of it."""
     sql = "\n".join(line.removeprefix(LOSES_DATA) for line in printed)
     command = [psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d", normalize_database_url(url).libpq]
-    done = subprocess.run(command, input=sql, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input=sql, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, f"{done.stderr}\n{sql}"
 
 

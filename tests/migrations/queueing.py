@@ -1,6 +1,5 @@
 """Who waits for the table `tasks`, and how long, by the clock of the database, which a busy machine does not stop."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -14,6 +13,9 @@ _QUEUE = text(
     "SELECT count(*) FILTER (WHERE mode = 'AccessExclusiveLock' AND NOT granted) AS waiting,"
     " count(*) FILTER (WHERE mode = 'AccessExclusiveLock' AND granted) AS holding,"
     " count(*) FILTER (WHERE mode != 'AccessExclusiveLock' AND NOT granted) AS others,"
+    " extract(epoch FROM max(waitstart) FILTER (WHERE mode = 'AccessExclusiveLock'))::float AS waits_since,"
+    " coalesce(extract(epoch FROM max(clock_timestamp() - waitstart)"
+    " FILTER (WHERE mode = 'AccessExclusiveLock')), 0)::float AS waited,"
     " coalesce(extract(epoch FROM max(clock_timestamp() - waitstart)"
     " FILTER (WHERE mode != 'AccessExclusiveLock' AND NOT granted)), 0)::float AS longest"
     " FROM pg_locks WHERE relation = 'tasks'::regclass"
@@ -23,13 +25,15 @@ _QUEUE = text(
 class Look(NamedTuple):
     """At the queue before the table: whether a migration waits in it or has the table, and how many are behind it.
 
-    `longest`: seconds that the first of those behind has waited.
+    `waits_since` is when its wait began, None where it does not wait; `waited` and `longest` are the seconds that it,
+    and the first of those behind it, have waited.
     """
 
-    at: float
     waiting: bool
     holding: bool
     others: int
+    waits_since: float | None
+    waited: float
     longest: float
 
 
@@ -51,7 +55,16 @@ def watching_the_queue(url: str) -> Iterator[list[Look]]:
         with engine.connect() as connection:
             while not stop.wait(0.01):
                 queue = connection.execute(_QUEUE).one()
-                looks.append(Look(time.monotonic(), queue.waiting > 0, queue.holding > 0, queue.others, queue.longest))
+                looks.append(
+                    Look(
+                        queue.waiting > 0,
+                        queue.holding > 0,
+                        queue.others,
+                        queue.waits_since,
+                        queue.waited,
+                        queue.longest,
+                    )
+                )
 
     thread = Thread(target=watch)
     thread.start()

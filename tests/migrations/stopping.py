@@ -3,8 +3,7 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,13 +78,6 @@ def finish(command: tuple[str, ...], env: Mapping[str, str], checkout: Path, log
         return
     result = run(*command, env=env, cwd=checkout)
     assert result.returncode == 0, result.stderr
-
-
-def until(true: Callable[[], object], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"it did not come to pass that {what}"
-        time.sleep(0.01)
 
 
 def sessions(url: str, condition: str = "true") -> list[int]:

@@ -13,8 +13,9 @@ from app.db.migrations.lock import LOCK_KEY
 from app.db.migrations.runner import upgrade
 from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import holding, query
-from tests.migrations.stopping import COMMANDS, SERVE, polls_for_the_lock, running, until
+from tests.migrations.stopping import COMMANDS, SERVE, polls_for_the_lock, running
 from tests.processes import ROOT, environment, serving
+from tests.waiting import PATIENCE, wait_until
 
 SERVERS = 8
 THREE_BEHIND = "8f3d1c7e2b64"
@@ -48,12 +49,12 @@ def test_each_revision_is_applied_once_and_all_serve(
                 stack.enter_context(running(command, env, ROOT, tmp_path / command[0])) for command in COMMAND_LINES
             ]
             everybody = len(servers) + len(commands)
-            until(lambda: polls_for_the_lock(url) == everybody, "all stand before the lock", 120)
+            wait_until(lambda: polls_for_the_lock(url) == everybody, "all stand before the lock")
         for server in servers:
             server.wait_until_ready()
             listed = httpx.get(f"{server.url}/api/v1/boards", headers={"Authorization": f"Bearer {TOKEN}"})
             assert listed.status_code == 200
-        assert [command.wait(timeout=60) for command in commands] == [0, 0]
+        assert [command.wait(timeout=PATIENCE) for command in commands] == [0, 0]
     assert dump_schema(url) == dump_schema(database_url)
     history = query(url, "SELECT revision, direction, outcome FROM schema_history ORDER BY id")
     revisions = [script.revision for script in reversed(list(scripts(Settings()).walk_revisions()))]

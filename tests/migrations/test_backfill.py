@@ -30,6 +30,7 @@ from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.migrations.test_engine import checkout_of
 from tests.processes import BIN, environment, in_checkout, shown_on_a_terminal
 from tests.processes import run as run_command
+from tests.waiting import PATIENCE
 
 ROWS = 10_000
 DOUBLE = "UPDATE numbers SET doubled = n * 2, touched = touched + 1 WHERE {batch}"
@@ -250,7 +251,7 @@ def test_two_processes_at_once_do_each_row_once(url: str, release: Release) -> N
             one = stack.enter_context(process(release, url, "fill", "--json"))
             other = stack.enter_context(process(release, url, "--all", "--rate", "0"))
             waiting(2)
-        outputs = [one.communicate(timeout=30), other.communicate(timeout=30)]
+        outputs = [one.communicate(timeout=PATIENCE), other.communicate(timeout=PATIENCE)]
     assert (one.returncode, other.returncode) == (0, 0), outputs
     assert touched(url) == {1: ROWS}
     assert json.loads(outputs[0][0].splitlines()[-1])["rows_seen"] == ROWS
@@ -263,7 +264,7 @@ def test_two_runners_take_turns(url: str, release: Release) -> None:
 
     def take(name: str) -> None:
         # Neither begins its second batch before the other has had its first.
-        fill(url, report=once(lambda: (turns.append(name), barrier.wait(10))))
+        fill(url, report=once(lambda: (turns.append(name), barrier.wait(PATIENCE))))
 
     threads = [threading.Thread(target=take, args=(name,)) for name in ("one", "other")]
     for thread in threads:
@@ -282,7 +283,7 @@ def test_killed_in_the_middle_of_a_batch_it_goes_on_without_redoing_or_skipping(
         with process(release, url, "fill") as killed:
             waiting(1)
             killed.kill()
-            assert killed.wait(timeout=10) == -signal.SIGKILL
+            assert killed.wait(timeout=PATIENCE) == -signal.SIGKILL
         # The record is neither ahead of the rows nor behind them.
         (cursor,) = record(url, "(cursor ->> 'n')::integer")
         assert isinstance(cursor, int)
@@ -303,7 +304,7 @@ def test_interrupted_it_rolls_back_the_batch_and_says_how_to_go_on(
     with holding(url, row) as waiting, process(release, url, "fill", "--json") as interrupted:
         waiting(1)
         interrupted.send_signal(number)
-        output, errors = interrupted.communicate(timeout=10)
+        output, errors = interrupted.communicate(timeout=PATIENCE)
     assert interrupted.returncode == code, errors
     assert "The same command goes on there" in errors
     assert "Traceback" not in errors

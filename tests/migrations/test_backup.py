@@ -24,6 +24,7 @@ from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import applied, holding, older_binaries, query
 from tests.processes import BIN, ROOT, environment, in_checkout, run, started_process
+from tests.waiting import PATIENCE
 
 # pg_dump reads it after it has taken over the snapshot, and nobody else does: it has no system cache either, which a
 # session may fill while it starts.
@@ -60,6 +61,7 @@ def add_organization(url: str, name: str) -> None:
 
 def test_manifest_tells_what_was_backed_up(database_url: str, tmp_path: Path) -> None:
     add_organization(database_url, "first")
+    ((begin,),) = query(database_url, "SELECT now()")
     done = backup(settings_for(database_url), tmp_path / "mine.tar")
     manifest = done.manifest
     assert done.path == tmp_path / "mine.tar"
@@ -70,8 +72,8 @@ def test_manifest_tells_what_was_backed_up(database_url: str, tmp_path: Path) ->
     assert [(manifest.database,)] == query(database_url, "SELECT current_database()")
     assert [(manifest.server,)] == query(database_url, "SELECT current_setting('server_version')")
     assert manifest.pg_dump.partition(".")[0] == manifest.server.partition(".")[0]
-    ((age,),) = query(database_url, "SELECT now() - CAST(:at AS timestamptz)", at=manifest.created_at)
-    assert 0 <= age.total_seconds() < 30
+    made_meanwhile = "SELECT CAST(:at AS timestamptz) BETWEEN CAST(:begin AS timestamptz) AND now()"
+    assert query(database_url, made_meanwhile, at=manifest.created_at, begin=begin) == [(True,)]
     with open_archive(done.path) as archive:
         assert archive.manifest == manifest
 
@@ -308,7 +310,7 @@ def test_backup_that_is_ended_in_the_middle_leaves_none(
         wait_for_a_waiter()
         # Ctrl-C is for the whole group.
         (os.killpg if how is signal.SIGINT else os.kill)(process.pid, how)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == (-how if how is signal.SIGKILL else 128 + how)
     assert (f"Stopped by {how.name}" in said) is (how is not signal.SIGKILL)
     left = list(tmp_path.iterdir())
@@ -325,7 +327,7 @@ def test_full_disk_leaves_nothing_and_is_said_plainly(database_url: str, tmp_pat
         env=in_checkout(environment(DATABASE_URL=database_url), ROOT),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert result.returncode == 5

@@ -16,6 +16,7 @@ from tests.load import Balancer, Figures, Traffic, acknowledged
 from tests.migrations.releases import next_release
 from tests.migrations.test_previous_release import SIGNED_IN, migrate
 from tests.processes import ROOT, Server, debian_program, environment, free_port, serving
+from tests.waiting import PATIENCE
 
 RATE = 30
 _GUIDE = re.compile(r"```nginx\n(.*?)```", re.DOTALL)
@@ -76,7 +77,7 @@ class Nginx(Balancer):
         """Returns once no request comes to the old one any more."""
         before = self._master.children()
         self._write([new if server is old else server for server in self._behind])
-        subprocess.run([*self._command, "-s", "reload"], check=True, timeout=10)
+        subprocess.run([*self._command, "-s", "reload"], check=True, timeout=PATIENCE)
         self._wait(lambda: not any(_accepts(worker) for worker in before))
 
     def _write(self, servers: Iterable[Server]) -> None:
@@ -90,7 +91,7 @@ class Nginx(Balancer):
         (self._folder / "nginx.conf").write_text(_AROUND.format(folder=self._folder, site=site))
 
     def _wait(self, until: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while not until():
             assert time.monotonic() < deadline, (self._folder / "error.log").read_text()
             time.sleep(0.02)
@@ -114,6 +115,7 @@ async def test_no_request_fails_but_those_of_a_killed_replica(
     nginx = Nginx(nginx_binary, tmp_path)
     traffic = Traffic(nginx, RATE)
     following = next_release(tmp_path / "next")
+    many = 600 if long else 20
     with ExitStack() as stack:
 
         def start(name: str, checkout: Path = ROOT) -> Server:
@@ -125,14 +127,14 @@ async def test_no_request_fails_but_those_of_a_killed_replica(
         stack.enter_context(nginx.running(*old))
         async with traffic.flowing():
             await traffic.begin("four serve")
-            await asyncio.gather(streams_come_through(nginx.url, traffic.board), asyncio.sleep(20 if long else 1))
+            await asyncio.gather(streams_come_through(nginx.url, traffic.board), traffic.more(many))
             await traffic.begin("one is killed")
-            await asyncio.sleep(0.5)
+            await traffic.more(10)
             old[0].process.kill()
             old[0].process.wait()
             # What comes from here on is on no connection of its.
             traffic.period = "three serve"
-            await asyncio.sleep(20 if long else 2.5)
+            await traffic.more(2 * many)
             await traffic.begin("expand")
             await asyncio.to_thread(migrate, following, database_url, "upgrade", "--phase", "expand", "--no-prompt")
             for number, server in enumerate(old):
@@ -142,7 +144,7 @@ async def test_no_request_fails_but_those_of_a_killed_replica(
                 await asyncio.to_thread(nginx.replace, server, new)
                 await asyncio.to_thread(server.stop)
             await traffic.begin("the next release serves")
-            await asyncio.sleep(20 if long else 1)
+            await traffic.more(many)
     show_figures(f"Four replicas behind nginx at {traffic.rate:.0f} requests a second", traffic.every_figure)
     assert [failure for failure in traffic.failures if not failure.startswith("one is killed: ")] == []
     assert all("502" in failure for failure in traffic.failures)
@@ -158,8 +160,8 @@ async def streams_come_through(url: str, board: str) -> None:
     """As they are written, not when a buffer is full."""
     tasks = f"{url}/api/v1/boards/{board}/tasks"
     async with (
-        asyncio.timeout(10),
-        httpx.AsyncClient(headers=SIGNED_IN, timeout=10) as client,
+        asyncio.timeout(PATIENCE),
+        httpx.AsyncClient(headers=SIGNED_IN, timeout=PATIENCE) as client,
         client.stream("GET", f"{tasks}/stream") as stream,
     ):
         assert stream.status_code == 200

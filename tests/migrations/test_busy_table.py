@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 
 from app.core.config import Settings
@@ -14,6 +13,7 @@ from tests.migrations.conftest import applied, holding, query
 from tests.migrations.queueing import longest_in, watching_the_queue
 from tests.migrations.stopping import COMMANDS, add_revision, running
 from tests.processes import copied_checkout, environment, serving
+from tests.waiting import PATIENCE
 
 RATE = 15
 COLUMN = "c0lumn"
@@ -38,7 +38,7 @@ async def test_migration_backs_off_while_a_transaction_holds_the_table_and_reque
         traffic.balancer.add(server)
         async with traffic.flowing():
             await traffic.begin("quiet")
-            await asyncio.sleep(1)
+            await traffic.more(10)
             await traffic.begin("the table is held")
             with watching_the_queue(database_url) as looks, running(COMMANDS[0], impatient, checkout, log) as process:
                 # As a long report does, or a forgotten session.
@@ -49,11 +49,11 @@ async def test_migration_backs_off_while_a_transaction_holds_the_table_and_reque
                         await asyncio.sleep(0.02)
                     held = time.monotonic() - held_since
                 await traffic.begin("the table is free")
-                assert await asyncio.to_thread(process.wait, 60) == 0, log.read_text()
+                assert await asyncio.to_thread(process.wait, PATIENCE) == 0, log.read_text()
             await traffic.stop()
     during = traffic.figures("the table is held")
-    waits = [list(run) for waiting, run in groupby(looks, lambda look: look.waiting) if waiting]
-    longest_wait = max(run[-1].at - run[0].at for run in waits)
+    waits = {look.waits_since for look in looks if look.waits_since}
+    longest_wait = max(look.waited for look in looks)
     title = (
         f"A transaction holds the table for {held:.1f} s: the migration waits {len(waits)} times, {longest_wait:.2f} s"
         f" at most (lock timeout {lock_timeout:g} s)"
@@ -68,7 +68,6 @@ async def test_migration_backs_off_while_a_transaction_holds_the_table_and_reque
     assert longest_wait <= lock_timeout + MARGIN
     # In between it is not in the queue, and so nobody is.
     between = [look for look in looks if not look.waiting and not look.holding]
-    assert len(between) > 10
     assert max(look.others for look in between) == 0
     # Behind it requests wait, but no longer than it does itself: that is what the limit is for.
     assert max(look.others for look in looks) > 0

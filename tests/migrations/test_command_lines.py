@@ -16,6 +16,7 @@ from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
 from tests.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
+from tests.waiting import PATIENCE
 
 FIRST = "1d9c6f0b7a31"
 
@@ -375,7 +376,7 @@ def test_nobody_who_reads_is_no_error_but_the_exit_code_of_a_closed_pipe(databas
         started[command] = subprocess.Popen([BIN / "litestar", "database", *command.split()], env=env, **streams)
     os.close(writer)
     for command, process in started.items():
-        said = "".join(part.decode() for part in process.communicate(timeout=60) if part)
+        said = "".join(part.decode() for part in process.communicate(timeout=PATIENCE) if part)
         assert process.returncode == 141, (command, said)
         assert "Broken" not in said, command
         assert "Traceback" not in said, command

@@ -21,6 +21,7 @@ from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import REVISIONS, Release, holding, query
 from tests.migrations.drifting import TAMPERED, TAMPERED_ZOO, check, compared, connection, make_zoo, mend, named, zoo
 from tests.processes import environment, run
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_restored_database_does_not_differ(
     administer(f'CREATE DATABASE "{name}"')
     restored = database_named(server_url, name)
     dump = [postgres_bin / "pg_dump", "-d", normalize_database_url(zoo_url).libpq]
-    sql = subprocess.run(dump, capture_output=True, text=True, check=True, timeout=60).stdout
+    sql = subprocess.run(dump, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     mend(restored, [sql], postgres_bin / "psql")
     kind = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_animals_kind'"
     assert query(restored, kind) != query(zoo_url, kind), "the restored check reads the same: this proves nothing"
@@ -224,7 +225,7 @@ def test_command_prints_sql_that_mends_but_for_what_loses_data(database_url: str
     assert "\n-- column tags.name\n--   live:   text\n--   models: text NOT NULL\n" in done.stdout
     assert "\n-- loses data: DROP TABLE notes;\n" in done.stdout
     command = [psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d", normalize_database_url(database_url).libpq]
-    subprocess.run(command, input=done.stdout, capture_output=True, text=True, check=True, timeout=60)
+    subprocess.run(command, input=done.stdout, capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert named(compared(database_url)) == ["table notes"]
 
 

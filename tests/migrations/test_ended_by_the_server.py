@@ -11,7 +11,7 @@ from app.db.migrations.drift.report import read_drift
 from app.db.migrations.runner import plan, upgrade
 from app.db.migrations.status import read_status
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, query
+from tests.migrations.conftest import Release, holding, query
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 TERMINATE = 'op.execute("SELECT pg_terminate_backend(pg_backend_pid())")'
@@ -33,7 +33,7 @@ def test_session_that_is_terminated_is_a_lost_database_and_said_so(
 
 
 def test_statement_that_an_administrator_cancels_did_not_take_too_long(database_url: str, release: Release) -> None:
-    release.add('op.execute("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5)")')
+    release.add('op.execute("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)")')
     with pytest.raises(MigrationFailedError, match="user request") as failed:
         upgrade(settings_for(database_url))
     assert "DB_MIGRATE_STATEMENT_TIMEOUT" not in str(failed.value)
@@ -41,18 +41,21 @@ def test_statement_that_an_administrator_cancels_did_not_take_too_long(database_
 
 @pytest.fixture
 def hurried(database_url: str, administer: Callable[[str], None]) -> Iterator[str]:
-    """The database's URL for a role whose statements may take no time."""
+    """The database's URL for a role whose statements may not wait long."""
     role = f"hurried_{uuid4().hex}"
     administer(f"CREATE ROLE {role} LOGIN SUPERUSER")
-    administer(f"ALTER ROLE {role} SET statement_timeout = '1ms'")
+    administer(f"ALTER ROLE {role} SET statement_timeout = '500ms'")
     yield make_url(database_url).set(username=role).render_as_string(hide_password=False)
     administer(f"DROP ROLE {role}")
 
 
 @pytest.mark.parametrize("look", [read_status, read_drift, plan])
 def test_time_limit_of_the_role_is_named_and_not_taken_for_a_lost_connection(
-    hurried: str, look: Callable[..., object]
+    hurried: str, database_url: str, look: Callable[..., object]
 ) -> None:
-    with pytest.raises(DatabaseError, match="statement timeout") as refused:
+    with (
+        holding(database_url, "LOCK TABLE alembic_version"),
+        pytest.raises(DatabaseError, match="statement timeout") as refused,
+    ):
         look(settings_for(hurried))
     assert "lost" not in str(refused.value)

@@ -142,9 +142,9 @@ def test_deadlock_is_tried_again(database_url: str, release: Release) -> None:
 
 
 def test_statement_that_takes_too_long_is_ended_and_explained(database_url: str, release: Release) -> None:
-    release.add('op.execute("SELECT pg_sleep(30)")')
+    release.add('op.execute("SELECT pg_sleep(300)")')
     with pytest.raises(MigrationFailedError, match="DB_MIGRATE_STATEMENT_TIMEOUT"):
-        upgrade(settings_for(database_url, db_migrate_statement_timeout=0.1))
+        upgrade(settings_for(database_url, db_migrate_statement_timeout=0.5))
     assert history(database_url, "outcome")[-1] == ("failed",)
 
 

@@ -8,8 +8,9 @@ import pytest
 from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, applied, holding, query
-from tests.migrations.stopping import CLOSED, COMMANDS, lock_holders, running, sessions, stop_in_ddl, until
+from tests.migrations.stopping import CLOSED, COMMANDS, lock_holders, running, sessions, stop_in_ddl
 from tests.processes import ROOT, environment
+from tests.waiting import PATIENCE, wait_until
 
 BEFORE_THE_PRIORITY = "8f3d1c7e2b64"
 HELD = "SELECT FROM pg_locks WHERE relation = 'tasks'::regclass AND mode = 'AccessExclusiveLock' AND granted"
@@ -27,13 +28,13 @@ def test_process_that_is_frozen_in_a_transaction_loses_its_locks(
         with holding(url, CLOSED) as waiting:
             waiting(1)
             process.send_signal(signal.SIGSTOP)
-        until(lambda: sessions(url, "state = 'idle in transaction'"), "the statement ends and nobody goes on")
+        wait_until(lambda: sessions(url, "state = 'idle in transaction'"), "the statement ends and nobody goes on")
         assert query(url, HELD) == [()]
-        until(lambda: not query(url, HELD), "the table is free")
+        wait_until(lambda: not query(url, HELD), "the table is free")
         upgrade(settings_for(url))
         head = applied(url)
         process.send_signal(signal.SIGCONT)
-        assert process.wait(timeout=30) == 4, log.read_text()
+        assert process.wait(timeout=PATIENCE) == 4, log.read_text()
     assert applied(url) == head
     assert "was lost" in log.read_text()
     assert "Traceback" not in log.read_text()
@@ -49,12 +50,12 @@ def test_process_that_is_frozen_between_two_tries_loses_the_migration_lock(
     env = environment(DATABASE_URL=url, DB_MIGRATE_LOCK_TIMEOUT="0.05", DB_MIGRATE_STATEMENT_TIMEOUT="1")
     with running(COMMANDS[0], env, ROOT, log) as process:
         with holding(url, "LOCK TABLE tasks IN ACCESS SHARE MODE"):
-            until(lambda: "trying again" in log.read_text(), "the migration backs off")
+            wait_until(lambda: "trying again" in log.read_text(), "the migration backs off")
             process.send_signal(signal.SIGSTOP)
         assert lock_holders(url) != []
         upgrade(settings_for(url))
         head = applied(url)
         process.send_signal(signal.SIGCONT)
-        assert process.wait(timeout=30) == 4, log.read_text()
+        assert process.wait(timeout=PATIENCE) == 4, log.read_text()
     assert applied(url) == head
     assert "Traceback" not in log.read_text()

@@ -10,6 +10,7 @@ from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, holding, query
 from tests.migrations.stopping import COMMANDS, SERVE, lock_holders, running
 from tests.processes import ROOT, environment
+from tests.waiting import PATIENCE
 
 BEFORE_THE_PRIORITY = "8f3d1c7e2b64"
 
@@ -28,7 +29,7 @@ def test_stopped_migration_ends_at_once_on_the_server_too_and_the_next_one_goes_
     ):
         waiting(1)
         process.send_signal(how)
-        assert process.wait(timeout=20) == 128 + how
+        assert process.wait(timeout=PATIENCE) == 128 + how
         # The server would find out by itself only seconds later that nobody is there any more.
         assert lock_holders(url) == []
         assert query(url, "SELECT FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted") == []

@@ -24,9 +24,9 @@ from tests.migrations.stopping import (
     sessions,
     stop_in_ddl,
     stop_in_update,
-    until,
 )
 from tests.processes import copied_checkout, environment, run
+from tests.waiting import wait_until
 
 FIRST, INDEX, COLUMN = "1d9c6f0b7a31", "1ndex", "c0lumn"
 WRITING = "LOCK TABLE tags IN ROW EXCLUSIVE MODE"
@@ -196,12 +196,12 @@ def test_next_start_finishes_what_was_killed(
     env = environment(DATABASE_URL=url, DB_AUTO_MIGRATE="true")
     patient = {**env, "DB_MIGRATE_LOCK_TIMEOUT": boundary.lock_timeout}
     with holding(url, boundary.hold), running(victim, patient, release, tmp_path / "victim") as process:
-        until(lambda: boundary.is_reached(url, (tmp_path / "victim").read_text()), f"it is {boundary.name}")
+        wait_until(lambda: boundary.is_reached(url, (tmp_path / "victim").read_text()), f"it is {boundary.name}")
         assert process.poll() is None
         process.kill()
         process.wait()
         if boundary.noticed:
-            until(lambda: sessions(url) == [], "the server notices that the process is gone")
+            wait_until(lambda: sessions(url) == [], "the server notices that the process is gone")
     finish(successor, env, release, tmp_path / "successor")
     remove_barrier(url)
     assert dump_schema(url) == clean_schema

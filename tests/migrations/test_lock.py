@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from app.db.url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, applied, query
 from tests.processes import BIN, copied_checkout, environment, in_checkout, run
+from tests.waiting import wait_until
 
 BEFORE_THE_INDEX = "5b2e8a4c9d17"
 INDEX = "8f3d1c7e2b64"
@@ -134,10 +134,8 @@ with psycopg.connect(sys.argv[1], autocommit=True) as connection:
 
 
 def until_somebody_waits(url: str) -> None:
-    deadline = time.monotonic() + 20
-    while not query(url, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 99 AND NOT granted"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 99 AND NOT granted"
+    wait_until(lambda: query(url, waits), "somebody waits")
 
 
 def test_invalid_index_of_a_failed_build_is_built_again(empty_database_url: str) -> None:

@@ -31,6 +31,7 @@ from tests.migrations.conftest import older_binaries, query
 from tests.migrations.drifting import TAMPERED_ZOO, check, compared, make_zoo, zoo
 from tests.migrations.test_doctor import examined, worse_than_notes
 from tests.migrations.test_partitions import check_that_rows_stay_where_they_are
+from tests.waiting import PATIENCE
 
 FILES = {"rootcert": "ca", "cert": "cert", "key": "key"}
 
@@ -56,7 +57,7 @@ def url(server_url: str) -> Iterator[str]:
 
 
 def query_outside_transaction(url: str, statement: str) -> None:
-    subprocess.run([BIN / "psql", "-q", "-d", url, "-c", statement], check=True, timeout=60)
+    subprocess.run([BIN / "psql", "-q", "-d", url, "-c", statement], check=True, timeout=PATIENCE)
 
 
 def test_revisions_go_up_down_and_up(url: str) -> None:
@@ -90,11 +91,12 @@ def test_doctor_asks_what_the_older_server_can_answer(url: str) -> None:
 
 def dump(url: str) -> str:
     command = [BIN / "pg_dump", "--schema-only", "-d", url]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
     # The restrict key is random, and not every release of 15 lets it be chosen.
     return "\n".join(line for line in lines if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
+@pytest.mark.usefixtures("patient_readiness")
 async def test_application_serves(url: str) -> None:
     async with started(create_app(settings_for(url))) as application, client_of(application) as client:
         body = {"name": "First", "slug": "first", "description": ""}

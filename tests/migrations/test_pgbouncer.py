@@ -22,6 +22,7 @@ from tests.migrations.test_backfill import define, fill, make_numbers, touched
 from tests.migrations.test_doctor import examined
 from tests.pooler import pooling, through
 from tests.processes import debian_program, environment, run
+from tests.waiting import PATIENCE
 
 _AT_ONCE = 40
 
@@ -53,6 +54,7 @@ def poolers(server: Server) -> Iterator[dict[str, int]]:
         yield {"transaction": transaction, "session": session}
 
 
+@pytest.mark.usefixtures("patient_readiness")
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
 @pytest.mark.parametrize(("mode", "parameters"), [("transaction", "?pgbouncer=true"), ("session", "")])
 async def test_application_works_behind_it(
@@ -64,7 +66,7 @@ async def test_application_works_behind_it(
     # In session mode a connection of ours is a session of the pooler's, and /readyz wants one, too.
     size = 4 if mode == "session" else 20
     settings = settings_for(
-        url, db_pool_size=size, db_max_overflow=0, db_pool_timeout=20.0, max_concurrent_requests=_AT_ONCE
+        url, db_pool_size=size, db_max_overflow=0, db_pool_timeout=PATIENCE, max_concurrent_requests=_AT_ONCE
     )
     async with started(create_app(settings)) as application, client_of(application) as client:
         await client.get("/api/v1/users/me")

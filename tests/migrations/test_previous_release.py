@@ -17,6 +17,7 @@ from tests.load import Balancer, Figures, Traffic, acknowledged
 from tests.migrations.conftest import applied, holding, query
 from tests.migrations.releases import next_release, previous_release
 from tests.processes import Server, environment, in_checkout, run, serving
+from tests.waiting import PATIENCE
 
 RATE = 30
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
@@ -110,7 +111,7 @@ async def test_rolling_from_two_replicas_of_one_release_to_two_of_the_next(
 async def both_see_a_task_of_the_next(traffic: Traffic, old: Server, new: Server) -> str:
     """What the next release stores, the previous one reads and changes; its own column stays as it was. The id."""
     path = f"/api/v1/boards/{traffic.board}/tasks"
-    async with httpx.AsyncClient(headers=SIGNED_IN, timeout=10) as client:
+    async with httpx.AsyncClient(headers=SIGNED_IN, timeout=PATIENCE) as client:
         made = (await client.post(f"{new.url}{path}", json={"title": "new", "effort": 5})).json()
         changed = (await client.patch(f"{old.url}{path}/{made['id']}", json={"title": "seen by both"})).json()
         read = (await client.get(f"{new.url}{path}/{made['id']}")).json()
@@ -125,7 +126,7 @@ async def both_see_a_task_of_the_next(traffic: Traffic, old: Server, new: Server
 async def stops_after_its_last_answer(task: str, server: Server, url: str) -> None:
     """SIGTERM comes while a change waits for a row that somebody else holds: it is still made, and acknowledged."""
     held = "SELECT FROM tasks WHERE id = CAST(:id AS uuid) FOR UPDATE"
-    async with httpx.AsyncClient(headers=SIGNED_IN, timeout=20) as client:
+    async with httpx.AsyncClient(headers=SIGNED_IN, timeout=PATIENCE) as client:
         with holding(url, held, id=task.rpartition("/")[2]) as waiting:
             change = {"description": f"the last of {server.url}"}
             last = asyncio.create_task(client.patch(f"{server.url}{task}", json=change))
@@ -138,7 +139,7 @@ async def stops_after_its_last_answer(task: str, server: Server, url: str) -> No
 
 
 async def no_longer_listens(server: Server) -> None:
-    async with asyncio.timeout(10), httpx.AsyncClient() as client:
+    async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as client:
         while True:
             try:
                 await client.get(f"{server.url}/healthz")
@@ -147,7 +148,7 @@ async def no_longer_listens(server: Server) -> None:
 
 
 async def answer_of_readyz(server: Server) -> tuple[int, str]:
-    async with asyncio.timeout(20), httpx.AsyncClient() as client:
+    async with asyncio.timeout(PATIENCE), httpx.AsyncClient() as client:
         while True:
             try:
                 response = await client.get(f"{server.url}/readyz")

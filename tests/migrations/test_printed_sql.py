@@ -20,6 +20,7 @@ from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query, tables
 from tests.migrations.test_backfill import define
 from tests.processes import environment, run
+from tests.waiting import PATIENCE
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 FILL = "UPDATE tags SET weight = 1 WHERE {batch}"
@@ -34,7 +35,7 @@ def psql(postgres_bin: Path) -> Psql:
     def run_script(url: str, script: str, *, stop: bool = True) -> "subprocess.CompletedProcess[str]":
         options = ["-v", "ON_ERROR_STOP=1"] if stop else []
         command = [postgres_bin / "psql", "-X", "-q", *options, normalize_database_url(url).libpq]
-        return subprocess.run(command, input=script, text=True, capture_output=True, timeout=60, check=False)
+        return subprocess.run(command, input=script, text=True, capture_output=True, timeout=PATIENCE, check=False)
 
     return run_script
 

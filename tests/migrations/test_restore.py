@@ -23,6 +23,7 @@ from app.models import metadata
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, older_binaries, query, tables
 from tests.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal, started_process
+from tests.waiting import PATIENCE
 
 # With those of Alembic and of the engine.
 TABLES = len(metadata.tables) + 2
@@ -462,7 +463,7 @@ def test_question_names_the_database_and_what_goes(answer: str, code: int, datab
         text=True,
     )
     os.write(ours, f"{answer}\n".encode())
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=PATIENCE)
     os.close(ours)
     os.close(theirs)
     assert process.returncode == code, said

@@ -19,8 +19,9 @@ from app.db.url import normalize_database_url
 from app.models import metadata
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, holding, query, tables
-from tests.migrations.stopping import polls_for_the_lock, until
+from tests.migrations.stopping import polls_for_the_lock
 from tests.processes import copied_checkout, environment, serving
+from tests.waiting import PATIENCE, wait_until
 
 OURS = set(metadata.tables)
 FIRST = "1d9c6f0b7a31"
@@ -143,8 +144,8 @@ def downgrade():
     )
     env = environment(DATABASE_URL=database_url, DB_AUTO_MIGRATE="false")
     with serving(env, tmp_path / "log", cwd=checkout) as server:
-        until(lambda: "rename0000ff" in server.log, "it warns of the pending revision")
-        until(lambda: answers(server.url) == 503, "it serves, and is not ready")
+        wait_until(lambda: "rename0000ff" in server.log, "it warns of the pending revision")
+        wait_until(lambda: answers(server.url) == 503, "it serves, and is not ready")
     assert "task_comments" not in tables(database_url)
 
 
@@ -183,7 +184,7 @@ def test_four_processes_at_once_on_an_empty_database_all_come_up(
     with ExitStack() as stack:
         with holding(empty_database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
             servers = [stack.enter_context(serving(env, tmp_path / f"log{n}", cwd=checkout)) for n in range(4)]
-            until(lambda: polls_for_the_lock(empty_database_url) == 4, "all stand before the lock")
+            wait_until(lambda: polls_for_the_lock(empty_database_url) == 4, "all stand before the lock")
         for server in servers:
             server.wait_until_ready()
         for server in servers:
@@ -195,7 +196,7 @@ def test_four_processes_at_once_on_an_empty_database_all_come_up(
 
 def answers(url: str) -> int | None:
     try:
-        return httpx.get(f"{url}/readyz", timeout=3).status_code
+        return httpx.get(f"{url}/readyz", timeout=PATIENCE).status_code
     except httpx.TransportError:
         return None
 

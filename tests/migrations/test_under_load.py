@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
-from app.core.config import Settings
 from tests.load import Balancer, Figures, Traffic, acknowledged
 from tests.migrations.conftest import holding, query
 from tests.migrations.queueing import Look, longest_in, watching_the_queue
@@ -15,14 +14,15 @@ from tests.processes import environment, run, serving
 
 # Requests a second: enough for a p99 in a period of seconds, and well below what one core serves.
 RATE = 40
-WARM_UP, QUIET = 2.0, 6.0
+# Requests of a period in which nothing else happens.
+WARM_UP, QUIET, QUIET_LONG = 20, 40, 1200
 # With --long, p99 while migrating may be three times the quiet one, or this much where that is less. The load, the
 # servers, PostgreSQL and the migrating command share two cores: so the quiet figure is taken before and after, and also
 # while a command starts that changes nothing, since starting takes a core for a second or two.
 FACTOR, FLOOR_MS = 3, 250.0
 # In the suite another worker's tests may take both cores for seconds: there it is how long, by the database's clock, a
 # request waited for the table, which is milliseconds where a change takes its lock and lets go of it again.
-LONGEST_IN_QUEUE = 2.0
+LONGEST_IN_QUEUE = 4.0
 
 Steps = tuple[tuple[str, tuple[str, ...]], ...]
 LOOKING: Steps = (("quiet, but a command starts", ("history",)),)
@@ -62,6 +62,7 @@ async def test_traffic_goes_on_while_the_schema_changes(
 ) -> None:
     """This release serves while the next one expands; the next one serves while it contracts."""
     rows = 1_000_000 if long else 30_000
+    quiet_requests = QUIET_LONG if long else QUIET
     seed(database_url, rows)
     new = next_release(tmp_path / "next")
     env = environment(DATABASE_URL=database_url)
@@ -81,24 +82,24 @@ async def test_traffic_goes_on_while_the_schema_changes(
         this.wait_until_ready()
         traffic.balancer.add(this)
         await stack.enter_async_context(traffic.flowing())
-        await asyncio.sleep(WARM_UP)
+        await traffic.more(WARM_UP)
         await traffic.begin("quiet")
-        await asyncio.sleep(QUIET * (5 if long else 1))
+        await traffic.more(quiet_requests)
         await migrate(LOOKING)
         await migrate(EXPAND)
         await traffic.begin("the next release starts")
         following = stack.enter_context(serving(env, tmp_path / "next.log", cwd=new))
         traffic.balancer.add(following)
         await traffic.until_served_by(following)
-        await asyncio.sleep(WARM_UP)
+        await traffic.more(WARM_UP)
         traffic.balancer.remove(this)
         await migrate(CONTRACT)
         await migrate(LOOKING)
         await traffic.begin("quiet")
-        await asyncio.sleep(QUIET / 3)
-        await traffic.begin("a table is locked as long as a revision may wait for it")
+        await traffic.more(quiet_requests)
+        await traffic.begin("a table is locked for a second")
         with watching_the_queue(database_url) as looks_when_locked, holding(database_url, "LOCK TABLE tasks"):
-            await asyncio.sleep(Settings().db_migrate_lock_timeout)
+            await asyncio.sleep(1)
         await traffic.stop()
 
     *_, locked = every = traffic.every_figure
