@@ -54,9 +54,10 @@ def _log_as_ever(app: Litestar) -> None:
 def _serving(settings: Settings | None) -> Litestar:
     # Imported here because it is most of the code, and a command of ours needs none of it.
     from app.api.application import build  # noqa: PLC0415
+    from app.db.settings import load_settings  # noqa: PLC0415
 
     try:
-        return build(settings or Settings.load(), Commands())
+        return build(settings or load_settings(), Commands())
     except SettingsError as exc:
         sys.stderr.write(f"Error: {exc}\n")
         sys.exit(exc.exit_code)

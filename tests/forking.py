@@ -18,7 +18,6 @@ _LIBRARIES = (
     "advanced_alchemy.extensions.litestar",
     "alembic.command",
     "asyncpg",
-    "dotenv",
     "httpx",
     "jwt",
     "litestar.__main__",

@@ -11,11 +11,12 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.demo_progress import reporting
-from app.cli.group import DataGroup, settings_of_commands
+from app.cli.group import DataGroup
 from app.core.config import Environment, Settings
 from app.db.engine import database
 from app.db.migrations.cli.options import as_json, confirm, no_prompt, print_rows
 from app.db.scripting import in_transaction, require_schema
+from app.db.settings import load_settings
 from app.services.demo.seeding import Plan, Seeded, find_owner, seed
 from app.services.identity import LOCAL_SUBJECT
 
@@ -62,7 +63,7 @@ def seed_command(
     """
     chosen = secrets.randbelow(_MOST_SEEDS) if number is None else number
     plan = Plan(_checked(organization), boards, tasks, chosen)
-    settings = settings_of_commands()
+    settings = load_settings(serving=False)
     began = time.monotonic()
     with database(settings) as url:
         if settings.environment not in _FREE_TO_FILL:

@@ -5,9 +5,7 @@ from typing import Any
 
 import rich_click as click
 
-from app.core.config import Settings
 from app.core.errors import AppError
-from app.core.logging import configure_logging
 from app.db.migrations.cli.group import DatabaseGroup
 
 
@@ -21,10 +19,3 @@ class DataGroup(DatabaseGroup):
             told = "; ".join([exc.detail, *(f"{problem.pointer} {problem.detail}" for problem in exc.errors)])
             click.echo(f"Error: {told}", err=True)
             sys.exit(1)
-
-
-def settings_of_commands() -> Settings:
-    """Of the environment. Raises SettingsError; what only serving needs may be missing."""
-    settings = Settings.load(serving=False)
-    configure_logging(settings)
-    return settings

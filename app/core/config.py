@@ -1,16 +1,17 @@
 """Settings: read once, from the environment and then `.env` in the working directory, into an immutable object."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from dotenv import dotenv_values
 
-from app.core.errors import SettingsError
-from app.core.misspelt import misspelt
+from app.core.env_file import read_env_file
+from app.core.errors import SettingsError, SeveralSettingsError
+from app.core.misspelt import misspelt, misspelt_beyond_dev, not_read
+from app.core.setting_sources import SECRETS, Source, file_variable, find, setting_of
 from app.core.setting_values import (
     STRONG,
     algorithms,
@@ -21,6 +22,7 @@ from app.core.setting_values import (
     issuer,
     log_level,
     networks,
+    one_line,
     origins,
     seconds,
     urls,
@@ -28,6 +30,7 @@ from app.core.setting_values import (
     words,
 )
 
+# Settings without which everything but serving works.
 NEEDED_TO_SERVE = frozenset({"LOCAL_AUTH_TOKEN", "SECRET_KEY", "OIDC_ISSUER", "OIDC_AUDIENCE"})
 
 
@@ -57,14 +60,6 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class Source(StrEnum):
-    """Where a setting's value came from."""
-
-    ENVIRONMENT = "environment"
-    FILE = ".env"
-    DEFAULT = "default"
-
-
 class Secret:
     """A string that no `repr`, log line or traceback shows; `reveal()` where it is needed."""
 
@@ -92,7 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One process's settings. Times are seconds; `database_url` None means the PostgreSQL that starts by itself.
 
     `db_auto_migrate_phase` is the last phase that starting applies: EXPAND leaves contract revisions to somebody.
-    `misspelt` are the names of variables that nothing reads, each with the setting that it is almost called.
+    `misspelt` are the names of variables that nothing reads, each with the setting that it is almost called; `not_read`
+    are those of other programs that stand in `.env`, where these do not look.
     """
 
     environment: Environment = Environment.DEV
@@ -132,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: LogFormat = LogFormat.CONSOLE
     log_requests: bool = False
     misspelt: tuple[tuple[str, str], ...] = ()
+    not_read: tuple[str, ...] = ()
 
     @property
     def is_dev(self) -> bool:
@@ -145,68 +142,77 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(
-        cls, environ: Mapping[str, str] | None = None, env_file: Path | None = None, *, serving: bool = True
+        cls,
+        environ: Mapping[str, str] | None = None,
+        env_file: Path | None = None,
+        *,
+        serving: bool = True,
+        further: Callable[["Settings"], Iterable[SettingsError]] | None = None,
     ) -> "Settings":
         """Settings from `environ` (default: the process's) and then `env_file` (default: `./.env`).
 
         A blank value counts as unset, so it falls through to the file and then to the default. Without `serving`, for
-        what works on the database alone, what lets people in may be missing.
-        Raises SettingsError, which names the variable and what it may hold.
+        what works on the database alone, what lets people in may be missing. `further` finds what else is wrong.
+        Raises SettingsError, which names every variable that is wrong and what it may hold.
         """
         reading = read_settings(environ, env_file)
-        for problem in reading.problems:
-            if serving or problem.variable not in NEEDED_TO_SERVE:
-                raise problem
+        problems = [*reading.problems, *(further(reading.settings) if further else ())]
+        told = [found for found in problems if serving or setting_of(found.variable) not in NEEDED_TO_SERVE]
+        if told:
+            raise told[0] if len(told) == 1 else SeveralSettingsError(told)
         return reading.settings
 
 
 class Reading(NamedTuple):
-    """What the sources hold: of each field where its value came from, and the default in place of what is wrong."""
+    """What the sources hold: of each field where its value came from, and the default in place of what is wrong.
+
+    `secret_files` are the paths of those that came from a file of their own. Without `is_complete` a part of `.env`
+    could not be read, so that what has its default may be set there.
+    """
 
     settings: Settings
     sources: Mapping[str, Source]
     problems: tuple[SettingsError, ...]
+    secret_files: Mapping[str, Path]
+    is_complete: bool
 
 
 def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Reading:
-    """As `Settings.load`, but everything that is wrong is in `problems`, the first of which `load` would raise."""
-    sources: dict[str, Source] = {}
-    values: dict[str, Any] = {}
-    problems: list[SettingsError] = []
-    try:
-        file = _read_env_file(env_file or Path(".env"))
-    except SettingsError as exc:
-        file = {}
-        problems.append(exc)
+    """As `Settings.load`, but everything that is wrong is in `problems`, which `load` would raise."""
     held = os.environ if environ is None else environ
+    known = {*map(str.upper, _PARSERS), *map(file_variable, SECRETS)}
+    file = read_env_file(env_file or Path(".env"), held, known)
+    sources: dict[str, Source] = dict.fromkeys(_PARSERS, Source.DEFAULT)
+    secret_files: dict[str, Path] = {}
+    values: dict[str, Any] = {}
+    problems = [*file.problems]
     for field, parse in _PARSERS.items():
-        source, text = _find(field.upper(), held, file)
-        sources[field] = source
         try:
-            if text is not None:
-                values[field] = parse(field.upper(), text)
+            found = find(field.upper(), held, file.values)
+            sources[field] = found.source
+            if found.path is not None:
+                secret_files[field] = found.path
+            if found.text is not None:
+                values[field] = parse(field.upper(), found.text)
         except SettingsError as exc:
             problems.append(exc)
     environment = values.get("environment", Environment.DEV)
     for field in ("db_auto_migrate", "log_requests"):
         values.setdefault(field, environment is Environment.DEV)
     values.setdefault("log_format", LogFormat.CONSOLE if environment is Environment.DEV else LogFormat.JSON)
-    settings = Settings(**values, misspelt=misspelt({**file, **held}, map(str.upper, _PARSERS)))
-    return Reading(settings, sources, (*problems, *_missing_for_oidc(settings), *_missing_outside_dev(settings)))
+    given = {**file.values, **held}
+    settings = Settings(**values, misspelt=misspelt(given, known), not_read=not_read(file.values, held))
+    problems += misspelt_beyond_dev(settings.misspelt, given, is_dev=settings.is_dev)
+    if not file.problems:
+        problems += _missing(settings, {setting_of(found.variable) for found in problems})
+    return Reading(settings, sources, tuple(problems), secret_files, not file.problems)
 
 
-def _find(variable: str, environ: Mapping[str, str], file: Mapping[str, str | None]) -> tuple[Source, str | None]:
-    for source, held in ((Source.ENVIRONMENT, environ), (Source.FILE, file)):
-        if text := (held.get(variable) or "").strip():
-            return source, text
-    return Source.DEFAULT, None
-
-
-def _read_env_file(path: Path) -> Mapping[str, str | None]:
-    try:
-        return dotenv_values(path)
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(str(path), f"cannot be read ({type(exc).__name__})", "Write it as UTF-8 text.") from None
+def _missing(settings: Settings, wrong: Collection[str]) -> Iterator[SettingsError]:
+    """What must be set and is not, but for what is set, and wrong."""
+    for found in (*_missing_for_oidc(settings), *_missing_outside_dev(settings)):
+        if found.variable not in wrong:
+            yield found
 
 
 def _missing_outside_dev(settings: Settings) -> Iterator[SettingsError]:
@@ -214,7 +220,9 @@ def _missing_outside_dev(settings: Settings) -> Iterator[SettingsError]:
         return
     unset = f"is not set, and ENVIRONMENT is {settings.environment.value}"
     if settings.database_url is None:
-        remedy = "Set it to postgresql://user:password@host:5432/database; only dev starts a database by itself."
+        remedy = (
+            "Set it to postgresql://user:password@host:5432/database, or DATABASE_URL_FILE to a file that holds that."
+        )
         yield SettingsError("DATABASE_URL", unset, remedy)
     secrets = {"LOCAL_AUTH_TOKEN": settings.local_auth_token, "SECRET_KEY": settings.secret_key}
     needed = "SECRET_KEY" if settings.auth_mode is AuthMode.OIDC else "LOCAL_AUTH_TOKEN"
@@ -234,8 +242,8 @@ def _missing_for_oidc(settings: Settings) -> Iterator[SettingsError]:
         yield SettingsError("OIDC_AUDIENCE", unset, "Set it to what the tokens for this service have in `aud`.")
 
 
-def _secret(_: str, text: str) -> Secret:
-    return Secret(text)
+def _secret(variable: str, text: str) -> Secret:
+    return Secret(one_line(variable, text))
 
 
 def _secrets(_: str, text: str) -> tuple[Secret, ...]:

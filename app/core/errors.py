@@ -4,6 +4,7 @@
 client: it never holds SQL, a driver's text or another tenant's data.
 """
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -136,3 +137,11 @@ class SettingsError(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{variable} {problem}. {remedy}")
+
+
+class SeveralSettingsError(SettingsError):
+    """More than one of them, each on a line of its own."""
+
+    def __init__(self, problems: Sequence[SettingsError]) -> None:
+        super().__init__(problems[0].variable, problems[0].problem, problems[0].remedy)
+        self.args = ("\n".join([f"{len(problems)} settings are wrong.", *map(str, problems)]),)

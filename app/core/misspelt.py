@@ -1,21 +1,76 @@
 """Variables that are almost a setting: nothing reads them, and what they were meant to say would be lost in silence."""
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
 
-# Other variables of a process are not ours to judge.
-_PREFIXES = ("DB_", "DATABASE_", "MIGRATION_")
-# Below it, a variable that somebody else has put there, such as DATABASE_PORT, would be taken for one of ours.
-_ALIKE = 0.85
+from app.core.errors import SettingsError
+from app.core.setting_sources import file_variable, setting_of
+
+# How alike two words are: of short ones one letter may be another, of longer ones a fifth.
+_SHORT, _SHORT_ALIKE, _ALIKE = 4, 0.66, 0.8
+# The words together; below it two short ones differ, and it is another name.
+_NAME_ALIKE = 0.85
+# What others set, one letter away from one of ours.
+_OF_OTHERS = frozenset({"DATA_DIRS", "LOG_FORMATTER"})
+# Where these are wrong, another database or none of the guards that there are outside dev.
+_DECIDING = frozenset({"DATABASE_URL", "ENVIRONMENT"})
+_HARMLESS = frozenset({"dev", "test"})
+# libpq's, and those of what serves; PGDATA and pgAdmin's are in files for Compose.
+_ELSEWHERE = re.compile(r"PG(?!DATA$|ADMIN)[A-Z]+(_TIMEOUT)?|(LITESTAR|UVICORN)_\w+|WEB_CONCURRENCY")
 
 
-def misspelt(given: Mapping[str, str | None], known: Iterable[str]) -> tuple[tuple[str, str], ...]:
+def misspelt(given: Mapping[str, str], known: Collection[str]) -> tuple[tuple[str, str], ...]:
     """Of each variable that holds something and is almost one of `known`: its name, and the one that was meant."""
-    settings = set(known)
-    names = [name for name, value in given.items() if name not in settings and (value or "").strip()]
-    found = ((name, _meant(name.upper(), settings)) for name in sorted(names) if name.upper().startswith(_PREFIXES))
+    names = sorted(name for name, value in given.items() if name not in known and value.strip())
+    found = ((name, _meant(name, known)) for name in names if name not in _OF_OTHERS)
     return tuple((name, meant) for name, meant in found if meant is not None)
 
 
-def _meant(name: str, settings: Iterable[str]) -> str | None:
-    return next(iter(get_close_matches(name, settings, n=1, cutoff=_ALIKE)), None)
+def misspelt_beyond_dev(
+    found: Iterable[tuple[str, str]], given: Mapping[str, str], *, is_dev: bool
+) -> Iterator[SettingsError]:
+    """Yield an error for each that would have decided which database is meant, or that this is not dev."""
+    for name, meant in found:
+        setting, value = setting_of(meant), given[name].strip()
+        # Some platforms set the same under several names.
+        if setting not in _DECIDING or name == file_variable(meant) or value == given.get(meant, "").strip():
+            continue
+        if not is_dev or (setting == "ENVIRONMENT" and value.lower() not in _HARMLESS):
+            yield SettingsError(name, "is set, and is no setting", f"Is {meant} meant? Name it so, or unset it.")
+
+
+def not_read(file: Mapping[str, str], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names in `.env` that other programs read from the environment alone, where they are not set."""
+    return tuple(sorted(name for name in file if name not in environ and _ELSEWHERE.fullmatch(name)))
+
+
+def _meant(name: str, known: Collection[str]) -> str | None:
+    if name.removesuffix("_FILE") in known:
+        return name.removesuffix("_FILE")
+    words = re.split(r"[^A-Z0-9]+", name.upper())
+    alike = ((_likeness(words, setting.split("_")), setting) for setting in known)
+    likeness, setting = max(alike)
+    return setting if likeness >= _NAME_ALIKE else None
+
+
+def _likeness(given: list[str], setting: list[str]) -> float:
+    """Return how alike two names are, from 0 to 1. A word more or less makes another name."""
+    if "".join(given) == "".join(setting):
+        return 1
+    if len(given) != len(setting) or not all(map(_is_alike, given, setting)):
+        return 0
+    return SequenceMatcher(None, "_".join(given), "_".join(setting), autojunk=False).ratio()
+
+
+def _is_alike(given: str, setting: str) -> bool:
+    if given == setting or _singular(given) == _singular(setting):
+        return True
+    if len(setting) > _SHORT:
+        return SequenceMatcher(None, given, setting, autojunk=False).ratio() >= _ALIKE
+    # The first letter is seldom mistaken, and without it MODE would be CODE.
+    return given[:1] == setting[:1] and SequenceMatcher(None, given, setting, autojunk=False).ratio() >= _SHORT_ALIKE
+
+
+def _singular(word: str) -> str:
+    return re.sub(r"IES$", "Y", word).removesuffix("S")

@@ -35,7 +35,15 @@ _PLACEHOLDERS = (
 
 
 def held(text: str) -> str:
-    return f"is {text[:_SHOWN]!r}" + (f"… ({len(text)} characters)" if len(text) > _SHOWN else "")
+    # Not what stands behind a line break, which may be another setting, and a secret.
+    shown = text.splitlines()[0][:_SHOWN]
+    return f"is {shown!r}" + (f"… ({len(text)} characters)" if len(text) > len(shown) else "")
+
+
+def one_line(variable: str, text: str) -> str:
+    if len(text.splitlines()) > 1:
+        raise SettingsError(variable, "has more than one line", "Remove the line break: a secret has none.")
+    return text
 
 
 def boolean(variable: str, text: str) -> bool:

@@ -35,8 +35,6 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError, and SettingsError for a
     pooler that the URL does not speak of.
     """
-    for name, meant in settings.misspelt:
-        log.warning("a variable is set that is no setting, and is not read", variable=name, meant=meant)
     await wait_for_database(settings, url)
     await _check_pooler(settings, url)
     directory = scripts(settings)

@@ -44,14 +44,6 @@ async def test_auto_migration_upgrades_to_head(empty_database_url: str) -> None:
     assert OURS <= tables(empty_database_url)
 
 
-async def test_misspelt_setting_is_a_warning_without_its_value(database_url: str) -> None:
-    settings = settings_for(database_url, misspelt=(("DB_AUTOMIGRATE", "DB_AUTO_MIGRATE"),))
-    with capture_logs() as logs:
-        await init_db(settings, normalize_database_url(database_url))
-    (warned,) = [entry for entry in logs if entry["log_level"] == "warning"]
-    assert (warned["variable"], warned["meant"]) == ("DB_AUTOMIGRATE", "DB_AUTO_MIGRATE")
-
-
 def test_auto_migration_from_an_old_revision_keeps_the_rows(empty_database_url: str, tmp_path: Path) -> None:
     upgrade(settings_for(empty_database_url), FIRST)
     query(empty_database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'kept')")

@@ -19,6 +19,7 @@ from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.backfill.definition import check_definitions
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.revision_ids import REMEDY, faults_of_ids
+from app.db.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION_TABLE = "alembic_version"
@@ -95,7 +96,7 @@ def scope_of(config: Config) -> Scope:
 def settings_of(config: Config) -> Settings:
     """The Settings of a configuration of ours; of one made by the `alembic` command, the environment's."""
     settings = config.attributes.get(_SETTINGS)
-    return settings if isinstance(settings, Settings) else Settings.load(serving=False)
+    return settings if isinstance(settings, Settings) else load_settings(serving=False)
 
 
 def require_destination(revision: str) -> None:

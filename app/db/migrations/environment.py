@@ -14,7 +14,6 @@ from sqlalchemy import Connection, MetaData, text
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
-from app.core.logging import configure_logging
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError
@@ -33,7 +32,7 @@ log = structlog.stdlib.get_logger(__name__)
 def run_offline(metadata: MetaData) -> None:
     """Prints the SQL of the revisions on standard output, and connects to nothing. Raises as `run_online`."""
     with _messages_under_alembic():
-        settings = _entered_settings()
+        settings = settings_of(context.config)
         checked(context.script)
         PrintedScript(settings, metadata)()
 
@@ -44,7 +43,7 @@ def run_online(metadata: MetaData) -> None:
     Raises SettingsError and DatabaseError; under the `alembic` command those are a message and an exit code.
     """
     with _messages_under_alembic():
-        _run(_entered_settings(), metadata)
+        _run(settings_of(context.config), metadata)
 
 
 @contextmanager
@@ -76,14 +75,6 @@ def _heads_in_words() -> Iterator[None]:
 
 def _started_by_alembic() -> bool:
     return context.config.cmd_opts is not None
-
-
-def _entered_settings() -> Settings:
-    """Under `alembic` nothing has set up logging yet; elsewhere the application's stays as it is."""
-    settings = settings_of(context.config)
-    if _started_by_alembic():
-        configure_logging(settings)
-    return settings
 
 
 def _run(settings: Settings, metadata: MetaData) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
-from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError
 from app.db.migrations.cli.options import ended_by_closed_pipe, require_terminal
@@ -100,7 +99,6 @@ def database_group(load: Callable[[], Settings]) -> click.Group:
 
 
 def _prepared(ctx: click.Context, settings: Settings) -> dict[str, Any]:
-    configure_logging(settings)
     # What Advanced Alchemy's commands say, too: standard output is for data, such as the SQL of `stamp --sql`.
     rich.reconfigure(stderr=True)
     held = contextlib.ExitStack()

@@ -1,13 +1,15 @@
 """Which settings count for migrating, where each came from, and what is wrong with them."""
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Secret, Source
+from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Secret, Settings
 from app.core.errors import SettingsError
+from app.core.setting_sources import SECRETS, Source, file_variable, setting_of
 from app.db.migrations.doctor.finding import Finding, note, ok, problem, warning
 from app.db.url import DatabaseURL, normalize_database_url
 from app.db.url_syntax import EXAMPLE
@@ -24,6 +26,8 @@ _SHOWN = (
     "db_migrate_lock_retries",
     "db_migrate_statement_timeout",
 )
+# Of these, that they are set and where.
+_OTHER_SECRETS = ("database_replica_urls", "local_auth_token", "secret_key")
 _URLS = ("migration_database_url", "database_url")
 
 
@@ -37,18 +41,26 @@ class Way:
 
 def configuration(reading: Reading) -> Iterator[Finding]:
     """A finding for each setting that counts for migrating, and one for each that is wrong."""
-    wrong = {found.variable for found in reading.problems}
-    for field in _SHOWN:
-        if field.upper() not in wrong:
+    wrong = {setting_of(found.variable) for found in reading.problems}
+    for field in (*_SHOWN, *_OTHER_SECRETS):
+        # What cannot be read in .env may set what seems to have its default.
+        is_known = reading.is_complete or reading.sources[field] is not Source.DEFAULT
+        if is_known and field.upper() not in wrong:
             yield from _setting(reading, field)
     for found in reading.problems:
         yield _wrong(found)
     for name, meant in reading.settings.misspelt:
+        if name not in wrong:
+            yield warning(
+                f"{name} is set, and is no setting. Is {meant} meant?",
+                f"Nothing reads it: {meant} is as shown above, or at its default.",
+                _where_it_is(name),
+            )
+    for name in reading.settings.not_read:
         yield warning(
-            f"{name} is set, and is no setting. Is {meant} meant?",
-            f"Nothing reads it: {meant} is as shown above, or at its default.",
-            # Where it is, and not what it holds, which may be a password.
-            f"unset {name}; grep -now {name} .env",
+            f"{name} stands in .env, and is no setting.",
+            "It is another program's, or libpq's, which reads the environment alone.",
+            _where_it_is(name),
         )
     yield from _automatic(reading)
 
@@ -88,7 +100,10 @@ def with_true_sources(reading: Reading, inherited: Mapping[str, str]) -> Reading
 
 def _setting(reading: Reading, field: str) -> Iterator[Finding]:
     value = getattr(reading.settings, field)
-    source = reading.sources[field]
+    if field in _OTHER_SECRETS:
+        if value:
+            yield ok(f"{field.upper()}: set ({_source(reading, field)})")
+        return
     if value is None:
         shown = "not set"
         if field == "database_url":
@@ -96,8 +111,15 @@ def _setting(reading: Reading, field: str) -> Iterator[Finding]:
         if field == "migration_database_url":
             shown += ": migrations take DATABASE_URL"
     else:
-        shown = f"{_show(field.upper(), value)} ({'default' if source is Source.DEFAULT else f'from {source}'})"
+        shown = f"{_show(field.upper(), value)} ({_source(reading, field)})"
     yield ok(f"{field.upper()}: {shown}")
+
+
+def _source(reading: Reading, field: str) -> str:
+    source = reading.sources[field]
+    if path := reading.secret_files.get(field):
+        return f"from the file {path}, which {file_variable(field.upper())} names (from {source})"
+    return "default" if source is Source.DEFAULT else f"from {source}"
 
 
 def _show(variable: str, value: object) -> str:
@@ -115,25 +137,37 @@ def _show(variable: str, value: object) -> str:
 
 
 def _wrong(found: SettingsError) -> Finding:
-    if found.variable in NEEDED_TO_SERVE:
-        random = f'export {found.variable}="$(openssl rand -hex 32)"'
+    if setting_of(found.variable) in NEEDED_TO_SERVE:
         return note(
             f"{found.variable} {found.problem}.",
             f"The server does not start without it; what works on the database alone does. {found.remedy}",
-            _where_to_look(found.variable) if found.variable.startswith("OIDC_") else random,
+            _what_to_type(found),
         )
     return problem(
         f"{found.variable} {found.problem}.",
         f"Every other command and the server end with exit code 2. {found.remedy}",
-        _where_to_look(found.variable),
+        _what_to_type(found),
     )
 
 
-def _where_to_look(variable: str) -> str:
-    if variable.lower() in _URLS:
-        # Not one that prints the password on a screen.
+def _what_to_type(found: SettingsError) -> str:
+    """Return a command that does not print a secret on the screen."""
+    variable = found.variable
+    if not variable.replace("_", "").isalnum():
+        return f"ls -l {shlex.quote(variable.partition(', line ')[0])}"
+    if variable != setting_of(variable):
+        return f'ls -l "${variable}"'
+    if variable.lower() not in Settings.__struct_fields__:
+        return _where_it_is(variable)
+    if variable in {"LOCAL_AUTH_TOKEN", "SECRET_KEY"}:
+        return f'export {variable}="$(openssl rand -hex 32)"'
+    if variable in SECRETS:
         return f"export {variable}='{EXAMPLE}'"
-    return f"printenv {variable}; grep -n ^{variable} .env" if variable.isupper() else f"ls -l {variable}"
+    return f"printenv {variable}; grep -n ^{variable} .env"
+
+
+def _where_it_is(name: str) -> str:
+    return f"unset {name}; grep -now {name} .env"
 
 
 def _automatic(reading: Reading) -> Iterator[Finding]:

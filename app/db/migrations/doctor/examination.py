@@ -10,6 +10,7 @@ import msgspec
 from alembic.script import ScriptDirectory
 
 from app.core.config import Reading
+from app.core.setting_sources import setting_of
 from app.db.engine import database
 from app.db.errors import DatabaseError
 from app.db.migrations.config import scripts
@@ -80,9 +81,10 @@ def most_important(findings: Sequence[Finding]) -> Finding | None:
 
 def _starts_by_itself(reading: Reading) -> bool:
     """Whether that is what the settings mean, not what is left of wrong ones."""
-    settings, wrong = reading.settings, {found.variable for found in reading.problems}
+    settings, wrong = reading.settings, {setting_of(found.variable) for found in reading.problems}
     unset = settings.database_url is None and settings.migration_database_url is None
-    return settings.is_dev and unset and not wrong & {"ENVIRONMENT", "DATABASE_URL"}
+    is_meant = reading.is_complete and not wrong & {"ENVIRONMENT", "DATABASE_URL", "MIGRATION_DATABASE_URL"}
+    return settings.is_dev and unset and is_meant
 
 
 def _read_files(reading: Reading) -> tuple[ScriptDirectory | None, list[Finding]]:

@@ -1,0 +1,165 @@
+"""The file `.env`: lines of `NAME=value`, of which none that cannot be read is passed over.
+
+Read here, and not by python-dotenv: that leaves out what it cannot read, and where it is installed Litestar's command
+line has it put another folder's `.env` into the environment before anything of ours runs.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from app.core.errors import SettingsError
+
+# What is longer is no list of settings, but a device or a mistake.
+_MAX_BYTES = 1 << 20
+_BLANK = re.compile(r"[^\S\n]*(#[^\n]*)?(\n|\Z)")
+_NAME = r"[^\S\n]*(?:export[^\S\n]+)?(?P<name>[\w.-]+)[^\S\n]*="
+_BEGUN = re.compile(rf"{_NAME}[^\S\n]*(?P<quote>['\"]?)(?P<rest>[^\n]*)")
+_ASSIGNMENT = re.compile(
+    rf"""{_NAME} (?:
+        [^\S\n]* (?P<quote>['"]) (?P<quoted> (?: \\. | (?!(?P=quote)) [^\\] )* ) (?P=quote) [^\S\n]* (?:\#[^\n]*)?
+    |   (?! [^\S\n]* ['"] ) (?P<bare> [^\n]* )
+    ) (?:\n|\Z)""",
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT = re.compile(r"\s+#.*")
+# In single quotes a backslash stands for itself, but before these two.
+_ESCAPED = {"'": re.compile(r"\\(['\\])"), '"': re.compile(r"\\(['\"\\abfnrtv])")}
+_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_REFERENCE = re.compile(r"\$\{(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}")
+# Not the = that fill up Base64, as in a private key.
+_SWALLOWED = re.compile(rf"\n{_NAME}[^=\s]")
+
+
+class EnvFile(NamedTuple):
+    """The values by their names; `problems` name file and line, and never show what stands there."""
+
+    values: Mapping[str, str]
+    problems: tuple[SettingsError, ...]
+
+
+class _Line(NamedTuple):
+    number: int
+    name: str
+    value: str
+
+
+class _Problem(NamedTuple):
+    number: int
+    problem: str
+    remedy: str
+
+
+def read_env_file(path: Path, environ: Mapping[str, str], settings: Collection[str]) -> EnvFile:
+    """Return what the file says; where there is no file, nothing. `${NAME}` in a value stands for another variable.
+
+    A name that is one of `settings` has one value, and what that refers to must be set.
+    """
+    try:
+        text = _read(path)
+    except SettingsError as exc:
+        return EnvFile({}, (exc,))
+    values: dict[str, str] = {}
+    first: dict[str, int] = {}
+    problems: list[_Problem] = []
+    for line in _lines(text):
+        if isinstance(line, _Problem):
+            problems.append(line)
+            continue
+        value, unset = _resolve(line.value, {**environ, **values})
+        if line.name in settings:
+            if unset:
+                problems.append(_unset(line, unset[0]))
+            if not value.strip():
+                continue
+            if line.name in first and value != values[line.name]:
+                problems.append(_twice(line, first[line.name]))
+            first.setdefault(line.name, line.number)
+        values[line.name] = value
+    return EnvFile(values, tuple(SettingsError(f"{path.absolute()}, line {n},", *said) for n, *said in problems))
+
+
+def _read(path: Path) -> str:
+    """Return the text, with a line feed alone between lines. Raises SettingsError."""
+    try:
+        path.lstat()
+    except OSError:  # None, or a folder that we may not look into.
+        return ""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except IsADirectoryError:
+        if (path / "pyvenv.cfg").exists():  # A virtual environment of that name, which some people make.
+            return ""
+        raise _unreadable(path, "it is a directory") from None
+    except OSError as exc:
+        raise _unreadable(path, f"{exc.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise _unreadable(path, f"it has more than {_MAX_BYTES} bytes")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError:
+        raise _unreadable(path, "it is not UTF-8 text") from None
+
+
+def _lines(text: str) -> Iterator[_Line | _Problem]:
+    position = 0
+    while position < len(text):
+        number = text.count("\n", 0, position) + 1
+        if match := _BLANK.match(text, position):
+            position = match.end()
+        elif match := _ASSIGNMENT.match(text, position):
+            position = match.end()
+            if _SWALLOWED.search(match["quoted"] or ""):
+                yield _unclosed(number, match["name"])
+            yield _Line(number, match["name"], _value(match))
+        else:
+            yield _what_is_wrong(number, text, position)
+            position = text.find("\n", position) + 1 or len(text)
+
+
+def _value(match: re.Match[str]) -> str:
+    if match["quote"]:
+        return _ESCAPED[match["quote"]].sub(lambda found: _CONTROLS.get(found[1], found[1]), match["quoted"])
+    return _COMMENT.sub("", match["bare"]).strip()
+
+
+def _what_is_wrong(number: int, text: str, position: int) -> _Problem:
+    begun = _BEGUN.match(text, position)
+    if begun is None:
+        remedy = "Write NAME=value, and # before a comment."
+        return _Problem(number, "is neither blank, nor a comment, nor an assignment", remedy)
+    if begun["quote"] not in re.sub(r"\\.", "", begun["rest"]):
+        return _unclosed(number, begun["name"])
+    remedy = 'Quote the whole value, or nothing of it; in double quotes write \\" for a quotation mark.'
+    return _Problem(number, f"has something behind the closing quotation mark of {begun['name']}", remedy)
+
+
+def _unclosed(number: int, name: str) -> _Problem:
+    return _Problem(number, f"opens a quotation mark for {name} and does not close it", "Close it in that line.")
+
+
+def _unset(line: _Line, name: str) -> _Problem:
+    # Else it may be a piece of a password.
+    shown = name if re.fullmatch(r"[A-Z_][A-Z0-9_]*", name) else "a variable"
+    remedy = "Set it, or write ${NAME:-} where it may be missing; a literal ${ belongs in the environment."
+    return _Problem(line.number, f"refers to {shown} for {line.name}, which is not set", remedy)
+
+
+def _twice(line: _Line, first: int) -> _Problem:
+    return _Problem(line.number, f"sets {line.name} to another value than line {first}", "Leave one of the two.")
+
+
+def _resolve(value: str, known: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the value with what it refers to, and the names of that which is not set and has no default."""
+    unset = [found["name"] for found in _REFERENCE.finditer(value) if found["default"] is None]
+    return (
+        _REFERENCE.sub(lambda found: known.get(found["name"], found["default"] or ""), value),
+        [name for name in unset if name not in known],
+    )
+
+
+def _unreadable(path: Path, why: str) -> SettingsError:
+    remedy = "It is UTF-8 text, with NAME=value in each line."
+    return SettingsError(f"{path.absolute()}", f"cannot be read: {why}", remedy)
