@@ -16,7 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
 from app.db.engine import create_unpooled_engine
-from app.db.errors import DatabaseUnreachableError, MigrationFailedError, cause_of, sqlstate_of
+from app.db.errors import (
+    CONNECTION_ENDED,
+    READ_ONLY,
+    DatabaseUnreachableError,
+    MigrationFailedError,
+    cause_of,
+    printable,
+    sqlstate_of,
+    told_by,
+)
 from app.db.url import DatabaseURL
 
 _FIRST_PAUSE = 0.1
@@ -26,91 +35,132 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class ConnectFailure(NamedTuple):
-    """Why connecting failed, and whether waiting may help."""
+    """Why connecting failed: in our words and the server's, whether waiting may help, and what else to do."""
 
-    reason: str
+    why: str
     retry: bool
+    remedy: str = ""
+    said: str = ""
+
+    @property
+    def reason(self) -> str:
+        """All of it, without the full stop."""
+        return ". ".join(filter(None, [": ".join(filter(None, [self.why, self.said])), self.remedy]))
+
+    @property
+    def kind(self) -> "ConnectFailure":
+        """The failure as it is in the tables below, whatever this server has said."""
+        return self._replace(said="")
 
 
 WRONG_PASSWORD = ConnectFailure("the server does not accept this user and password", retry=False)
 NOT_LET_IN = ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False)
 NO_DATABASE = ConnectFailure("the server has no database of this name", retry=False)
-_SILENT_TOO_LONG = ConnectFailure(
-    "the server has ended the session, of which it heard nothing for too long", retry=True
+_ENDED = "the server has ended the session"
+_SILENT_TOO_LONG = ConnectFailure(f"{_ENDED}, of which it heard nothing for too long", retry=True)
+_CANCELLED = ConnectFailure(
+    "the server has cancelled the statement: it took longer than the role's statement_timeout (or the database's), or"
+    " somebody has cancelled it",
+    retry=True,
+    remedy="Where it is the limit, raise it: ALTER ROLE … SET statement_timeout",
 )
-# SQLSTATEs with which a server turns a connection away (PostgreSQL documentation, appendix A).
+# SQLSTATEs with which a server turns a connection away or ends a session (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
     "28P01": WRONG_PASSWORD,
     "28000": NOT_LET_IN,
     "3D000": NO_DATABASE,
     "42501": ConnectFailure("this user may not connect to this database", retry=False),
     "53300": ConnectFailure("the server has no connection left", retry=True),
-    "57P01": ConnectFailure("the server has ended the session, for an administrator or to shut down", retry=True),
+    "57P01": ConnectFailure(f"{_ENDED}, for an administrator or to shut down", retry=True),
+    "57014": _CANCELLED,
     "25P03": _SILENT_TOO_LONG,
     "57P05": _SILENT_TOO_LONG,
+    "25P04": ConnectFailure(f"{_ENDED}, whose transaction took longer than transaction_timeout", retry=True),
     "57P03": ConnectFailure("the server is starting up or shutting down", retry=True),
 }
+_SETTING = ConnectFailure(
+    "the server does not take a setting that the URL, the role or the database gives the session", retry=False
+)
+# At the start of a session: a pooler ends others with the same ones.
+_AT_START = {
+    "08P01": ConnectFailure(
+        "the server, or a pooler before it, refuses the connection",
+        retry=False,
+        remedy="Where it is a startup parameter that it refuses, take that out of the URL and give it to the role"
+        " (ALTER ROLE … SET …), or name it in PgBouncer's ignore_startup_parameters",
+    ),
+    "22023": _SETTING,
+    "42704": _SETTING,
+    "55000": ConnectFailure("the database takes no connections", retry=False),
+}
+_TURNED_AWAY = ConnectFailure("the server, or a pooler before it, refuses the connection", retry=False)
+_TURNED_AWAY_FOR_NOW = _TURNED_AWAY._replace(retry=True)
+_ENDED_FOR_SOME_REASON = ConnectFailure("the server, or a pooler before it, has ended the session", retry=True)
+# Connection exception, insufficient resources, operator intervention, system error.
+_FOR_NOW = frozenset({"08", "53", "57", "58"})
 _UNTRUSTED = ConnectFailure("the server's TLS certificate is not trusted", retry=False)
 _NO_TLS = ConnectFailure("the server offers no TLS, which sslmode demands", retry=False)
-_UNRESOLVED = ConnectFailure("the host name cannot be resolved", retry=True)
-_SILENT = ConnectFailure("the server accepts connections but does not answer", retry=True)
-_REFUSED = ConnectFailure("the connection was refused: nothing listens there", retry=True)
-_NO_SOCKET = ConnectFailure("there is no such socket: is the server running?", retry=True)
 _CLOSED = ConnectFailure("the connection was closed by the server, or on the way to it", retry=True)
 # In this order: the first that fits; most are subclasses of OSError.
 _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     (TargetServerAttributeNotMatched, ConnectFailure("no host is what target_session_attrs asks for", retry=True)),
-    (socket.gaierror, _UNRESOLVED),
+    (socket.gaierror, ConnectFailure("the host name cannot be resolved", retry=True)),
     (ssl.SSLCertVerificationError, _UNTRUSTED),
     (ssl.SSLError, ConnectFailure("TLS could not be negotiated with the server", retry=False)),
-    (TimeoutError, _SILENT),
-    (ConnectionRefusedError, _REFUSED),
-    (FileNotFoundError, _NO_SOCKET),
+    (TimeoutError, ConnectFailure("the server accepts connections but does not answer", retry=True)),
+    (ConnectionRefusedError, ConnectFailure("the connection was refused: nothing listens there", retry=True)),
+    (FileNotFoundError, ConnectFailure("there is no such socket: is the server running?", retry=True)),
     (PermissionError, ConnectFailure("the socket may not be opened by this user", retry=False)),
     (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
 )
-# libpq, and so psycopg, tells of a failure to connect in words alone.
-_BY_WORDS = (
-    ("password authentication failed", WRONG_PASSWORD),
-    ("no pg_hba.conf entry", NOT_LET_IN),
-    (" does not exist", NO_DATABASE),
-    ("the database system is", _BY_SQLSTATE["57P03"]),
-    ("too many clients", _BY_SQLSTATE["53300"]),
-    ("certificate verify failed", _UNTRUSTED),
-    ("does not support SSL", _NO_TLS),
-    ("rejected SSL upgrade", _NO_TLS),
-    ("Connection refused", _REFUSED),
-    ("No such file or directory", _NO_SOCKET),
-    ("resolve host", _UNRESOLVED),
-    ("translate host name", _UNRESOLVED),
-    ("connection was closed in the middle", _CLOSED),
-    ("server closed the connection", _CLOSED),
-    ("timeout", _SILENT),
-)
-# The server goes down or comes up, has no connection left, or has ended a session that was silent.
-_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25P03"})
+# asyncpg has one type for all that goes wrong before TLS, and no word of the server in its text.
+_BEFORE_TLS, _WITHOUT_TLS = ConnectionError, "rejected SSL upgrade"
+# The server goes down or comes up, has no connection left, or has ended a session that was silent or too long.
+_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25P03", "25P04"})
 _UNKNOWN = ConnectFailure("the connection could not be made", retry=True)
+# Characters of what the server said.
+_SENTENCE = 300
 
 
 def explain(exc: BaseException) -> ConnectFailure:
-    """What an exception raised by connecting means; knows those of both drivers, wrapped by SQLAlchemy or not."""
+    """What an exception raised by connecting means; knows those of both drivers, wrapped by SQLAlchemy or not.
+
+    By the SQLSTATE and by whether the session had begun; never by the words, which are anybody's, in any language.
+    """
     chain: list[BaseException] = []
     current: BaseException | None = exc
     while current is not None and current not in chain:
         chain.append(current)
         current = (current.orig if isinstance(current, DBAPIError) else None) or current.__cause__
+    had_begun = isinstance(exc, DBAPIError) and (exc.statement is not None or exc.connection_invalidated)
+    told = next((told_by(link) for link in chain if getattr(link, "sqlstate", None)), None)
+    state = sqlstate_of(told)
+    if told is not None and state is not None and state != CONNECTION_ENDED:
+        return _by_sqlstate(state, had_begun=had_begun)._replace(said=_said_by(told))
     for link in chain:
-        state = getattr(link, "sqlstate", None)
-        if state in _BY_SQLSTATE:
-            return _BY_SQLSTATE[state]
-    text = " ".join(str(link) for link in chain)
-    for words, failure in _BY_WORDS:
-        if words in text:
-            return failure
+        if type(link) is _BEFORE_TLS and str(link).endswith(_WITHOUT_TLS):
+            return _NO_TLS
     for kind, failure in _BY_TYPE:
         if any(isinstance(link, kind) for link in chain):
             return failure
-    return _UNKNOWN
+    if had_begun or state is not None:
+        return _CLOSED
+    return _UNKNOWN._replace(said=_said_by(chain[-1]))
+
+
+def _by_sqlstate(state: str, *, had_begun: bool) -> ConnectFailure:
+    if known := _BY_SQLSTATE.get(state):
+        return known
+    if had_begun:
+        return _ENDED_FOR_SOME_REASON
+    return _AT_START.get(state) or (_TURNED_AWAY_FOR_NOW if state[:2] in _FOR_NOW else _TURNED_AWAY)
+
+
+def _said_by(error: BaseException) -> str:
+    """Return the driver's or the server's sentence, without the details below it."""
+    diagnosis = getattr(error, "diag", None)
+    words = getattr(diagnosis, "message_primary", None) or (error.args[0] if error.args else "")
+    return printable(str(words), _SENTENCE)
 
 
 async def wait_for_database(settings: Settings, url: DatabaseURL) -> None:
@@ -140,6 +190,11 @@ async def connected(url: DatabaseURL) -> AsyncIterator[None]:
     try:
         yield
     except (OSError, DBAPIError) as exc:
+        if sqlstate_of(exc) == READ_ONLY:
+            raise MigrationFailedError(
+                f"The database {url.location} can only be read: it is a standby, or default_transaction_read_only is"
+                " on. `litestar database doctor` says which."
+            ) from exc
         if is_refusal(exc):
             raise MigrationFailedError(f"The database {url.location} refused: {cause_of(exc)}.") from exc
         raise DatabaseUnreachableError(f"The database {url.location} was lost: {explain(exc).reason}.") from exc
@@ -172,7 +227,7 @@ def first_of(exc: Exception) -> Exception:
 def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:
     waited = f" within {seconds:g} s" if failure.retry else ""
     # The notes say why a certificate was checked at all, where the URL's own words do not ask for it.
-    notes = "".join(f" ({note})" for note in url.notes) if failure is _UNTRUSTED else ""
+    notes = "".join(f" ({note})" for note in url.notes) if failure.kind == _UNTRUSTED else ""
     return f"The database {url.location} cannot be reached{waited}: {failure.reason}.{notes}"
 
 

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings
 from app.db.fair_pool import FairPool
+from app.db.last_words import AttentiveConnection, on_error
 from app.db.pinging import ping_when_idle
+from app.db.psycopg_reasons import connect_or_explain
 from app.db.url import DatabaseURL, normalize_database_url
 from app.db.url_drivers import unshared_statements
 
@@ -64,6 +69,7 @@ def create_engine(settings: Settings, url: DatabaseURL, wait: float | None = Non
         hide_parameters=True,
         **_JSON,
     )
+    event.listen(engine.sync_engine, "handle_error", on_error)
     # What is left of the time is for connecting anew.
     ping_when_idle(engine.sync_engine, settings.db_pool_timeout / 2)
     return engine
@@ -75,14 +81,19 @@ def create_unpooled_engine(url: DatabaseURL, connect_timeout: float, application
     `application` is the name by which the server shows them. They work through any pooler, too, if only to find out
     that there is one.
     """
-    arguments = _named(url, with_connect_timeout(url, connect_timeout), application)
-    return create_async_engine(
-        url.sqlalchemy,
-        connect_args=arguments | unshared_statements(url.driver),
-        poolclass=NullPool,
-        hide_parameters=True,
-        **_JSON,
+    arguments = _named(url, with_connect_timeout(url, connect_timeout), application) | unshared_statements(url.driver)
+    if not url.is_asyncpg:
+        arguments["async_creator_fn"] = partial(connect_or_explain, partial(_asked_by_asyncpg, url, connect_timeout))
+    engine = create_async_engine(
+        url.sqlalchemy, connect_args=arguments, poolclass=NullPool, hide_parameters=True, **_JSON
     )
+    event.listen(engine.sync_engine, "handle_error", on_error)
+    return engine
+
+
+def _asked_by_asyncpg(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
+    """Raises SettingsError where asyncpg does not take the URL."""
+    return create_unpooled_engine(normalize_database_url(replace(url, driver="asyncpg").render()), connect_timeout)
 
 
 def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
@@ -98,7 +109,8 @@ def _named(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dic
     """The arguments with an application name, unless the URL has given one."""
     if not url.is_asyncpg:
         return {"application_name": application, **arguments}
-    return {**arguments, "server_settings": {"application_name": application, **arguments.get("server_settings", {})}}
+    settings = {"application_name": application, **arguments.get("server_settings", {})}
+    return {**arguments, "server_settings": settings, "connection_class": AttentiveConnection}
 
 
 def _connect_args(settings: Settings, url: DatabaseURL) -> dict[str, Any]:

@@ -6,6 +6,12 @@ import asyncpg
 
 # What asyncpg raises of its own. The last comes between the server's last word and the end of the connection.
 OF_ASYNCPG = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+# connection_does_not_exist: asyncpg's, and no server's; what the server said comes as its cause.
+CONNECTION_ENDED = "08003"
+# read_only_sql_transaction.
+READ_ONLY = "25006"
+# Characters of a text of the server's.
+_LONGEST = 1000
 
 
 class DatabaseError(Exception):
@@ -39,12 +45,23 @@ def cause_of(exc: BaseException) -> str:
     """
     original = getattr(exc, "orig", None)
     if isinstance(original, BaseException):
-        exc = original.__cause__ or original
+        exc = told_by(original.__cause__ or original)
     lines = str(exc).strip().splitlines()
     if not lines:
         return type(exc).__name__
-    words, quoted, _ = lines[0].partition('"')
-    return f'{words}"…"' if quoted and (sqlstate_of(exc) or "").startswith("22") else lines[0]
+    line = printable(lines[0])
+    words, quoted, _ = line.partition('"')
+    return f'{words}"…"' if quoted and (sqlstate_of(exc) or "").startswith("22") else line
+
+
+def printable(text: str, limit: int = _LONGEST) -> str:
+    """Return the text in one line of at most `limit` characters, without what steers a terminal.
+
+    For the words of a server, which may be anybody's.
+    """
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * limit])
+    line = " ".join(shown.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def lost_connection(exc: BaseException | None) -> bool:
@@ -52,13 +69,32 @@ def lost_connection(exc: BaseException | None) -> bool:
     return any(getattr(error, "connection_invalidated", False) for error in _chain(exc))
 
 
+def was_ended_between(exc: BaseException | None) -> bool:
+    """Return whether the server ended the session while nothing of ours was under way in it."""
+    return any(getattr(error, "came_between", False) for error in _chain(exc))
+
+
 def sqlstate_of(exc: BaseException | None) -> str | None:
-    """The SQLSTATE of the error itself, or of what it was raised from, whichever driver and wrapping it has."""
-    for error in _chain(exc):
-        state: str | None = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
-        if state:
-            return state
-    return None
+    """The SQLSTATE of the error itself, or of what it was raised from, whichever driver and wrapping it has.
+
+    Of a session that the server has ended, what the server said of it.
+    """
+    return next((state for error in _chain(exc) if (state := _state_of(told_by(error)))), None)
+
+
+def told_by(exc: BaseException) -> BaseException:
+    """Return the server's own error where the driver's only says that the connection has ended; else the error."""
+    if _state_of(exc) != CONNECTION_ENDED:
+        return exc
+    cause: BaseException | None = exc
+    while cause is not None and _state_of(cause) in {None, CONNECTION_ENDED}:
+        cause = cause.__cause__
+    return cause or exc
+
+
+def _state_of(exc: BaseException) -> str | None:
+    state: str | None = getattr(exc, "sqlstate", None) or getattr(getattr(exc, "orig", None), "sqlstate", None)
+    return state
 
 
 def _chain(exc: BaseException | None) -> Iterator[BaseException]:

@@ -4,6 +4,7 @@ What SQLAlchemy does for a statement costs several times what the driver does. I
 stay: only what lies between is left out.
 """
 
+import time
 from collections import namedtuple
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -20,6 +21,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.core.session_info import BY_DRIVER
 from app.db.errors import OF_ASYNCPG
+from app.db.last_words import add_last_words
 
 # As Advanced Alchemy's repositories have it.
 AnySession = AsyncSession | async_scoped_session[AsyncSession]
@@ -219,11 +221,13 @@ async def _by_driver(
     text: _Text,
     values: dict[str, Any],
 ) -> list[Any]:
+    began = time.monotonic()
     try:
         if connection.in_transaction() and not driver.is_in_transaction():
             await _begin(connection)
         return text.rows(await _ask(driver, text, values))
     except OF_ASYNCPG as exc:
+        add_last_words(exc, driver, time.monotonic() - began)
         if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):
             connection.invalidate(exc)
         raise _as_of_session(exc, text.dbapi, is_lost=is_lost) from exc

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.core.errors import AppError
 from app.core.session_info import WAITED_FOR
-from app.db.errors import lost_connection, sqlstate_of
+from app.db.errors import lost_connection, sqlstate_of, was_ended_between
 from app.db.fetching import give_back, holds_connection
 from app.db.replicas import Replicas
 from app.db.route import Route
@@ -98,8 +98,10 @@ def will_be_repeated(scope: Scope, exc: BaseException) -> bool:
     if route_of(scope).is_refused(exc):
         return True
     sqlstate = sqlstate_of(exc) or ""
-    # Who ends a session means what it does, and whether a COMMIT whose answer was lost was carried out nobody knows.
-    was_cut = lost_connection(exc) and not sqlstate.startswith(_ENDED_BY_OPERATOR) and not state.get(_COMMITTING)
+    # Who ends a session means what it does, unless it did nothing.
+    was_ended = sqlstate.startswith(_ENDED_BY_OPERATOR) and not was_ended_between(exc)
+    # Whether a COMMIT whose answer was lost was carried out nobody knows.
+    was_cut = lost_connection(exc) and not was_ended and not state.get(_COMMITTING)
     return sqlstate in _TO_REPEAT or was_cut
 
 

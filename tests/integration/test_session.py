@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ from asyncpg.exceptions import ConnectionDoesNotExistError
 from litestar import Litestar, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.types import ControllerRouterHandler
-from sqlalchemy import literal, select, text
+from sqlalchemy import Column, Integer, MetaData, Table, Text, func, insert, literal, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -20,13 +20,15 @@ from app.core.config import Settings
 from app.core.errors import ConflictError
 from app.core.logging import configure_logging
 from app.db.engine import create_unpooled_engine
-from app.db.fetching import Prepared, fetch
+from app.db.fetching import Prepared, carry_out, fetch
 from app.db.plugin import DatabasePlugin
 from app.db.url import normalize_database_url
-from tests.conftest import client_of, started
+from tests.conftest import client_of, settings_for, started
+from tests.integration.tls_server import listening
 from tests.waiting import PATIENCE
 
 GATE = 4711
+PARENT = Table("parent", MetaData(), Column("id", Integer, primary_key=True))
 
 TABLES = """
     CREATE TABLE parent (id int PRIMARY KEY);
@@ -74,9 +76,14 @@ async def store_then_return_what_is_no_json(db_session: NamedDependency[AsyncSes
     return Response({"value": object()})
 
 
+# A line for each time that a handler which waits was run.
+attempts: list[str] = []
+
+
 @post("/waiting")
 async def store_and_wait(db_session: NamedDependency[AsyncSession]) -> str:
     """Stores, then waits in the database until the test opens the gate."""
+    attempts.append("/waiting")
     await db_session.execute(text("INSERT INTO parent VALUES (1)"))
     await db_session.execute(text("SELECT pg_advisory_xact_lock(:gate)"), {"gate": GATE})
     return "stored"
@@ -102,6 +109,37 @@ async def fetch_one(db_session: NamedDependency[AsyncSession]) -> int:
     return int((await fetch(db_session, Prepared(select(literal(1).label("one")))))[0].one)
 
 
+WAITS_AT_THE_GATE = Prepared(select(func.pg_advisory_xact_lock(GATE).cast(Text).label("nothing")))
+
+
+@get("/looking")
+async def wait_outside_a_transaction(db_session: NamedDependency[AsyncSession]) -> str:
+    attempts.append("/looking")
+    await fetch(db_session, WAITS_AT_THE_GATE)
+    return "seen"
+
+
+@post("/carried-out")
+async def store_and_wait_by_the_driver(db_session: NamedDependency[AsyncSession]) -> str:
+    attempts.append("/carried-out")
+    await carry_out(db_session, Prepared(insert(PARENT)), id=1)
+    await fetch(db_session, WAITS_AT_THE_GATE)
+    return "stored"
+
+
+@post("/pausing")
+async def store_pause_and_go_on(db_session: NamedDependency[AsyncSession]) -> str:
+    """Stores, and goes on once the session has ended, whoever ended it."""
+    attempts.append("/pausing")
+    await db_session.execute(text("INSERT INTO parent VALUES (1)"))
+    connection = await (await db_session.connection()).get_raw_connection()
+    async with asyncio.timeout(PATIENCE):
+        while not connection.driver_connection.is_closed():  # type: ignore[union-attr]
+            await asyncio.sleep(0.01)
+    await db_session.execute(text("INSERT INTO parent VALUES (2)"))
+    return "stored"
+
+
 HANDLERS: list[ControllerRouterHandler] = [
     fetch_one,
     store,
@@ -111,6 +149,9 @@ HANDLERS: list[ControllerRouterHandler] = [
     store_then_crash,
     store_then_return_what_is_no_json,
     store_and_wait,
+    wait_outside_a_transaction,
+    store_and_wait_by_the_driver,
+    store_pause_and_go_on,
     never_reached,
     count,
 ]
@@ -301,22 +342,51 @@ async def test_lost_connection_is_replaced_before_the_next_request(
     assert (await client.get("/count")).json() == 0
 
 
-async def test_server_that_vanishes_in_the_middle_is_a_503_with_nothing_stored(
+async def test_connection_that_was_ended_while_it_idled_is_replaced_without_a_word(
     client: httpx.AsyncClient, observer: AsyncConnection
 ) -> None:
+    """However the end of the session and the next request meet."""
+    for _ in range(50):
+        assert (await client.get("/count")).json() == 0
+        assert (await client.get("/fetched")).json() == 1
+        # It returns before they have ended.
+        await observer.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+
+
+AT_THE_GATE = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = :gate AND NOT granted"
+IN_A_TRANSACTION = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+    " AND query LIKE 'INSERT%' AND :gate > 0"
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "its_session"),
+    [
+        ("POST", "/waiting", AT_THE_GATE),
+        ("GET", "/looking", AT_THE_GATE),
+        ("POST", "/carried-out", AT_THE_GATE),
+        ("POST", "/pausing", IN_A_TRANSACTION),
+    ],
+)
+async def test_request_whose_session_an_administrator_ends_is_not_run_again(
+    client: httpx.AsyncClient, observer: AsyncConnection, method: str, path: str, its_session: str
+) -> None:
+    attempts.clear()
     await observer.execute(text("SELECT pg_advisory_lock(:gate)"), {"gate": GATE})
-    request = asyncio.create_task(client.post("/waiting"))
-    await until(observer, WAITING_AT_THE_GATE, gate=GATE)
-    await observer.execute(
-        text(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks"
-            " WHERE locktype = 'advisory' AND objid = :gate AND NOT granted"
-        ),
-        {"gate": GATE},
-    )
+    request = asyncio.create_task(client.request(method, path))
+    await until(observer, f"EXISTS ({its_session})", gate=GATE)
+    await observer.execute(text(f"SELECT pg_terminate_backend(pid) FROM ({its_session}) AS its"), {"gate": GATE})
     response = await request
     assert response.status_code == 503
     assert response.headers["retry-after"]
+    assert response.json()["code"] == "database_unavailable"
+    assert attempts == [path]
     assert await rows(observer) == 0
 
 
@@ -335,6 +405,55 @@ async def test_commit_whose_answer_is_lost_is_a_503_and_not_run_again(
     assert response.status_code == 503
     assert response.headers["retry-after"]
     assert await rows(observer, "made") == 1
+
+
+async def test_request_whose_connection_is_cut_is_run_again(settings: Settings, observer: AsyncConnection) -> None:
+    """By nobody's will: a network that breaks says nothing."""
+    attempts.clear()
+    cut = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert settings.database_url is not None
+        url = normalize_database_url(settings.database_url.reveal())
+        opened = (
+            asyncio.open_unix_connection(f"{url.host}/.s.PGSQL.{url.port}")
+            if url.hosts[0].is_socket
+            else asyncio.open_connection(url.host, url.port)
+        )
+        theirs, to_them = await opened
+        work = [asyncio.create_task(copy(reader, to_them)), asyncio.create_task(copy(theirs, writer))]
+        if not cut.is_set():
+            work.append(asyncio.create_task(cut.wait()))
+        await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        for task in work:
+            task.cancel()
+        to_them.close()
+
+    async with listening(serve, "127.0.0.1") as port:
+        assert settings.database_url is not None
+        url = make_url(settings.database_url.reveal()).set(host="127.0.0.1", port=port, query={})
+        through = settings_for(url.render_as_string(hide_password=False))
+        application = Litestar(
+            HANDLERS, plugins=[DatabasePlugin(through)], exception_handlers=EXCEPTION_HANDLERS, logging_config=None
+        )
+        async with started(application), client_of(application, token=None) as client:
+            await observer.execute(text("SELECT pg_advisory_lock(:gate)"), {"gate": GATE})
+            request = asyncio.create_task(client.post("/waiting"))
+            await until(observer, f"EXISTS ({AT_THE_GATE})", gate=GATE)
+            cut.set()
+            async with asyncio.timeout(PATIENCE):
+                while len(attempts) < 2:
+                    await asyncio.sleep(0.01)
+            await observer.execute(text("SELECT pg_advisory_unlock(:gate)"), {"gate": GATE})
+            assert (await request).status_code == 201
+    assert attempts == ["/waiting"] * 2
+    assert await rows(observer) == 1
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
 
 
 @pytest.fixture

@@ -168,9 +168,9 @@ async def _login(url: DatabaseURL, limits: Limits) -> list[Step]:
 
 
 def _turned_away(url: DatabaseURL, failure: ConnectFailure) -> list[Step]:
-    advice = _ADVICE.get(failure, _ANY_OTHER)
+    advice = _ADVICE.get(failure.kind, _ANY_OTHER)
     user, name = url.user or "(default user)", url.database or "(default name)"
-    if failure == NO_DATABASE:
+    if failure.kind == NO_DATABASE:
         return [
             ("login", ok(f"The server lets {user} in.")),
             ("database", problem(sentence(f"{name}: {failure.reason}"), advice.why, advice.command(url))),

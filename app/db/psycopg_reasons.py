@@ -1,0 +1,33 @@
+"""Why psycopg could not connect: libpq tells it in words alone, in whatever language, and has no SQLSTATE for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.errors import SettingsError
+
+
+async def connect_or_explain(ask: Callable[[], AsyncEngine], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - psycopg's
+    """Connect by psycopg; where that fails, raise its error from what `ask`, an engine of asyncpg, meets there."""
+    # Imported here because it is an extra.
+    import psycopg  # noqa: PLC0415
+
+    try:
+        return await psycopg.AsyncConnection.connect(*arguments, **options)
+    except psycopg.errors.ConnectionTimeout as exc:
+        raise exc from TimeoutError()
+    except psycopg.OperationalError as exc:
+        raise exc from await _reason(ask)
+
+
+async def _reason(ask: Callable[[], AsyncEngine]) -> Exception | None:
+    """Return None where that engine connects, or cannot be made of this URL."""
+    try:
+        async with ask().connect():
+            return None
+    except (DBAPIError, OSError) as exc:
+        return exc
+    except SettingsError:
+        return None
