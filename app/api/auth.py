@@ -13,12 +13,14 @@ from litestar.enums import ScopeType
 from litestar.exceptions import InternalServerException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import AuthMode, Settings
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
+from app.db.errors import READ_ONLY, sqlstate_of
 from app.db.session import SAFE_METHODS, ClientDisconnectedError, own_transaction, route_of, session_of
 from app.services.identity import (
     FAILED_SIGN_INS,
@@ -85,7 +87,7 @@ class AuthMiddleware(ASGIMiddleware):
         if request.method not in SAFE_METHODS and not caller.may_write:
             raise ReadOnlyTokenError
         route_of(request.scope).caller_id = caller.id
-        await note_use(session_of(request.scope), caller)
+        await _note_use(session_of(request.scope), caller)
         request.scope["state"][_SIGN_IN] = sign_in
         return caller
 
@@ -133,6 +135,16 @@ async def _find(request: Request[Any, Any, Any], sign_in: SignIn) -> Caller:
                 return caller
         await route.to_primary()
     return await sign_in(session, board_id)
+
+
+async def _note_use(session: AsyncSession, caller: Caller) -> None:
+    """Note that the token is used, unless the database can only be read: that is no reason to refuse a reader."""
+    try:
+        await note_use(session, caller)
+    except DBAPIError as exc:
+        if sqlstate_of(exc) != READ_ONLY:
+            raise
+        await session.rollback()
 
 
 def _issuer_of(settings: Settings) -> "Issuer | None":

@@ -17,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.api.request_id import request_id_of
 from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
-from app.db.errors import sqlstate_of
+from app.db.errors import READ_ONLY, sqlstate_of
 from app.db.session import ClientDisconnectedError, will_be_repeated
 from app.schemas.fields import IN_WORDS
 
@@ -50,6 +50,11 @@ _UNAVAILABLE = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     "database_unavailable",
     "The database cannot answer right now; try again.",
+)
+_READ_ONLY = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "database_read_only",
+    "The database can only be read right now; try again.",
 )
 
 # RFC 9110's names, which Python's HTTPStatus has from 3.13 on: a code may not depend on the version of Python.
@@ -118,6 +123,9 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
         # The driver could not even send it: a number or a time out of range.
         return problem(request, *_BY_SQLSTATE["22"])
     state = sqlstate_of(original) or ""
+    if state == READ_ONLY:
+        log.error("the database is read-only", **_where(request))
+        return problem(request, *_READ_ONLY, headers=ServiceUnavailableError().headers)
     known = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
     if known is not None:
         return problem(request, *known)

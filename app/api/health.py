@@ -41,7 +41,8 @@ async def healthz() -> Health:
     summary="Ready",
     description=(
         "503 when the database does not answer within 2 s (code `database_unreachable`), its schema is behind this"
-        " release (`schema_behind`), or a newer release has taken away what this one uses (`schema_contracted`)."
+        " release (`schema_behind`), a newer release has taken away what this one uses (`schema_contracted`), or the"
+        " database can only be read (`database_read_only`)."
     ),
     tags=["health"],
     responses=problems(503),

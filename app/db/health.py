@@ -21,6 +21,12 @@ class DatabaseNotReadyError(ServiceUnavailableError):
     code = "database_unreachable"
 
 
+class DatabaseReadOnlyError(ServiceUnavailableError):
+    """A standby after a failover, or a full disk: what the process could still read, others read elsewhere."""
+
+    code = "database_read_only"
+
+
 class SchemaBehindError(ServiceUnavailableError):
     code = "schema_behind"
 
@@ -41,8 +47,13 @@ class Readiness:
         self._look_under_way: asyncio.Task[SchemaState] | None = None
 
     async def check(self) -> None:
-        """Returns within 2 s; raises DatabaseNotReadyError, SchemaBehindError or SchemaContractedError."""
+        """Returns within 2 s.
+
+        Raises DatabaseNotReadyError, DatabaseReadOnlyError, SchemaBehindError or SchemaContractedError.
+        """
         state = await self.look()
+        if state.read_only:
+            raise DatabaseReadOnlyError(state.read_only)
         if state.is_behind:
             raise SchemaBehindError(_behind(state))
         if state.broken_by:

@@ -19,6 +19,7 @@ from app.db.migrations.history import Stamped, create_history, note_stamp
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.lock import is_pooled, migration_lock
 from app.db.migrations.partitions.running import keep_ahead
+from app.db.migrations.read_only import require_writable
 from app.db.migrations.runner import upgrade
 from app.db.migrations.state import SchemaState, read_state, tables_created_by
 from app.db.migrations.statements import limit_statements
@@ -83,6 +84,7 @@ async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDir
         if not _is_to_be_made(state, metadata):
             _warn(state, [])
             return
+        await connection.run_sync(require_writable)
         # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
         async with migration_lock(connection, settings.db_migrate_lock_wait):
             try:

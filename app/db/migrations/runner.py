@@ -18,6 +18,7 @@ from app.db.migrations.config import Scope, alembic_config, in_words, is_within,
 from app.db.migrations.interruption import Breaker
 from app.db.migrations.looking import look
 from app.db.migrations.losses import Loss, losses_of
+from app.db.migrations.read_only import require_writable
 from app.db.migrations.state import read_state, require_no_tables
 from app.db.url import DatabaseURL
 from app.models import metadata
@@ -44,8 +45,8 @@ def upgrade(
     """Applies the revisions up to `revision`, or prints their SQL on standard output.
 
     With `phase` EXPAND it stops before the first contract revision. Not to be called in a thread that runs an event
-    loop. Raises MigrationFailedError, DatabaseUnreachableError, and PlanChangedError where it would apply others than
-    the `agreed` ones, or than it would have before it waited for the lock.
+    loop. Raises MigrationFailedError, DatabaseUnreachableError, ReadOnlyDatabaseError, and PlanChangedError where it
+    would apply others than the `agreed` ones, or than it would have before it waited for the lock.
     """
     if not sql:
         require_destination(revision)
@@ -88,6 +89,7 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
             require_no_tables(connection, revisions, metadata)
         connection.rollback()
         for first in revisions[:1]:
+            require_writable(connection)
             require_finished(connection, directory, first)
         return Plan(url.location, revisions)
 

@@ -13,6 +13,7 @@ from app.db.migrations.config import HISTORY_TABLE, VERSION_TABLE, oldest_first,
 from app.db.migrations.effects import effects_of
 from app.db.migrations.history import Entry, ahead_of, last_done, read_history
 from app.db.migrations.kinds import Kind
+from app.db.migrations.read_only import read_only_reason
 
 _SHOWN = 5
 
@@ -26,7 +27,8 @@ class SchemaState:
     `applied` is None where Alembic does not manage it: there is no version table, or one that somebody has emptied
     beside our tables. `unknown` are those of another release, in most cases a newer one. `broken_by` are the ones ahead
     of this release after which it does not work, because they are contract revisions, done or half done, or because
-    `schema_history` says nothing of them. `last_step` is the newest row of that table.
+    `schema_history` says nothing of them. `last_step` is the newest row of that table. `read_only` says why nothing can
+    be written; None where it can.
     """
 
     applied: tuple[str, ...] | None
@@ -36,6 +38,7 @@ class SchemaState:
     broken_by: tuple[str, ...]
     missing_tables: frozenset[str]
     last_step: Entry | None
+    read_only: str | None
 
     @property
     def is_managed(self) -> bool:
@@ -67,6 +70,7 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
         broken_by=_broken_by(directory, entries, unknown),
         missing_tables=ours - tables,
         last_step=entries[-1] if entries else None,
+        read_only=read_only_reason(connection),
     )
 
 

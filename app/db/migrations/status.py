@@ -107,7 +107,7 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     connection.rollback()
     return Status(
         verdict=verdict,
-        detail=detail + under_way + _to_be_backfilled(backfills),
+        detail=detail + under_way + _to_be_backfilled(backfills) + (f"; {state.read_only}" if state.read_only else ""),
         database=url.location,
         server=server,
         current=state.applied or (),

@@ -30,6 +30,7 @@ from app.db.migrations.losses import removals, require_consent
 from app.db.migrations.partitions.running import keep_ahead, lacks_partitions
 from app.db.migrations.pauses import IN_USE, growing_pauses
 from app.db.migrations.planned import require_agreed, reverted, revisions_of, revisions_upwards, within
+from app.db.migrations.read_only import require_writable
 from app.db.migrations.state import nothing_for_this_release, require_no_tables, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
@@ -52,7 +53,7 @@ class Run:
     async def __call__(self) -> None:
         """Brings the database to where the command wants it.
 
-        Raises MigrationFailedError, DataLossRefusedError and PlanChangedError.
+        Raises MigrationFailedError, DataLossRefusedError, PlanChangedError and ReadOnlyDatabaseError.
         """
         # Without the lock: where there is nothing to do, there is nothing to wait for.
         steps = await self._connection.run_sync(self._plan)
@@ -60,7 +61,9 @@ class Run:
             await self._connection.run_sync(self._scope.preview, reverted(steps))
             return
         goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
-        if not steps:
+        if steps:
+            await self._connection.run_sync(require_writable)
+        else:
             log.info("nothing to apply")
         if steps or await lacks_partitions(self._connection, self._settings):
             async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):

@@ -29,6 +29,7 @@ from app.db.migrations.config import scripts
 from app.db.migrations.history import Outcome
 from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.pauses import growing_pauses
+from app.db.migrations.read_only import require_writable
 from app.db.url import DatabaseURL
 
 # How often the table is gone over again for rows that came behind the cursor.
@@ -88,7 +89,9 @@ async def _run(
         async with connected(url), engine.connect() as connection:
             standing = await connection.run_sync(backfills_of, directory)
             await connection.rollback()
-            for status in _chosen(standing, names):
+            for number, status in enumerate(_chosen(standing, names)):
+                if number == 0:
+                    await connection.run_sync(require_writable)
                 await Run(connection, settings, known[status.name], pace, report)()
 
 

@@ -11,7 +11,6 @@ that restores, and default privileges of the target apply. Neither are tablespac
 import asyncio
 from dataclasses import dataclass
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
@@ -26,9 +25,9 @@ from app.db.migrations.backup.snapshot import server_version, session
 from app.db.migrations.config import scripts
 from app.db.migrations.lock import migration_lock
 from app.db.migrations.looking import look
+from app.db.migrations.read_only import read_only_reason
 from app.db.url import DatabaseURL
 
-_IS_READ_ONLY = text("SELECT current_setting('transaction_read_only')::boolean")
 _LOOKS = 10
 _PAUSE = 0.05
 
@@ -101,13 +100,10 @@ async def _restore(
         migration_lock(connection, settings.db_migrate_lock_wait),
     ):
         found = await connection.run_sync(obstacles)
-        is_read_only = await connection.scalar(_IS_READ_ONLY)
+        read_only = await connection.run_sync(read_only_reason)
         await connection.rollback()
-        if is_read_only:
-            raise BackupError(
-                f"The database {url.location} is read-only by default (default_transaction_read_only), or a replica:"
-                " `litestar database doctor` says what to do about it. Nothing was changed."
-            )
+        if read_only:
+            raise BackupError(f"{read_only} Nothing was changed.")
         if found and not replace:
             raise BackupError(
                 f"The database {url.location} is not empty: it holds {describe(found)}. Restore into an empty database,"

@@ -1,7 +1,8 @@
 """Looking at the partitions, and bringing them to where they should be, from however many places at once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -21,6 +22,7 @@ from app.db.migrations.looking import look
 from app.db.migrations.partitions import making
 from app.db.migrations.partitions.reading import Action, Standing, Step, counted, read_partitions
 from app.db.migrations.pauses import IN_USE, growing_pauses
+from app.db.migrations.read_only import read_only_reason, require_writable
 from app.db.migrations.statements import limit_session, limit_statements, reset_session
 from app.db.url import DatabaseURL
 
@@ -73,11 +75,7 @@ async def _maintain(
     with ended_by_signals():
         await wait_for_database(settings, url)
         engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
-        async with (
-            connected(url),
-            engine.connect() as connection,
-            migration_lock(connection, settings.db_migrate_lock_wait),
-        ):
+        async with connected(url), engine.connect() as connection, _under_the_lock(connection, settings):
             work = Work(connection, settings, keep, now)
             tables = await work.read()
             await work.make(tables)
@@ -85,12 +83,23 @@ async def _maintain(
             return Partitioning(url.location, tuple(tables), tuple(work.done), tuple(left))
 
 
+@asynccontextmanager
+async def _under_the_lock(connection: AsyncConnection, settings: Settings) -> AsyncIterator[None]:
+    await connection.run_sync(require_writable)
+    async with migration_lock(connection, settings.db_migrate_lock_wait):
+        yield
+
+
 async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> bool:
     """Whether `keep_ahead` has anything to do, or somebody is at it."""
 
     def lacks(connection: Connection) -> bool:
         limit_statements(connection, settings)
-        return any(True for standing in read_partitions(connection, settings) for _ in standing.to_make())
+        is_lacking = any(True for standing in read_partitions(connection, settings) for _ in standing.to_make())
+        if is_lacking and (reason := read_only_reason(connection)):
+            log.warning("partitions are missing, and cannot be made", reason=reason)
+            return False
+        return is_lacking
 
     try:
         return await connection.run_sync(lacks)
