@@ -11,7 +11,8 @@ is long after a standstill, too.)
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from litestar.enums import HttpMethod, ScopeType
 from litestar.middleware import ASGIMiddleware
@@ -34,6 +35,7 @@ _STANDSTILL = 0.25
 _LONGER = 5
 # There is a queue where more are under way than this share of the limit: by default one for each connection.
 _WORKED_ON = 1 / 3
+_PLACE = "admission_place"
 
 
 class Admission(ASGIMiddleware):
@@ -58,6 +60,7 @@ class Admission(ASGIMiddleware):
             return
         place = _Place(self, receive, send)
         place.take()
+        scope["state"][_PLACE] = place
         try:
             await next_app(scope, place.receive, place.send)
         finally:
@@ -81,6 +84,15 @@ class Admission(ASGIMiddleware):
 
     def _stands_still(self) -> bool:
         return self._clock() - self._moved_at > _STANDSTILL
+
+
+@asynccontextmanager
+async def standing_aside(scope: Scope) -> AsyncIterator[None]:
+    """Take no place within this context, for a wait that is not for the database. Raises OverloadedError at its end."""
+    place: _Place = scope["state"][_PLACE]
+    place.give_back()
+    yield
+    place.take()
 
 
 class _Place:

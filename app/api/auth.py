@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.admission import standing_aside
 from app.core.config import AuthMode, Settings
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import InvalidJWTError, IssuerUnreachableError
@@ -81,7 +82,7 @@ class AuthMiddleware(ASGIMiddleware):
 
     async def _sign_in(self, request: Request[Any, Any, Any]) -> Caller:
         """Raises UnauthorizedError and ReadOnlyTokenError."""
-        sign_in = await self._way_in(_token(request.scope))
+        sign_in = await self._way_in(_token(request.scope), request.scope)
         await self._receive_body(request)
         caller = await _find(request, sign_in)
         if request.method not in SAFE_METHODS and not caller.may_write:
@@ -91,14 +92,14 @@ class AuthMiddleware(ASGIMiddleware):
         request.scope["state"][_SIGN_IN] = sign_in
         return caller
 
-    async def _way_in(self, token: str) -> SignIn:
+    async def _way_in(self, token: str, scope: Scope) -> SignIn:
         """Raises UnknownTokenError where that needs no look at the database, and ServiceUnavailableError."""
         if token.startswith(AGENT_TOKEN_PREFIX):
             return partial(sign_in_agent, token=token)
         if token.startswith(PERSONAL_TOKEN_PREFIX):
             return partial(sign_in_by_token, token=token)
         if self._issuer is not None:
-            return await _identified(self._issuer, token)
+            return await _identified(self._issuer, token, scope)
         expected = self._settings.local_auth_token
         if expected is None or not tokens_equal(token, expected.reveal()):
             raise UnknownTokenError
@@ -156,10 +157,10 @@ def _issuer_of(settings: Settings) -> "Issuer | None":
     return Issuer(settings)
 
 
-async def _identified(issuer: "Issuer", token: str) -> SignIn:
+async def _identified(issuer: "Issuer", token: str, scope: Scope) -> SignIn:
     """By the issuer's token."""
     try:
-        return partial(sign_in_by_identity, identity=await issuer.identify(token))
+        return partial(sign_in_by_identity, identity=await issuer.identify(token, partial(standing_aside, scope)))
     except InvalidJWTError as exc:
         log.info("a token of the issuer is not good", reason=str(exc))
         raise UnknownTokenError from None

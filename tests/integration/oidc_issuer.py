@@ -17,7 +17,10 @@ AUDIENCE = "plimsoll"
 
 
 class Issuer:
-    """`answers` says what is served at each path, and `asked` how often it was asked for; both may be changed."""
+    """`answers` says what is served at each path, and `asked` how often it was asked for; both may be changed.
+
+    What is a function serves the path by itself.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -68,6 +71,9 @@ def issuing() -> Iterator[Issuer]:
         def do_GET(self) -> None:
             issuer.asked[self.path] += 1
             answer = issuer.answers.get(self.path)
+            if callable(answer):
+                answer(self)
+                return
             self.send_response(404 if answer is None else 200)
             self.end_headers()
             self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
