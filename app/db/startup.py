@@ -11,15 +11,15 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
-from app.db.connecting import connected, wait_for_database
+from app.db.connecting import connected, is_lost, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.config import has_revisions, scripts, several_heads
+from app.db.migrations.guard import guarded_lock
 from app.db.migrations.history import Stamped, create_history, note_stamp
 from app.db.migrations.interruption import Breaker
-from app.db.migrations.lock import is_pooled, migration_lock
+from app.db.migrations.lock import is_pooled
 from app.db.migrations.partitions.running import keep_ahead
-from app.db.migrations.read_only import require_writable
 from app.db.migrations.runner import upgrade
 from app.db.migrations.state import SchemaState, read_state, tables_created_by
 from app.db.migrations.statements import limit_statements
@@ -84,14 +84,15 @@ async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDir
         if not _is_to_be_made(state, metadata):
             _warn(state, [])
             return
-        await connection.run_sync(require_writable)
         # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
-        async with migration_lock(connection, settings.db_migrate_lock_wait):
+        async with guarded_lock(connection, settings):
             try:
                 async with connection.begin():
                     await connection.run_sync(limit_statements, settings)
                     await connection.run_sync(create_missing, directory, metadata)
             except DBAPIError as exc:
+                if is_lost(exc):
+                    raise
                 raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc
             await keep_ahead(connection, settings)
 

@@ -146,6 +146,14 @@ def test_every_row_is_changed_once(url: str, release: Release, batch_size: int) 
     assert event["duration_seconds"] > 0
 
 
+def test_batch_has_a_limit_of_its_own_where_the_server_knows_one(url: str, release: Release) -> None:
+    """Also through a pooler, where nobody watches over its session."""
+    limit = "extract(epoch FROM CAST(current_setting('transaction_timeout') AS interval))"
+    define(release, update=f"UPDATE numbers SET doubled = {limit} WHERE {{batch}}")
+    fill(url, db_migrate_statement_timeout=7.0)
+    assert query(url, "SELECT DISTINCT doubled FROM numbers") == [(28,)]
+
+
 @pytest.mark.parametrize("where", [None, "doubled IS NULL"])
 def test_run_again_changes_nothing(url: str, release: Release, where: str | None) -> None:
     define(release, where=where)
@@ -370,7 +378,7 @@ def test_limits_and_locks_end_with_the_batch(url: str, release: Release) -> None
                 query(
                     url,
                     "SELECT state, (SELECT count(*) FROM pg_locks AS l WHERE l.pid = a.pid) FROM pg_stat_activity AS a"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                    " WHERE datname = current_database() AND application_name = 'plimsoll'",
                 )
             )
         ),

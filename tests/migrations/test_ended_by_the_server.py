@@ -32,6 +32,16 @@ def test_session_that_is_terminated_is_a_lost_database_and_said_so(
     assert "terminating connection" in str(error)
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_transaction_that_takes_longer_than_it_may_is_said_to_have_done_so(
+    database_url: str, release: Release, driver: str
+) -> None:
+    release.add("op.execute(\"SET LOCAL transaction_timeout = '10ms'\")\nop.execute('SELECT pg_sleep(5)')")
+    url = make_url(database_url).set(drivername=driver).render_as_string(hide_password=False)
+    with pytest.raises(DatabaseUnreachableError, match="took longer than transaction_timeout"):
+        upgrade(settings_for(url))
+
+
 def test_statement_that_an_administrator_cancels_did_not_take_too_long(database_url: str, release: Release) -> None:
     release.add('op.execute("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)")')
     with pytest.raises(MigrationFailedError, match="user request") as failed:

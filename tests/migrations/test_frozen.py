@@ -1,17 +1,23 @@
 """A migration whose process stands still, as a frozen container's does: others are not kept waiting for it."""
 
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from app.db.migrations.partitions.months import later, month_of, name_of
 from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, applied, holding, query
+from tests.migrations.conftest import REVISIONS, Release, applied, holding, query
+from tests.migrations.cutting import IN_THE_MIDDLE, LOCKED, cut
 from tests.migrations.stopping import CLOSED, COMMANDS, lock_holders, running, sessions, stop_in_ddl
+from tests.migrations.test_backfill import define, make_numbers
+from tests.migrations.test_engine import checkout_of
 from tests.processes import ROOT, environment
 from tests.waiting import PATIENCE, wait_until
 
+MONTH = later(month_of(datetime.now(UTC)), 3)
 BEFORE_THE_PRIORITY = "8f3d1c7e2b64"
 HELD = "SELECT FROM pg_locks WHERE relation = 'tasks'::regclass AND mode = 'AccessExclusiveLock' AND granted"
 
@@ -40,6 +46,41 @@ def test_process_that_is_frozen_in_a_transaction_loses_its_locks(
     assert "Traceback" not in log.read_text()
     outcomes = [outcome for (outcome,) in query(url, "SELECT outcome FROM schema_history ORDER BY id")]
     assert outcomes == ["done"] * 3 + ["interrupted"] + ["done"] * (len(REVISIONS) - 3)
+
+
+@pytest.mark.parametrize(
+    ("command", "begins", "code"),
+    [
+        (COMMANDS[0], "ALTER TABLE tags", 4),
+        (("litestar", "database", "partitions", "--apply"), "IN ACCESS EXCLUSIVE MODE", 4),
+        # Which goes on by itself.
+        (("litestar", "database", "backfill", "--all"), "UPDATE numbers", 0),
+    ],
+    ids=["upgrade", "partitions", "backfill"],
+)
+def test_process_that_is_frozen_in_a_statement_loses_its_locks_and_says_why(
+    database_url: str, release: Release, tmp_path: Path, command: tuple[str, ...], begins: str, code: int
+) -> None:
+    url, log = database_url, tmp_path / "log"
+    define(release)
+    make_numbers(url)
+    query(url, f"DROP TABLE {name_of('activity_events', MONTH, later(MONTH, 1))}")
+    release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")')
+    with cut(url, begins, "H") as way:
+        env = environment(DATABASE_URL=way.url, DB_MIGRATE_STATEMENT_TIMEOUT="1")
+        with running(command, env, checkout_of(release), log) as process:
+            wait_until(lambda: way.is_silent.is_set() or process.poll() is not None, "it is cut off")
+            assert process.poll() is None, log.read_text()
+            process.send_signal(signal.SIGSTOP)
+            way.go_on()
+            assert query(url, IN_THE_MIDDLE) == [()]
+            wait_until(
+                lambda: query(url, IN_THE_MIDDLE) == query(url, LOCKED) == lock_holders(url) == [], "all is free"
+            )
+            process.send_signal(signal.SIGCONT)
+            assert process.wait(timeout=PATIENCE) == code, log.read_text()
+    assert "silent" in log.read_text() or "heard nothing" in log.read_text()
+    assert "Traceback" not in log.read_text()
 
 
 def test_process_that_is_frozen_between_two_tries_loses_the_migration_lock(

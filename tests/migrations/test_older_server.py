@@ -27,8 +27,9 @@ from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import new_cluster, running
 from tests.integration.tls_server import tls_front
 from tests.migrations.conftest import OLDER_BIN as BIN
-from tests.migrations.conftest import older_binaries, query
+from tests.migrations.conftest import Release, older_binaries, query
 from tests.migrations.drifting import TAMPERED_ZOO, check, compared, make_zoo, zoo
+from tests.migrations.test_cut_off import DRIVERS, SCHEMA_CHANGES, check_that_it_keeps_nothing
 from tests.migrations.test_doctor import examined, worse_than_notes
 from tests.migrations.test_partitions import check_that_rows_stay_where_they_are
 from tests.waiting import PATIENCE
@@ -66,6 +67,16 @@ def test_revisions_go_up_down_and_up(url: str) -> None:
     downgrade(settings, "base", accept_data_loss=True)
     upgrade(settings)
     assert query(url, "SELECT count(*) FROM alembic_version") == [(1,)]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("last", ["P", "B"])
+def test_schema_change_that_is_cut_off_in_a_statement_loses_its_locks(
+    url: str, release: Release, last: str, driver: str
+) -> None:
+    upgrade(settings_for(url))
+    exc = check_that_it_keeps_nothing(url, SCHEMA_CHANGES["upgrade"](release), driver, last)
+    assert "of which it heard nothing for too long" in str(exc)
 
 
 def test_rows_stay_where_they_are_when_their_table_is_partitioned(url: str) -> None:

@@ -202,11 +202,12 @@ def _not_undone() -> MigrationFailedError:
     )
 
 
-def reset_session(connection: Connection) -> None:
-    """Undoes what an earlier revision has SET in the session; locks are kept."""
+def reset_session(connection: Connection, settings: Settings) -> None:
+    """Undoes what an earlier revision has SET in the session; its locks are kept, and so are its limits."""
     with connection.begin():
         connection.exec_driver_sql("SET SESSION AUTHORIZATION DEFAULT")
         connection.exec_driver_sql("RESET ALL")
+        _set_limits(connection, settings)
 
 
 def limit_session(connection: Connection, settings: Settings, pause: float = 0) -> None:
@@ -215,11 +216,19 @@ def limit_session(connection: Connection, settings: Settings, pause: float = 0) 
     So that one that hangs, is frozen or whose host is gone keeps neither a table nor the migration lock. `pause` is for
     how many seconds the process is about to be silent on purpose.
     """
-    # A machine that is busy for a moment is no process that hangs.
-    seconds = max(settings.db_migrate_statement_timeout, _SILENT_AT_LEAST)
-    limits = {"idle_in_transaction": seconds, "idle": seconds + pause}
     with connection.begin():
-        connection.execute(_LIMIT_SESSION, {name: _milliseconds(value) for name, value in limits.items()})
+        _set_limits(connection, settings, pause)
+
+
+def _set_limits(connection: Connection, settings: Settings, pause: float = 0) -> None:
+    limits = {"idle_in_transaction": silence(settings), "idle": silence(settings) + pause}
+    connection.execute(_LIMIT_SESSION, {name: _milliseconds(value) for name, value in limits.items()})
+
+
+def silence(settings: Settings) -> float:
+    """Return for how many seconds nothing may be heard of a migrating process."""
+    # A machine that is busy for a moment is no process that hangs.
+    return max(settings.db_migrate_statement_timeout, _SILENT_AT_LEAST)
 
 
 def limit_statements(connection: Connection, settings: Settings) -> None:

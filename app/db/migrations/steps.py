@@ -25,12 +25,12 @@ from app.db.migrations import history
 from app.db.migrations.backfill import state as backfill_state
 from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
 from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, in_words, phase_of, require_destination
-from app.db.migrations.lock import migration_lock, require_lock
+from app.db.migrations.guard import guarded_lock
+from app.db.migrations.lock import require_lock
 from app.db.migrations.losses import removals, require_consent
 from app.db.migrations.partitions.running import keep_ahead, lacks_partitions
 from app.db.migrations.pauses import IN_USE, growing_pauses
 from app.db.migrations.planned import require_agreed, reverted, revisions_of, revisions_upwards, within
-from app.db.migrations.read_only import require_writable
 from app.db.migrations.state import nothing_for_this_release, require_no_tables, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
 
@@ -61,12 +61,10 @@ class Run:
             await self._connection.run_sync(self._scope.preview, reverted(steps))
             return
         goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
-        if steps:
-            await self._connection.run_sync(require_writable)
-        else:
+        if not steps:
             log.info("nothing to apply")
         if steps or await lacks_partitions(self._connection, self._settings):
-            async with migration_lock(self._connection, self._settings.db_migrate_lock_wait):
+            async with guarded_lock(self._connection, self._settings):
                 # Again, since somebody else may have done it while this one waited.
                 again = await self._connection.run_sync(self._plan)
                 agreed = self._scope.agreed
@@ -137,7 +135,6 @@ class Run:
 
     def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
         """What is done once the lock is held and before the first step."""
-        limit_session(connection, self._settings)
         down = reverted(steps)
         if down and not (self._settings.is_dev or self._scope.accept_data_loss):
             require_consent(connection, down)
@@ -148,8 +145,7 @@ class Run:
             _warn_of_contracts([script for script in revisions_upwards(steps) if phase_of(script) is Phase.CONTRACT])
 
     async def _apply(self, step: RevisionStep) -> None:
-        await self._connection.run_sync(reset_session)
-        await self._connection.run_sync(limit_session, self._settings)
+        await self._connection.run_sync(reset_session, self._settings)
         entry, begun = await self._connection.run_sync(_begin, step)
         pauses = growing_pauses()
         for attempt in range(self._settings.db_migrate_lock_retries + 1):

@@ -38,9 +38,13 @@ _LIMIT = text(
            set_config('idle_in_transaction_session_timeout', :idle, true), set_config('datestyle', 'ISO, YMD', true),
            set_config('timezone', 'UTC', true), set_config('intervalstyle', 'postgres', true),
            set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true),
-           set_config('lc_monetary', 'C', true)
+           set_config('lc_monetary', 'C', true),
+           -- Of PostgreSQL 17: through a pooler there is nothing else that ends one that is cut off in a statement.
+           (SELECT set_config(name, :transaction, true) FROM pg_settings WHERE name = 'transaction_timeout')
     """
 )
+# How many statements of a batch may take as long as one may.
+_LONG_STATEMENTS = 4
 _NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)")
 
 
@@ -77,11 +81,11 @@ class Batches:
         """
         with connection.begin():
             # Waiting for the turn of another runner holds up nobody.
-            self._limit(connection, lock=0)
+            limit(connection, self._settings)
             record = state.lock(connection, self._backfill.name)
             if record.outcome is Outcome.DONE:
                 return Done(record, seen=0, at_end=True)
-            self._limit(connection, lock=min(_ROW_WAIT, self._settings.db_migrate_lock_timeout))
+            limit(connection, self._settings, lock=min(_ROW_WAIT, self._settings.db_migrate_lock_timeout))
             last, seen = self._slice(connection, record.cursor, size)
             self.rows = _words(record.cursor, last)
             if last is not None:
@@ -100,11 +104,6 @@ class Batches:
         plan = connection.scalar(text(f"EXPLAIN SELECT FROM {self._table}"))
         rows = _ROWS_OF_PLAN.search(str(plan))
         return max(counted, int(rows[1]) if rows else 0)
-
-    def _limit(self, connection: Connection, *, lock: float) -> None:
-        statement = self._settings.db_migrate_statement_timeout
-        limits = {"statement": statement, "lock": lock, "idle": statement}
-        connection.execute(_LIMIT, {name: f"{round(seconds * 1000)}ms" for name, seconds in limits.items()})
 
     def _slice(self, connection: Connection, cursor: Cursor | None, size: int) -> tuple[Cursor | None, int]:
         """The last key of the next `size` rows, and how many there are; None and 0 at the end."""
@@ -148,6 +147,13 @@ class Batches:
                 )
             values |= {f"{bound}_{i}": cursor[column] for i, column in enumerate(self._types)} if cursor else {}
         return values
+
+
+def limit(connection: Connection, settings: Settings, *, lock: float = 0) -> None:
+    """Limit the transaction and its statements, and the wait for each lock to so many seconds; 0 is no limit."""
+    statement = settings.db_migrate_statement_timeout
+    limits = {"statement": statement, "lock": lock, "idle": statement, "transaction": statement * _LONG_STATEMENTS}
+    connection.execute(_LIMIT, {name: f"{round(seconds * 1000)}ms" for name, seconds in limits.items()})
 
 
 def are_left(connection: Connection, backfill: Backfill) -> bool:

@@ -20,16 +20,19 @@ from app.db.connecting import connected, is_lost, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations.backfill import state
-from app.db.migrations.backfill.batch import Batches, are_left
+from app.db.migrations.backfill.batch import Batches, are_left, limit
 from app.db.migrations.backfill.definition import Backfill, registered
 from app.db.migrations.backfill.pace import Pace, Progress
 from app.db.migrations.backfill.state import Record
 from app.db.migrations.backfill.status import BackfillStatus, Standing, backfills_of
 from app.db.migrations.config import scripts
+from app.db.migrations.guard import Guard
 from app.db.migrations.history import Outcome
 from app.db.migrations.interruption import ended_by_signals
+from app.db.migrations.lock import is_pooled
 from app.db.migrations.pauses import growing_pauses
 from app.db.migrations.read_only import require_writable
+from app.db.migrations.statements import silence
 from app.db.url import DatabaseURL
 
 # How often the table is gone over again for rows that came behind the cursor.
@@ -89,10 +92,12 @@ async def _run(
         async with connected(url), engine.connect() as connection:
             standing = await connection.run_sync(backfills_of, directory)
             await connection.rollback()
+            # Behind a pooler each transaction has another session, of which none is ours to end.
+            pooled = await is_pooled(connection)
             for number, status in enumerate(_chosen(standing, names)):
                 if number == 0:
                     await connection.run_sync(require_writable)
-                await Run(connection, settings, known[status.name], pace, report)()
+                await Run(connection, settings, known[status.name], pace, report, is_guarded=not pooled)()
 
 
 def _chosen(standing: Sequence[BackfillStatus], names: Sequence[str] | None) -> Iterator[BackfillStatus]:
@@ -116,18 +121,33 @@ class Run:
     """One backfill, on one connection."""
 
     def __init__(
-        self, connection: AsyncConnection, settings: Settings, backfill: Backfill, pace: Pace, report: Report
+        self,
+        connection: AsyncConnection,
+        settings: Settings,
+        backfill: Backfill,
+        pace: Pace,
+        report: Report,
+        *,
+        is_guarded: bool,
     ) -> None:
         self._connection = connection
         self._settings = settings
         self._backfill = backfill
         self._pace = pace
         self._report = report
+        self._is_guarded = is_guarded
+        self._guard: Guard | None = None
         self._size = self._largest = pace.largest_batch(backfill.batch_size)
         self._retries = 0
         self._started = time.monotonic()
 
     async def __call__(self) -> None:
+        try:
+            await self._run()
+        finally:
+            await self._end_guard()
+
+    async def _run(self) -> None:
         self._batches, self._first = await self._try(self._begin)
         self._last = self._first
         try:
@@ -153,6 +173,7 @@ class Run:
             total = batches.estimate(connection)
             before = state.read_records(connection).get(name)
         with connection.begin():
+            limit(connection, self._settings)
             record = state.begin(connection, self._backfill, total)
         if before and before.checksum != record.checksum and record.outcome is not Outcome.DONE:
             log.warning("the backfill was begun with another content of its file; it goes on from there", backfill=name)
@@ -189,6 +210,7 @@ class Run:
             left = self._backfill.where is not None and are_left(connection, self._backfill)
             total = self._batches.estimate(connection) if left else 0
         with connection.begin():
+            limit(connection, self._settings)
             if left:
                 state.start_over(connection, self._last, total)
             else:
@@ -200,16 +222,27 @@ class Run:
         pauses, attempt = growing_pauses(_FIRST_PAUSE), 0
         while True:
             try:
+                if self._is_guarded and self._guard is None:
+                    self._guard = await Guard.begun(self._connection, silence(self._settings))
                 return await self._connection.run_sync(work, attempt)
-            except (DBAPIError, OSError) as exc:
+            except (DBAPIError, OSError) as error:
+                exc = (self._guard and await self._guard.reason(error)) or error
                 await self._connection.rollback()
+                if is_lost(exc):
+                    # The next attempt has another session.
+                    await self._end_guard()
                 may_pass = sqlstate_of(exc) in _IN_USE or is_lost(exc)
                 if attempt == self._settings.db_migrate_lock_retries or not may_pass:
-                    raise
+                    raise exc from error.__cause__
                 log.warning("a batch is tried again", backfill=self._backfill.name, reason=cause_of(exc))
                 attempt, self._retries = attempt + 1, self._retries + 1
                 self._size = max(1, self._size // 2)
                 await asyncio.sleep(next(pauses))
+
+    async def _end_guard(self) -> None:
+        if self._guard is not None:
+            await self._guard.end()
+            self._guard = None
 
     def _failure(self, exc: BaseException) -> MigrationFailedError:
         remedy = _REMEDIES.get(sqlstate_of(exc) or "")

@@ -1,8 +1,7 @@
 """Looking at the partitions, and bringing them to where they should be, from however many places at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -16,13 +15,13 @@ from app.core.config import Settings
 from app.db.connecting import connected, is_lost, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
+from app.db.migrations.guard import guarded_lock
 from app.db.migrations.interruption import ended_by_signals
-from app.db.migrations.lock import migration_lock
 from app.db.migrations.looking import look
 from app.db.migrations.partitions import making
 from app.db.migrations.partitions.reading import Action, Standing, Step, counted, read_partitions
 from app.db.migrations.pauses import IN_USE, growing_pauses
-from app.db.migrations.read_only import read_only_reason, require_writable
+from app.db.migrations.read_only import read_only_reason
 from app.db.migrations.statements import limit_session, limit_statements, reset_session
 from app.db.url import DatabaseURL
 
@@ -75,19 +74,12 @@ async def _maintain(
     with ended_by_signals():
         await wait_for_database(settings, url)
         engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
-        async with connected(url), engine.connect() as connection, _under_the_lock(connection, settings):
+        async with connected(url), engine.connect() as connection, guarded_lock(connection, settings):
             work = Work(connection, settings, keep, now)
             tables = await work.read()
             await work.make(tables)
             left = await work.drop(tables, may_drop=may_drop)
             return Partitioning(url.location, tuple(tables), tuple(work.done), tuple(left))
-
-
-@asynccontextmanager
-async def _under_the_lock(connection: AsyncConnection, settings: Settings) -> AsyncIterator[None]:
-    await connection.run_sync(require_writable)
-    async with migration_lock(connection, settings.db_migrate_lock_wait):
-        yield
 
 
 async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> bool:
@@ -136,8 +128,7 @@ class Work:
         self.done: list[Action] = []
 
     async def read(self) -> list[Standing]:
-        await self._connection.run_sync(reset_session)
-        await self._connection.run_sync(limit_session, self._settings)
+        await self._connection.run_sync(reset_session, self._settings)
         return await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
 
     async def make(self, tables: list[Standing]) -> None:

@@ -1,0 +1,150 @@
+"""Work that is cut off in the middle of a statement, where none of the server's own limits counts: it keeps nothing."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.core.config import Settings
+from app.db.errors import DatabaseUnreachableError
+from app.db.migrations.backfill.running import run
+from app.db.migrations.partitions.running import maintain
+from app.db.migrations.runner import downgrade, upgrade
+from app.db.startup import init_db
+from app.db.url import normalize_database_url
+from tests.conftest import settings_for
+from tests.migrations.conftest import HEAD, Release, applied, query
+from tests.migrations.cutting import IN_THE_MIDDLE, LOCKED, cut
+from tests.migrations.stopping import lock_holders
+from tests.migrations.test_backfill import FULL_SPEED, ROWS, define, make_numbers, touched
+from tests.waiting import PATIENCE, wait_until
+
+DRIVERS = ("postgresql", "postgresql+psycopg")
+
+
+class Work(NamedTuple):
+    """What is done, and words of a statement after which it is cut off; `prepare` comes before, uncut."""
+
+    does: Callable[[Settings], object]
+    begins: str
+    prepare: Callable[[Settings], object] = lambda settings: None
+
+
+def _up(release: Release) -> Work:
+    release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")')
+    return Work(upgrade, "ALTER TABLE tags")
+
+
+def _down(release: Release) -> Work:
+    release.add("pass", 'op.execute("ALTER TABLE tags ADD COLUMN weight integer")')
+    return Work(lambda settings: downgrade(settings, "-1", accept_data_loss=True), "ALTER TABLE tags", upgrade)
+
+
+def _without_transaction(release: Release) -> Work:
+    release.add(
+        "with op.get_context().autocommit_block():\n    op.execute('CREATE INDEX CONCURRENTLY i ON tags (name)')"
+    )
+    return Work(upgrade, "CREATE INDEX CONCURRENTLY")
+
+
+def _partitions(_: Release) -> Work:
+    last = "SELECT relname FROM pg_class WHERE relname LIKE 'activity_events_2%' ORDER BY 1 DESC LIMIT 1"
+
+    def lose_one(settings: Settings) -> None:
+        url = url_of(settings)
+        query(url, f"DROP TABLE {query(url, last)[0][0]}")
+
+    return Work(maintain, "IN ACCESS EXCLUSIVE MODE", lose_one)
+
+
+def _backfill(release: Release) -> Work:
+    define(release)
+
+    def fill(settings: Settings) -> None:
+        run(settings, ["fill"], FULL_SPEED, lambda progress: None)
+
+    return Work(fill, "UPDATE numbers", lambda settings: make_numbers(url_of(settings)))
+
+
+SCHEMA_CHANGES = {"upgrade": _up, "downgrade": _down, "index": _without_transaction, "partitions": _partitions}
+
+
+def url_of(settings: Settings) -> str:
+    assert settings.database_url is not None
+    return settings.database_url.reveal()
+
+
+def check_that_it_keeps_nothing(url: str, work: Work, driver: str = "postgresql", last: str = "P") -> BaseException:
+    """Return the error with which it ends once the connection is back; also in test_older_server.py."""
+    work.prepare(settings_for(url))
+    ended: list[BaseException] = []
+
+    def go() -> None:
+        try:
+            work.does(settings_for(way.url, db_migrate_statement_timeout=1.0))
+        except BaseException as exc:  # noqa: BLE001 - looked at by the caller
+            ended.append(exc)
+
+    with cut(url, work.begins, last, driver) as way:
+        thread = threading.Thread(target=go)
+        thread.start()
+        wait_until(lambda: way.is_silent.is_set() or ended, "it is cut off")
+        assert ended == []
+        assert query(url, IN_THE_MIDDLE) != []
+        wait_until(lambda: query(url, IN_THE_MIDDLE) == query(url, LOCKED) == lock_holders(url) == [], "all is free")
+        way.go_on()
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
+    return next(iter(ended), None)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each kind of work once, by turns with each driver and after each message; with --long, with all of them."""
+    if "kind" not in metafunc.fixturenames:
+        return
+    ways = [(driver, last) for driver in DRIVERS for last in ("P", "B")]
+    turns = range(len(ways) if metafunc.config.getoption("long") else 1)
+    cases = [(kind, *ways[(n + turn) % len(ways)]) for n, kind in enumerate(SCHEMA_CHANGES) for turn in turns]
+    metafunc.parametrize(("kind", "driver", "last"), cases)
+
+
+def test_schema_change_that_is_cut_off_in_a_statement_loses_its_locks(
+    database_url: str, release: Release, kind: str, driver: str, last: str
+) -> None:
+    exc = check_that_it_keeps_nothing(database_url, SCHEMA_CHANGES[kind](release), driver, last)
+    assert isinstance(exc, DatabaseUnreachableError)
+    assert "of which it heard nothing for too long" in str(exc)
+    upgrade(settings_for(database_url))
+    assert applied(database_url) == [release.head]
+
+
+def test_schema_change_whose_rows_nobody_takes_loses_its_locks(database_url: str, release: Release) -> None:
+    many = "SELECT repeat('x', 1000) FROM generate_series(1, 100000)"
+    release.add(f'op.execute("LOCK TABLE tags IN ACCESS EXCLUSIVE MODE")\nop.execute("{many}")')
+    exc = check_that_it_keeps_nothing(database_url, Work(upgrade, many), last="S")
+    assert isinstance(exc, DatabaseUnreachableError)
+
+
+def test_tables_that_a_start_creates_are_not_kept_by_one_that_is_cut_off(empty_database_url: str) -> None:
+    def start(settings: Settings) -> None:
+        asyncio.run(init_db(settings, normalize_database_url(url_of(settings))))
+
+    exc = check_that_it_keeps_nothing(empty_database_url, Work(start, "CREATE TABLE tasks"))
+    assert isinstance(exc, DatabaseUnreachableError)
+    start(settings_for(empty_database_url, db_migrate_lock_wait=0))
+    assert applied(empty_database_url) == [HEAD]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_batch_that_is_cut_off_in_a_statement_keeps_no_row_and_is_done_once(
+    database_url: str, release: Release, driver: str
+) -> None:
+    """As soon as the connection is back."""
+    with capture_logs() as logs:
+        assert check_that_it_keeps_nothing(database_url, _backfill(release), driver) is None
+    (again,) = [entry for entry in logs if entry["event"] == "a batch is tried again"]
+    assert "was silent in a transaction" in again["reason"]
+    assert touched(database_url) == {1: ROWS}
