@@ -12,7 +12,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
-from app.db.url_syntax import InvalidURLError
+from app.db.url_syntax import SSL_MODES, InvalidURLError
 
 PSYCOPG = "postgresql+psycopg:// (with the extra `psycopg`)"
 SECRETS = frozenset({"sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
@@ -55,6 +55,7 @@ _TEXT = Values(bool, "a text that is not empty")
 _ANY = Values(lambda _: True, "a text")
 _INTEGER = _matching(r"[+-]?[0-9]{1,9}", "a whole number")
 _ON_OFF = _one_of("0", "1")
+_MODE = _one_of(*SSL_MODES)
 _TLS_VERSION = _one_of("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _WIRE_VERSION = _one_of("3.0", "3.2", "latest")
 _OLD_TLS = ("TLSv1", "TLSv1.1")
@@ -73,7 +74,7 @@ LIBPQ: Mapping[str, Rule] = {
     "passfile": Rule(_TEXT, _H),
     "krbsrvname": Rule(_TEXT, _H),
     "gsslib": Rule(_one_of("gssapi", "sspi"), _H),
-    "sslmode": Rule(_one_of("disable", "allow", "prefer", "require", "verify-ca", "verify-full"), _H),
+    "sslmode": Rule(_MODE, _H),
     "sslnegotiation": Rule(_one_of("postgres", "direct"), _H),
     "sslrootcert": Rule(_TEXT, _H),
     "sslcrl": Rule(_TEXT, _H),
@@ -119,11 +120,22 @@ LIBPQ: Mapping[str, Rule] = {
 
 # Of other tools, and found in what providers offer for pasting; neither libpq nor a driver gets them.
 FOREIGN: Mapping[str, Rule] = {
+    # A mode of libpq's has become sslmode by now: what is left is none.
+    "ssl": Rule(_MODE, _H),
     "pgbouncer": Rule(_one_of("true", "false"), _H),
     "supa": Rule(_ANY, _D, "it is a mark of the provider's own"),
     "uselibpqcompat": Rule(_one_of("true"), _D, "libpq's meaning is the only one here"),
 }
 
+# Below it a name looks like another one by chance.
+_ALIKE = 0.8
+# What others write for a mode of TLS, and the equal one of libpq's.
+_MODES = {
+    **dict.fromkeys(("false", "0", "no", "off", "disabled"), "disable"),
+    **dict.fromkeys(("true", "1", "yes", "on", "required", "no-verify"), "require"),
+    **dict.fromkeys(("verify", "verify-identity"), "verify-full"),
+    "preferred": "prefer",
+}
 # What others write in a URL, and how it is said here.
 _ELSEWHERE = {
     "schema": "Write options=-csearch_path%3D<schema>.",
@@ -143,6 +155,12 @@ _ELSEWHERE = {
     "prepare_threshold": "Behind PgBouncer write pgbouncer=true.",
     "prepareThreshold": "Behind PgBouncer write pgbouncer=true.",
     "sslfactory": "Write sslmode=verify-full.",
+    "sslaccept": "Write sslmode=verify-full for strict, sslmode=require for accept_invalid_certs.",
+    "rejectUnauthorized": "Write sslmode=verify-full for true, sslmode=require for false.",
+    "passwd": "Write password=.",
+    "unix_sock": "Write host=/directory, where the socket is.",
+    "unix_socket": "Write host=/directory, where the socket is.",
+    "socket": "Write host=/directory, where the socket is.",
     "tcpKeepAlive": "Write keepalives=1.",
 }
 
@@ -159,7 +177,9 @@ def check_parameters(parameters: Mapping[str, str], driver: str, *, hide_unknown
             raise _unknown(name, hide_unknown)
         if not rule.values.accepts(value):
             shown = "" if name in SECRETS else repr(value[:40])
-            raise InvalidURLError(f"has {name}={shown}", f"It may hold {rule.values.expected}.")
+            raise InvalidURLError(
+                f"has {name}={shown}", _equal_mode(rule, value) or f"It may hold {rule.values.expected}."
+            )
         fate = rule.exceptions.get(value, rule.fate)
         if fate is Fate.HONOURED or (driver == "psycopg" and name in LIBPQ):
             continue
@@ -171,8 +191,18 @@ def check_parameters(parameters: Mapping[str, str], driver: str, *, hide_unknown
     return tuple(notes)
 
 
+def _equal_mode(rule: Rule, value: str) -> str | None:
+    """Return what to write for a mode of TLS that another driver calls so."""
+    spelt = value.lower().replace("_", "-")
+    mode = spelt if spelt in SSL_MODES else _MODES.get(spelt)
+    return f"Write sslmode={mode}, which is libpq's word for it." if rule.values is _MODE and mode else None
+
+
 def _unknown(name: str, hide: bool) -> InvalidURLError:
     shown = "(its name is not shown)" if hide or not re.fullmatch(r"\w{1,40}", name) else f"`{name}`"
-    nearest = get_close_matches(name.lower(), [*LIBPQ, *FOREIGN], n=1, cutoff=0)[0]
-    remedy = f"The nearest that PostgreSQL knows is `{nearest}`; a password's & is written %26."
+    nearest = get_close_matches(name.lower(), [*LIBPQ, *FOREIGN], n=1, cutoff=_ALIKE)
+    known = (
+        f"The nearest that PostgreSQL knows is `{nearest[0]}`" if nearest else "PostgreSQL has none that is called so"
+    )
+    remedy = f"{known}; a password's & is written %26."
     return InvalidURLError(f"has an unknown parameter {shown}", _ELSEWHERE.get(name, remedy))

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 _HIGHEST_PORT = 65_535
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # Stands for a byte that is no UTF-8.
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 EXAMPLE = "postgresql://user:password@host:5432/database"
 
 
@@ -230,5 +231,10 @@ def _read_query(query: str) -> dict[str, str]:
 
 
 def _ssl_alias(value: str) -> tuple[str, str]:
-    """`ssl=true` is libpq's concession to JDBC; `ssl=<mode>` is how asyncpg's own keyword is written."""
-    return "sslmode", "require" if value == "true" else value
+    """`ssl=true` is libpq's concession to JDBC; `ssl=<mode>` is how asyncpg's own keyword is written.
+
+    Anything else stays what it is called, for whoever says that it is wrong.
+    """
+    if value == "true":
+        return "sslmode", "require"
+    return "sslmode" if value in SSL_MODES else "ssl", value
