@@ -53,6 +53,7 @@ class ConnectFailure(NamedTuple):
         return self._replace(said="")
 
 
+NO_PASSWORD = ConnectFailure("the server asks for a password, and none was given", retry=False)
 WRONG_PASSWORD = ConnectFailure("the server does not accept this user and password", retry=False)
 NOT_LET_IN = ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False)
 NO_DATABASE = ConnectFailure("the server has no database of this name", retry=False)
@@ -136,7 +137,8 @@ def explain(exc: BaseException) -> ConnectFailure:
     told = next((told_by(link) for link in chain if getattr(link, "sqlstate", None)), None)
     state = sqlstate_of(told)
     if told is not None and state is not None and state != CONNECTION_ENDED:
-        return _by_sqlstate(state, had_begun=had_begun)._replace(said=_said_by(told))
+        missing = next((link.missing_password for link in chain if hasattr(link, "missing_password")), None)
+        return _without_password(_by_sqlstate(state, had_begun=had_begun)._replace(said=_said_by(told)), missing)
     for link in chain:
         if type(link) is _BEFORE_TLS and str(link).endswith(_WITHOUT_TLS):
             return _NO_TLS
@@ -154,6 +156,16 @@ def _by_sqlstate(state: str, *, had_begun: bool) -> ConnectFailure:
     if had_begun:
         return _ENDED_FOR_SOME_REASON
     return _AT_START.get(state) or (_TURNED_AWAY_FOR_NOW if state[:2] in _FOR_NOW else _TURNED_AWAY)
+
+
+def _without_password(failure: ConnectFailure, missing: str | None) -> ConnectFailure:
+    """Return the failure of a connection for which there was no password, for the reason in `missing`."""
+    if missing and failure.kind == WRONG_PASSWORD:
+        return NO_PASSWORD._replace(said=missing)
+    if missing and failure.kind == _AT_START["08P01"]:
+        # Older releases of PgBouncer turn away by this, whatever the reason.
+        return failure._replace(remedy=f"{failure.remedy}. No password was given: {missing}")
+    return failure
 
 
 def _said_by(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings
+from app.db import passwords
 from app.db.fair_pool import FairPool
 from app.db.last_words import AttentiveConnection, on_error
 from app.db.pinging import ping_when_idle
@@ -110,7 +111,8 @@ def _named(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dic
     if not url.is_asyncpg:
         return {"application_name": application, **arguments}
     settings = {"application_name": application, **arguments.get("server_settings", {})}
-    return {**arguments, "server_settings": settings, "connection_class": AttentiveConnection}
+    opening = {"async_creator_fn": passwords.connect, "connection_class": AttentiveConnection}
+    return {**opening, **arguments, "server_settings": settings}
 
 
 def _connect_args(settings: Settings, url: DatabaseURL) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from app.db import passwords
 from app.db.url_parameters import LIBPQ
 from app.db.url_syntax import Host
 from app.db.url_tls import tls_arguments
@@ -70,7 +71,7 @@ async def connect_to_one(
     for attributes in wanted:
         for name, number in addresses:
             try:
-                return await asyncpg.connect(
+                return await passwords.connect(
                     host=name, port=number, timeout=share, target_session_attrs=attributes, **arguments
                 )
             except _GOES_ON as exc:

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import SettingsError
-from app.db.connecting import NO_DATABASE, NOT_LET_IN, WRONG_PASSWORD, ConnectFailure, explain
+from app.db.connecting import NO_DATABASE, NO_PASSWORD, NOT_LET_IN, WRONG_PASSWORD, ConnectFailure, explain
 from app.db.migrations.doctor.finding import Finding, Limits, note, ok, problem, psql, sentence, warning
 from app.db.migrations.doctor.session import engine
 from app.db.migrations.doctor.tls import tls
@@ -36,6 +36,10 @@ class Advice(NamedTuple):
 _ADVICE: dict[ConnectFailure, Advice] = {
     WRONG_PASSWORD: Advice(
         "Try user and password by hand. In the URL, a password's @ : / ? # % & must be written as %40 %3A and so on.",
+        lambda url: psql(url, "SELECT 1"),
+    ),
+    NO_PASSWORD: Advice(
+        "Put it into the URL, a file that DATABASE_URL_FILE names, PGPASSWORD, or a password file of mode 600.",
         lambda url: psql(url, "SELECT 1"),
     ),
     NOT_LET_IN: Advice(
