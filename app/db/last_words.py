@@ -32,11 +32,12 @@ class AttentiveConnection(asyncpg.Connection):  # type: ignore[misc]
     that the server has not read.
     """
 
+    last_words: asyncpg.PostgresError | None = None
+    ended_in_transaction = False
+    ended_unread = False
+
     def __init__(self, protocol: Any, transport: Any, *arguments: Any) -> None:  # noqa: ANN401 - asyncpg has no types
         super().__init__(protocol, transport, *arguments)
-        self.last_words: asyncpg.PostgresError | None = None
-        self.ended_in_transaction = False
-        self.ended_unread = False
         transport.set_protocol(_Listener(protocol, transport, self))
 
     def is_closed(self) -> bool:

@@ -1,6 +1,7 @@
 """What the server ends: a session for an administrator, a statement that takes longer than its role may."""
 
 from collections.abc import Callable, Iterator
+from textwrap import indent
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from app.db.migrations.drift.report import read_drift
 from app.db.migrations.runner import plan, upgrade
 from app.db.migrations.status import read_status
 from tests.conftest import settings_for
+from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import Release, holding, query
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
@@ -40,6 +42,55 @@ def test_transaction_that_takes_longer_than_it_may_is_said_to_have_done_so(
     url = make_url(database_url).set(drivername=driver).render_as_string(hide_password=False)
     with pytest.raises(DatabaseUnreachableError, match="took longer than transaction_timeout"):
         upgrade(settings_for(url))
+
+
+# Blocks the loop until the server has ended the session, which it hears of only then.
+COMPUTES = """
+with psycopg.connect({other!r}, autocommit=True) as other:
+    while other.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [session]).fetchone() is not None:
+        time.sleep(0.05)
+"""
+SESSION = 'session = op.get_bind().scalar(sa.text("SELECT pg_backend_pid()"))'
+SELECT = 'op.execute("SELECT 1")'
+
+
+@pytest.fixture(scope="module")
+def places() -> Iterator[Server]:
+    """A server that is reached by TCP and by its socket; its database `migrated` is at head."""
+    with (
+        new_cluster("host all all 127.0.0.1/32 trust\nlocal all all trust\n") as directory,
+        running(directory) as server,
+    ):
+        server.execute("CREATE DATABASE migrated")
+        upgrade(settings_for(f"postgresql://postgres@127.0.0.1:{server.port}/migrated"))
+        yield server
+
+
+@pytest.fixture
+def name(places: Server) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    places.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+    yield name
+    places.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("by_socket", [False, True], ids=["TCP", "socket"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("{}", SELECT), ("{}", "pass"), ("with op.get_context().autocommit_block():\n{}", f"    {SELECT}")],
+    ids=["in a transaction", "before its end", "outside"],
+)
+def test_process_that_is_silent_for_too_long_hears_so_every_time(
+    places: Server, name: str, release: Release, before: str, after: str, by_socket: bool, driver: str
+) -> None:
+    at = f"/{name}?host={places.directory}&port={places.port}" if by_socket else f"127.0.0.1:{places.port}/{name}"
+    computes = COMPUTES.format(other=f"postgresql://postgres@127.0.0.1:{places.port}/postgres")
+    work = indent(f"{SESSION}\n{computes}", "    ") if "autocommit" in before else f"{SESSION}\n{computes}"
+    release.add(f"{before.format(work)}\n{after}", extra="import psycopg\nimport time")
+    settings = settings_for(f"{driver}://postgres@{at}", db_migrate_statement_timeout=1.0)
+    with pytest.raises(DatabaseUnreachableError, match=r"was lost: .* heard nothing for too long: terminating conn"):
+        upgrade(settings)
 
 
 def test_statement_that_an_administrator_cancels_did_not_take_too_long(database_url: str, release: Release) -> None:
