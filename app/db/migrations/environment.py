@@ -110,7 +110,7 @@ def _changes_the_schema() -> bool:
 
 
 def _only_look(connection: Connection, metadata: MetaData) -> None:
-    require_versions(connection)
+    require_versions(connection, context.script)
     # Partitions go with their tables.
     options = {**OPTIONS, "include_name": compared_without(connection.scalars(_PARTITIONS).all())}
     context.configure(

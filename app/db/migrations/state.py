@@ -14,6 +14,7 @@ from app.db.migrations.effects import effects_of
 from app.db.migrations.history import Entry, ahead_of, last_done, read_history
 from app.db.migrations.kinds import Kind
 from app.db.migrations.read_only import read_only_reason
+from app.db.migrations.version_table import require_own_versions
 
 _SHOWN = 5
 
@@ -53,7 +54,8 @@ class SchemaState:
 
 
 def read_state(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> SchemaState:
-    """Looks at the version table and the list of tables; changes nothing."""
+    """Looks at the version table and the list of tables; changes nothing. Raises MigrationFailedError."""
+    require_own_versions(connection, directory)
     tables = frozenset(inspect(connection).get_table_names())
     applied = _applied(connection) if VERSION_TABLE in tables else None
     ours = frozenset(table.name for table in metadata.tables.values())
@@ -158,8 +160,9 @@ def _lacking(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Scri
     return tuple(s for s in oldest_first(directory) if s.revision not in in_force)
 
 
-def require_versions(connection: Connection) -> None:
-    """Raises MigrationFailedError where the version table is there and holds what is no revision."""
+def require_versions(connection: Connection, directory: ScriptDirectory) -> None:
+    """Raises MigrationFailedError where the version table is there and holds what is no revision, or is not ours."""
+    require_own_versions(connection, directory)
     if inspect(connection).has_table(VERSION_TABLE):
         _applied(connection)
 

@@ -33,6 +33,7 @@ from app.db.migrations.pauses import IN_USE, growing_pauses
 from app.db.migrations.planned import require_agreed, reverted, revisions_of, revisions_upwards, within
 from app.db.migrations.state import nothing_for_this_release, require_no_tables, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
+from app.db.migrations.version_table import require_own_versions
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -117,8 +118,10 @@ class Run:
             destination = context.get_revision_argument()
             if isinstance(destination, str):
                 require_destination(destination)
-            if not migration.purge:
-                require_versions(connection)
+            if migration.purge:
+                require_own_versions(connection, context.script)
+            else:
+                require_versions(connection, context.script)
             heads = () if migration.purge else migration.get_current_heads()
             if not migration.purge and nothing_for_this_release(connection, context.script, heads, destination):
                 return []
