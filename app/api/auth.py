@@ -21,8 +21,9 @@ from app.core.config import AuthMode, Settings
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
+from app.db.client import ClientDisconnectedError
 from app.db.errors import READ_ONLY, sqlstate_of
-from app.db.session import SAFE_METHODS, ClientDisconnectedError, own_transaction, route_of, session_of
+from app.db.session import SAFE_METHODS, own_transaction, route_of, session_of
 from app.services.identity import (
     FAILED_SIGN_INS,
     Caller,

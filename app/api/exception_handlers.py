@@ -17,8 +17,9 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.api.request_id import request_id_of
 from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
+from app.db.client import ClientDisconnectedError
 from app.db.errors import READ_ONLY, sqlstate_of
-from app.db.session import ClientDisconnectedError, will_be_repeated
+from app.db.session import will_be_repeated
 from app.schemas.fields import IN_WORDS
 
 MEDIA_TYPE = "application/problem+json"

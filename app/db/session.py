@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.core.errors import AppError
 from app.core.session_info import WAITED_FOR
+from app.db.client import Client, ClientDisconnectedError, serving
 from app.db.errors import lost_connection, sqlstate_of, was_ended_between
 from app.db.fetching import give_back, holds_connection
 from app.db.replicas import Replicas
@@ -47,10 +48,6 @@ SAFE_METHODS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
 log = structlog.stdlib.get_logger(__name__)
 
 
-class ClientDisconnectedError(Exception):
-    """The client hung up before its change was committed; nothing was stored, and nobody is there to be told."""
-
-
 class SessionMiddleware(ASGIMiddleware):
     """Gives each HTTP request a session, and closes it; the session takes a connection at its first statement."""
 
@@ -67,6 +64,14 @@ class SessionMiddleware(ASGIMiddleware):
         self._replicas = replicas
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        client = Client(receive)
+        before = serving.set(client)
+        try:
+            await self._try_often(scope, client.receive, send, next_app)
+        finally:
+            serving.reset(before)
+
+    async def _try_often(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         for left in reversed(range(_TRIES)):
             scope["state"] |= {_MAY_REPEAT: left > 0, _COMMITTING: False, _REHEARSED: False}
             try:

@@ -29,6 +29,7 @@ from tests.integration.conftest import register
 from tests.integration.oidc_issuer import AUDIENCE, Issuer, issuing
 from tests.integration.sse import reading
 from tests.migrations.conftest import query
+from tests.waiting import PATIENCE
 
 ME = "/api/v1/users/me"
 TOKENS = "/api/v1/users/me/tokens"
@@ -192,7 +193,7 @@ async def test_new_key_is_found_when_its_id_is_first_seen_and_others_cost_the_is
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -387,7 +388,7 @@ async def test_issuer_that_answers_without_end_is_left_to_itself(
         monkeypatch.setattr(oidc, "_PATIENCE", patience)
         issuer.answers["/keys"] = partial(endless, part=part, pause=pause)
         assert await status(app, issuer.token()) == 503
-        assert await asyncio.to_thread(left.wait, 10)
+        assert await asyncio.to_thread(left.wait, PATIENCE)
         left.clear()
     assert sent < 50 * 2**20
     monkeypatch.setattr(oidc, "_PATIENCE", 3600.0)

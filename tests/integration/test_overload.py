@@ -12,7 +12,10 @@ from litestar import Litestar
 from app.api import admission
 from app.asgi import create_app
 from app.core.config import Settings
-from tests.conftest import client_of, started
+from app.db import fair_pool
+from app.db.plugin import DatabasePlugin
+from tests.conftest import TOKEN, client_of, started
+from tests.integration.serving import served
 from tests.integration.sse import reading
 from tests.integration.test_metrics import scraped
 from tests.migrations.conftest import holding
@@ -81,3 +84,67 @@ async def test_open_streams_and_ended_requests_take_no_place(app: Litestar, clie
     ):
         for path, status in (("/api/v1/users/me", 200), ("/api/v1/nothing", 404), ("/api/v1/boards?wrong=1", 400)):
             assert [(await client.get(path)).status_code for _ in range(5)] == [status] * 5
+
+
+def waiting_for_a_connection(app: Litestar) -> int:
+    pool: Any = app.plugins.get(DatabasePlugin).engine.pool
+    return sum(not waiter.done() for waiter in pool._pool._queue._waiting)
+
+
+async def until_as_many_wait(app: Litestar, count: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while waiting_for_a_connection(app) != count:
+            await asyncio.sleep(0.01)
+
+
+async def send(port: int, method: str, path: str, body: bytes = b"") -> asyncio.StreamWriter:
+    """A request whose client can hang up."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = [f"{method} {path} HTTP/1.1", "Host: a", f"Authorization: Bearer {TOKEN}", f"Content-Length: {len(body)}"]
+    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+    await writer.drain()
+    return writer
+
+
+async def test_who_hangs_up_while_waiting_leaves_the_queue_and_is_not_served(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    tasks_url: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admission, "_STANDSTILL", 60.0)
+    monkeypatch.setattr(fair_pool, "_WATCHED_AFTER", 0.0)
+    task = (await client.post(tasks_url, json={"title": "Splice"})).json()["id"]
+
+    async with served(app) as port, client_of(app) as inside:
+        other = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=inside.headers)
+        with holding(database_url, LOCKED, id=task) as waiting:
+            changes = [
+                asyncio.create_task(client.patch(f"{tasks_url}/{task}", json={"title": f"number {number}"}))
+                for number in range(2)
+            ]
+            await asyncio.to_thread(waiting, 2)
+            leaving = [
+                await send(port, "POST", tasks_url, b'{"title": "given up"}'),
+                await send(port, "GET", tasks_url),
+            ]
+            await until_as_many_wait(app, 2)
+            assert (await client.get(tasks_url)).status_code == 503, "there is no place"
+            for writer in leaving:
+                writer.transport.abort()
+            await until_as_many_wait(app, 0)
+            # Their places are free, and who is watched and stays loses nothing of what it sends.
+            staying = [
+                asyncio.create_task(other.post(tasks_url, json={"title": "Scrape"})),
+                asyncio.create_task(other.request("GET", tasks_url, content=b"means nothing")),
+            ]
+            await until_as_many_wait(app, 2)
+            for _ in range(10):
+                await asyncio.sleep(0)
+        answers = await asyncio.gather(*changes, *staying)
+        await other.aclose()
+    assert [answer.status_code for answer in answers] == [200, 200, 201, 200]
+    assert answers[2].json()["title"] == "Scrape"
+    titles = {item["title"] for item in (await client.get(tasks_url)).json()["items"]}
+    assert titles - {"number 0", "number 1"} == {"Scrape"}

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 import httpx
 import pytest
-import uvicorn
 from asyncpg.exceptions import ConnectionDoesNotExistError
 from litestar import Litestar, Response, get, post
 from litestar.di import NamedDependency, Provide
@@ -24,6 +23,7 @@ from app.db.fetching import Prepared, carry_out, fetch
 from app.db.plugin import DatabasePlugin
 from app.db.url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
+from tests.integration.serving import served
 from tests.integration.tls_server import listening
 from tests.waiting import PATIENCE
 
@@ -256,19 +256,6 @@ async def test_cancelled_request_rolls_back_and_returns_the_connection(
     await observer.execute(text("SELECT pg_advisory_unlock(:gate)"), {"gate": GATE})
     assert await rows(observer) == 0
     assert app.plugins.get(DatabasePlugin).engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-
-
-@asynccontextmanager
-async def served(application: Litestar) -> AsyncIterator[int]:
-    """The application behind a real server on a free port of the loopback; its lifespan is the fixture's."""
-    server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="off", log_config=None))
-    task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(PATIENCE):
-        while not server.started:
-            await asyncio.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await task
 
 
 async def post_and(port: int, path: str, then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
