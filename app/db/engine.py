@@ -97,13 +97,22 @@ def _asked_by_asyncpg(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
     return create_unpooled_engine(normalize_database_url(replace(url, driver="asyncpg").render()), connect_timeout)
 
 
+# What a driver would take from libpq's variables: of which kind the server is, where it is, and TLS for a socket.
+_ASYNCPG = {"target_session_attrs": "any"}
+_ASYNCPG_SOCKET = {"ssl": False, "direct_tls": False}
+_PSYCOPG = {"target_session_attrs": "any", "hostaddr": ""}
+
+
 def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
     """The driver's arguments with an upper limit on connecting; a URL's own `connect_timeout` stays if shorter."""
     key = "timeout" if url.is_asyncpg else "connect_timeout"
-    given = url.connect_args.get(key)
+    arguments = {**(_ASYNCPG if url.is_asyncpg else _PSYCOPG), **url.connect_args}
+    if url.hosts and all(host.is_socket for host in url.hosts) and url.is_asyncpg:
+        arguments |= _ASYNCPG_SOCKET
+    given = arguments.get(key)
     limit = seconds if given is None else min(seconds, float(given))
     # libpq reads whole seconds and takes less than 2 for 2.
-    return {**url.connect_args, key: limit if key == "timeout" else max(2, round(limit))}
+    return {**arguments, key: limit if key == "timeout" else max(2, round(limit))}
 
 
 def _named(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dict[str, Any]:

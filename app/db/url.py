@@ -4,7 +4,8 @@ Accepted is what libpq accepts, and what hosting providers offer for pasting: `u
 `url_parameters.py` says what becomes of each parameter, `url_tls.py` and `url_drivers.py` put it in a driver's words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ from sqlalchemy import URL
 
 from app.core.config import Secret
 from app.core.errors import SettingsError
-from app.db.url_drivers import DEFAULT_PORT, asyncpg_arguments, psycopg_arguments
+from app.db.url_drivers import DEFAULT_PORT, asyncpg_arguments, psycopg_arguments, require_user_name
 from app.db.url_parameters import LIBPQ, PSYCOPG, SECRETS, check_parameters
 from app.db.url_syntax import Host, InvalidURLError, read_hosts, read_port, split_url
 from app.db.url_tls import BINDING_NOTE, tls_mode
@@ -87,10 +88,16 @@ class DatabaseURL:
 
     @property
     def connect_args(self) -> dict[str, Any]:
-        """A dict of the caller's own. Raises SettingsError if a file that the URL names cannot be used."""
-        if not self.is_asyncpg:
-            return {**self._psycopg_hosts(), **psycopg_arguments(self.parameters)}
-        arguments = {**self._asyncpg_hosts(), **self._asyncpg_arguments}
+        """A dict of the caller's own.
+
+        Raises SettingsError if a file that the URL names cannot be used, or the process itself lacks what it needs.
+        """
+        with self._naming_variable():
+            if self.user is None:
+                require_user_name()
+            if not self.is_asyncpg:
+                return {**self._psycopg_hosts(), **psycopg_arguments(self.parameters)}
+            arguments = {**self._asyncpg_hosts(), **self._asyncpg_arguments}
         if "server_settings" in arguments:
             arguments["server_settings"] = dict(arguments["server_settings"])
         return arguments
@@ -132,8 +139,12 @@ class DatabaseURL:
     # Kept, because the TLS context among them costs some milliseconds of reading files.
     @cached_property
     def _asyncpg_arguments(self) -> dict[str, Any]:
+        return asyncpg_arguments(self.hosts, self.parameters)
+
+    @contextmanager
+    def _naming_variable(self) -> Iterator[None]:
         try:
-            return asyncpg_arguments(self.hosts, self.parameters)
+            yield
         except InvalidURLError as exc:
             raise SettingsError(self.variable, exc.problem, exc.remedy) from None
 

@@ -1,5 +1,7 @@
 """The connect arguments of each driver: what SQLAlchemy hands on to asyncpg or psycopg beside its own URL."""
 
+import getpass
+import os
 import random
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -9,7 +11,7 @@ import asyncpg
 
 from app.db import passwords
 from app.db.url_parameters import LIBPQ
-from app.db.url_syntax import Host
+from app.db.url_syntax import EXAMPLE, Host, InvalidURLError
 from app.db.url_tls import tls_arguments
 
 DEFAULT_PORT = 5432
@@ -38,13 +40,29 @@ def asyncpg_arguments(hosts: Sequence[Host], parameters: Mapping[str, str]) -> d
 
 
 def psycopg_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """All as they are: psycopg is libpq."""
+    """All as they are: psycopg is libpq. Raises InvalidURLError where libpq would read a service that is not named."""
+    # There is no value of `service` that has libpq leave the variable alone.
+    if "service" not in parameters and "PGSERVICE" in os.environ:
+        raise InvalidURLError(
+            "is for psycopg, which would take from PGSERVICE what the URL does not say",
+            "Unset PGSERVICE, or write service= in the URL.",
+        )
     arguments: dict[str, Any] = {name: value for name, value in parameters.items() if name in LIBPQ}
     if _connect_timeout(parameters) == 0:
         del arguments["connect_timeout"]  # None and no limit are the same, and engine.py takes the smaller number.
     if parameters.get("pgbouncer") == "true":
         arguments |= unshared_statements("psycopg")
     return arguments
+
+
+def require_user_name() -> None:
+    """Raises InvalidURLError where a driver finds no name for a URL without one: arbitrary user ids have none."""
+    try:
+        _ = os.environ.get("PGUSER") or getpass.getuser()
+    except (KeyError, OSError):
+        raise InvalidURLError(
+            "names no user, and this process runs under an id that has no name", f"Write it as {EXAMPLE}."
+        ) from None
 
 
 async def connect_to_one(

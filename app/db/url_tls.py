@@ -34,6 +34,18 @@ _VERSIONS = {
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
+# Also from libpq's variables.
+TLS_PARAMETERS = (
+    "sslmode",
+    "sslnegotiation",
+    "sslrootcert",
+    "sslcrl",
+    "sslcert",
+    "sslkey",
+    "channel_binding",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+)
 # What asyncpg's own parser is given in the modes whose second attempt only it can make.
 _WEAK_MODE_PARAMETERS = ("sslcert", "sslkey", "sslpassword", "ssl_min_protocol_version", "ssl_max_protocol_version")
 
@@ -41,6 +53,11 @@ _WEAK_MODE_PARAMETERS = ("sslcert", "sslkey", "sslpassword", "ssl_min_protocol_v
 def given(parameters: Mapping[str, str], name: str) -> str | None:
     """A parameter of the URL, or else of libpq's variable for it, such as PGSSLMODE."""
     return parameters.get(name) or os.environ.get("PG" + name.replace("_", "").upper()) or None
+
+
+def given_for_tls(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return what the parameters, or else libpq's variables, say about TLS, as far as a connection of ours heeds it."""
+    return {name: value for name in TLS_PARAMETERS if (value := given(parameters, name)) is not None}
 
 
 def tls_mode(parameters: Mapping[str, str]) -> str:

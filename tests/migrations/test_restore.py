@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 from sqlalchemy import make_url
 
@@ -314,7 +315,19 @@ def test_rows_that_are_refused_are_not_shown(database_url: str, other_url: str, 
     assert tables(other_url) == set()
 
 
-def test_restore_that_is_killed_changes_nothing(database_url: str, taken: Path) -> None:
+# When the lock is had, and what psql then still locks.
+LOCKED_AT_LAST = """
+    WITH locked AS MATERIALIZED (SELECT pg_advisory_lock(:key))
+    SELECT (SELECT count(*) FROM locked),
+           (SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE application_name = 'psql' AND datname = current_database() AND locktype = 'relation')
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_restore_that_is_ended_changes_nothing_and_lets_nobody_in_before_psql_is_done(
+    how: signal.Signals, database_url: str, taken: Path
+) -> None:
     before = everything(database_url)
     options = ("--replace", "--no-prompt", "--while-connected")
     env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_TIMEOUT="600")
@@ -323,12 +336,29 @@ def test_restore_that_is_killed_changes_nothing(database_url: str, taken: Path) 
         started_process("restore", taken, *options, env=env, stderr=subprocess.DEVNULL) as process,
     ):
         wait_for_a_waiter()
-        process.send_signal(signal.SIGKILL)
+        programs = psutil.Process(process.pid).children(recursive=True)
+        assert "psql" in [program.name() for program in programs]
+        # Ctrl-C is for the whole group.
+        (os.killpg if how is signal.SIGINT else os.kill)(process.pid, how)
         process.wait()
-    # Its session ends once it has noticed.
-    query(database_url, "SELECT pg_advisory_lock(:key)", key=LOCK_KEY)
-    query(database_url, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        # What psql waits for is not free, and still it ends.
+        assert query(database_url, LOCKED_AT_LAST, key=LOCK_KEY) == [(1, 0)]
+        assert psutil.wait_procs(programs, timeout=60)[1] == []
     assert everything(database_url) == before
+
+
+def test_psql_that_is_left_alone_keeps_the_lock(database_url: str, taken: Path) -> None:
+    """The application's session is ended, as by an administrator, and not the process."""
+    options = ("--replace", "--no-prompt", "--while-connected")
+    env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_TIMEOUT="600")
+    end = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'plimsoll backups'"
+    with (
+        holding(database_url, "LOCK TABLE users IN ACCESS SHARE MODE") as wait_for_a_waiter,
+        started_process("restore", taken, *options, env=env, stderr=subprocess.DEVNULL),
+    ):
+        wait_for_a_waiter()
+        assert query(database_url, f"{end} AND datname = current_database()") == [(True,)]
+        assert query(database_url, "SELECT pg_try_advisory_lock(:key)", key=LOCK_KEY) == [(False,)]
 
 
 def test_replace_is_refused_while_others_are_connected(database_url: str, taken: Path) -> None:

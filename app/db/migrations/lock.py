@@ -16,11 +16,17 @@ LOCK_KEY = int.from_bytes(b"plimsoll", "big")
 _POLL_SECONDS = 0.1
 _REPORT_SECONDS = 5.0
 
-_HELD = f"""
+
+def held_as_sql(key: int) -> str:
+    """Return the SQL condition that a row `held` of pg_locks is a session's lock of this key in the same database."""
+    return f"""
     held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
     AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND (held.classid::bigint << 32) | held.objid::bigint = {LOCK_KEY}
-"""  # noqa: S608 - a constant
+    AND (held.classid::bigint << 32) | held.objid::bigint = {key}
+"""  # noqa: S608 - a number
+
+
+_HELD = held_as_sql(LOCK_KEY)
 # As SQL, also for a script that somebody else runs.
 HELD_BY_ME = f"EXISTS (SELECT FROM pg_locks AS held WHERE held.pid = pg_backend_pid() AND {_HELD})"
 _HOLDER = text(
@@ -30,11 +36,16 @@ _HOLDER = text(
     FROM pg_locks AS held
     JOIN pg_stat_activity AS activity ON activity.pid = held.pid
     WHERE {_HELD}
+    -- Before a program that works for the holder.
+    ORDER BY activity.backend_start
     """  # noqa: S608 - a constant
 )
 _MINE = text(f"SELECT {HELD_BY_ME}")
 _TRY = text(f"SELECT pg_try_advisory_lock({LOCK_KEY})")
 _SESSION = text("SELECT pg_backend_pid()")
+_SHARE = (text(f"SELECT pg_advisory_lock_shared({LOCK_KEY})"), text(f"SELECT pg_advisory_unlock({LOCK_KEY})"))
+# As SQL, for the transaction of a program: whether it holds the lock too from now on, as JSON.
+JOIN_HOLDER = f"SELECT to_json(pg_try_advisory_xact_lock_shared({LOCK_KEY}))"
 
 _POOLED = (
     "The connection goes through a pooler that gives every transaction another session (PgBouncer in transaction"
@@ -63,6 +74,16 @@ async def migration_lock(connection: AsyncConnection, wait: float) -> AsyncItera
         raise MigrationFailedError(_POOLED)
     await _acquire(connection, wait)
     yield
+
+
+async def share_lock(connection: AsyncConnection) -> None:
+    """Let a program that works for the holder of the lock hold it as well (JOIN_HOLDER).
+
+    Nobody else has it before both have let go: where the holder is killed, what its program still does is waited for.
+    """
+    for statement in _SHARE:
+        await connection.execute(statement)
+    await connection.rollback()
 
 
 def require_lock(connection: Connection, session: int | None = None) -> int:

@@ -19,6 +19,8 @@ from app.db.url_parameters import SECRETS
 _PROGRAMS = ("pg_dump", "pg_restore", "psql")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _SERVICE = "plimsoll"
+# With these begin the names of all variables that libpq and PostgreSQL's programs read.
+_STEERING = ("PG", "PSQL")
 
 
 class Tools(NamedTuple):
@@ -70,12 +72,14 @@ def tools_to_restore(settings: Settings, dumped_by: int) -> Tools:
 
 @contextmanager
 def access(url: DatabaseURL, connect_timeout: float) -> Iterator[Access]:
-    """Every parameter of the URL as libpq knows it; the secret ones where other users of the machine cannot see them.
+    """Yield what a program needs to connect as `url` says, which is pinned to one server (`pinned_url.py`).
 
-    The password is in the environment; what libpq has no variable for is in a file of the owner's, for this context.
+    Nothing else that libpq, psql or pg_dump would read from the environment reaches the program. What other users of
+    the machine must not see is not in `connection`: the password is in the environment; what libpq has no variable for
+    is in a file of the owner's, for this context.
     """
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith(_STEERING)},
         # Its messages are read.
         "LC_ALL": "C",
         # libpq reads whole seconds and takes less than 2 for 2.

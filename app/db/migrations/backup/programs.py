@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from app.db.embedded_account import end_with_parent
 from app.db.errors import BackupError
 from app.db.migrations.backup.archive import CHUNK
 
@@ -75,7 +76,14 @@ async def running(
 ) -> AsyncIterator[Program]:
     """The program for the length of the block; it is killed at its end if it still runs."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=PIPE if takes_input else DEVNULL, stdout=PIPE, stderr=PIPE, env=environment, limit=CHUNK
+        *command,
+        stdin=PIPE if takes_input else DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=environment,
+        limit=CHUNK,
+        # Also where this process is killed. At SIGINT, psql and pg_dump cancel what they have the server do.
+        preexec_fn=end_with_parent,
     )
     program = Program(process, Path(command[0]).name, heard)
     try:

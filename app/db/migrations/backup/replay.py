@@ -14,6 +14,7 @@ from app.db.migrations.backup.manifest import Manifest, Progress, Report
 from app.db.migrations.backup.pg_tools import Access, Tools
 from app.db.migrations.backup.programs import BROKEN_PIPE, Program, running
 from app.db.migrations.config import VERSION_TABLE
+from app.db.migrations.lock import JOIN_HOLDER, held_as_sql
 
 # Without the rest of the machine: its roles, directories and other servers.
 _NOT_RESTORED = ("--no-owner", "--no-acl", "--no-tablespaces", "--no-publications", "--no-subscriptions")
@@ -33,12 +34,17 @@ _LAST_OF_SETTINGS = b"SELECT pg_catalog.set_config('search_path'"
 
 
 class Plan(NamedTuple):
-    """`lock_timeout` (seconds) is for dropping the obstacles; `server` is its major version."""
+    """`lock_timeout` (seconds) is for dropping the obstacles; `server` is its major version.
+
+    `mark` is the key of a lock that only the session has in which the obstacles were found; `location` is in words.
+    """
 
     archive: Archive
     obstacles: tuple[Obstacle, ...]
     lock_timeout: float
     server: int
+    mark: int
+    location: str
 
 
 async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> None:
@@ -46,6 +52,8 @@ async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> 
     command = tools.command("psql", *_RUN, f"--dbname={database.connection}")
     async with running(command, database.environment, takes_input=True) as psql:
         try:
+            await psql.write(b"BEGIN;\n")
+            await _require_same_database(psql, plan)
             await psql.write(_beginning(plan).encode())
             await _run_dump(tools, database, plan, psql, report)
             await _verify(psql, plan.archive.manifest, report)
@@ -59,9 +67,30 @@ async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> 
     report(Progress("Collecting statistics", 1, 1, "tables"))
 
 
+async def _require_same_database(psql: Program, plan: Plan) -> None:
+    """Raises BackupError unless psql is where the obstacles were found, and now holds the migration lock as well."""
+    # Stronger than the server's identifier and the database's number, which a copy of the server has too.
+    marked = f"SELECT to_json(EXISTS (SELECT FROM pg_locks AS held WHERE {held_as_sql(plan.mark)}))"  # noqa: S608
+    if await _ask(psql, marked) != [True]:
+        raise BackupError(
+            f"psql was led to another server or database than {plan.location}, whose content was looked at: does a load"
+            " balancer stand in between? Name one server in MIGRATION_DATABASE_URL. Nothing was changed."
+        )
+    if await _ask(psql, JOIN_HOLDER) != [True]:
+        raise BackupError(
+            "The lock for schema changes was taken by somebody else before psql had its share: try again. Nothing was"
+            " changed."
+        )
+
+
 def _beginning(plan: Plan) -> str:
-    timeout = f"SET lock_timeout = {round(plan.lock_timeout * 1000)}"
-    statements = ("BEGIN", "SET client_min_messages = warning", "SET statement_timeout = 0", timeout)
+    statements = (
+        "SET client_min_messages = warning",
+        # Where psql is killed with this process, what it was doing in the server ends too.
+        "SET LOCAL client_connection_check_interval = '1s'",
+        "SET statement_timeout = 0",
+        f"SET lock_timeout = {round(plan.lock_timeout * 1000)}",
+    )
     return "".join(f"{statement};\n" for statement in (*statements, *(each.drop for each in plan.obstacles)))
 
 

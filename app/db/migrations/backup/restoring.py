@@ -9,8 +9,10 @@ that restores, and default privileges of the target apply. Neither are tablespac
 """
 
 import asyncio
+import secrets
 from dataclasses import dataclass
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
@@ -23,11 +25,14 @@ from app.db.migrations.backup.pg_tools import Tools, access, tools_to_restore
 from app.db.migrations.backup.replay import Plan, replay
 from app.db.migrations.backup.snapshot import server_version, session
 from app.db.migrations.config import scripts
-from app.db.migrations.lock import migration_lock
+from app.db.migrations.lock import migration_lock, share_lock
 from app.db.migrations.looking import look
 from app.db.migrations.read_only import read_only_reason
+from app.db.pinned_url import pin_url
 from app.db.url import DatabaseURL
 
+_MARK = text("SELECT pg_advisory_lock(:key)")
+_BITS = 63  # Of a bigint, without its sign.
 _LOOKS = 10
 _PAUSE = 0.05
 
@@ -111,9 +116,12 @@ async def _restore(
             )
         if found and not while_connected:
             await _require_alone(connection, url)
-        with access(url, settings.db_connect_timeout) as database:
-            plan = Plan(archive, found, settings.db_migrate_lock_timeout, server_version(connection))
-            await replay(tools, database, plan, report)
+        pinned, mark = await pin_url(url, connection), secrets.randbits(_BITS)
+        await connection.execute(_MARK, {"key": mark})
+        await share_lock(connection)
+        with access(pinned, settings.db_connect_timeout) as database:
+            timeout, server = settings.db_migrate_lock_timeout, server_version(connection)
+            await replay(tools, database, Plan(archive, found, timeout, server, mark, url.location), report)
 
 
 async def _require_alone(connection: AsyncConnection, url: DatabaseURL) -> None:

@@ -16,6 +16,7 @@ from app.db.migrations.backup.new_file import new_file
 from app.db.migrations.backup.pg_tools import Access, Tools, access, tools_to_dump
 from app.db.migrations.backup.programs import running
 from app.db.migrations.backup.snapshot import Snapshot, count_rows, frozen, server_version, session
+from app.db.pinned_url import pin_url
 from app.db.url import DatabaseURL
 
 _TABLE = re.compile(r"dumping contents of table (.+)")
@@ -48,7 +49,8 @@ async def _backup(settings: Settings, url: DatabaseURL, file: Path | None, repor
             # Before the counting, so that a FILE that cannot be written is known at once.
             with new_file(path) as output:
                 rows = await count_rows(connection, snapshot.tables, report)
-                with access(url, settings.db_connect_timeout) as database:
+                # The snapshot is the proof that pg_dump is in the same database: no other has it.
+                with access(await pin_url(url, connection), settings.db_connect_timeout) as database:
                     manifest = await _dump(tools, database, snapshot, rows, output, report)
             return Backup(path, manifest)
 
