@@ -484,7 +484,8 @@ def test_what_we_accept_means_the_same_to_libpq(rest: str) -> None:
     ours, theirs = libpq_reading(url.libpq), libpq_reading(f"postgresql://{rest}".strip())
     for name in ("user", "password", "dbname"):
         assert ours.get(name, "") == theirs.get(name, "")
-    assert [host.name for host in url.hosts] == [name for name in theirs.get("host", "").split(",") if name]
+    # Brackets in `host=` are left out here, and an address that libpq does not know.
+    assert [host.name for host in url.hosts] == [name.strip("[]") for name in theirs.get("host", "").split(",") if name]
 
 
 @given(st.text(string.ascii_letters + string.digits, min_size=10, max_size=30), st.text(max_size=10), st.data())
