@@ -5,7 +5,7 @@ line has it put another folder's `.env` into the environment before anything of 
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from app.core.errors import SettingsError
 # What is longer is no list of settings, but a device or a mistake.
 _MAX_BYTES = 1 << 20
 _BLANK = re.compile(r"[^\S\n]*(#[^\n]*)?(\n|\Z)")
-_NAME = r"[^\S\n]*(?:export[^\S\n]+)?(?P<name>[\w.-]+)[^\S\n]*="
+_NAME = r"[^\S\n]*(?:export[^\S\n]+)?(?P<name>[A-Za-z0-9_.-]+)[^\S\n]*="
 _BEGUN = re.compile(rf"{_NAME}[^\S\n]*(?P<quote>['\"]?)(?P<rest>[^\n]*)")
 _ASSIGNMENT = re.compile(
     rf"""{_NAME} (?:
@@ -28,6 +28,7 @@ _COMMENT = re.compile(r"\s+#.*")
 _ESCAPED = {"'": re.compile(r"\\(['\\])"), '"': re.compile(r"\\(['\"\\abfnrtv])")}
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _REFERENCE = re.compile(r"\$\{(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}")
+_FURTHER = re.compile(r"[^\S\n]([A-Za-z0-9_]+)=")
 # Not the = that fill up Base64, as in a private key.
 _SWALLOWED = re.compile(rf"\n{_NAME}[^=\s]")
 
@@ -51,7 +52,7 @@ class _Problem(NamedTuple):
     remedy: str
 
 
-def read_env_file(path: Path, environ: Mapping[str, str], settings: Collection[str]) -> EnvFile:
+def read_env_file(path: Path, environ: Mapping[str, str], settings: Set[str]) -> EnvFile:
     """Return what the file says; where there is no file, nothing. `${NAME}` in a value stands for another variable.
 
     A name that is one of `settings` has one value, and what that refers to must be set.
@@ -61,7 +62,7 @@ def read_env_file(path: Path, environ: Mapping[str, str], settings: Collection[s
     except SettingsError as exc:
         return EnvFile({}, (exc,))
     values: dict[str, str] = {}
-    first: dict[str, int] = {}
+    first: dict[str, _Line] = {}
     problems: list[_Problem] = []
     for line in _lines(text):
         if isinstance(line, _Problem):
@@ -69,13 +70,11 @@ def read_env_file(path: Path, environ: Mapping[str, str], settings: Collection[s
             continue
         value, unset = _resolve(line.value, {**environ, **values})
         if line.name in settings:
-            if unset:
-                problems.append(_unset(line, unset[0]))
-            if not value.strip():
+            said = line._replace(value=value)
+            problems += _faults(said, first.get(line.name), unset, settings & set(_FURTHER.findall(line.value)))
+            if not value.strip():  # It counts as unset, whatever else the file says.
                 continue
-            if line.name in first and value != values[line.name]:
-                problems.append(_twice(line, first[line.name]))
-            first.setdefault(line.name, line.number)
+            first.setdefault(line.name, said)
         values[line.name] = value
     return EnvFile(values, tuple(SettingsError(f"{path.absolute()}, line {n},", *said) for n, *said in problems))
 
@@ -111,9 +110,8 @@ def _lines(text: str) -> Iterator[_Line | _Problem]:
             position = match.end()
         elif match := _ASSIGNMENT.match(text, position):
             position = match.end()
-            if _SWALLOWED.search(match["quoted"] or ""):
-                yield _unclosed(number, match["name"])
-            yield _Line(number, match["name"], _value(match))
+            swallows = _SWALLOWED.search(match["quoted"] or "")
+            yield _unclosed(number, match["name"]) if swallows else _Line(number, match["name"], _value(match))
         else:
             yield _what_is_wrong(number, text, position)
             position = text.find("\n", position) + 1 or len(text)
@@ -140,15 +138,19 @@ def _unclosed(number: int, name: str) -> _Problem:
     return _Problem(number, f"opens a quotation mark for {name} and does not close it", "Close it in that line.")
 
 
-def _unset(line: _Line, name: str) -> _Problem:
-    # Else it may be a piece of a password.
-    shown = name if re.fullmatch(r"[A-Z_][A-Z0-9_]*", name) else "a variable"
-    remedy = "Set it, or write ${NAME:-} where it may be missing; a literal ${ belongs in the environment."
-    return _Problem(line.number, f"refers to {shown} for {line.name}, which is not set", remedy)
-
-
-def _twice(line: _Line, first: int) -> _Problem:
-    return _Problem(line.number, f"sets {line.name} to another value than line {first}", "Leave one of the two.")
+def _faults(line: _Line, first: _Line | None, unset: list[str], further: Set[str]) -> Iterator[_Problem]:
+    """Yield what is wrong with a setting, of which `first` is what the file said of it before."""
+    if unset:
+        # Else it may be a piece of a password.
+        shown = unset[0] if re.fullmatch(r"[A-Z_][A-Z0-9_]*", unset[0]) else "a variable"
+        remedy = "Set it, or write ${NAME:-} where it may be missing; a literal ${ belongs in the environment."
+        yield _Problem(line.number, f"refers to {shown} for {line.name}, which is not set", remedy)
+    if further:
+        problem = f"sets {min(further)} within the value of {line.name}"
+        yield _Problem(line.number, problem, "Write each on a line of its own.")
+    if first and line.value.strip() and line.value != first.value:
+        problem = f"sets {line.name} to another value than line {first.number}"
+        yield _Problem(line.number, problem, "Remove one of the two.")
 
 
 def _resolve(value: str, known: Mapping[str, str]) -> tuple[str, list[str]]:

@@ -35,8 +35,8 @@ _PLACEHOLDERS = (
 
 
 def held(text: str) -> str:
-    # Not what stands behind a line break, which may be another setting, and a secret.
-    shown = text.splitlines()[0][:_SHOWN]
+    # What stands behind a line break or NAME= is another setting, and perhaps a secret, as is what is between : and @.
+    shown = re.sub(r"://[^/\s]*@", "://***@", re.split(r"\s\w+=", text.splitlines()[0])[0])[:_SHOWN]
     return f"is {shown!r}" + (f"… ({len(text)} characters)" if len(text) > len(shown) else "")
 
 

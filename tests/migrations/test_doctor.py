@@ -1,7 +1,6 @@
 """`litestar database doctor`: each thing that may be wrong is found, named, and comes with the next command."""
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from sqlalchemy.pool import NullPool
 from app.core.config import Reading, read_settings
 from app.db.errors import MigrationFailedError
 from app.db.migrations import config, history
-from app.db.migrations.doctor.configuration import inherited_environment, with_true_sources
 from app.db.migrations.doctor.examination import CHECKS, GROUPS, examine, most_important
 from app.db.migrations.doctor.finding import Finding, Limits, Severity
 from app.db.migrations.lock import LOCK_KEY
@@ -160,15 +158,6 @@ def test_each_setting_is_shown_with_the_source_that_won(database_url: str, tmp_p
     assert "DB_AUTO_MIGRATE: false (from environment)" in seen
     assert "DB_MIGRATE_LOCK_RETRIES: 10 (default)" in seen
     assert any(text.startswith("DATABASE_URL: ") and "(from environment)" in text for text in seen)
-
-
-def test_what_the_command_line_took_from_the_file_counts_as_the_file_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DB_POOL_SIZE", "7")
-    assert "DB_POOL_SIZE" not in inherited_environment()
-    assert inherited_environment()["PATH"] == os.environ["PATH"]
-    reading = read_settings({"DB_POOL_SIZE": "7", "DB_MAX_OVERFLOW": "7"}, NO_FILE)
-    sources = with_true_sources(reading, {"DB_MAX_OVERFLOW": "7"}).sources
-    assert (sources["db_pool_size"], sources["db_max_overflow"]) == (".env", "environment")
 
 
 def test_wrong_setting_is_a_finding_and_the_rest_is_examined(recorded: str) -> None:

@@ -214,6 +214,16 @@ def test_work_on_the_database_alone_needs_no_token_but_the_rest() -> None:
         Settings.load({**without, "DATABASE_URL": ""}, NO_FILE, serving=False)
 
 
+@pytest.mark.parametrize(
+    "held", ["x\nhunter2", "production LOCAL_AUTH_TOKEN=hunter2", "postgres://u:hunter2@h/d", "x" * 80]
+)
+def test_wrong_setting_does_not_show_what_may_be_a_secret(held: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(ENVIRONMENT=held)
+    assert "hunter2" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
 def test_all_that_is_wrong_is_told_at_once_and_nothing_twice() -> None:
     with pytest.raises(SettingsError) as caught:
         load(**{**PRODUCTION, **OIDC, "DB_POOL_SIZE": "ten", "OIDC_ISSUER": "nowhere", "LOG_LEVEL": "loud"})

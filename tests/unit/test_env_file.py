@@ -68,6 +68,7 @@ def problems(file: Path, text: str | bytes, **environ: str) -> list[str]:
         ("X=${NOBODY:-}", ""),
         ("X=a\nX=b", "b"),
         ("X=$HOME_OF", "$HOME_OF"),
+        ("X=-e ENVIRONMENT=test", "-e ENVIRONMENT=test"),
     ],
 )
 def test_assignment_has_its_value(file: Path, line: str, value: str) -> None:
@@ -100,6 +101,8 @@ def test_assignment_has_its_value(file: Path, line: str, value: str) -> None:
         ("=production", "nor an assignment"),
         (SECRET, "nor an assignment"),
         ("E\0N\0V\0=\0x", "nor an assignment"),
+        ("\u0415NVIRONMENT=production", "nor an assignment"),
+        ("\u200bENVIRONMENT=production", "nor an assignment"),
     ],
 )
 def test_line_that_is_nothing_else_is_a_problem_with_its_number(file: Path, line: str, says: str) -> None:
@@ -122,6 +125,11 @@ def test_quotation_mark_that_is_closed_behind_another_assignment_is_a_problem(fi
     ("text", "problem"),
     [
         ("ENVIRONMENT=production\nX=1\nENVIRONMENT=dev", "line 3, sets ENVIRONMENT to another value than line 1"),
+        (
+            "export LOCAL_AUTH_TOKEN=hunter2 ENVIRONMENT=production",
+            "sets ENVIRONMENT within the value of LOCAL_AUTH_TOKEN",
+        ),
+        ('LOCAL_AUTH_TOKEN="hunter2 ENVIRONMENT=production"', "sets ENVIRONMENT within the value of LOCAL_AUTH_TOKEN"),
         ("ENVIRONMENT=${DEPLOY_ENV}", "line 1, refers to DEPLOY_ENV for ENVIRONMENT, which is not set"),
         ("DATABASE_URL=postgres://u:a${hunter2}b@h/d", "line 1, refers to a variable for DATABASE_URL"),
     ],
@@ -154,6 +162,15 @@ def test_link_that_leads_nowhere_is_a_problem_and_no_file_is_none(file: Path) ->
     assert read_env_file(file, {}, KNOWN) == ({}, ())
     file.symlink_to(file.with_name("elsewhere"))
     assert "No such file" in str(read_env_file(file, {}, KNOWN).problems)
+
+
+def test_file_that_may_not_be_read_is_a_problem(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    file.touch()
+    monkeypatch.setattr(Path, "open", refuse)
+    assert f"{file} cannot be read: Permission denied." in str(read_env_file(file, {}, KNOWN).problems)
 
 
 def test_device_is_read_to_a_limit(file: Path) -> None:

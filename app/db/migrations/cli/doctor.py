@@ -13,7 +13,6 @@ from rich.text import Text
 from app.core.config import read_settings
 from app.core.logging import configure_logging
 from app.db.migrations.cli.options import as_json
-from app.db.migrations.doctor.configuration import inherited_environment, with_true_sources
 from app.db.migrations.doctor.examination import examine, most_important
 from app.db.migrations.doctor.finding import Finding, Severity
 
@@ -41,7 +40,7 @@ def doctor(as_json: bool) -> None:
 
     Exit codes: 0 nothing worse than a warning; 1 at least one problem.
     """
-    reading = with_true_sources(read_settings(), inherited_environment())
+    reading = read_settings()
     configure_logging(reading.settings)
     findings = examine(reading)
     if as_json:

@@ -1,11 +1,9 @@
 """Which settings count for migrating, where each came from, and what is wrong with them."""
 
-import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Secret, Settings
 from app.core.errors import SettingsError
@@ -78,24 +76,6 @@ def ways(reading: Reading) -> tuple[list[Way], list[Finding]]:
         except SettingsError as exc:
             findings.append(_wrong(exc))
     return found, findings
-
-
-def inherited_environment() -> Mapping[str, str]:
-    """The variables that this process was started with; Litestar's command line adds those of .env to its own."""
-    try:
-        text = Path("/proc/self/environ").read_bytes().decode("utf-8", "surrogateescape")
-    except OSError:
-        return os.environ
-    return dict(line.partition("=")[::2] for line in text.split("\0") if line)
-
-
-def with_true_sources(reading: Reading, inherited: Mapping[str, str]) -> Reading:
-    """The reading of an environment to which somebody has added what is in .env."""
-    sources = {
-        field: Source.FILE if source is Source.ENVIRONMENT and not inherited.get(field.upper()) else source
-        for field, source in reading.sources.items()
-    }
-    return reading._replace(sources=sources)
 
 
 def _setting(reading: Reading, field: str) -> Iterator[Finding]:
