@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, make_url, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
+from structlog.testing import capture_logs
 
 from app.db.errors import MigrationFailedError
 from app.db.migrations.backup.archive import open_archive
@@ -125,7 +127,7 @@ def test_command_only_looks_until_it_is_told_and_drops_only_when_told_that(datab
     code, found = command(database_url)
     assert (code, [(action["step"], action["partition"]) for action in found["left"]]) == (0, [("split", DEFAULT)])
     assert held(database_url) == {DEFAULT: 1, month(0): 1}
-    code, found = command(database_url, "--apply", "--keep-months", "39")
+    code, found = command(database_url, "--apply", "--keep-months", "40")
     assert (code, found["left"], [action["rows"] for action in found["done"]]) == (0, [], [1])
     assert held(database_url) == {month(-40): 1, month(0): 1}
     old = {"step": "drop", "table": TABLE, "partition": month(-40), "rows": 1}
@@ -138,6 +140,63 @@ def test_command_only_looks_until_it_is_told_and_drops_only_when_told_that(datab
     assert (done.returncode, f"done: drop {month(-40)}, 1 rows" in done.stdout) == (0, True)
     assert held(database_url) == {month(0): 1}
     assert is_clean(database_url)
+
+
+def test_expired_rows_of_the_default_partition_are_shown_and_go_in_one_run(database_url: str) -> None:
+    store(database_url, *range(-11, -5), 0)
+    expired = [{"step": "drop", "table": TABLE, "partition": month(count), "rows": 1} for count in range(-11, -5)]
+    _, found = command(database_url, "--keep-months", "2")
+    assert [action for action in found["left"] if action["step"] == "drop"] == expired
+    code, found = command(database_url, "--apply", "--keep-months", "2")
+    assert (code, found["left"]) == (1, expired)
+    query(database_url, f"DROP TABLE {', '.join(month(count) for count in range(-11, -5))}")
+    store(database_url, *range(-11, -5))
+    code, found = command(database_url, "--apply", "--drop", "--keep-months", "2")
+    assert (code, found["left"], found["kept_longer"]) == (0, [], [])
+    assert [action for action in found["done"] if action["step"] == "drop"] == expired
+    assert held(database_url) == {month(0): 1}
+    assert is_clean(database_url)
+
+
+def test_expired_rows_that_share_a_partition_with_newer_ones_are_told(database_url: str) -> None:
+    query(database_url, f"DROP TABLE {', '.join(month(count) for count in range(AHEAD + 1))}")
+    store(database_url, -5, -3, 0)
+    code, found = command(database_url, "--apply", "--drop", "--keep-months", "2")
+    whole, gone = name_of(TABLE, None, later(THIS_MONTH, 2)), later(THIS_MONTH, 4)
+    told = {"table": TABLE, "partition": whole, "rows": 2}
+    times = {"kept_from": later(THIS_MONTH, -2), "dropped_from": gone}
+    told |= {name: time.isoformat().replace("+00:00", "Z") for name, time in times.items()}
+    assert (code, found["kept_longer"], held(database_url)) == (0, [told], {whole: 3})
+    env = environment(DATABASE_URL=database_url, ACTIVITY_RETENTION_MONTHS="2")
+    shown = run("litestar", "database", "partitions", env=env).stdout
+    assert f"2 rows of {whole} are older than is kept" in shown
+    assert f"DELETE FROM {TABLE} WHERE created_at < '{later(THIS_MONTH, -2):%Y-%m-%d}Z'" in shown
+    assert f"{gone:%Y-%m}" in shown
+
+
+@pytest.mark.parametrize("years", [-5, 5])
+def test_nothing_is_dropped_or_made_by_a_clock_that_is_not_this_machines(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, years: int
+) -> None:
+    """Of two clocks nobody knows which one is wrong."""
+    settings = settings_for(database_url, activity_retention_months=1)
+    query(database_url, f"DROP TABLE {month(AHEAD)}")
+    store(database_url, -3, 0)
+    before = held(database_url)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - years * 366 * 86_400)
+    direction = "ahead of" if years > 0 else "behind"
+    with pytest.raises(MigrationFailedError, match=f"1830 days {direction} this machine's"):
+        maintain(settings, may_drop=True)
+    assert direction in str(look_at_partitions(settings).clocks)
+    assert "neither made nor dropped" in one(examined(database_url), "clock", Severity.WARNING).why
+    with capture_logs() as logs:
+        upgrade(settings)
+    assert any(direction in str(entry.get("reason")) for entry in logs)
+    assert held(database_url) == before
+    monkeypatch.undo()
+    maintain(settings, may_drop=True)
+    assert held(database_url) == {month(0): 1}
 
 
 def test_months_that_nobody_made_partitions_for_get_them_without_a_row_refused_or_moved(database_url: str) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.db.migrations.cli.options import as_json, console_of_rows, print_rows
 from app.db.migrations.interruption import InterruptedBySignalError
-from app.db.migrations.partitions.reading import Action, Partition, Step
+from app.db.migrations.partitions.reading import Action, KeptLonger, Partition, Step
 from app.db.migrations.partitions.running import Partitioning, look_at_partitions, maintain
 
 _WORDS = {
@@ -49,6 +49,8 @@ def partitions(ctx: click.Context, apply: bool, drop: bool, keep_months: int | N
         sys.stdout.write(msgspec.json.encode(_as_json(found)).decode() + "\n")
     else:
         _show(found)
+    if found.clocks is not None:
+        click.echo(f"{found.clocks}: as long as it is, --apply makes and drops nothing.", err=True)
     if apply and found.drops:
         click.echo(
             f"{len(found.drops)} partition(s) are older than is kept: --drop drops them and their rows.", err=True
@@ -61,7 +63,13 @@ def _as_json(found: Partitioning) -> dict[str, Any]:
         {"table": one.table, "keep_months": one.kept, "default": one.default, "partitions": one.partitions}
         for one in found.tables
     ]
-    return {"database": found.database, "tables": tables, "done": found.done, "left": found.left}
+    return {
+        "database": found.database,
+        "tables": tables,
+        "done": found.done,
+        "left": found.left,
+        "kept_longer": found.kept_longer,
+    }
 
 
 def _show(found: Partitioning) -> None:
@@ -80,8 +88,19 @@ def _show(found: Partitioning) -> None:
     for done, actions in (("done", found.done), ("to do", found.left)):
         for action in actions:
             console.print(f"{done}: {_in_words(action)}", markup=False)
+    for kept in found.kept_longer:
+        console.print(_kept_longer(kept), markup=False)
     if not found.done and not found.left:
         console.print("Nothing to do.", markup=False)
+
+
+def _kept_longer(kept: KeptLonger) -> str:
+    rows = "some rows" if kept.rows is None else f"{kept.rows:,} rows"
+    delete = f"DELETE FROM {kept.table} WHERE created_at < '{kept.kept_from:%Y-%m-%d}Z'"  # noqa: S608 - only shown
+    return (
+        f"kept: {rows} of {kept.partition} are older than is kept, and go with the newer ones in it, from"
+        f" {kept.dropped_from:%Y-%m} on; to be rid of them earlier:\n  {delete}"
+    )
 
 
 def _cells(partition: Partition) -> tuple[str, ...]:

@@ -1,12 +1,12 @@
 """The server at the other end: whether it is one that migrations can run on."""
 
 import shlex
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from app.db.migrations.clock import in_words, is_far, seconds_ahead
 from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
 from app.db.migrations.naming import quote
 from app.db.watching import IDENTITY
@@ -62,18 +62,14 @@ def writable(connection: Connection, subject: Subject) -> Iterator[Finding]:
 
 
 def clock(connection: Connection, subject: Subject) -> Iterator[Finding]:
-    before = time.time()
-    there = float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())::float8")) or 0)
-    after = time.time()
-    # Between the two nothing can be told apart from the way there.
-    ahead = there - after if there > after else min(0.0, there - before)
+    ahead = seconds_ahead(connection)
     if abs(ahead) <= subject.limits.clock_skew:
         yield ok(f"The clocks agree within {subject.limits.clock_skew:g} s.")
         return
-    direction = "ahead of" if ahead > 0 else "behind"
     yield warning(
-        f"The server's clock is {duration(abs(ahead))} {direction} this machine's.",
-        "Times in the schema's history and in logs cannot be compared, and certificates may seem invalid.",
+        f"{in_words(ahead)}.",
+        "Times in the schema's history and in logs cannot be compared, and certificates may seem invalid."
+        + (" Partitions are neither made nor dropped." if is_far(ahead) else ""),
         "timedatectl status",
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from app.db.base import create_default_partition, name_indexes
 from app.db.errors import MigrationFailedError
 from app.db.migrations.naming import quote
-from app.db.migrations.partitions.months import MONTHS_BEGIN, MONTHS_END, later, month_of, name_of
+from app.db.migrations.partitions.months import MONTHS_BEGIN, MONTHS_END, later, month_of, name_of, within
 from app.db.migrations.partitions.reading import SEAL, Action, Partition, Standing, Step
 
 _REFERRED_TO = text(
@@ -38,7 +38,7 @@ def make_month(connection: Connection, table: str, default: str, month: datetime
     _run(connection, f"LOCK TABLE {quote(default)} IN ACCESS EXCLUSIVE MODE")
     _run(connection, f"CREATE TABLE {quote(name)} (LIKE {quote(table)} INCLUDING DEFAULTS INCLUDING STORAGE)")
     moved = connection.exec_driver_sql(
-        f"WITH moved AS (DELETE FROM {quote(default)} WHERE {_within(month, end)} RETURNING *)"  # noqa: S608 - quoted
+        f"WITH moved AS (DELETE FROM {quote(default)} WHERE {within(month, end)} RETURNING *)"  # noqa: S608 - quoted
         f" INSERT INTO {quote(name)} SELECT * FROM moved"
     )
     _run(connection, f"ALTER TABLE {quote(table)} ATTACH PARTITION {quote(name)} {_for_values(month, end)}")
@@ -51,8 +51,8 @@ def stray_months(connection: Connection, standing: Standing, begin: datetime | N
 
     Raises MigrationFailedError where rows are of no month that has a name.
     """
-    default, within = quote(standing.default or ""), _within(begin, end)
-    known = _within(MONTHS_BEGIN, MONTHS_END)
+    default, strays = quote(standing.default or ""), f"NOT ({within(begin, end)})"
+    known = within(MONTHS_BEGIN, MONTHS_END)
     nameless = connection.scalar(text(f"SELECT count(*) FROM {default} WHERE NOT ({known})"))  # noqa: S608
     if nameless:
         raise MigrationFailedError(
@@ -61,14 +61,14 @@ def stray_months(connection: Connection, standing: Standing, begin: datetime | N
             " `litestar database partitions --apply` again."
         )
     months = connection.scalars(
-        text(f"SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {default} WHERE NOT ({within}) ORDER BY 1")  # noqa: S608
+        text(f"SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {default} WHERE {strays} ORDER BY 1")  # noqa: S608
     )
     return [month for month in map(month_of, months) if not standing.has(month)]
 
 
 def begin_sealing(connection: Connection, default: str, begin: datetime | None, end: datetime) -> None:
     """From here on the default takes no row but of these months, of which `end` is a month ahead or more."""
-    check = f"ADD CONSTRAINT {SEAL} CHECK ({_within(begin, end)}) NOT VALID"
+    check = f"ADD CONSTRAINT {SEAL} CHECK ({within(begin, end)}) NOT VALID"
     _run(connection, f"ALTER TABLE {quote(default)} DROP CONSTRAINT IF EXISTS {SEAL}, {check}")
 
 
@@ -105,11 +105,6 @@ def drop(connection: Connection, table: str, partition: Partition) -> None:
 def _lock_referred_to(connection: Connection, table: str, mode: str) -> None:
     for name in connection.scalars(_REFERRED_TO, {"name": table}).all():
         _run(connection, f"LOCK TABLE {name} IN {mode} MODE")
-
-
-def _within(begin: datetime | None, end: datetime) -> str:
-    after = f"created_at >= '{begin.isoformat()}' AND " if begin else ""
-    return f"{after}created_at < '{end.isoformat()}'"
 
 
 def _for_values(begin: datetime | None, end: datetime) -> str:

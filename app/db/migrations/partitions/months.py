@@ -19,6 +19,12 @@ def later(month: datetime, count: int) -> datetime:
     return month.replace(year=max(month.year + years, 1), month=index + 1)
 
 
+def within(begin: datetime | None, end: datetime) -> str:
+    """Return the SQL condition that a row is from `begin` until before `end`."""
+    after = f"created_at >= '{begin.isoformat()}' AND " if begin else ""
+    return f"{after}created_at < '{end.isoformat()}'"
+
+
 def name_of(table: str, begin: datetime | None, end: datetime) -> str:
     """Of the partition from `begin` until before `end`; one of several months is named by the last of them."""
     last = later(end, -1)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core.config import Settings
 from app.db.base import default_partition, is_partitioned
 from app.db.migrations.naming import quote
-from app.db.migrations.partitions.months import later, month_of, name_of
+from app.db.migrations.partitions.months import MONTHS_BEGIN, later, month_of, name_of, within
 from app.models import metadata
 
 # Months after this one that have a partition.
@@ -51,6 +51,17 @@ class Action:
     table: str
     partition: str
     rows: int | None = None
+
+
+@dataclass(frozen=True)
+class KeptLonger:
+    """Rows from before `kept_from` that go with newer ones in their partition, when that is dropped."""
+
+    table: str
+    partition: str
+    rows: int | None
+    kept_from: datetime
+    dropped_from: datetime
 
 
 @dataclass(frozen=True)
@@ -97,11 +108,14 @@ class Standing:
         return max(filter(None, before), default=None), end
 
     @property
+    def oldest(self) -> datetime | None:
+        """The first month that is kept; None where all are."""
+        return None if self.kept is None else later(self.month, -self.kept)
+
+    @property
     def expired(self) -> list[Partition]:
-        if self.kept is None:
-            return []
-        oldest = later(self.month, -self.kept)
-        return [partition for partition in self.partitions if partition.end and partition.end <= oldest]
+        oldest = self.oldest
+        return [one for one in self.partitions if oldest and one.end and one.end <= oldest]
 
     def has(self, month: datetime) -> bool:
         return any(partition.overlaps(month) for partition in self.partitions)
@@ -152,13 +166,45 @@ def _standing(connection: Connection, table: str, month: datetime, kept: int | N
     )
 
 
+def expired_in_default(connection: Connection, standing: Standing) -> Iterator[Action]:
+    """What is to be dropped once the default's rows have partitions, and not before."""
+    if standing.oldest is None or standing.default is None or not standing.holds_rows:
+        return
+    statement = f"""
+        SELECT date_trunc('month', created_at, 'UTC') AS month, count(*) AS rows FROM {quote(standing.default)}
+        WHERE {within(MONTHS_BEGIN, standing.oldest)} AND NOT ({within(*standing.unpartitioned)})
+        GROUP BY 1 ORDER BY 1
+    """  # noqa: S608 - quoted
+    for row in connection.execute(text(statement)):
+        month = month_of(row.month)
+        if not standing.has(month):
+            yield Action(Step.DROP, standing.table, name_of(standing.table, month, later(month, 1)), row.rows)
+
+
+def read_kept_longer(connection: Connection, standing: Standing) -> Iterator[KeptLonger]:
+    """The expired rows of partitions of several months, of which some are kept."""
+    oldest, kept = standing.oldest, standing.kept
+    for one in standing.partitions:
+        if oldest is None or kept is None or one.end is None or one.end <= oldest:
+            continue
+        if one.begin is None or one.begin < oldest:
+            rows = _count(connection, one.name, f"created_at < '{oldest.isoformat()}'")
+            if rows != 0:
+                yield KeptLonger(standing.table, one.name, rows, oldest, later(one.end, kept))
+
+
 def counted(connection: Connection, action: Action) -> Action:
-    """With the partition's rows, unless counting them takes longer than a statement may."""
+    """With the partition's rows, as far as they can be counted."""
+    return replace(action, rows=_count(connection, action.partition, "true"))
+
+
+def _count(connection: Connection, partition: str, condition: str) -> int | None:
+    """None where it takes longer than a statement may."""
     try:
         with connection.begin_nested():
-            rows = connection.scalar(text(f"SELECT count(*) FROM {quote(action.partition)}"))  # noqa: S608 - quoted
+            statement = f"SELECT count(*) FROM {quote(partition)} WHERE {condition}"  # noqa: S608 - quoted
+            return int(connection.scalar(text(statement)) or 0)
     except DBAPIError as exc:
         if exc.connection_invalidated:
             raise
-        return action
-    return replace(action, rows=rows)
+        return None

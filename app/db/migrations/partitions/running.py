@@ -15,11 +15,21 @@ from app.core.config import Settings
 from app.db.connecting import connected, is_lost, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
+from app.db.migrations.clock import disagreement, require_agreement
 from app.db.migrations.guard import guarded_lock
 from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.looking import look
 from app.db.migrations.partitions import making
-from app.db.migrations.partitions.reading import Action, Standing, Step, counted, read_partitions
+from app.db.migrations.partitions.reading import (
+    Action,
+    KeptLonger,
+    Standing,
+    Step,
+    counted,
+    expired_in_default,
+    read_kept_longer,
+    read_partitions,
+)
 from app.db.migrations.pauses import IN_USE, growing_pauses
 from app.db.migrations.read_only import read_only_reason
 from app.db.migrations.statements import limit_session, limit_statements, reset_session
@@ -37,6 +47,9 @@ class Partitioning:
     tables: tuple[Standing, ...]
     done: tuple[Action, ...]
     left: tuple[Action, ...]
+    kept_longer: tuple[KeptLonger, ...] = ()
+    clocks: str | None = None
+    """How far the server's clock and this machine's are apart, where that keeps months from being made or dropped."""
 
     @property
     def drops(self) -> tuple[Action, ...]:
@@ -50,8 +63,11 @@ def look_at_partitions(settings: Settings, keep: int | None = None, now: datetim
         limit_statements(connection, settings)
         tables = read_partitions(connection, settings, keep=keep, now=now)
         left = [action for standing in tables for action in standing.to_make()]
-        drops = [counted(connection, action) for standing in tables for action in standing.to_drop()]
-        return Partitioning(url.location, tuple(tables), (), (*left, *drops))
+        for standing in tables:
+            left += [counted(connection, action) for action in standing.to_drop()]
+            left += expired_in_default(connection, standing)
+        clocks = disagreement(connection)
+        return Partitioning(url.location, tuple(tables), (), tuple(left), _kept_longer(connection, tables), clocks)
 
     return look(settings, at)
 
@@ -78,8 +94,11 @@ async def _maintain(
             work = Work(connection, settings, keep, now)
             tables = await work.read()
             await work.make(tables)
-            left = await work.drop(tables, may_drop=may_drop)
-            return Partitioning(url.location, tuple(tables), tuple(work.done), tuple(left))
+            # Some of the rows that the default held have expired partitions now.
+            split = await work.read()
+            left = await work.drop(split, may_drop=may_drop)
+            kept_longer = await work.kept_longer(split)
+            return Partitioning(url.location, tuple(tables), tuple(work.done), tuple(left), kept_longer)
 
 
 async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> bool:
@@ -115,6 +134,10 @@ async def keep_ahead(connection: AsyncConnection, settings: Settings) -> None:
         log.warning("partitions are missing: `litestar database partitions --apply` makes them", reason=str(exc))
 
 
+def _kept_longer(connection: Connection, tables: list[Standing]) -> tuple[KeptLonger, ...]:
+    return tuple(rows for standing in tables for rows in read_kept_longer(connection, standing))
+
+
 class Work:
     """One run, on a connection that holds the lock for schema changes."""
 
@@ -129,6 +152,7 @@ class Work:
 
     async def read(self) -> list[Standing]:
         await self._connection.run_sync(reset_session, self._settings)
+        await self._try(require_agreement)
         return await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
 
     async def make(self, tables: list[Standing]) -> None:
@@ -153,6 +177,9 @@ class Work:
                 else:
                     left.append(known)
         return left
+
+    async def kept_longer(self, tables: list[Standing]) -> tuple[KeptLonger, ...]:
+        return await self._try(_kept_longer, tables)
 
     async def _split(self, standing: Standing, default: str) -> None:
         """Gives what the default holds partitions: rows of months without one move, the others stay where they are."""
