@@ -1,5 +1,6 @@
 """A database that can only be read, as after a failover or when a provider's disk is full: reads go on."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -10,7 +11,10 @@ from sqlalchemy import make_url
 
 from app.asgi import create_app
 from app.core.config import Settings
+from app.db.migrations.runner import upgrade
 from tests.conftest import client_of, settings_for, started
+from tests.integration.sse import reading
+from tests.integration.throwaway_postgres import copy_as_standby, new_cluster, running
 from tests.migrations.conftest import query
 
 ME = "/api/v1/users/me"
@@ -73,6 +77,27 @@ async def test_readiness_says_that_it_is_read_only(read_only: Litestar) -> None:
         answer = refused(await probe.get("/readyz"))
         assert (await probe.get("/healthz")).status_code == 200
     assert "default_transaction_read_only" in answer["detail"]
+
+
+async def test_standby_after_a_failover_is_read_and_not_written_to() -> None:
+    with new_cluster("host all all 127.0.0.1/32 trust\nlocal all all trust\n") as directory:
+        with running(directory) as primary:
+            settings = settings_for(f"postgresql://postgres@127.0.0.1:{primary.port}/postgres")
+            await asyncio.to_thread(upgrade, settings)
+            async with started(create_app(settings)) as application, client_of(application) as client:
+                board = (await client.post("/api/v1/boards", json={"name": "B", "slug": "b", "description": ""})).json()
+                token = (await client.post(f"{ME}/tokens", json={"name": "Laptop"})).json()["token"]
+        with running(copy_as_standby(directory)) as standby:
+            settings = settings_for(f"postgresql://postgres@127.0.0.1:{standby.port}/postgres")
+            async with started(create_app(settings)) as application, client_of(application, token) as client:
+                one = f"/api/v1/boards/{board['id']}"
+                for path in (ME, "/api/v1/boards", f"{one}/tasks", f"{one}/snapshot", "/api/v1/metrics/dashboard"):
+                    assert (await client.get(path)).status_code == 200, path
+                refused(await client.post(f"{one}/tasks", json={"title": "Load the barrels"}))
+                not_ready = refused(await client.get("/readyz"))
+                assert f"127.0.0.1:{standby.port} cannot be written to: it is a standby" in not_ready["detail"]
+                async with reading(application, "/api/v1/agents/stream", token=token):
+                    pass
 
 
 async def test_what_becomes_writable_again_is_written_to(

@@ -98,12 +98,19 @@ def _failed(exc: Exception, subject: Subject) -> Finding:
         return note("Not visible to this role.", f"The server says: {cause_of(exc)}.")
     if state in _TOO_LONG or isinstance(exc, TimeoutError):
         return warning(
-            "No answer in time." if state != _LOCKED else "What was asked for is locked by somebody.",
+            _too_long(exc, state),
             "The server is overloaded, or a lock is held for long: see who waits for whom.",
             _look_by_hand(subject),
         )
     reason = f"SQLSTATE {state}: {cause_of(exc)}" if state else explain(exc).reason
     return _tripped(reason, subject)
+
+
+def _too_long(exc: Exception, state: str | None) -> str:
+    if state == _LOCKED:
+        return "What was asked for is locked by somebody."
+    # Who ended the statement the server tells: our limit, the role's, or somebody.
+    return f"No answer in time{f': {cause_of(exc)}' if state else ''}."
 
 
 def _tripped(reason: str, subject: Subject) -> Finding:
