@@ -69,6 +69,7 @@ class _Listener(asyncio.Protocol):
         self._transport = transport
         # asyncpg ends a connection that nobody refers to any more.
         self._connection = weakref.ref(connection)
+        self._has_heard = False
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -77,9 +78,17 @@ class _Listener(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def data_received(self, data: bytes) -> None:
+        if self._has_heard:
+            # They were no words, but part of a value that goes on.
+            self._hear(None)
         self._pass_on(data)
         # Each error ends with a zero, and what is the last of an answer does not: this is on every request's path.
-        if data[-1] == 0 and (words := _last_words(data)) and (connection := self._connection()):
+        if data[-1] == 0 and (words := _last_words(data)):
+            self._hear(words)
+
+    def _hear(self, words: asyncpg.PostgresError | None) -> None:
+        self._has_heard = words is not None
+        if connection := self._connection():
             connection.last_words = words
             connection.ended_in_transaction = self._protocol.is_in_transaction()
             connection.ended_unread = self._was_refused()
@@ -143,7 +152,9 @@ def add_last_words(exc: BaseException, driver: object, seconds: float = inf) -> 
         and not asked.startswith("BEGIN")
         and seconds >= _MEANT_AFTER
     )
-    words.came_between = not was_at_work and not driver.ended_in_transaction
+    # The first error tells; what is tried afterwards, such as a rollback, meets a connection that is closed.
+    if not hasattr(words, "came_between"):
+        words.came_between = not was_at_work and not driver.ended_in_transaction
     exc.__cause__ = words
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from asyncpg import InternalClientError
 from litestar import Litestar
-from sqlalchemy import Integer, bindparam, func, insert, literal_column, make_url, select, text
+from sqlalchemy import Integer, LargeBinary, bindparam, func, insert, literal_column, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import greenlet_spawn
@@ -238,6 +238,19 @@ async def test_a_connection_whose_end_was_read_in_half_is_as_lost_as_any(
             assert lost_connection(raised.value)
             await session.rollback()
         assert await pid(session) != before
+
+
+async def test_value_that_looks_like_a_servers_last_words_is_a_value(plugin: DatabasePlugin) -> None:
+    """Wherever it is cut into pieces on its way: what others have sent is stored byte by byte."""
+    fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
+    words = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+    value = bindparam("value", type_=LargeBinary)
+    async with plugin.sessions() as session:
+        before = await pid(session)
+        for shift in range(len(words)):
+            sent = b"x" * shift + words * 2_000
+            assert (await fetch(session, Prepared(select(value.label("value"))), value=sent))[0].value == sent
+            assert await pid(session) == before
 
 
 async def test_another_driver_is_asked_through_the_session(database_url: str) -> None:

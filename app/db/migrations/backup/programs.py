@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from app.db.embedded_account import end_with_parent
-from app.db.errors import BackupError
+from app.db.errors import BackupError, printable
 from app.db.migrations.backup.archive import CHUNK
 
 _COMPLAINT = re.compile(r"(?:error|ERROR|FATAL|PANIC):\s+(.+)")
@@ -61,7 +61,7 @@ class Program:
         async for line in words:
             text = line.decode(errors="replace").rstrip()
             if not self._complaint and (match := _COMPLAINT.search(text)):
-                self._complaint = match[1].rstrip(".")
+                self._complaint = printable(match[1]).rstrip(".")
             if heard is not None:
                 heard(text)
 
