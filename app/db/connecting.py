@@ -111,7 +111,12 @@ _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     (TimeoutError, ConnectFailure("the server accepts connections but does not answer", retry=True)),
     (ConnectionRefusedError, ConnectFailure("the connection was refused: nothing listens there", retry=True)),
     (FileNotFoundError, ConnectFailure("there is no such socket: is the server running?", retry=True)),
-    (PermissionError, ConnectFailure("the socket may not be opened by this user", retry=False)),
+    (
+        PermissionError,
+        ConnectFailure(
+            "the system does not let this user connect (the rights of the socket, or a firewall)", retry=False
+        ),
+    ),
     (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
 )
 # asyncpg has one type for all that goes wrong before TLS, and no word of the server in its text.

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from app.db.home import find_in_home
+
 _FIELD = r"((?:\\.|[^:\\])*):"
 # Host, port, database and user; the rest is the password, in which a colon needs no backslash.
 _ENTRY = re.compile(rf"{_FIELD * 4}(.+)")
@@ -47,7 +49,7 @@ def find_password(arguments: Mapping[str, Any]) -> Lookup:
     if password := os.environ.get("PGPASSWORD"):
         return Lookup(password)
     named = arguments.get("passfile") or os.environ.get("PGPASSFILE")
-    path = Path(named) if named else _default_file()
+    path = Path(named) if named else find_in_home(".pgpass")
     if path is None:
         return Lookup(missing="neither the URL nor PGPASSWORD nor a password file has one")
     shown = f"the password file {str(path)!r}"
@@ -59,14 +61,6 @@ def find_password(arguments: Mapping[str, Any]) -> Lookup:
         return Lookup(missing=f"{shown} {exc}")
     password = next(_matching(lines, arguments), "")
     return Lookup(password, "" if password else f"{shown} has no line for this host, port, database and user")
-
-
-def _default_file() -> Path | None:
-    try:
-        path = Path.home() / ".pgpass"
-        return path if path.exists() else None
-    except (RuntimeError, KeyError, OSError):  # No home, or none that we may look into.
-        return None
 
 
 def _read_private(path: Path) -> list[str]:

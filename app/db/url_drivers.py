@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from app.db import passwords
+from app.db.home import leave_closed_home
 from app.db.url_parameters import LIBPQ
 from app.db.url_syntax import EXAMPLE, Host, InvalidURLError
 from app.db.url_tls import tls_arguments
@@ -47,6 +48,7 @@ def psycopg_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
             "is for psycopg, which would take from PGSERVICE what the URL does not say",
             "Unset PGSERVICE, or write service= in the URL.",
         )
+    leave_closed_home()
     arguments: dict[str, Any] = {name: value for name, value in parameters.items() if name in LIBPQ}
     if _connect_timeout(parameters) == 0:
         del arguments["connect_timeout"]  # None and no limit are the same, and engine.py takes the smaller number.

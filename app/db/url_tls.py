@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from app.db.home import find_certificate_file, leave_closed_home
 from app.db.url_parameters import PSYCOPG
 from app.db.url_syntax import InvalidURLError
 
@@ -48,6 +49,8 @@ TLS_PARAMETERS = (
 )
 # What asyncpg's own parser is given in the modes whose second attempt only it can make.
 _WEAK_MODE_PARAMETERS = ("sslcert", "sslkey", "sslpassword", "ssl_min_protocol_version", "ssl_max_protocol_version")
+# What that parser reads of the home directory, and takes one that it may not read for a failure to connect.
+_HOME_FILES = ("root.crl", "postgresql.crt", "postgresql.key")
 
 
 def given(parameters: Mapping[str, str], name: str) -> str | None:
@@ -81,6 +84,9 @@ def tls_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
     if mode in _STRONG:
         direct = given(parameters, "sslnegotiation") == "direct"
         return {"ssl": _context(parameters, mode)} | ({"direct_tls": True} if direct else {})
+    leave_closed_home()
+    for name in _HOME_FILES:
+        _check_readable(name, _home_file(name))
     own = {name: parameters[name] for name in _WEAK_MODE_PARAMETERS if name in parameters}
     if own.get("ssl_min_protocol_version") in {"TLSv1", "TLSv1.1"}:
         del own["ssl_min_protocol_version"]
@@ -199,11 +205,8 @@ def _version(parameters: Mapping[str, str], name: str) -> ssl.TLSVersion | None:
 
 
 def _home_file(name: str) -> str | None:
-    try:
-        path = Path.home() / ".postgresql" / name
-        return str(path) if path.exists() else None
-    except (RuntimeError, OSError):  # No home directory, or none that we may look into.
-        return None
+    path = find_certificate_file(name)
+    return str(path) if path else None
 
 
 def _check_readable(name: str, path: str | None) -> None:

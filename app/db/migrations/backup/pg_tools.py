@@ -13,6 +13,7 @@ from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.db.embedded import EmbeddedPostgresError, binaries
 from app.db.errors import BackupError
+from app.db.home import leave_closed_home
 from app.db.url import DatabaseURL
 from app.db.url_parameters import SECRETS
 
@@ -78,6 +79,7 @@ def access(url: DatabaseURL, connect_timeout: float) -> Iterator[Access]:
     the machine must not see is not in `connection`: the password is in the environment; what libpq has no variable for
     is in a file of the owner's, for this context.
     """
+    leave_closed_home()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(_STEERING)},
         # Its messages are read.
