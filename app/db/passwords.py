@@ -24,9 +24,10 @@ _DEFAULT_PORT = 5432
 
 
 class Lookup(NamedTuple):
-    """The password that was found, or else why there is none."""
+    """The password that was found and where, or else why there is none."""
 
     password: str = ""
+    source: str = ""
     missing: str = ""
 
 
@@ -47,7 +48,7 @@ async def connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - asy
 def find_password(arguments: Mapping[str, Any]) -> Lookup:
     """Return what PGPASSWORD or the password file has for a connection with these arguments of asyncpg's."""
     if password := os.environ.get("PGPASSWORD"):
-        return Lookup(password)
+        return Lookup(password, "PGPASSWORD")
     named = arguments.get("passfile") or os.environ.get("PGPASSFILE")
     path = Path(named) if named else find_in_home(".pgpass")
     if path is None:
@@ -60,7 +61,9 @@ def find_password(arguments: Mapping[str, Any]) -> Lookup:
     except ValueError as exc:
         return Lookup(missing=f"{shown} {exc}")
     password = next(_matching(lines, arguments), "")
-    return Lookup(password, "" if password else f"{shown} has no line for this host, port, database and user")
+    if not password:
+        return Lookup(missing=f"{shown} has no line for this host, port, database and user")
+    return Lookup(password, shown)
 
 
 def _read_private(path: Path) -> list[str]:
@@ -70,19 +73,26 @@ def _read_private(path: Path) -> list[str]:
         raise ValueError("is no regular file")
     if mode & _OTHERS:
         raise ValueError(f"is not used, since its mode {stat.S_IMODE(mode):04o} lets others in: chmod 600 {path}")
-    return path.read_text(errors="surrogateescape").splitlines()
+    return path.read_text("utf-8", errors="replace").split("\n")
 
 
 def _matching(lines: list[str], arguments: Mapping[str, Any]) -> Iterator[str]:
-    user = arguments.get("user") or os.environ.get("PGUSER") or getpass.getuser()
+    user = arguments.get("user") or os.environ.get("PGUSER") or _own_name()
     database = arguments.get("database") or os.environ.get("PGDATABASE") or user
     hosts = _as_list(arguments.get("host") or os.environ.get("PGHOST") or "localhost")
     ports = _as_list(arguments.get("port") or os.environ.get("PGPORT") or _DEFAULT_PORT)
     for place in zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False):
         for line in lines:
-            entry = _ENTRY.fullmatch(line.strip()) if not line.startswith("#") else None
+            entry = None if line.startswith("#") else _ENTRY.fullmatch(line.rstrip("\r"))
             if entry and _is_of(entry.groups(), *place, database, user):
                 yield _unescaped(entry[5])
+
+
+def _own_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # An id without a name, as containers have.
+        return ""
 
 
 def _as_list(value: object) -> list[str]:

@@ -114,6 +114,20 @@ def test_each_fault_of_a_password_file_is_named(server: Server, passfile: Path, 
         assert f"{MISSING}the password file '{file}' {fault}" in said
 
 
+def test_doctor_tells_where_the_password_comes_from(server: Server, passfile: Path) -> None:
+    place = f"127.0.0.1:{server.port}/postgres"
+    for url, environ, source in (
+        (f"postgresql://mate:{PASSWORD}@{place}", {}, "password from the URL"),
+        (f"postgresql://mate@{place}", {"PGPASSWORD": PASSWORD}, "password from PGPASSWORD"),
+        (f"postgresql://mate@{place}", {"PGPASSFILE": str(passfile)}, f"password from the password file '{passfile}'"),
+        (f"postgresql://mate@{place}", {}, "no password"),
+    ):
+        given = {"PGPASSFILE": None, "PGPASSWORD": None, "HOME": "/nonexistent", **environ}
+        result = run("litestar", "database", "doctor", env=environment(DATABASE_URL=url, COLUMNS="300", **given))
+        assert f"DATABASE_URL: {place}, user mate, {source}, through asyncpg (from environment)" in result.stdout
+        assert PASSWORD not in result.stdout
+
+
 def test_doctor_tells_of_a_missing_password_and_where_to_put_it(server: Server, tmp_path: Path) -> None:
     url = f"postgresql://mate@127.0.0.1:{server.port}/postgres?passfile={tmp_path / 'none'}"
     result = run("litestar", "database", "doctor", env=environment(DATABASE_URL=url, PGPASSWORD=None, COLUMNS="300"))
@@ -128,7 +142,8 @@ def test_doctor_tells_of_a_missing_password_and_where_to_put_it(server: Server, 
         ("h:5432:d:u:pass:word", {}, "pass:word"),
         (r"h:5432:d:u:pass\:wo\\rd", {}, r"pass:wo\rd"),
         ("*:*:*:*:p", {}, "p"),
-        ("h:*:d:u:p # not a comment", {}, "p # not a comment"),
+        ("h:*:d:u:p # not a comment ", {}, "p # not a comment "),
+        ("h:5432:d:u:p\r", {}, "p"),
         (r"\:\:1:5432:d:u:p", {"host": "::1"}, "p"),
         ("localhost:5432:d:u:p", {"host": "/run/postgresql"}, "p"),
         ("/run/postgresql:5432:d:u:p", {"host": "/run/postgresql"}, "p"),
@@ -161,7 +176,7 @@ def test_first_line_that_fits_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     file.write_text("*:*:*:v:0\n*:*:*:u:1\nh:5432:d:u:2\n")
     file.chmod(0o400)
     given = {"host": "h", "port": 5432, "database": "d", "user": "u", "passfile": str(file)}
-    assert find_password(given) == ("1", "")
+    assert find_password(given) == ("1", f"the password file '{file}'", "")
 
 
 def test_pooler_that_gives_another_reason_is_told_with_the_missing_password() -> None:

@@ -9,7 +9,9 @@ from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Secret, Settings
 from app.core.errors import SettingsError
 from app.core.setting_sources import SECRETS, Source, file_variable, setting_of
 from app.db.migrations.doctor.finding import Finding, note, ok, problem, warning
+from app.db.passwords import find_password
 from app.db.url import DatabaseURL, normalize_database_url
+from app.db.url_drivers import DEFAULT_PORT
 from app.db.url_syntax import EXAMPLE
 
 _SHOWN = (
@@ -108,12 +110,21 @@ def _show(variable: str, value: object) -> str:
             url = normalize_database_url(value.reveal(), variable)
         except SettingsError:
             return "cannot be read"
-        return f"{url.location}, user {url.user or '(default)'}, through {url.driver}"
+        return f"{url.location}, user {url.user or '(default)'}, {_password(url)}, through {url.driver}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g} s"
     return str(value.value if isinstance(value, Enum) else value)
+
+
+def _password(url: DatabaseURL) -> str:
+    if url.password:
+        return "password from the URL"
+    hosts, ports = [host.name for host in url.hosts], [host.port or DEFAULT_PORT for host in url.hosts]
+    place = {"host": hosts, "port": ports or url.default_port, "database": url.database, "user": url.user}
+    found = find_password({**place, "passfile": url.parameters.get("passfile")})
+    return f"password from {found.source}" if found.password else "no password"
 
 
 def _wrong(found: SettingsError) -> Finding:
