@@ -23,10 +23,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     """
     if settings is not None:
         return _serving(settings)
-    app = _of_this_process()
-    if own_command() is None:
-        _log_as_ever(app)
-    return app
+    return _of_this_process()
 
 
 # Once: `litestar run` makes it to look for commands, and its server then asks for it again.
@@ -42,22 +39,15 @@ def _of_this_process() -> Litestar:
     return app
 
 
-def _log_as_ever(app: Litestar) -> None:
-    """A server that asks for the application again has set up its own logging since it was made."""
-    # Imported here as below.
-    from app.core.logging import configure_logging  # noqa: PLC0415
-    from app.db.plugin import DatabasePlugin  # noqa: PLC0415
-
-    configure_logging(app.plugins.get(DatabasePlugin).settings)
-
-
 def _serving(settings: Settings | None) -> Litestar:
     # Imported here because it is most of the code, and a command of ours needs none of it.
     from app.api.application import build  # noqa: PLC0415
     from app.db.settings import load_settings  # noqa: PLC0415
+    from app.server.plugin import RunCommand  # noqa: PLC0415
 
     try:
-        return build(settings or load_settings(), Commands())
+        settings = settings or load_settings()
+        return build(settings, Commands(), RunCommand(settings))
     except SettingsError as exc:
         sys.stderr.write(f"Error: {exc}\n")
         sys.exit(exc.exit_code)

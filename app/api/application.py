@@ -14,7 +14,6 @@ from app.api.head import Application, complete_allow
 from app.api.idempotency import note_error
 from app.api.openapi import openapi_config
 from app.api.pagination import provide_window
-from app.api.proxies import TrustedProxies
 from app.api.request_id import RequestIdMiddleware, send_request_id
 from app.api.security_headers import security_headers
 from app.api.stream_hub import StreamPlugin
@@ -35,7 +34,6 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
         plugins=[
             DatabasePlugin(settings),
             StreamPlugin(),
-            TrustedProxies(settings),
             Banner(settings, token_was_made=given.local_auth_token is None),
             *further,
         ],

@@ -112,7 +112,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_payload_retention_months: int | None = None
     pg_bin_dir: Path | None = None
     max_concurrent_requests: int | None = None
+    request_head_timeout: float = 10.0
     request_body_timeout: float = 30.0
+    shutdown_timeout: float = 20.0
     public_base_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     cors_allowed_origins: tuple[str, ...] = ()
@@ -277,7 +279,9 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "webhook_payload_retention_months": integer(1, 1200),
     "pg_bin_dir": _path,
     "max_concurrent_requests": integer(1, 100_000),
+    "request_head_timeout": seconds(0.1, 3600),
     "request_body_timeout": seconds(0.1, 3600),
+    "shutdown_timeout": seconds(0, 3600),
     "public_base_url": base_url,
     "trusted_proxies": networks,
     "cors_allowed_origins": origins,

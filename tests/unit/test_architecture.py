@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "api": {"services", "repositories", "schemas", "core", "models", "db", "__init__"},
     "db": {"core", "models", "__init__"},
     "cli": {"services", "repositories", "models", "core", "db"},
-    "asgi": {"api", "cli", "core", "db", "__init__"},
+    "server": {"core"},
+    "asgi": {"api", "cli", "server", "core", "db", "__init__"},
 }
 # Package -> distributions that it must do without.
 MUST_NOT_IMPORT = {

@@ -1,0 +1,138 @@
+"""`litestar run`, started our way: with limits on what clients send, and on how long the end may take."""
+
+import logging
+import math
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+from litestar.plugins import CLIPlugin
+
+from app.core.config import Settings
+from app.server.sockets import Address, CannotListenError, bound, listen
+
+if TYPE_CHECKING:
+    import socket
+
+    from litestar.cli._utils import LitestarEnv
+
+    from app.server.serving import Server
+
+# Bytes of requests that have not come to the end, of all clients of a process together.
+_MAX_UNFINISHED = 64 * 1024 * 1024
+
+log = logging.getLogger(__name__)
+Options = dict[str, Any]
+
+
+class RunCommand(CLIPlugin):
+    """Replaces what Litestar's own `run` does; its options stay."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def on_cli_init(self, cli: click.Group) -> None:
+        command = copy(cli.commands["run"])
+        command.callback = self._run
+        command.help = "Serve the application, which applies the migrations first where DB_AUTO_MIGRATE says so."
+        cli.add_command(command)
+
+    def _run(self, env: "LitestarEnv", **options: Any) -> None:  # noqa: ANN401 - those of Litestar's command
+        from litestar.cli._utils import isatty, show_app_info  # noqa: PLC0415
+
+        _set_debugging(env, options)
+        address = Address(options["host"], options["port"], options["uds"], options["fd"])
+        try:
+            with ExitStack() as stack:
+                sockets = stack.enter_context(bound(address))
+                if isatty() and not os.environ.get("LITESTAR_QUIET_CONSOLE"):
+                    show_app_info(env.app)
+                server = self._server(env, options)
+                for plugin in (one for one in env.app.plugins.cli if isinstance(one, CLIPlugin)):
+                    stack.enter_context(plugin.server_lifespan(env.app))
+                listen(sockets, address, server.config.backlog)
+                log.info("Uvicorn running on %s (Press CTRL+C to quit)", address.url(secure=server.config.is_ssl))
+                _serve(server, sockets)
+        except CannotListenError as exc:
+            log.error(str(exc))
+            sys.exit(exc.exit_code)
+
+    def _server(self, env: "LitestarEnv", options: Options) -> "Server":
+        # Imported here because no other command needs a server.
+        import uvicorn  # noqa: PLC0415
+
+        from app.server.budget import Budget  # noqa: PLC0415
+        from app.server.protocol import BoundedProtocol, Limits  # noqa: PLC0415
+        from app.server.serving import CANCELLING, Server  # noqa: PLC0415
+
+        settings = self._settings
+        limits = Limits(settings.request_head_timeout, settings.shutdown_timeout)
+        protocol: Any = partial(BoundedProtocol, limits=limits, budget=Budget(_MAX_UNFINISHED))
+        reloads = [list(options[name]) for name in ("reload_dir", "reload_include", "reload_exclude")]
+        certificate, key = _tls_files(options)
+        config = uvicorn.Config(
+            env.app_path,
+            factory=env.is_app_factory,
+            http=protocol,
+            ws="none",
+            host=options["host"],
+            port=options["port"],
+            workers=options["wc"],
+            reload=options["reload"] or any(reloads),
+            reload_dirs=reloads[0] or None,
+            reload_includes=reloads[1] or None,
+            reload_excludes=reloads[2] or None,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            # An address that these do not vouch for is nobody's word: not even this machine's is taken by default.
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout) + CANCELLING,
+            # The application has set up all logging.
+            log_config=None,
+        )
+        return Server(config)
+
+
+def _set_debugging(env: "LitestarEnv", options: Options) -> None:
+    """In this process's application, and in those that workers make."""
+    if options["debug"]:
+        os.environ["LITESTAR_DEBUG"] = "1"
+        env.app.debug = True
+    if options["pdb"]:
+        os.environ["LITESTAR_PDB"] = "1"
+        env.app.pdb_on_exception = True
+
+
+def _tls_files(options: Options) -> tuple[str, str] | tuple[None, None]:
+    from litestar.cli._utils import create_ssl_files, validate_ssl_file_paths  # noqa: PLC0415
+
+    certificate, key = options["ssl_certfile"], options["ssl_keyfile"]
+    if options["create_self_signed_cert"]:
+        return create_ssl_files(certificate, key, options["host"])
+    return validate_ssl_file_paths(certificate, key)
+
+
+def _serve(server: "Server", sockets: "list[socket.socket]") -> None:
+    """Serve until a signal comes. Exits the process where no worker could start, or several were stopped."""
+    from uvicorn.config import STARTUP_FAILURE  # noqa: PLC0415
+
+    from app.server.workers import Reloader, Workers  # noqa: PLC0415
+
+    if server.config.should_reload:
+        Reloader(server.config, server.run, sockets).run()
+        return
+    if server.config.workers > 1:
+        sys.exit(Workers(server, sockets).run())
+    try:
+        server.run(sockets)
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

@@ -1,0 +1,27 @@
+"""The server of one process: uvicorn's, which a signal ends within a bound."""
+
+import multiprocessing
+import signal
+from types import FrameType
+
+import uvicorn
+
+# Seconds: for requests that are cancelled at the end of the bound, and for all that is left.
+CANCELLING = 1
+_REST = 4
+
+
+class Server(uvicorn.Server):
+    """A first SIGTERM or SIGINT lets what is under way be answered, a second one ends the process at once.
+
+    Of several workers each is told once, by their parent, however many signals reach it.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            # Whatever hangs then, be it a database that does not answer or the event loop itself: SIGALRM needs none.
+            signal.setitimer(signal.ITIMER_REAL, (self.config.timeout_graceful_shutdown or 0) + _REST)
+            super().handle_exit(sig, frame)
+        elif multiprocessing.parent_process() is None:
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)

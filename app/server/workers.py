@@ -1,0 +1,74 @@
+"""Several processes that serve on the same sockets, and the one process that serves again when its code changes."""
+
+import signal
+import socket
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+
+import structlog
+from uvicorn._subprocess import get_subprocess
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import ChangeReload
+
+from app.server.serving import Server
+
+# Seconds after which a signal or the end of a worker is noticed.
+_LOOK_EVERY = 0.1
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Workers:
+    """Replaces a worker that dies, but not one that cannot even start, since the next could not either."""
+
+    def __init__(self, server: Server, sockets: list[socket.socket]) -> None:
+        self._server = server
+        self._sockets = sockets
+        self._workers: list[SpawnProcess] = []
+        self._signal: int | None = None
+
+    def run(self) -> int:
+        """Serve until a signal comes; return the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        self._workers = [self._start() for _ in range(self._server.config.workers)]
+        failed = False
+        while self._signal is None and not failed:
+            wait([worker.sentinel for worker in self._workers], _LOOK_EVERY)
+            failed = self._replace_the_dead()
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.join()
+        return STARTUP_FAILURE if self._signal is None else 128 + self._signal
+
+    def _start(self) -> SpawnProcess:
+        worker = get_subprocess(self._server.config, self._server.run, self._sockets)
+        worker.start()
+        return worker
+
+    def _replace_the_dead(self) -> bool:
+        """Return whether one has failed to start."""
+        for place, worker in enumerate(self._workers):
+            if worker.is_alive() or self._signal is not None:
+                continue
+            if worker.exitcode == STARTUP_FAILURE:
+                return True
+            log.error("a worker has died, and is replaced", pid=worker.pid, exit_code=worker.exitcode)
+            self._workers[place] = self._start()
+        return False
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        """The first lets the workers end as a single server does, a second ends them at once."""
+        if self._signal is not None:
+            for worker in self._workers:
+                worker.kill()
+        self._signal = self._signal or number
+
+
+class Reloader(ChangeReload):  # type: ignore[misc, valid-type]
+    def signal_handler(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit.is_set():
+            self.process.kill()
+        super().signal_handler(sig, frame)

@@ -1,0 +1,171 @@
+"""SIGTERM and SIGINT: what is under way is answered, and no client keeps the process for longer than it may."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+
+from tests.conftest import TOKEN
+from tests.migrations.conftest import query
+from tests.processes import Server, environment, run, serving
+from tests.waiting import wait_until
+
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+SIGNED_IN = f"Host: t\r\nAuthorization: Bearer {TOKEN}\r\n"
+HALF_A_BODY = f"POST /api/v1/boards HTTP/1.1\r\n{SIGNED_IN}Content-Length: 100\r\n\r\n{{"
+# More than the sockets of both sides take.
+MUCH = 8 * 2**20
+
+
+@contextmanager
+def ready(url: str, log: Path, *arguments: str, seconds: int) -> Iterator[Server]:
+    """A server that lets what is under way go on for `seconds`."""
+    env = environment(DATABASE_URL=url, SHUTDOWN_TIMEOUT=str(seconds), REQUEST_BODY_TIMEOUT="600")
+    with serving(env, log, *arguments) as server:
+        server.wait_until_ready()
+        yield server
+
+
+def sending(server: Server, request: str) -> socket.socket:
+    """A connection whose client takes little at a time."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((urlsplit(server.url).hostname, urlsplit(server.url).port))
+    client.sendall(request.encode())
+    return client
+
+
+def board(server: Server) -> str:
+    body = {"name": "b", "slug": uuid4().hex, "description": ""}
+    made = httpx.post(f"{server.url}/api/v1/boards", json=body, headers=HEADERS, timeout=30)
+    return str(made.json()["id"])
+
+
+def test_clients_that_neither_read_nor_send_on_keep_no_process(database_url: str, tmp_path: Path) -> None:
+    with ready(database_url, tmp_path / "log", seconds=1) as server:
+        id_ = board(server)
+        query(
+            database_url,
+            "INSERT INTO tasks (id, board_id, title, description)"
+            " SELECT gen_random_uuid(), :id, 't', repeat('y', :size) FROM generate_series(1, 200)",
+            id=id_,
+            size=MUCH // 200,
+        )
+        clients = [
+            sending(server, f"GET /api/v1/boards/{id_}/tasks?limit=200 HTTP/1.1\r\n{SIGNED_IN}\r\n"),
+            sending(server, "GET /schema/openapi.json HTTP/1.1\r\nHost: t\r\n\r\n" * 100),
+        ]
+        for client in clients:
+            assert client.recv(12) == b"HTTP/1.1 200"
+        clients.append(sending(server, HALF_A_BODY))
+        # By SIGALRM, where nothing else has ended it.
+        assert server.stop() == -signal.SIGTERM
+        assert "shutdown complete" in server.log
+        for client in clients:
+            client.close()
+
+
+def test_streams_and_idle_connections_end_at_once_and_nothing_acknowledged_is_lost(
+    database_url: str, tmp_path: Path
+) -> None:
+    with ready(database_url, tmp_path / "log", seconds=600) as server, httpx.Client(headers=HEADERS) as http:
+        id_ = board(server)
+        tasks = f"{server.url}/api/v1/boards/{id_}/tasks"
+        stream = sending(server, f"GET /api/v1/boards/{id_}/tasks/stream HTTP/1.1\r\n{SIGNED_IN}\r\n")
+        assert stream.recv(12) == b"HTTP/1.1 200"
+        head = sending(server, "GET /health HTTP/1.1\r\nHo")
+        stored: list[str] = []
+
+        def write() -> None:
+            """Tasks that the stream has to tell of, until the server does not answer any more."""
+            while True:
+                title = uuid4().hex
+                try:
+                    answer = http.post(tasks, json={"title": title, "description": "y" * 20_000}, timeout=30)
+                except httpx.TransportError:
+                    return
+                assert answer.status_code == 201
+                stored.append(title)
+
+        with ThreadPoolExecutor(8) as pool:
+            writing = [pool.submit(write) for _ in range(8)]
+            wait_until(lambda: len(stored) * 20_000 > MUCH, "the stream is full")
+            assert server.stop() == -signal.SIGTERM
+            for one in writing:
+                one.result()
+        assert {title for (title,) in query(database_url, "SELECT title FROM tasks")} >= set(stored)
+        stream.close()
+        head.close()
+
+
+@pytest.mark.parametrize(("workers", "second"), [("1", signal.SIGTERM), ("1", signal.SIGINT), ("2", signal.SIGTERM)])
+def test_second_signal_ends_the_process_at_once(
+    database_url: str, tmp_path: Path, workers: str, second: signal.Signals
+) -> None:
+    with ready(database_url, tmp_path / "log", "--wc", workers, seconds=600) as server:
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        client = sending(server, HALF_A_BODY)
+        until_it_waits(server, client)
+        server.process.terminate()
+        wait_until(lambda: "Waiting for connections to close" in server.log, "a worker waits for its client")
+        server.process.send_signal(second)
+        server.process.wait(timeout=60)
+        assert psutil.wait_procs(children, timeout=60)[1] == []
+        client.close()
+
+
+def until_it_waits(server: Server, client: socket.socket) -> None:
+    """Until the application has the head of the request, as far as others can tell: it answers what came later."""
+    with sending(server, "GET /health HTTP/1.1\r\nHost: t\r\n\r\n") as other:
+        assert other.recv(12) == b"HTTP/1.1 200"
+
+
+def test_worker_that_dies_is_replaced_and_sigterm_to_the_parent_stops_all(database_url: str, tmp_path: Path) -> None:
+    with ready(database_url, tmp_path / "log", "--wc", "2", seconds=10) as server:
+        wait_until(lambda: server.log.count("startup complete") == 2, "both serve")
+        parent = psutil.Process(server.process.pid)
+        max(parent.children(), key=psutil.Process.create_time).kill()
+        wait_until(lambda: server.log.count("startup complete") == 3, "another one serves")
+        children = parent.children()
+        assert server.stop() == 128 + signal.SIGTERM
+        assert psutil.wait_procs(children, timeout=60)[1] == []
+        assert server.log.count("shutdown complete") == 2
+
+
+@pytest.mark.parametrize("how", [(), ("--wc", "2"), ("--reload",)])
+def test_port_that_is_taken_is_said_before_anything_is_done(empty_database_url: str, how: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        env = environment(ENVIRONMENT="dev", DATABASE_URL=empty_database_url)
+        result = run("litestar", "run", "--port", port, *how, env=env)
+    output = result.stdout + result.stderr
+    assert result.returncode == 6, output
+    assert f"cannot listen on 127.0.0.1:{port}" in output
+    assert "--port" in output
+    assert "curl" not in output
+    assert "Traceback" not in output
+    assert query(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--host", "192.0.2.1"), "no such address"),
+        (("--host", "no-such-host.invalid"), "no-such-host.invalid"),
+        (("--uds", "/nonexistent/socket"), "--uds"),
+        (("--fd", "999"), "--fd"),
+    ],
+)
+def test_address_that_cannot_be_had_is_named(database_url: str, arguments: tuple[str, ...], said: str) -> None:
+    result = run("litestar", "run", *arguments, env=environment(DATABASE_URL=database_url))
+    assert result.returncode == 6, result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
