@@ -3,14 +3,18 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
-from app.db.errors import DatabaseUnreachableError
+from app.db.errors import BackupError, DatabaseUnreachableError
 from app.db.migrations.backfill.running import run
+from app.db.migrations.backup import restoring
+from app.db.migrations.backup.archive import open_archive
+from app.db.migrations.backup.taking import backup
 from app.db.migrations.partitions.running import maintain
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
@@ -146,5 +150,23 @@ def test_batch_that_is_cut_off_in_a_statement_keeps_no_row_and_is_done_once(
     with capture_logs() as logs:
         assert check_that_it_keeps_nothing(database_url, _backfill(release), driver) is None
     (again,) = [entry for entry in logs if entry["event"] == "a batch is tried again"]
-    assert "was silent in a transaction" in again["reason"]
+    assert "nothing was heard of the process" in again["reason"]
     assert touched(database_url) == {1: ROWS}
+
+
+def test_restore_that_is_cut_off_while_it_loads_rows_loses_its_locks(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its program's session, and its own, which has nothing to say meanwhile."""
+    monkeypatch.setattr(restoring, "_SILENT_AT_LEAST", 1.0)
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'kept')")
+    done = backup(settings_for(database_url), tmp_path)
+
+    def restore(settings: Settings) -> None:
+        with open_archive(done.path) as archive:
+            restoring.restore(settings, archive, replace=True)
+
+    exc = check_that_it_keeps_nothing(database_url, Work(restore, "COPY public.organizations"), last="d")
+    assert isinstance(exc, BackupError)
+    assert "nothing was heard of the process for too long" in str(exc)
+    assert query(database_url, "SELECT name FROM organizations") == [("kept",)]

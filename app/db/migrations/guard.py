@@ -19,13 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
 from app.db.connecting import is_lost
-from app.db.errors import cause_of, sqlstate_of
-from app.db.migrations.lock import migration_lock
+from app.db.errors import BackupError, cause_of, sqlstate_of
+from app.db.migrations.lock import HOLDERS, migration_lock
 from app.db.migrations.read_only import require_writable
 from app.db.migrations.statements import limit_session, silence
 
 # By which the server shows these sessions.
-APPLICATION = "plimsoll guard"
+GUARD = "plimsoll guard"
 _LOOKS_PER_SECOND = 5
 _NAPS_PER_LOOK = 10
 # idle_in_transaction_session_timeout: what it stands in for.
@@ -38,20 +38,22 @@ _ANSWER = 2.0
 _UNGUARDED = "nobody ends the session should this process fall silent"
 _PREPARE = text(
     f"""
-    SELECT pg_backend_pid(), set_config('application_name', '{APPLICATION}', false),
+    SELECT pg_backend_pid(), set_config('application_name', '{GUARD}', false),
            set_config('statement_timeout', '0', false)
     """
 )
 _SLEEPS = text("SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = :session")
 _SESSION = text("SELECT pg_backend_pid()")
 # Looks are counted, so that neither a clock that is set nor a server that stood still is taken for silence. COMMIT
-# gives up the snapshot, which CREATE INDEX CONCURRENTLY would wait for. `state_change` moves with every message.
+# gives up the snapshot, which CREATE INDEX CONCURRENTLY would wait for. `state_change` moves with every message but
+# those of a COPY.
 _LOOP = """
 DO $$
 DECLARE
-    began timestamptz;
-    waits timestamptz;
-    waited timestamptz;
+    sessions integer;
+    are_waiting boolean;
+    latest text;
+    before text;
     looks integer := 0;
 BEGIN
     LOOP
@@ -59,16 +61,16 @@ BEGIN
             COMMIT;
             PERFORM pg_sleep({seconds});
         END LOOP;
-        SELECT backend_start,
-               CASE WHEN wait_event_type = 'Client' AND xact_start IS NOT NULL THEN state_change END
-        INTO began, waits
-        FROM pg_stat_activity WHERE pid = {session} AND backend_start = coalesce(began, backend_start);
-        EXIT WHEN NOT FOUND;
-        looks := CASE WHEN waits = waited THEN looks + 1 ELSE 0 END;
-        waited := waits;
+        SELECT count(*), bool_and(coalesce(wait_event_type = 'Client' AND {silent_if}, false)),
+               string_agg(concat_ws(' ', pid, backend_start, state_change, bytes_processed), ', ' ORDER BY pid)
+        INTO sessions, are_waiting, latest
+        FROM pg_stat_activity LEFT JOIN pg_stat_progress_copy USING (pid) WHERE pid IN ({pids});
+        EXIT WHEN sessions = 0;
+        looks := CASE WHEN are_waiting AND latest = before THEN looks + 1 ELSE 0 END;
+        before := latest;
         IF looks > {looks} THEN
-            PERFORM pg_terminate_backend({session});
-            RAISE EXCEPTION 'the session was silent in a transaction' USING ERRCODE = '{silent}';
+            PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid IN ({pids});
+            RAISE EXCEPTION 'nothing was heard of the process for too long' USING ERRCODE = '{sqlstate}';
         END IF;
     END LOOP;
 END $$
@@ -91,15 +93,16 @@ async def guarded_lock(connection: AsyncConnection, settings: Settings) -> Async
 
 
 @asynccontextmanager
-async def guarded(connection: AsyncConnection, seconds: float) -> AsyncIterator[None]:
+async def guarded(connection: AsyncConnection, seconds: float, *, with_programs: bool = False) -> AsyncIterator[None]:
     """Has the connection's session ended after so many seconds of silence in a transaction, while this lasts.
 
     The connection must be of a session of its own, no pooler's. Raises what says so where it was ended for that.
+    With programs, which hold the lock for schema changes as well, it is all holders that must have fallen silent.
     """
-    guard = await Guard.begun(connection, seconds)
+    guard = await Guard.begun(connection, seconds, with_programs=with_programs)
     try:
         yield
-    except (DBAPIError, OSError) as exc:
+    except (DBAPIError, OSError, BackupError) as exc:
         if (reason := await guard.reason(exc)) is not None:
             raise reason from exc
         raise
@@ -110,20 +113,22 @@ async def guarded(connection: AsyncConnection, seconds: float) -> AsyncIterator[
 class Guard:
     """A second session, which ends the first after so many seconds of silence in a transaction, until `end`."""
 
-    def __init__(self, own: AsyncConnection, session: int, seconds: float) -> None:
+    def __init__(self, own: AsyncConnection, statement: str) -> None:
         self._own = own
-        self._watching = asyncio.create_task(own.run_sync(_watch, session, seconds))
+        self._watching = asyncio.create_task(own.run_sync(_run, statement))
         self._watching.add_done_callback(_tell)
 
     @classmethod
-    async def begun(cls, connection: AsyncConnection, seconds: float) -> Self:
+    async def begun(cls, connection: AsyncConnection, seconds: float, *, with_programs: bool = False) -> Self:
         """Return one that watches over the session that the connection has now."""
         session = int(await connection.scalar(_SESSION))
         await connection.rollback()
+        # While its program works, the process itself has nothing to say.
+        pids, silent_if = (HOLDERS, "true") if with_programs else (str(session), "xact_start IS NOT NULL")
         own = await connection.engine.connect()
         await own.execution_options(isolation_level="AUTOCOMMIT")
         itself = await own.scalar(_PREPARE)
-        guard = cls(own, session, seconds)
+        guard = cls(own, _loop(pids, silent_if, seconds))
         try:
             await guard._wait_for(itself, connection)
         except BaseException:
@@ -131,9 +136,9 @@ class Guard:
             raise
         return guard
 
-    async def reason(self, exc: DBAPIError | OSError) -> BaseException | None:
+    async def reason(self, exc: DBAPIError | OSError | BackupError) -> BaseException | None:
         """Return what says that the session was ended for its silence, where that is why the error came."""
-        if not is_lost(exc):
+        if not (isinstance(exc, BackupError) or is_lost(exc)):
             return None
         await asyncio.wait({self._watching}, timeout=_ANSWER)
         ended = _failure(self._watching)
@@ -158,11 +163,14 @@ class Guard:
         log.warning(_UNGUARDED, reason="the session that would do so has not begun")
 
 
-def _watch(connection: Connection, session: int, seconds: float) -> None:
+def _loop(pids: str, silent_if: str, seconds: float) -> str:
     # One look more than fits: the server's own limit, which says what it is, comes first where it counts.
     looks = round(seconds * _LOOKS_PER_SECOND) + 1
     nap = 1 / (_LOOKS_PER_SECOND * _NAPS_PER_LOOK)
-    statement = _LOOP.format(session=session, looks=looks, naps=_NAPS_PER_LOOK, seconds=nap, silent=_SILENT)
+    return _LOOP.format(pids=pids, silent_if=silent_if, looks=looks, naps=_NAPS_PER_LOOK, seconds=nap, sqlstate=_SILENT)
+
+
+def _run(connection: Connection, statement: str) -> None:
     connection.exec_driver_sql(statement)
 
 

@@ -29,6 +29,8 @@ def held_as_sql(key: int) -> str:
 _HELD = held_as_sql(LOCK_KEY)
 # As SQL, also for a script that somebody else runs.
 HELD_BY_ME = f"EXISTS (SELECT FROM pg_locks AS held WHERE held.pid = pg_backend_pid() AND {_HELD})"
+# As SQL, whoever holds it.
+HOLDERS = f"SELECT held.pid FROM pg_locks AS held WHERE {_HELD}"  # noqa: S608 - a constant
 _HOLDER = text(
     f"""
     SELECT activity.pid, coalesce(host(activity.client_addr), 'local socket') AS host,

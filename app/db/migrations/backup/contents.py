@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from app.db.migrations.config import VERSION_TABLE
+from app.db.migrations.guard import GUARD
 
 _OWN_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _OF_EXTENSION = "SELECT FROM pg_depend AS d WHERE d.classid = '{0}'::regclass AND d.objid = {1}.oid AND d.deptype = 'e'"
@@ -92,13 +93,13 @@ _OBJECTS = f"""
 """  # noqa: S608 - constants
 _DROP_LARGE_OBJECTS = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata"
 _OTHERS = text(
-    """
+    f"""
     SELECT coalesce(nullif(application_name, ''), 'an application without a name') AS application, count(*) AS sessions
     FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
-      AND coalesce(backend_type, 'client backend') = 'client backend'
+      AND coalesce(backend_type, 'client backend') = 'client backend' AND application_name <> '{GUARD}'
     GROUP BY 1 ORDER BY 1
-    """
+    """  # noqa: S608 - a constant
 )
 _NAMED = 8
 

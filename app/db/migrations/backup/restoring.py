@@ -25,14 +25,18 @@ from app.db.migrations.backup.pg_tools import Tools, access, tools_to_restore
 from app.db.migrations.backup.replay import Plan, replay
 from app.db.migrations.backup.snapshot import server_version, session
 from app.db.migrations.config import scripts
+from app.db.migrations.guard import guarded
 from app.db.migrations.lock import migration_lock, share_lock
 from app.db.migrations.looking import look
 from app.db.migrations.read_only import read_only_reason
+from app.db.migrations.statements import silence
 from app.db.pinned_url import pin_url
 from app.db.url import DatabaseURL
 
 _MARK = text("SELECT pg_advisory_lock(:key)")
 _BITS = 63  # Of a bigint, without its sign.
+# Seconds that pg_restore may take to begin.
+_SILENT_AT_LEAST = 30.0
 _LOOKS = 10
 _PAUSE = 0.05
 
@@ -103,6 +107,7 @@ async def _restore(
     async with (
         session(settings, url, "The restore") as connection,
         migration_lock(connection, settings.db_migrate_lock_wait),
+        guarded(connection, max(silence(settings), _SILENT_AT_LEAST), with_programs=True),
     ):
         found = await connection.run_sync(obstacles)
         read_only = await connection.run_sync(read_only_reason)
