@@ -108,7 +108,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     (socket.gaierror, ConnectFailure("the host name cannot be resolved", retry=True)),
     (ssl.SSLCertVerificationError, _UNTRUSTED),
     (ssl.SSLError, ConnectFailure("TLS could not be negotiated with the server", retry=False)),
-    (TimeoutError, ConnectFailure("the server accepts connections but does not answer", retry=True)),
+    (TimeoutError, ConnectFailure("the server does not answer in time, or nothing reaches it", retry=True)),
     (ConnectionRefusedError, ConnectFailure("the connection was refused: nothing listens there", retry=True)),
     (FileNotFoundError, ConnectFailure("there is no such socket: is the server running?", retry=True)),
     (
@@ -119,6 +119,8 @@ _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     ),
     (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
 )
+# Of which the words of the operating system or of OpenSSL say more.
+_TELLING = frozenset({socket.gaierror, ssl.SSLCertVerificationError, ssl.SSLError, OSError})
 # asyncpg has one type for all that goes wrong before TLS, and no word of the server in its text.
 _BEFORE_TLS, _WITHOUT_TLS = ConnectionError, "rejected SSL upgrade"
 # The server goes down or comes up, has no connection left, or has ended a session that was silent or too long.
@@ -148,8 +150,8 @@ def explain(exc: BaseException) -> ConnectFailure:
         if type(link) is _BEFORE_TLS and str(link).endswith(_WITHOUT_TLS):
             return _NO_TLS
     for kind, failure in _BY_TYPE:
-        if any(isinstance(link, kind) for link in chain):
-            return failure
+        if found := next((link for link in chain if isinstance(link, kind)), None):
+            return failure._replace(said=_said_by(found)) if kind in _TELLING else failure
     if had_begun or state is not None:
         return _CLOSED
     return _UNKNOWN._replace(said=_said_by(chain[-1]))
@@ -174,9 +176,14 @@ def _without_password(failure: ConnectFailure, missing: str | None) -> ConnectFa
 
 
 def _said_by(error: BaseException) -> str:
-    """Return the driver's or the server's sentence, without the details below it."""
+    """Return the sentence of the server, the driver or the system, without the details below it."""
     diagnosis = getattr(error, "diag", None)
-    words = getattr(diagnosis, "message_primary", None) or (error.args[0] if error.args else "")
+    words = (
+        getattr(diagnosis, "message_primary", None)
+        or getattr(error, "verify_message", None)
+        or getattr(error, "strerror", None)
+        or (error.args[0] if error.args else "")
+    )
     return printable(str(words), _SENTENCE)
 
 

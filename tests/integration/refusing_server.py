@@ -11,11 +11,12 @@ _ENCRYPTION = {80877103, 80877104}
 
 
 class Refusing(socketserver.ThreadingTCPServer):
-    """`starts` counts the sessions that were asked for."""
+    """`starts` counts the sessions that were asked for; one that is `hasty` answers what asks for encryption, too."""
 
     daemon_threads = True
 
-    def __init__(self, state: str, message: str | bytes) -> None:
+    def __init__(self, state: str, message: str | bytes, *, hasty: bool) -> None:
+        self.hasty = hasty
         super().__init__(("127.0.0.1", 0), _Refusal)
         words = message if isinstance(message, bytes) else message.encode()
         fields = b"".join(
@@ -40,7 +41,7 @@ class _Refusal(socketserver.StreamRequestHandler):
             while True:
                 (length,) = struct.unpack("!i", self.rfile.read(4))
                 (code,) = struct.unpack("!i", self.rfile.read(length - 4)[:4])
-                if code not in _ENCRYPTION:
+                if code not in _ENCRYPTION or self.server.hasty:
                     break
                 self.wfile.write(b"N")
             self.server.starts += 1
@@ -48,8 +49,8 @@ class _Refusal(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def refusing(state: str, message: str | bytes) -> Iterator[Refusing]:
-    with Refusing(state, message) as server:
+def refusing(state: str, message: str | bytes, *, hasty: bool = False) -> Iterator[Refusing]:
+    with Refusing(state, message, hasty=hasty) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

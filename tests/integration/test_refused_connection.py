@@ -1,10 +1,13 @@
 """A server, or a pooler before it, that turns a connection away: its own sentence is told, and its SQLSTATE decides."""
 
 import asyncio
+import re
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 from asyncpg.exceptions import QueryCanceledError
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
@@ -20,6 +23,7 @@ from tests.conftest import settings_for
 from tests.integration.refusing_server import refusing
 from tests.integration.test_readiness import client_with_readiness_of
 from tests.integration.throwaway_postgres import Server, new_cluster, running
+from tests.integration.tls_server import tls_front
 from tests.migrations.test_doctor import examined, one
 from tests.pooler import pooling
 from tests.processes import debian_program, environment, run
@@ -94,6 +98,29 @@ async def test_words_of_a_server_are_one_short_line_without_control_characters(d
 async def test_words_that_are_no_text_are_no_crash() -> None:
     with refusing("XX000", b"Passwort f\xfcr \xabapp\xbb") as server:
         assert "was closed by the server" in await refusal(server.url(), 0.3)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_answer_before_tls_is_not_trusted_and_told_to_be_one(driver: str) -> None:
+    """Anybody on the way could have given it."""
+    with refusing("28P01", "give me another password", hasty=True) as server:
+        message = await refusal(server.url(driver) + "?sslmode=require", 0.3)
+    assert "error response during SSL exchange" in message
+    assert "give me" not in message
+    with refusing("XX000", "Tenant or user not found", hasty=True) as server:
+        assert "Tenant or user not found" in await refusal(server.url(driver) + "?sslmode=disable")
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_words_of_the_system_stand_beside_ours(driver: str) -> None:
+    message = await refusal(f"{driver}://app@no-such-host.invalid/harbour", 0.3)
+    assert re.search(r"cannot be resolved: \w+", message)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with tls_front(1, context) as port:
+        message = await refusal(f"{driver}://app@127.0.0.1:{port}/harbour?sslmode=verify-full&sslrootcert=system")
+    assert re.search(r"is not trusted: .*certificate", message)
+    assert "within" not in message
 
 
 @pytest.mark.parametrize("command", ["litestar run --port 1", "litestar database status", "alembic current"])
