@@ -66,7 +66,7 @@ _VALUES: dict[str, Any] = {
     "endpoint_path": _RECEIVER,
     "endpoint_url": f"https://plimsoll.example{_RECEIVER}",
     "event_type": "task.created",
-    "expires_at": "2026-11-30T10:00:00Z",
+    "expires_at": "2099-11-30T10:00:00Z",
     "field_key": "berth",
     "field_type": "text",
     "goal_source": "kick-off",
@@ -115,34 +115,123 @@ _VALUES: dict[str, Any] = {
     "validation_regex": "[A-F][0-9]",
     "value": 2.0,
 }
-_OF_TYPE: dict[str, Any] = {"boolean": False, "integer": 1, "number": 0.0}
+# What another field holds, by the format of its schema, or else by its type.
+_BY_FORMAT: dict[str, Any] = {
+    "date-time": _MOMENT,
+    "date": "2026-11-23",
+    "time": "10:00:00Z",
+    "duration": "PT1H",
+    "decimal": "1.5",
+}
+_OF_TYPE: dict[str, Any] = {"boolean": False, "integer": 1, "number": 0.0, "object": {}, "null": None}
+_TYPES: dict[Any, Any] = {
+    "boolean": bool,
+    "integer": int,
+    "number": int | float,
+    "string": str,
+    "object": dict,
+    "array": list,
+    "null": type(None),
+    None: object,
+}
+_FORMATTED = re.compile(r"\d{4}-|[0-9a-f]{8}-")
+_BASE64 = "YWJj"
+# Its keys name custom fields of the board.
+_REFERENCES = frozenset({"custom_field_values"})
 _NOUN = re.compile(r"(Read|Ref|ListItem|WithToken|WithSecret|Item)$")
 
 
 def examples_of(schemas: Schemas) -> dict[str, Any]:
-    """By the name of the shape, one example."""
+    """By the name of the shape, one example.
+
+    What a client sends names nothing but where it must: there is nothing yet that it could be the name of.
+    """
     return {name: _object(name, schemas) for name in schemas}
 
 
 def _object(name: str, schemas: Schemas) -> dict[str, Any]:
-    return {field: _value(name, field, schema, schemas) for field, schema in schemas[name]["properties"].items()}
+    schema = schemas[name]
+    required = set(schema.get("required", ()))
+    is_sent = schema.get("additionalProperties") is False
+    return {
+        field: _value(name, field, inner, schemas)
+        for field, inner in schema["properties"].items()
+        if not is_sent or field in required or not _names_something(field, inner, schemas)
+    }
+
+
+def _names_something(field: str, schema: dict[str, Any], schemas: Schemas) -> bool:
+    """Whether it is an id, or made of what cannot do without one."""
+    schema = _chosen(schema)
+    if "$ref" in schema:
+        of = schemas[_target(schema)]
+        properties = of.get("properties", {})
+        return any(_names_something(name, properties[name], schemas) for name in of.get("required", ()))
+    if schema.get("type") == "array":
+        return _names_something(field, schema.get("items") or {}, schemas)
+    return schema.get("format") == "uuid" or field in _REFERENCES
 
 
 def _value(owner: str, field: str, schema: dict[str, Any], schemas: Schemas) -> Any:  # noqa: ANN401 - JSON
     written = next((of for prefix, of in _OF.items() if owner.startswith(prefix) and field in of), _VALUES)
-    if field in written and "$ref" not in str(schema):
+    if field in written and any(_fits(written[field], one) for one in schema.get("anyOf", [schema])):
         return written[field]
-    schema = schema.get("anyOf", [schema])[0]
+    schema = _chosen(schema)
     if "$ref" in schema:
-        return _object(schema["$ref"].rsplit("/", 1)[1], schemas)
-    if schema.get("type") == "array":
-        return [_value(owner, field.removesuffix("s"), schema["items"], schemas)]
+        return _object(_target(schema), schemas)
+    if "examples" in schema:
+        return schema["examples"][0]
     if "default" in schema:
         return schema["default"]
-    if "enum" in schema:
-        return schema["enum"][0]
-    by_format = {"uuid": example_id(_noun(owner, field)), "date-time": _MOMENT}
-    return by_format.get(schema.get("format", "")) or _OF_TYPE[schema["type"]]
+    return schema["enum"][0] if "enum" in schema else _of_type(owner, field, schema, schemas)
+
+
+def _fits(value: object, schema: dict[str, Any]) -> bool:
+    """Whether a schema without references takes it, as far as a new field of this name may be another thing."""
+    if "$ref" in str(schema) or not isinstance(value, _TYPES[schema.get("type")]):
+        return False
+    is_short = not isinstance(value, str) or len(value) <= schema.get("maxLength", len(value))
+    is_formatted = "format" not in schema or bool(_FORMATTED.match(str(value)))
+    return is_short and is_formatted and value in schema.get("enum", [value])
+
+
+def _of_type(owner: str, field: str, schema: dict[str, Any], schemas: Schemas) -> Any:  # noqa: ANN401 - JSON
+    match schema.get("type"):
+        case "array":
+            item = _value(owner, field.removesuffix("s"), schema.get("items") or {}, schemas)
+            return [item] * max(1, schema.get("minItems", 1))
+        case "integer" | "number" as kind:
+            return _number(_OF_TYPE[kind], schema)
+        case "string" | None:
+            return _text(owner, field, schema)
+        case other:
+            return _OF_TYPE[other]
+
+
+def _chosen(schema: dict[str, Any]) -> dict[str, Any]:
+    """Of alternatives the first that is not null."""
+    alternatives = schema.get("anyOf") or [schema]
+    return next((one for one in alternatives if one.get("type") != "null"), alternatives[0])
+
+
+def _target(schema: dict[str, Any]) -> str:
+    return str(schema["$ref"]).rsplit("/", 1)[1]
+
+
+def _number(usual: float, schema: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    """Within the limits of the schema."""
+    value = max(usual, schema.get("minimum", schema.get("exclusiveMinimum", usual - 1) + 1))
+    return min(value, schema.get("maximum", schema.get("exclusiveMaximum", value + 1) - 1))
+
+
+def _text(owner: str, field: str, schema: dict[str, Any]) -> str:
+    """The field's name in words, where no format asks for something else."""
+    if schema.get("format") == "uuid":
+        return example_id(_noun(owner, field))
+    if "contentEncoding" in schema:
+        return _BASE64
+    words = _BY_FORMAT.get(schema.get("format", "")) or field.replace("_", " ").capitalize()
+    return str(words).ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
 
 
 def _noun(owner: str, field: str) -> str:

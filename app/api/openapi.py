@@ -16,7 +16,7 @@ from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme
 from litestar.static_files import create_static_files_router
 from litestar.types import FileInfo, PathType
 
-from app.api.examples import Schemas, example_id, examples_of
+from app.api.examples import Schemas, examples_of
 from app.api.operations import Operation, links_of, shared_components
 from app.schemas.pages import Page
 
@@ -165,8 +165,6 @@ def _parameter(given: dict[str, Any]) -> dict[str, Any]:
     schema |= {name: int(value) for name, value in schema.items() if name in {"minimum", "maximum"}}
     if "enum" in schema:
         schema |= {"type": "string", "enum": [value for value in schema["enum"] if value is not None]}
-    if given["in"] == "path":
-        kept["example"] = example_id(given["name"].removesuffix("_id"))
     return {**kept, "schema": schema}
 
 

@@ -39,7 +39,10 @@ _PARAMETERS: dict[str, tuple[str, Json]] = {
         "Of your own making: sent again within 24 hours, the request is not carried out again but answered as before.",
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["refit-4711"]},
     ),
-    "If-Match": ("Only if it is still what has one of these tags; otherwise 412.", _TAG),
+    "If-Match": (
+        "Only if it is still what has one of these tags; otherwise 412. `*` is whatever there is.",
+        {"type": "string", "examples": ["*"]},
+    ),
     "If-None-Match": ("Not if it is still what has one of these tags; then 304.", _TAG),
 }
 _BODIES: dict[str, Json] = {

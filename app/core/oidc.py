@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any
@@ -119,7 +120,8 @@ class Issuer:
     def _start_reading(self) -> None:
         if self._reading is None or self._reading.done():
             self._tried_at = time.monotonic()
-            self._reading = asyncio.create_task(self._read())
+            # Of no request, in the log either.
+            self._reading = asyncio.create_task(self._read(), context=Context())
 
     async def _read(self) -> None:
         """Read the keys. Where that fails the known ones go on being good."""

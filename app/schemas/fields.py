@@ -27,9 +27,9 @@ Title = Annotated[str, Meta(min_length=1, max_length=500, pattern=NOT_BLANK)]
 Message = Annotated[str, Meta(min_length=1, max_length=20_000, pattern=NOT_BLANK)]
 ShortText = Annotated[str, Meta(max_length=200)]
 LongText = Annotated[str, Meta(max_length=20_000)]
-Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_SLUG)]
-Color = Annotated[str, Meta(pattern=_COLOR, description="RRGGBB, with or without #.")]
-Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=_EMAIL)]
+Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_SLUG, examples=["first-board"])]
+Color = Annotated[str, Meta(pattern=_COLOR, description="RRGGBB, with or without #.", examples=["9e9e9e"])]
+Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=_EMAIL, examples=["ada@example.com"])]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 # Of these, white space around them is not kept.
