@@ -12,7 +12,7 @@ from typing import NamedTuple
 from app.core.errors import SettingsError
 
 # What is longer is no list of settings, but a device or a mistake.
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 18
 _BLANK = re.compile(r"[^\S\n]*(#[^\n]*)?(\n|\Z)")
 _NAME = r"[^\S\n]*(?:export[^\S\n]+)?(?P<name>[A-Za-z0-9_.-]+)[^\S\n]*="
 _BEGUN = re.compile(rf"{_NAME}[^\S\n]*(?P<quote>['\"]?)(?P<rest>[^\n]*)")
@@ -103,9 +103,9 @@ def _read(path: Path) -> str:
 
 
 def _lines(text: str) -> Iterator[_Line | _Problem]:
-    position = 0
+    position, counted, number = 0, 0, 1
     while position < len(text):
-        number = text.count("\n", 0, position) + 1
+        number, counted = number + text.count("\n", counted, position), position
         if match := _BLANK.match(text, position):
             position = match.end()
         elif match := _ASSIGNMENT.match(text, position):

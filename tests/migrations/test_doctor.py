@@ -92,11 +92,14 @@ def test_healthy_database_has_nothing_worse_than_notes_and_every_check_reports(r
     assert HEAD in one(findings, "state", OK).seen
 
 
-def test_misspelt_setting_is_a_warning_with_the_one_that_is_meant(recorded: str) -> None:
+def test_misspelt_setting_is_told_with_the_one_that_is_meant_and_not_what_it_holds(recorded: str) -> None:
     findings = examined(recorded, DB_AUTOMIGRATE="true", DATABASE_URI="postgresql://u:hunter2@h/d")
-    seen = [finding.seen for finding in worse_than_notes(findings)]
-    assert [text.split()[0] for text in seen] == ["DATABASE_URI", "DB_AUTOMIGRATE"]
-    assert seen[1].endswith("Is DB_AUTO_MIGRATE meant?")
+    wrong, odd = worse_than_notes(findings)
+    assert (wrong.severity, odd.severity) == (PROBLEM, WARNING)
+    assert wrong.seen == "DATABASE_URI is set, and is no setting."
+    assert odd.seen == "DB_AUTOMIGRATE is set, and is no setting. Is DB_AUTO_MIGRATE meant?"
+    for finding, name in ((wrong, "DATABASE_URI"), (odd, "DB_AUTOMIGRATE")):
+        assert finding.next_command == f"unset {name}; grep -now {name} .env"
 
 
 def test_examination_leaves_no_trace(recorded: str, dump_schema: Callable[[str], str]) -> None:

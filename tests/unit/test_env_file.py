@@ -175,7 +175,7 @@ def test_file_that_may_not_be_read_is_a_problem(file: Path, monkeypatch: pytest.
 
 def test_device_is_read_to_a_limit(file: Path) -> None:
     file.symlink_to("/dev/zero")
-    assert "more than 1048576 bytes" in str(read_env_file(file, {}, KNOWN).problems)
+    assert "more than 262144 bytes" in str(read_env_file(file, {}, KNOWN).problems)
     file.unlink()
     file.symlink_to(os.devnull)
     assert read_env_file(file, {}, KNOWN) == ({}, ())
