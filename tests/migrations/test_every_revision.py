@@ -1,26 +1,12 @@
-"""What holds for every revision, also for those to come: pytest-alembic's tests, and rows that come through intact."""
+"""What holds for every revision, also for those to come: up, down and up again, with rows that come through intact."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import pytest
-import pytest_alembic
-from pytest_alembic.tests import (  # noqa: F401 - collected here
-    test_model_definitions_match_ddl,
-    test_single_head_revision,
-    test_up_down_consistency,
-    test_upgrade,
-)
-from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.pool import NullPool
-
-from app.db.migrations import config
-from app.db.migrations.config import Scope
 from app.db.migrations.runner import downgrade, upgrade
 from tests.conftest import settings_for
-from tests.migrations.conftest import query
-from tests.migrations.test_revisions import REVISIONS
+from tests.migrations.conftest import REVISIONS, applied, query, tables
 
 Rows = dict[str, dict[str, Any]]
 
@@ -59,22 +45,6 @@ def rows_of(number: int) -> Rows:
     }
 
 
-@pytest.fixture
-def alembic_config(empty_database_url: str) -> pytest_alembic.Config:
-    scope = Scope(accept_data_loss=True)
-    rows = {REVISIONS[0]: [{"__tablename__": table, **row} for table, row in rows_of(0).items()]}
-    return pytest_alembic.Config(
-        alembic_config=config.alembic_config(settings_for(empty_database_url), scope), at_revision_data=rows
-    )
-
-
-@pytest.fixture
-def alembic_engine(empty_database_url: str) -> Iterator[Engine]:
-    engine = create_engine(make_url(empty_database_url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    yield engine
-    engine.dispose()
-
-
 def store(url: str, rows: Rows) -> None:
     for table, row in rows.items():
         names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
@@ -90,26 +60,41 @@ def stored(url: str, rows: Rows) -> dict[Any, Any]:
     return dict(query(url, " UNION ALL ".join(selects)))
 
 
-def test_rows_of_every_revision_come_to_head_intact_and_back(empty_database_url: str) -> None:
+def test_every_revision_goes_up_down_and_up_and_keeps_the_rows(
+    empty_database_url: str, dump_schema: Callable[[str], str]
+) -> None:
     """Step by step, with rows stored at each revision, and then all the way at once."""
     url, settings = empty_database_url, settings_for(empty_database_url)
     before: dict[str, tuple[Rows, dict[Any, Any]]] = {}
+    previous, schema = "base", ""
     for number, revision in enumerate(REVISIONS):
         upgrade(settings, revision)
+        assert applied(url) == [revision]
+        upgraded = dump_schema(url)
         rows = rows_of(number)
         store(url, rows)
+        downgrade(settings, previous, accept_data_loss=True)
+        if previous == "base":
+            assert tables(url) == {"alembic_version", "schema_history"}
+        else:
+            # Of the upgrade before it, too, that it is the same the second time.
+            assert dump_schema(url) == schema, revision
+            rows_there, then = before[previous]
+            assert stored(url, rows_there) == then, revision
+        upgrade(settings, revision)
+        if previous == "base":
+            store(url, rows)
         before[revision] = rows, stored(url, rows)
         assert set(before[revision][1]) == set(rows), revision
-    come_to_head(url, before)
-    for revision in REVISIONS[::-1]:
-        downgrade(settings, revision, accept_data_loss=True)
-        rows, then = before[revision]
-        assert stored(url, rows) == then, revision
-    upgrade(settings)
+        previous, schema = revision, upgraded
+    assert dump_schema(url) == schema
     come_to_head(url, before)
     downgrade(settings, REVISIONS[0], accept_data_loss=True)
     rows, then = before[REVISIONS[0]]
     assert stored(url, rows) == then
+    upgrade(settings)
+    assert dump_schema(url) == schema
+    come_to_head(url, before)
 
 
 def come_to_head(url: str, before: dict[str, tuple[Rows, dict[Any, Any]]]) -> None:
