@@ -25,6 +25,7 @@ from tests.processes import BIN, ROOT, Server, environment, require, serving
 from tests.waiting import PATIENCE
 
 SCENARIO = Path(__file__).with_name("generated_client.ts")
+PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
 NPM_PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25")
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")
@@ -56,9 +57,9 @@ def server(
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
-    done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env={**os.environ, **variables}, capture_output=True, text=True, check=False
-    )
+    """Run a program with that Node.js which is installed beside Python, where there is one."""
+    env = {**os.environ, "PATH": PATH, **variables}
+    done = subprocess.run(list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
@@ -66,7 +67,7 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
 @pytest.fixture(scope="module")
 def npm_directory() -> Path:
     """Where the npm packages are, as of the date of the Python ones; they are kept from run to run."""
-    require(shutil.which("npm") is not None, "Node.js 20 or newer, with npm")
+    require(shutil.which("npm", path=PATH) is not None, "Node.js 20 or newer, with npm: uv sync --group node")
     as_of = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
     version = hashlib.sha256(" ".join([*NPM_PACKAGES, as_of]).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "plimsoll-tests"

@@ -1,0 +1,145 @@
+"""Which tests run which lines, and how long they take: recorded once, in a copy of the checkout."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from coverage import CoverageData
+
+from tests.mutation import timing
+from tests.mutation.mutants import Mutant
+from tests.processes import ROOT, in_checkout
+
+STATE = ROOT / ".mutation"
+_COVERAGE = STATE / "coverage"
+_TIMES = STATE / "times.json"
+_SOURCES = STATE / "sources.json"
+# Of processes that a test starts it is known which test that was, by a variable that pytest sets.
+_CONFIGURATION = """
+[run]
+source = app
+branch = false
+parallel = true
+concurrency = thread,greenlet,multiprocessing
+patch = subprocess,_exit
+context = ${PYTEST_CURRENT_TEST-}
+"""
+# What pytest adds to the id of the test that runs.
+_PHASE = re.compile(r" \((call|setup|teardown)\)$")
+
+
+class RecordError(Exception):
+    """Its text says what to do."""
+
+
+def record(tests: Sequence[str], *, add: bool) -> int:
+    """Run the tests in a copy of the checkout and keep what each runs; return pytest's exit code.
+
+    With `add` what was recorded of other tests stays, if the application is still the same.
+    """
+    if add:
+        Record.load()
+    else:
+        shutil.rmtree(STATE, ignore_errors=True)
+    STATE.mkdir(exist_ok=True)
+    before = json.loads(_TIMES.read_text()) if add else {}
+    with copied_checkout() as copy:
+        configuration = copy / "coverage.ini"
+        configuration.write_text(_CONFIGURATION)
+        env = {**os.environ, timing.FILE: str(_TIMES), "COVERAGE_FILE": str(_COVERAGE)}
+
+        def coverage(command: str, *arguments: str) -> int:
+            words = [sys.executable, "-m", "coverage", command, f"--rcfile={configuration}", *arguments]
+            return subprocess.run(words, cwd=copy, env=in_checkout(env, copy), check=False).returncode
+
+        code = coverage("run", "-m", "pytest", "-p", timing.__name__, "--tb=short", "-rf", *tests)
+        if coverage("combine", "-q", *(["--append"] if add else [])):
+            raise RecordError("What was recorded cannot be put together.")
+    _TIMES.write_text(json.dumps(before | json.loads(_TIMES.read_text())))
+    _SOURCES.write_text(json.dumps({str(path.relative_to(ROOT)): path.read_text() for path in _modules()}))
+    return code
+
+
+@contextmanager
+def copied_checkout() -> Iterator[Path]:
+    """A copy of the files that git knows or would add."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    with tempfile.TemporaryDirectory(prefix="plimsoll-mutation-") as directory:
+        copy = Path(directory)
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, copy / name)
+        yield copy
+
+
+class Record:
+    """What was recorded: the tests of each line, and their seconds."""
+
+    def __init__(self, data: CoverageData, seconds: dict[str, float], sources: dict[str, str]) -> None:
+        self.seconds = seconds
+        self._sources = sources
+        # The lines of each file, with their tests; files are named from the checkout.
+        self._tests: dict[str, dict[int, set[str]]] = {}
+        for file in data.measured_files():
+            lines = {line: {_test_of(c) for c in contexts} for line, contexts in data.contexts_by_lineno(file).items()}
+            of_file = self._tests.setdefault(_within_checkout(file), defaultdict(set))
+            for line, tests in lines.items():
+                of_file[line] |= tests
+
+    @classmethod
+    def load(cls) -> "Record":
+        """Raises RecordError where there is none, or the application has changed since."""
+        if not _SOURCES.exists():
+            raise RecordError("What the tests run is not recorded yet: python -m tests.mutation record")
+        data = CoverageData(str(_COVERAGE))
+        data.read()
+        return cls(data, json.loads(_TIMES.read_text()), json.loads(_SOURCES.read_text()))
+
+    def source_of(self, path: str) -> str:
+        """Return the text of a module. Raises RecordError where it is another than what was recorded."""
+        source = (ROOT / path).read_text()
+        if self._sources.get(path) != source:
+            raise RecordError(f"{path} has changed since the tests were recorded: python -m tests.mutation record")
+        return source
+
+    def tests_of(self, mutant: Mutant, budget: float) -> list[str]:
+        """Return the tests that may notice a fault, those that are quick first, within so many seconds.
+
+        One test is returned, however long it takes, if any runs one of the lines. A line that only importing runs
+        is everybody's who runs anything of the module.
+        """
+        of_file = self._tests.get(mutant.path, {})
+        lines = of_file if mutant.is_import else mutant.lines
+        touching = set[str]().union(*(of_file.get(line, ()) for line in lines))
+        chosen: list[str] = []
+        for test in sorted(touching & self.seconds.keys(), key=lambda test: (self.seconds[test], test)):
+            budget -= self.seconds[test]
+            if chosen and budget < 0:
+                break
+            chosen.append(test)
+        return chosen
+
+
+def _modules() -> Iterable[Path]:
+    return (ROOT / "app").rglob("*.py")
+
+
+def _test_of(context: str) -> str:
+    """Return the id of a test from the context of a line, or from that of a process that the test has started."""
+    return _PHASE.sub("", context)
+
+
+def _within_checkout(file: str) -> str:
+    parts = Path(file).parts
+    return str(Path(*parts[parts.index("app") :]))

@@ -1,0 +1,60 @@
+"""The faults that the mutation runs put into the code."""
+
+import pytest
+
+from tests.mutation.mutants import mutants_of
+from tests.mutation.run import equivalents
+from tests.processes import ROOT
+
+
+def changes(source: str) -> list[str]:
+    mutants = mutants_of("m.py", source)
+    for mutant in mutants:
+        compile(mutant.applied_to(source), "m.py", "exec")
+    return [mutant.applied_to(source) for mutant in mutants]
+
+
+@pytest.mark.parametrize(
+    ("source", "faults"),
+    [
+        ("a < b", {"(a <= b)"}),
+        ("a and not b", {"(not b)", "(a)", "a and (b)"}),
+        ("f(x, lock=True)", {"(f(x))", "f(x, lock=(False))"}),
+        ("select(T).where(a, b)", {"(select(T))", "(select(T).where(b))", "(select(T).where(a))"}),
+        ("[x for x in xs if f(x)]", {"([x for x in xs])"}),
+        ("'SELECT 1 FROM t WHERE a AND NOT b FOR UPDATE'", {
+            "('SELECT 1 FROM t WHERE a AND NOT b')",
+            "('SELECT 1 FROM t WHERE a AND b FOR UPDATE')",
+            "('SELECT 1 FROM t WHERE a OR NOT b FOR UPDATE')",
+        }),
+        ("'no SQL' + x", set()),
+    ],
+)  # fmt: skip
+def test_an_expression_has_these_faults(source: str, faults: set[str]) -> None:
+    assert set(changes(f"y = {source}")) == {f"y = {fault}" for fault in faults}
+
+
+def test_a_statement_with_an_effect_is_left_out() -> None:
+    source = "async def f(self):\n    '''Do.'''\n    log.info('x', y=1)\n    async with lock:\n        await g()\n"
+    locked, called = changes(source)
+    assert "async with (__import__('contextlib').nullcontext()):" in locked
+    assert "    async with lock:\n        pass\n" in called
+
+
+def test_a_fault_is_named_by_its_function_and_belongs_to_the_lines_of_its_statement() -> None:
+    function = "    def f(self):\n        if a(\n            1,\n        ):\n            raise E\n        x = 1\n"
+    source = f"class C:\n{function}\nX = 2\n"
+    mutants = {mutant.key: mutant for mutant in mutants_of("m.py", source)}
+    assert mutants["m.py::C.f: a(1) -> not a(1)"].lines == range(3, 6)
+    assert mutants["m.py::C.f: raise E -> pass"].lines == range(6, 7)
+    assert not mutants["m.py::C.f: 1 -> 2"].is_import
+    assert mutants["m.py::C.f: 1 -> 2 (2)"].lines == range(7, 8)
+    assert mutants["m.py::module: 2 -> 3"].is_import
+
+
+def test_faults_that_are_called_equivalent_are_there_and_have_a_reason() -> None:
+    known = equivalents()
+    paths = {key.partition("::")[0] for key in known}
+    there = {mutant.key for path in paths for mutant in mutants_of(path, (ROOT / path).read_text())}
+    assert set(known) - there == set()
+    assert all(reason.endswith(".") for reason in known.values())
