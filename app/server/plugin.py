@@ -1,9 +1,9 @@
 """`litestar run`, started our way: with limits on what clients send, and on how long the end may take."""
 
+import faulthandler
 import logging
 import math
 import os
-import signal
 import sys
 from contextlib import ExitStack
 from copy import copy
@@ -50,6 +50,9 @@ class RunCommand(CLIPlugin):
         try:
             with ExitStack() as stack:
                 sockets = stack.enter_context(bound(address))
+                address = address.of(sockets)
+                # The banner shows it, too.
+                click.get_current_context().params["port"] = address.port
                 if isatty() and not os.environ.get("LITESTAR_QUIET_CONSOLE"):
                     show_app_info(env.app)
                 server = self._server(env, options)
@@ -133,6 +136,6 @@ def _serve(server: "Server", sockets: "list[socket.socket]") -> None:
     except KeyboardInterrupt:
         return
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
     if not server.started:
         sys.exit(STARTUP_FAILURE)

@@ -1,6 +1,8 @@
 """The server of one process: uvicorn's, which a signal ends within a bound."""
 
+import faulthandler
 import multiprocessing
+import os
 import signal
 from types import FrameType
 
@@ -9,6 +11,7 @@ import uvicorn
 # Seconds: for requests that are cancelled at the end of the bound, and for all that is left.
 CANCELLING = 1
 _REST = 4
+_STANDARD_ERROR = 2
 
 
 class Server(uvicorn.Server):
@@ -19,9 +22,12 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
-            # Whatever hangs then, be it a database that does not answer or the event loop itself: SIGALRM needs none.
-            signal.setitimer(signal.ITIMER_REAL, (self.config.timeout_graceful_shutdown or 0) + _REST)
+            # Whatever hangs then, a database or the event loop itself: it is a thread that needs no Python.
+            limit = (self.config.timeout_graceful_shutdown or 0) + _REST
+            faulthandler.dump_traceback_later(limit, exit=True, file=_STANDARD_ERROR)
             super().handle_exit(sig, frame)
         elif multiprocessing.parent_process() is None:
             signal.signal(sig, signal.SIG_DFL)
             signal.raise_signal(sig)
+            # Process 1 of a container is spared what signals do by default.
+            os._exit(128 + sig)

@@ -39,6 +39,10 @@ class Address(NamedTuple):
         host = self.host or "0.0.0.0"  # noqa: S104 - shown, not bound
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
+    def of(self, sockets: list[socket.socket]) -> "Address":
+        """Return the address with the port that the sockets were given for 0."""
+        return self if self.uds or self.fd is not None else self._replace(port=sockets[0].getsockname()[1])
+
     def url(self, *, secure: bool) -> str:
         """Return what a client may be given, of a Unix socket its path."""
         is_tcp = self.uds is None and self.fd is None
@@ -101,7 +105,8 @@ def _bind_tcp(host: str | None, port: int) -> list[socket.socket]:
     try:
         for family, kind, protocol, _, where in dict.fromkeys(found):
             try:
-                sockets.append(_bound(socket.socket(family, kind, protocol), where))
+                sockets.append(_bound(socket.socket(family, kind, protocol), (where[0], port, *where[2:])))
+                port = sockets[0].getsockname()[1]
             except OSError as exc:
                 if exc.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
                     raise

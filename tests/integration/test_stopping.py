@@ -1,7 +1,10 @@
 """SIGTERM and SIGINT: what is under way is answered, and no client keeps the process for longer than it may."""
 
+import re
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +18,7 @@ import pytest
 
 from tests.conftest import TOKEN
 from tests.migrations.conftest import query
-from tests.processes import Server, environment, run, serving
+from tests.processes import ROOT, Server, environment, run, serving
 from tests.waiting import wait_until
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -66,7 +69,7 @@ def test_clients_that_neither_read_nor_send_on_keep_no_process(database_url: str
         for client in clients:
             assert client.recv(12) == b"HTTP/1.1 200"
         clients.append(sending(server, HALF_A_BODY))
-        # By SIGALRM, where nothing else has ended it.
+        # Exit code 1 would be of what ends a process that nothing else has ended.
         assert server.stop() == -signal.SIGTERM
         assert "shutdown complete" in server.log
         for client in clients:
@@ -169,3 +172,40 @@ def test_address_that_cannot_be_had_is_named(database_url: str, arguments: tuple
     assert result.returncode == 6, result.stderr
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_port_that_the_system_chooses_is_shown(database_url: str, tmp_path: Path) -> None:
+    env = environment(DATABASE_URL=database_url, ENVIRONMENT="dev")
+    with serving(env, tmp_path / "log", "--port", "0") as server:
+        wait_until(lambda: "startup complete" in server.log, "it serves")
+        (port,) = re.findall(r"running on http://127\.0\.0\.1:(\d+)", server.log)
+        assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+        assert f"http://127.0.0.1:{port}/schema" in server.log
+
+
+_HANGING = """
+import time
+import uvicorn
+from app.server import serving
+
+async def app(scope, receive, send):
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            print("hangs", flush=True)
+            time.sleep(1000)
+        await send({"type": f"{message['type']}.complete"})
+
+serving._REST = 1
+serving.Server(uvicorn.Config(app, port=0, timeout_graceful_shutdown=0, log_config=None)).run()
+"""
+
+
+def test_process_that_hangs_at_its_end_is_ended() -> None:
+    command = [sys.executable, "-c", _HANGING]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: psutil.Process(process.pid).net_connections(), "it listens")
+        process.terminate()
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "hangs\n")
+    assert "Timeout" in errors
