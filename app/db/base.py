@@ -20,6 +20,11 @@ NAMING_CONVENTION = {
 }
 
 
+# The key of `MetaData.info` under which a module says what `drift` prints after a statement that brings back a table,
+# function or trigger of its own: statements by that name, for what was missed meanwhile.
+REPAIRS = "repairs"
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, MetaData, Table, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
+from app.db.base import REPAIRS, Base
 
 
 class TaskCount(Base):
@@ -28,13 +28,8 @@ class TaskCount(Base):
 
 
 _PARTS = {"boards", "tasks", "task_counts"}
-_CAN_BE_COUNTED = text(
-    """
-    SELECT (SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(CAST(:names AS text[])) AS name)
-    -- Nothing finds a function that is temporary, and nobody stores tasks there.
-    AND (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) <> pg_my_temp_schema()
-    """
-)
+_CAN_BE_COUNTED = text("SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(CAST(:names AS text[])) AS name")
+_SCHEMA = text("SELECT quote_ident(current_schema())")
 # The functions run as their owner: whoever may write tasks need not be allowed to write the counts. So what their names
 # mean is fixed, and is nothing that a session could put in its place.
 _PATH = text("SELECT current_setting('search_path')")
@@ -109,29 +104,27 @@ BEGIN
     RETURN NULL;
 END
 $$"""
-_STATEMENTS = (
-    _COUNT_TASKS,
-    _FORGET,
-    "CREATE OR REPLACE TRIGGER forget_task_counts AFTER DELETE ON boards"
-    " REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION forget_task_counts()",
-    "CREATE OR REPLACE TRIGGER count_added AFTER INSERT ON tasks"
-    " REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION count_tasks()",
-    "CREATE OR REPLACE TRIGGER count_changed AFTER UPDATE ON tasks"
-    " REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION count_tasks()",
-    "CREATE OR REPLACE TRIGGER count_removed AFTER DELETE ON tasks"
-    " REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION count_tasks()",
-    "CREATE OR REPLACE TRIGGER count_truncated AFTER TRUNCATE ON tasks"
-    " FOR EACH STATEMENT EXECUTE FUNCTION count_tasks()",
-    # What is there already, less what is counted of it.
-    """
-    INSERT INTO task_counts (organization_id, board_id, id, status, tasks)
-    SELECT boards.organization_id, boards.id, gen_random_uuid(), status, sum(n)
-    FROM (SELECT board_id, status, count(*) AS n FROM tasks GROUP BY board_id, status
-          UNION ALL SELECT board_id, status, -tasks FROM task_counts) AS change
-    JOIN boards ON boards.id = change.board_id
-    GROUP BY boards.id, status HAVING sum(n) <> 0
-    """,
+_FUNCTIONS = (_COUNT_TASKS, _FORGET)
+# By name: on what, and the function. A temporary function is found by its schema only.
+_TRIGGERS = {
+    "forget_task_counts": ("DELETE ON boards REFERENCING OLD TABLE AS removed", "forget_task_counts"),
+    "count_added": ("INSERT ON tasks REFERENCING NEW TABLE AS added", "count_tasks"),
+    "count_changed": ("UPDATE ON tasks REFERENCING OLD TABLE AS removed NEW TABLE AS added", "count_tasks"),
+    "count_removed": ("DELETE ON tasks REFERENCING OLD TABLE AS removed", "count_tasks"),
+    "count_truncated": ("TRUNCATE ON tasks", "count_tasks"),
+}
+# What is there already, less what is counted of it; and what deleted boards have left.
+_COUNT_AGAIN = (
+    """\
+INSERT INTO task_counts (organization_id, board_id, id, status, tasks)
+SELECT boards.organization_id, boards.id, gen_random_uuid(), status, sum(n)
+FROM (SELECT board_id, status, count(*) AS n FROM tasks GROUP BY board_id, status
+      UNION ALL SELECT board_id, status, -tasks FROM task_counts) AS change
+JOIN boards ON boards.id = change.board_id
+GROUP BY boards.id, status HAVING sum(n) <> 0""",
+    "DELETE FROM task_counts WHERE NOT EXISTS (SELECT FROM boards WHERE boards.id = task_counts.board_id)",
 )
+Base.metadata.info[REPAIRS] = dict.fromkeys(("task_counts", "count_tasks", *_TRIGGERS), _COUNT_AGAIN)
 
 
 @event.listens_for(Base.metadata, "after_create")
@@ -142,6 +135,11 @@ def _with_counting(metadata: MetaData, connection: Connection, tables: Sequence[
     if connection.scalar(_CAN_BE_COUNTED, {"names": sorted(_PARTS)}):
         path = connection.scalar(_PATH)
         connection.execute(_FIX_PATH)
-        for statement in _STATEMENTS:
+        schema = connection.scalar(_SCHEMA)
+        triggers = (
+            f"CREATE OR REPLACE TRIGGER {name} AFTER {event} FOR EACH STATEMENT EXECUTE FUNCTION {schema}.{function}()"
+            for name, (event, function) in _TRIGGERS.items()
+        )
+        for statement in (*_FUNCTIONS, *triggers, *_COUNT_AGAIN):
             connection.exec_driver_sql(statement)
         connection.execute(_SET_PATH, {"path": path})

@@ -298,6 +298,19 @@ def test_file_that_was_changed_after_it_was_applied_is_a_warning(database_url: s
     assert found.next_command == f"git log -p -- {first}"
 
 
+def test_trigger_that_does_not_fire_is_a_warning(database_url: str) -> None:
+    query(database_url, "ALTER TABLE tasks DISABLE TRIGGER count_added; ALTER TABLE tags DROP COLUMN color")
+    found = one(examined(database_url), "drift", WARNING)
+    assert "trigger tasks.count_added" in found.seen
+    assert "column tags.color" in found.seen
+    assert found.next_command == "litestar database drift"
+
+
+def test_database_before_head_is_not_compared_with_the_models(database_url: str, release: Release) -> None:
+    release.add("pass")
+    assert "not at the head" in one(examined(database_url), "drift", Severity.NOTE).seen
+
+
 def test_several_heads_are_a_problem_without_any_database(release: Release) -> None:
     release.add("pass")
     second = next(release.root.rglob("2027_01_01_0001_test.py"))

@@ -10,16 +10,27 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import MetaData, event, make_url
 
-from app.db.migrations.drift.difference import Kind
+from app.db.migrations.drift.difference import Kind, script
 from app.db.migrations.drift.reading import DriftUnknownError, differences
-from app.db.migrations.drift.report import read_drift
+from app.db.migrations.drift.report import as_sql, read_drift
 from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
 from app.db.url import normalize_database_url
 from app.models import metadata
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import REVISIONS, Release, holding, query
-from tests.migrations.drifting import TAMPERED, TAMPERED_ZOO, check, compared, connection, make_zoo, mend, named, zoo
+from tests.migrations.drifting import (
+    BLOCKED_BY,
+    TAMPERED,
+    TAMPERED_ZOO,
+    check,
+    compared,
+    connection,
+    make_zoo,
+    mend,
+    named,
+    zoo,
+)
 from tests.processes import environment, run
 from tests.waiting import PATIENCE
 
@@ -43,6 +54,39 @@ def test_difference_is_found_alone_and_mended(database_url: str, psql: Path, tam
 @pytest.mark.parametrize("tampering", TAMPERED_ZOO)
 def test_difference_from_unusual_models_is_mended(zoo_url: str, psql: Path, tampering: str) -> None:
     check(zoo_url, tampering, TAMPERED_ZOO[tampering], psql, zoo())
+
+
+@pytest.mark.parametrize("tampering", BLOCKED_BY)
+def test_what_stands_in_the_way_is_said_instead_of_failing(database_url: str, psql: Path, tampering: str) -> None:
+    query(database_url, "CREATE SCHEMA other")
+    query(database_url, tampering)
+    expected, remedy = BLOCKED_BY[tampering]
+    found = compared(database_url)
+    assert {name for statement in script(found) for name in statement.in_the_way} == set(expected)
+    printed = list(as_sql(tuple(script(found))))
+    assert f"-- in the way of the next statement: {', '.join(expected)}" in printed
+    mend(database_url, printed, psql)
+    assert compared(database_url) != []
+    query(database_url, remedy)
+    mend(database_url, as_sql(tuple(script(compared(database_url)))), psql)
+    assert compared(database_url) == []
+
+
+def test_counts_that_went_wrong_meanwhile_are_mended(database_url: str, psql: Path) -> None:
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
+    query(
+        database_url,
+        "INSERT INTO boards (id, organization_id, name, slug, description)"
+        " SELECT gen_random_uuid(), id, n::text, n::text, '' FROM organizations, generate_series(1, 2) AS n",
+    )
+    query(database_url, "ALTER TABLE tasks DISABLE TRIGGER USER; ALTER TABLE boards DISABLE TRIGGER USER")
+    query(database_url, "INSERT INTO tasks (id, board_id, title) SELECT gen_random_uuid(), id, 't' FROM boards")
+    assert query(database_url, "SELECT * FROM task_counts") == []
+    mend(database_url, as_sql(tuple(script(compared(database_url)))), psql, loses_data=False)
+    assert query(database_url, "SELECT status, tasks FROM task_counts") == [("inbox", 1), ("inbox", 1)]
+    query(database_url, "ALTER TABLE boards DISABLE TRIGGER USER; DELETE FROM boards")
+    mend(database_url, as_sql(tuple(script(compared(database_url)))), psql, loses_data=False)
+    assert query(database_url, "SELECT * FROM task_counts") == []
 
 
 def test_not_null_that_old_rows_need_not_meet_is_a_difference(database_url: str, psql: Path) -> None:
@@ -88,7 +132,8 @@ def test_what_extensions_own_is_no_difference(database_url: str) -> None:
     assert compared(database_url) == []
 
 
-def test_views_functions_and_partitions_are_not_compared(zoo_url: str) -> None:
+def test_views_and_functions_that_no_model_has_and_partitions_are_not_compared(zoo_url: str) -> None:
+    query(zoo_url, "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; COMMENT ON TABLE animals IS 'Mine.'")
     query(zoo_url, "CREATE VIEW v AS SELECT * FROM animals; CREATE MATERIALIZED VIEW m AS SELECT * FROM animals")
     query(zoo_url, "CREATE TABLE log_of_2027 PARTITION OF log FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')")
     assert compared(zoo_url, zoo()) == []
@@ -193,6 +238,8 @@ def test_connection_that_commits_by_itself_is_refused(database_url: str) -> None
 
 def test_tables_of_another_schema_in_the_path_are_compared(database_url: str) -> None:
     query(database_url, "ALTER SCHEMA public RENAME TO app; ALTER TABLE app.tags DROP COLUMN color")
+    for function in ("count_tasks", "forget_task_counts"):
+        query(database_url, f"ALTER FUNCTION app.{function}() SET search_path = app, pg_temp")
     query(database_url, f'ALTER DATABASE "{make_url(database_url).database}" SET search_path = app, public')
     assert named(compared(database_url)) == ["column tags.color"]
 

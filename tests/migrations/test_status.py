@@ -128,6 +128,13 @@ def test_words_of_a_later_release_in_the_history_are_borne(database_url: str) ->
     assert read_status(settings_for(database_url)).verdict is Verdict.UP_TO_DATE
 
 
+def test_trigger_that_does_not_fire_is_drift_and_named(database_url: str) -> None:
+    query(database_url, "ALTER TABLE tasks DISABLE TRIGGER count_added")
+    status = read_status(settings_for(database_url))
+    assert status.verdict is Verdict.DRIFTED
+    assert "1 difference(s) from the models (trigger tasks.count_added)" in status.detail
+
+
 def test_two_heads_are_divergence(database_url: str, release: Release) -> None:
     release.add("pass")
     (second,) = [path for path in (release.root / "migrations" / "versions").iterdir() if "2027" in path.name]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from app.core.config import Phase, Settings
 from app.db.migrations.backfill.status import backfills_of, to_be_run
 from app.db.migrations.config import oldest_first, phase_of, scripts, several_heads
+from app.db.migrations.drift.difference import shown
 from app.db.migrations.drift.reading import DriftUnknownError, differences
 from app.db.migrations.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
 from app.db.migrations.lock import holder_of_lock
@@ -221,5 +222,6 @@ def _judge_schema(connection: Connection) -> tuple[Verdict, str]:
     except DriftUnknownError as exc:
         return Verdict.UP_TO_DATE, f"the database is at head; whether its schema has drifted is not known: {exc}"
     if found:
-        return Verdict.DRIFTED, f"{len(found)} difference(s) from the models: `litestar database drift` shows them"
+        count = f"{len(found)} difference(s) from the models"
+        return Verdict.DRIFTED, f"{count} ({shown(found)}): `litestar database drift` shows them"
     return Verdict.UP_TO_DATE, "the database is at head"

@@ -1,4 +1,4 @@
-"""Running checks on a database: each with a time limit, in a transaction that can change nothing."""
+"""Running checks on a database: each with a time limit, in a transaction that can change nothing, or is undone."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence

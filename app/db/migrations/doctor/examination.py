@@ -14,7 +14,7 @@ from app.core.setting_sources import setting_of
 from app.db.engine import database
 from app.db.errors import DatabaseError
 from app.db.migrations.config import scripts
-from app.db.migrations.doctor import activity, privileges, revisions, server, storage
+from app.db.migrations.doctor import activity, privileges, revisions, schema, server, storage
 from app.db.migrations.doctor.asking import Check, ask_all, named, not_reached
 from app.db.migrations.doctor.configuration import Way, configuration, ways
 from app.db.migrations.doctor.finding import Finding, Limits, Severity, Subject, note, problem
@@ -33,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     Check("Privileges", "sight", privileges.sight),
     Check("Revisions", "state", revisions.state),
     Check("Revisions", "history", revisions.history),
+    Check("Revisions", "drift", schema.drift),
     Check("Activity", "lock", activity.lock),
     Check("Activity", "blocked", activity.blocked),
     Check("Activity", "transactions", activity.transactions),

@@ -4,13 +4,16 @@ Definitions are those of `pg_get_constraintdef` and the like, read while the sch
 they do not name it, and two schemas that are the same read the same.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from app.db.migrations.drift import queries
+from app.db.migrations.drift import code_queries, queries
+from app.db.migrations.drift.code import Attached, Routine, View
+from app.db.migrations.drift.dependents import DEPENDENTS, RELATIONS, Dependent
+from app.db.migrations.drift.difference import Kind
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Column:
     """`path` is `table.column`, quoted where it must be; `base` is the type without its length or precision.
 
     `expression` is the default, or what a generated column is made of. `identity` is "ALWAYS" or "BY DEFAULT",
-    `generated` "STORED" or "VIRTUAL". `unvalidated` names a NOT NULL that old rows need not meet (PostgreSQL 18).
+    `generated` "STORED" or "VIRTUAL"; `made_from` are the paths of the columns that its expression
+    uses. `unvalidated` names a NOT NULL that old rows need not meet (PostgreSQL 18).
     """
 
     table: str
@@ -47,6 +51,8 @@ class Column:
     identity: str | None
     identity_options: tuple[str, ...]
     generated: str | None
+    made_from: frozenset[str] = field(compare=False)
+    comment: str | None
 
     @property
     def default(self) -> str | None:
@@ -55,10 +61,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """`parents` are tables that it inherits from, other than as a partition."""
+
     name: str
     unlogged: bool
+    row_security: bool
+    forced_row_security: bool
+    comment: str | None
     is_partitioned: bool = field(compare=False)
     partition_key: str | None = field(compare=False)
+    parents: tuple[str, ...] = field(compare=False)
     columns: Mapping[str, Column] = field(compare=False)
 
 
@@ -66,6 +78,7 @@ class Table:
 class Constraint:
     """`type` is a letter of `pg_constraint.contype`; `columns` are the paths of all that it looks at.
 
+    `is_watched` says that the triggers which hold rows to it are enabled.
     `index` is the one that it owns or, of a foreign key, the one that it rests on in the table that it `references`;
     `index_definition` what follows that index's name.
     """
@@ -75,6 +88,7 @@ class Constraint:
     type: str
     definition: str
     valid: bool
+    is_watched: bool
     deferrable: str
     columns: frozenset[str] = field(compare=False)
     index: str | None = field(compare=False)
@@ -106,7 +120,10 @@ class Enum:
 
 @dataclass(frozen=True)
 class Schema:
-    """Names are as they are stored, not quoted; constraints are by table and name. `casts` as in `pg_cast`."""
+    """Names are as they are stored, not quoted; what belongs to a table is by that, too. `casts` as in `pg_cast`.
+
+    `repairs` are statements to run after one that brings back a table, function or trigger of that name.
+    """
 
     tables: Mapping[str, Table]
     constraints: Mapping[tuple[str, str], Constraint]
@@ -114,6 +131,12 @@ class Schema:
     sequences: Mapping[str, Sequence]
     enums: Mapping[str, Enum]
     casts: Mapping[tuple[str, str], str]
+    attached: Mapping[tuple[str, str, str], Attached]
+    routines: Mapping[str, Routine]
+    views: Mapping[str, View]
+    dependents: Mapping[tuple[str, str], tuple[Dependent, ...]]
+    relations: Mapping[str, Dependent]
+    repairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def column(self, path: str) -> Column | None:
         found = (column for table in self.tables.values() for column in table.columns.values() if column.path == path)
@@ -131,7 +154,8 @@ def read_schema(connection: Connection, schema: str, without: Collection[str] = 
     columns: dict[str, dict[str, Column]] = {}
     for row in rows(queries.COLUMNS):
         columns.setdefault(row["table"], {})[row["name"]] = Column(**_fixed(row))
-    tables = [Table(**row, columns=columns.get(row["name"], {})) for row in rows(queries.TABLES)]
+    attached = [Attached(**{**row, "kind": Kind(row["kind"])}) for row in rows(code_queries.ATTACHED)]
+    tables = [Table(**_fixed(row), columns=columns.get(row["name"], {})) for row in rows(queries.TABLES)]
     constraints = [Constraint(**_fixed(row)) for row in rows(queries.CONSTRAINTS)]
     indexes = [Index(**_fixed(row)) for row in rows(queries.INDEXES)]
     return Schema(
@@ -140,13 +164,26 @@ def read_schema(connection: Connection, schema: str, without: Collection[str] = 
         indexes={index.name: index for index in indexes},
         sequences={row["name"]: Sequence(**_fixed(row)) for row in rows(queries.SEQUENCES)},
         enums={row["name"]: Enum(**_fixed(row)) for row in rows(queries.ENUMS)},
+        attached={(found.table, found.kind, found.name): found for found in attached},
+        routines={row["signature"]: Routine(**row) for row in rows(code_queries.ROUTINES)},
+        views={row["name"]: View(**row) for row in rows(code_queries.VIEWS)},
+        relations={row.pop("name"): Dependent(**row) for row in rows(RELATIONS)},
+        dependents=_by_target(rows(DEPENDENTS)),
         casts={(row["source"], row["target"]): row["context"] for row in rows(queries.CASTS)},
     )
+
+
+def _by_target(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], tuple[Dependent, ...]]:
+    found: dict[tuple[str, str], tuple[Dependent, ...]] = {}
+    for row in rows:
+        dependent = Dependent(row["what"], row["table"], row["column"], row["code"])
+        found[row["kind"], row["name"]] = (*found.get((row["kind"], row["name"]), ()), dependent)
+    return found
 
 
 def _fixed(row: dict[str, Any]) -> dict[str, Any]:
     """The row, with what cannot change in place of lists."""
     fixed: dict[str, Any] = {name: tuple(value) for name, value in row.items() if isinstance(value, list)}
-    if "columns" in fixed:
-        fixed["columns"] = frozenset(fixed["columns"])
+    for name in {"columns", "made_from"} & fixed.keys():
+        fixed[name] = frozenset(fixed[name])
     return {**row, **fixed}

@@ -1,10 +1,14 @@
 """The statements for tables and their columns."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from app.db.migrations.drift.catalogue import Column, Constraint, Schema, Table
+from app.db.migrations.drift.code import change_view, create_attached, drop_attached
 from app.db.migrations.drift.difference import Order, Statement
 from app.db.migrations.drift.rules import FOREIGN_KEY, around_column, create_index, drop_constraint
 from app.db.migrations.drift.types import advance_sequence, create_sequence
-from app.db.migrations.naming import quote
+from app.db.migrations.naming import literal, quote
 
 _HERE = Order.TABLES_AND_COLUMNS
 
@@ -35,17 +39,35 @@ def create_table(live: Schema, models: Schema, table: Table) -> list[Statement]:
     by = f" PARTITION BY {table.partition_key}" if table.partition_key else ""
     found = [Statement(f"{what} (\n{body}\n){by}", _HERE)]
     for column in table.columns.values():
-        found += _sequences_of(live, models, column)
+        found += [*_sequences_of(live, models, column), *_comment(None, column)]
     for index in models.indexes.values():
         found += create_index(live, index) if index.table == table.name else []
     keys = [constraint for constraint in constraints if constraint.type == FOREIGN_KEY]
     found += [Statement(f"ALTER TABLE {quote(table.name)} ADD {_named(key)}", Order.FOREIGN_KEYS) for key in keys]
+    found += change_table(replace(table, row_security=False, forced_row_security=False, comment=None), table)
+    for attached in models.attached.values():
+        found += create_attached(attached) if attached.table == table.name else []
+    return [*found, *repairs(models, table.name)]
+
+
+def change_table(before: Table, after: Table) -> list[Statement]:
+    actions = []
+    if before.unlogged != after.unlogged:
+        # It writes the table anew, under a lock that stops everything.
+        actions.append(f"SET {'UNLOGGED' if after.unlogged else 'LOGGED'}")
+    if before.row_security != after.row_security:
+        actions.append(f"{'ENABLE' if after.row_security else 'DISABLE'} ROW LEVEL SECURITY")
+    if before.forced_row_security != after.forced_row_security:
+        actions.append(f"{'FORCE' if after.forced_row_security else 'NO FORCE'} ROW LEVEL SECURITY")
+    found = [Statement(f"ALTER TABLE {quote(after.name)} {action}", _HERE) for action in actions]
+    if before.comment != after.comment:
+        found.append(Statement(f"COMMENT ON TABLE {quote(after.name)} IS {_text(after.comment)}", Order.COMMENTS))
     return found
 
 
-def change_table(table: Table) -> list[Statement]:
-    # It writes the table anew, under a lock that stops everything.
-    return [Statement(f"ALTER TABLE {quote(table.name)} SET {'UNLOGGED' if table.unlogged else 'LOGGED'}", _HERE)]
+def repairs(models: Schema, name: str) -> list[Statement]:
+    """What is to be run once a table, function or trigger of this name is there again."""
+    return [Statement(sql, Order.REPAIRS) for sql in models.repairs.get(name, ())]
 
 
 def drop_table(live: Schema, table: Table) -> list[Statement]:
@@ -55,12 +77,14 @@ def drop_table(live: Schema, table: Table) -> list[Statement]:
 
 
 def add_column(live: Schema, models: Schema, column: Column) -> list[Statement]:
-    add = Statement(f"ALTER TABLE {quote(column.table)} ADD COLUMN {quote(column.name)} {definition(column)}", _HERE)
-    return [add, *_sequences_of(live, models, column)]
+    order = Order.GENERATED_COLUMNS if column.generated else _HERE
+    add = Statement(f"ALTER TABLE {quote(column.table)} ADD COLUMN {quote(column.name)} {definition(column)}", order)
+    return [add, *_sequences_of(live, models, column), *_comment(None, column)]
 
 
-def drop_column(column: Column, order: Order = Order.DROP_COLUMNS) -> Statement:
-    # What is generated can be generated again.
+def drop_column(column: Column) -> Statement:
+    # What is generated can be generated again, and is in the way of what it is generated from.
+    order = Order.DROP_CONSTRAINTS_AND_INDEXES if column.generated else Order.DROP_COLUMNS
     drop = f"ALTER TABLE {quote(column.table)} DROP COLUMN {quote(column.name)}"
     return Statement(drop, order, loses_data=column.generated is None)
 
@@ -68,19 +92,40 @@ def drop_column(column: Column, order: Order = Order.DROP_COLUMNS) -> Statement:
 def change_column(live: Schema, models: Schema, before: Column, after: Column) -> list[Statement]:
     """From `before` to `after`; what depends on the column gets out of the way and comes back."""
     if _is_made_otherwise(before, after):
-        way = around_column(live, models, before, replaced=True)
-        return [*way, drop_column(before, _HERE), *add_column(live, models, after)]
+        return _replace_column(live, models, before, after)
     return [
         *_drop_source(before, after),
         *_change_type(live, models, before, after),
         *_set_default(before, after),
         *_set_null(before, after),
         *_set_identity(before, after),
+        *_comment(before, after),
     ]
+
+
+def _replace_column(live: Schema, models: Schema, before: Column, after: Column) -> list[Statement]:
+    way = around_column(live, models, before, replaced=True)
+    drop = replace(drop_column(before), order=Order.DROP_CONSTRAINTS_AND_INDEXES)
+    return [*_around_code(live, models, before), *way, drop, *add_column(live, models, after)]
+
+
+def _around_code(live: Schema, models: Schema, column: Column) -> Iterator[Statement]:
+    """Takes views, triggers and policies that the models have out of the column's way, and brings them back."""
+    for found in live.dependents.get(("column", column.path), ()):
+        if found.table is None and found.code and found.code in models.views and found.code in live.views:
+            yield from change_view(live.views[found.code], models.views[found.code])
+        for key, attached in models.attached.items():
+            if (found.table, found.code) == (attached.table, attached.name) and key in live.attached:
+                yield from (*drop_attached(attached), *create_attached(attached))
 
 
 def has_other_type(before: Column, after: Column) -> bool:
     return (before.type, before.collation) != (after.type, after.collation)
+
+
+def is_rewritten(before: Column, after: Column) -> bool:
+    """Whether the column gets another type, or is dropped and created again."""
+    return has_other_type(before, after) or _is_made_otherwise(before, after)
 
 
 def _is_made_otherwise(before: Column, after: Column) -> bool:
@@ -113,7 +158,16 @@ def _change_type(live: Schema, models: Schema, before: Column, after: Column) ->
     is_lossless = after.type == after.base and (is_same or context == "i" or after.is_string)
     collate = f" COLLATE {after.collation}" if after.collation else ""
     change = _alter(before, f"TYPE {after.type}{collate}{using}", loses_data=not is_lossless)
-    return [*around_column(live, models, before, replaced=False), change]
+    around = around_column(live, models, before, replaced=False)
+    return [*_around_code(live, models, before), *around, *_regenerate(live, models, before), change]
+
+
+def _regenerate(live: Schema, models: Schema, source: Column) -> Iterator[Statement]:
+    """Takes out of the way what is generated from the column, and brings back what the models have of it."""
+    for column in live.tables[source.table].columns.values():
+        wanted = models.column(column.path)
+        if source.path in column.made_from and wanted:
+            yield from _replace_column(live, models, column, wanted)
 
 
 def _set_default(before: Column, after: Column) -> list[Statement]:
@@ -124,7 +178,7 @@ def _set_default(before: Column, after: Column) -> list[Statement]:
 def _set_null(before: Column, after: Column) -> list[Statement]:
     table, name = f"ALTER TABLE {quote(before.table)}", quote(before.name)
     if not after.not_null:
-        return [_alter(before, "DROP NOT NULL")] if before.not_null else []
+        return [_alter(before, "DROP NOT NULL", Order.NULLABLE)] if before.not_null else []
     if before.unvalidated:
         return [Statement(f"{table} VALIDATE CONSTRAINT {quote(before.unvalidated)}", _HERE)]
     if before.not_null:
@@ -151,6 +205,16 @@ def _set_identity(before: Column, after: Column) -> list[Statement]:
     if before.identity_options != after.identity_options:
         found.append(_alter(before, " ".join(f"SET {option}" for option in after.identity_options)))
     return found
+
+
+def _comment(before: Column | None, after: Column) -> list[Statement]:
+    if after.comment == (before.comment if before else None):
+        return []
+    return [Statement(f"COMMENT ON COLUMN {after.path} IS {_text(after.comment)}", Order.COMMENTS)]
+
+
+def _text(comment: str | None) -> str:
+    return "NULL" if comment is None else literal(comment)
 
 
 def _sequences_of(live: Schema, models: Schema, column: Column) -> list[Statement]:

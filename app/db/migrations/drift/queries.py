@@ -1,7 +1,7 @@
 """The questions to the catalogues, for PostgreSQL 14 and later."""
 
 
-def _owned_by_extension(catalogue: str, oid: str) -> str:
+def owned_by_extension(catalogue: str, oid: str) -> str:
     return (
         f"EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = '{catalogue}'::regclass"
         f" AND e.objid = {oid} AND e.deptype = 'e')"
@@ -30,21 +30,23 @@ _OPTIONS = """ARRAY[
     'CACHE ' || q.seqcache, CASE WHEN q.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END]"""
 
 # Partitions go with their tables.
-_OURS = f"""
+OURS = f"""
     WITH ours AS (
         SELECT c.* FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = :schema AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-          AND c.relname::text <> ALL (CAST(:without AS text[])) AND NOT {_owned_by_extension("pg_class", "c.oid")}
+          AND c.relname::text <> ALL (CAST(:without AS text[])) AND NOT {owned_by_extension("pg_class", "c.oid")}
     )
 """  # noqa: S608 - constants
 
-TABLES = f"""{_OURS}
+TABLES = f"""{OURS}
     SELECT relname::text AS name, relkind = 'p' AS is_partitioned, pg_get_partkeydef(oid) AS partition_key,
-           relpersistence = 'u' AS unlogged
+           relpersistence = 'u' AS unlogged, relrowsecurity AS row_security, relforcerowsecurity AS forced_row_security,
+           obj_description(oid, 'pg_class') AS comment,
+           ARRAY(SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = oid) AS parents
     FROM ours
 """  # noqa: S608 - constants
 
-COLUMNS = f"""{_OURS}
+COLUMNS = f"""{OURS}
     SELECT t.relname::text AS "table", a.attname::text AS name, format('%I.%I', t.relname, a.attname) AS path,
            a.attnum::int AS position, format_type(a.atttypid, a.atttypmod) AS type,
            format_type(a.atttypid, NULL) AS base, y.typcategory = 'S' AS is_string,
@@ -52,23 +54,27 @@ COLUMNS = f"""{_OURS}
            a.attnotnull AS not_null,
            (SELECT k.conname::text FROM pg_constraint AS k WHERE k.conrelid = t.oid AND k.contype = 'n'
             AND NOT k.convalidated AND k.conkey = ARRAY[a.attnum]) AS unvalidated,
-           pg_get_expr(d.adbin, d.adrelid, true) AS expression,
+           pg_get_expr(f.adbin, f.adrelid, true) AS expression,
            CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END AS identity,
            coalesce((SELECT {_OPTIONS} FROM pg_depend AS o JOIN pg_sequence AS q ON q.seqrelid = o.objid
             WHERE o.classid = 'pg_class'::regclass AND o.refclassid = 'pg_class'::regclass AND o.refobjid = t.oid
             AND o.refobjsubid = a.attnum AND o.deptype = 'i'), '{{}}') AS identity_options,
-           CASE a.attgenerated WHEN 's' THEN 'STORED' WHEN 'v' THEN 'VIRTUAL' END AS generated
+           CASE a.attgenerated WHEN 's' THEN 'STORED' WHEN 'v' THEN 'VIRTUAL' END AS generated,
+           CASE WHEN a.attgenerated <> '' THEN {_columns_of("pg_attrdef", "f.oid")} ELSE '{{}}' END AS made_from,
+           col_description(t.oid, a.attnum) AS comment
     FROM ours AS t
     JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type AS y ON y.oid = a.atttypid
-    LEFT JOIN pg_attrdef AS d ON d.adrelid = t.oid AND d.adnum = a.attnum
+    LEFT JOIN pg_attrdef AS f ON f.adrelid = t.oid AND f.adnum = a.attnum
     ORDER BY t.relname, a.attnum
 """  # noqa: S608 - constants
 
 # PostgreSQL 18 has NOT NULL there, too ('n'): that is the column's.
-CONSTRAINTS = f"""{_OURS}
+CONSTRAINTS = f"""{OURS}
     SELECT t.relname::text AS "table", k.conname::text AS name, k.contype::text AS type,
            regexp_replace(pg_get_constraintdef(k.oid, true), ' NOT VALID$', '') AS definition, k.convalidated AS valid,
+           NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgconstraint = k.oid AND g.tgisinternal
+                       AND g.tgenabled <> 'O') AS is_watched,
            concat(CASE WHEN k.condeferrable THEN ' DEFERRABLE' END,
                   CASE WHEN k.condeferred THEN ' INITIALLY DEFERRED' END) AS deferrable,
            {_columns_of("pg_constraint", "k.oid")} AS columns, i.relname::text AS index,
@@ -80,7 +86,7 @@ CONSTRAINTS = f"""{_OURS}
     ORDER BY t.relname, k.conname
 """  # noqa: S608 - constants
 
-INDEXES = f"""{_OURS}
+INDEXES = f"""{OURS}
     SELECT t.relname::text AS "table", i.relname::text AS name, x.indisunique AS unique,
            x.indisvalid AND x.indisready AS valid, {_after_name("i.oid")} AS definition,
            x.indexprs IS NULL AND x.indpred IS NULL AS is_plain, {_columns_of("pg_class", "i.oid")} AS columns
@@ -103,7 +109,7 @@ SEQUENCES = f"""
          AND o.refclassid = 'pg_class'::regclass
     LEFT JOIN pg_class AS r ON r.oid = o.refobjid
     LEFT JOIN pg_attribute AS a ON a.attrelid = o.refobjid AND a.attnum = o.refobjsubid
-    WHERE n.nspname = :schema AND o.deptype IS DISTINCT FROM 'i' AND NOT {_owned_by_extension("pg_class", "s.oid")}
+    WHERE n.nspname = :schema AND o.deptype IS DISTINCT FROM 'i' AND NOT {owned_by_extension("pg_class", "s.oid")}
       AND coalesce(r.relname::text, '') <> ALL (CAST(:without AS text[]))
     ORDER BY s.relname
 """  # noqa: S608 - constants
@@ -114,7 +120,7 @@ ENUMS = f"""
            ) AS labels
     FROM pg_type AS y
     JOIN pg_namespace AS n ON n.oid = y.typnamespace
-    WHERE n.nspname = :schema AND y.typtype = 'e' AND NOT {_owned_by_extension("pg_type", "y.oid")}
+    WHERE n.nspname = :schema AND y.typtype = 'e' AND NOT {owned_by_extension("pg_type", "y.oid")}
     ORDER BY y.typname
 """  # noqa: S608 - constants
 

@@ -13,10 +13,11 @@ from uuid import uuid4
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
+from app.db.base import REPAIRS
 from app.db.errors import DatabaseError, cause_of
 from app.db.migrations.config import ENGINE_TABLES
 from app.db.migrations.drift import queries
-from app.db.migrations.drift.catalogue import Constraint, Index, Schema, read_schema
+from app.db.migrations.drift.catalogue import Column, Constraint, Index, Schema, Table, read_schema
 from app.db.migrations.drift.compare import compare
 from app.db.migrations.drift.difference import Difference
 from app.db.migrations.naming import quote
@@ -34,6 +35,14 @@ class DriftUnknownError(DatabaseError):
 def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
     """What differs between the tables of `metadata` and the schema in which the connection creates tables.
 
+    Raises as `both_schemas`.
+    """
+    return compare(*both_schemas(connection, metadata))
+
+
+def both_schemas(connection: Connection, metadata: MetaData) -> tuple[Schema, Schema]:
+    """The schema in which the connection creates tables, and what `metadata` would make of it, comparable.
+
     The connection must not be in a transaction, and is in none afterwards. Raises DriftUnknownError; ValueError where
     the metadata names a schema, or the connection commits by itself.
     """
@@ -48,8 +57,9 @@ def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
             metadata.create_all(connection, checkfirst=False)
         except DBAPIError as exc:
             _explain(exc, "The models' tables cannot be created on this server")
-        models = read_schema(connection, scratch, ENGINE_TABLES)
-        return compare(_as_parsed(connection, live, models), models)
+        models = _as_in(place["schema"], scratch, read_schema(connection, scratch, ENGINE_TABLES))
+        models = replace(models, repairs=metadata.info.get(REPAIRS, {}))
+        return _with_wanted_comments(_as_parsed(connection, live, models), models), models
 
 
 @contextmanager
@@ -122,6 +132,40 @@ def _as_parsed(connection: Connection, live: Schema, models: Schema) -> Schema:
             read = {_read_again(connection, found) for found in (index, wanted)}
             indexes[name] = replace(index, definition=wanted.definition) if _agree(read) else index
     return replace(live, constraints=constraints, indexes=indexes)
+
+
+def _as_in(schema: str, scratch: str, models: Schema) -> Schema:
+    """Return the models with what names the schema of the moment as it reads in the live one."""
+
+    def moved(definition: str) -> str:
+        # The temporary schema of a session has two names.
+        if scratch.startswith(_TEMPORARY):
+            definition = definition.replace(f"{_TEMPORARY}.", "")
+        return definition.replace(f"{scratch}.", "").replace(scratch, schema)
+
+    return replace(
+        models,
+        attached={key: replace(found, definition=moved(found.definition)) for key, found in models.attached.items()},
+        routines={key: replace(found, definition=moved(found.definition)) for key, found in models.routines.items()},
+        views={key: replace(found, definition=moved(found.definition)) for key, found in models.views.items()},
+    )
+
+
+def _with_wanted_comments(live: Schema, models: Schema) -> Schema:
+    """Return `live` without the comments that are the database's own: of what the models do not comment."""
+    tables = {}
+    for name, table in live.tables.items():
+        wanted = models.tables.get(name)
+        columns = {
+            column.name: replace(column, comment=_wanted(column, wanted.columns.get(column.name) if wanted else None))
+            for column in table.columns.values()
+        }
+        tables[name] = replace(table, columns=columns, comment=_wanted(table, wanted))
+    return replace(live, tables=tables)
+
+
+def _wanted(live: Table | Column, models: Table | Column | None) -> str | None:
+    return live.comment if models is not None and models.comment is not None else None
 
 
 def _agree(read: set[str | None]) -> bool:

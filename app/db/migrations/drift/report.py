@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from app.core.config import Settings
 from app.db.migrations.config import scripts
-from app.db.migrations.drift.difference import Difference, Statement, script
+from app.db.migrations.drift.difference import Difference, Order, Statement, script
 from app.db.migrations.drift.reading import differences
 from app.db.migrations.looking import look
 from app.db.migrations.state import read_state
@@ -16,6 +16,7 @@ from app.db.url import DatabaseURL
 from app.models import metadata
 
 LOSES_DATA = "-- loses data: "
+BLOCKED = "-- blocked: "
 # What waits for a lock makes everything after it wait, too. CONCURRENTLY does not, and has to wait for others.
 _SHORT, _NONE = "2s", "0"
 
@@ -61,12 +62,25 @@ def read_drift(settings: Settings) -> Drift:
 
 
 def as_sql(statements: tuple[Statement, ...]) -> Iterator[str]:
-    """Lines for psql; a statement that loses data is a comment, which somebody has to want first."""
+    """Lines for psql; a statement that loses data is a comment, which somebody has to want first.
+
+    So is one that the server would refuse, after a line that says what is in the way.
+    """
     limit = None
+    if any(statement.order is Order.FUNCTIONS for statement in statements):
+        # What a function in SQL names may be created after it.
+        yield "SET check_function_bodies = off;"
     for statement in statements:
+        if statement.in_the_way:
+            yield f"-- in the way of the next statement: {', '.join(statement.in_the_way)}"
+            yield from _commented(BLOCKED, statement)
+            continue
         wanted = _NONE if " CONCURRENTLY " in statement.sql else _SHORT
         if wanted != limit:
             limit = wanted
             yield f"SET lock_timeout = '{limit}';"
-        mark = LOSES_DATA if statement.loses_data else ""
-        yield from (f"{mark}{line}" for line in f"{statement.sql};".split("\n"))
+        yield from _commented(LOSES_DATA if statement.loses_data else "", statement)
+
+
+def _commented(mark: str, statement: Statement) -> Iterator[str]:
+    yield from (f"{mark}{line}" for line in f"{statement.sql};".split("\n"))

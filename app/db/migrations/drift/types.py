@@ -7,24 +7,40 @@ from app.db.migrations.naming import literal, quote, spare
 
 
 def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
-    what = f"CREATE SEQUENCE {quote(sequence.name)} AS {sequence.type} {' '.join(sequence.options)}"
-    create = Statement(what, Order.SEQUENCES)
+    """Creates it, or adapts the one of its name that goes with another column, or with none."""
+    found = (
+        _from_another(live.sequences[sequence.name], sequence)
+        if sequence.name in live.sequences
+        else [Statement(f"CREATE SEQUENCE {quote(sequence.name)} {_options(sequence)}", Order.SEQUENCES)]
+    )
     if not sequence.owner_table or not sequence.owner_column:
-        return [create]
-    found = [create, _own(sequence)]
+        return found
+    found.append(_own(sequence))
     if sequence.owner and live.column(sequence.owner):
         found.append(advance_sequence(sequence.owner_table, sequence.owner_column, Order.CONSTRAINTS))
     return found
 
 
+def _from_another(before: Sequence, after: Sequence) -> list[Statement]:
+    # Not dropped with the column or table that it went with.
+    free = Statement(f"ALTER SEQUENCE {quote(after.name)} OWNED BY NONE", Order.DROP_CONSTRAINTS_AND_INDEXES)
+    return [*([free] if before.owner else []), *_set_options(before, after)]
+
+
+def _set_options(before: Sequence, after: Sequence) -> list[Statement]:
+    if (before.type, before.options) == (after.type, after.options):
+        return []
+    return [Statement(f"ALTER SEQUENCE {quote(after.name)} {_options(after)}", Order.SEQUENCES)]
+
+
+def _options(sequence: Sequence) -> str:
+    return f"AS {sequence.type} {' '.join(sequence.options)}"
+
+
 def change_sequence(before: Sequence, after: Sequence) -> list[Statement]:
-    found = []
-    if (before.type, before.options) != (after.type, after.options):
-        change = f"ALTER SEQUENCE {quote(after.name)} AS {after.type} {' '.join(after.options)}"
-        found.append(Statement(change, Order.SEQUENCES))
-    if before.owner != after.owner:
-        found.append(_own(after))
-    return found
+    if before.owner == after.owner:
+        return _set_options(before, after)
+    return [*_from_another(before, after), _own(after)]
 
 
 def drop_sequence(sequence: Sequence) -> list[Statement]:
@@ -45,10 +61,14 @@ def drop_enum(enum: Enum) -> list[Statement]:
     return [Statement(f"DROP TYPE {enum.type}", Order.DROP_SEQUENCES_AND_TYPES)]
 
 
+def is_replaced(before: Enum, after: Enum | None) -> bool:
+    """Whether the type is dropped: a value can neither be removed nor moved."""
+    return after is None or tuple(label for label in after.labels if label in before.labels) != before.labels
+
+
 def change_enum(live: Schema, models: Schema, before: Enum, after: Enum) -> list[Statement]:
     """Adds the missing values; a value cannot be removed or moved, so for that a new type takes the old one's place."""
-    kept = tuple(label for label in after.labels if label in before.labels)
-    if kept != before.labels:
+    if is_replaced(before, after):
         return _replace_enum(live, models, before, after)
     found = []
     for position, label in enumerate(after.labels):
