@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,21 +29,10 @@ BACKFILL_TABLE = "schema_backfills"
 ENGINE_TABLES = frozenset({VERSION_TABLE, HISTORY_TABLE, BACKFILL_TABLE})
 
 
-def compared_without(tables: Collection[str]) -> Callable[[str | None, str, object], bool]:
-    """For Alembic, what autogenerate compares with the models: all but these tables and the engine's own."""
-
-    def is_of_the_models(name: str | None, kind: str, parents: object) -> bool:  # noqa: ARG001 - Alembic's signature
-        return kind != "table" or (name not in ENGINE_TABLES and name not in tables)
-
-    return is_of_the_models
-
-
 # Said once, so that the offline and the online mode cannot come to differ.
 OPTIONS: dict[str, Any] = {
     "version_table": VERSION_TABLE,
-    "compare_type": True,
     "transaction_per_migration": True,
-    "include_name": compared_without(()),
 }
 _SETTINGS = "settings"
 _SCOPE = "scope"

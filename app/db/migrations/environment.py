@@ -10,21 +10,20 @@ from alembic import context
 from alembic.operations.ops import MigrationScript
 from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError
-from app.db.migrations.config import OPTIONS, checked, compared_without, in_words, scope_of, settings_of, several_heads
+from app.db.migrations.autogenerate.comparing import COMPARISON
+from app.db.migrations.config import OPTIONS, checked, in_words, scope_of, settings_of, several_heads
 from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.offline import PrintedScript
 from app.db.migrations.state import require_versions
 from app.db.migrations.steps import Run
 from app.db.url import DatabaseURL
-
-_PARTITIONS = text("SELECT relname::text FROM pg_class WHERE relispartition")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -111,10 +110,12 @@ def _changes_the_schema() -> bool:
 
 def _only_look(connection: Connection, metadata: MetaData) -> None:
     require_versions(connection, context.script)
-    # Partitions go with their tables.
-    options = {**OPTIONS, "include_name": compared_without(connection.scalars(_PARTITIONS).all())}
     context.configure(
-        connection=connection, target_metadata=metadata, process_revision_directives=_leave_out_empty, **options
+        connection=connection,
+        target_metadata=metadata,
+        process_revision_directives=_leave_out_empty,
+        autogenerate_plugins=[COMPARISON],
+        **OPTIONS,
     )
     several = several_heads(context.script) if _autogenerates() else None
     if several:

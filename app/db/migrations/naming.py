@@ -1,5 +1,6 @@
 """Names in statements."""
 
+from sqlalchemy import Constraint, Index
 from sqlalchemy.dialects import postgresql
 
 _LIMIT = 63
@@ -11,6 +12,13 @@ _preparer = postgresql.dialect(paramstyle="named").identifier_preparer  # type: 
 def quote(name: str) -> str:
     """The name as a statement has it."""
     return _preparer.quote(name)
+
+
+def named(item: Constraint | Index) -> str | None:
+    """The name that the server knows a constraint or index of a model by, as a statement has it."""
+    if isinstance(item, Index):
+        return _preparer.format_index(item)
+    return _preparer.format_constraint(item)
 
 
 def spare(name: str) -> str:
