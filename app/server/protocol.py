@@ -222,7 +222,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             self.cycle.body = bytearray()
-            if self.cycle.response_started:
+            if self.cycle.response_started or not self.cycle.more_body:
+                # What becomes of a request that is there whole nobody can say here.
                 self.transport.abort()
                 return
         self.flow.resume_reading()

@@ -307,6 +307,15 @@ async def test_unfinished_requests_of_all_take_no_more_than_the_budget() -> None
         assert (await busy.answer())[0] == 200
 
 
+async def test_request_that_is_worked_on_is_not_told_that_it_was_not() -> None:
+    """Its client sends further ones meanwhile, and these take what there is."""
+    async with serving(budget=10 * KIB) as served:
+        served.gate.clear()
+        client = await served.connect()
+        await client.send(POST % 3 + b"abc", GET * 1000)
+        assert await client.ended()
+
+
 async def test_what_is_answered_is_not_kept() -> None:
     async with serving() as served:
         client = await served.connect()

@@ -1,0 +1,33 @@
+"""The sockets of the server, before it serves."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from app.server.sockets import Address, CannotListenError, bound, listen
+
+
+def test_whoever_listens_first_has_the_port() -> None:
+    with bound(Address("127.0.0.1", 0)) as first:
+        address = Address("127.0.0.1", 0).of(first)
+        with bound(address) as second:
+            listen(first, address, 1)
+            with pytest.raises(CannotListenError, match=rf"{address}: another process listens there.* --port "):
+                listen(second, address, 1)
+
+
+def test_unix_socket_that_a_dead_server_has_left_is_replaced(tmp_path: Path) -> None:
+    address = Address(None, 0, uds=str(tmp_path / "socket"))
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(address.uds)
+    with bound(address) as sockets:
+        listen(sockets, address, 1)
+        with pytest.raises(CannotListenError, match=r"another process listens there.* --uds"), bound(address):
+            pass
+    assert not Path(address.uds).exists()
+
+
+def test_descriptor_of_a_listening_socket_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as given, bound(Address(None, 0, fd=given.fileno())) as (taken,):
+        assert taken.getsockname() == given.getsockname()
