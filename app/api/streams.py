@@ -33,7 +33,7 @@ from app.services.board_groups import open_group, open_group_of
 from app.services.boards import open_board
 from app.services.hub import Hub
 from app.services.identity import Caller
-from app.services.streams import Loader, Reader, Topic
+from app.services.streams import Admitted, Loader, Reader, Topic
 
 Admit = Callable[[AsyncSession, Caller], Awaitable[Topic]]
 _MEDIA_TYPE = "text/event-stream"
@@ -60,18 +60,22 @@ class Opening:
 
     async def stream(self, admit: Admit) -> Stream:
         """Of what `admit` lets the caller see; it is asked again as long as the stream goes on."""
-        topic = await admit(self._session, self._request.user)
+        admitted = await _admitted(admit, self._session, self._request.user)
         # Read before the response starts: what is committed once the client has its headers is in the stream.
         now = await StreamRepository(self._session).now()
         begin = self._begin
         place = begin if isinstance(begin, Place) else Place(now) if begin is None else Place(begin, now)
         sign_in = sign_in_of(self._request.scope)
 
-        async def admit_again(session: AsyncSession) -> Topic:
-            return await admit(session, await sign_in(session))
+        async def admit_again(session: AsyncSession) -> Admitted:
+            return await _admitted(admit, session, await sign_in(session))
 
-        chunks = Reader(self._hub, topic, place, admit_again, self._request.user.until).chunks()
+        chunks = Reader(self._hub, admitted, place, admit_again, self._request.user.until).chunks()
         return Stream(chunks, headers=_HEADERS, media_type=_MEDIA_TYPE)
+
+
+async def _admitted(admit: Admit, session: AsyncSession, caller: Caller) -> Admitted:
+    return Admitted(await admit(session, caller), caller.access_ids)
 
 
 def provide_opening(

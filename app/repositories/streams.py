@@ -26,6 +26,11 @@ class Shown(NamedTuple):
     beside_boards: bool = False
     board_group_id: UUID | None = None
 
+    @property
+    def is_of_groups(self) -> bool:
+        """Whether it is what groups of boards have, also where it is of no group as yet."""
+        return self.kind.startswith("board_group")
+
     def has(self, event: ActivityEvent) -> bool:
         """As `condition`, of an event that was read."""
         if event.organization_id != self.organization_id or not event.event_type.startswith(self.kind):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.tasks import let_end
 from app.models import ActivityEvent
-from app.repositories.streams import StreamRepository
+from app.repositories.streams import Shown, StreamRepository
 from app.repositories.visibility import Visibility
 
 # Seconds: between two looks that nobody asked for, after each look, and after one that failed.
@@ -21,23 +21,22 @@ _LOOK_EVERY = 1.0
 _REST = 0.03
 # Each reader is sent each look by itself: with many, looks that are fewer and larger are all that a process can do.
 _REST_FOR_READER = 0.0002
+# Whoever may not see any more what he is shown is out within a second.
+_MOST_REST = 0.4
 _RETRY_AFTER = 1.0
 # Events that a look keeps, and looks that are kept. Who is slower than that reads the table himself.
 _KEPT_EVENTS = 500
 _KEPT_BATCHES = 200
-# Connections that all who read the table themselves take together.
-_READING = 4
-# An event of such a type may have changed who may see what.
-_ACCESS = (
-    "member.",
-    "organization.",
-    "board.",
-    "board_group.",
-    "agent.deleted",
-    "agent.updated",
-    "agent.token_renewed",
-    "token.revoked",
-)
+# Connections that all who read the table themselves take together, and those whose access has perhaps just ended: they
+# do not wait behind the others.
+_READING = 2
+_ASKING = 2
+# An event of such a type may have changed what its subject may see, or everybody: the others have nothing to ask.
+_OF_ONE = ("member.", "agent.deleted", "agent.updated", "agent.token_renewed", "token.revoked")
+_OF_ALL = ("organization.",)
+# These what is shown on the board, and in the groups: who reads a board may read its group.
+_OF_BOARD = ("board.deleted",)
+_OF_GROUPS = ("board.", "board_group.")
 
 log = structlog.stdlib.get_logger(__name__)
 ResultT = TypeVar("ResultT")
@@ -62,16 +61,30 @@ class Moment(NamedTuple):
 class Batch:
     """What became visible between two looks.
 
-    `changes_access` are the organizations in which something may have changed who may see what. `made` is what readers
-    have made of the events, by what they show; None where that is nothing.
+    `made` is what readers have made of the events, by what they show; None where that is nothing.
     """
 
     def __init__(self, begin: Visibility, end: Visibility, events: Sequence[ActivityEvent]) -> None:
         self.begin = begin
         self.end = end
         self.events = events
-        self.changes_access = frozenset(e.organization_id for e in events if e.event_type.startswith(_ACCESS))
         self.made: dict[Hashable, asyncio.Task[bytes] | None] = {}
+        self._changes = [e for e in events if e.event_type.startswith((*_OF_ONE, *_OF_ALL, *_OF_GROUPS))]
+
+    def may_end(self, shown: Shown, reader_ids: Collection[UUID]) -> bool:
+        """Whether something has happened by which a reader with these ids may not see any more what is shown."""
+        return any(
+            event.organization_id == shown.organization_id and _changes_access(event, shown, reader_ids)
+            for event in self._changes
+        )
+
+
+def _changes_access(event: ActivityEvent, shown: Shown, reader_ids: Collection[UUID]) -> bool:
+    if event.event_type.startswith(_OF_ONE):
+        return event.subject_id in reader_ids
+    if event.event_type.startswith(_OF_ALL) or shown.is_of_groups:
+        return True
+    return event.event_type.startswith(_OF_BOARD) and event.board_id in (shown.board_ids or ())
 
 
 class Signal:
@@ -95,6 +108,7 @@ class Hub:
         self._sessions = sessions
         self._waiting = waiting
         self._reading = asyncio.Semaphore(_READING)
+        self._asking = asyncio.Semaphore(_ASKING)
         self._reads: set[asyncio.Task[Any]] = set()
         self._followed: Counter[UUID] = Counter()
         self._batches: dict[int, Batch] = {}
@@ -105,14 +119,14 @@ class Hub:
         self.news = Signal()
         self.is_closed = False
 
-    async def read(self, work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
+    async def read(self, work: Callable[[AsyncSession], Awaitable[ResultT]], *, is_urgent: bool = False) -> ResultT:
         """Does it with one of the few sessions that all readers have together; to its end, though its reader goes.
 
         A task that is cancelled while it connects leaves a connection that nobody closes.
         """
 
         async def done() -> ResultT:
-            async with self._reading, self._sessions() as session:
+            async with self._asking if is_urgent else self._reading, self._sessions() as session:
                 return await work(session)
 
         task = asyncio.create_task(done())
@@ -174,7 +188,7 @@ class Hub:
                     log.error("streams wait: an unexpected error", exc_info=exc)
                     await asyncio.sleep(_RETRY_AFTER)
                 # What happens in the meantime is one look's.
-                await asyncio.sleep(max(_REST, _REST_FOR_READER * self._followed.total()))
+                await asyncio.sleep(min(_MOST_REST, max(_REST, _REST_FOR_READER * self._followed.total())))
 
     async def _look(self) -> None:
         if not self._followed:

@@ -130,6 +130,11 @@ class Caller(NamedTuple):
         return place.organization_id if place else None
 
     @property
+    def access_ids(self) -> frozenset[UUID]:
+        """Those by which events name what he acts by."""
+        return frozenset(each.id for each in (self.membership, self.token, self.agent) if each)
+
+    @property
     def id(self) -> UUID:
         """Of the user or the agent."""
         caller_id = self.user_id or self.agent_id

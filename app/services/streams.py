@@ -2,7 +2,7 @@
 
 A look at the table is made once for all readers (`hub.py`), and what two of them are shown alike is made once. Who
 comes, or comes back, or is too slow, reads the table himself until he has come to the latest look. Whether a reader may
-see what he is shown is asked again when something in his organization may have changed that, and from time to time.
+see what he is shown is asked again when something may have changed that for him, and from time to time.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from math import inf
 from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -58,6 +59,13 @@ class Topic(NamedTuple):
     is_chat: bool | None = None
 
 
+class Admitted(NamedTuple):
+    """What a reader may see, and the ids by which events name what lets him: his membership, his token, the agent."""
+
+    topic: Topic
+    reader_ids: frozenset[UUID]
+
+
 Loader = Callable[[AsyncSession, Topic, Sequence[ActivityEvent]], Awaitable[list[Message]]]
 
 
@@ -70,13 +78,13 @@ class Reader:
     def __init__(
         self,
         hub: Hub,
-        topic: Topic,
+        admitted: Admitted,
         place: Place,
-        admit: Callable[[AsyncSession], Awaitable[Topic]],
+        admit: Callable[[AsyncSession], Awaitable[Admitted]],
         until: datetime | None = None,
     ) -> None:
         self._hub = hub
-        self._topic = topic
+        self._topic, self._ids = admitted
         self._place = place
         self._admit = admit
         # The batch that the reader has come to; None where he reads the table himself.
@@ -136,8 +144,8 @@ class Reader:
 
     async def _take(self, batch: Batch) -> bytes:
         assert self._number is not None, "a reader of batches"
-        if self._topic.shown.organization_id in batch.changes_access:
-            await self._ask_again()
+        if batch.may_end(self._topic.shown, self._ids):
+            await self._ask_again(is_urgent=True)
         chunk = await self._made(batch)
         self._number, self._place = self._number + 1, Place(batch.end)
         return chunk
@@ -176,12 +184,12 @@ class Reader:
         self._place = Place(end)
         return chunk
 
-    async def _ask_again(self) -> None:
+    async def _ask_again(self, *, is_urgent: bool = False) -> None:
         """Raises AppError, also where the reader has gone to another organization."""
-        topic = await self._hub.read(self._admit)
+        topic, ids = await self._hub.read(self._admit, is_urgent=is_urgent)
         if topic.shown.organization_id != self._topic.shown.organization_id:
             raise NotFoundError
-        self._topic, self._admitted_at = topic, self._clock()
+        self._topic, self._ids, self._admitted_at = topic, ids, self._clock()
 
 
 async def _missed(

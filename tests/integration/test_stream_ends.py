@@ -3,12 +3,17 @@
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from litestar import Litestar
 
-from app.services import hub
+from app.api.stream_hub import StreamPlugin
+from app.models import ActivityEvent
+from app.repositories.streams import Shown
+from app.repositories.visibility import Visibility
+from app.services import hub, streams
 from tests.conftest import TOKEN, client_of
 from tests.integration.conftest import AGENTS, Staff, register
 from tests.integration.furnished import People
@@ -95,3 +100,79 @@ async def test_stream_ends_within_a_second_of_its_tokens_expiry(
     async with loop_clock() as clock, reading(app, f"{tasks_url}/stream", token=token.secret) as stream:
         assert await stream.block() is None
         assert clock() < 2 + WITHIN
+
+
+async def test_who_is_out_does_not_wait_for_the_crowd(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    staff: Staff,
+    tasks_url: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of all the streams those of the token alone are asked about, before others that ask, however many there are."""
+    monkeypatch.setattr(streams, "_ADMITTED_FOR", 3600.0)
+    asked: list[streams.Reader] = []
+    ask_again = streams.Reader._ask_again
+
+    async def count(self: streams.Reader, **how: bool) -> None:
+        asked.append(self)
+        await ask_again(self, **how)
+
+    monkeypatch.setattr(streams.Reader, "_ask_again", count)
+    token = People(database_url).token(str(staff.my_user))
+    of_app = app.plugins.get(StreamPlugin)._hub
+    assert of_app is not None
+    async with AsyncExitStack() as stack:
+        url = f"{tasks_url}/stream"
+        crowd = [await stack.enter_async_context(reading(app, url)) for _ in range(20)]
+        leaving = await stack.enter_async_context(reading(app, url, token=token.secret))
+        await client.post(tasks_url, json={"title": "before"})
+        assert {(await stream.next()).data["task"]["title"] for stream in [*crowd, leaving]} == {"before"}
+        asked.clear()
+        of_app._followed[uuid4()] = 1_000_000
+        for _ in range(hub._READING):
+            await of_app._reading.acquire()
+        assert (await client.delete(f"{ME}/tokens/{token.id}")).status_code == 204
+        assert await leaving.block() is None
+        for _ in range(hub._READING):
+            of_app._reading.release()
+        await client.post(tasks_url, json={"title": "after"})
+        assert {(await stream.next()).data["task"]["title"] for stream in crowd} == {"after"}
+        assert len(asked) == 1
+
+
+ORGANIZATION, BOARD, GROUP, ME_HERE = (uuid4() for _ in range(4))
+NOBODY_ELSE: frozenset[UUID] = frozenset()
+ON_BOARD = Shown(ORGANIZATION, "task.", frozenset({BOARD}))
+EVERYWHERE = Shown(ORGANIZATION, "agent.", None, beside_boards=True)
+IN_GROUP = Shown(ORGANIZATION, "board_group_memory.", NOBODY_ELSE, board_group_id=GROUP)
+IN_NO_GROUP = Shown(ORGANIZATION, "board_group_memory.", NOBODY_ELSE)
+
+
+@pytest.mark.parametrize(
+    ("event", "concerned"),
+    [
+        ({"event_type": "token.revoked", "subject_id": ME_HERE}, {"board", "everywhere", "group", "no group"}),
+        ({"event_type": "token.revoked", "subject_id": uuid4()}, set()),
+        ({"event_type": "member.removed", "subject_id": ME_HERE}, {"board", "everywhere", "group", "no group"}),
+        ({"event_type": "member.access_changed", "subject_id": uuid4()}, set()),
+        ({"event_type": "agent.updated", "subject_id": ME_HERE}, {"board", "everywhere", "group", "no group"}),
+        ({"event_type": "agent.status_changed", "subject_id": ME_HERE}, set()),
+        ({"event_type": "board.deleted", "board_id": BOARD}, {"board", "group", "no group"}),
+        ({"event_type": "board.deleted", "board_id": uuid4()}, {"group", "no group"}),
+        ({"event_type": "board.updated", "board_id": BOARD}, {"group", "no group"}),
+        ({"event_type": "board_group.deleted", "board_group_id": GROUP}, {"group", "no group"}),
+        ({"event_type": "organization.created"}, {"board", "everywhere", "group", "no group"}),
+        ({"event_type": "task.created", "board_id": BOARD}, set()),
+        ({"event_type": "board.deleted", "board_id": BOARD, "organization_id": uuid4()}, set()),
+    ],
+    ids=lambda value: value["event_type"] if isinstance(value, dict) else "",
+)
+def test_event_is_a_reason_to_ask_for_those_whose_access_it_may_change(
+    event: dict[str, Any], concerned: set[str]
+) -> None:
+    seen = Visibility(1)
+    batch = hub.Batch(seen, seen, [ActivityEvent(**{"organization_id": ORGANIZATION, **event})])
+    shown = {"board": ON_BOARD, "everywhere": EVERYWHERE, "group": IN_GROUP, "no group": IN_NO_GROUP}
+    assert {name for name, what in shown.items() if batch.may_end(what, {ME_HERE, uuid4()})} == concerned
