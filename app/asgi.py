@@ -6,7 +6,8 @@ from functools import cache
 
 from litestar import Litestar
 
-from app.cli.plugin import Commands, OwnCommand, own_command
+from app.cli.plugin import Commands, OwnCommand, is_command, own_command
+from app.core.closed_pipe import end_at_closed_pipe
 from app.core.config import Settings
 from app.core.errors import SettingsError
 
@@ -32,6 +33,8 @@ def _of_this_process() -> Litestar:
     gc.set_threshold(_COLLECT_AFTER)
     # What is loaded stays loaded: collections need not go through it, now that more is loaded or for each few requests.
     gc.freeze()
+    if is_command():
+        end_at_closed_pipe()
     if (command := own_command()) is not None:
         return Litestar(plugins=[OwnCommand(command)], openapi_config=None, logging_config=None)
     app = _serving(None)

@@ -70,12 +70,21 @@ def own_command() -> str | None:
     return command if command in _OURS else None
 
 
+def is_command() -> bool:
+    """Return whether this process is `litestar …` and serves nothing."""
+    return _is_litestar() and _command() != "run"
+
+
+def _is_litestar() -> bool:
+    return "litestar" in Path(sys.argv[0]).parts[-2:]
+
+
 def _command() -> str | None:
     """The first word after `litestar`.
 
     Read from the command line, because Litestar makes the application before it looks which command it is to run.
     """
-    if "litestar" not in Path(sys.argv[0]).parts[-2:]:
+    if not _is_litestar():
         return None
     from click import Context, UsageError  # noqa: PLC0415
     from litestar.cli import litestar_group  # noqa: PLC0415

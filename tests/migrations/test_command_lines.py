@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
 from tests.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
-from tests.waiting import PATIENCE
 
 FIRST = "1d9c6f0b7a31"
 
@@ -363,23 +363,52 @@ def test_migrating_in_process_leaves_the_logging_as_it_was(empty_database_url: s
     assert (list(root.handlers), root.level, mine.disabled) == before
 
 
-def test_nobody_who_reads_is_no_error_but_the_exit_code_of_a_closed_pipe(database_url: str) -> None:
-    """Of what is written by rich, by Alembic and by the log."""
+# What is written by rich, by click, by Alembic and by the log.
+WRITING = {
+    "alembic heads": "stdout",
+    "alembic history": "stdout",
+    "alembic current": "stdout",
+    "alembic upgrade head --sql": "stdout",
+    "alembic --help": "stdout",
+    "alembic upgrade head": "stderr",
+    "litestar database drift": "stdout",
+    "litestar database drift --json": "stdout",
+    "litestar database status": "stdout",
+    "litestar database upgrade --sql": "stdout",
+    "litestar database upgrade --no-prompt": "stderr",
+    "litestar database doctor": "stdout",
+    "litestar database lint": "stdout",
+    "litestar users list --json": "stdout",
+    "litestar users list": "stderr",
+    "litestar demo seed --tasks 1 --boards 1 --no-prompt": "stdout",
+    "litestar info": "stdout",
+    "litestar --help": "stdout",
+}
+
+
+@pytest.mark.parametrize("unbuffered", [None, "1"])
+def test_nobody_who_reads_is_no_error_but_the_exit_code_of_a_closed_pipe(
+    unbuffered: str | None, database_url: str, long: bool
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    env = in_checkout(environment(DATABASE_URL=database_url), ROOT)
-    env.pop("PYTHONUNBUFFERED", None)
-    commands = {"status": "stdout", "heads": "stdout", "upgrade --no-prompt": "stderr"}
-    started = {}
-    for command, closed in commands.items():
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, closed: writer}
-        started[command] = subprocess.Popen([BIN / "litestar", "database", *command.split()], env=env, **streams)
+    env = in_checkout(environment(DATABASE_URL=database_url, PYTHONUNBUFFERED=unbuffered), ROOT)
+    # Half of them each way; with --long, all.
+    chosen = [command for n, command in enumerate(WRITING) if long or n % 2 == bool(unbuffered)]
+
+    def ended(command: str) -> tuple[int, str]:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, WRITING[command]: writer}
+        program, *arguments = command.split()
+        with subprocess.Popen([BIN / program, *arguments], env=env, stdin=subprocess.DEVNULL, **streams) as process:
+            said = "".join(part.decode() for part in process.communicate(timeout=120) if part)
+        return process.returncode, said
+
+    with ThreadPoolExecutor(2) as pool:
+        for command, (code, said) in zip(chosen, pool.map(ended, chosen), strict=True):
+            assert code == 141, (command, said)
+            assert "Broken" not in said, command
+            assert "Traceback" not in said, command
     os.close(writer)
-    for command, process in started.items():
-        said = "".join(part.decode() for part in process.communicate(timeout=PATIENCE) if part)
-        assert process.returncode == 141, (command, said)
-        assert "Broken" not in said, command
-        assert "Traceback" not in said, command
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
+from app.core.closed_pipe import end_at_closed_pipe
 from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.db.connecting import connected, wait_for_database
@@ -47,6 +48,9 @@ def run_online(metadata: MetaData) -> None:
 
 @contextmanager
 def _messages_under_alembic() -> Iterator[None]:
+    if _started_by_alembic():
+        # Where the project is not installed, and so is no plugin.
+        end_at_closed_pipe()
     try:
         with _heads_in_words():
             yield

@@ -19,7 +19,7 @@ from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError
-from app.db.migrations.cli.options import ended_by_closed_pipe, require_terminal
+from app.db.migrations.cli.options import require_terminal
 from app.db.migrations.config import JOIN_HEADS, ROOT, VERSION_TABLE
 from app.models import metadata
 
@@ -39,7 +39,6 @@ _OURS = ("status", "upgrade", "downgrade", "backfill", "partitions", "drift", "l
 class DatabaseGroup(LitestarGroup):
     """Turns what goes wrong into one message and an exit code that a script can use."""
 
-    @ended_by_closed_pipe()
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
             return super().invoke(ctx)

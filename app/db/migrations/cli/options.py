@@ -1,12 +1,7 @@
 """What several commands have in common: options, asking before they change something, rows on standard output."""
 
 import io
-import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
 
 import rich_click as click
 from rich.console import Console
@@ -18,30 +13,6 @@ _ROW_WIDTH = 10_000
 
 no_prompt = click.option("--no-prompt", is_flag=True, help="Do not ask; for scripts and jobs.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, and nothing else.")
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> NoReturn:
-        """Passes on what rich would make the exit code of a no; called where it was caught."""
-        raise  # noqa: PLE0704
-
-
-@contextmanager
-def ended_by_closed_pipe() -> Iterator[None]:
-    """Ends the program without a message, and as SIGPIPE would, where nobody reads what it writes any more."""
-    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
-    try:
-        try:
-            yield
-        finally:
-            for stream in streams:
-                stream.flush()
-    except BrokenPipeError:
-        # What is left in a buffer would be an error at the interpreter's end.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in streams:
-            os.dup2(nowhere, stream.fileno())
-        sys.exit(128 + signal.SIGPIPE)
 
 
 def console_of_rows() -> Console:
@@ -57,7 +28,7 @@ def print_rows(table: Table) -> None:
 def _console(width: int | None) -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    return _Console(highlight=False, width=width)
+    return Console(highlight=False, width=width)
 
 
 def confirm(question: str, no_prompt: bool) -> None:
