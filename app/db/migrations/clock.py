@@ -5,7 +5,7 @@ import time
 from sqlalchemy import Connection, text
 
 from app.db.errors import MigrationFailedError
-from app.db.migrations.doctor.finding import duration
+from app.db.migrations.durations import duration
 
 # Seconds that nothing which goes by months minds.
 _BEARABLE = 3600.0

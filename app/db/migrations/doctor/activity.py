@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, warning
+from app.db.migrations.doctor.finding import Finding, Subject, note, ok, warning
+from app.db.migrations.durations import duration
 from app.db.migrations.lock import holder_of_lock
 
 _SESSIONS = text(

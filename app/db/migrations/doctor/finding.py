@@ -10,8 +10,6 @@ from alembic.script import ScriptDirectory
 from app.core.config import Settings
 from app.db.url import DatabaseURL
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-
 
 class Severity(StrEnum):
     """NOTE is worth knowing, or could not be looked at; WARNING may hurt; PROBLEM keeps from migrating or serving."""
@@ -86,13 +84,3 @@ def sentence(text: str) -> str:
 def psql(url: DatabaseURL, statement: str) -> str:
     """A command line that asks for the password, if there is one to ask for."""
     return f"psql {shlex.quote(url.libpq_without_password)} -c {shlex.quote(statement)}"
-
-
-def duration(seconds: float) -> str:
-    """In the unit that a person would use."""
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    for size, unit, below in ((_MINUTE, "min", _HOUR), (_HOUR, "h", _DAY * 2)):
-        if seconds < below:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / _DAY:.0f} days"

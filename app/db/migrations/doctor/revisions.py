@@ -10,7 +10,8 @@ from app.core.config import Phase
 from app.db.errors import MigrationFailedError
 from app.db.migrations.backfill.status import backfills_of, to_be_run
 from app.db.migrations.config import JOIN_HEADS, VERSION_TABLE, phase_of
-from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
+from app.db.migrations.doctor.finding import Finding, Subject, note, ok, problem, warning
+from app.db.migrations.durations import duration
 from app.db.migrations.history import Entry, Outcome, last_done, read_history, was_edited
 from app.db.migrations.lock import holder_of_lock
 from app.db.migrations.state import SchemaState, read_state, redundant

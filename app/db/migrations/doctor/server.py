@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from app.db.migrations.clock import in_words, is_far, seconds_ahead
-from app.db.migrations.doctor.finding import Finding, Subject, duration, note, ok, problem, warning
+from app.db.migrations.doctor.finding import Finding, Subject, note, ok, problem, warning
+from app.db.migrations.durations import duration
 from app.db.migrations.naming import quote
 from app.db.watching import IDENTITY
 
