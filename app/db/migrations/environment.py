@@ -18,7 +18,6 @@ from app.core.errors import SettingsError
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
 from app.db.errors import DatabaseError, MigrationFailedError
-from app.db.migrations.autogenerate.comparing import COMPARISON
 from app.db.migrations.config import OPTIONS, checked, in_words, scope_of, settings_of, several_heads
 from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.offline import PrintedScript
@@ -113,6 +112,9 @@ def _changes_the_schema() -> bool:
 
 
 def _only_look(connection: Connection, metadata: MetaData) -> None:
+    # Imported here because an upgrade, or a start that makes one, needs none of it.
+    from app.db.migrations.autogenerate.comparing import COMPARISON  # noqa: PLC0415
+
     require_versions(connection, context.script)
     context.configure(
         connection=connection,
