@@ -8,16 +8,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.config import Settings
 from app.db.engine import create_unpooled_engine
 from app.db.errors import MigrationFailedError
+from app.db.migrations.config import alembic_config
 from app.db.migrations.lock import migration_lock
 from app.db.migrations.runner import upgrade
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, applied, query
+from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.processes import BIN, copied_checkout, environment, in_checkout, run
 from tests.waiting import wait_until
 
@@ -78,6 +81,21 @@ async def test_command_that_cannot_have_the_lock_says_so(empty_database_url: str
 async def test_nothing_to_do_waits_for_no_lock(database_url: str) -> None:
     async with connection_to(database_url) as connection, migration_lock(connection, 1):
         await asyncio.to_thread(upgrade, settings_for(database_url, db_migrate_lock_wait=0))
+
+
+@pytest.mark.parametrize("table", ["schema_history", "alembic_version"])
+@pytest.mark.parametrize("work", [upgrade, lambda settings: command.stamp(alembic_config(settings), "base")])
+def test_notes_that_others_have_locked_are_waited_for_no_longer_than_a_table(
+    database_url: str, release: Release, table: str, work: Callable[[Settings], object]
+) -> None:
+    """In its own bookkeeping as in a revision, and then it says what is in the way."""
+    release.add("pass")
+    before = applied(database_url)
+    settings = settings_for(database_url, db_migrate_lock_timeout=0.1, db_migrate_lock_retries=0)
+    said = pytest.raises(MigrationFailedError, match=r"lock timeout.*`litestar database doctor`")
+    with holding(database_url, f"LOCK TABLE {table} IN SHARE MODE"), said:
+        work(settings)
+    assert applied(database_url) == before
 
 
 def test_statement_of_a_killed_migration_keeps_the_next_one_out_until_it_is_over(

@@ -10,6 +10,7 @@ So a second session runs a loop in the server: it goes on whatever becomes of th
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Self
 
 import structlog
@@ -86,9 +87,10 @@ async def guarded_lock(connection: AsyncConnection, settings: Settings) -> Async
     Raises as the lock, and ReadOnlyDatabaseError.
     """
     await connection.run_sync(require_writable)
-    # First, so that no moment is left in which a process that is frozen would keep the lock.
-    await connection.run_sync(limit_session, settings)
-    async with migration_lock(connection, settings.db_migrate_lock_wait), guarded(connection, silence(settings)):
+    wait, seconds = settings.db_migrate_lock_wait, silence(settings)
+    # Limited first, so that no moment is left in which a process that is frozen would keep the lock.
+    limit = partial(limit_session, settings=settings)
+    async with migration_lock(connection, wait, prepare=limit), guarded(connection, seconds):
         yield
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -63,17 +63,22 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
-async def migration_lock(connection: AsyncConnection, wait: float) -> AsyncIterator[None]:
+async def migration_lock(
+    connection: AsyncConnection, wait: float, prepare: Callable[[Connection], None] | None = None
+) -> AsyncIterator[None]:
     """Holds the advisory lock for schema changes on the very connection that makes them.
 
     So the lock and the work end together: a killed process's statement that the server still runs keeps the lock until
     it is over, and a session that is lost cannot lose the lock alone. It is freed with the connection, which must not
     go back to a pool. Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds it; at once
-    where the connection is one on which the lock would hold nothing.
+    where the connection is one on which the lock would hold nothing. `prepare` is called before it waits, once it is
+    known that the session is no pooler's.
     """
     # Session lock, not transaction lock: CONCURRENTLY commits in the middle of a revision.
     if await connection.run_sync(holds_lock) or await is_pooled(connection):
         raise MigrationFailedError(_POOLED)
+    if prepare is not None:
+        await connection.run_sync(prepare)
     await _acquire(connection, wait)
     yield
 

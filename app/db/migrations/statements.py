@@ -214,7 +214,7 @@ def limit_session(connection: Connection, settings: Settings, pause: float = 0) 
     """Commits that the session ends where nothing is heard of the process for as long as a statement may take.
 
     So that one that hangs, is frozen or whose host is gone keeps neither a table nor the migration lock. `pause` is for
-    how many seconds the process is about to be silent on purpose.
+    how many seconds the process is about to be silent on purpose. Its statements are limited as those of a revision.
     """
     with connection.begin():
         _set_limits(connection, settings, pause)
@@ -223,6 +223,7 @@ def limit_session(connection: Connection, settings: Settings, pause: float = 0) 
 def _set_limits(connection: Connection, settings: Settings, pause: float = 0) -> None:
     limits = {"idle_in_transaction": silence(settings), "idle": silence(settings) + pause}
     connection.execute(_LIMIT_SESSION, {name: _milliseconds(value) for name, value in limits.items()})
+    limit_statements(connection, settings)
 
 
 def silence(settings: Settings) -> float:

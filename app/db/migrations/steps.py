@@ -24,7 +24,15 @@ from app.db.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.db.migrations import history
 from app.db.migrations.backfill import state as backfill_state
 from app.db.migrations.backfill.status import BackfillUnfinishedError, require_finished
-from app.db.migrations.config import HISTORY_TABLE, OPTIONS, Scope, in_words, phase_of, require_destination
+from app.db.migrations.config import (
+    HISTORY_TABLE,
+    OPTIONS,
+    Scope,
+    in_words,
+    phase_of,
+    require_destination,
+)
+from app.db.migrations.failures import bookkeeping, failure_of
 from app.db.migrations.guard import guarded_lock
 from app.db.migrations.lock import require_lock
 from app.db.migrations.losses import removals, require_consent
@@ -70,7 +78,8 @@ class Run:
                 again = await self._connection.run_sync(self._plan)
                 agreed = self._scope.agreed
                 require_agreed({one.revision for one in revisions_of(steps)} if agreed is None else agreed, again)
-                await self._take(again)
+                with bookkeeping():
+                    await self._take(again)
                 if goes_up:
                     await keep_ahead(self._connection, self._settings)
         self._tell_what_is_left()
@@ -160,7 +169,7 @@ class Run:
                     await self._fail(step, entry, attempt, first)
                     if is_lost(first):
                         raise first from None
-                    raise _failure(step, first, attempt) from exc
+                    raise failure_of(step, first, attempt) from exc
                 await self._connection.rollback()
                 await self._pause(step, next(pauses))
             else:
@@ -259,27 +268,6 @@ def _warn_of_contracts(revisions: Sequence[Script]) -> None:
             title=script.doc,
             removes=removals(script),
         )
-
-
-def _failure(step: RevisionStep, exc: Exception, attempt: int) -> MigrationFailedError:
-    script = step.revision
-    verb = "applied" if step.is_upgrade else "reverted"
-    state = sqlstate_of(exc)
-    remedy = ""
-    if state in IN_USE:
-        remedy = (
-            f". It was tried {attempt + 1} times: `litestar database doctor` shows who holds the table. Raise"
-            " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
-        )
-    # The words of a cancellation are the only difference; a server that speaks another language gets the remedy, too.
-    elif state == "57014" and "user request" not in cause_of(exc):
-        remedy = (
-            ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"
-            " (migrations/README.md), or raise that."
-        )
-    return MigrationFailedError(
-        f"Revision {script.revision} ({script.path}) could not be {verb}: {cause_of(exc)}{remedy}"
-    )
 
 
 def _name(step: MigrationStep) -> str:
