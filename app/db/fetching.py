@@ -8,6 +8,7 @@ import time
 from collections import namedtuple
 from collections.abc import Iterable, Sequence
 from functools import cache
+from math import inf
 from typing import Any, cast
 
 import asyncpg
@@ -206,8 +207,9 @@ async def _fetch(session: AsyncSession, prepared: Prepared, values: dict[str, An
     if begin and not own.in_transaction():
         own.begin()
     # Where a connection is there already, nothing is waited for.
-    connection, driver = own.current() if own.has_connection else await greenlet_spawn(own.current)
-    return await _by_driver(connection, driver, prepared.text(connection.dialect), values)
+    is_first = not own.has_connection
+    connection, driver = await greenlet_spawn(own.current) if is_first else own.current()
+    return await _by_driver(connection, driver, prepared.text(connection.dialect), values, is_first=is_first)
 
 
 async def _by_session(session: AsyncSession, prepared: Prepared, values: dict[str, Any]) -> list[Any]:
@@ -220,6 +222,8 @@ async def _by_driver(
     driver: Any,  # noqa: ANN401 - asyncpg has no types
     text: _Text,
     values: dict[str, Any],
+    *,
+    is_first: bool,
 ) -> list[Any]:
     began = time.monotonic()
     try:
@@ -227,7 +231,7 @@ async def _by_driver(
             await _begin(connection)
         return text.rows(await _ask(driver, text, values))
     except OF_ASYNCPG as exc:
-        add_last_words(exc, driver, time.monotonic() - began)
+        add_last_words(exc, driver, time.monotonic() - began if is_first else inf)
         if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):
             connection.invalidate(exc)
         raise _as_of_session(exc, text.dbapi, is_lost=is_lost) from exc

@@ -20,20 +20,18 @@ from app.db.errors import OF_ASYNCPG
 
 # Bytes within which a server's last message is looked for: a sentence and where it comes from.
 _LONGEST = 4096
-# Seconds: whoever ends a session sooner after a statement has come cannot have seen the statement.
-_MEANT_AFTER = 0.01
+# Seconds: whoever ends a session sooner after its first statement cannot have seen the statement.
+_MEANT_AFTER = 0.003
 _FOR_GOOD = frozenset({"FATAL", "PANIC"})
 
 
 class AttentiveConnection(asyncpg.Connection):  # type: ignore[misc]
     """A connection that keeps what its server has said last.
 
-    `ended_in_transaction` is whether a transaction was open then, and `ended_unread` whether a statement had been sent
-    that the server has not read.
+    `ended_unread` is whether a statement had been sent that the server has not read.
     """
 
     last_words: asyncpg.PostgresError | None = None
-    ended_in_transaction = False
     ended_unread = False
 
     def __init__(self, protocol: Any, transport: Any, *arguments: Any) -> None:  # noqa: ANN401 - asyncpg has no types
@@ -81,25 +79,22 @@ class _Listener(asyncio.Protocol):
         if self._has_heard:
             # They were no words, but part of a value that goes on.
             self._hear(None)
-        self._pass_on(data)
         # Each error ends with a zero, and what is the last of an answer does not: this is on every request's path.
         if data[-1] == 0 and (words := _last_words(data)):
-            self._hear(words)
+            # Before asyncpg answers the words, which nobody reads either.
+            self._hear(words, was_refused=self._was_refused())
+        self._pass_on(data)
 
-    def _hear(self, words: asyncpg.PostgresError | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, OSError) and not self._has_heard and (data := self._rest()):
+            self.data_received(data)
+        self._protocol.connection_lost(exc)
+
+    def _hear(self, words: asyncpg.PostgresError | None, *, was_refused: bool = False) -> None:
         self._has_heard = words is not None
         if connection := self._connection():
             connection.last_words = words
-            connection.ended_in_transaction = self._protocol.is_in_transaction()
-            connection.ended_unread = self._was_refused()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        connection = self._connection()
-        if connection is not None and isinstance(exc, OSError):
-            if connection.last_words is None:
-                self._read_the_rest()
-            connection.ended_unread = True
-        self._protocol.connection_lost(exc)
+            connection.ended_unread = was_refused
 
     def _was_refused(self) -> bool:
         """Return whether the server's side was closed when we sent something."""
@@ -107,15 +102,14 @@ class _Listener(asyncio.Protocol):
             return own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
         return False
 
-    def _read_the_rest(self) -> None:
-        """Read what came before a write failed: a Unix socket fails at once, and asyncio then reads no more."""
+    def _rest(self) -> bytes:
+        """Return what came before a write failed: a Unix socket fails at once, and asyncio then reads no more."""
         # A descriptor of uvloop's may be another file's by now, and TLS does not end here.
-        if type(self._transport).__module__ != "asyncio.selector_events":
-            return
-        with suppress(OSError), self._socket() as own:
-            own.setblocking(False)
-            if data := own.recv(_LONGEST):
-                self.data_received(data)
+        if type(self._transport).__module__ == "asyncio.selector_events":
+            with suppress(OSError), self._socket() as own:
+                own.setblocking(False)
+                return own.recv(_LONGEST)
+        return b""
 
     def _socket(self) -> socket.socket:
         """Return another handle of the transport's socket. Raises OSError."""
@@ -140,7 +134,8 @@ def _last_words(data: bytes) -> asyncpg.PostgresError | None:
 def add_last_words(exc: BaseException, driver: object, seconds: float = inf) -> None:
     """Make what the server has said last the cause of an error of asyncpg's, so that its SQLSTATE is found.
 
-    Its `came_between` tells whether it ended nothing of ours. `seconds` is how long the statement was under way.
+    Its `came_between` tells whether it ended nothing of ours. `seconds` is how long the statement was under way, if it
+    was the first on a connection that others had before.
     """
     if not isinstance(driver, AttentiveConnection) or driver.last_words is None or not isinstance(exc, OF_ASYNCPG):
         return
@@ -154,7 +149,7 @@ def add_last_words(exc: BaseException, driver: object, seconds: float = inf) -> 
     )
     # The first error tells; what is tried afterwards, such as a rollback, meets a connection that is closed.
     if not hasattr(words, "came_between"):
-        words.came_between = not was_at_work and not driver.ended_in_transaction
+        words.came_between = not was_at_work and not driver.is_in_transaction()
     exc.__cause__ = words
 
 
