@@ -1,19 +1,16 @@
 """What differs between two schemas."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TypeVar
 
-from app.db.migrations.drift import catalogue, code, columns, obstacles, rules, types
+from app.db.migrations.drift import catalogue, columns, obstacles, rules, types
 from app.db.migrations.drift.catalogue import Column, Constraint, Index, Schema, Table
-from app.db.migrations.drift.code import Attached
+from app.db.migrations.drift.compare_code import attached, routines, views
 from app.db.migrations.drift.consequences import with_consequences
 from app.db.migrations.drift.difference import Difference, Kind, Statement
 from app.db.migrations.drift.obstacles import Obstacles
+from app.db.migrations.drift.pairing import NOTHING, difference, differing, either, in_both, mend, take_renamed
 from app.db.migrations.naming import literal, quote
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 
 _CONSTRAINTS = {
     "p": Kind.PRIMARY_KEY,
@@ -22,7 +19,6 @@ _CONSTRAINTS = {
     "c": Kind.CHECK,
     "x": Kind.EXCLUSION,
 }
-_NOTHING = Obstacles()
 
 
 def compare(live: Schema, models: Schema) -> list[Difference]:
@@ -31,58 +27,25 @@ def compare(live: Schema, models: Schema) -> list[Difference]:
     What belongs to a table or column that is missing, or unknown to the models, goes with it; so does a check or index
     that reads differently only because its column's type does.
     """
-    by_kind = (_tables, _columns, _constraints, _indexes, _sequences, _enums, _routines, _views, _attached)
-    found = [difference for find in by_kind for difference in find(live, models)]
+    by_kind = (_tables, _columns, _constraints, _indexes, _sequences, _enums, routines, views, attached)
+    found = [each for find in by_kind for each in find(live, models)]
     return with_consequences(found, live, models)
 
 
-def _differing(before: Mapping[K, T], after: Mapping[K, T]) -> Iterator[tuple[T | None, T | None]]:
-    for key in [*before, *(key for key in after if key not in before)]:
-        if before.get(key) != after.get(key):
-            yield before.get(key), after.get(key)
-
-
-def _mend(
-    before: T | None,
-    after: T | None,
-    *,
-    create: Callable[[T], Iterable[Statement]],
-    drop: Callable[[T], Iterable[Statement]],
-    change: Callable[[T, T], Iterable[Statement]],
-) -> tuple[Statement, ...]:
-    if before is not None and after is not None:
-        return tuple(change(before, after))
-    return tuple(create(after)) if after is not None else tuple(drop(before)) if before is not None else ()
-
-
-def _difference(
-    kind: Kind,
-    key: tuple[str, ...],
-    before: T | None,
-    after: T | None,
-    show: Callable[[T], str],
-    ddl: Iterable[Statement],
-    in_the_way: Obstacles = _NOTHING,
-    name: str | None = None,
-) -> Difference:
-    sides = (show(before) if before else None, show(after) if after else None)
-    return Difference(kind, name or ".".join(map(quote, key)), key, *sides, tuple(in_the_way.mark(ddl)))
-
-
 def _tables(live: Schema, models: Schema) -> Iterator[Difference]:
-    for before, after in _differing(live.tables, models.tables):
-        ddl = _mend(
+    for before, after in differing(live.tables, models.tables):
+        ddl = mend(
             before,
             after,
             create=lambda table: columns.create_table(live, models, table),
             drop=lambda table: columns.drop_table(live, table),
             change=columns.change_table,
         )
-        name = _either(before, after).name
-        found = obstacles.of_new_table(live, models, name) if before is None else _NOTHING
+        name = either(before, after).name
+        found = obstacles.of_new_table(live, models, name) if before is None else NOTHING
         if before and not after:
             found = obstacles.of_dropped_table(live, before)
-        yield _difference(Kind.TABLE, (name,), before, after, _table_in_words, ddl, found)
+        yield difference(Kind.TABLE, (name,), before, after, _table_in_words, ddl, found)
 
 
 def _table_in_words(table: Table) -> str:
@@ -97,9 +60,9 @@ def _table_in_words(table: Table) -> str:
 
 
 def _columns(live: Schema, models: Schema) -> Iterator[Difference]:
-    for table in _in_both(live, models):
-        for before, after in _differing(live.tables[table].columns, models.tables[table].columns):
-            ddl = _mend(
+    for table in in_both(live, models):
+        for before, after in differing(live.tables[table].columns, models.tables[table].columns):
+            ddl = mend(
                 before,
                 after,
                 create=lambda column: columns.add_column(live, models, column),
@@ -107,10 +70,10 @@ def _columns(live: Schema, models: Schema) -> Iterator[Difference]:
                 change=lambda old, new: columns.change_column(live, models, old, new),
             )
             replaced = before and (after is None or columns.is_rewritten(before, after))
-            found = obstacles.of_column(live, models, before) if before and replaced else _NOTHING
-            column = _either(before, after)
+            found = obstacles.of_column(live, models, before) if before and replaced else NOTHING
+            column = either(before, after)
             key = (column.table, column.name)
-            yield _difference(Kind.COLUMN, key, before, after, _column_in_words, ddl, found, column.path)
+            yield difference(Kind.COLUMN, key, before, after, _column_in_words, ddl, found, column.path)
 
 
 def _column_in_words(column: Column) -> str:
@@ -119,22 +82,22 @@ def _column_in_words(column: Column) -> str:
 
 
 def _constraints(live: Schema, models: Schema) -> Iterator[Difference]:
-    both, retyped = _in_both(live, models), _retyped(live, models)
+    both, retyped = in_both(live, models), _retyped(live, models)
     before_all = {key: found for key, found in live.constraints.items() if found.table in both}
     after_all = {key: found for key, found in models.constraints.items() if found.table in both}
-    for before, after in _take_renamed(before_all, after_all, lambda found: replace(found, name="", valid=True)):
+    for before, after in take_renamed(before_all, after_all, lambda found: replace(found, name="", valid=True)):
         ddl = [rules.rename_constraint(before, after), *([] if before.valid else [rules.validate(after)])]
         name = f"{quote(after.table)}.{quote(after.name)}"
         names = (after.table, after.name, before.name)
-        yield _difference(_CONSTRAINTS[after.type], names, before, after, _constraint_with_name, ddl, name=name)
-    for old, new in _differing(before_all, after_all):
+        yield difference(_CONSTRAINTS[after.type], names, before, after, _constraint_with_name, ddl, name=name)
+    for old, new in differing(before_all, after_all):
         if old and new and old.type == new.type == "c" and old.columns & retyped:
             continue
         ddl = list(_mend_constraint(live, models, old, new))
-        found = _either(new, old)
+        found = either(new, old)
         way = _in_the_way_of_constraint(live, models, old, new)
         key = (found.table, found.name)
-        yield _difference(_CONSTRAINTS[found.type], key, old, new, _constraint_in_words, ddl, way)
+        yield difference(_CONSTRAINTS[found.type], key, old, new, _constraint_in_words, ddl, way)
 
 
 def _mend_constraint(
@@ -160,9 +123,9 @@ def _in_the_way_of_constraint(
     live: Schema, models: Schema, before: Constraint | None, after: Constraint | None
 ) -> Obstacles:
     if _is_only_to_be_validated(before, after):
-        return _NOTHING
-    of_old = obstacles.of_constraint(live, before) if before else _NOTHING
-    return obstacles.both(of_old, obstacles.of_new_constraint(live, models, after) if after else _NOTHING)
+        return NOTHING
+    of_old = obstacles.of_constraint(live, before) if before else NOTHING
+    return obstacles.both(of_old, obstacles.of_new_constraint(live, models, after) if after else NOTHING)
 
 
 def _constraint_in_words(constraint: Constraint) -> str:
@@ -175,27 +138,27 @@ def _constraint_with_name(constraint: Constraint) -> str:
 
 
 def _indexes(live: Schema, models: Schema) -> Iterator[Difference]:
-    both, retyped = _in_both(live, models), _retyped(live, models)
+    both, retyped = in_both(live, models), _retyped(live, models)
     before_all = {name: index for name, index in live.indexes.items() if index.table in both}
     after_all = {name: index for name, index in models.indexes.items() if index.table in both}
-    for before, after in _take_renamed(before_all, after_all, lambda index: replace(index, name="")):
+    for before, after in take_renamed(before_all, after_all, lambda index: replace(index, name="")):
         ddl = [rules.rename_index(before, after)]
         key = (after.name, before.name)
-        yield _difference(Kind.INDEX, key, before, after, _index_with_name, ddl, name=quote(after.name))
-    for old, new in _differing(before_all, after_all):
+        yield difference(Kind.INDEX, key, before, after, _index_with_name, ddl, name=quote(after.name))
+    for old, new in differing(before_all, after_all):
         if old and new and not old.is_plain and old.columns & retyped:
             continue
         resting = rules.around_index(live, models, old.name) if old else []
-        mend = _mend(
+        change = mend(
             old,
             new,
             create=lambda index: rules.create_index(live, index),
             drop=lambda index: [rules.drop_index(live, index)],
             change=lambda _, index: rules.create_index(live, index),
         )
-        way = obstacles.of_index(live, old.name) if old else _NOTHING
-        way = obstacles.both(way, obstacles.of_new_index(live, models, new) if new else _NOTHING)
-        yield _difference(Kind.INDEX, (_either(new, old).name,), old, new, _index_in_words, [*resting, *mend], way)
+        way = obstacles.of_index(live, old.name) if old else NOTHING
+        way = obstacles.both(way, obstacles.of_new_index(live, models, new) if new else NOTHING)
+        yield difference(Kind.INDEX, (either(new, old).name,), old, new, _index_in_words, [*resting, *change], way)
 
 
 def _index_in_words(index: Index) -> str:
@@ -217,16 +180,16 @@ def _sequences(live: Schema, models: Schema) -> Iterator[Difference]:
         # One that the models have with a column which is missing comes to that with the column.
         if n in after_all or (n not in models.sequences and (s.owner is None or s.owner in paths))
     }
-    for before, after in _differing(before_all, after_all):
-        ddl = _mend(
+    for before, after in differing(before_all, after_all):
+        ddl = mend(
             before,
             after,
             create=lambda sequence: types.create_sequence(live, sequence),
             drop=types.drop_sequence,
             change=types.change_sequence,
         )
-        key = (_either(before, after).name,)
-        yield _difference(Kind.SEQUENCE, key, before, after, _sequence_in_words, ddl)
+        key = (either(before, after).name,)
+        yield difference(Kind.SEQUENCE, key, before, after, _sequence_in_words, ddl)
 
 
 def _sequence_in_words(sequence: catalogue.Sequence) -> str:
@@ -234,65 +197,21 @@ def _sequence_in_words(sequence: catalogue.Sequence) -> str:
 
 
 def _enums(live: Schema, models: Schema) -> Iterator[Difference]:
-    for before, after in _differing(live.enums, models.enums):
-        ddl = _mend(
+    for before, after in differing(live.enums, models.enums):
+        ddl = mend(
             before,
             after,
             create=types.create_enum,
             drop=types.drop_enum,
             change=lambda old, new: types.change_enum(live, models, old, new),
         )
-        enum = _either(before, after)
-        way = obstacles.of_enum(live, models, enum.name) if before and types.is_replaced(before, after) else _NOTHING
-        yield _difference(Kind.ENUM, (enum.name,), before, after, _labels, ddl, way, enum.type)
+        enum = either(before, after)
+        way = obstacles.of_enum(live, models, enum.name) if before and types.is_replaced(before, after) else NOTHING
+        yield difference(Kind.ENUM, (enum.name,), before, after, _labels, ddl, way, enum.type)
 
 
 def _labels(enum: catalogue.Enum) -> str:
     return ", ".join(map(literal, enum.labels))
-
-
-def _routines(live: Schema, models: Schema) -> Iterator[Difference]:
-    wanted = {signature: live.routines[signature] for signature in models.routines if signature in live.routines}
-    for before, after in _differing(wanted, models.routines):
-        ddl = _mend(before, after, create=code.create_routine, drop=code.drop_routine, change=code.change_routine)
-        found = _either(after, before)
-        way = _NOTHING
-        if before and (before.kind, before.result) != (found.kind, found.result):
-            way = obstacles.of_code(live, "function", found.signature)
-        ddl = (*ddl, *columns.repairs(models, found.name))
-        key = (found.signature,)
-        yield _difference(Kind.FUNCTION, key, before, after, lambda it: it.definition, ddl, way, found.signature)
-
-
-def _views(live: Schema, models: Schema) -> Iterator[Difference]:
-    wanted = {name: live.views[name] for name in models.views if name in live.views}
-    for before, after in _differing(wanted, models.views):
-        ddl = _mend(before, after, create=code.create_view, drop=code.drop_view, change=code.change_view)
-        name = _either(after, before).name
-        way = obstacles.of_code(live, "view", name)
-        yield _difference(Kind.VIEW, (name,), before, after, lambda view: view.definition, ddl, way)
-
-
-def _attached(live: Schema, models: Schema) -> Iterator[Difference]:
-    both = _in_both(live, models)
-    before_all, after_all = (
-        {key: found for key, found in schema.attached.items() if found.table in both} for schema in (live, models)
-    )
-    for before, after in _differing(before_all, after_all):
-        ddl = _mend(before, after, create=code.create_attached, drop=code.drop_attached, change=code.change_attached)
-        found: Attached = _either(after, before)
-        ddl = (*ddl, *columns.repairs(models, found.name))
-        yield _difference(found.kind, (found.table, found.name), before, after, lambda it: it.words, ddl)
-
-
-def _either(one: T | None, other: T | None) -> T:
-    found = one if one is not None else other
-    assert found is not None
-    return found
-
-
-def _in_both(live: Schema, models: Schema) -> Sequence[str]:
-    return [name for name in live.tables if name in models.tables]
 
 
 def _paths(schema: Schema) -> set[str]:
@@ -302,16 +221,9 @@ def _paths(schema: Schema) -> set[str]:
 def _retyped(live: Schema, models: Schema) -> set[str]:
     """The paths of the columns whose type is to change."""
     found = set()
-    for table in _in_both(live, models):
+    for table in in_both(live, models):
         for name, before in live.tables[table].columns.items():
             after = models.tables[table].columns.get(name)
             if after and columns.has_other_type(before, after):
                 found.add(before.path)
     return found
-
-
-def _take_renamed(before: dict[K, T], after: dict[K, T], content: Callable[[T], Hashable]) -> list[tuple[T, T]]:
-    """Takes out of both what is the same but for its name."""
-    extra = {content(found): key for key, found in before.items() if key not in after}
-    missing = {content(found): key for key, found in after.items() if key not in before}
-    return [(before.pop(extra[same]), after.pop(missing[same])) for same in extra if same in missing]

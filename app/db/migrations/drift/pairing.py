@@ -1,0 +1,63 @@
+"""The two sides of a comparison, object by object."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from app.db.migrations.drift.catalogue import Schema
+from app.db.migrations.drift.difference import Difference, Kind, Statement
+from app.db.migrations.drift.obstacles import Obstacles
+from app.db.migrations.naming import quote
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+NOTHING = Obstacles()
+
+
+def differing(before: Mapping[K, T], after: Mapping[K, T]) -> Iterator[tuple[T | None, T | None]]:
+    for key in [*before, *(key for key in after if key not in before)]:
+        if before.get(key) != after.get(key):
+            yield before.get(key), after.get(key)
+
+
+def mend(
+    before: T | None,
+    after: T | None,
+    *,
+    create: Callable[[T], Iterable[Statement]],
+    drop: Callable[[T], Iterable[Statement]],
+    change: Callable[[T, T], Iterable[Statement]],
+) -> tuple[Statement, ...]:
+    if before is not None and after is not None:
+        return tuple(change(before, after))
+    return tuple(create(after)) if after is not None else tuple(drop(before)) if before is not None else ()
+
+
+def difference(
+    kind: Kind,
+    key: tuple[str, ...],
+    before: T | None,
+    after: T | None,
+    show: Callable[[T], str],
+    ddl: Iterable[Statement],
+    in_the_way: Obstacles = NOTHING,
+    name: str | None = None,
+) -> Difference:
+    sides = (show(before) if before else None, show(after) if after else None)
+    return Difference(kind, name or ".".join(map(quote, key)), key, *sides, tuple(in_the_way.mark(ddl)))
+
+
+def either(one: T | None, other: T | None) -> T:
+    found = one if one is not None else other
+    assert found is not None
+    return found
+
+
+def in_both(live: Schema, models: Schema) -> Sequence[str]:
+    return [name for name in live.tables if name in models.tables]
+
+
+def take_renamed(before: dict[K, T], after: dict[K, T], content: Callable[[T], Hashable]) -> list[tuple[T, T]]:
+    """Takes out of both what is the same but for its name."""
+    extra = {content(found): key for key, found in before.items() if key not in after}
+    missing = {content(found): key for key, found in after.items() if key not in before}
+    return [(before.pop(extra[same]), after.pop(missing[same])) for same in extra if same in missing]
