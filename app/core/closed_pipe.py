@@ -6,7 +6,6 @@ Not by the signal itself: it would also end a process whose database closes a co
 import atexit
 import io
 import os
-import signal
 import stat
 import sys
 from contextlib import suppress
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-EXIT_CODE = 128 + signal.SIGPIPE
+EXIT_CODE = 128 + 13  # What a shell tells of SIGPIPE, which not every system has.
 _STREAMS = ("stdout", "stderr")
 
 

@@ -269,6 +269,17 @@ def test_password_is_in_no_command_line(guarded: Server, tmp_path: Path) -> None
     assert isinstance(results[0], Backup)
 
 
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+def test_password_that_the_application_finds_is_that_of_the_programs(
+    driver: str, guarded: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "passwords").write_text(f"127.0.0.1:{guarded.port}:app:app:{PASSWORD}\n")
+    (tmp_path / "passwords").chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "passwords"))
+    url = f"{driver}://app@127.0.0.1:{guarded.port}/app"
+    assert backup(settings_for(url), tmp_path / "mine.tar").manifest.database == "app"
+
+
 def test_wrong_password_is_exit_code_4_and_not_shown(guarded: Server, tmp_path: Path) -> None:
     url = f"postgresql://app:wrong-secret@127.0.0.1:{guarded.port}/app"
     with pytest.raises(DatabaseUnreachableError) as caught:

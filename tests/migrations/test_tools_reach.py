@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import trustme
 
 from app.db.connecting import wait_for_database
 from app.db.engine import create_unpooled_engine
@@ -22,6 +24,8 @@ from app.db.pinned_url import pin_url
 from app.db.url import normalize_database_url
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import POSTGRES_BIN_PATH, Server, free_port, new_cluster, running
+from tests.integration.tls_server import tls_front
+from tests.migrations.conftest import older_binaries
 from tests.processes import environment, run
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
@@ -254,3 +258,24 @@ def test_tool_is_where_the_application_is(
         for _ in range(4 if "random" in url else 1):
             application, tool = asyncio.run(ask())
             assert tool == application
+
+
+async def test_tls_that_the_variables_ask_for_is_that_of_the_tools(
+    servers: tuple[Server, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    monkeypatch.setenv("PGSSLROOTCERT", str(tmp_path / "ca.pem"))
+    async with tls_front(servers[0].port, context, plain_too=False) as port:
+        named = normalize_database_url(f"postgresql://postgres@127.0.0.1:{port}/ours")
+        async with create_unpooled_engine(named, 10).connect() as connection:
+            with access(await pin_url(named, connection), 10) as given:
+                # Of a PostgreSQL that is built with TLS.
+                command = [older_binaries() / "psql", "-XAtw", given.connection, "-c", "SELECT 1"]
+                asked = await asyncio.to_thread(
+                    subprocess.run, command, env=given.environment, capture_output=True, text=True, check=False
+                )
+    assert (asked.stdout, asked.stderr) == ("1\n", "")
+    assert "sslmode=verify-full" in given.connection
