@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
+from random import uniform
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -93,6 +94,8 @@ class Reader:
         self._spoke_at = self._admitted_at = self._clock()
         left = (until - datetime.now(UTC)).total_seconds() if until else inf
         self._expires_at = self._spoke_at + left
+        # Those who came together do not ask together: whoever is out would wait behind all of them.
+        self._share = uniform(0.5, 1.0)  # noqa: S311 - no secret
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Server-sent events, for as long as the reader may have them and the hub is open."""
@@ -118,12 +121,12 @@ class Reader:
     def _ask_at(self) -> float:
         """From time to time, and once he expires until the database, whose clock may be behind, says so too."""
         expires_at = max(self._expires_at, self._admitted_at + _ADMITTED_AT_LEAST_FOR)
-        return min(self._admitted_at + _ADMITTED_FOR, expires_at)
+        return min(self._admitted_at + _ADMITTED_FOR * self._share, expires_at)
 
     async def _next(self) -> bytes:
         """What comes next, perhaps nothing; returns at the latest when it is time for a sign of life."""
         if self._clock() >= self._ask_at:
-            await self._ask_again()
+            await self._ask_again(is_urgent=self._clock() >= self._expires_at)
         if self._number is None:
             return await self._catch_up()
         if not self._hub.has_more(self._number):
