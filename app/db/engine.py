@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from app.core.config import Settings
 from app.db import passwords
 from app.db.fair_pool import FairPool
+from app.db.keepalive import OF_LIBPQ
 from app.db.last_words import AttentiveConnection, on_error
 from app.db.pinging import ping_when_idle
 from app.db.psycopg_reasons import connect_or_explain
@@ -100,7 +101,7 @@ def _asked_by_asyncpg(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
 # What a driver would take from libpq's variables: of which kind the server is, where it is, and TLS for a socket.
 _ASYNCPG = {"target_session_attrs": "any"}
 _ASYNCPG_SOCKET = {"ssl": False, "direct_tls": False}
-_PSYCOPG = {"target_session_attrs": "any", "hostaddr": ""}
+_PSYCOPG = {"target_session_attrs": "any", "hostaddr": "", **OF_LIBPQ}
 
 
 def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:

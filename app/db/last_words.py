@@ -17,6 +17,7 @@ import asyncpg
 from sqlalchemy import ExceptionContext
 
 from app.db.errors import OF_ASYNCPG
+from app.db.keepalive import keep_alive
 
 # Bytes within which a server's last message is looked for: a sentence and where it comes from.
 _LONGEST = 4096
@@ -36,6 +37,7 @@ class AttentiveConnection(asyncpg.Connection):  # type: ignore[misc]
 
     def __init__(self, protocol: Any, transport: Any, *arguments: Any) -> None:  # noqa: ANN401 - asyncpg has no types
         super().__init__(protocol, transport, *arguments)
+        keep_alive(transport.get_extra_info("socket"))
         transport.set_protocol(_Listener(protocol, transport, self))
 
     def is_closed(self) -> bool:

@@ -80,6 +80,29 @@ def test_schema_change_that_is_cut_off_in_a_statement_loses_its_locks(
     assert "of which it heard nothing for too long" in str(exc)
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_both_sides_probe_whether_the_other_ones_host_is_there(url: str, release: Release, driver: str) -> None:
+    release.add("""
+        bind = op.get_bind()
+        names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+        seen = [bind.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
+        driver = bind.connection.driver_connection
+        if hasattr(driver, "fileno"):
+            ours = socket.socket(fileno=os.dup(driver.fileno()))
+        else:
+            ours = driver._transport.get_extra_info("socket")
+        options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+        seen += [str(ours.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))) for name in options]
+        seen += [str(ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))]
+        if hasattr(driver, "fileno"):
+            ours.close()
+        op.execute(f"COMMENT ON TABLE tags IS '{' '.join(seen)}'")
+    """, extra="import os, socket")  # fmt: skip
+    host = f"postgres@127.0.0.1:{url.rpartition('=')[2]}/older"
+    upgrade(settings_for(f"{driver}://{host}"))
+    assert query(url, "SELECT obj_description('tags'::regclass)") == [("30 10 3 30 10 3 1",)]
+
+
 def test_rows_stay_where_they_are_when_their_table_is_partitioned(url: str) -> None:
     check_that_rows_stay_where_they_are(url)
 

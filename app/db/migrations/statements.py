@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event, text
 
 from app.core.config import Settings
 from app.db.errors import MigrationFailedError
+from app.db.keepalive import COUNT, IDLE, INTERVAL
 from app.db.migrations.history import note_index
 from app.db.migrations.parsing import UnreadableSqlError, statements_of
 
@@ -24,7 +25,10 @@ _LIMIT_SESSION = text(
     """
     SELECT set_config('idle_in_transaction_session_timeout', :idle_in_transaction, false),
            set_config('idle_session_timeout', :idle, false),
-           set_config('client_connection_check_interval', '5s', false)
+           set_config('client_connection_check_interval', '5s', false),
+           set_config('tcp_keepalives_idle', :probed_after, false),
+           set_config('tcp_keepalives_interval', :probed_each, false),
+           set_config('tcp_keepalives_count', :probes, false)
     """
 )
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
@@ -222,7 +226,8 @@ def limit_session(connection: Connection, settings: Settings, pause: float = 0) 
 
 def _set_limits(connection: Connection, settings: Settings, pause: float = 0) -> None:
     limits = {"idle_in_transaction": silence(settings), "idle": silence(settings) + pause}
-    connection.execute(_LIMIT_SESSION, {name: _milliseconds(value) for name, value in limits.items()})
+    probes = {"probed_after": str(IDLE), "probed_each": str(INTERVAL), "probes": str(COUNT)}
+    connection.execute(_LIMIT_SESSION, probes | {name: _milliseconds(value) for name, value in limits.items()})
     limit_statements(connection, settings)
 
 

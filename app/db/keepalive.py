@@ -1,0 +1,18 @@
+"""TCP keepalive: a server or a process whose host is gone is noticed within a minute, where nothing else would tell."""
+
+import socket
+
+# Seconds of silence before the first probe, between two of them, and how many may stay without an answer.
+IDLE, INTERVAL, COUNT = 30, 10, 3
+# libpq's names for it, of which a URL's own win.
+OF_LIBPQ = {"keepalives_idle": IDLE, "keepalives_interval": INTERVAL, "keepalives_count": COUNT}
+
+
+def keep_alive(connection: socket.socket | None) -> None:
+    """Have the kernel probe the other side of a TCP connection, as far as this system lets itself be told how often."""
+    if connection is None or connection.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", IDLE), ("TCP_KEEPINTVL", INTERVAL), ("TCP_KEEPCNT", COUNT)):
+        if option := getattr(socket, name, None):
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
