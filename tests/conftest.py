@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import httpx
@@ -202,7 +202,7 @@ async def started(application: Litestar) -> AsyncIterator[Litestar]:
 def client_of(application: Litestar, token: str | None = TOKEN) -> httpx.AsyncClient:
     """A client of the application without a network; an error of the application is a response, as with a server."""
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(application, raise_app_exceptions=False),
+        transport=httpx.ASGITransport(cast("Any", application), raise_app_exceptions=False),
         base_url="http://plimsoll.test",
         headers={"Authorization": f"Bearer {token}"} if token else {},
     )

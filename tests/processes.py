@@ -58,18 +58,19 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal unless given."""
     program = [str(bin_directory / command[0]), *command[1:]]
-    given = {"env": in_checkout(env, cwd), "cwd": str(cwd)}
+    within = in_checkout(env, cwd)
     # One whose lines are recorded says at its start for which test.
     recorded = "COVERAGE_PROCESS_CONFIG" in env
     if bin_directory != BIN or recorded or _read_early(env) != _read_early(environment()):
         return subprocess.run(
-            program, **given, stdin=stdin, capture_output=True, text=True, timeout=seconds, check=False
+            program, env=within, cwd=cwd, stdin=stdin, capture_output=True, text=True, timeout=seconds, check=False
         )
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open() as nothing:
         streams = [nothing.fileno() if stdin == subprocess.DEVNULL else stdin, out.fileno(), err.fileno()]
-        code = _run_forked({"command": program, **given}, streams, seconds)
-        texts = [stream.seek(0) or stream.read().decode() for stream in (out, err)]
-    return subprocess.CompletedProcess(program, code, *texts)
+        code = _run_forked(program, {"env": within, "cwd": str(cwd)}, streams, seconds)
+        for stream in (out, err):
+            stream.seek(0)
+        return subprocess.CompletedProcess(program, code, out.read().decode(), err.read().decode())
 
 
 def _read_early(env: Mapping[str, str]) -> dict[str, str]:
@@ -78,20 +79,20 @@ def _read_early(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(early)}
 
 
-def _run_forked(request: dict[str, object], streams: list[int], seconds: float) -> int:
+def _run_forked(command: list[str], given: dict[str, object], streams: list[int], seconds: float) -> int:
     """The exit code of what forking.py runs."""
     answers, telling = os.pipe()
     with os.fdopen(answers) as told:
         try:
             with _one_at_a_time:
                 requests, _ = _forking()
-            socket.send_fds(requests, [json.dumps(request).encode()], [*streams, telling])
+            socket.send_fds(requests, [json.dumps({"command": command, **given}).encode()], [*streams, telling])
         finally:
             os.close(telling)
         process = int(told.readline())
         if not select.select([told], [], [], seconds)[0]:
             os.kill(process, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(request["command"], seconds)
+            raise subprocess.TimeoutExpired(command, seconds)
         return int(told.readline())
 
 
@@ -100,7 +101,8 @@ def _forking() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """Where to ask for a command; what answers ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        return ours, subprocess.Popen([sys.executable, ROOT / "tests" / "forking.py"], stdin=theirs, env=environment())
+        command = [sys.executable, str(ROOT / "tests" / "forking.py")]
+        return ours, subprocess.Popen(command, stdin=theirs.fileno(), env=environment())
 
 
 def in_checkout(env: Mapping[str, str], checkout: Path) -> dict[str, str]:
@@ -120,7 +122,7 @@ def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT,
     """What `alembic …` or `litestar …`, run to a good end, writes on a terminal."""
     ours, theirs = pty.openpty()
     on_terminal = {**in_checkout({**env, "COLUMNS": str(columns)}, cwd), "TERM": "xterm"}
-    program = [BIN / command[0], *command[1:]]
+    program: list[str | Path] = [BIN / command[0], *command[1:]]
     running = subprocess.Popen(program, env=on_terminal, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""

@@ -85,6 +85,7 @@ def _listen(job: Job) -> Heard:
             selector.register(stream, selectors.EVENT_READ)
         while len(times) < job.stamps * job.streams and time.monotonic() < end:
             for key, _ in selector.select(timeout=0.5):
+                assert isinstance(key.fileobj, socket.socket)
                 stream = key.fileobj
                 got = stream.recv(1 << 20)
                 if not got:

@@ -78,7 +78,9 @@ def _contest(
         servers = [stack.enter_context(bench.serving(OURS, url))]
         servers += [stack.enter_context(bench.serving(who, url, _board(bench.effort.size, 1))) for who in RIVALS]
         _require_same_answers(servers, requests[0])
-        turns = {server.name: partial(bench.load, server, requests) for server in servers}
+        turns: dict[str, Callable[[], Sample]] = {
+            server.name: partial(bench.load, server, requests) for server in servers
+        }
         if writing:
             turns[_STATEMENTS] = _replaying(bench, url, servers[0], writing)
         goals = _WRITE_GOALS if writing else _READ_GOALS

@@ -113,7 +113,7 @@ async def asking(
         if not message.get("more_body"):
             chunks.put_nowait(None)
 
-    serving = asyncio.create_task(app(_scope(method, url, headers, address), receive, send))
+    serving: asyncio.Future[Any] = asyncio.create_task(app(_scope(method, url, headers, address), receive, send))
     await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
     try:
         yield Stream(chunks, started.result())

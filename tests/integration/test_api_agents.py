@@ -82,7 +82,7 @@ async def test_what_is_for_people_is_refused_to_agents(
     body = (
         {"name": "n"} if "PATCH" in method or "organizations" in path else {"name": "n", "slug": "s", "description": ""}
     )
-    content = {} if method in {"GET", "DELETE"} else {"json": body}
+    content: dict[str, Any] = {} if method in {"GET", "DELETE"} else {"json": body}
     refused = await agent.request(method, path.format(board=crew["id"]), **content)
     assert (refused.status_code, refused.json()["code"]) == (403, "people_only"), refused.text
 

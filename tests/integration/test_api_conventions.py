@@ -103,7 +103,7 @@ async def test_change_is_refused_where_the_client_saw_something_older(
     url = f"{tasks_url}/{task['id']}"
     seen = await etag(client, url)
     await client.patch(url, json={"priority": "high"})
-    body = {"json": {"title": "Lost"}} if method == "PATCH" else {}
+    body: dict[str, Any] = {"json": {"title": "Lost"}} if method == "PATCH" else {}
     refused = await client.request(method, url, headers={"If-Match": seen}, **body)
     assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed")
     assert refused.json()["etag"] == await etag(client, url)
@@ -150,7 +150,7 @@ async def test_every_change_of_what_can_be_read_can_be_conditional(
                 continue
             url = path.format(**made)
             tried.append((method, path))
-            body = {"json": {}} if method == "patch" else {}
+            body: dict[str, Any] = {"json": {}} if method == "patch" else {}
             stale = await client.request(method, url, headers={"If-Match": '"x"'}, **body)
             assert stale.status_code == 412, (method, path, stale.text)
             if method == "patch":
@@ -236,7 +236,8 @@ async def test_cursor_of_another_order_or_with_other_values_is_refused(
     page = (await client.get(tasks_url, params={"sort": "title", "limit": 1})).json()
     assert (await client.get(tasks_url, params={"cursor": page["next_cursor"]})).status_code == 400
     list_name, keys, values = msgspec.msgpack.decode(base64.urlsafe_b64decode(page["next_cursor"] + "=="))
-    for forged in ([], values[:1], [1, values[1]], [None, values[1]], [values[0], "x"], [[], {}]):
+    forgeries: list[Any] = [[], values[:1], [1, values[1]], [None, values[1]], [values[0], "x"], [[], {}]]
+    for forged in forgeries:
         packed = msgspec.msgpack.encode([list_name, keys, forged])
         cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")
         response = await client.get(tasks_url, params={"sort": "title", "cursor": cursor})

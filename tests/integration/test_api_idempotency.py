@@ -119,7 +119,7 @@ async def test_answer_that_cannot_be_opened_is_as_if_it_were_not_there(
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256])
 async def test_key_is_visible_ascii(client: httpx.AsyncClient, tasks_url: str, key: str) -> None:
-    response = await client.post(tasks_url, json={"title": "x"}, headers={"Idempotency-Key": key.encode()})
+    response = await client.post(tasks_url, json={"title": "x"}, headers=[(b"Idempotency-Key", key.encode())])
     assert response.status_code == 400
     assert response.json()["errors"][0]["pointer"] == "Idempotency-Key"
 
@@ -194,7 +194,7 @@ async def test_accepted_invite_is_answered_again_to_a_member_alone(client: httpx
     invites, members = "/api/v1/organizations/me/invites", "/api/v1/organizations/me/members"
     token = (await client.post(invites, json={"invited_email": "ada@example.com"})).json()["token"]
     staff.hand_over()
-    accept = {"url": "/api/v1/organizations/invites/accept", "json": {"token": token}, "headers": KEY}
+    accept: dict[str, Any] = {"url": "/api/v1/organizations/invites/accept", "json": {"token": token}, "headers": KEY}
     joined, again = await client.post(**accept), await client.post(**accept)
     assert (again.status_code, again.content) == (201, joined.content)
     assert (await client.delete(f"{members}/{joined.json()['id']}")).status_code == 204

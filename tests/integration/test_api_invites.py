@@ -265,8 +265,8 @@ async def test_invite_names_boards_of_the_organization_and_an_address(
     for email in ("", "jonah", "@", "a@b c", "a@b@c", "a@b\n", "a@" + "b" * 320, None):
         refused = await client.post(INVITES, json={"invited_email": email})
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/invited_email"), email
-    for body in ({"role": "captain"}, {"role": None}, {"token": "mine"}):
-        assert (await client.post(INVITES, json={"invited_email": "a@b", **body})).status_code == 400
+    for wrong in ({"role": "captain"}, {"role": None}, {"token": "mine"}):
+        assert (await client.post(INVITES, json={"invited_email": "a@b", **wrong})).status_code == 400
     assert query(database_url, "SELECT count(*) FROM organization_invites") == [(0,)]
 
 

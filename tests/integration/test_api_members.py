@@ -229,7 +229,13 @@ async def test_access_names_boards_of_the_organization_each_once(
         refused = await client.put(url, json={"all_boards_write": True, "board_access": specs})
         assert (refused.status_code, refused.json()["code"]) == (400, code)
         assert refused.json()["errors"][0]["pointer"] == "/board_access/1/board_id"
-    for body in ({"board_access": [{}]}, {"board_access": None}, {"boards": []}, {"all_boards_read": None}):
+    bad: list[dict[str, Any]] = [
+        {"board_access": [{}]},
+        {"board_access": None},
+        {"boards": []},
+        {"all_boards_read": None},
+    ]
+    for body in bad:
         assert (await client.put(url, json=body)).status_code == 400, body
     assert (await client.get(url.removesuffix("/access"))).json() == kept
 

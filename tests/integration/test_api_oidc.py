@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, Self
 
 import jwt
 import pytest
@@ -156,7 +156,7 @@ async def test_token_that_is_signed_in_another_way_lets_nobody_in(app: Litestar,
 
     signed = part(b'{"alg":"HS256","typ":"JWT","kid":"first"}') + "." + body
     confused = signed + "." + part(hmac.sign(signed.encode(), pem))
-    unsigned = jwt.encode(claims, None, "none", headers={"kid": "first"})
+    unsigned = jwt.encode(claims, "", "none", headers={"kid": "first"})
     for token in (
         confused,
         unsigned,
@@ -427,8 +427,8 @@ async def test_stream_ends_with_the_token_that_opened_it(
 
 class _Later(datetime):
     @classmethod
-    def now(cls, tz: Any = None) -> datetime:
-        return datetime.now(tz) + HOUR
+    def now(cls, tz: Any = None) -> Self:
+        return cls.fromtimestamp((datetime.now(UTC) + HOUR).timestamp(), tz)
 
 
 async def test_no_token_of_the_issuer_is_in_the_log(

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -201,7 +201,7 @@ async def test_failed_sign_ins_of_one_address_are_limited_for_all_processes_toge
         assert answers[-1].json()["code"] == "too_many_requests"
         # Others who share the address are let in.
         assert (await client.get(ME)).status_code == 200
-        elsewhere = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.7", 1))
+        elsewhere = httpx.ASGITransport(cast("Any", app), raise_app_exceptions=False, client=("192.0.2.7", 1))
         async with httpx.AsyncClient(transport=elsewhere, base_url="http://plimsoll.test") as other:
             assert (await other.get(ME, headers=dict(guess.headers))).status_code == 401
             assert (await other.get(ME)).status_code == 401, "no token is no guess"

@@ -200,7 +200,7 @@ async def test_delivery_without_the_right_signature_is_refused(
     client: httpx.AsyncClient, sender: httpx.AsyncClient, url: str, given: str | None
 ) -> None:
     webhook = await create(client, url, secret=SECRET)
-    headers = {} if given is None else {"X-Signature-256": given.encode()}
+    headers = [] if given is None else [(b"X-Signature-256", given.encode())]
     response = await sender.post(webhook["endpoint_path"], content=b"{}", headers=headers)
     assert (response.status_code, response.json()["code"]) == (403, "invalid_signature")
     assert await kept(client, webhook) == []

@@ -182,7 +182,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 def test_interactive_page_shows_the_operations_and_sends_a_request(server: Server, page: Page, tmp_path: Path) -> None:
     page.driver.get(f"{server.url}/schema")
-    shown = {block.get_attribute("id").rsplit("-", 1)[-1] for block in page.all(".opblock")}
+    shown = {str(block.get_attribute("id")).rsplit("-", 1)[-1] for block in page.all(".opblock")}
     assert shown == {operation.id for operation in operations()}
     page.click(".btn.authorize")
     page.write(".auth-container input[aria-label='auth-bearer-value']", TOKEN)

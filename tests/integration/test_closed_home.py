@@ -68,7 +68,7 @@ async def test_tools_connect_from_a_closed_home_with_tls(server: Server, tmp_pat
     async with tls_front(server.port, _context(tmp_path), plain_too=False) as port:
         url = normalize_database_url(f"postgresql://postgres@127.0.0.1:{port}/postgres?sslmode=require")
         with access(url, 10) as given:
-            command = [older_binaries() / "psql", "-XAtw", given.connection, "-c", "SELECT 1"]
+            command = [str(older_binaries() / "psql"), "-XAtw", given.connection, "-c", "SELECT 1"]
             asked = await asyncio.to_thread(
                 subprocess.run, command, env=given.environment, capture_output=True, text=True, check=False
             )

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -45,24 +46,28 @@ class User:
             text=True,
             process_group=0,
         )
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
+        self._stdin, self._stdout, self._stderr = self.process.stdin, self.process.stdout, self.process.stderr
 
     def url(self) -> str:
-        line = self.process.stdout.readline().strip()
+        line = self._stdout.readline().strip()
         assert line, self.error()
         return line
 
     def error(self) -> str:
-        self.process.stdin.close()
+        self._stdin.close()
         self.process.wait(PATIENCE)
-        return self.process.stderr.read()
+        return self._stderr.read()
 
     def leave(self, how: signal.Signals | None = None) -> None:
         if how is not None:
             os.killpg(self.process.pid, how)
-        self.process.stdin.close()
+        self._stdin.close()
         self.process.wait(PATIENCE)
-        self.process.stdout.close()
-        self.process.stderr.close()
+        self._stdout.close()
+        self._stderr.close()
 
 
 Use = Callable[..., User]
@@ -107,7 +112,8 @@ def data(used_directory: Path) -> Iterator[Path]:
 
 def processes(data: Path) -> dict[str, list[psutil.Process]]:
     """Those of the server of `data`, by kind: keeper, postmaster, child; without kinds of which there is none."""
-    root, found = str(data.resolve() / "postgres"), {}
+    root = str(data.resolve() / "postgres")
+    found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter():
         try:
             if is_gone(process):
@@ -275,7 +281,7 @@ def test_backend_that_goes_on_without_its_server_is_ended(data: Path, use: Use) 
     user = use(data)
     put_row(url := user.url())
     endless = "SELECT count(*) FROM generate_series(1, 1e15::int8)"
-    command = [binaries() / "psql", url.replace("+asyncpg", ""), "-c", endless]
+    command = [str(binaries() / "psql"), url.replace("+asyncpg", ""), "-c", endless]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as busy:
         wait_until(lambda: query(url, f"SELECT 1 FROM pg_stat_activity WHERE query = '{endless}' AND state = 'active'"))
         kill(data, "postmaster", user=user)
@@ -292,7 +298,7 @@ def test_stale_pid_file_whose_number_is_another_process_now(data: Path, use: Use
     stale = [file.read_text() for file in files]
     user.leave()
     wait_until(lambda: not processes(data))
-    as_owner = {"user": owner, "group": owner} if (owner := root.stat().st_uid) != os.geteuid() else {}
+    as_owner: dict[str, Any] = {"user": owner, "group": owner} if (owner := root.stat().st_uid) != os.geteuid() else {}
     with subprocess.Popen(["sleep", "60"], **as_owner) as innocent:
         for file, text in zip(files, stale, strict=True):
             file.write_text("\n".join([str(innocent.pid), *text.split("\n")[1:]]))
@@ -305,7 +311,7 @@ def test_stale_pid_file_whose_number_is_another_process_now(data: Path, use: Use
 def test_server_that_somebody_started_by_hand_is_left_alone(data: Path) -> None:
     cluster = data / "postgres" / "data"
     owner = cluster.stat()
-    as_owner = {"user": owner.st_uid, "group": owner.st_gid} if owner.st_uid != os.geteuid() else {}
+    as_owner: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid} if owner.st_uid != os.geteuid() else {}
     prefix = ["setpriv", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"] if as_owner else []
     prefix += [f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups"] if as_owner else []
     by_hand = subprocess.Popen(

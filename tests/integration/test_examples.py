@@ -123,12 +123,16 @@ def test_what_is_sent_names_nothing_that_it_can_do_without() -> None:
     named = {"type": "string", "format": "uuid"}
     grant = {"properties": {"board_id": named}, "required": ["board_id"]}
     many = {"type": "array", "items": {"$ref": "#/components/schemas/Grant"}}
-    fields = {
+    fields: dict[str, Any] = {
         "must_id": named,
         "one_id": {"anyOf": [named, {"type": "null"}]},
         "ids": {"type": "array", "items": named},
     }
-    sent = {"properties": {**fields, "grants": many}, "required": ["must_id"], "additionalProperties": False}
+    sent: dict[str, Any] = {
+        "properties": {**fields, "grants": many},
+        "required": ["must_id"],
+        "additionalProperties": False,
+    }
     examples = examples_of({"Grant": grant, "GrantsCreate": sent, "GrantsRead": {"properties": sent["properties"]}})
     assert examples["GrantsCreate"].keys() == {"must_id"}
     assert examples["GrantsRead"].keys() == sent["properties"].keys()

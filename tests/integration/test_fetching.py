@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from asyncpg import InternalClientError
@@ -175,7 +176,12 @@ async def test_a_connection_that_is_cancelled_in_the_middle_is_given_up(
 def pings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     seen: list[object] = []
     ping = _Pinging._is_alive
-    monkeypatch.setattr(_Pinging, "_is_alive", lambda *of: seen.append(of) or ping(*of))
+
+    def see(*of: Any) -> bool:
+        seen.append(of)
+        return ping(*of)
+
+    monkeypatch.setattr(_Pinging, "_is_alive", see)
     return seen
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -205,8 +206,8 @@ NOBODY_IN_A_TRANSACTION = (
 async def test_change_is_committed_before_the_response_starts(app: Litestar, observer: AsyncConnection) -> None:
     seen_at_start: list[int] = []
 
-    async def spy(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-        async def spying_send(message) -> None:  # type: ignore[no-untyped-def]
+    async def spy(scope: Any, receive: Any, send: Any) -> None:
+        async def spying_send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 seen_at_start.append(await rows(observer))
             await send(message)
@@ -304,7 +305,7 @@ async def test_no_connection_is_held_while_the_response_is_sent(app: Litestar) -
         held.append(pool.checkedout())  # type: ignore[attr-defined]
 
     for path in ("/count", "/fetched"):
-        scope = {
+        scope: Any = {
             "type": "http",
             "method": "GET",
             "path": path,
@@ -440,7 +441,10 @@ async def test_request_whose_connection_is_cut_is_run_again(settings: Settings, 
             else asyncio.open_connection(url.host, url.port)
         )
         theirs, to_them = await opened
-        work = [asyncio.create_task(copy(reader, to_them)), asyncio.create_task(copy(theirs, writer))]
+        work: list[asyncio.Task[Any]] = [
+            asyncio.create_task(copy(reader, to_them)),
+            asyncio.create_task(copy(theirs, writer)),
+        ]
         if not cut.is_set():
             work.append(asyncio.create_task(cut.wait()))
         await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)

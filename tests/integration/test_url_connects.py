@@ -12,6 +12,7 @@ import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -175,7 +176,7 @@ def test_libpq_uri_serves_the_tools(server) -> None:
     url = normalize_database_url(
         f"postgresql://user1:{quote(PASSWORDS[1], safe='')}@127.0.0.1:{server.port}/a%25b%2Fc%20d"
     )
-    command = [POSTGRES_BIN_PATH / "psql", url.libpq_without_password, "-Atc", "SELECT current_database()"]
+    command = [str(POSTGRES_BIN_PATH / "psql"), url.libpq_without_password, "-Atc", "SELECT current_database()"]
     assert url.password is not None
     environment = {"PGPASSWORD": url.password.reveal()}
     assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "a%b/c d\n"
@@ -460,6 +461,7 @@ async def test_revoked_server_certificate_is_turned_down(server, authority, file
 def write_revocations(authority: trustme.CA, path: Path, revoked: trustme.LeafCert | None) -> None:
     root = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
     key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
+    assert isinstance(key, EllipticCurvePrivateKey)
     now = datetime.now(UTC)
     crl = x509.CertificateRevocationListBuilder(root.subject, now - timedelta(1), now + timedelta(1))
     if revoked is not None:

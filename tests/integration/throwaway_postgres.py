@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import psutil
 import psycopg
@@ -26,7 +26,7 @@ POSTGRES_BIN_PATH = Path(_WHEEL.origin).parent / "pginstall" / "bin"
 _NOBODY = 65534
 _INITDB_OPTIONS = ("-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "-N")
 # PostgreSQL refuses to run as root.
-_AS_NOBODY = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+_AS_NOBODY: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 class Server(NamedTuple):
@@ -82,8 +82,16 @@ def standby_of(server: Server) -> Iterator[Path]:
     try:
         if _AS_NOBODY:
             os.chown(directory, _NOBODY, _NOBODY)
-        command = [POSTGRES_BIN_PATH / "pg_basebackup", "-D", directory / "data", "-R", "-c", "fast", "--no-sync"]
-        where = ["-h", server.directory, "-p", str(server.port), "-U", "postgres"]
+        command: list[str | Path] = [
+            POSTGRES_BIN_PATH / "pg_basebackup",
+            "-D",
+            directory / "data",
+            "-R",
+            "-c",
+            "fast",
+            "--no-sync",
+        ]
+        where: list[str | Path] = ["-h", server.directory, "-p", str(server.port), "-U", "postgres"]
         subprocess.run([*command, *where], check=True, capture_output=True, cwd="/", **_AS_NOBODY)
         yield directory
     finally:
@@ -107,7 +115,7 @@ def running(
         "max_connections": "20",
         **(settings or {}),
     }
-    command = [binaries / "postgres", "-D", directory / "data"]
+    command: list[str | Path] = [binaries / "postgres", "-D", directory / "data"]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     with (

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -33,7 +34,12 @@ def dump_schema(postgres_bin: Path) -> Callable[[str], str]:
     """`pg_dump --schema-only` of a database."""
 
     def dump(url: str) -> str:
-        command = [postgres_bin / "pg_dump", "--schema-only", "--restrict-key=fixed", normalize_database_url(url).libpq]
+        command: list[str | Path] = [
+            postgres_bin / "pg_dump",
+            "--schema-only",
+            "--restrict-key=fixed",
+            normalize_database_url(url).libpq,
+        ]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
     return dump
@@ -44,7 +50,7 @@ REVISIONS = [script.revision for script in config.scripts(Settings()).walk_revis
 HEAD = REVISIONS[-1]
 
 
-def query(url: str, statement: str, **values: object) -> list[tuple[object, ...]]:
+def query(url: str, statement: str, **values: object) -> list[tuple[Any, ...]]:
     """The rows of one statement, committed."""
     with _unpooled(url).begin() as connection:
         result = connection.execute(text(statement), values)

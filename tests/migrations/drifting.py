@@ -405,7 +405,7 @@ def check(url: str, tampering: str, expected: Iterable[str], psql: Path, models:
 def mend(url: str, printed: Iterable[str], psql: Path, *, loses_data: bool = True) -> None:
     """Applies the printed DDL as an operator would who wants all of it, or what loses no data."""
     sql = "\n".join(line.removeprefix(LOSES_DATA) if loses_data else line for line in printed)
-    command = [psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d", normalize_database_url(url).libpq]
+    command: list[str | Path] = [psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d", normalize_database_url(url).libpq]
     done = subprocess.run(command, input=sql, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, f"{done.stderr}\n{sql}"
 

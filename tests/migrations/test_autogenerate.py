@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -165,7 +166,7 @@ DATABASES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _set_default(column: Column[object], default: object) -> None:
+def _set_default(column: Column[object], default: Any) -> None:
     column.server_default = None if default is None else sa.DefaultClause(default)
 
 
@@ -305,7 +306,7 @@ def test_commands_see_what_drift_sees(database_url: str, tmp_path: Path) -> None
         assert "check constraint tags.ck_tags_color_len: missing" in said
     returned, said = typed("litestar", "database", "make-migrations", "-m", "x", "--no-prompt")
     assert returned == 0, said
-    for words, code in (
+    commands: tuple[tuple[tuple[str, ...], int], ...] = (
         (("alembic", "upgrade", "head"), 0),
         (("alembic", "check"), 0),
         (("litestar", "database", "drift"), 0),
@@ -314,5 +315,6 @@ def test_commands_see_what_drift_sees(database_url: str, tmp_path: Path) -> None
         (("litestar", "database", "check"), 1),
         (("litestar", "database", "upgrade", "--no-prompt"), 0),
         (("litestar", "database", "check"), 0),
-    ):
-        assert typed(*words)[0] == code, words
+    )
+    for line, code in commands:
+        assert typed(*line)[0] == code, line

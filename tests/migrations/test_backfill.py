@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -81,7 +82,7 @@ def fill(url: str, pace: Pace = FULL_SPEED, report: object = None, **settings: o
 
 def once(action: object) -> object:
     """At the first batch alone."""
-    called = []
+    called: list[Progress] = []
 
     def report(progress: Progress) -> None:
         if not called:
@@ -272,7 +273,11 @@ def test_two_runners_take_turns(url: str, release: Release) -> None:
 
     def take(name: str) -> None:
         # Neither begins its second batch before the other has had its first.
-        fill(url, report=once(lambda: (turns.append(name), barrier.wait(PATIENCE))))
+        def turn() -> None:
+            turns.append(name)
+            barrier.wait(PATIENCE)
+
+        fill(url, report=once(turn))
 
     threads = [threading.Thread(target=take, args=(name,)) for name in ("one", "other")]
     for thread in threads:
@@ -660,7 +665,7 @@ def test_unknown_name_names_the_known_ones(url: str, release: Release) -> None:
     ],
 )
 def test_wrong_definition_is_an_error_when_the_revisions_are_read(
-    release: Release, fields: dict[str, object], problem: str
+    release: Release, fields: dict[str, Any], problem: str
 ) -> None:
     define(release, **fields)
     with pytest.raises(MigrationFailedError, match="fill") as raised:

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -17,6 +18,7 @@ from app.db.migrations.runner import upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
 from tests.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
+from tests.waiting import PATIENCE
 
 FIRST = "1d9c6f0b7a31"
 
@@ -397,10 +399,12 @@ def test_nobody_who_reads_is_no_error_but_the_exit_code_of_a_closed_pipe(
     chosen = [command for n, command in enumerate(WRITING) if long or n % 2 == bool(unbuffered)]
 
     def ended(command: str) -> tuple[int, str]:
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, WRITING[command]: writer}
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, WRITING[command]: writer}
         program, *arguments = command.split()
-        with subprocess.Popen([BIN / program, *arguments], env=env, stdin=subprocess.DEVNULL, **streams) as process:
-            said = "".join(part.decode() for part in process.communicate(timeout=120) if part)
+        with subprocess.Popen(
+            [str(BIN / program), *arguments], env=env, stdin=subprocess.DEVNULL, **streams
+        ) as process:
+            said = "".join(part.decode() for part in process.communicate(timeout=PATIENCE) if part)
         return process.returncode, said
 
     with ThreadPoolExecutor(2) as pool:

@@ -81,8 +81,10 @@ def url_of(settings: Settings) -> str:
     return settings.database_url.reveal()
 
 
-def check_that_it_keeps_nothing(url: str, work: Work, driver: str = "postgresql", last: str = "P") -> BaseException:
-    """Return the error with which it ends once the connection is back; also in test_older_server.py."""
+def check_that_it_keeps_nothing(
+    url: str, work: Work, driver: str = "postgresql", last: str = "P"
+) -> BaseException | None:
+    """Return the error with which it ends once the connection is back, if any; also in test_older_server.py."""
     work.prepare(settings_for(url))
     ended: list[BaseException] = []
 

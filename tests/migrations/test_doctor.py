@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -61,7 +62,7 @@ def worse_than_notes(findings: list[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity in {WARNING, PROBLEM}]
 
 
-def changed(url: str, **parts: object) -> str:
+def changed(url: str, **parts: Any) -> str:
     return make_url(url).set(**parts).render_as_string(hide_password=False)
 
 

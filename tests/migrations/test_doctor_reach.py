@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -160,7 +161,7 @@ class Authorities:
         self.ours.cert_pem.write_to_path(self.file)
         self._other.cert_pem.write_to_path(self.other_file)
 
-    def context(self, **certificate: datetime) -> ssl.SSLContext:
+    def context(self, **certificate: Any) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ours.issue_cert("127.0.0.1", common_name="the harbour", **certificate).configure_cert(context)
         return context
@@ -171,7 +172,7 @@ def authorities(tmp_path: Path) -> Authorities:
     return Authorities(tmp_path)
 
 
-async def behind_tls(server: Server, context: ssl.SSLContext, parameters: str, **front: bool) -> list[Finding]:
+async def behind_tls(server: Server, context: ssl.SSLContext, parameters: str, **front: Any) -> list[Finding]:
     async with tls_front(server.port, context, **front) as port:
         return await asyncio.to_thread(examined, url_of(server, parameters, port=port))
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -111,7 +112,7 @@ def test_restored_database_does_not_differ(
     name = f"test_{uuid4().hex}"
     administer(f'CREATE DATABASE "{name}"')
     restored = database_named(server_url, name)
-    dump = [postgres_bin / "pg_dump", "-d", normalize_database_url(zoo_url).libpq]
+    dump: list[str | Path] = [postgres_bin / "pg_dump", "-d", normalize_database_url(zoo_url).libpq]
     sql = subprocess.run(dump, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
     mend(restored, [sql], postgres_bin / "psql")
     kind = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_animals_kind'"
@@ -157,7 +158,7 @@ def test_what_would_lose_data_is_marked_and_nothing_else(database_url: str) -> N
 
 
 def test_comparing_locks_no_table_and_leaves_nothing(database_url: str) -> None:
-    seen = []
+    seen: list[Any] = []
     with connection(database_url) as opened:
 
         @event.listens_for(opened, "rollback")
@@ -271,7 +272,7 @@ def test_command_prints_sql_that_mends_but_for_what_loses_data(database_url: str
     assert "-- 2 difference(s) from the models:\n-- table notes\n--   live:   id\n--   models: unknown\n" in done.stdout
     assert "\n-- column tags.name\n--   live:   text\n--   models: text NOT NULL\n" in done.stdout
     assert "\n-- loses data: DROP TABLE notes;\n" in done.stdout
-    command = [psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d", normalize_database_url(database_url).libpq]
+    command: list[str | Path] = [psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d", normalize_database_url(database_url).libpq]
     subprocess.run(command, input=done.stdout, capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert named(compared(database_url)) == ["table notes"]
 

@@ -127,7 +127,7 @@ def test_doctor_asks_what_the_older_server_can_answer(url: str) -> None:
 
 
 def dump(url: str) -> str:
-    command = [BIN / "pg_dump", "--schema-only", "-d", url]
+    command = [str(BIN / "pg_dump"), "--schema-only", "-d", url]
     lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.splitlines()
     # The restrict key is random, and not every release of 15 lets it be chosen.
     return "\n".join(line for line in lines if not line.startswith(("\\restrict", "\\unrestrict")))

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -163,7 +164,7 @@ def test_doctor_has_nothing_to_say_of_the_session_mode(poolers: dict[str, int], 
     assert [finding.severity for finding in pooler_findings(through(poolers["session"], direct))] == ["ok"]
 
 
-def pooler_findings(url: str, **environ: str) -> list[Finding]:
+def pooler_findings(url: str, **environ: Any) -> list[Finding]:
     return [finding for finding in examined(url, **environ) if finding.check == "pooler"]
 
 

@@ -34,7 +34,7 @@ def psql(postgres_bin: Path) -> Psql:
 
     def run_script(url: str, script: str, *, stop: bool = True) -> "subprocess.CompletedProcess[str]":
         options = ["-v", "ON_ERROR_STOP=1"] if stop else []
-        command = [postgres_bin / "psql", "-X", "-q", *options, normalize_database_url(url).libpq]
+        command: list[str | Path] = [postgres_bin / "psql", "-X", "-q", *options, normalize_database_url(url).libpq]
         return subprocess.run(command, input=script, text=True, capture_output=True, timeout=PATIENCE, check=False)
 
     return run_script

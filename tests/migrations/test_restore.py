@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -120,7 +121,7 @@ def taken(database_url: str, tmp_path: Path) -> Path:
     return backup(settings_for(database_url), tmp_path / "taken.tar").path
 
 
-def restored(url: str, file: Path, **options: object) -> Restored:
+def restored(url: str, file: Path, **options: Any) -> Restored:
     with open_archive(file) as archive:
         return restore(settings_for(url, db_migrate_lock_wait=0.0), archive, **options)
 

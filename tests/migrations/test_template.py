@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -47,7 +48,7 @@ STEPS = {
 }
 
 
-def generated(release: Release, settings: Settings, **options: bool) -> Path:
+def generated(release: Release, settings: Settings, **options: Any) -> Path:
     versions = release.root / "migrations" / "versions"
     before = set(versions.glob("*.py"))
     command.revision(alembic_config(settings), message="A wave", **options)

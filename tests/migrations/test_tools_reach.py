@@ -243,12 +243,13 @@ def test_tool_is_where_the_application_is(
     settings = settings_for(f"{driver}://{url.format(**place)}")
 
     async def ask() -> tuple[str, str]:
+        assert settings.database_url is not None
         named = normalize_database_url(settings.database_url.reveal())
         await wait_for_database(settings, named)
         async with create_unpooled_engine(named, 10).connect() as connection:
             told = (await connection.exec_driver_sql(WHERE)).one()
             with access(await pin_url(named, connection), 10) as given:
-                command = [POSTGRES_BIN_PATH / "psql", "-XAtw", given.connection, "-c", WHERE]
+                command = [str(POSTGRES_BIN_PATH / "psql"), "-XAtw", given.connection, "-c", WHERE]
                 asked = await asyncio.to_thread(
                     subprocess.run, command, env=given.environment, capture_output=True, text=True, check=True
                 )
@@ -273,7 +274,7 @@ async def test_tls_that_the_variables_ask_for_is_that_of_the_tools(
         async with create_unpooled_engine(named, 10).connect() as connection:
             with access(await pin_url(named, connection), 10) as given:
                 # Of a PostgreSQL that is built with TLS.
-                command = [older_binaries() / "psql", "-XAtw", given.connection, "-c", "SELECT 1"]
+                command = [str(older_binaries() / "psql"), "-XAtw", given.connection, "-c", "SELECT 1"]
                 asked = await asyncio.to_thread(
                     subprocess.run, command, env=given.environment, capture_output=True, text=True, check=False
                 )

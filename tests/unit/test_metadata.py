@@ -14,8 +14,9 @@ def names() -> Iterator[str]:
     for table in metadata.tables.values():
         yield table.name
         yield from (column.name for column in table.columns)
-        for item in (*table.constraints, *table.indexes):
-            name = preparer.format_constraint(item) if item in table.constraints else preparer.format_index(item)
+        given = [preparer.format_constraint(constraint) for constraint in table.constraints]
+        given += [preparer.format_index(index) for index in table.indexes]
+        for name in given:
             assert name, f"a constraint of {table.name} has no name"
             yield name
 

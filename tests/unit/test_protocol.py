@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -288,6 +289,10 @@ async def test_what_is_no_http_is_a_problem() -> None:
         assert await client.ended()
 
 
+def _has_taken(served: Served, before: int) -> bool:
+    return served.budget.total != before or served.budget.total > 350 * KIB
+
+
 async def test_unfinished_requests_of_all_take_no_more_than_the_budget() -> None:
     """The oldest make room, with a 503; whoever sends to the end meanwhile is served."""
     async with serving(budget=400 * KIB) as served:
@@ -297,7 +302,7 @@ async def test_unfinished_requests_of_all_take_no_more_than_the_budget() -> None
             sent = POST % (100 * KIB) if client in clients[:10] else b"GET / HTTP/1.1\r\nX: "
             before = served.budget.total
             await client.send(sent + b"a" * 50 * KIB)
-            await until(lambda before=before: served.budget.total != before or served.budget.total > 350 * KIB)
+            await until(partial(_has_taken, served, before))
             assert served.budget.total <= 400 * KIB
         refused = [await client.answer() for client in clients[:12]]
         assert {(status, headers["retry-after"]) for status, headers, _ in refused} == {(503, "2")}

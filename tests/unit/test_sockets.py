@@ -18,14 +18,15 @@ def test_whoever_listens_first_has_the_port() -> None:
 
 
 def test_unix_socket_that_a_dead_server_has_left_is_replaced(tmp_path: Path) -> None:
-    address = Address(None, 0, uds=str(tmp_path / "socket"))
+    path = tmp_path / "socket"
+    address = Address(None, 0, uds=str(path))
     with socket.socket(socket.AF_UNIX) as left:
-        left.bind(address.uds)
+        left.bind(str(path))
     with bound(address) as sockets:
         listen(sockets, address, 1)
         with pytest.raises(CannotListenError, match=r"another process listens there.* --uds"), bound(address):
             pass
-    assert not Path(address.uds).exists()
+    assert not path.exists()
 
 
 def test_descriptor_of_a_listening_socket_is_taken() -> None:
