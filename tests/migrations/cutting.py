@@ -82,6 +82,8 @@ class Cut:
                 while piece := source.recv(_CHUNK):
                     self._passes.wait()
                     target.sendall(piece)
+        # Also where the one side was reset.
+        with suppress(OSError):
             target.shutdown(socket.SHUT_WR)
 
     def _pass_messages(self, source: socket.socket, target: socket.socket) -> None:

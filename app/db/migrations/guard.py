@@ -34,7 +34,7 @@ _SILENT = "25P03"
 # Seconds after which it is looked whether the loop runs.
 _FIRST_LOOK = 0.005
 _FIRST_LOOKS = 1000
-# Seconds that the guard's own answer may come after the end of the session.
+# Seconds that the guard's own answer may take, after the end of the session or its own.
 _ANSWER = 2.0
 _UNGUARDED = "nobody ends the session should this process fall silent"
 _PREPARE = text(
@@ -148,11 +148,12 @@ class Guard:
 
     async def end(self) -> None:
         self._watching.cancel()
-        with suppress(asyncio.CancelledError, DBAPIError, OSError):
-            await self._watching
-        # Not closed, for which it would ask a server that may not answer.
-        await self._own.invalidate()
-        await self._own.close()
+        # Not longer: the server may not answer, and where the first session ends, the second does by itself.
+        await asyncio.wait({self._watching}, timeout=_ANSWER)
+        with suppress(TimeoutError, DBAPIError, OSError):
+            async with asyncio.timeout(_ANSWER):
+                await self._own.invalidate()
+                await self._own.close()
 
     async def _wait_for(self, itself: int, connection: AsyncConnection) -> None:
         """Return once the loop runs: what was only sent may never get there."""
