@@ -16,6 +16,7 @@ AGENTS = (Agent(name="Bosun", is_board_lead=True), Agent(name="Ship's Cook"), Ag
         ("@lead and @ada-2-", ["Bosun", "Ada-2"]),
         ("@ada", []),
         ("@ship", []),
+        ("@cook", []),
         ("@élise", ["Élise"]),
         ("x@bosun.example, a.@bosun, @@bosun", []),
         ("nobody @ all", []),
