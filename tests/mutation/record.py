@@ -63,7 +63,11 @@ def record(tests: Sequence[str], *, add: bool) -> int:
         code = coverage("run", "-m", "pytest", "-p", timing.__name__, "--tb=short", "-rf", *tests)
         if coverage("combine", "-q", *(["--append"] if add else [])):
             raise RecordError("What was recorded cannot be put together.")
-    _TIMES.write_text(json.dumps(before | json.loads(_TIMES.read_text())))
+    times = json.loads(_TIMES.read_text())
+    # Of a file that is recorded again, tests may have gone.
+    again = {name.partition("::")[0] for name in times}
+    others = {name: seconds for name, seconds in before.items() if name.partition("::")[0] not in again}
+    _TIMES.write_text(json.dumps(others | times))
     _SOURCES.write_text(json.dumps({str(path.relative_to(ROOT)): path.read_text() for path in _modules()}))
     return code
 

@@ -147,7 +147,8 @@ class _Bench:
             if tests := self._tests(mutant, record):
                 finished = self._run(tests, _LONGEST)
                 if finished is None or finished.code != _PASSED:
-                    raise BrokenTestsError(f"{path} without a fault:\n{finished.said if finished else 'no end'}")
+                    said = finished.said if finished else "no end"
+                    raise BrokenTestsError(f"{path} without a fault, of tests that may have changed since: {said}")
                 return
 
     def judge(self, mutant: Mutant, source: str, record: Record) -> Result:
