@@ -48,8 +48,9 @@ def run_online(metadata: MetaData) -> None:
 @contextmanager
 def _messages_under_alembic() -> Iterator[None]:
     if _started_by_alembic():
-        # Where the project is not installed, and so is no plugin.
         end_at_closed_pipe()
+        # Alembic has kept the stream of before, to which `current` writes.
+        context.config.stdout = sys.stdout
     try:
         with _heads_in_words():
             yield
