@@ -34,11 +34,9 @@ class Lookup(NamedTuple):
 async def connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - asyncpg's
     """Connect by asyncpg. Where there is no password, the server's error says why, as its `missing_password`."""
     found = Lookup(arguments["password"]) if arguments.get("password") else find_password(arguments)
-    # Where one is given, asyncpg looks for none. Only it can find that of a service.
-    if found.password or "PGSERVICE" not in os.environ:
-        arguments["password"] = found.password
     try:
-        return await asyncpg.connect(**arguments)
+        # Where one is given, even an empty one, asyncpg looks for none.
+        return await asyncpg.connect(**arguments | {"password": found.password})
     except asyncpg.PostgresError as exc:
         if found.missing:
             exc.missing_password = found.missing
