@@ -6,8 +6,10 @@ What a client sends beyond the message that is being answered is kept as it came
 """
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import httptools
 from prometheus_client import Counter
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -64,6 +66,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_left = -1
         self._content_size = 0
         self._framing_size = 0
+        # The parser of heads, while a body has one of its own.
+        self._head_parser: httptools.HttpRequestParser | None = None
 
     # What the event loop calls.
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -119,6 +123,11 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade() and self._framing:
+            # For the parser the message ends with its head, and the body is of the other protocol.
+            return
+        if self._head_parser is not None:
+            self.parser, self._head_parser = self._head_parser, None
         self._in_head = True
         if self._is_refused:
             return
@@ -127,6 +136,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stop_timer()
             self._start_timer()
         super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Go on without the other protocol that the client has offered, as a server may (RFC 9110, 7.8)."""
+        if self._in_head:
+            return
+        self._head_parser = self.parser
+        callbacks = SimpleNamespace(on_body=self.on_body, on_message_complete=self.on_message_complete)
+        self.parser = httptools.HttpRequestParser(callbacks)
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % b"\r\n".join(map(b": ".join, self._framing)))
 
     # What the answer calls.
     def on_response_complete(self) -> None:
@@ -150,6 +168,11 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def _framing(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers that tell how long the body is; a request without a body may have none."""
+        return [header for header in self.scope["headers"] if header[0] in {b"content-length", b"transfer-encoding"}]
 
     def _parse(self) -> None:
         """Give the parser what has come, until the end of the message that the application is to answer next."""

@@ -226,6 +226,19 @@ def test_requests_in_a_row_are_answered_in_their_order() -> None:
             runner.run(context.__aexit__(None, None, None))
 
 
+@pytest.mark.parametrize("request_", [GET, POST % 3 + b"abc", POST % 0, CHUNKED + b"3\r\nabc\r\n0\r\n\r\n"])
+async def test_offer_of_another_protocol_is_ignored(request_: bytes) -> None:
+    """Java's client offers HTTP/2 with its first request, which may have a body (RFC 9110, 7.8)."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
+    offering = request_.replace(b"\r\n\r\n", b"\r\n" + offer, 1)
+    body = "abc" if b"abc" in request_ else ""
+    async with serving() as served:
+        client = await served.connect()
+        for at in range(1, len(offering) + 1):
+            await client.send(offering[:at], offering[at:] + request_)
+            assert [(await client.answer())[2][3] for _ in range(2)] == [body, body]
+
+
 async def test_requests_that_wait_for_an_answer_are_kept_as_they_came() -> None:
     async with serving() as served:
         served.gate.clear()
