@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 
 from app.core.errors import NotFoundError
+from app.core.session_info import WAITED_FOR
 from app.models import Organization, OrganizationMember, Role, User
 from app.repositories.base import Repository
 
@@ -82,4 +83,6 @@ class OrganizationRepository(Repository[Organization]):
         return {row[0]: (row[1], row[2]) for row in await self.session.execute(statement)}
 
     async def delete_all(self, organization_ids: Sequence[UUID]) -> None:
+        """Delete them with all that they have, their events too: who waits for those is told of the commit."""
         await self.session.execute(delete(Organization).where(Organization.id.in_(organization_ids)))
+        self.session.info[WAITED_FOR] = True

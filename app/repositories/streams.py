@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, not_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.models import ActivityEvent, Board
+from app.models import ActivityEvent, Board, Organization
 from app.repositories.base import is_one_of
 from app.repositories.reach import Reach
 from app.repositories.visibility import Place, Visibility, current, written_here
@@ -79,6 +79,11 @@ class StreamRepository:
         """What became visible in these organizations from `begin` until `end`; no more than `most`."""
         ours = is_one_of(ActivityEvent.organization_id, organization_ids)
         return await self._read((ours, *_became_visible(begin, end)), most)
+
+    async def deleted(self, organization_ids: Collection[UUID]) -> list[UUID]:
+        """Return those of these organizations that are gone."""
+        statement = select(Organization.id).where(is_one_of(Organization.id, organization_ids))
+        return list(set(organization_ids).difference((await self._session.scalars(statement)).all()))
 
     async def missed(self, shown: Shown, place: Place, end: Visibility, most: int) -> Sequence[ActivityEvent]:
         """Of what is shown that which a reader at `place` has not had, and which was visible at `end`; as `between`."""

@@ -87,6 +87,10 @@ def _changes_access(event: ActivityEvent, shown: Shown, reader_ids: Collection[U
     return event.event_type.startswith(_OF_BOARD) and event.board_id in (shown.board_ids or ())
 
 
+def _deletion(organization_id: UUID) -> ActivityEvent:
+    return ActivityEvent(organization_id=organization_id, event_type="organization.deleted")
+
+
 class Signal:
     """Wakes all who wait for it at that moment."""
 
@@ -203,7 +207,12 @@ class Hub:
             repository = StreamRepository(session)
             seen = await repository.now()
             if before is not None and before.seen != seen:
-                events = await repository.between(list(self._followed), before.seen, seen, _KEPT_EVENTS + 1)
+                followed = list(self._followed)
+                events = [
+                    *await repository.between(followed, before.seen, seen, _KEPT_EVENTS + 1),
+                    # Its own last event went with it.
+                    *(_deletion(organization_id) for organization_id in await repository.deleted(followed)),
+                ]
         number = before.number if before else 0
         if before is not None and events:
             number += 1

@@ -20,4 +20,4 @@ async def create_organization(session: AsyncSession, caller: Caller, name: str) 
 async def delete_organization(session: AsyncSession, caller: Caller) -> None:
     """The active one, with its trail; nobody has it as his active one afterwards. Raises ForbiddenError."""
     me = await Members(session, caller).hold(Role.OWNER)
-    await OrganizationRepository(session=session).remove(me.organization_id)
+    await OrganizationRepository(session=session).delete_all([me.organization_id])

@@ -93,6 +93,44 @@ async def test_streams_end_within_a_second_at_another_replica(
         assert (await kept.next()).data["task"]["title"] == "after"
 
 
+@pytest.mark.parametrize("leaving", ["/api/v1/organizations/me", ME], ids=["organization", "its only member"])
+async def test_streams_end_within_a_second_of_their_organizations_deletion(
+    leaving: str, app: Litestar, replica: Litestar, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only what is told wakes them.
+    monkeypatch.setattr(hub, "_LOOK_EVERY", 3600.0)
+    people = People(database_url)
+    user = people.user()
+    people.organization(user)
+    token = people.token(user).secret
+    async with client_of(app, token) as owner, AsyncExitStack() as stack:
+        board = (await owner.post("/api/v1/boards", json={"name": "B", "slug": "b", "description": "B"})).json()
+        agent = (await register(owner, board))["token"]
+        tasks = f"/api/v1/boards/{board['id']}/tasks"
+        places = [(where, who) for where in (app, replica) for who in (token, agent)]
+        open_ = [await stack.enter_async_context(reading(app_, f"{tasks}/stream", token=who)) for app_, who in places]
+        await owner.post(tasks, json={"title": "before"})
+        assert {(await stream.next()).data["task"]["title"] for stream in open_} == {"before"}
+        async with loop_clock() as clock:
+            assert (await owner.delete(leaving)).status_code == 204
+            assert [await stream.block() for stream in open_] == [None] * 4
+            assert clock() < WITHIN
+
+
+async def test_stream_ends_within_a_second_of_its_readers_demotion(
+    client: httpx.AsyncClient, replica: Litestar, staff: Staff, tasks_url: str, database_url: str
+) -> None:
+    people = People(database_url)
+    colleague = people.user()
+    member = people.join(str(staff.organization), colleague, "admin")
+    token = people.token(colleague).secret
+    async with reading(replica, f"{tasks_url}/stream", token=token) as stream, loop_clock() as clock:
+        change = await client.patch(f"/api/v1/organizations/me/members/{member}", json={"role": "member"})
+        assert change.status_code == 200
+        assert await stream.block() is None
+        assert clock() < WITHIN
+
+
 async def test_stream_ends_within_a_second_of_its_tokens_expiry(
     app: Litestar, staff: Staff, tasks_url: str, database_url: str
 ) -> None:
