@@ -11,6 +11,7 @@ from app.db.engine import create_unpooled_engine
 from app.db.errors import MigrationFailedError, cause_of
 from app.db.migrations.config import scripts
 from app.db.migrations.state import SchemaState, read_state
+from app.db.migrations.table_locks import limited_lock_waits
 from app.db.url import DatabaseURL
 from app.models import metadata
 
@@ -91,7 +92,7 @@ class Readiness:
         return self._look_under_way
 
     async def _look(self) -> SchemaState:
-        async with self._engine.connect() as connection:
+        async with self._engine.connect() as connection, limited_lock_waits(connection, READY_WITHIN_SECONDS / 2):
             return await connection.run_sync(read_state, self._scripts, metadata)
 
 

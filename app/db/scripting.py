@@ -14,6 +14,7 @@ from app.db.errors import MigrationFailedError, sqlstate_of
 from app.db.migrations.config import scripts
 from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.state import read_state
+from app.db.migrations.table_locks import limited_lock_waits, longest_wait
 from app.db.url import DatabaseURL
 from app.models import metadata
 
@@ -30,7 +31,11 @@ def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[
     """
 
     async def run(engine: AsyncEngine) -> ResultT:
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+        async with (
+            AsyncSession(engine, expire_on_commit=False) as session,
+            session.begin(),
+            limited_lock_waits(await session.connection(), longest_wait(settings)),
+        ):
             return await work(session)
 
     with database(settings) as url:

@@ -23,6 +23,7 @@ from app.db.migrations.partitions.running import keep_ahead
 from app.db.migrations.runner import upgrade
 from app.db.migrations.state import SchemaState, read_state, tables_created_by
 from app.db.migrations.statements import limit_statements
+from app.db.migrations.table_locks import read_once_free
 from app.db.url import DatabaseURL
 from app.db.url_drivers import unshared_statements
 from app.models import metadata
@@ -79,7 +80,8 @@ async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDir
     engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
     async with engine.connect() as connection:
         # Without the lock, which a pooler may not offer: where there is nothing to create there is nothing to guard.
-        state = await connection.run_sync(read_state, directory, metadata)
+        wait, limit = settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout
+        state = await read_once_free(connection, wait, limit, read_state, directory, metadata)
         await connection.rollback()
         if not _is_to_be_made(state, metadata):
             _warn(state, [])

@@ -23,6 +23,7 @@ from app.db.migrations.interruption import ended_by_signals
 from app.db.migrations.offline import PrintedScript
 from app.db.migrations.state import require_versions
 from app.db.migrations.steps import Run
+from app.db.migrations.table_locks import limited_lock_waits
 from app.db.url import DatabaseURL
 
 log = structlog.stdlib.get_logger(__name__)
@@ -97,7 +98,8 @@ async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> 
             if _changes_the_schema():
                 await Run(connection, settings, metadata, scope)()
             else:
-                await connection.run_sync(_only_look, metadata)
+                async with limited_lock_waits(connection, settings.db_migrate_lock_timeout):
+                    await connection.run_sync(_only_look, metadata)
 
 
 def _changes_the_schema() -> bool:

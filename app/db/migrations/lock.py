@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.errors import MigrationFailedError
@@ -111,13 +112,16 @@ def holds_lock(connection: Connection) -> bool:
 def holder_of_lock(connection: Connection) -> str | None:
     """Who holds the lock, in words, as far as PostgreSQL tells our role; None if nobody does."""
     row = connection.execute(_HOLDER).first()
-    if row is None:
-        return None
+    return None if row is None else describe_session(row, "connected")
+
+
+def describe_session(row: Row[Any], doing: str) -> str:
+    """Return the session with this `pid`, `host` and `application`, which has been `doing` something `since`."""
     # Of another role's session PostgreSQL shows only that it is there, unless ours has pg_read_all_stats.
     if row.since is None:
         return f"process {row.pid} (of another database role)"
     since = f"{row.since:%Y-%m-%d %H:%M:%S}"
-    return f"process {row.pid} ({row.host}, application {row.application!r}, connected since {since})"
+    return f"process {row.pid} ({row.host}, application {row.application!r}, {doing} since {since})"
 
 
 async def is_pooled(connection: AsyncConnection) -> bool:

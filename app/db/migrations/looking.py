@@ -9,22 +9,24 @@ from sqlalchemy import Connection
 from app.core.config import Settings
 from app.db.connecting import connected, wait_for_database
 from app.db.engine import create_unpooled_engine, migration_database
+from app.db.migrations.table_locks import read_once_free
 from app.db.url import DatabaseURL
 
 T = TypeVar("T")
 
 
-def look(settings: Settings, at: Callable[[Connection, DatabaseURL], T]) -> T:
+def look(settings: Settings, at: Callable[[Connection, DatabaseURL], T], *, wait: float = 0) -> T:
     """What `at` makes of a connection, which is rolled back and closed after it.
 
-    Not to be called in a thread that runs an event loop. Raises DatabaseUnreachableError.
+    For `wait` seconds it is tried again while somebody holds a table that it reads. Not to be called in a thread that
+    runs an event loop. Raises DatabaseUnreachableError and TableLockedError.
     """
     with migration_database(settings) as url:
-        return asyncio.run(_look(settings, url, at))
+        return asyncio.run(_look(settings, url, at, wait))
 
 
-async def _look(settings: Settings, url: DatabaseURL, at: Callable[[Connection, DatabaseURL], T]) -> T:
+async def _look(settings: Settings, url: DatabaseURL, at: Callable[[Connection, DatabaseURL], T], wait: float) -> T:
     await wait_for_database(settings, url)
     engine = create_unpooled_engine(url, settings.db_connect_timeout)
     async with connected(url), engine.connect() as connection:
-        return await connection.run_sync(at, url)
+        return await read_once_free(connection, wait, settings.db_migrate_lock_timeout, at, url)

@@ -94,7 +94,7 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
         return Plan(url.location, revisions)
 
     try:
-        return look(settings, at)
+        return look(settings, at, wait=settings.db_migrate_lock_wait)
     except (CommandError, RevisionError) as exc:
         raise MigrationFailedError(in_words(exc, directory)) from exc
 

@@ -41,6 +41,7 @@ from app.db.migrations.pauses import IN_USE, growing_pauses
 from app.db.migrations.planned import require_agreed, reverted, revisions_of, revisions_upwards, within
 from app.db.migrations.state import nothing_for_this_release, require_no_tables, require_versions
 from app.db.migrations.statements import Statements, limit_session, limit_statements, reset_session
+from app.db.migrations.table_locks import read_once_free
 from app.db.migrations.version_table import require_own_versions
 
 log = structlog.stdlib.get_logger(__name__)
@@ -65,9 +66,10 @@ class Run:
         Raises MigrationFailedError, DataLossRefusedError, PlanChangedError and ReadOnlyDatabaseError.
         """
         # Without the lock: where there is nothing to do, there is nothing to wait for.
-        steps = await self._connection.run_sync(self._plan)
+        wait, limit = self._settings.db_migrate_lock_wait, self._settings.db_migrate_lock_timeout
+        steps = await read_once_free(self._connection, wait, limit, self._plan)
         if self._scope.preview is not None:
-            await self._connection.run_sync(self._scope.preview, reverted(steps))
+            await read_once_free(self._connection, wait, limit, self._scope.preview, reverted(steps))
             return
         goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
         if not steps:
@@ -75,7 +77,7 @@ class Run:
         if steps or await lacks_partitions(self._connection, self._settings):
             async with guarded_lock(self._connection, self._settings):
                 # Again, since somebody else may have done it while this one waited.
-                again = await self._connection.run_sync(self._plan)
+                again = await read_once_free(self._connection, wait, limit, self._plan)
                 agreed = self._scope.agreed
                 require_agreed({one.revision for one in revisions_of(steps)} if agreed is None else agreed, again)
                 with bookkeeping():

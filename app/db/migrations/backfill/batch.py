@@ -45,7 +45,7 @@ _LIMIT = text(
 )
 # How many statements of a batch may take as long as one may.
 _LONG_STATEMENTS = 4
-_NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)")
+_NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true)")
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from app.db.migrations.lock import is_pooled
 from app.db.migrations.pauses import growing_pauses
 from app.db.migrations.read_only import require_writable
 from app.db.migrations.statements import silence
+from app.db.migrations.table_locks import limited_lock_waits, read_once_free
 from app.db.url import DatabaseURL
 
 # How often the table is gone over again for rows that came behind the cursor.
@@ -90,7 +91,8 @@ async def _run(
         await wait_for_database(settings, url)
         engine = create_unpooled_engine(url, settings.db_connect_timeout)
         async with connected(url), engine.connect() as connection:
-            standing = await connection.run_sync(backfills_of, directory)
+            wait, seconds = settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout
+            standing = await read_once_free(connection, wait, seconds, backfills_of, directory)
             await connection.rollback()
             # Behind a pooler each transaction has another session, of which none is ours to end.
             pooled = await is_pooled(connection)
@@ -148,7 +150,8 @@ class Run:
             await self._end_guard()
 
     async def _run(self) -> None:
-        self._batches, self._first = await self._try(self._begin)
+        async with limited_lock_waits(self._connection, self._settings.db_migrate_lock_timeout):
+            self._batches, self._first = await self._try(self._begin)
         self._last = self._first
         try:
             await self._pass_until_done()
@@ -207,6 +210,7 @@ class Run:
     def _close(self, connection: Connection, attempt: int) -> Record:  # noqa: ARG002 - as `_try` calls it
         """Notes that it is done, or where rows are left that it starts over."""
         with connection.begin():
+            limit(connection, self._settings, lock=self._settings.db_migrate_lock_timeout)
             left = self._backfill.where is not None and are_left(connection, self._backfill)
             total = self._batches.estimate(connection) if left else 0
         with connection.begin():

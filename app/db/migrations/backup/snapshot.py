@@ -16,12 +16,12 @@ from app.db.errors import BackupError, cause_of
 from app.db.migrations.backup.contents import count_of, own_tables, revisions_of
 from app.db.migrations.backup.manifest import Progress, Report
 from app.db.migrations.interruption import ended_by_signals
+from app.db.migrations.table_locks import limited_lock_waits, longest_wait
 from app.db.url import DatabaseURL
 
 # Each is known since the major version beside it.
 _NO_LIMITS = (
     ("statement_timeout", 0),
-    ("lock_timeout", 0),
     ("idle_in_transaction_session_timeout", 0),
     ("transaction_timeout", 17),
 )
@@ -49,7 +49,8 @@ async def session(settings: Settings, url: DatabaseURL, doing: str) -> AsyncIter
         engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll backups")
         async with connected(url), engine.connect() as connection:
             try:
-                yield connection
+                async with limited_lock_waits(connection, longest_wait(settings)):
+                    yield connection
             except DBAPIError as exc:
                 if exc.connection_invalidated:
                     raise

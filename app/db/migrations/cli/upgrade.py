@@ -13,6 +13,7 @@ from app.db.migrations.cli.options import confirm, no_prompt, require_terminal
 from app.db.migrations.cli.progress import shown_progress
 from app.db.migrations.config import phase_of
 from app.db.migrations.runner import Plan
+from app.db.migrations.table_locks import TableLockedError
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -71,7 +72,13 @@ def upgrade(
 
 
 def _tell_of_backfills(settings: Settings) -> None:
-    if names := to_be_run(read_backfills(settings)):
+    try:
+        names = to_be_run(read_backfills(settings))
+    except TableLockedError as exc:
+        # What was asked for is done.
+        log.warning("whether backfills are to be run is not known", reason=str(exc))
+        return
+    if names:
         log.info("once no older release serves: `litestar database backfill --all`", backfills=names)
 
 

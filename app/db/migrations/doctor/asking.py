@@ -10,14 +10,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.connecting import explain
-from app.db.errors import cause_of
+from app.db.errors import cause_of, sqlstate_of
 from app.db.migrations.doctor.finding import Finding, Limits, Subject, note, warning
 from app.db.migrations.doctor.session import engine
+from app.db.migrations.table_locks import LOCK_NOT_AVAILABLE, describe_holders
 
 _NO_PRIVILEGE = "42501"
 # A statement that took too long, or waited too long for a lock.
-_LOCKED = "55P03"
-_TOO_LONG = frozenset({"57014", _LOCKED})
+_TOO_LONG = frozenset({"57014", LOCK_NOT_AVAILABLE})
 # Beyond the limit of the statement, for the way there and back.
 _GRACE = 1.0
 # Seconds for all checks together: of a server that has become slow, the rest is not asked.
@@ -79,8 +79,9 @@ async def _ask(check: Check, connection: AsyncConnection, subject: Subject) -> t
             finally:
                 await connection.rollback()
     except (OSError, DBAPIError, TimeoutError) as exc:
-        is_alive = getattr(getattr(exc, "orig", None), "sqlstate", None) is not None
-        return [_failed(exc, subject)], is_alive and not connection.invalidated
+        is_alive = getattr(getattr(exc, "orig", None), "sqlstate", None) is not None and not connection.invalidated
+        holders = await _holders(connection) if is_alive and sqlstate_of(exc) == LOCK_NOT_AVAILABLE else ""
+        return [_failed(exc, subject, holders)], is_alive
     # A check that trips over what it finds must not take the others with it.
     except Exception as exc:  # noqa: BLE001
         return [_tripped(f"{type(exc).__name__}: {cause_of(exc)}", subject)], True
@@ -92,13 +93,20 @@ async def _restrict(connection: AsyncConnection, limits: Limits) -> None:
         await connection.execute(text(f"SET LOCAL {name} = {round(seconds * 1000)}"))
 
 
-def _failed(exc: Exception, subject: Subject) -> Finding:
+async def _holders(connection: AsyncConnection) -> str:
+    try:
+        return await connection.run_sync(describe_holders)
+    finally:
+        await connection.rollback()
+
+
+def _failed(exc: Exception, subject: Subject, holders: str) -> Finding:
     state = getattr(getattr(exc, "orig", None), "sqlstate", None)
     if state == _NO_PRIVILEGE:
         return note("Not visible to this role.", f"The server says: {cause_of(exc)}.")
     if state in _TOO_LONG or isinstance(exc, TimeoutError):
         return warning(
-            _too_long(exc, state),
+            _too_long(exc, state, holders),
             "The server is overloaded, or a lock is held for long: see who waits for whom.",
             _look_by_hand(subject),
         )
@@ -106,9 +114,9 @@ def _failed(exc: Exception, subject: Subject) -> Finding:
     return _tripped(reason, subject)
 
 
-def _too_long(exc: Exception, state: str | None) -> str:
-    if state == _LOCKED:
-        return "What was asked for is locked by somebody."
+def _too_long(exc: Exception, state: str | None, holders: str) -> str:
+    if state == LOCK_NOT_AVAILABLE:
+        return f"What was asked for is locked: {holders}."
     # Who ended the statement the server tells: our limit, the role's, or somebody.
     return f"No answer in time{f': {cause_of(exc)}' if state else ''}."
 

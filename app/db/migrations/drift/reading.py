@@ -14,18 +14,18 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
 from app.db.base import REPAIRS
-from app.db.errors import DatabaseError, cause_of
+from app.db.errors import DatabaseError, cause_of, sqlstate_of
 from app.db.migrations.config import ENGINE_TABLES
 from app.db.migrations.drift import queries
 from app.db.migrations.drift.catalogue import Column, Constraint, Index, Schema, Table, read_schema
 from app.db.migrations.drift.compare import compare
 from app.db.migrations.drift.difference import Difference
 from app.db.migrations.naming import quote
+from app.db.migrations.table_locks import LOCK_NOT_AVAILABLE, describe_holders
 
 _TEMPORARY = "pg_temp"
 # PostgreSQL 17 and later lock a table, for the moment in which they say its defaults, against its being changed.
 _LIMITS = {"lock_timeout": "500ms", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s"}
-_BUSY = {"55P03", "57014"}
 
 
 class DriftUnknownError(DatabaseError):
@@ -64,13 +64,18 @@ def both_schemas(connection: Connection, metadata: MetaData) -> tuple[Schema, Sc
 
 @contextmanager
 def _rolled_back(connection: Connection) -> Iterator[None]:
-    transaction = connection.begin()
     try:
-        yield
+        transaction = connection.begin()
+        try:
+            yield
+        finally:
+            transaction.rollback()
     except DBAPIError as exc:
+        if sqlstate_of(exc) == LOCK_NOT_AVAILABLE:
+            with connection.begin():
+                holders = describe_holders(connection)
+            raise DriftUnknownError(f"A schema change is under way: {holders}. Compare again later.") from exc
         _explain(exc, "The schema could not be read")
-    finally:
-        transaction.rollback()
 
 
 def _look_around(connection: Connection) -> dict[str, Any]:
@@ -191,9 +196,6 @@ def _read_again(connection: Connection, found: Constraint | Index) -> str | None
 
 
 def _explain(exc: DBAPIError, what: str) -> None:
-    if exc.connection_invalidated:
+    if exc.connection_invalidated or sqlstate_of(exc) == LOCK_NOT_AVAILABLE:
         raise exc
-    state = getattr(exc.orig, "sqlstate", None)
-    if state in _BUSY:
-        raise DriftUnknownError("A schema change is under way, or the server is slow: compare again later.") from exc
     raise DriftUnknownError(f"{what}: {cause_of(exc)}.") from exc
