@@ -1,19 +1,23 @@
 """What the server ends: a session for an administrator, a statement that takes longer than its role may."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from textwrap import indent
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
 
-from app.db.errors import DatabaseError, DatabaseUnreachableError, MigrationFailedError
+from app.db.errors import BackupError, DatabaseError, DatabaseUnreachableError, MigrationFailedError
+from app.db.migrations.backup.archive import open_archive
+from app.db.migrations.backup.restoring import restore
+from app.db.migrations.backup.taking import backup
 from app.db.migrations.drift.report import read_drift
 from app.db.migrations.runner import plan, upgrade
 from app.db.migrations.status import read_status
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
-from tests.migrations.conftest import Release, holding, query
+from tests.migrations.conftest import Release, holding, older_binaries, query
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 TERMINATE = 'op.execute("SELECT pg_terminate_backend(pg_backend_pid())")'
@@ -93,10 +97,70 @@ def test_process_that_is_silent_for_too_long_hears_so_every_time(
         upgrade(settings)
 
 
-def test_statement_that_an_administrator_cancels_did_not_take_too_long(database_url: str, release: Release) -> None:
+@pytest.fixture(scope="module")
+def german_server() -> Iterator[Server]:
+    """Debian's PostgreSQL 15, with its translations."""
+    binaries = older_binaries()
+    with new_cluster("local all all trust\n", binaries) as directory, pytest.MonkeyPatch.context() as patch:
+        # It counts for every locale but C, and the machine may have no German one.
+        patch.setenv("LANGUAGE", "de")
+        with running(directory, {"lc_messages": "C.UTF-8"}, binaries) as server:
+            yield server
+
+
+@pytest.fixture(params=["English", "German"])
+def url_and_words(request: pytest.FixtureRequest) -> Iterator[tuple[str, str, str]]:
+    """A database, and what its server says of a statement that is cancelled, and of one that takes too long."""
+    if request.param == "English":
+        yield request.getfixturevalue("database_url"), "due to user request", "due to statement timeout"
+        return
+    server = request.getfixturevalue("german_server")
+    server.execute("CREATE DATABASE ours")
+    url = f"postgresql://postgres@/ours?host={server.directory}&port={server.port}"
+    yield url, "wegen Benutzeraufforderung", "wegen Zeitüberschreitung der Anfrage"
+    server.execute("DROP DATABASE ours WITH (FORCE)")
+
+
+def test_statement_that_an_administrator_cancels_did_not_take_too_long(
+    url_and_words: tuple[str, str, str], release: Release
+) -> None:
+    url, cancelled, _ = url_and_words
     release.add('op.execute("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)")')
+    with pytest.raises(MigrationFailedError, match=cancelled) as failed:
+        upgrade(settings_for(url))
+    assert "DB_MIGRATE_STATEMENT_TIMEOUT" not in str(failed.value)
+
+
+def test_statement_that_runs_into_its_limit_is_told_so(url_and_words: tuple[str, str, str], release: Release) -> None:
+    url, _, too_long = url_and_words
+    upgrade(settings_for(url))
+    release.add('op.execute("SELECT pg_sleep(60)")')
+    with pytest.raises(MigrationFailedError, match=f"{too_long}. It took longer than DB_MIGRATE_STATEMENT_TIMEOUT"):
+        upgrade(settings_for(url, db_migrate_statement_timeout=0.2))
+
+
+def test_what_a_restore_meets_is_told_in_the_words_of_the_server(german_server: Server, tmp_path: Path) -> None:
+    url = f"postgresql://postgres@/postgres?host={german_server.directory}&port={german_server.port}"
+    german_server.execute("CREATE TABLE picky (x int CHECK (current_setting('test.refuses', true) IS NULL))")
+    german_server.execute("INSERT INTO picky VALUES (1)")
+    with open_archive(backup(settings_for(url), tmp_path / "mine.tar").path) as archive:
+        german_server.execute("ALTER DATABASE postgres SET test.refuses = 1")
+        with pytest.raises(BackupError, match="psql failed: neue Zeile für Relation »picky« verletzt Check-Constraint"):
+            restore(settings_for(url), archive, replace=True)
+
+
+def test_statement_without_a_limit_did_not_run_into_it(database_url: str, release: Release) -> None:
+    release.add("""
+        op.execute("CREATE FUNCTION ended(x text) RETURNS text IMMUTABLE LANGUAGE sql AS $$"
+                   "SELECT x FROM pg_sleep(0.3), pg_cancel_backend(pg_backend_pid()) $$")
+    """)  # fmt: skip
+    release.add("""
+        with op.get_context().autocommit_block():
+            op.execute("CREATE INDEX CONCURRENTLY slow ON organizations (ended(name))")
+    """)  # fmt: skip
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'one')")
     with pytest.raises(MigrationFailedError, match="user request") as failed:
-        upgrade(settings_for(database_url))
+        upgrade(settings_for(database_url, db_migrate_statement_timeout=0.2))
     assert "DB_MIGRATE_STATEMENT_TIMEOUT" not in str(failed.value)
 
 

@@ -11,7 +11,7 @@ from app.db.migrations.config import BACKFILL_TABLE, HISTORY_TABLE, VERSION_TABL
 from app.db.migrations.pauses import IN_USE
 
 
-def failure_of(step: RevisionStep, exc: Exception, attempt: int) -> MigrationFailedError:
+def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_long: bool) -> MigrationFailedError:
     """Return the error that names the revision, its file, the cause and the remedy."""
     script = step.revision
     verb = "applied" if step.is_upgrade else "reverted"
@@ -22,8 +22,8 @@ def failure_of(step: RevisionStep, exc: Exception, attempt: int) -> MigrationFai
             f". It was tried {attempt + 1} times: `litestar database doctor` shows who holds the table. Raise"
             " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
         )
-    # The words of a cancellation are the only difference; a server that speaks another language gets the remedy, too.
-    elif state == "57014" and "user request" not in cause_of(exc):
+    # Otherwise somebody has cancelled it, for which the server has the same SQLSTATE.
+    elif state == "57014" and took_too_long:
         remedy = (
             ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"
             " (migrations/README.md), or raise that."

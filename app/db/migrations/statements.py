@@ -1,6 +1,7 @@
 """What surrounds the statements of a migration: their time limits, their rows, and indexes that were half built."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -70,11 +71,16 @@ _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE")
 class Statements:
     """Listens to a connection for the length of one step; `rows` is how many it inserted, updated and deleted.
 
+    `took_too_long` is whether a statement ended the step that had gone on for as long as it may.
+
     `begun` are the indexes that this revision has begun to build or to drop and that were not there, or were, before.
     """
 
     def __init__(self, settings: Settings, entry: int, begun: set[str]) -> None:
         self.rows = 0
+        self.took_too_long = False
+        self._began: float | None = None
+        self._longest = settings.db_migrate_statement_timeout
         self._entry = entry
         self._begun = begun
         self._usual = _usual_limits(settings)
@@ -90,6 +96,10 @@ class Statements:
         event.listen(connection, "commit", self._refuse_commit)
         try:
             yield
+        except BaseException:
+            # By this clock: what a server says of a cancelled statement is in its own language.
+            self.took_too_long = self._began is not None and time.monotonic() - self._began >= self._longest
+            raise
         finally:
             event.remove(connection, "commit", self._refuse_commit)
             event.remove(connection, "before_cursor_execute", self._before)
@@ -110,6 +120,7 @@ class Statements:
             for part in _parts(statement)
         ):
             raise _not_undone()
+        self._began = None if self._lifted else time.monotonic()
         return statement, parameters
 
     def _refuse_commit(self, connection: Connection) -> None:
@@ -120,6 +131,7 @@ class Statements:
             raise _not_undone()
 
     def _after(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401
+        self._began = None
         if self._lifted:
             self._lifted = False
             connection.execute(_SET, self._usual)

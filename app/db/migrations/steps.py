@@ -163,15 +163,16 @@ class Run:
         entry, begun = await self._connection.run_sync(_begin, step)
         pauses = growing_pauses()
         for attempt in range(self._settings.db_migrate_lock_retries + 1):
+            work = Statements(self._settings, entry, begun)
             try:
-                await self._connection.run_sync(self._run, step, entry, attempt, begun)
+                await self._connection.run_sync(self._run, step, entry, attempt, work)
             except Exception as exc:
                 first = first_of(exc)
                 if sqlstate_of(first) not in IN_USE or attempt == self._settings.db_migrate_lock_retries:
                     await self._fail(step, entry, attempt, first)
                     if is_lost(first):
                         raise first from None
-                    raise failure_of(step, first, attempt) from exc
+                    raise failure_of(step, first, attempt, took_too_long=work.took_too_long) from exc
                 await self._connection.rollback()
                 await self._pause(step, next(pauses))
             else:
@@ -182,8 +183,7 @@ class Run:
         log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
         await asyncio.sleep(pause)
 
-    def _run(self, connection: Connection, step: RevisionStep, entry: int, attempt: int, begun: set[str]) -> None:
-        work = Statements(self._settings, entry, begun)
+    def _run(self, connection: Connection, step: RevisionStep, entry: int, attempt: int, work: Statements) -> None:
         script: Script = step.revision
         change = script.module.upgrade if step.is_upgrade else script.module.downgrade
         took = timedelta()

@@ -43,7 +43,7 @@ _FIRST_PAUSE = 0.2
 _IN_USE = frozenset({"55P03", "40P01", "40001", "57014"})
 _REMEDIES = {
     "55P03": "its rows are in use all the time: `litestar database doctor` shows by whom",
-    "57014": "even a batch of one row took longer than DB_MIGRATE_STATEMENT_TIMEOUT",
+    "57014": "even a batch of one row took longer than DB_MIGRATE_STATEMENT_TIMEOUT, or somebody cancels it each time",
     "42P01": "a table is not there: was a revision applied or reverted meanwhile?",
     "42703": "a column is not there: was a revision applied or reverted meanwhile?",
 }

@@ -11,7 +11,9 @@ from app.db.embedded_account import end_with_parent
 from app.db.errors import BackupError, printable
 from app.db.migrations.backup.archive import CHUNK
 
-_COMPLAINT = re.compile(r"(?:error|ERROR|FATAL|PANIC):\s+(.+)")
+# The program's own errors are in English; those of the server are in its language, and known by the SQLSTATE that psql
+# shows. Classes 00 to 02 are no errors.
+_COMPLAINT = re.compile(r"(?:\berror:|^[^:]+:  (?!0[012])[0-9A-Z]{5}:)\s+(.+)")
 BROKEN_PIPE = (BrokenPipeError, ConnectionResetError)
 
 

@@ -25,8 +25,8 @@ _RUN = (
     "--tuples-only",
     "--no-password",
     "--set=ON_ERROR_STOP=1",
-    # Errors in one line, without the rows that they are about.
-    "--set=VERBOSITY=terse",
+    # With the SQLSTATE, by which errors are known.
+    "--set=VERBOSITY=verbose",
 )
 # What a pg_restore sets first, and the server's major version that came with it: an older one does not know it.
 _NEWER = {b"SET transaction_timeout = 0;\n": 17}
