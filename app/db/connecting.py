@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import structlog
-from asyncpg.exceptions import TargetServerAttributeNotMatched
+from asyncpg.exceptions import ClientConfigurationError, TargetServerAttributeNotMatched
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -102,8 +102,12 @@ _FOR_NOW = frozenset({"08", "53", "57", "58"})
 _UNTRUSTED = ConnectFailure("the server's TLS certificate is not trusted", retry=False)
 _NO_TLS = ConnectFailure("the server offers no TLS, which sslmode demands", retry=False)
 _CLOSED = ConnectFailure("the connection was closed by the server, or on the way to it", retry=True)
+_MISCONFIGURED = ConnectFailure(
+    "the driver takes a parameter of the URL, or one of the variables PG…, for wrong", retry=False
+)
 # In this order: the first that fits; most are subclasses of OSError.
 _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
+    (ClientConfigurationError, _MISCONFIGURED),
     (TargetServerAttributeNotMatched, ConnectFailure("no host is what target_session_attrs asks for", retry=True)),
     (socket.gaierror, ConnectFailure("the host name cannot be resolved", retry=True)),
     (ssl.SSLCertVerificationError, _UNTRUSTED),
@@ -120,7 +124,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
 )
 # Of which the words of the operating system or of OpenSSL say more.
-_TELLING = frozenset({socket.gaierror, ssl.SSLCertVerificationError, ssl.SSLError, OSError})
+_TELLING = frozenset({ClientConfigurationError, socket.gaierror, ssl.SSLCertVerificationError, ssl.SSLError, OSError})
 # asyncpg has one type for all that goes wrong before TLS, and no word of the server in its text.
 _BEFORE_TLS, _WITHOUT_TLS = ConnectionError, "rejected SSL upgrade"
 # The server goes down or comes up, has no connection left, or has ended a session that was silent or too long.

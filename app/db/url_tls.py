@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from app.db.home import find_certificate_file, leave_closed_home
-from app.db.url_parameters import PSYCOPG
+from app.db.url_parameters import PSYCOPG, check_parameters
 from app.db.url_syntax import InvalidURLError
 
 BINDING_NOTE = (
@@ -55,7 +55,7 @@ _HOME_FILES = ("root.crl", "postgresql.crt", "postgresql.key")
 
 def given(parameters: Mapping[str, str], name: str) -> str | None:
     """A parameter of the URL, or else of libpq's variable for it, such as PGSSLMODE."""
-    return parameters.get(name) or os.environ.get("PG" + name.replace("_", "").upper()) or None
+    return parameters.get(name) or os.environ.get(_variable(name)) or None
 
 
 def given_for_tls(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -65,12 +65,11 @@ def given_for_tls(parameters: Mapping[str, str]) -> dict[str, str]:
 
 def tls_mode(parameters: Mapping[str, str]) -> str:
     """The sslmode that is meant. Raises InvalidURLError if the parameters contradict each other."""
+    added = _check_variables(parameters)
     mode = given(parameters, "sslmode")
-    if mode not in {None, *_WEAK, *_STRONG}:
-        raise InvalidURLError("finds an unknown mode in PGSSLMODE", "It may hold what sslmode= may.")
     for contradicts, problem, remedy in _CONTRADICTIONS:
         if contradicts(parameters, mode):
-            raise InvalidURLError(problem, remedy)
+            raise InvalidURLError(f"{problem}{f' (with {added} of the environment)' if added else ''}", remedy)
     if given(parameters, "channel_binding") == "require" or given(parameters, "sslrootcert") == SYSTEM:
         return "verify-full"
     return mode or "prefer"
@@ -91,8 +90,26 @@ def tls_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
     if own.get("ssl_min_protocol_version") in {"TLSv1", "TLSv1.1"}:
         del own["ssl_min_protocol_version"]
     for name in ("sslcert", "sslkey"):
-        _check_readable(name, own.get(name))
+        _check_readable(name, given(parameters, name))
     return {"dsn": f"postgresql://?{urlencode({'sslmode': mode, **own}, quote_via=quote)}"} if own else {"ssl": mode}
+
+
+def _variable(name: str) -> str:
+    return "PG" + name.replace("_", "").upper()
+
+
+def _check_variables(parameters: Mapping[str, str]) -> str:
+    """Return the names of libpq's variables that say what the parameters leave open.
+
+    Raises InvalidURLError for a value that the parameter could not have either.
+    """
+    found = {name: value for name in TLS_PARAMETERS if name not in parameters and (value := given({}, name))}
+    for name, value in found.items():
+        try:
+            check_parameters({name: value}, "asyncpg")
+        except InvalidURLError as exc:
+            raise InvalidURLError(f"{exc.problem}, from {_variable(name)}", exc.remedy) from None
+    return " and ".join(map(_variable, found))
 
 
 def _wants_files(parameters: Mapping[str, str]) -> bool:
@@ -132,7 +149,7 @@ _CONTRADICTIONS: tuple[tuple[Callable[[Mapping[str, str], str | None], bool], st
     ),
     (
         lambda parameters, _: (
-            (parameters.get("ssl_min_protocol_version"), parameters.get("ssl_max_protocol_version"))
+            (given(parameters, "ssl_min_protocol_version"), given(parameters, "ssl_max_protocol_version"))
             == ("TLSv1.3", "TLSv1.2")
         ),
         "has an ssl_min_protocol_version above its ssl_max_protocol_version",
@@ -197,11 +214,7 @@ def _load_client_certificate(context: ssl.SSLContext, parameters: Mapping[str, s
 
 def _version(parameters: Mapping[str, str], name: str) -> ssl.TLSVersion | None:
     text = given(parameters, name)
-    if text is None:
-        return None
-    if text not in _VERSIONS:
-        raise InvalidURLError(f"has {name}={text[:40]!r}", f"It may hold {', '.join(_VERSIONS)}.")
-    return _VERSIONS[text]
+    return None if text is None else _VERSIONS[text]
 
 
 def _home_file(name: str) -> str | None:

@@ -170,6 +170,13 @@ def test_statement_timeout_is_named_as_that() -> None:
     assert "does not answer" not in failure.reason
 
 
+async def test_variable_that_the_driver_takes_for_wrong_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGGSSLIB", "nonsense")
+    message = await refusal("postgresql://n@127.0.0.1:1/n")
+    assert "nonsense" in message
+    assert "within" not in message
+
+
 # --- real servers ----------------------------------------------------------------------------------------------
 
 

@@ -347,8 +347,43 @@ def test_files_and_variables_of_libpq_count(monkeypatch: pytest.MonkeyPatch, tmp
     assert normalize_database_url(url).connect_args["ssl"].verify_mode == ssl.CERT_REQUIRED
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert normalize_database_url("postgresql://h/db").connect_args["ssl"].check_hostname
-    monkeypatch.setenv("PGSSLMODE", "nonsense")
-    assert "PGSSLMODE" in refusal("postgresql://h/db").problem
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"PGSSLMODE": "nonsense"}, "has sslmode='nonsense', from PGSSLMODE"),
+        ({"PGSSLNEGOTIATION": "x"}, "has sslnegotiation='x', from PGSSLNEGOTIATION"),
+        ({"PGCHANNELBINDING": "x"}, "has channel_binding='x', from PGCHANNELBINDING"),
+        ({"PGSSLMINPROTOCOLVERSION": "TLSv9"}, "from PGSSLMINPROTOCOLVERSION"),
+        ({"PGSSLMAXPROTOCOLVERSION": "TLSv1"}, "from PGSSLMAXPROTOCOLVERSION"),
+        (
+            {"PGSSLMINPROTOCOLVERSION": "TLSv1.3", "PGSSLMAXPROTOCOLVERSION": "TLSv1.2"},
+            "with PGSSLMINPROTOCOLVERSION and PGSSLMAXPROTOCOLVERSION of the environment",
+        ),
+        (
+            {"PGSSLMODE": "disable", "PGCHANNELBINDING": "require"},
+            "with PGSSLMODE and PGCHANNELBINDING of the environment",
+        ),
+        ({"PGSSLNEGOTIATION": "direct"}, "with PGSSLNEGOTIATION of the environment"),
+    ],
+)
+def test_variable_of_libpq_that_cannot_be_used_is_a_settings_error_with_its_name(
+    variables: dict[str, str], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert problem in refusal("postgresql://h/db").problem
+    normalize_database_url("postgresql:///db?host=/run")
+
+
+@pytest.mark.parametrize("variable", ["PGSSLCERT", "PGSSLKEY"])
+def test_missing_file_of_a_variable_is_a_settings_error_where_tls_may_be_left_out(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "/nowhere/file.pem")
+    with pytest.raises(SettingsError, match=r"file.pem' for ssl(cert|key), which cannot be used"):
+        _ = normalize_database_url("postgresql://h/db").connect_args
 
 
 @pytest.mark.parametrize(
