@@ -223,12 +223,22 @@ def test_alembic_needs_no_code_of_the_checkout_to_be_imported(tmp_path: Path) ->
     "command",
     [("alembic", "upgrade", "head"), ("alembic", "current"), ("litestar", "database", "upgrade", "--no-prompt")],
 )
-def test_version_that_is_no_revision_is_a_message_and_exit_code_3(database_url: str, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("row", "held"),
+    [
+        ("CAST(NULL AS text) AS version_num", "NULL"),
+        ("' ' AS version_num", "a blank text"),
+        ("'81f6a3c0d2be' AS version", "no column version_num"),
+    ],
+)
+def test_version_that_is_no_revision_is_a_message_and_exit_code_3(
+    database_url: str, command: tuple[str, ...], row: str, held: str
+) -> None:
     query(database_url, "DROP TABLE alembic_version")
-    query(database_url, "CREATE TABLE alembic_version AS SELECT CAST(NULL AS text) AS version_num")
+    query(database_url, f"CREATE TABLE alembic_version AS SELECT {row}")
     result = run(*command, env=environment(DATABASE_URL=database_url))
     assert result.returncode == 3, result.stdout + result.stderr
-    assert "alembic_version holds NULL" in result.stderr
+    assert f"alembic_version holds {held}," in result.stderr
     assert "Traceback" not in result.stderr
 
 

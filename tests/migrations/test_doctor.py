@@ -426,8 +426,27 @@ def test_role_may_own_by_being_a_member(
 
 
 def test_search_path_without_a_schema_is_a_problem(recorded: str) -> None:
-    findings = examined(f"{recorded}&options=-csearch_path%3Dnowhere")
-    assert "search_path (nowhere)" in one(findings, "schema", PROBLEM).seen
+    found = one(examined(f"{recorded}&options=-csearch_path%3Dnowhere"), "schema", PROBLEM)
+    assert "search_path (nowhere)" in found.seen
+    assert "'CREATE SCHEMA nowhere AUTHORIZATION " in found.next_command
+
+
+def test_search_path_that_somebody_has_set_wrong_is_reset(recorded: str) -> None:
+    database = make_url(recorded).database
+    query(recorded, f'ALTER DATABASE "{database}" SET search_path = nowhere')
+    found = one(examined(recorded), "schema", PROBLEM)
+    assert f"ALTER DATABASE {database} RESET search_path" in found.next_command
+
+
+def test_schema_of_the_search_path_that_the_role_may_not_use_is_granted(recorded: str, weak_role: str) -> None:
+    query(recorded, "CREATE SCHEMA hold")
+    found = one(examined(f"{changed(recorded, username=weak_role)}&options=-csearch_path%3Dhold"), "schema", PROBLEM)
+    assert f"GRANT USAGE, CREATE ON SCHEMA hold TO {weak_role}" in found.next_command
+
+
+def test_version_table_without_its_column_is_a_problem(recorded: str) -> None:
+    query(recorded, "ALTER TABLE alembic_version RENAME version_num TO version")
+    assert "alembic_version holds no column version_num" in one(examined(recorded), "state", PROBLEM).seen
 
 
 def test_application_s_role_is_looked_at_where_migrations_take_another(recorded: str, weak_role: str) -> None:

@@ -244,7 +244,14 @@ def test_replica_is_a_problem(cluster: tuple[Server, Server]) -> None:
     assert "is a replica" in one(findings, "writable", PROBLEM).seen
 
 
-@pytest.mark.parametrize(("place", "reset"), [("DATABASE harbour", "DATABASE harbour"), ("ROLE mate", "ROLE mate")])
+@pytest.mark.parametrize(
+    ("place", "reset"),
+    [
+        ("DATABASE harbour", "DATABASE harbour"),
+        ("ROLE mate", "ROLE mate"),
+        ("ROLE mate IN DATABASE harbour", "ROLE mate IN DATABASE harbour"),
+    ],
+)
 def test_read_only_default_is_told_with_what_resets_it(server: Server, place: str, reset: str) -> None:
     server.execute(f"ALTER {place} SET default_transaction_read_only = on")
     try:
@@ -252,6 +259,13 @@ def test_read_only_default_is_told_with_what_resets_it(server: Server, place: st
     finally:
         server.execute(f"ALTER {place} RESET default_transaction_read_only")
     assert f"ALTER {reset} RESET default_transaction_read_only" in found.next_command
+
+
+def test_read_only_default_of_the_url_is_told_as_that(server: Server) -> None:
+    url = url_of(server, "?options=-cdefault_transaction_read_only%3Don")
+    found = one(examined(url), "writable", PROBLEM)
+    assert "the URL's options" in found.why
+    assert "ALTER" not in found.next_command
 
 
 def test_prepared_transaction_that_nobody_ends_is_told(server: Server) -> None:

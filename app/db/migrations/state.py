@@ -17,6 +17,13 @@ from app.db.migrations.read_only import read_only_reason
 from app.db.migrations.version_table import require_own_versions
 
 _SHOWN = 5
+# As JSON, since somebody may have changed the column.
+_VERSIONS = text(
+    f"""
+    SELECT to_jsonb(found) ->> 'version_num' AS version, jsonb_typeof(to_jsonb(found) -> 'version_num') AS kind
+    FROM {VERSION_TABLE} AS found
+    """  # noqa: S608 - a constant
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -169,16 +176,16 @@ def require_versions(connection: Connection, directory: ScriptDirectory) -> None
 
 def _applied(connection: Connection) -> tuple[str, ...]:
     # Not through Alembic's MigrationContext: that logs two lines at each call, and readiness calls often.
-    versions = tuple(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))  # noqa: S608 - a constant
-    for version in versions:
-        if not isinstance(version, str):
+    rows = connection.execute(_VERSIONS).all()
+    for version, kind in rows:
+        if kind != "string" or not version.strip():
+            held = {None: "no column version_num", "null": "NULL", "string": "a blank text"}.get(kind)
             raise MigrationFailedError(
-                f"The table {VERSION_TABLE} holds {'NULL' if version is None else f'{version} (a number)'}, which names"
-                " no revision: somebody has changed it by hand. Drop it, compare the schema with the models"
-                f" (`litestar database drift`), then `litestar database stamp REVISION`; {HISTORY_TABLE} has what was"
-                " applied last."
+                f"The table {VERSION_TABLE} holds {held or f'{version} (a {kind})'}, which names no revision: somebody"
+                " has changed it by hand. Drop it, compare the schema with the models (`litestar database drift`), then"
+                f" `litestar database stamp REVISION`; {HISTORY_TABLE} has what was applied last."
             )
-    return versions
+    return tuple(version for version, _ in rows)
 
 
 def _split_known(directory: ScriptDirectory, revisions: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

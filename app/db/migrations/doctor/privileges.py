@@ -1,11 +1,13 @@
 """What the role may do that migrations need, and what it may not see."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from app.db.migrations.config import ENGINE_TABLES, HISTORY_TABLE, VERSION_TABLE
 from app.db.migrations.doctor.finding import Finding, Subject, note, ok, problem
+from app.db.migrations.doctor.resetting import find_reset
 from app.db.migrations.naming import quote
 from app.models import metadata
 
@@ -14,6 +16,11 @@ _ROLE = text(
     """
     SELECT current_user AS role, current_schema() AS schema, current_setting('search_path') AS path,
            current_database() AS database,
+           -- The first schema of the path that is there, which then is one that the role may not use.
+           (SELECT nspname
+            FROM regexp_split_to_table(current_setting('search_path'), '[", ]+') WITH ORDINALITY AS named (name, place)
+            JOIN pg_namespace ON nspname = name
+            ORDER BY place LIMIT 1) AS closed,
            has_schema_privilege(current_schema(), 'CREATE') AS may_create,
            has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
            has_database_privilege(current_database(), 'TEMPORARY') AS may_create_temporary,
@@ -52,7 +59,7 @@ def schema(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield problem(
             f"None of the schemas in search_path ({row.path}) exists, or may be used by {row.role}.",
             "The tables are neither found nor created.",
-            subject.psql(f"GRANT USAGE, CREATE ON SCHEMA public TO {quote(row.role)}", row.owner),
+            subject.psql(*_way_to_a_schema(connection, row)),
         )
         return
     if row.may_create:
@@ -76,6 +83,16 @@ def schema(connection: Connection, subject: Subject) -> Iterator[Finding]:
             "A revision that uses one fails.",
             subject.psql(f"GRANT TEMPORARY {grant}", row.owner),
         )
+
+
+def _way_to_a_schema(connection: Connection, row: Any) -> tuple[str, str]:  # noqa: ANN401 - a row
+    """Return the statement after which search_path leads to a schema, and the role that may run it."""
+    if row.closed is not None:
+        return f"GRANT USAGE, CREATE ON SCHEMA {quote(row.closed)} TO {quote(row.role)}", row.owner
+    if reset := find_reset(connection, "search_path"):
+        return reset
+    wanted = [name for name in row.path.replace('"', "").replace(" ", "").split(",") if name not in {"", "$user"}]
+    return f"CREATE SCHEMA {quote(wanted[0] if wanted else 'public')} AUTHORIZATION {quote(row.role)}", row.owner
 
 
 def sight(connection: Connection, subject: Subject) -> Iterator[Finding]:

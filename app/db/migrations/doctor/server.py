@@ -2,14 +2,13 @@
 
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from sqlalchemy import Connection, text
 
 from app.db.migrations.clock import in_words, is_far, seconds_ahead
 from app.db.migrations.doctor.finding import Finding, Subject, note, ok, problem, warning
+from app.db.migrations.doctor.resetting import find_reset
 from app.db.migrations.durations import duration
-from app.db.migrations.naming import quote
 from app.db.watching import IDENTITY
 
 _OLDEST = 140_000
@@ -53,10 +52,12 @@ def writable(connection: Connection, subject: Subject) -> Iterator[Finding]:
             subject.psql("SELECT status, sender_host, sender_port FROM pg_stat_wal_receiver"),
         )
     elif row.read_only == "on":
+        reset = find_reset(connection, "default_transaction_read_only")
         yield problem(
             f"Transactions are read-only by default (default_transaction_read_only, set by: {row.source}).",
-            "Every migration and every write of the application fails. A provider sets this when the disk is full.",
-            subject.psql(f"ALTER {_owner_of(connection, row)} RESET default_transaction_read_only"),
+            "Every migration and every write of the application fails. A provider sets this when the disk is full."
+            + ("" if reset else " Here the URL's options or how the server was started say so: take it out there."),
+            subject.psql(*reset or ("SHOW default_transaction_read_only",)),
         )
     else:
         yield ok("The server can be written to.")
@@ -90,10 +91,3 @@ def encoding(connection: Connection, subject: Subject) -> Iterator[Finding]:
 def identity(connection: Connection) -> str:
     """The same of two connections exactly if they lead to one database."""
     return str(connection.scalar(IDENTITY))
-
-
-def _owner_of(connection: Connection, row: Any) -> str:  # noqa: ANN401 - a row
-    """What ALTER names to change the setting, by where it comes from."""
-    names = connection.execute(text("SELECT current_user AS role, current_database() AS database")).one()
-    kinds = {"database": f"DATABASE {quote(names.database)}", "user": f"ROLE {quote(names.role)}"}
-    return kinds.get(row.source, "SYSTEM")
