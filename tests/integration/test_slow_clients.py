@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -18,6 +19,10 @@ from tests.integration.test_session import served
 from tests.waiting import PATIENCE
 
 HEAD = f"POST /api/v1/boards HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 50\r\n\r\n"
+# A webhook that nobody has made: its body is read all the same, before anything is looked up.
+TO_A_WEBHOOK = f"POST /api/v1/boards/{uuid4()}/webhooks/{uuid4()} HTTP/1.1\r\nHost: t\r\nContent-Length: 50\r\n\r\n"
+
+with_a_token_or_without = pytest.mark.parametrize("head", [HEAD, TO_A_WEBHOOK], ids=["with a token", "to a webhook"])
 
 
 @pytest.fixture
@@ -36,11 +41,11 @@ async def app(settings: Settings, patience: float) -> AsyncIterator[Litestar]:
 
 
 @asynccontextmanager
-async def stalled(port: int) -> AsyncIterator[list[asyncio.StreamReader]]:
+async def stalled(port: int, head: str) -> AsyncIterator[list[asyncio.StreamReader]]:
     """Five requests whose bodies do not come."""
     connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
     for _, writer in connections:
-        writer.write(HEAD.encode() + b'{"na')
+        writer.write(head.encode() + b'{"na')
         await writer.drain()
     try:
         yield [reader for reader, _ in connections]
@@ -49,18 +54,20 @@ async def stalled(port: int) -> AsyncIterator[list[asyncio.StreamReader]]:
             writer.close()
 
 
-async def test_bodies_that_do_not_come_hold_no_connection(app: Litestar) -> None:
+@with_a_token_or_without
+async def test_bodies_that_do_not_come_hold_no_connection(app: Litestar, head: str) -> None:
     async with served(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         assert (await client.get("/api/v1/users/me")).status_code == 200
-        async with stalled(port):
+        async with stalled(port, head):
             meanwhile = [(await client.get("/api/v1/users/me")).status_code for _ in range(10)]
     assert meanwhile == [200] * 10
 
 
+@with_a_token_or_without
 @pytest.mark.parametrize("patience", [0.1])
-async def test_bodies_that_do_not_come_end_with_408(app: Litestar) -> None:
-    async with served(app) as port, stalled(port) as readers:
+async def test_bodies_that_do_not_come_end_with_408(app: Litestar, head: str) -> None:
+    async with served(app) as port, stalled(port, head) as readers, asyncio.timeout(PATIENCE):
         answers = [(await reader.readuntil(b"\r\n\r\n")).decode().lower() for reader in readers]
     assert all(answer.startswith("http/1.1 408") and "connection: close" in answer for answer in answers)
 
