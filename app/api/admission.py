@@ -65,6 +65,8 @@ class Admission(ASGIMiddleware):
             await next_app(scope, place.receive, place.send)
         finally:
             place.give_back()
+            # What the server gives to receive from has the scope: left there, each request would be a cycle.
+            del scope["state"][_PLACE]
 
     def enter(self) -> None:
         if self._under_way < self._limit * _WORKED_ON:

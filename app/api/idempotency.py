@@ -36,7 +36,7 @@ REPLAYED = "Idempotent-Replayed"
 # In a handler's `opt`: it does the same whichever organization is active.
 IN_ANY_ORGANIZATION = "in_any_organization"
 _KEY = re.compile(r"[!-~]{1,255}")
-_ERROR = "idempotency_error"
+_MAY_DO_IT = "idempotency_may_do_it"
 
 
 class InFlightError(ConflictError):
@@ -149,8 +149,9 @@ async def keep(response: Response[Any]) -> Response[Any]:
 
 
 async def note_error(exc: Exception, scope: Scope) -> None:
-    """Note why the request failed: an after-exception hook."""
-    scope["state"][_ERROR] = exc
+    """Note whether the caller may do what has failed: an after-exception hook."""
+    # Not the error itself, whose traceback has the scope: each failure would be a cycle.
+    scope["state"][_MAY_DO_IT] = isinstance(exc, AppError) and exc.implies_access
 
 
 async def _answer_again(kept: _Answer, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -160,11 +161,10 @@ async def _answer_again(kept: _Answer, scope: Scope, receive: Receive, send: Sen
     async def note(message: Message) -> None:
         answered.append(message)
 
-    scope["state"].pop(_ERROR, None)
+    scope["state"][_MAY_DO_IT] = True
     rehearse(scope)
     await next_app(scope, receive, note)
-    error = scope["state"].get(_ERROR)
-    if error is None or (isinstance(error, AppError) and error.implies_access):
+    if scope["state"][_MAY_DO_IT]:
         again = Response(kept.body, status_code=kept.status, headers={**kept.headers, REPLAYED: "true"})
         await again.to_asgi_response(app=None, request=Request(scope, receive, send))(scope, receive, send)
         return
