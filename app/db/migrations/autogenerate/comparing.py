@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import UpgradeOps
+from alembic.operations.ops import MigrateOperation, UpgradeOps
 from alembic.runtime.plugins import Plugin
 from alembic.script import Script
 from alembic.util import PriorityDispatchResult
 from sqlalchemy import Connection, MetaData
 
-from app.db.migrations.autogenerate.operations import Operations, Step, in_transaction, operations_for
+from app.db.migrations.autogenerate.operations import Step, in_transaction, operations_for
 from app.db.migrations.autogenerate.steps import Steps
 from app.db.migrations.config import oldest_first
 from app.db.migrations.drift.catalogue import Schema
@@ -30,6 +30,30 @@ _OF_ANYBODY = frozenset({Kind.TABLE, Kind.SEQUENCE, Kind.ENUM, Kind.TRIGGER, Kin
 log = structlog.stdlib.get_logger(__name__)
 
 
+class _Direction:
+    """The steps of one direction: Alembic's operations, and SQL for the differences for which there are none."""
+
+    def __init__(self) -> None:
+        self._operations: list[Step] = []
+        self._by_sql: list[Difference] = []
+        # What the operations do, so that no other difference does it again.
+        self._done: set[str] = set()
+
+    def add(self, difference: Difference | None, operations: Sequence[Step] | None) -> None:
+        """Mend the difference by the operations, or by its SQL where they are None."""
+        if operations is not None:
+            self._operations += operations
+            self._done.update(statement.sql for statement in (difference.ddl if difference else ()))
+        elif difference is not None:
+            self._by_sql.append(difference)
+
+    def in_order(self, more: Iterable[Statement] = ()) -> list[MigrateOperation]:
+        """Return all operations in the order to run them, and `more` statements among them."""
+        statements = [statement for statement in script(self._by_sql) if statement.sql not in self._done]
+        steps = [*self._operations, *in_transaction([*statements, *more])]
+        return [step.operation for step in sorted(steps, key=lambda step: step.order)]
+
+
 def steps_between(connection: Connection, metadata: MetaData, revisions: Iterable[Script]) -> Steps | None:
     """Return what a revision has to do so that `drift` finds nothing, and its way back; None for nothing.
 
@@ -39,36 +63,21 @@ def steps_between(connection: Connection, metadata: MetaData, revisions: Iterabl
     found = _of_ours(compare(live, models), revisions)
     if not found:
         return None
-    back = {(difference.kind, frozenset(difference.key)): difference for difference in compare(models, live)}
-    pairs = [(each, back.get((each.kind, frozenset(each.key)))) for each in found]
-    operations = [operations_for(each, live, models, metadata) for each in found]
-    up = _sorted(
-        [step for each in operations if each for step in each.up],
-        [each for each, native in zip(found, operations, strict=True) if native is None],
-        [each for each, native in zip(found, operations, strict=True) if native is not None],
-    )
-    down = _sorted(
-        [step for each in operations if each for step in reversed(each.down or ())],
-        [way for (_, way), native in zip(pairs, operations, strict=True) if way and _needs_sql_back(native)],
-        [way for (_, way), native in zip(pairs, operations, strict=True) if way and not _needs_sql_back(native)],
-        _drop_what_was_missing(found, models),
-    )
+    reverse = {_identity(each): each for each in compare(models, live)}
+    up, down = _Direction(), _Direction()
+    for each in found:
+        operations = operations_for(each, live, models, metadata)
+        back = operations.down if operations else None
+        up.add(each, operations.up if operations else None)
+        down.add(reverse.get(_identity(each)), None if back is None else back[::-1])
     return Steps(
-        [step.operation for step in up], [step.operation for step in down], [_in_words(each) for each in found]
+        up.in_order(), down.in_order(_drop_what_was_missing(found, models)), [_in_words(each) for each in found]
     )
 
 
-def _needs_sql_back(operations: Operations | None) -> bool:
-    return operations is None or operations.down is None
-
-
-def _sorted(
-    native: Sequence[Step], by_sql: Sequence[Difference], others: Sequence[Difference], more: Iterable[Statement] = ()
-) -> list[Step]:
-    """Return all steps in their order; what `others` do is not done twice."""
-    done = {statement.sql for difference in others for statement in difference.ddl}
-    statements = [statement for statement in script(by_sql) if statement.sql not in done]
-    return sorted([*native, *in_transaction([*statements, *more])], key=lambda step: step.order)
+def _identity(found: Difference) -> tuple[Kind, frozenset[str]]:
+    """Return what a difference has in common with its reverse, whose names may come in another order."""
+    return found.kind, frozenset(found.key)
 
 
 def _drop_what_was_missing(found: Iterable[Difference], models: Schema) -> Iterable[Statement]:
@@ -85,19 +94,24 @@ def _in_words(found: Difference) -> str:
     return f"{found.kind} {found.name}: {what}"
 
 
-def _of_ours(found: Iterable[Difference], revisions: Iterable[Script]) -> list[Difference]:
-    kept, made = [], None
+def _of_ours(found: Sequence[Difference], revisions: Iterable[Script]) -> list[Difference]:
+    """Return the differences without what somebody else has made; tell of that, and of what is in the way."""
+    # Only where it is asked for: the revisions are run without a database.
+    made = _made_by(revisions) if any(map(_may_be_anybodys, found)) else set()
+    kept = []
     for each in found:
-        if each.models is None and each.kind in _OF_ANYBODY:
-            made = _made_by(revisions) if made is None else made
-            if each.key[-1] not in made:
-                log.warning("left alone: neither the models nor a revision of ours know it", what=_in_words(each))
-                continue
+        if _may_be_anybodys(each) and each.key[-1] not in made:
+            log.warning("left alone: neither the models nor a revision of ours know it", what=_in_words(each))
+            continue
         in_the_way = sorted({name for statement in each.ddl for name in statement.in_the_way})
         if in_the_way:
             log.warning("something is in the way of it", what=_in_words(each), in_the_way=in_the_way)
         kept.append(each)
     return kept
+
+
+def _may_be_anybodys(found: Difference) -> bool:
+    return found.models is None and found.kind in _OF_ANYBODY
 
 
 _CREATE = {EffectKind.CREATE_TABLE, EffectKind.CREATE_OTHER, EffectKind.CREATE_TRIGGER}
@@ -115,6 +129,7 @@ def _made_by(revisions: Iterable[Script]) -> set[str]:
 
 
 def _note(made: set[str], effect: Effect) -> None:
+    """Add the name that the effect creates to `made`, or take out the one that it drops or renames."""
     name = effect.name if effect.kind is EffectKind.CREATE_TRIGGER and effect.name else effect.table
     if effect.kind in _CREATE:
         made.add(name)
@@ -126,6 +141,7 @@ def _note(made: set[str], effect: Effect) -> None:
 
 
 def _compare(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+    """Add the steps to the operations of a revision, as Alembic's own comparison would."""
     connection, metadata, migration = context.connection, context.metadata, context.migration_context
     if not isinstance(connection, Connection) or not isinstance(metadata, MetaData):
         raise TypeError("the models of one MetaData are compared with a database")

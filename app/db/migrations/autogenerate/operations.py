@@ -31,7 +31,9 @@ class Operations(NamedTuple):
     down: Sequence[Step] | None
 
 
-_DROPPED = {Kind.CHECK: "check", Kind.UNIQUE: "unique", Kind.FOREIGN_KEY: "foreignkey"}
+# Of the constraints for which there are operations: how `pg_constraint.contype` has them, and how Alembic has them.
+_TYPES = {"c": "check", "u": "unique", "f": "foreignkey"}
+_WITH_OPERATIONS = {Kind.CHECK, Kind.UNIQUE, Kind.FOREIGN_KEY}
 
 
 def operations_for(found: Difference, live: Schema, models: Schema, metadata: MetaData) -> Operations | None:
@@ -40,7 +42,7 @@ def operations_for(found: Difference, live: Schema, models: Schema, metadata: Me
         return _table(found, metadata)
     if found.kind is Kind.COLUMN:
         return _column(found, live, models, metadata)
-    if found.kind in _DROPPED:
+    if found.kind in _WITH_OPERATIONS:
         return _constraint(found, live, models, metadata)
     if found.kind is Kind.INDEX:
         return _index(found, live, models, metadata)
@@ -105,18 +107,14 @@ def _column(found: Difference, live: Schema, models: Schema, metadata: MetaData)
     return Operations([Step(Order.TABLES_AND_COLUMNS, change)], None) if change else None
 
 
+# What Alembic can change of a column.
+_ALTERABLE = ("type", "base", "is_string", "not_null", "expression", "comment")
+
+
 def _alteration(found: Difference, before: Column, after: Column, model: sa.Column[Any]) -> ops.AlterColumnOp | None:
-    simple = replace(
-        before,
-        type=after.type,
-        base=after.base,
-        is_string=after.is_string,
-        not_null=after.not_null,
-        expression=after.expression,
-        comment=after.comment,
-    )
-    has_other_default = before.expression != after.expression
-    if simple != after or after.generated or before.unvalidated:
+    """Return None where the column differs in more than Alembic can change."""
+    altered = replace(before, **{name: getattr(after, name) for name in _ALTERABLE})
+    if altered != after or after.generated or before.unvalidated:
         return None
     changes: dict[str, Any] = {"existing_type": model.type, "existing_nullable": not before.not_null}
     if before.type != after.type:
@@ -126,7 +124,7 @@ def _alteration(found: Difference, before: Column, after: Column, model: sa.Colu
         changes = {"modify_type": model.type, "existing_nullable": not before.not_null}
     if before.not_null != after.not_null:
         changes["modify_nullable"] = not after.not_null
-    if has_other_default:
+    if before.expression != after.expression:
         # A serial column's default is no part of the model.
         if after.expression is not None and model.server_default is None:
             return None
@@ -143,8 +141,7 @@ def _constraint(found: Difference, live: Schema, models: Schema, metadata: MetaD
         return None
     up: list[Step] = []
     if before is not None:
-        drop = ops.DropConstraintOp(conv(before.name), before.table, type_=_DROPPED.get(_KINDS[before.type]))
-        up.append(Step(_drop_order(before), drop))
+        up.append(_drop(before))
     if after is None:
         return Operations(up, None)
     model = _model_of(after, metadata)
@@ -154,15 +151,11 @@ def _constraint(found: Difference, live: Schema, models: Schema, metadata: MetaD
     up.append(Step(order, ops.AddConstraintOp.from_constraint(model)))
     if before is not None:
         return Operations(up, None)
-    back = ops.DropConstraintOp(conv(after.name), after.table, type_=_DROPPED[found.kind])
-    return Operations(up, [Step(_drop_order(after), back)])
-
-
-_KINDS = {"c": Kind.CHECK, "u": Kind.UNIQUE, "f": Kind.FOREIGN_KEY, "p": Kind.PRIMARY_KEY, "x": Kind.EXCLUSION}
+    return Operations(up, [_drop(after)])
 
 
 def _is_more_than_itself(found: Difference, before: Constraint | None, after: Constraint | None) -> bool:
-    """Whether it is renamed or validated only, or foreign keys rest on it."""
+    """Tell whether the constraint is only renamed or validated, or foreign keys rest on it."""
     if before is None and after is None:
         return True
     if found.live is not None and found.models is not None:
@@ -174,8 +167,10 @@ def _is_more_than_itself(found: Difference, before: Constraint | None, after: Co
     return found.kind is not Kind.FOREIGN_KEY and bool(keys)
 
 
-def _drop_order(constraint: Constraint) -> Order:
-    return Order.DROP_FOREIGN_KEYS if constraint.type == "f" else Order.DROP_CONSTRAINTS_AND_INDEXES
+def _drop(constraint: Constraint) -> Step:
+    order = Order.DROP_FOREIGN_KEYS if constraint.type == "f" else Order.DROP_CONSTRAINTS_AND_INDEXES
+    # `conv`: the name is the whole one, to which no naming convention is applied.
+    return Step(order, ops.DropConstraintOp(conv(constraint.name), constraint.table, type_=_TYPES.get(constraint.type)))
 
 
 def _model_of(constraint: Constraint, metadata: MetaData) -> ModelConstraint | None:
