@@ -1,7 +1,8 @@
 """Ways for a database to drift from its models, and looking at what a comparison makes of them."""
 
+import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -387,11 +388,14 @@ def named(found: Iterable[Difference]) -> list[str]:
     return [f"{difference.kind} {difference.name}" for difference in found]
 
 
-def check(url: str, tampering: str, expected: Iterable[str], psql: Path, models: MetaData = metadata) -> None:
-    """Tampers; the differences are what is expected, and after their DDL there are none."""
-    query(url, tampering.replace(" :x", r" \:x"))
+def check(
+    url: str, tampered: Mapping[str, tuple[str, ...]], chosen: Iterable[str], psql: Path, models: MetaData = metadata
+) -> None:
+    """Tampers in the chosen ways; the differences are what is expected, and after their DDL there are none."""
+    for tampering in chosen:
+        query(url, tampering.replace(" :x", r" \:x"))
     found = compared(url, models)
-    assert sorted(named(found)) == sorted(expected), found
+    assert sorted(named(found)) == sorted(name for tampering in chosen for name in tampered[tampering]), found
     # As it is printed, it runs and leaves no more than what loses data; with that, nothing.
     mend(url, as_sql(tuple(script(found))), psql, loses_data=False)
     left = compared(url, models)
@@ -400,6 +404,35 @@ def check(url: str, tampering: str, expected: Iterable[str], psql: Path, models:
         mend(url, as_sql(tuple(script(left))), psql)
         left = compared(url, models)
         assert left == [], left
+
+
+def together(tampered: Mapping[str, tuple[str, ...]], models: MetaData) -> list[tuple[str, ...]]:
+    """Return the ways in groups of such as have no table in common, which are tried in one database at once."""
+    groups: list[tuple[list[str], set[str]]] = []
+    for tampering, expected in tampered.items():
+        words = " ".join((tampering, *expected))
+        tables = {name for name in models.tables if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", words)}
+        # What names none of them, such as a function, may be in the way of any.
+        members, taken = next(
+            (group for group in groups if tables and not tables & group[1] and group[1]), ([], set[str]())
+        )
+        if not members:
+            groups.append((members, taken))
+        members.append(tampering)
+        taken |= tables
+    return [tuple(members) for members, _ in groups]
+
+
+def one_of_each_kind(tampered: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return as few ways as bring a difference of each kind."""
+    seen: set[str] = set()
+    chosen = {}
+    for tampering, expected in tampered.items():
+        kinds = {name.rpartition(" ")[0] if '"' not in name else name.split(' "')[0] for name in expected}
+        if kinds - seen:
+            chosen[tampering] = expected
+            seen |= kinds
+    return chosen
 
 
 def mend(url: str, printed: Iterable[str], psql: Path, *, loses_data: bool = True) -> None:

@@ -225,7 +225,6 @@ def test_changes_of_the_models_become_a_revision(
 ) -> None:
     for change, _ in CHANGES[group].values():
         change(changed.tables)
-    assert not is_clean(settings_for(database_url))
     written = goes_up_down_and_up(release, database_url, changed)
     for expected in (expected for _, expected in CHANGES[group].values()):
         assert expected in written
@@ -235,7 +234,6 @@ def test_changes_of_the_models_become_a_revision(
 def test_what_the_database_has_otherwise_becomes_a_revision(database_url: str, release: Release, group: str) -> None:
     for statement in DATABASES[group]:
         query(database_url, statement.replace(":", "\\:"))
-    assert not is_clean(settings_for(database_url))
     goes_up_down_and_up(release, database_url, metadata)
 
 
@@ -254,26 +252,19 @@ def test_what_nobody_of_ours_has_made_is_left_alone(database_url: str, release: 
     assert "op." not in generate(release, settings_for(database_url)).partition("def upgrade")[2]
 
 
-@pytest.mark.parametrize(
-    ("made", "unmade"),
-    [
-        ("op.create_table('notes', sa.Column('id', sa.Integer()))", "table notes"),
-        ("op.execute('CREATE SEQUENCE theirs')", "sequence theirs"),
-        ("op.execute(\"CREATE TYPE mood AS ENUM ('good')\")", "enum mood"),
-        (
-            "op.execute('CREATE TRIGGER audit BEFORE UPDATE ON tags FOR EACH ROW"
-            " EXECUTE FUNCTION suppress_redundant_updates_trigger()')",
-            "trigger tags.audit",
-        ),
-        ("op.create_table('old', sa.Column('id', sa.Integer()))\nop.rename_table('old', 'notes')", "table notes"),
-    ],
-)
-def test_what_a_revision_of_ours_has_made_is_dropped(
-    database_url: str, release: Release, made: str, unmade: str
-) -> None:
-    release.add(made)
+def test_what_a_revision_of_ours_has_made_is_dropped(database_url: str, release: Release) -> None:
+    release.add("""
+        op.create_table('notes', sa.Column('id', sa.Integer()))
+        op.create_table('old', sa.Column('id', sa.Integer()))
+        op.rename_table('old', 'renamed')
+        op.execute('CREATE SEQUENCE theirs')
+        op.execute("CREATE TYPE mood AS ENUM ('good')")
+        op.execute('CREATE TRIGGER audit BEFORE UPDATE ON tags FOR EACH ROW'
+                   ' EXECUTE FUNCTION suppress_redundant_updates_trigger()')
+    """)  # fmt: skip
     upgrade(settings_for(database_url))
-    assert named(compared(database_url)) == [unmade]
+    expected = {"table notes", "table renamed", "sequence theirs", "enum mood", "trigger tags.audit"}
+    assert set(named(compared(database_url))) == expected
     goes_up_down_and_up(release, database_url, metadata)
 
 

@@ -30,6 +30,7 @@ from tests.migrations.drifting import (
     make_zoo,
     mend,
     named,
+    together,
     zoo,
 )
 from tests.processes import environment, run
@@ -47,14 +48,14 @@ def zoo_url(empty_database_url: str) -> str:
     return empty_database_url
 
 
-@pytest.mark.parametrize("tampering", TAMPERED)
-def test_difference_is_found_alone_and_mended(database_url: str, psql: Path, tampering: str) -> None:
-    check(database_url, tampering, TAMPERED[tampering], psql)
+@pytest.mark.parametrize("chosen", together(TAMPERED, metadata))
+def test_differences_are_found_alone_and_mended(database_url: str, psql: Path, chosen: tuple[str, ...]) -> None:
+    check(database_url, TAMPERED, chosen, psql)
 
 
-@pytest.mark.parametrize("tampering", TAMPERED_ZOO)
-def test_difference_from_unusual_models_is_mended(zoo_url: str, psql: Path, tampering: str) -> None:
-    check(zoo_url, tampering, TAMPERED_ZOO[tampering], psql, zoo())
+@pytest.mark.parametrize("chosen", together(TAMPERED_ZOO, zoo()))
+def test_differences_from_unusual_models_are_mended(zoo_url: str, psql: Path, chosen: tuple[str, ...]) -> None:
+    check(zoo_url, TAMPERED_ZOO, chosen, psql, zoo())
 
 
 @pytest.mark.parametrize("tampering", BLOCKED_BY)
@@ -92,7 +93,7 @@ def test_counts_that_went_wrong_meanwhile_are_mended(database_url: str, psql: Pa
 
 def test_not_null_that_old_rows_need_not_meet_is_a_difference(database_url: str, psql: Path) -> None:
     tampering = "ALTER TABLE tags ALTER name DROP NOT NULL, ADD CONSTRAINT has_name NOT NULL name NOT VALID"
-    check(database_url, tampering, ["column tags.name"], psql)
+    check(database_url, {tampering: ("column tags.name",)}, [tampering], psql)
 
 
 async def test_clean_database_does_not_differ(empty_database_url: str, database_url: str) -> None:
