@@ -19,7 +19,7 @@ HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 LAST = ("create_organization", "delete_my_organization", "delete_me")
 # They take what others need: theirs are a second set of ids, and for the board a third.
 TAKING = ("renew_agent_token", "revoke_token", "update_member", "replace_member_access", "update_board")
-FROM_THE_START = {"query.since": "2026-01-01T00:00:00Z"}
+STREAMS = "/stream$"
 
 
 def authorization(token: str) -> dict[str, str]:
@@ -56,9 +56,6 @@ def configuration(url: str) -> str:
             table("[cache]", {"enabled": False}),
             # What is wrong may be refused for another reason first, such as 412 or 429.
             table("[checks.negative_data_rejection]", {"expected-statuses": ["4xx"]}),
-            # Streams go on for ever: each has sent an event since then, and after that one it is left.
-            operations({"include-path-regex": "/stream$", "request-timeout": PATIENCE}, FROM_THE_START),
-            table("[operations.generation]", {"max-examples": 1}),
         ]
     )
 
@@ -69,7 +66,12 @@ def on(sets: list[dict[str, str]]) -> str:
     return "\n".join(
         [
             table("[parameters]", first),
-            operations({"include-path-regex": "/stream$"}, {**first, **FROM_THE_START}),
+            # Streams go on for ever: each of that board sends what happened since then, and is left after one event.
+            operations(
+                {"include-path-regex": STREAMS},
+                {**first, "query.board_id": sets[0]["board_id"], "query.since": "2026-01-01T00:00:00Z"},
+            ),
+            table("[operations.generation]", {"max-examples": 1}),
             operations({"include-method": "DELETE"}, second),
             operations({"include-operation-id": list(TAKING)}, second),
             operations({"include-operation-id": "delete_board"}, third),
@@ -110,6 +112,8 @@ async def test_every_operation_answers_as_the_document_says_with_every_kind_of_t
                 f"--max-examples={examples}",
                 "--continue-on-failure",
                 *(f"--{which}-operation-id={name}" for name in LAST),
+                # On what a scenario has made a stream may have nothing to send.
+                *([] if on_sets else [f"--exclude-path-regex={STREAMS}"]),
             ]
             told = {**os.environ, "OTHER_TOKENS": json.dumps(others), "NO_COLOR": "1"}
             done = subprocess.run(
