@@ -144,7 +144,7 @@ class Schema:
 
 
 def read_schema(connection: Connection, schema: str, without: Collection[str] = ()) -> Schema:
-    """What is in `schema`, but for the tables `without` and for what extensions own."""
+    """Read what is in `schema`, but for the tables `without` and for what extensions own."""
 
     def rows(query: str) -> list[dict[str, Any]]:
         values = {"schema": schema, "without": sorted(without)}
@@ -182,7 +182,7 @@ def _by_target(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], tuple[De
 
 
 def _fixed(row: dict[str, Any]) -> dict[str, Any]:
-    """The row, with what cannot change in place of lists."""
+    """Return the row with what cannot change in place of lists."""
     fixed: dict[str, Any] = {name: tuple(value) for name, value in row.items() if isinstance(value, list)}
     for name in {"columns", "made_from"} & fixed.keys():
         fixed[name] = frozenset(fixed[name])

@@ -14,7 +14,7 @@ _HERE = Order.TABLES_AND_COLUMNS
 
 
 def definition(column: Column) -> str:
-    """What follows the name where the column is created."""
+    """Return what follows the name where the column is created."""
     words = [column.type]
     if column.collation:
         words.append(f"COLLATE {column.collation}")
@@ -30,7 +30,7 @@ def definition(column: Column) -> str:
 
 
 def create_table(live: Schema, models: Schema, table: Table) -> list[Statement]:
-    """With all that belongs to it; a table without rows needs no particular way."""
+    """Create the table with all that belongs to it, without CONCURRENTLY and the like: it has no rows yet."""
     constraints = [c for c in models.constraints.values() if c.table == table.name]
     lines = [f"{quote(column.name)} {definition(column)}" for column in table.columns.values()]
     lines += [_named(constraint) for constraint in constraints if constraint.type != FOREIGN_KEY]
@@ -66,7 +66,7 @@ def change_table(before: Table, after: Table) -> list[Statement]:
 
 
 def repairs(models: Schema, name: str) -> list[Statement]:
-    """What is to be run once a table, function or trigger of this name is there again."""
+    """Return what is to be run once a table, function or trigger of this name is there again."""
     return [Statement(sql, Order.REPAIRS) for sql in models.repairs.get(name, ())]
 
 
@@ -90,7 +90,7 @@ def drop_column(column: Column) -> Statement:
 
 
 def change_column(live: Schema, models: Schema, before: Column, after: Column) -> list[Statement]:
-    """From `before` to `after`; what depends on the column gets out of the way and comes back."""
+    """Change the column; what depends on it is dropped before, and created again after it."""
     if _is_made_otherwise(before, after):
         return _replace_column(live, models, before, after)
     return [
@@ -110,7 +110,7 @@ def _replace_column(live: Schema, models: Schema, before: Column, after: Column)
 
 
 def _around_code(live: Schema, models: Schema, column: Column) -> Iterator[Statement]:
-    """Takes views, triggers and policies that the models have out of the column's way, and brings them back."""
+    """Drop views, triggers and policies that the models have that use the column, and create them again."""
     for found in live.dependents.get(("column", column.path), ()):
         if found.table is None and found.code and found.code in models.views and found.code in live.views:
             yield from change_view(live.views[found.code], models.views[found.code])
@@ -124,12 +124,12 @@ def has_other_type(before: Column, after: Column) -> bool:
 
 
 def is_rewritten(before: Column, after: Column) -> bool:
-    """Whether the column gets another type, or is dropped and created again."""
+    """Tell whether the column gets another type, or is dropped and created again."""
     return has_other_type(before, after) or _is_made_otherwise(before, after)
 
 
 def _is_made_otherwise(before: Column, after: Column) -> bool:
-    """Whether the values are generated in a way that no ALTER leads to."""
+    """Tell whether the values are generated in a way that no ALTER leads to."""
     was, becomes = (before.generated, before.expression), (after.generated, after.expression)
     if after.generated:
         return was != becomes or has_other_type(before, after)
@@ -137,7 +137,7 @@ def _is_made_otherwise(before: Column, after: Column) -> bool:
 
 
 def _drop_source(before: Column, after: Column) -> list[Statement]:
-    """Drops what fills the column, where the models fill it otherwise or the type is to change."""
+    """Drop what fills the column, where the models fill it otherwise or the type is to change."""
     if before.generated and not after.generated:
         return [_alter(before, "DROP EXPRESSION")]
     if before.identity and not after.identity:
@@ -163,7 +163,7 @@ def _change_type(live: Schema, models: Schema, before: Column, after: Column) ->
 
 
 def _regenerate(live: Schema, models: Schema, source: Column) -> Iterator[Statement]:
-    """Takes out of the way what is generated from the column, and brings back what the models have of it."""
+    """Drop the columns that are generated from this one, and create those again that the models have."""
     for column in live.tables[source.table].columns.values():
         wanted = models.column(column.path)
         if source.path in column.made_from and wanted:

@@ -22,7 +22,7 @@ _CONSTRAINTS = {
 
 
 def compare(live: Schema, models: Schema) -> list[Difference]:
-    """Each object that differs, by kind and name.
+    """Return each object that differs, by kind and name.
 
     What belongs to a table or column that is missing, or unknown to the models, goes with it; so does a check or index
     that reads differently only because its column's type does.
@@ -95,9 +95,9 @@ def _constraints(live: Schema, models: Schema) -> Iterator[Difference]:
             continue
         ddl = list(_mend_constraint(live, models, old, new))
         found = either(new, old)
-        way = _in_the_way_of_constraint(live, models, old, new)
+        in_the_way = _in_the_way_of_constraint(live, models, old, new)
         key = (found.table, found.name)
-        yield difference(_CONSTRAINTS[found.type], key, old, new, _constraint_in_words, ddl, way)
+        yield difference(_CONSTRAINTS[found.type], key, old, new, _constraint_in_words, ddl, in_the_way)
 
 
 def _mend_constraint(
@@ -156,9 +156,11 @@ def _indexes(live: Schema, models: Schema) -> Iterator[Difference]:
             drop=lambda index: [rules.drop_index(live, index)],
             change=lambda _, index: rules.create_index(live, index),
         )
-        way = obstacles.of_index(live, old.name) if old else NOTHING
-        way = obstacles.both(way, obstacles.of_new_index(live, models, new) if new else NOTHING)
-        yield difference(Kind.INDEX, (either(new, old).name,), old, new, _index_in_words, [*resting, *change], way)
+        in_the_way = obstacles.of_index(live, old.name) if old else NOTHING
+        in_the_way = obstacles.both(in_the_way, obstacles.of_new_index(live, models, new) if new else NOTHING)
+        yield difference(
+            Kind.INDEX, (either(new, old).name,), old, new, _index_in_words, [*resting, *change], in_the_way
+        )
 
 
 def _index_in_words(index: Index) -> str:
@@ -171,7 +173,7 @@ def _index_with_name(index: Index) -> str:
 
 
 def _sequences(live: Schema, models: Schema) -> Iterator[Difference]:
-    """Those that go with no column, or with one that is on both sides."""
+    """Compare the sequences that belong to no column, or to one that both sides have."""
     paths = _paths(live) & _paths(models)
     after_all = {n: s for n, s in models.sequences.items() if s.owner is None or s.owner in paths}
     before_all = {
@@ -206,8 +208,10 @@ def _enums(live: Schema, models: Schema) -> Iterator[Difference]:
             change=lambda old, new: types.change_enum(live, models, old, new),
         )
         enum = either(before, after)
-        way = obstacles.of_enum(live, models, enum.name) if before and types.is_replaced(before, after) else NOTHING
-        yield difference(Kind.ENUM, (enum.name,), before, after, _labels, ddl, way, enum.type)
+        in_the_way = (
+            obstacles.of_enum(live, models, enum.name) if before and types.is_replaced(before, after) else NOTHING
+        )
+        yield difference(Kind.ENUM, (enum.name,), before, after, _labels, ddl, in_the_way, enum.type)
 
 
 def _labels(enum: catalogue.Enum) -> str:
@@ -219,7 +223,7 @@ def _paths(schema: Schema) -> set[str]:
 
 
 def _retyped(live: Schema, models: Schema) -> set[str]:
-    """The paths of the columns whose type is to change."""
+    """Return the paths of the columns whose type is to change."""
     found = set()
     for table in in_both(live, models):
         for name, before in live.tables[table].columns.items():

@@ -14,12 +14,12 @@ def routines(live: Schema, models: Schema) -> Iterator[Difference]:
     for before, after in differing(wanted, models.routines):
         ddl = mend(before, after, create=code.create_routine, drop=code.drop_routine, change=code.change_routine)
         found = either(after, before)
-        way = NOTHING
+        in_the_way = NOTHING
         if before and (before.kind, before.result) != (found.kind, found.result):
-            way = obstacles.of_code(live, "function", found.signature)
+            in_the_way = obstacles.of_code(live, "function", found.signature)
         ddl = (*ddl, *columns.repairs(models, found.name))
         key = (found.signature,)
-        yield difference(Kind.FUNCTION, key, before, after, lambda it: it.definition, ddl, way, found.signature)
+        yield difference(Kind.FUNCTION, key, before, after, lambda it: it.definition, ddl, in_the_way, found.signature)
 
 
 def views(live: Schema, models: Schema) -> Iterator[Difference]:
@@ -27,8 +27,8 @@ def views(live: Schema, models: Schema) -> Iterator[Difference]:
     for before, after in differing(wanted, models.views):
         ddl = mend(before, after, create=code.create_view, drop=code.drop_view, change=code.change_view)
         name = either(after, before).name
-        way = obstacles.of_code(live, "view", name)
-        yield difference(Kind.VIEW, (name,), before, after, lambda view: view.definition, ddl, way)
+        in_the_way = obstacles.of_code(live, "view", name)
+        yield difference(Kind.VIEW, (name,), before, after, lambda view: view.definition, ddl, in_the_way)
 
 
 def attached(live: Schema, models: Schema) -> Iterator[Difference]:

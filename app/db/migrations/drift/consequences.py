@@ -1,4 +1,4 @@
-"""What is not to be run before something else is, which loses data or has something in its way."""
+"""Holds back what cannot be run before something else is, which loses data or has something in its way."""
 
 import re
 from collections.abc import Callable, Hashable, Sequence
@@ -25,7 +25,7 @@ def with_consequences(found: Sequence[Difference], live: Schema, models: Schema)
 
 
 def _wholly(found: Difference) -> Difference:
-    """Half of it would leave the table without an index, or the column without a default."""
+    """Return the difference with all statements marked as any is: half of it would leave a table without an index."""
     mark = _mark_of(found)
     return replace(found, ddl=tuple(mark.mark(found.ddl)))
 
@@ -36,7 +36,7 @@ def _mark_of(found: Difference) -> Obstacles:
 
 
 def _holds_back(found: Difference) -> bool:
-    """Nothing rests on what the models do not know."""
+    """Tell whether others wait for this one; none does for what the models do not know."""
     return found.models is not None and _mark_of(found) != Obstacles()
 
 
@@ -62,7 +62,7 @@ def _nothing(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
 
 
 def _by_column(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
-    """By what it is generated from."""
+    """Return the columns that it is generated from."""
     columns = (schema.column(found.name) for schema in (live, models))
     return [needed for column in columns if column for needed in _columns(live, models, column.made_from)]
 
@@ -89,7 +89,7 @@ def _columns(live: Schema, models: Schema, paths: frozenset[str]) -> list[Hashab
 
 
 def _by_code(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
-    """By the words in it: at most, one too many is held back."""
+    """Return what its words may mean: at most, one too many is held back."""
     words = set(re.findall(r"\w+", found.models or ""))
     tables = {*live.tables, *models.tables} & words
     functions = {routine.name for routine in models.routines.values()} & words

@@ -19,12 +19,14 @@ class Obstacles(NamedTuple):
     after_loss: bool = False
 
     def mark(self, statements: Iterable[Statement]) -> Iterator[Statement]:
+        """Yield the statements as ones that the obstacles keep from being run."""
         for statement in statements:
             loses_data = statement.loses_data or self.after_loss
             yield replace(statement, in_the_way=self.what, loses_data=loses_data)
 
 
 def of_dropped_table(live: Schema, table: Table) -> Obstacles:
+    """Return what depends on the table or its columns, and belongs to another."""
     columns = (("column", column.path) for column in table.columns.values())
     found = _dependents(live, ("table", table.name), *columns)
     return _named(dependent for dependent in found if dependent.table != table.name)
@@ -40,12 +42,14 @@ def of_column(live: Schema, models: Schema, column: Column) -> Obstacles:
 
 
 def of_constraint(live: Schema, constraint: Constraint) -> Obstacles:
+    """Return what keeps the constraint from being dropped."""
     parents = _parents(live, constraint.table) if constraint.type == "c" else ()
     index = constraint.index if constraint.type in _INDEXED else None
     return Obstacles((of_index(live, index).what if index else ()) + parents)
 
 
 def of_index(live: Schema, name: str) -> Obstacles:
+    """Return what keeps the index from being dropped."""
     return _named(_dependents(live, ("index", name)))
 
 
@@ -71,6 +75,7 @@ def of_new_table(live: Schema, models: Schema, table: str) -> Obstacles:
 
 
 def of_new_constraint(live: Schema, models: Schema, constraint: Constraint) -> Obstacles:
+    """Return the relations whose name the constraint needs, or the missing table that it refers to."""
     if constraint.type in _INDEXED:
         return _taken(live, models, [constraint.name])
     if constraint.references and constraint.references not in live.tables:
@@ -79,15 +84,17 @@ def of_new_constraint(live: Schema, models: Schema, constraint: Constraint) -> O
 
 
 def of_new_index(live: Schema, models: Schema, index: Index) -> Obstacles:
+    """Return the relation that has the name of the index."""
     return _taken(live, models, [index.name])
 
 
 def both(one: Obstacles, other: Obstacles) -> Obstacles:
+    """Return the obstacles of two objects together."""
     return Obstacles(tuple(dict.fromkeys(one.what + other.what)), one.after_loss or other.after_loss)
 
 
 def _taken(live: Schema, models: Schema, names: Iterable[str]) -> Obstacles:
-    """Those of known tables are compared by themselves, and get out of the way."""
+    """Return the relations of these names, but for those of the models' tables, which are compared by themselves."""
     found = [
         relation for name in names if (relation := live.relations.get(name)) and relation.table not in models.tables
     ]

@@ -33,7 +33,7 @@ class DriftUnknownError(DatabaseError):
 
 
 def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
-    """What differs between the tables of `metadata` and the schema in which the connection creates tables.
+    """Return what differs between the tables of `metadata` and the schema in which the connection creates tables.
 
     Raises as `both_schemas`.
     """
@@ -41,7 +41,7 @@ def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
 
 
 def both_schemas(connection: Connection, metadata: MetaData) -> tuple[Schema, Schema]:
-    """The schema in which the connection creates tables, and what `metadata` would make of it, comparable.
+    """Return the schema in which the connection creates tables, and what `metadata` would make of it, comparable.
 
     The connection must not be in a transaction, and is in none afterwards. Raises DriftUnknownError; ValueError where
     the metadata names a schema, or the connection commits by itself.
@@ -79,7 +79,7 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
 
 
 def _look_around(connection: Connection) -> dict[str, Any]:
-    """Where we are and what we may do; from here on the transaction has one view of the catalogues, and limits."""
+    """Return where we are and what we may do; give the transaction one view of the catalogues, and limits."""
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     for name, value in _LIMITS.items():
         connection.execute(text(f"SET LOCAL {name} = '{value}'"))
@@ -98,7 +98,7 @@ def _look_around(connection: Connection) -> dict[str, Any]:
 
 
 def _create_scratch(connection: Connection, place: dict[str, Any]) -> str:
-    """Makes a schema that unqualified names are created in, for the rest of the transaction; its name."""
+    """Create a schema for unqualified names, for the rest of the transaction, and return its name."""
     if not (place["may_create"] or place["may_create_temporary"]):
         raise DriftUnknownError(
             f"The comparison creates the models' tables for a moment, and the role {place['role']} may not: it needs"
@@ -120,7 +120,7 @@ def _create_scratch(connection: Connection, place: dict[str, Any]) -> str:
 
 
 def _as_parsed(connection: Connection, live: Schema, models: Schema) -> Schema:
-    """`live`, where a check or index that only reads differently reads as in the models.
+    """Return `live`, where a check or index that only reads differently reads as in the models.
 
     PostgreSQL's own words change when it reads them: `x IN ('a')` on a varchar is written in another way after a
     restore than before.
@@ -178,7 +178,7 @@ def _agree(read: set[str | None]) -> bool:
 
 
 def _read_again(connection: Connection, found: Constraint | Index) -> str | None:
-    """Its definition, once the server has read it; None where the models' tables cannot have it."""
+    """Return the definition once the server has read it; None where the models' tables cannot have it."""
     if isinstance(found, Index):
         create, shown = f"CREATE INDEX drift_probe {found.definition}", queries.PROBED_INDEX
     else:

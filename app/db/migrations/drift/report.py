@@ -40,7 +40,10 @@ class Drift:
 
 
 def read_drift(settings: Settings) -> Drift:
-    """Raises DriftUnknownError, DatabaseUnreachableError and MigrationFailedError."""
+    """Compare the settings' database with the models.
+
+    Raises DriftUnknownError, DatabaseUnreachableError and MigrationFailedError.
+    """
     directory = scripts(settings)
 
     def at(connection: Connection, url: DatabaseURL) -> Drift:
@@ -62,7 +65,7 @@ def read_drift(settings: Settings) -> Drift:
 
 
 def as_sql(statements: tuple[Statement, ...]) -> Iterator[str]:
-    """Lines for psql; a statement that loses data is a comment, which somebody has to want first.
+    """Yield lines for psql; a statement that loses data is a comment, which somebody has to want first.
 
     So is one that the server would refuse, after a line that says what is in the way.
     """

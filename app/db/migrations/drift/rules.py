@@ -14,7 +14,7 @@ _VALIDATED = ("c", FOREIGN_KEY)
 
 
 def add_constraint(live: Schema, constraint: Constraint) -> list[Statement]:
-    """Adds it to a table that exists, in place of one of its name."""
+    """Add the constraint to a table that exists, in place of one of its name."""
     order = Order.FOREIGN_KEYS if constraint.type == FOREIGN_KEY else Order.CONSTRAINTS
     name, table = quote(constraint.name), f"ALTER TABLE {quote(constraint.table)}"
     replaced = (constraint.table, constraint.name) in live.constraints
@@ -51,13 +51,13 @@ def rename_constraint(live: Constraint, models: Constraint) -> Statement:
 
 
 def around_index(live: Schema, models: Schema, index: str | None) -> list[Statement]:
-    """Takes the foreign keys that rest on this unique index out of its way, and brings back those of the models."""
+    """Drop the foreign keys that rest on this unique index, and create those of the models again."""
     resting = [c for c in live.constraints.values() if c.type == FOREIGN_KEY and index and c.index == index]
     return _out_of_the_way(live, models, resting, [])
 
 
 def around_column(live: Schema, models: Schema, column: Column, *, replaced: bool) -> list[Statement]:
-    """Takes what depends on the column out of the way of a change of its type, and brings it back as in the models.
+    """Drop what keeps the column's type from being changed, and create it again as the models have it.
 
     Keys and plain indexes follow such a change by themselves; all goes with a column that is dropped (`replaced`).
     """
@@ -69,7 +69,7 @@ def around_column(live: Schema, models: Schema, column: Column, *, replaced: boo
 
 
 def create_index(live: Schema, index: Index) -> list[Statement]:
-    """Creates it on a table that exists; one of its name that is in use goes when the new one is there."""
+    """Create the index on a table that exists; a valid one of its name is dropped when the new one is there."""
     order, before = Order.INDEXES, live.indexes.get(index.name)
     if before and before.valid:
         built = quote(spare(index.name))
@@ -94,7 +94,7 @@ def _create(live: Schema, index: Index, name: str) -> str:
 
 
 def _how(live: Schema, index: Index) -> str:
-    """CONCURRENTLY, which a partitioned table does not know, and one that is not there yet has no use for."""
+    """Return CONCURRENTLY, which a partitioned table does not know, and one that is not there yet has no use for."""
     table = live.tables.get(index.table)
     return "CONCURRENTLY " if table and not table.is_partitioned else ""
 
@@ -102,6 +102,7 @@ def _how(live: Schema, index: Index) -> str:
 def _out_of_the_way(
     live: Schema, models: Schema, constraints: Iterable[Constraint], indexes: Iterable[Index]
 ) -> list[Statement]:
+    """Drop these, and create those of them again that the models have."""
     found: list[Statement] = []
     for constraint in constraints:
         found.extend(around_index(live, models, constraint.index) if constraint.type in _BY_INDEX else ())

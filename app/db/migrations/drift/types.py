@@ -7,7 +7,7 @@ from app.db.migrations.naming import literal, quote, spare
 
 
 def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
-    """Creates it, or adapts the one of its name that goes with another column, or with none."""
+    """Create the sequence, or adapt the one of its name that belongs to another column or to none."""
     found = (
         _from_another(live.sequences[sequence.name], sequence)
         if sequence.name in live.sequences
@@ -48,7 +48,7 @@ def drop_sequence(sequence: Sequence) -> list[Statement]:
 
 
 def advance_sequence(table: str, column: str, order: Order) -> Statement:
-    """Takes the column's sequence past the values that are there; does nothing where there are none."""
+    """Set the column's sequence past the values that are there; without any, leave it."""
     which = f"pg_get_serial_sequence({literal(quote(table))}, {literal(column)})"
     return Statement(f"SELECT setval({which}, max({quote(column)})) FROM {quote(table)}", order)  # noqa: S608 - names
 
@@ -62,12 +62,12 @@ def drop_enum(enum: Enum) -> list[Statement]:
 
 
 def is_replaced(before: Enum, after: Enum | None) -> bool:
-    """Whether the type is dropped: a value can neither be removed nor moved."""
+    """Tell whether the type is dropped: a value can neither be removed nor moved."""
     return after is None or tuple(label for label in after.labels if label in before.labels) != before.labels
 
 
 def change_enum(live: Schema, models: Schema, before: Enum, after: Enum) -> list[Statement]:
-    """Adds the missing values; a value cannot be removed or moved, so for that a new type takes the old one's place."""
+    """Add the missing values; a value cannot be removed or moved, so for that a new type takes the old one's place."""
     if is_replaced(before, after):
         return _replace_enum(live, models, before, after)
     found = []
