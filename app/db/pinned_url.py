@@ -25,7 +25,11 @@ _SOCKET = "/.s.PGSQL."
 
 async def pin_url(url: DatabaseURL, connection: AsyncConnection) -> DatabaseURL:
     """Return `url` with one host and its address, and with user, password and database as `connection` has them."""
-    driver = (await connection.get_raw_connection()).driver_connection
+    return pin_url_to(url, (await connection.get_raw_connection()).driver_connection)
+
+
+def pin_url_to(url: DatabaseURL, driver: Any) -> DatabaseURL:  # noqa: ANN401 - of asyncpg or psycopg
+    """Do the same as `pin_url` with the driver's own connection."""
     found, password = (_found_by_asyncpg if url.is_asyncpg else _found_by_psycopg)(url, driver)
     own = {name: value for name, value in url.parameters.items() if name not in _OF_THE_SEARCH}
     host, port, user, database = (found.pop(name) for name in ("host", "port", "user", "dbname"))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,20 @@ def test_database_that_is_read_only_by_default_is_refused_as_a_migration_is(data
     query(database_url, f'ALTER DATABASE "{make_url(database_url).database}" SET default_transaction_read_only = on')
     with pytest.raises(BackupError, match=r"read-only by default.*default_transaction_read_only.*Nothing was changed"):
         restored(database_url, taken, replace=True)
+    assert everything(database_url) == before
+
+
+def test_what_is_shown_names_the_one_server_that_is_meant_and_another_is_refused(
+    database_url: str, taken: Path
+) -> None:
+    url = make_url(database_url)
+    host, port = url.query.get("host") or url.host, url.port or 5432
+    several = f"postgresql://{url.username}@/{url.database}?host=/nowhere,{host}&port=1,{port}"
+    shown = look_at_target(settings_for(several))
+    assert "/nowhere" not in shown.location
+    before = everything(database_url)
+    with open_archive(taken) as archive, pytest.raises(BackupError, match=r"db1:5432/d, and now .*Name one host"):
+        restore(settings_for(several), archive, replace=True, shown=replace(shown, location="db1:5432/d"))
     assert everything(database_url) == before
 
 

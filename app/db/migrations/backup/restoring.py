@@ -12,7 +12,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
@@ -30,7 +30,7 @@ from app.db.migrations.lock import migration_lock, share_lock
 from app.db.migrations.looking import look
 from app.db.migrations.read_only import read_only_reason
 from app.db.migrations.statements import silence
-from app.db.pinned_url import pin_url
+from app.db.pinned_url import pin_url, pin_url_to
 from app.db.url import DatabaseURL
 
 _MARK = text("SELECT pg_advisory_lock(:key)")
@@ -64,7 +64,11 @@ class Restored:
 
 def look_at_target(settings: Settings) -> Target:
     """Changes nothing. Raises DatabaseUnreachableError."""
-    return look(settings, lambda connection, url: Target(url.location, obstacles(connection)))
+
+    def target(connection: Connection, url: DatabaseURL) -> Target:
+        return Target(pin_url_to(url, connection.connection.driver_connection).location, obstacles(connection))
+
+    return look(settings, target)
 
 
 def restore(
@@ -73,9 +77,12 @@ def restore(
     *,
     replace: bool = False,
     while_connected: bool = False,
+    shown: Target | None = None,
     report: Report = silent,
 ) -> Restored:
     """Puts the backup into the database, which must be empty unless `replace` allows to drop what it holds.
+
+    `shown` is what somebody has agreed to drop: another server of several that the URL names is refused.
 
     Replacing is refused while others are connected, unless `while_connected`: an application would go on writing what
     is about to be dropped, and then wait. The migration lock is held throughout. Not to be called in a thread that runs
@@ -86,9 +93,9 @@ def restore(
     ours = {script.revision for script in directory.walk_revisions()}
     revisions = archive.manifest.revisions
     with migration_database(settings) as url:
-        asyncio.run(_restore(settings, url, tools, archive, replace, while_connected, report))
+        location = asyncio.run(_restore(settings, url, tools, archive, replace, while_connected, shown, report))
     return Restored(
-        location=url.location,
+        location=location,
         manifest=archive.manifest,
         unknown=tuple(revision for revision in revisions if revision not in ours),
         is_behind=bool(revisions) and set(revisions) < ours and set(revisions) != set(directory.get_heads()),
@@ -102,13 +109,21 @@ async def _restore(
     archive: Archive,
     replace: bool,
     while_connected: bool,
+    shown: Target | None,
     report: Report,
-) -> None:
+) -> str:
+    """Return where the database is: of several hosts the one that it was."""
     async with (
         session(settings, url, "The restore") as connection,
         migration_lock(connection, settings.db_migrate_lock_wait),
         guarded(connection, max(silence(settings), _SILENT_AT_LEAST), with_programs=True),
     ):
+        pinned, mark = await pin_url(url, connection), secrets.randbits(_BITS)
+        if shown is not None and shown.location != pinned.location:
+            raise BackupError(
+                f"What was shown to be dropped is in {shown.location}, and now the URL has led to {pinned.location}."
+                " Name one host in it. Nothing was changed."
+            )
         found = await connection.run_sync(obstacles)
         read_only = await connection.run_sync(read_only_reason)
         await connection.rollback()
@@ -116,17 +131,17 @@ async def _restore(
             raise BackupError(f"{read_only} Nothing was changed.")
         if found and not replace:
             raise BackupError(
-                f"The database {url.location} is not empty: it holds {describe(found)}. Restore into an empty database,"
-                " or drop all of that in favour of the backup with --replace. Nothing was changed."
+                f"The database {pinned.location} is not empty: it holds {describe(found)}. Restore into an empty"
+                " database, or drop all of that in favour of the backup with --replace. Nothing was changed."
             )
         if found and not while_connected:
-            await _require_alone(connection, url)
-        pinned, mark = await pin_url(url, connection), secrets.randbits(_BITS)
+            await _require_alone(connection, pinned)
         await connection.execute(_MARK, {"key": mark})
         await share_lock(connection)
         with access(pinned, settings.db_connect_timeout) as database:
             timeout, server = settings.db_migrate_lock_timeout, server_version(connection)
-            await replay(tools, database, Plan(archive, found, timeout, server, mark, url.location), report)
+            await replay(tools, database, Plan(archive, found, timeout, server, mark, pinned.location), report)
+    return pinned.location
 
 
 async def _require_alone(connection: AsyncConnection, url: DatabaseURL) -> None:

@@ -44,20 +44,22 @@ def restore(
     with ExitStack() as opened:
         with shown_progress(as_json) as report:
             archive = opened.enter_context(open_archive(file, report))
-        if replace:
-            _ask(settings, archive, no_prompt)
+        target = _ask(settings, archive, no_prompt) if replace else None
         with shown_progress(as_json) as report:
-            done = library.restore(settings, archive, replace=replace, while_connected=while_connected, report=report)
+            done = library.restore(
+                settings, archive, replace=replace, while_connected=while_connected, shown=target, report=report
+            )
     if as_json:
         click.echo(msgspec.json.encode(done.manifest).decode())
     _tell(done)
 
 
-def _ask(settings: Settings, archive: Archive, no_prompt: bool) -> None:
+def _ask(settings: Settings, archive: Archive, no_prompt: bool) -> library.Target:
     target = library.look_at_target(settings)
     if target.obstacles:
         click.echo(f"To be dropped from {target}", err=True)
         confirm(f"Replace all of that in {target.location} with {_of(archive.manifest)}?", no_prompt)
+    return target
 
 
 def _of(manifest: Manifest) -> str:
