@@ -84,7 +84,7 @@ _pending: ContextVar[_Pending | None] = ContextVar("idempotency", default=None)
 
 
 class Idempotency(ASGIMiddleware):
-    """Answers again what was answered before. `secret` seals the answers that are kept."""
+    """Gives the kept answer to a request that is sent again. `secret` seals what is kept."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -173,13 +173,13 @@ async def _answer_again(kept: _Answer, scope: Scope, receive: Receive, send: Sen
 
 
 def _owner(request: Request[Any, Any, Any], caller: Caller) -> bytes:
-    """Return whose the key is: the caller's, by the kind of credential, in his organization."""
+    """Return bytes for the owner of the key: the caller, the kind of credential and the active organization."""
     kind = b"agent" if caller.agent else b"token" if caller.token else b"sign-in"
     organization_id = None if request.route_handler.opt.get(IN_ANY_ORGANIZATION) else caller.organization_id
     return caller.id.bytes + kind + (organization_id.bytes if organization_id else b"")
 
 
 async def _hash_of(request: Request[Any, Any, Any]) -> bytes:
-    """Of what it asks for."""
+    """Return the hash of path, query and body."""
     place = f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}\0"
     return hashlib.sha256(place.encode() + await request.body()).digest()

@@ -94,7 +94,10 @@ class Issuer:
         return _identity(claims)
 
     async def _key(self, key_id: str | None, algorithm: str, waiting: Waiting) -> jwt.PyJWK:
-        """Raises InvalidJWTError where there is none for this algorithm, and IssuerUnreachableError."""
+        """Return the key; wait for the issuer only where it is not known.
+
+        Raises InvalidJWTError where there is none for this algorithm, and IssuerUnreachableError.
+        """
         if key_id not in self._keys:
             async with waiting():
                 await self._read_now_and_then()
@@ -154,7 +157,7 @@ class Issuer:
 
 
 async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
-    """Raises HTTPError, and ValueError where it is too much to be what was asked for."""
+    """Return the body. Raises HTTPError, and ValueError where it is longer than any document of an issuer."""
     body = bytearray()
     async with client.stream("GET", url) as response:
         response.raise_for_status()
@@ -197,7 +200,7 @@ def _usable_key(published: dict[str, Any], algorithm: str) -> jwt.PyJWK | None:
 
 
 def _identity(claims: dict[str, Any]) -> Identity:
-    """Raises InvalidJWTError."""
+    """Return whom the claims name. Raises InvalidJWTError."""
     try:
         if not all(_is_time(claims[name]) for name in _TIMES if name in claims):
             raise InvalidJWTError("one of its times is no number")
@@ -215,12 +218,12 @@ def _identity(claims: dict[str, Any]) -> Identity:
 
 
 def _is_time(value: object) -> bool:
-    """Whether it is a NumericDate (RFC 7519, section 2)."""
+    """Return whether it is a NumericDate (RFC 7519, section 2)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def _text(value: object) -> str | None:
-    """A text that PostgreSQL can hold, and a person may have."""
+    """Return the value where it is a text that PostgreSQL can hold, and not too long; None otherwise."""
     if not isinstance(value, str) or len(value) > _MAX_TEXT or "\0" in value:
         return None
     return None if any("\ud800" <= character <= "\udfff" for character in value) else value

@@ -1,4 +1,4 @@
-"""Whether the client of a request still waits for its answer."""
+"""The client of a request, which may hang up before it has its answer."""
 
 import asyncio
 from contextvars import ContextVar
@@ -11,7 +11,7 @@ class ClientDisconnectedError(Exception):
 
 
 class Client:
-    """What one request's client sends. What comes while somebody watches it is kept for whoever receives it."""
+    """One request's client. What it sends while `gone` is awaited is kept for `receive`."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -20,10 +20,11 @@ class Client:
 
     @property
     def is_of_this_task(self) -> bool:
-        """Whether what is done now is done for it alone."""
+        """Return whether the current task is the one that answers it, and not one that several may wait for."""
         return self._task is asyncio.current_task()
 
     async def receive(self) -> ReceiveMessage:
+        """Return its next message, as ASGI's `receive` does."""
         return self._kept.pop(0) if self._kept else await self._receive()
 
     async def gone(self) -> None:

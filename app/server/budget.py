@@ -1,4 +1,4 @@
-"""How much memory all clients together may take who have not sent their requests to the end."""
+"""A limit on the memory of all requests that have come in part."""
 
 from typing import Protocol
 
@@ -13,8 +13,8 @@ class Holder(Protocol):
 class Budget:
     """Counts the bytes of unfinished requests of a process, and drops the oldest where they exceed `limit`.
 
-    The application asks who calls only once a request is there whole: nothing of these has been signed in. The oldest,
-    because a client who holds back has been at it for longer than one who sends.
+    The application asks who calls only once a request is there whole: none of these clients has signed in. The oldest
+    is dropped, because a client that holds back has been sending for longer than one that does not.
     """
 
     def __init__(self, limit: int) -> None:
@@ -24,10 +24,12 @@ class Budget:
         self.total = 0
 
     def add(self, holder: Holder, size: int) -> None:
+        """Count `size` bytes more of this holder; those who began first give way where that is too much."""
         self._held[holder] = self._held.get(holder, 0) + size
         self.total += size
         while self.total > self._limit:
             next(iter(self._held)).give_way()
 
     def release(self, holder: Holder) -> None:
+        """Count nothing of this holder any more."""
         self.total -= self._held.pop(holder, 0)

@@ -1,4 +1,4 @@
-"""`litestar run`, started our way: with limits on what clients send, and on how long the end may take."""
+"""`litestar run` with limits on what clients send, and on how long stopping may take."""
 
 import faulthandler
 import logging
@@ -31,7 +31,7 @@ Options = dict[str, Any]
 
 
 class RunCommand(CLIPlugin):
-    """Replaces what Litestar's own `run` does; its options stay."""
+    """Replaces the callback of Litestar's own `run`; its options stay."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -102,7 +102,7 @@ class RunCommand(CLIPlugin):
 
 
 def _set_debugging(env: "LitestarEnv", options: Options) -> None:
-    """In this process's application, and in those that workers make."""
+    """Turn on debugging in this process's application, and in those that workers make."""
     if options["debug"]:
         os.environ["LITESTAR_DEBUG"] = "1"
         env.app.debug = True
@@ -112,6 +112,7 @@ def _set_debugging(env: "LitestarEnv", options: Options) -> None:
 
 
 def _tls_files(options: Options) -> tuple[str, str] | tuple[None, None]:
+    """Return the paths of certificate and key, where the server is to have any."""
     from litestar.cli._utils import create_ssl_files, validate_ssl_file_paths  # noqa: PLC0415
 
     certificate, key = options["ssl_certfile"], options["ssl_keyfile"]

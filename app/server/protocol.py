@@ -175,7 +175,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return [header for header in self.scope["headers"] if header[0] in {b"content-length", b"transfer-encoding"}]
 
     def _parse(self) -> None:
-        """Give the parser what has come, until the end of the message that the application is to answer next."""
+        """Feed the parser up to the end of the message that the application is to answer next."""
         while self._position < len(self._data) and not self._is_refused:
             if self._in_head and self._is_answering:
                 self.flow.pause_reading()

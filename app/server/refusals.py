@@ -1,4 +1,4 @@
-"""What a client is told whose request never reaches the application."""
+"""Answers to requests that never reach the application."""
 
 from http import HTTPStatus
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Refusal(NamedTuple):
-    """An answer after which the connection is closed; `code` and `detail` as in every other problem (RFC 9457)."""
+    """An answer after which the connection is closed: a problem (RFC 9457) as the application has them."""
 
     status: HTTPStatus
     code: str

@@ -15,14 +15,14 @@ _STANDARD_ERROR = 2
 
 
 class Server(uvicorn.Server):
-    """A first SIGTERM or SIGINT lets what is under way be answered, a second one ends the process at once.
+    """Uvicorn's server, in which a second SIGTERM or SIGINT ends the process at once.
 
-    Of several workers each is told once, by their parent, however many signals reach it.
+    The first lets requests that are under way be answered. A worker of several is told by its parent alone, once.
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
-            # Whatever hangs then, a database or the event loop itself: it is a thread that needs no Python.
+            # In a thread that needs no Python: it ends the process whatever hangs, the event loop too.
             limit = (self.config.timeout_graceful_shutdown or 0) + _REST
             faulthandler.dump_traceback_later(limit, exit=True, file=_STANDARD_ERROR)
             super().handle_exit(sig, frame)

@@ -1,4 +1,4 @@
-"""Where the server listens. The sockets are bound before anything else is done: a port that is taken is said first."""
+"""The sockets on which the server listens, bound before anything else is done: a taken port is told at once."""
 
 import errno
 import os
@@ -18,13 +18,13 @@ _REASONS = {
 
 
 class CannotListenError(Exception):
-    """The server cannot have the address that it was told; the text says why and what to do."""
+    """The server cannot listen on its address; the text says why and what to do."""
 
     exit_code = 6
 
 
 class Address(NamedTuple):
-    """What `litestar run` was told: a Unix socket, or a descriptor that is open, goes before host and port."""
+    """An address that `litestar run` was given: a Unix socket or an open descriptor goes before host and port."""
 
     host: str | None
     port: int
@@ -44,7 +44,7 @@ class Address(NamedTuple):
         return self if self.uds or self.fd is not None else self._replace(port=sockets[0].getsockname()[1])
 
     def url(self, *, secure: bool) -> str:
-        """Return what a client may be given, of a Unix socket its path."""
+        """Return the URL for clients; of a Unix socket, its path."""
         is_tcp = self.uds is None and self.fd is None
         return f"{'https' if secure else 'http'}://{self}" if is_tcp else str(self)
 
@@ -57,6 +57,7 @@ class Address(NamedTuple):
         return f"Choose another port, such as --port {self.port % 65535 + 1}, or another address with --host."
 
     def refusal(self, error: OSError) -> CannotListenError:
+        """Return the error that explains this one of the operating system."""
         reason = _REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
         return CannotListenError(f"The server cannot listen on {self}: {reason}. {self._remedy}")
 
@@ -81,7 +82,7 @@ def bound(address: Address) -> Iterator[list[socket.socket]]:
 
 
 def listen(sockets: list[socket.socket], address: Address, backlog: int) -> None:
-    """Raises CannotListenError, where another process has been faster since the sockets were bound."""
+    """Listen on the bound sockets. Raises CannotListenError where another process has been faster meanwhile."""
     for bound_socket in sockets:
         try:
             bound_socket.listen(backlog)
@@ -98,14 +99,14 @@ def _bind(address: Address) -> list[socket.socket]:
 
 
 def _bind_tcp(host: str | None, port: int) -> list[socket.socket]:
-    """One socket for each address of the host, as far as this machine has them."""
+    """Bind a socket for each address of the host that this machine has."""
     sockets: list[socket.socket] = []
     missing: OSError | None = None
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     try:
-        for family, kind, protocol, _, where in dict.fromkeys(found):
+        for family, kind, protocol, _, (name, _, *scope) in dict.fromkeys(found):
             try:
-                sockets.append(_bound(socket.socket(family, kind, protocol), (where[0], port, *where[2:])))
+                sockets.append(_bound(socket.socket(family, kind, protocol), (name, port, *scope)))
                 port = sockets[0].getsockname()[1]
             except OSError as exc:
                 if exc.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
@@ -133,7 +134,7 @@ def _bound(unbound: socket.socket, where: tuple[Any, ...]) -> socket.socket:
 
 
 def _bind_unix(path: str) -> socket.socket:
-    """Take the place of a socket that nobody listens on any more. Raises OSError where somebody does."""
+    """Bind the path, in place of a socket on which nobody listens any more. Raises OSError where somebody does."""
     mode = _EVERYBODY_MAY_CONNECT
     if Path(path).is_socket():
         mode = stat.S_IMODE(Path(path).stat().st_mode)

@@ -1,4 +1,4 @@
-"""Several processes that serve on the same sockets, and the one process that serves again when its code changes."""
+"""Worker processes that serve on the same sockets, and the reloader that restarts one when its code changes."""
 
 import signal
 import socket
@@ -20,7 +20,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Workers:
-    """Replaces a worker that dies, but not one that cannot even start, since the next could not either."""
+    """The workers. One that dies is replaced; one that cannot start ends all, since the next could not start either."""
 
     def __init__(self, server: Server, sockets: list[socket.socket]) -> None:
         self._server = server
@@ -49,7 +49,7 @@ class Workers:
         return worker
 
     def _replace_the_dead(self) -> bool:
-        """Return whether one has failed to start."""
+        """Start a worker for each that has died; return whether one has failed to start."""
         for place, worker in enumerate(self._workers):
             if worker.is_alive() or self._signal is not None:
                 continue
@@ -60,7 +60,7 @@ class Workers:
         return False
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        """The first lets the workers end as a single server does, a second ends them at once."""
+        """Have the workers end as a single server does; at a second signal kill them."""
         if self._signal is not None:
             for worker in self._workers:
                 worker.kill()
