@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.db.migrations import environment
+from app.migrator.execution import environment
 from app.models import metadata
 
 if context.is_offline_mode():

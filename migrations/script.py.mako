@@ -1,6 +1,6 @@
 <%!
-    from app.db.migrations import revision_ids  # the hook of alembic.ini
-    from app.db.migrations.lint.proposal import proposed_phase
+    import app.migrator.revisions.ids  # the hook of alembic.ini
+    from app.migrator.lint.proposal import proposed_phase
 %>\
 """${message}
 

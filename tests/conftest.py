@@ -21,10 +21,10 @@ from sqlalchemy import create_engine, make_url, text
 
 from app.asgi import create_app
 from app.core.config import Environment, Secret, Settings
-from app.db import health
-from app.db.embedded import acquire, binaries
-from app.db.migrations.runner import upgrade
+from app.db import readiness
 from app.db.plugin import DatabasePlugin
+from app.migrator.execution.commands import upgrade
+from app.postgres.dev_server.server import acquire, binaries
 from tests.memory import new_directory
 from tests.waiting import PATIENCE
 
@@ -140,7 +140,7 @@ def silent_server() -> Iterator[int]:
 @pytest.fixture
 def patient_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
     """Readiness of an application that is made from here on waits for a busy machine."""
-    monkeypatch.setattr(health, "READY_WITHIN_SECONDS", PATIENCE)
+    monkeypatch.setattr(readiness, "READY_WITHIN_SECONDS", PATIENCE)
 
 
 @pytest.fixture

@@ -7,26 +7,26 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from app.api.activity import ActivityController
-from app.api.admission import Admission
 from app.api.agent_view import agent_view
 from app.api.agents import AgentController
 from app.api.approvals import ApprovalController
-from app.api.auth import AuthMiddleware
 from app.api.board_groups import BoardGroupController
 from app.api.boards import BoardController
-from app.api.body import JsonRequest
-from app.api.conditions import ETagMiddleware, check_if_match
 from app.api.custom_fields import CustomFieldController
 from app.api.dashboard import DashboardController
 from app.api.health import health, healthz, readyz
-from app.api.idempotency import Idempotency, keep
+from app.api.http.admission import Admission
+from app.api.http.auth import AuthMiddleware
+from app.api.http.body import JsonRequest
+from app.api.http.conditions import ETagMiddleware, check_if_match
+from app.api.http.idempotency import Idempotency, keep
+from app.api.http.metrics import metrics
+from app.api.http.query import check_query
 from app.api.invites import InviteController
 from app.api.members import MemberController
 from app.api.memory import BoardGroupMemoryController, BoardMemoryController, GroupMemoryOfBoardController
-from app.api.metrics import metrics
-from app.api.openapi import swagger_assets
+from app.api.openapi.document import swagger_assets
 from app.api.organizations import OrganizationController
-from app.api.query import check_query
 from app.api.snapshots import BoardSnapshotController, GroupSnapshotController
 from app.api.streams import StreamController, provide_opening
 from app.api.tags import TagController

@@ -5,10 +5,10 @@ from uuid import UUID
 from litestar import Controller, Response, get
 from litestar.params import FromQuery
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, Session
+from app.api.http.conversion import to_shape
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, Session
+from app.api.openapi.errors import problems
 from app.models import ActivityEvent
 from app.repositories.activity import ActivityRepository, FeedItem
 from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead

@@ -12,10 +12,10 @@ from litestar.params import JSONBody, Parameter
 from app.api.agents import AgentController, read_agent
 from app.api.approvals import ApprovalController
 from app.api.boards import BoardController
-from app.api.conversion import to_shape
-from app.api.documents import problems
+from app.api.http.conversion import to_shape
+from app.api.http.parameters import CallerRequest, PathId, Session
 from app.api.memory import BoardMemoryController
-from app.api.parameters import CallerRequest, PathId, Session
+from app.api.openapi.errors import problems
 from app.api.tasks import TaskController
 from app.api.webhooks import read_payload
 from app.repositories.tags import TagRepository

@@ -8,14 +8,14 @@ from litestar.plugins import PluginProtocol
 from app import __version__
 from app.api import route_handlers
 from app.api.banner import Banner
-from app.api.cors import cors_config
-from app.api.exception_handlers import EXCEPTION_HANDLERS
-from app.api.head import Application, complete_allow
-from app.api.idempotency import note_error
-from app.api.openapi import openapi_config
-from app.api.pagination import provide_window
-from app.api.request_id import RequestIdMiddleware, send_request_id
-from app.api.security_headers import security_headers
+from app.api.http.cors import cors_config
+from app.api.http.exception_handlers import EXCEPTION_HANDLERS
+from app.api.http.head import Application, complete_allow
+from app.api.http.idempotency import note_error
+from app.api.http.pagination import provide_window
+from app.api.http.request_id import RequestIdMiddleware, send_request_id
+from app.api.http.security_headers import security_headers
+from app.api.openapi.document import openapi_config
 from app.api.stream_hub import StreamPlugin
 from app.core.config import Settings
 from app.core.local_token import with_secrets

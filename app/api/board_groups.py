@@ -3,10 +3,10 @@
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import JSONBody
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.conversion import to_shape
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.openapi.errors import problems
 from app.models import BoardGroup
 from app.repositories.board_groups import BoardGroupRepository
 from app.schemas.board_groups import BoardGroupCreate, BoardGroupRead, BoardGroupUpdate

@@ -5,10 +5,10 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Search, Session
+from app.api.http.conversion import to_shape
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Search, Session
+from app.api.openapi.errors import problems
 from app.models import Board
 from app.repositories.boards import BoardRepository
 from app.schemas.boards import BoardCreate, BoardRead, BoardUpdate

@@ -3,9 +3,9 @@
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import JSONBody
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.parameters import CallerRequest, PathId, Session
+from app.api.http.conversion import to_shape
+from app.api.http.parameters import CallerRequest, PathId, Session
+from app.api.openapi.errors import problems
 from app.schemas.custom_fields import (
     TaskCustomFieldDefinitionCreate,
     TaskCustomFieldDefinitionRead,

@@ -6,9 +6,9 @@ from uuid import UUID
 from litestar import Controller, get
 from litestar.params import FromQuery
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.parameters import CallerRequest, Session
+from app.api.http.conversion import to_shape
+from app.api.http.parameters import CallerRequest, Session
+from app.api.openapi.errors import problems
 from app.repositories.dashboard import DashboardScope
 from app.schemas.dashboard import (
     Bucket,

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Request, get
 
-from app.api.documents import problems
+from app.api.openapi.errors import problems
 from app.db.plugin import DatabasePlugin
 
 _ALIVE = "The process answers. Never touches the database."

@@ -4,13 +4,13 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.api.conditions import NO_STORE
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.idempotency import IN_ANY_ORGANIZATION
+from app.api.http.conditions import NO_STORE
+from app.api.http.conversion import to_shape
+from app.api.http.idempotency import IN_ANY_ORGANIZATION
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
 from app.api.members import grants_of, read_member
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.openapi.errors import problems
 from app.core.security import InviteTokens
 from app.models import OrganizationInvite
 from app.schemas.invites import OrganizationInviteAccept, OrganizationInviteCreate, OrganizationInviteRead

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from litestar import Controller, Response, delete, get, patch, put
 from litestar.params import JSONBody
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.conversion import to_shape
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.openapi.errors import problems
 from app.models import OrganizationMember
 from app.repositories.members import Grant, MemberRepository
 from app.schemas.members import (

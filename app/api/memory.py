@@ -4,10 +4,10 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromQuery, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.conversion import to_shape
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.openapi.errors import problems
 from app.models import BoardGroup, BoardGroupMemory, BoardMemory
 from app.repositories.keyset import Slice, Window
 from app.repositories.memory import BoardGroupMemoryRepository, BoardMemoryRepository

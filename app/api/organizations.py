@@ -3,10 +3,10 @@
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import JSONBody
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.idempotency import IN_ANY_ORGANIZATION
-from app.api.parameters import CallerRequest, Session
+from app.api.http.conversion import to_shape
+from app.api.http.idempotency import IN_ANY_ORGANIZATION
+from app.api.http.parameters import CallerRequest, Session
+from app.api.openapi.errors import problems
 from app.core.errors import NotFoundError
 from app.repositories.organizations import OrganizationRepository
 from app.schemas.organizations import (

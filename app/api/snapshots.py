@@ -11,10 +11,10 @@ from app.api.agents import read_agent
 from app.api.approvals import read_approval
 from app.api.board_groups import read_group
 from app.api.boards import read_board
-from app.api.conversion import to_shape
-from app.api.documents import problems
+from app.api.http.conversion import to_shape
+from app.api.http.parameters import CallerRequest, PathId, Session
 from app.api.memory import read_memory
-from app.api.parameters import CallerRequest, PathId, Session
+from app.api.openapi.errors import problems
 from app.api.tasks import read_task
 from app.models import Tag
 from app.repositories.snapshots import AssignedTask

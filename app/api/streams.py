@@ -13,9 +13,9 @@ from litestar.params import FromQuery, HeaderParameter, Parameter
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.auth import NEWEST, sign_in_of
-from app.api.documents import problems
-from app.api.parameters import CallerRequest, PathId, Session
+from app.api.http.auth import NEWEST, sign_in_of
+from app.api.http.parameters import CallerRequest, PathId, Session
+from app.api.openapi.errors import problems
 from app.api.stream_messages import (
     load_agents,
     load_approvals,

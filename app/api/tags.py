@@ -6,10 +6,10 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.conversion import to_shape
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.openapi.errors import problems
 from app.core.errors import BadRequestError, FieldProblem, NotFoundError
 from app.core.slugs import slug_of
 from app.models import Tag

@@ -7,10 +7,10 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromQuery, JSONBody, Parameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Search, Session
+from app.api.http.conversion import to_shape
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Search, Session
+from app.api.openapi.errors import problems
 from app.core.errors import BadRequestError, FieldProblem
 from app.models import TaskComment, TaskStatus
 from app.repositories.tasks import TaskCommentRepository, TaskFilter, TaskRepository

@@ -3,12 +3,12 @@
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody
 
-from app.api.conditions import NO_STORE
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.idempotency import IN_ANY_ORGANIZATION
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.conditions import NO_STORE
+from app.api.http.conversion import to_shape
+from app.api.http.idempotency import IN_ANY_ORGANIZATION
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.openapi.errors import problems
 from app.models import PersonalToken
 from app.schemas.pages import Page
 from app.schemas.tokens import PersonalTokenCreate, PersonalTokenRead, PersonalTokenWithSecret

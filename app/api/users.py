@@ -4,9 +4,9 @@ from litestar import Controller, delete, get, patch
 from litestar.params import JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.parameters import CallerRequest, Session
+from app.api.http.conversion import to_shape
+from app.api.http.parameters import CallerRequest, Session
+from app.api.openapi.errors import problems
 from app.repositories.users import UserRepository
 from app.schemas.users import UserRead, UserUpdate
 from app.services.users import delete_user

@@ -7,13 +7,13 @@ import msgspec
 from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.params import JSONBody
 
-from app.api.auth import PUBLIC
-from app.api.conversion import to_shape
-from app.api.documents import problems
-from app.api.pagination import page_response
-from app.api.parameters import CallerRequest, PageWindow, PathId, Session
-from app.api.query import ANY_QUERY
-from app.db.session import own_transaction
+from app.api.http.auth import PUBLIC
+from app.api.http.conversion import to_shape
+from app.api.http.pagination import page_response
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.query import ANY_QUERY
+from app.api.openapi.errors import problems
+from app.db.request.session import own_transaction
 from app.models import BoardWebhook, BoardWebhookPayload
 from app.repositories.webhooks import WebhookPayloadRepository, WebhookRepository
 from app.schemas.pages import Page

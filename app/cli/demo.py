@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cli.demo_progress import reporting
 from app.cli.group import DataGroup
 from app.core.config import Environment, Settings
-from app.db.engine import database
-from app.db.migrations.cli.options import as_json, confirm, no_prompt, print_rows
-from app.db.scripting import in_transaction, require_schema
 from app.db.settings import load_settings
+from app.db.transaction import in_transaction, require_schema
+from app.migrator.cli.options import as_json, confirm, no_prompt, print_rows
+from app.postgres.engine import database
 from app.services.demo.seeding import Plan, Seeded, find_owner, seed
 from app.services.identity import LOCAL_SUBJECT
 

@@ -6,7 +6,7 @@ from typing import Any
 import rich_click as click
 
 from app.core.errors import AppError
-from app.db.migrations.cli.group import DatabaseGroup
+from app.migrator.cli.group import DatabaseGroup
 
 
 class DataGroup(DatabaseGroup):

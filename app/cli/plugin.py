@@ -55,8 +55,8 @@ def _add_users(cli: "Group") -> None:
 
 
 def _add_database(cli: "Group") -> None:
-    from app.db.migrations.cli.group import database_group  # noqa: PLC0415
     from app.db.settings import load_settings  # noqa: PLC0415
+    from app.migrator.cli.group import database_group  # noqa: PLC0415
 
     cli.add_command(database_group(lambda: load_settings(serving=False)))
 

@@ -11,9 +11,9 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.group import DataGroup
-from app.db.migrations.cli.options import as_json, print_rows
-from app.db.scripting import in_transaction
 from app.db.settings import load_settings
+from app.db.transaction import in_transaction
+from app.migrator.cli.options import as_json, print_rows
 from app.models import PersonalToken, TokenScope, User
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository

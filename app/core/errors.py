@@ -1,6 +1,6 @@
 """The errors of the application; each carries its own HTTP status and a stable code.
 
-`api/exception_handlers.py` is the one place that renders them (RFC 9457). A `detail` is written for the
+`api/http/exception_handlers.py` is the one place that renders them (RFC 9457). A `detail` is written for the
 client: it never holds SQL, a driver's text or another tenant's data.
 """
 

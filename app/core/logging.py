@@ -85,7 +85,7 @@ def _configure_libraries(settings: Settings) -> None:
     # The migration engine has events of its own.
     logging.getLogger("alembic.runtime").setLevel(logging.WARNING)
     # SQLAlchemy's, under the name of our class: as quiet as it keeps its other loggers.
-    logging.getLogger("app.db.fair_pool").setLevel(logging.WARNING)
+    logging.getLogger("app.postgres.pool").setLevel(logging.WARNING)
 
 
 def _renderer(log_format: LogFormat) -> structlog.types.Processor:

@@ -17,17 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.core.session_info import BY_DRIVER
-from app.db.engine import create_engine, create_unpooled_engine, database
-from app.db.errors import DatabaseError
-from app.db.fetching import OneConnection
-from app.db.health import Readiness
-from app.db.migrations.interruption import ended_by_signals
-from app.db.notifications import Notifications
-from app.db.replicas import Replicas, replica_urls
-from app.db.session import SessionMiddleware, provide_session
+from app.db.readiness import Readiness
+from app.db.replicas.selection import Replicas, replica_urls
+from app.db.request.prepared import OneConnection
+from app.db.request.session import SessionMiddleware, provide_session
 from app.db.startup import init_db
-from app.db.url import DatabaseURL, normalize_database_url
-from app.db.watching import disposed
+from app.migrator.session.signals import ended_by_signals
+from app.postgres.engine import create_engine, create_unpooled_engine, database
+from app.postgres.errors import DatabaseError
+from app.postgres.monitor import disposed
+from app.postgres.notify import Notifications
+from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
 if TYPE_CHECKING:
     from click import Group
@@ -84,7 +84,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
     def on_cli_init(self, cli: "Group") -> None:
         # Imported here because a server needs no command line.
-        from app.db.migrations.cli.group import database_group  # noqa: PLC0415
+        from app.migrator.cli.group import database_group  # noqa: PLC0415
 
         cli.add_command(database_group(lambda: self.settings))
 

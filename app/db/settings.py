@@ -7,8 +7,8 @@ import structlog
 from app.core.config import Settings
 from app.core.errors import SettingsError
 from app.core.logging import configure_logging
-from app.db.replicas import replica_urls
-from app.db.url import normalize_database_url
+from app.db.replicas.selection import replica_urls
+from app.postgres.url.database_url import normalize_database_url
 
 log = structlog.stdlib.get_logger(__name__)
 

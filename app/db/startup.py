@@ -11,22 +11,22 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
-from app.db.connecting import connected, is_lost, wait_for_database
-from app.db.engine import create_unpooled_engine, migration_database
-from app.db.errors import MigrationFailedError, cause_of
-from app.db.migrations.config import has_revisions, scripts, several_heads
-from app.db.migrations.guard import guarded_lock
-from app.db.migrations.history import Stamped, create_history, note_stamp
-from app.db.migrations.interruption import Breaker
-from app.db.migrations.lock import is_pooled
-from app.db.migrations.partitions.running import keep_ahead
-from app.db.migrations.runner import upgrade
-from app.db.migrations.state import SchemaState, read_state, tables_created_by
-from app.db.migrations.statements import limit_statements
-from app.db.migrations.table_locks import read_once_free
-from app.db.url import DatabaseURL
-from app.db.url_drivers import unshared_statements
+from app.migrator.execution.commands import upgrade
+from app.migrator.execution.statement_guard import limit_statements
+from app.migrator.partitions.commands import keep_ahead
+from app.migrator.revisions.history import Stamped, create_history, note_stamp
+from app.migrator.revisions.loading import has_revisions, scripts, several_heads
+from app.migrator.revisions.state import SchemaState, read_state, tables_created_by
+from app.migrator.session.guard import guarded_lock
+from app.migrator.session.lock import is_pooled
+from app.migrator.session.signals import Breaker
+from app.migrator.session.table_locks import read_once_free
 from app.models import metadata
+from app.postgres.connect import connected, is_lost, wait_for_database
+from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.errors import MigrationFailedError, cause_of
+from app.postgres.url.database_url import DatabaseURL
+from app.postgres.url.drivers import unshared_statements
 
 log = structlog.stdlib.get_logger(__name__)
 

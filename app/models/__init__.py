@@ -1,9 +1,9 @@
 """Every table, one module a domain; importing this package fills `metadata`."""
 
-from app.db.base import Base
 from app.models.activity import ActivityEvent
 from app.models.agents import Agent, AgentStatus
 from app.models.approvals import Approval, ApprovalStatus, ApprovalTask
+from app.models.base import Base
 from app.models.board_groups import BoardGroup
 from app.models.boards import Board
 from app.models.custom_fields import CustomField, CustomFieldBoard, CustomFieldValue, FieldType, Visibility

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import PARTITIONED_BY_MONTH, Base, CreatedInMonth, Identified
+from app.models.base import PARTITIONED_BY_MONTH, Base, CreatedInMonth, Identified
 
 
 class ActivityEvent(Identified, CreatedInMonth, Base):

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Identified, Timestamped
+from app.models.base import Base, Identified, Timestamped
 
 
 class AgentStatus(StrEnum):

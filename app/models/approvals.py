@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Created, Identified
+from app.models.base import Base, Created, Identified
 
 
 class ApprovalStatus(StrEnum):

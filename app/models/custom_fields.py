@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import JSON, CheckConstraint, ForeignKey, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Created, Identified, Timestamped
+from app.models.base import Base, Created, Identified, Timestamped
 
 
 class FieldType(StrEnum):

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Created
+from app.models.base import Base, Created
 
 
 class IdempotentResponse(Created, Base):

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Computed, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Created, Identified
+from app.models.base import Base, Created, Identified
 
 _IS_CHAT = "coalesce('chat' = ANY (tags), false)"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base, Identified, Timestamped
+from app.models.base import Base, Identified, Timestamped
 from app.models.users import User
 
 

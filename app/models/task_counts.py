@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, MetaData, Table, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import REPAIRS, Base
+from app.models.base import REPAIRS, Base
 
 
 class TaskCount(Base):

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Created, Identified
+from app.models.base import Base, Created, Identified
 
 
 class TokenScope(StrEnum):

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Identified, Timestamped
+from app.models.base import Base, Identified, Timestamped
 
 
 class User(Identified, Timestamped, Base):

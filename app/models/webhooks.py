@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import PARTITIONED_BY_MONTH, Base, CreatedInMonth, Identified, Timestamped
+from app.models.base import PARTITIONED_BY_MONTH, Base, CreatedInMonth, Identified, Timestamped
 
 SIGNATURE_HEADER = "X-Signature-256"
 

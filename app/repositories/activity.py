@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, func, insert, select
 
 from app.core.session_info import WAITED_FOR
-from app.db.fetching import Prepared, carry_out
+from app.db.request.prepared import Prepared, carry_out
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.base import Repository
 from app.repositories.keyset import Slice, Window, read_slice

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.errors import NotFoundError
-from app.db.fetching import AnySession
+from app.db.request.prepared import AnySession
 
 
 def is_one_of(

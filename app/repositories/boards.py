@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, bindparam, or_, select
 
 from app.core.errors import ConflictError, NotFoundError
-from app.db.fetching import AnySession, Prepared, fetch, row_of
+from app.db.request.prepared import AnySession, Prepared, fetch, row_of
 from app.models import Board
 from app.repositories.base import Repository
 from app.repositories.constraints import translating

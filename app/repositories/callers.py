@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, bindparam, func, or_, select
 
-from app.db.fetching import AnySession, Prepared, fetch
+from app.db.request.prepared import AnySession, Prepared, fetch
 from app.models import Agent, OrganizationMember, PersonalToken, User
 from app.repositories.boards import OpenBoard, beside_board, board_beside
 from app.repositories.reach import OF_AGENT, OF_MEMBER, Rights

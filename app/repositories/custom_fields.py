@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError
-from app.db.fetching import Prepared, carry_out, fetch
+from app.db.request.prepared import Prepared, carry_out, fetch
 from app.models import CustomField, CustomFieldBoard, CustomFieldValue
 from app.repositories.base import Repository
 from app.repositories.constraints import translating

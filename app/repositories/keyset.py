@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Select, bindparam, func, select
 
 from app.core.errors import BadRequestError, FieldProblem
-from app.db.fetching import AnySession, Prepared, fetch
+from app.db.request.prepared import AnySession, Prepared, fetch
 from app.repositories.opaque import packed, unpacked
 from app.repositories.sorting import Key, Ordering, place_values
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, delete, insert, select
 
-from app.db.fetching import Prepared, carry_out, fetch
+from app.db.request.prepared import Prepared, carry_out, fetch
 from app.models import Board, Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.repositories.base import Repository
 from app.repositories.keyset import PreparedPage, Shape, Slice, Window, fetch_slice, prepare_page, read_slice

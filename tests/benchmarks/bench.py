@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import psycopg
 
-from app.db.embedded import acquire
-from app.db.migrations.runner import upgrade
-from app.db.url import normalize_database_url
+from app.migrator.execution.commands import upgrade
+from app.postgres.dev_server.server import acquire
+from app.postgres.url.database_url import normalize_database_url
 from tests.benchmarks.data import Size, seed
 from tests.benchmarks.load import CONNECTIONS, Request, send
 from tests.benchmarks.results import Sample

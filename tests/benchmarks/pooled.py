@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from app.db.url import normalize_database_url
+from app.postgres.url.database_url import normalize_database_url
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.load import Request
 from tests.benchmarks.results import Goal, Outcome

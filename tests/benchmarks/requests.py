@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 
-from app.db.url import normalize_database_url
+from app.postgres.url.database_url import normalize_database_url
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.data import KNOWN, Size
 from tests.benchmarks.load import Request

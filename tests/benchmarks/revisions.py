@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from app.db.embedded import binaries
-from app.db.url import normalize_database_url
+from app.postgres.dev_server.server import binaries
+from app.postgres.url.database_url import normalize_database_url
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.commands import to_its_end
 from tests.benchmarks.results import Goal, Outcome, Sample

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import psutil
 
-from app.db.url import normalize_database_url
+from app.postgres.url.database_url import normalize_database_url
 from tests.processes import ROOT, environment, free_port, in_checkout
 
 _RIVALS = "tests.benchmarks.rivals"

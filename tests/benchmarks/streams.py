@@ -6,7 +6,7 @@ import time
 import asyncpg
 from uuid_utils.compat import uuid7
 
-from app.db.url import normalize_database_url
+from app.postgres.url.database_url import normalize_database_url
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.data import ORGANIZATION, OWNER, Size
 from tests.benchmarks.listening import STAMP, Job, listening

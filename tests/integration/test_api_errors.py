@@ -11,8 +11,8 @@ from litestar.di import NamedDependency
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.exception_handlers import EXCEPTION_HANDLERS
-from app.api.request_id import RequestIdMiddleware, send_request_id
+from app.api.http.exception_handlers import EXCEPTION_HANDLERS
+from app.api.http.request_id import RequestIdMiddleware, send_request_id
 from app.core.config import Settings
 from app.core.logging import configure_logging
 from app.db.plugin import DatabasePlugin

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from app.asgi import create_app
 from app.core.config import Settings
-from app.db.migrations.runner import upgrade
+from app.migrator.execution.commands import upgrade
 from tests.conftest import client_of, settings_for, started
 from tests.integration.sse import reading
 from tests.integration.throwaway_postgres import copy_as_standby, new_cluster, running

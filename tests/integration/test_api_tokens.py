@@ -193,7 +193,7 @@ async def test_failed_sign_ins_of_one_address_are_limited_for_all_processes_toge
     app: Litestar, client: httpx.AsyncClient, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = identity.FAILED_SIGN_INS
-    monkeypatch.setattr("app.api.auth.FAILED_SIGN_INS", Limit(limit.name, 3, limit.window))
+    monkeypatch.setattr("app.api.http.auth.FAILED_SIGN_INS", Limit(limit.name, 3, limit.window))
     async with client_of(app, token) as guess:
         answers = [await guess.get(ME) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]

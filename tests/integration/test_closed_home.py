@@ -12,10 +12,10 @@ import pytest
 import trustme
 
 from app.core.errors import SettingsError
-from app.db.connecting import wait_for_database
-from app.db.errors import DatabaseUnreachableError
-from app.db.migrations.backup.pg_tools import access
-from app.db.url import normalize_database_url
+from app.migrator.backup.pg_tools import access
+from app.postgres.connect import wait_for_database
+from app.postgres.errors import DatabaseUnreachableError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.integration.tls_server import tls_front

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from app.cli.demo import demo
 from app.core.field_values import fitting
-from app.db.migrations.runner import upgrade
+from app.migrator.execution.commands import upgrade
 from app.models import TaskStatus
 from app.services.demo import words
 from tests.conftest import client_of, settings_for

@@ -15,15 +15,15 @@ import psutil
 import psycopg
 import pytest
 
-from app.db.embedded import EmbeddedPostgresError, acquire, binaries
-from app.db.embedded_files import Files
+from app.postgres.dev_server.files import Files
+from app.postgres.dev_server.server import EmbeddedPostgresError, acquire, binaries
 from tests.processes import ROOT
 from tests.waiting import PATIENCE, wait_until
 
 _USER = """
 import sys
 from pathlib import Path
-from app.db.embedded import EmbeddedPostgresError, acquire
+from app.postgres.dev_server.server import EmbeddedPostgresError, acquire
 try:
     server = acquire(Path(sys.argv[1]), durable=False)
 except EmbeddedPostgresError as exc:
@@ -119,7 +119,7 @@ def processes(data: Path) -> dict[str, list[psutil.Process]]:
             if is_gone(process):
                 continue
             command = process.cmdline()
-            if root in command and "embedded_keeper" in " ".join(command):
+            if root in command and "dev_server.supervisor" in " ".join(command):
                 kind = "keeper"
             elif process.name() == "postgres" and process.cwd() == f"{root}/data":
                 kind = "postmaster" if "-D" in command else "child"

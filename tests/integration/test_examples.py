@@ -7,7 +7,7 @@ import pytest
 from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.examples import examples_of
+from app.api.openapi.examples import examples_of
 from tests.conftest import client_of
 from tests.integration.conftest import Staff, register
 from tests.integration.furnished import People, ids_for_paths

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import greenlet_spawn
 
 from app.asgi import create_app
-from app.db.errors import lost_connection, sqlstate_of
-from app.db.fetching import Prepared, carry_out, fetch
-from app.db.pinging import _Pinging
 from app.db.plugin import DatabasePlugin
+from app.db.request.prepared import Prepared, carry_out, fetch
 from app.models import User
+from app.postgres.errors import lost_connection, sqlstate_of
+from app.postgres.ping import _Pinging
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import query
 
@@ -195,7 +195,7 @@ async def test_only_a_connection_that_was_idle_for_a_while_is_pinged(
     first = await use()
     assert await use() == first
     assert pings == []
-    monkeypatch.setattr("app.db.pinging._ALIVE_FOR", 0.0)
+    monkeypatch.setattr("app.postgres.ping._ALIVE_FOR", 0.0)
     assert await use() == first
     assert len(pings) == 1
 
@@ -230,7 +230,7 @@ async def test_a_connection_whose_end_was_read_in_half_is_as_lost_as_any(
         before = await pid(session)
         if way == "pinged":
             await session.close()
-            monkeypatch.setattr("app.db.pinging._ALIVE_FOR", 0.0)
+            monkeypatch.setattr("app.postgres.ping._ALIVE_FOR", 0.0)
         query(database_url, "SELECT pg_terminate_backend(:pid, 10000)", pid=before)
         # The first round of the loop reads the message, the second one its end: after what is ready by then.
         await asyncio.sleep(0)

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from app.api import admission
+from app.api.http import admission
 from app.asgi import create_app
 from app.core.config import Settings
-from app.db import fair_pool
 from app.db.plugin import DatabasePlugin
+from app.postgres import pool
 from tests.conftest import TOKEN, client_of, started
 from tests.integration.serving import served
 from tests.integration.sse import reading
@@ -114,7 +114,7 @@ async def test_who_hangs_up_while_waiting_leaves_the_queue_and_is_not_served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(admission, "_STANDSTILL", 60.0)
-    monkeypatch.setattr(fair_pool, "_WATCHED_AFTER", 0.0)
+    monkeypatch.setattr(pool, "_WATCHED_AFTER", 0.0)
     task = (await client.post(tasks_url, json={"title": "Splice"})).json()["id"]
 
     async with served(app) as port, client_of(app) as inside:

@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.db.connecting import explain
-from app.db.passwords import find_password
+from app.postgres.connect import explain
+from app.postgres.passwords import find_password
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.processes import environment, run
 

@@ -4,10 +4,10 @@ import asyncio
 
 import httpx
 
-from app.db.migrations.backfill.pace import Pace
-from app.db.migrations.backfill.running import run
-from app.db.migrations.backfill.status import Standing, read_backfills
-from app.db.migrations.status import read_status
+from app.migrator.backfill.executor import run
+from app.migrator.backfill.pace import Pace
+from app.migrator.backfill.status import Standing, read_backfills
+from app.migrator.status import read_status
 from tests.conftest import settings_for
 from tests.integration.conftest import Staff
 from tests.integration.furnished import Token, furnish

@@ -11,9 +11,9 @@ import pytest
 
 from app.asgi import create_app
 from app.core.config import Settings
-from app.db import pinging
-from app.db.migrations.runner import upgrade
 from app.db.plugin import DatabasePlugin
+from app.migrator.execution.commands import upgrade
+from app.postgres import ping
 from tests.conftest import client_of, settings_for, started
 from tests.integration.steady import coming
 from tests.integration.throwaway_postgres import LastingServer, new_cluster
@@ -162,7 +162,7 @@ async def test_connections_that_idled_when_it_fell_silent_hold_nobody_up(
 
         async with asyncio.timeout(PATIENCE):
             await ask_until_good(5)
-        monkeypatch.setattr(pinging, "_ALIVE_FOR", 0.0)
+        monkeypatch.setattr(ping, "_ALIVE_FOR", 0.0)
         primary.fall_silent()
         try:
             answers = await ask(10)

@@ -18,11 +18,11 @@ from sqlalchemy import event
 
 from app.asgi import create_app
 from app.core.config import Secret, Settings
-from app.db import replica, written
-from app.db.fetching import OneConnection
-from app.db.migrations.runner import upgrade
 from app.db.plugin import DatabasePlugin
-from app.db.replicas import Replicas
+from app.db.replicas import replica, wal_tracker
+from app.db.replicas.selection import Replicas
+from app.db.request.prepared import OneConnection
+from app.migrator.execution.commands import upgrade
 from tests.conftest import client_of, database_named, settings_for, started
 from tests.integration.conftest import register
 from tests.integration.sse import reading
@@ -139,7 +139,8 @@ def strict(settings: Settings) -> Settings:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A replica that answers late is read all the same: on a busy machine each does now and then."""
-    for module, name in ((replica, "PATIENCE"), (replica, "_LOOK_WITHIN"), (replica, "_WAIT"), (written, "PATIENCE")):
+    limits = ((replica, "PATIENCE"), (replica, "_LOOK_WITHIN"), (replica, "_WAIT"), (wal_tracker, "PATIENCE"))
+    for module, name in limits:
         monkeypatch.setattr(module, name, _LONG)
 
 
@@ -180,7 +181,7 @@ async def until_it_is_read(pair: Pair, client: httpx.AsyncClient, path: str, tab
 
 
 async def caught_up(app: Litestar, pair: Pair) -> None:
-    """The replicas show all that was written, and the application knows that."""
+    """The replicas show all that was wal_tracker, and the application knows that."""
     ((position,),) = query(pair.primary.url, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
 
     def is_there() -> bool:

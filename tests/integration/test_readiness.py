@@ -10,9 +10,9 @@ from sqlalchemy import event, make_url
 
 from app.asgi import create_app
 from app.core.config import Settings
-from app.db.health import Readiness
 from app.db.plugin import DatabasePlugin
-from app.db.url import normalize_database_url
+from app.db.readiness import Readiness
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import REVISIONS, query
 from tests.waiting import loop_clock

@@ -13,12 +13,12 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from app.db.connecting import explain, wait_for_database
-from app.db.engine import create_unpooled_engine
-from app.db.errors import DatabaseUnreachableError
-from app.db.migrations.doctor.finding import Severity
-from app.db.replicas import Replicas
-from app.db.url import normalize_database_url
+from app.db.replicas.selection import Replicas
+from app.migrator.doctor.finding import Severity
+from app.postgres.connect import explain, wait_for_database
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.errors import DatabaseUnreachableError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.integration.refusing_server import refusing
 from tests.integration.test_readiness import client_with_readiness_of

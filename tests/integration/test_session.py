@@ -15,14 +15,14 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text, func, insert, lit
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from app.api.exception_handlers import EXCEPTION_HANDLERS
+from app.api.http.exception_handlers import EXCEPTION_HANDLERS
 from app.core.config import Settings
 from app.core.errors import ConflictError
 from app.core.logging import configure_logging
-from app.db.engine import create_unpooled_engine
-from app.db.fetching import Prepared, carry_out, fetch
 from app.db.plugin import DatabasePlugin
-from app.db.url import normalize_database_url
+from app.db.request.prepared import Prepared, carry_out, fetch
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.integration.serving import served
 from tests.integration.throwaway_postgres import new_cluster, running

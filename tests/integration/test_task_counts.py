@@ -12,9 +12,9 @@ import httpx
 import psycopg
 import pytest
 
-from app.db.migrations.runner import downgrade, upgrade
-from app.db.url import normalize_database_url
+from app.migrator.execution.commands import downgrade, upgrade
 from app.models import TaskStatus
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.integration.test_api_dashboard import dashboard
 from tests.migrations.conftest import holding, query

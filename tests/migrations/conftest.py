@@ -15,8 +15,8 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings
-from app.db.migrations import config
-from app.db.url import normalize_database_url
+from app.migrator.revisions import loading
+from app.postgres.url.database_url import normalize_database_url
 from tests.processes import require
 from tests.waiting import PATIENCE
 
@@ -46,7 +46,7 @@ def dump_schema(postgres_bin: Path) -> Callable[[str], str]:
 
 
 # Oldest first.
-REVISIONS = [script.revision for script in config.scripts(Settings()).walk_revisions()][::-1]
+REVISIONS = [script.revision for script in loading.scripts(Settings()).walk_revisions()][::-1]
 HEAD = REVISIONS[-1]
 
 
@@ -140,15 +140,15 @@ class Release:
 
     @property
     def head(self) -> str | None:
-        return config.scripts(Settings()).get_current_head()
+        return loading.scripts(Settings()).get_current_head()
 
 
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     root = tmp_path / "release"
     shutil.copytree(
-        config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*", "backfills")
+        loading.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*", "backfills")
     )
-    shutil.copy(config.ROOT / "alembic.ini", root)
-    monkeypatch.setattr(config, "ROOT", root)
+    shutil.copy(loading.ROOT / "alembic.ini", root)
+    monkeypatch.setattr(loading, "ROOT", root)
     return Release(root)

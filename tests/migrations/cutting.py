@@ -9,8 +9,8 @@ from typing import Self
 
 from sqlalchemy import URL, make_url
 
-from app.db.url import normalize_database_url
-from app.db.url_drivers import DEFAULT_PORT
+from app.postgres.url.database_url import normalize_database_url
+from app.postgres.url.drivers import DEFAULT_PORT
 
 # Sessions that wait for their client in the middle of a statement, as those of a test that looks never do.
 IN_THE_MIDDLE = """

@@ -11,11 +11,11 @@ from sqlalchemy import MetaData, create_engine, event, make_url
 from sqlalchemy.dialects.postgresql import ARRAY, INT4RANGE, ExcludeConstraint
 from sqlalchemy.pool import NullPool
 
-from app.db.migrations.drift.difference import Difference, script
-from app.db.migrations.drift.reading import differences
-from app.db.migrations.drift.report import LOSES_DATA, as_sql
-from app.db.url import normalize_database_url
+from app.migrator.drift.comparison import differences
+from app.migrator.drift.difference import Difference, script
+from app.migrator.drift.report import LOSES_DATA, as_sql
 from app.models import metadata
+from app.postgres.url.database_url import normalize_database_url
 from tests.migrations.conftest import query
 from tests.waiting import PATIENCE
 

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 from app.core.config import Settings
-from app.db.migrations import config
+from app.migrator.revisions import loading
 from tests.processes import ROOT, copied_checkout
 
 NEXT = Path(__file__).parent / "next_release"
@@ -47,7 +47,7 @@ def previous_release(target: Path) -> Path:
 def next_release(target: Path) -> Path:
     """This release with another column, the revisions and the backfill for it, and without one that it drops."""
     _edit(copied_checkout(target), EDITS)
-    head = config.scripts(Settings()).get_current_head()
+    head = loading.scripts(Settings()).get_current_head()
     for path in sorted(NEXT.glob("*/*.py")):
         copy = target / "migrations" / path.relative_to(NEXT)
         copy.parent.mkdir(exist_ok=True)

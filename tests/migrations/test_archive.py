@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.db.errors import BackupError
-from app.db.migrations.backup.archive import ArchiveWriter, open_archive
-from app.db.migrations.backup.manifest import Manifest
-from app.db.migrations.backup.taking import backup
+from app.migrator.backup.archive import ArchiveWriter, open_archive
+from app.migrator.backup.backup import backup
+from app.migrator.backup.manifest import Manifest
+from app.postgres.errors import BackupError
 from tests.conftest import settings_for
 
 DUMP = b"PGDMP" + bytes(range(256)) * 20

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from app.core.config import Settings
-from app.db.migrations.config import scripts
-from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.runner import upgrade
+from app.migrator.execution.commands import upgrade
+from app.migrator.revisions.loading import scripts
+from app.migrator.session.lock import LOCK_KEY
 from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import holding, query
 from tests.migrations.stopping import COMMANDS, SERVE, polls_for_the_lock, running

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from app import models
 from app.core.config import Settings
-from app.db.migrations.config import alembic_config
-from app.db.migrations.runner import downgrade, upgrade
+from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.revisions.loading import alembic_config
 from app.models import metadata
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query

@@ -15,17 +15,17 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from app.core.config import Phase, Settings
-from app.db.errors import MigrationFailedError
-from app.db.migrations.backfill.pace import Pace, Progress
-from app.db.migrations.backfill.running import BackfillWaitsError, UnknownBackfillError, run
-from app.db.migrations.backfill.state import RevertedMeanwhileError
-from app.db.migrations.backfill.status import Standing, read_backfills
-from app.db.migrations.cli.backfill_progress import bar_length
-from app.db.migrations.config import scripts
-from app.db.migrations.history import Outcome
-from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.backfill.executor import BackfillWaitsError, UnknownBackfillError, run
+from app.migrator.backfill.pace import Pace, Progress
+from app.migrator.backfill.state import RevertedMeanwhileError
+from app.migrator.backfill.status import Standing, read_backfills
+from app.migrator.cli.backfill_progress import bar_length
+from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.revisions.history import Outcome
+from app.migrator.revisions.loading import scripts
+from app.postgres.errors import MigrationFailedError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.migrations.test_engine import checkout_of
@@ -57,7 +57,7 @@ def define(release: Release, name: str = "fill", **fields: object) -> None:
     write(
         release,
         name,
-        f'"""A test\'s."""\nfrom app.db.migrations.backfill import Backfill\n\nbackfill = Backfill({text})\n',
+        f'"""A test\'s."""\nfrom app.migrator.backfill import Backfill\n\nbackfill = Backfill({text})\n',
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.config import Settings
-from app.db.migrations.config import scripts
+from app.migrator.revisions.loading import scripts
 from tests.load import Balancer, Figures, Traffic
 from tests.migrations.conftest import applied, holding, query
 from tests.migrations.queueing import longest_in, watching_the_queue

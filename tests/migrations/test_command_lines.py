@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import make_url
 
 from app.cli.plugin import own_command
-from app.db.migrations.backup.archive import open_archive
-from app.db.migrations.config import scripts
-from app.db.migrations.runner import upgrade
+from app.migrator.backup.archive import open_archive
+from app.migrator.execution.commands import upgrade
+from app.migrator.revisions.loading import scripts
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
 from tests.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run

@@ -10,15 +10,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
-from app.db.errors import BackupError, DatabaseUnreachableError
-from app.db.migrations.backfill.running import run
-from app.db.migrations.backup import restoring
-from app.db.migrations.backup.archive import open_archive
-from app.db.migrations.backup.taking import backup
-from app.db.migrations.partitions.running import maintain
-from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.backfill.executor import run
+from app.migrator.backup import restore as restoring
+from app.migrator.backup.archive import open_archive
+from app.migrator.backup.backup import backup
+from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.partitions.commands import maintain
+from app.postgres.errors import BackupError, DatabaseUnreachableError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, query
 from tests.migrations.cutting import IN_THE_MIDDLE, LOCKED, cut

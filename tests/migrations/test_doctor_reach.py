@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import trustme
 
-from app.db.migrations.doctor.finding import Finding, Limits, Severity
+from app.migrator.doctor.finding import Finding, Limits, Severity
 from tests.integration.throwaway_postgres import Server, copy_as_standby, new_cluster, running
 from tests.integration.tls_server import listening, tls_front
 from tests.migrations.conftest import query

@@ -1,4 +1,4 @@
-"""`app.db.migrations.drift`: a difference between a database and the models is found, alone, and its DDL mends it."""
+"""`app.migrator.drift`: a difference between a database and the models is found, alone, and its DDL mends it."""
 
 import json
 import subprocess
@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import MetaData, event, make_url
 
-from app.db.migrations.drift.difference import Kind, script
-from app.db.migrations.drift.reading import DriftUnknownError, differences
-from app.db.migrations.drift.report import as_sql, read_drift
-from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.drift.comparison import DriftUnknownError, differences
+from app.migrator.drift.difference import Kind, script
+from app.migrator.drift.report import as_sql, read_drift
+from app.migrator.execution.commands import downgrade, upgrade
 from app.models import metadata
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import REVISIONS, Release, holding, query
 from tests.migrations.drifting import (

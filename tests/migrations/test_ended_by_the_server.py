@@ -8,13 +8,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from app.db.errors import BackupError, DatabaseError, DatabaseUnreachableError, MigrationFailedError
-from app.db.migrations.backup.archive import open_archive
-from app.db.migrations.backup.restoring import restore
-from app.db.migrations.backup.taking import backup
-from app.db.migrations.drift.report import read_drift
-from app.db.migrations.runner import plan, upgrade
-from app.db.migrations.status import read_status
+from app.migrator.backup.archive import open_archive
+from app.migrator.backup.backup import backup
+from app.migrator.backup.restore import restore
+from app.migrator.drift.report import read_drift
+from app.migrator.execution.commands import plan, upgrade
+from app.migrator.status import read_status
+from app.postgres.errors import BackupError, DatabaseError, DatabaseUnreachableError, MigrationFailedError
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import Release, holding, older_binaries, query

@@ -16,17 +16,17 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from app.core.config import Environment, Phase, Settings
-from app.db.errors import DatabaseError, MigrationFailedError
-from app.db.health import Readiness, SchemaBehindError, SchemaContractedError
-from app.db.migrations.config import alembic_config
-from app.db.migrations.drift.report import read_drift
-from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.losses import DataLossRefusedError
-from app.db.migrations.planned import PlanChangedError
-from app.db.migrations.runner import downgrade, plan, reverted, upgrade
-from app.db.migrations.status import read_status
+from app.db.readiness import Readiness, SchemaBehindError, SchemaContractedError
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.drift.report import read_drift
+from app.migrator.execution.commands import downgrade, plan, reverted, upgrade
+from app.migrator.execution.data_loss import DataLossRefusedError
+from app.migrator.execution.plan import PlanChangedError
+from app.migrator.revisions.loading import alembic_config
+from app.migrator.session.lock import LOCK_KEY
+from app.migrator.status import read_status
+from app.postgres.errors import DatabaseError, MigrationFailedError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, holding, query, renamed, tables
 from tests.processes import ROOT, environment, run
@@ -577,7 +577,7 @@ async def test_release_is_ready_while_only_expand_revisions_are_ahead_of_it(
     await ready(database_url)
     # The previous release can also be started, and its migration job run.
     await init_db(settings_for(database_url, db_auto_migrate=True), normalize_database_url(database_url))
-    monkeypatch.setattr("app.db.migrations.config.ROOT", release.root)
+    monkeypatch.setattr("app.migrator.revisions.loading.ROOT", release.root)
     await asyncio.to_thread(upgrade, settings_for(database_url))
     monkeypatch.undo()
     with pytest.raises(SchemaContractedError, match=contract):

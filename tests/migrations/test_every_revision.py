@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from app.db.migrations.runner import downgrade, upgrade
+from app.migrator.execution.commands import downgrade, upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, applied, query, tables
 

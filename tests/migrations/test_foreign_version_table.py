@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import make_url
 
 from app.core.config import Settings
-from app.db.health import DatabaseNotReadyError, Readiness
-from app.db.migrations.doctor.finding import Severity
-from app.db.migrations.runner import downgrade, plan, upgrade
-from app.db.migrations.status import read_status
-from app.db.migrations.version_table import ForeignVersionsError
+from app.db.readiness import DatabaseNotReadyError, Readiness
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.doctor.finding import Severity
+from app.migrator.execution.commands import downgrade, plan, upgrade
+from app.migrator.revisions.version_table import ForeignVersionsError
+from app.migrator.status import read_status
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, applied, query
 from tests.migrations.test_doctor import examined, one

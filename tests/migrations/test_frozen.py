@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.db.migrations.partitions.months import later, month_of, name_of
-from app.db.migrations.runner import upgrade
+from app.migrator.execution.commands import upgrade
+from app.migrator.partitions.months import later, month_of, name_of
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, applied, holding, query
 from tests.migrations.cutting import IN_THE_MIDDLE, LOCKED, cut

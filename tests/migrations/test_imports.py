@@ -21,8 +21,8 @@ def below(names: set[str], *packages: str) -> set[str]:
 
 def test_upgrade_imports_neither_what_serves_nor_other_commands(database_url: str) -> None:
     names = imported("litestar", "database", "upgrade", "--no-prompt", DATABASE_URL=database_url)
-    assert "app.db.migrations.steps" in names
-    others = (f"app.db.migrations.{name}" for name in _OF_ONE_COMMAND)
+    assert "app.migrator.execution.executor" in names
+    others = (f"app.migrator.{name}" for name in _OF_ONE_COMMAND)
     assert below(names, *_SERVES, *_OF_SOME_SETTINGS_OR_REQUESTS, *others) == set()
 
 
@@ -30,7 +30,7 @@ def test_server_imports_nothing_for_other_commands_or_for_what_few_need() -> Non
     code = "from app.asgi import create_app; create_app()"
     names = imported("python", "-c", code, DATABASE_URL="postgresql://nobody@127.0.0.1/nothing")
     assert "app.api.tasks" in names
-    assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.db.migrations.cli") == set()
+    assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.migrator.cli") == set()
     names = imported("litestar", "run", "--help", DATABASE_URL="postgresql://nobody@127.0.0.1/nothing")
     assert "app.api.tasks" in names
     assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.cli.demo", "app.cli.users", "app.services.demo") == set()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db.migrations.runner import upgrade
+from app.migrator.execution.commands import upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, holding, query
 from tests.migrations.stopping import COMMANDS, SERVE, lock_holders, running

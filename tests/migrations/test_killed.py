@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from app.core.config import Settings
-from app.db.migrations.config import scripts
-from app.db.migrations.lock import LOCK_KEY
+from app.migrator.revisions.loading import scripts
+from app.migrator.session.lock import LOCK_KEY
 from tests.conftest import database_named
 from tests.migrations.conftest import applied, holding, query, tables
 from tests.migrations.stopping import (

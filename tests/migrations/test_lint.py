@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
-from app.db.errors import MigrationFailedError
-from app.db.migrations.lint.linting import Finding, UnknownRevisionError, lint
-from app.db.migrations.lint.rules import RULES
-from app.db.migrations.lint.squawk import OFF, ON, SquawkError, is_rule
-from app.db.migrations.runner import upgrade
+from app.migrator.execution.commands import upgrade
+from app.migrator.lint.linter import Finding, UnknownRevisionError, lint
+from app.migrator.lint.rules import RULES
+from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
+from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, query
 from tests.processes import ROOT, environment, run

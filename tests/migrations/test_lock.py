@@ -13,12 +13,12 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
-from app.db.engine import create_unpooled_engine
-from app.db.errors import MigrationFailedError
-from app.db.migrations.config import alembic_config
-from app.db.migrations.lock import migration_lock
-from app.db.migrations.runner import upgrade
-from app.db.url import normalize_database_url
+from app.migrator.execution.commands import upgrade
+from app.migrator.revisions.loading import alembic_config
+from app.migrator.session.lock import migration_lock
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.errors import MigrationFailedError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.processes import BIN, copied_checkout, environment, in_checkout, run

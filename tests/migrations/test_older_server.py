@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.asgi import create_app
-from app.db.embedded import binaries
-from app.db.migrations.backup.archive import open_archive
-from app.db.migrations.backup.restoring import restore
-from app.db.migrations.backup.taking import backup
-from app.db.migrations.doctor.finding import Severity
-from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.backup.archive import open_archive
+from app.migrator.backup.backup import backup
+from app.migrator.backup.restore import restore
+from app.migrator.doctor.finding import Severity
+from app.migrator.execution.commands import downgrade, upgrade
+from app.postgres.dev_server.server import binaries
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import new_cluster, running
 from tests.integration.tls_server import tls_front

@@ -18,18 +18,18 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 from structlog.testing import capture_logs
 
-from app.db.errors import MigrationFailedError
-from app.db.migrations.backup.archive import open_archive
-from app.db.migrations.backup.restoring import restore
-from app.db.migrations.backup.taking import backup
-from app.db.migrations.doctor.finding import Severity
-from app.db.migrations.partitions import making
-from app.db.migrations.partitions.months import later, month_of, name_of
-from app.db.migrations.partitions.reading import AHEAD, Step, read_partitions
-from app.db.migrations.partitions.running import Partitioning, look_at_partitions, maintain
-from app.db.migrations.runner import downgrade, upgrade
-from app.db.migrations.status import Verdict, read_status
+from app.migrator.backup.archive import open_archive
+from app.migrator.backup.backup import backup
+from app.migrator.backup.restore import restore
+from app.migrator.doctor.finding import Severity
+from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.partitions import ddl
+from app.migrator.partitions.commands import Partitioning, look_at_partitions, maintain
+from app.migrator.partitions.months import later, month_of, name_of
+from app.migrator.partitions.state import AHEAD, Step, read_partitions
+from app.migrator.status import Verdict, read_status
 from app.models import ActivityEvent
+from app.postgres.errors import MigrationFailedError
 from app.repositories.sorting import Key, Ordering, place_values
 from tests.conftest import settings_for
 from tests.migrations.conftest import holding, query
@@ -235,9 +235,9 @@ def test_work_that_was_broken_off_is_a_problem_and_goes_on(database_url: str, va
     store(database_url, AHEAD + 1)
     begin, end = later(THIS_MONTH, AHEAD + 1), later(THIS_MONTH, AHEAD + 3)
     with opened(database_url) as connection:
-        making.begin_sealing(connection, DEFAULT, begin, end)
+        ddl.begin_sealing(connection, DEFAULT, begin, end)
         if validated:
-            making.validate_seal(connection, DEFAULT)
+            ddl.validate_seal(connection, DEFAULT)
     assert "broken off" in one(examined(database_url), "partitions", Severity.PROBLEM).seen
     upgrade(settings_for(database_url))
     store(database_url, 50)

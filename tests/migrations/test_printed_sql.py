@@ -9,13 +9,13 @@ import pytest
 from alembic import command
 
 from app.core.config import Phase
-from app.db.migrations.backfill.pace import Pace
-from app.db.migrations.backfill.running import run as run_backfills
-from app.db.migrations.config import alembic_config
-from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.partitions.running import maintain
-from app.db.migrations.runner import downgrade, upgrade
-from app.db.url import normalize_database_url
+from app.migrator.backfill.executor import run as run_backfills
+from app.migrator.backfill.pace import Pace
+from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.partitions.commands import maintain
+from app.migrator.revisions.loading import alembic_config
+from app.migrator.session.lock import LOCK_KEY
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query, tables
 from tests.migrations.test_backfill import define

@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
-from app.db.errors import DatabaseError
-from app.db.migrations.backfill.pace import Pace
-from app.db.migrations.backfill.running import run as backfill
-from app.db.migrations.doctor.finding import Severity
-from app.db.migrations.partitions.running import maintain
-from app.db.migrations.read_only import ReadOnlyDatabaseError
-from app.db.migrations.runner import downgrade, plan, upgrade
-from app.db.migrations.status import read_status
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.backfill.executor import run as backfill
+from app.migrator.backfill.pace import Pace
+from app.migrator.doctor.finding import Severity
+from app.migrator.execution.commands import downgrade, plan, upgrade
+from app.migrator.partitions.commands import maintain
+from app.migrator.session.read_only import ReadOnlyDatabaseError
+from app.migrator.status import read_status
+from app.postgres.errors import DatabaseError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import copy_as_standby, new_cluster, running
 from tests.migrations.conftest import REVISIONS, query

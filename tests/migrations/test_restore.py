@@ -15,14 +15,14 @@ import psutil
 import pytest
 from sqlalchemy import make_url
 
-from app.db.errors import BackupError, MigrationFailedError
-from app.db.migrations.backup.archive import ArchiveWriter, open_archive
-from app.db.migrations.backup.manifest import Manifest, Progress
-from app.db.migrations.backup.restoring import Restored, look_at_target, restore
-from app.db.migrations.backup.taking import backup
-from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.runner import upgrade
+from app.migrator.backup.archive import ArchiveWriter, open_archive
+from app.migrator.backup.backup import backup
+from app.migrator.backup.manifest import Manifest, Progress
+from app.migrator.backup.restore import Restored, look_at_target, restore
+from app.migrator.execution.commands import upgrade
+from app.migrator.session.lock import LOCK_KEY
 from app.models import metadata
+from app.postgres.errors import BackupError, MigrationFailedError
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, older_binaries, query, tables
 from tests.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal, started_process

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
-from app.db.errors import MigrationFailedError
-from app.db.migrations.lint.linting import lint
-from app.db.migrations.runner import plan, upgrade
-from app.db.migrations.status import read_status
+from app.migrator.execution.commands import plan, upgrade
+from app.migrator.lint.linter import lint
+from app.migrator.status import read_status
+from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, tables
 from tests.processes import copied_checkout, environment, run

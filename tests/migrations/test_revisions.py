@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from app.db.base import default_partition, is_partitioned
-from app.db.migrations.config import ROOT, scripts
-from app.db.migrations.runner import upgrade
-from app.db.migrations.state import tables_created_by
+from app.migrator.execution.commands import upgrade
+from app.migrator.revisions.loading import ROOT, scripts
+from app.migrator.revisions.state import tables_created_by
 from app.models import metadata
+from app.models.base import default_partition, is_partitioned
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, query
 

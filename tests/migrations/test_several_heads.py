@@ -10,12 +10,12 @@ from alembic import command
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
-from app.db.errors import MigrationFailedError
-from app.db.migrations.config import JOIN_HEADS, alembic_config
-from app.db.migrations.lint.linting import lint
-from app.db.migrations.runner import downgrade, plan, upgrade
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.execution.commands import downgrade, plan, upgrade
+from app.migrator.lint.linter import lint
+from app.migrator.revisions.loading import JOIN_HEADS, alembic_config
+from app.postgres.errors import MigrationFailedError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied
 from tests.processes import copied_checkout, environment, run

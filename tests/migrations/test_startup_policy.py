@@ -10,13 +10,13 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from app.db.errors import MigrationFailedError
-from app.db.migrations.config import scripts
-from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.runner import downgrade, upgrade
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.revisions.loading import scripts
+from app.migrator.session.lock import LOCK_KEY
 from app.models import metadata
+from app.postgres.errors import MigrationFailedError
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, holding, query, tables
 from tests.migrations.stopping import polls_for_the_lock

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from app.db.migrations.lock import LOCK_KEY
-from app.db.migrations.runner import downgrade, upgrade
-from app.db.migrations.status import RevisionState, Status, Verdict, read_status
+from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.session.lock import LOCK_KEY
+from app.migrator.status import RevisionState, Status, Verdict, read_status
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
 from tests.processes import environment, run

@@ -12,21 +12,21 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from app.core.config import Settings
-from app.db.engine import create_unpooled_engine
-from app.db.health import DatabaseNotReadyError, Readiness
-from app.db.migrations import runner
-from app.db.migrations.backfill import running
-from app.db.migrations.backfill.pace import Pace
-from app.db.migrations.backfill.status import read_backfills
-from app.db.migrations.backup.taking import backup
-from app.db.migrations.config import alembic_config
-from app.db.migrations.drift.reading import DriftUnknownError
-from app.db.migrations.drift.report import read_drift
-from app.db.migrations.partitions.running import look_at_partitions
-from app.db.migrations.status import read_status
-from app.db.migrations.table_locks import TableLockedError, limited_lock_waits
+from app.db.readiness import DatabaseNotReadyError, Readiness
 from app.db.startup import init_db
-from app.db.url import normalize_database_url
+from app.migrator.backfill import executor
+from app.migrator.backfill.pace import Pace
+from app.migrator.backfill.status import read_backfills
+from app.migrator.backup.backup import backup
+from app.migrator.drift.comparison import DriftUnknownError
+from app.migrator.drift.report import read_drift
+from app.migrator.execution import commands
+from app.migrator.partitions.commands import look_at_partitions
+from app.migrator.revisions.loading import alembic_config
+from app.migrator.session.table_locks import TableLockedError, limited_lock_waits
+from app.migrator.status import read_status
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, applied, holding
 from tests.migrations.test_doctor import examined
@@ -45,18 +45,18 @@ def start(settings: Settings) -> None:
 READING_BOTH: dict[str, Callable[[Settings], object]] = {
     "status": read_status,
     "drift": read_drift,
-    "plan": runner.plan,
-    "upgrade": runner.upgrade,
+    "plan": commands.plan,
+    "upgrade": commands.upgrade,
     "start that migrates": lambda settings: start(replace(settings, db_auto_migrate=True)),
     "start that creates": start,
     "backfills": read_backfills,
-    "backfill": lambda settings: running.run(settings, None, Pace(), print),
+    "backfill": lambda settings: executor.run(settings, None, Pace(), print),
 }
 READING_VERSIONS: dict[str, Callable[[Settings], object]] = {
     "stamp": lambda settings: command.stamp(alembic_config(settings), "head"),
     "current": lambda settings: command.current(alembic_config(settings)),
     "check": lambda settings: command.check(alembic_config(settings)),
-    "what a downgrade loses": lambda settings: runner.reverted(settings, "-1"),
+    "what a downgrade loses": lambda settings: commands.reverted(settings, "-1"),
 }
 CASES = [
     *((reading, table) for reading in READING_BOTH for table in ("alembic_version", "schema_history")),
@@ -112,7 +112,7 @@ def test_upgrade_goes_on_once_the_table_is_free(database_url: str, release: Rele
     settings = settings_for(database_url, db_migrate_lock_timeout=0.1, db_migrate_lock_wait=60)
     with ThreadPoolExecutor(1) as pool:
         with holding(database_url, "LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE") as wait:
-            upgrading = pool.submit(runner.upgrade, settings)
+            upgrading = pool.submit(commands.upgrade, settings)
             wait()
         upgrading.result(PATIENCE)
     assert applied(database_url) == [release.head]

@@ -8,12 +8,12 @@ import pytest
 from alembic import command
 
 from app.core.config import Settings
-from app.db.errors import MigrationFailedError
-from app.db.migrations.config import alembic_config
-from app.db.migrations.lint.linting import lint
-from app.db.migrations.lint.proposal import proposed_phase
-from app.db.migrations.runner import upgrade
-from app.db.migrations.status import read_status
+from app.migrator.execution.commands import upgrade
+from app.migrator.lint.linter import lint
+from app.migrator.lint.proposal import proposed_phase
+from app.migrator.revisions.loading import alembic_config
+from app.migrator.status import read_status
+from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
 

@@ -13,15 +13,15 @@ import psycopg
 import pytest
 import trustme
 
-from app.db.connecting import wait_for_database
-from app.db.engine import create_unpooled_engine
-from app.db.errors import BackupError
-from app.db.migrations.backup.archive import open_archive
-from app.db.migrations.backup.pg_tools import access
-from app.db.migrations.backup.restoring import restore
-from app.db.migrations.backup.taking import backup
-from app.db.pinned_url import pin_url
-from app.db.url import normalize_database_url
+from app.migrator.backup.archive import open_archive
+from app.migrator.backup.backup import backup
+from app.migrator.backup.pg_tools import access
+from app.migrator.backup.restore import restore
+from app.postgres.connect import wait_for_database
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.errors import BackupError
+from app.postgres.url.database_url import normalize_database_url
+from app.postgres.url.pinned import pin_url
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import POSTGRES_BIN_PATH, Server, free_port, new_cluster, running
 from tests.integration.tls_server import tls_front

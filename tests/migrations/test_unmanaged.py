@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from app.core.config import Settings
-from app.db.errors import MigrationFailedError
-from app.db.migrations.runner import plan, upgrade
+from app.migrator.execution.commands import plan, upgrade
 from app.models import metadata
+from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import query, tables
 from tests.migrations.drifting import connection

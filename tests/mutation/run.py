@@ -21,8 +21,8 @@ from sqlalchemy import create_engine, make_url, text
 
 from app.core.config import Settings
 from app.core.logging import configure_logging
-from app.db.embedded import acquire
-from app.db.migrations.runner import upgrade
+from app.migrator.execution.commands import upgrade
+from app.postgres.dev_server.server import acquire
 from tests.conftest import database_named, settings_for
 from tests.memory import new_directory
 from tests.mutation.mutants import Mutant, mutants_of

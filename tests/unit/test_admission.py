@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.api import admission
-from app.api.admission import Admission, OverloadedError
+from app.api.http import admission
+from app.api.http.admission import Admission, OverloadedError
 from app.core.config import Settings
 
 LIMIT = 9

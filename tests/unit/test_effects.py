@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.db.migrations.effects import read_sql
-from app.db.migrations.kinds import Effect, Kind
-from app.db.migrations.parsing import UnreadableSqlError, statements_of
+from app.migrator.sql.effect import Effect, Kind
+from app.migrator.sql.reader import read_sql
+from app.migrator.sql.tokens import UnreadableSqlError, statements_of
 
 K = Kind
 

@@ -12,7 +12,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.config import LogFormat, Settings
 from app.core.logging import configure_logging
-from app.db.fair_pool import FairPool
+from app.postgres.pool import FairPool
 
 
 class DriverError(Exception):

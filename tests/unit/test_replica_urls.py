@@ -6,7 +6,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.errors import SettingsError
-from app.db.replicas import replica_urls
+from app.db.replicas.selection import replica_urls
 
 A = "postgres://u:hunter2@a.example/db"
 NO_FILE = Path("/nonexistent/.env")

@@ -15,8 +15,8 @@ from psycopg import pq
 from sqlalchemy import make_url
 
 from app.core.errors import SettingsError
-from app.db.url import DatabaseURL, normalize_database_url
-from app.db.url_parameters import FOREIGN, LIBPQ, Fate
+from app.postgres.url.database_url import DatabaseURL, normalize_database_url
+from app.postgres.url.parameters import FOREIGN, LIBPQ, Fate
 
 SECRET = "s3cr3t-Pa55w0rd"
 
@@ -202,7 +202,7 @@ def test_error_names_the_variable_it_was_told() -> None:
 
 
 def test_missing_psycopg_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.db.url.find_spec", lambda name: importlib.util.find_spec(f"no_{name}"))
+    monkeypatch.setattr("app.postgres.url.database_url.find_spec", lambda name: importlib.util.find_spec(f"no_{name}"))
     assert "pip install 'plimsoll-backend[psycopg]'" in refusal("postgresql+psycopg://h/db").remedy
 
 

@@ -1,1 +1,1 @@
-"""Code about migrating: a library of plain functions, and a thin command line over it."""
+"""The name under which applied backfills import what they need; the engine is `app.migrator`."""

@@ -1,0 +1,1 @@
+"""What surrounds the handlers: sign-in, admission, body, conditions, idempotency, headers, errors, metrics."""

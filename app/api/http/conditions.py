@@ -1,0 +1,157 @@
+"""Conditional requests (RFC 9110, 13): `ETag`, `If-None-Match` on GET, `If-Match` on what changes or deletes.
+
+The tag is a hash of the representation, so that whatever a client could see change changes it.
+"""
+
+import hashlib
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.enums import HttpMethod, ScopeType
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Message, Receive, Scope, Send
+
+from app.core.errors import PreconditionFailedError
+from app.db.request.session import session_of
+from app.models import (
+    Agent,
+    Approval,
+    Board,
+    BoardGroup,
+    BoardWebhook,
+    CustomField,
+    Organization,
+    OrganizationMember,
+    PersonalToken,
+    Tag,
+    Task,
+    User,
+)
+from app.repositories.base import hold_row
+from app.schemas.organizations import OrganizationRead
+from app.schemas.users import UserRead
+
+_READS = "reads_same_path"
+_TAG_BYTES = 16
+# For an answer with a secret: no cache keeps it, and it has no tag.
+NO_STORE = {"Cache-Control": "no-store"}
+# What is locked while it is compared and changed: what the path names, in its order, or what is answered by itself.
+_ROWS: dict[str, type[Any]] = {
+    "board_id": Board,
+    "group_id": BoardGroup,
+    "task_id": Task,
+    "agent_id": Agent,
+    "tag_id": Tag,
+    "approval_id": Approval,
+    "member_id": OrganizationMember,
+    "task_custom_field_definition_id": CustomField,
+    "webhook_id": BoardWebhook,
+    "token_id": PersonalToken,
+}
+_OWN: dict[type[Any], type[Any]] = {UserRead: User, OrganizationRead: Organization}
+
+
+def etag_of(body: bytes) -> str:
+    """A strong entity tag: equal for equal bytes alone."""
+    return f'"{hashlib.blake2b(body, digest_size=_TAG_BYTES).hexdigest()}"'
+
+
+async def check_if_match(request: Request[Any, Any, Any]) -> None:
+    """A before-request hook: what GET of the same path would answer must be what the client last saw.
+
+    From then on nobody else changes it until the transaction ends. Raises PreconditionFailedError, and as that GET.
+    """
+    if request.method not in {"PATCH", "PUT", "DELETE"} or not (wanted := _values(request.scope, b"if-match")):
+        return
+    reader = _reader(request)
+    if reader is None:
+        raise PreconditionFailedError("It has no entity tag: there is nothing to read at this path.")
+    shape = await _read(reader, request)
+    _compare(wanted, shape)
+    session = session_of(request.scope)
+    for name, row_id in request.path_params.items():
+        await hold_row(session, _ROWS[name], row_id)
+    if own := _OWN.get(type(shape)):
+        await hold_row(session, own, shape.id)
+    _compare(wanted, await _read(reader, request))
+
+
+def _compare(wanted: list[str], shape: msgspec.Struct) -> None:
+    tag = etag_of(msgspec.json.encode(shape))
+    if not _has(wanted, tag):
+        raise PreconditionFailedError(extra={"etag": tag})
+
+
+def _values(scope: Scope, header: bytes) -> list[str]:
+    """As it came: the headers of a request are not worth a mapping where one is looked for."""
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
+
+
+def _has(given: list[str], tag: str) -> bool:
+    tags = {part.strip() for value in given for part in value.split(",")}
+    return "*" in tags or tag in tags
+
+
+def _reader(request: Request[Any, Any, Any]) -> HTTPRouteHandler | None:
+    """The handler of GET at the path of this request; it is looked for once."""
+    handler: HTTPRouteHandler = request.route_handler
+    if _READS not in handler.opt:
+        places = request.app.route_handler_method_map.values()
+        same = next(handlers for handlers in places if handler in handlers.values())
+        reader = same.get("GET")
+        is_plain = reader and reader.parsed_fn_signature.parameters.keys() <= {
+            "request",
+            "db_session",
+            *request.path_params,
+        }
+        # One that takes more, an invite's, answers with a secret, which has no tag.
+        handler.opt[_READS] = reader if is_plain else None
+    found: HTTPRouteHandler | None = handler.opt[_READS]
+    return found
+
+
+async def _read(reader: HTTPRouteHandler, request: Request[Any, Any, Any]) -> Any:  # noqa: ANN401 - some shape
+    return await reader.fn(request=request, db_session=session_of(request.scope), **request.path_params)
+
+
+class ETagMiddleware(ASGIMiddleware):
+    """Tags what was read, made or changed, and answers 304 where the client has it already."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        start: HTTPResponseStartEvent | None = None
+
+        async def tagged(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start" and _is_taggable(message):
+                start = message
+                return
+            if start is not None and message["type"] == "http.response.body":
+                first, start = start, None
+                if not message["more_body"]:
+                    _tag(scope, first, message)
+                await send(first)
+            await send(message)
+
+        await next_app(scope, receive, tagged)
+
+
+def _is_taggable(start: HTTPResponseStartEvent) -> bool:
+    headers = dict(start["headers"])
+    of_resource = headers.get(b"content-type", b"").startswith(b"application/json")
+    return start["status"] in {HTTPStatus.OK, HTTPStatus.CREATED} and of_resource and b"cache-control" not in headers
+
+
+def _tag(scope: Scope, start: HTTPResponseStartEvent, body: HTTPResponseBodyEvent) -> None:
+    tag = etag_of(body["body"])
+    start["headers"] = [*start["headers"], (b"etag", tag.encode())]
+    known = _values(scope, b"if-none-match")
+    if known and scope.get("method") == HttpMethod.GET and _has([value.replace("W/", "") for value in known], tag):
+        start["status"] = HTTPStatus.NOT_MODIFIED
+        body["body"] = b""
+        of_body = {b"content-type", b"content-length"}
+        start["headers"] = [header for header in start["headers"] if header[0] not in of_body]

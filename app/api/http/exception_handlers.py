@@ -1,0 +1,224 @@
+"""The one renderer of errors: RFC 9457 problem details, whatever raised them. No driver's text reaches a client."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from advanced_alchemy.exceptions import NotFoundError as RowNotFoundError
+from advanced_alchemy.exceptions import RepositoryError
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
+
+from app.api.http.request_id import request_id_of
+from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
+from app.db.request.session import will_be_repeated
+from app.postgres.client import ClientDisconnectedError
+from app.postgres.errors import READ_ONLY, sqlstate_of
+from app.schemas.fields import IN_WORDS
+
+MEDIA_TYPE = "application/problem+json"
+# msgspec ends what it says with the place: "Expected `str`, got `int` - at `$.title`".
+_PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
+# Where the place is the object around it, what it says starts with the field; so does what a shape of ours says.
+_FIELD = re.compile(r"^(?:Object (?:contains unknown|missing required) field )?`(?P<field>[^`]*)`")
+_PATTERNS = {f"Expected `str` matching regex {pattern!r}": words for pattern, words in IN_WORDS.items()}
+# What Litestar says of a body that is not there: the KeyError of its name.
+_NO_BODY = str(KeyError("data"))
+
+# SQLSTATEs, or their two-character classes, that have a meaning for a client (PostgreSQL documentation, appendix A).
+_BY_SQLSTATE = {
+    "40001": (
+        HTTPStatus.CONFLICT,
+        "write_conflict",
+        "Another request changed the same data at the same time; try again.",
+    ),
+    "40P01": (
+        HTTPStatus.CONFLICT,
+        "write_conflict",
+        "Another request changed the same data at the same time; try again.",
+    ),
+    "55P03": (HTTPStatus.CONFLICT, "write_conflict", "Another request holds the same data; try again."),
+    "22": (HTTPStatus.BAD_REQUEST, "validation_error", "A value of the request cannot be stored."),
+    "23": (HTTPStatus.CONFLICT, "conflict", "The request conflicts with what is stored."),
+}
+_UNAVAILABLE = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "database_unavailable",
+    "The database cannot answer right now; try again.",
+)
+_READ_ONLY = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "database_read_only",
+    "The database can only be read right now; try again.",
+)
+
+# RFC 9110's names, which Python's HTTPStatus has from 3.13 on: a code may not depend on the version of Python.
+_TITLES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def problem(
+    request: Request[Any, Any, Any],
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    errors: tuple[FieldProblem, ...] = (),
+    extra: Mapping[str, object] | None = None,
+) -> Response[dict[str, Any]]:
+    """A problem details response (RFC 9457, section 3); `extra` are members of the problem's own."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title_of(status),
+        "status": status.value,
+        "detail": detail,
+        "instance": request.scope["path"],
+        "code": code,
+        "request_id": request_id_of(request.scope),
+        **(extra or {}),
+    }
+    if errors:
+        body["errors"] = [{"pointer": problem.pointer, "detail": problem.detail} for problem in errors]
+    return Response(body, status_code=status.value, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def on_app_error(request: Request[Any, Any, Any], exc: AppError) -> Response[dict[str, Any]]:
+    return problem(request, exc.status, exc.code, exc.detail, headers=exc.headers, errors=exc.errors, extra=exc.extra)
+
+
+def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Response[dict[str, Any]]:
+    """What Litestar raises: no such path, a wrong method, a body or parameter that does not fit."""
+    status = HTTPStatus(exc.status_code)
+    headers = {name: value for name, value in (exc.headers or {}).items() if name.lower() == "allow"}
+    if status is HTTPStatus.BAD_REQUEST:
+        return problem(request, status, "validation_error", "The request is not valid.", errors=_field_problems(exc))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return on_unexpected(request, exc)
+    title = title_of(status)
+    return problem(request, status, title.lower().replace(" ", "_"), status.description or title, headers=headers)
+
+
+def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | RepositoryError) -> Response[dict[str, Any]]:
+    """What the driver raised, with or without Advanced Alchemy's wrapping; known by its SQLSTATE alone.
+
+    Raises the error again where the request's transaction is to be repeated: then this is no answer yet.
+    """
+    if will_be_repeated(request.scope, exc):
+        raise exc
+    original = exc if isinstance(exc, DBAPIError) else _dbapi_error(exc)
+    driver_error = original.orig if original else None
+    if driver_error is not None and isinstance(driver_error.__cause__, ValueError):
+        # The driver could not even send it: a number or a time out of range.
+        return problem(request, *_BY_SQLSTATE["22"])
+    state = sqlstate_of(original) or ""
+    if state == READ_ONLY:
+        log.error("the database is read-only", **_where(request))
+        return problem(request, *_READ_ONLY, headers=ServiceUnavailableError().headers)
+    known = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
+    if known is not None:
+        return problem(request, *known)
+    if original is None or not _is_lost_connection(original, state):
+        return on_unexpected(request, exc)
+    return on_unavailable(request, exc)
+
+
+def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
+    """Raises the error again as `on_database_error` does."""
+    if will_be_repeated(request.scope, exc):
+        raise exc
+    driver_error = getattr(exc, "orig", None) or exc
+    error = type(driver_error.__cause__ or driver_error).__name__
+    log.error("the database did not answer", error=error, sqlstate=sqlstate_of(exc), **_where(request))
+    return problem(request, *_UNAVAILABLE, headers=ServiceUnavailableError().headers)
+
+
+def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError) -> Response[dict[str, Any]]:  # noqa: ARG001
+    """Nobody reads it; the change was rolled back."""
+    log.info("the client hung up: rolled back", **_where(request))
+    return problem(request, HTTPStatus.BAD_REQUEST, "client_disconnected", "The client hung up.")
+
+
+def on_gone(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:  # noqa: ARG001
+    """The row was there when the request came, and another request deleted it before this one could change it."""
+    return on_app_error(request, NotFoundError())
+
+
+def on_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
+    log.error("unexpected error", **_where(request), exc_info=exc)
+    return problem(request, AppError.status, AppError.code, AppError.default_detail)
+
+
+def _where(request: Request[Any, Any, Any]) -> dict[str, str]:
+    # The id by name: an error of a middleware is rendered outside the one that binds it for the log.
+    return {"method": request.method, "path": request.scope["path"], "request_id": request_id_of(request.scope)}
+
+
+def title_of(status: HTTPStatus) -> str:
+    return _TITLES.get(status) or status.phrase
+
+
+def _dbapi_error(exc: BaseException) -> DBAPIError | None:
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, DBAPIError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _is_lost_connection(exc: DBAPIError, state: str) -> bool:
+    # Class 08: connection exceptions; 57: operator intervention, such as a shutdown; 53: out of resources.
+    return exc.connection_invalidated or state[:2] in {"08", "53", "57"} or not state
+
+
+def _field_problems(exc: HTTPException) -> tuple[FieldProblem, ...]:
+    if isinstance(exc, ValidationException) and isinstance(exc.extra, list):
+        return tuple(_of_parameter(item) for item in exc.extra if isinstance(item, dict))
+    return (_of_body(exc.detail),)
+
+
+def _of_parameter(item: dict[str, Any]) -> FieldProblem:
+    message, key = str(item.get("message", "is not valid")), str(item.get("key", ""))
+    if item.get("source") == "body" or not key:
+        # "data" is the name that handlers give the body, not one that the client knows.
+        if message == _NO_BODY:
+            return FieldProblem("", "Send a body of JSON.")
+        return _of_body(message, "" if key == "data" else key.removeprefix("data."))
+    return FieldProblem(key, message)
+
+
+def _of_body(message: str, key: str = "") -> FieldProblem:
+    match = _PLACE.match(message)
+    detail, path = (match["detail"], match["path"] or "") if match else (message, "")
+    # `[...]` is a key that msgspec does not name: the pointer ends before it.
+    place = (path or (f".{key}" if key else "")).partition("[...]")[0]
+    pointer = re.sub(r"[.\[]+", "/", place.replace("]", ""))
+    if field := _FIELD.match(detail):
+        pointer += "/" + field["field"].replace("~", "~0").replace("/", "~1")
+    return FieldProblem(pointer, _PATTERNS.get(detail, detail))
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    AppError: on_app_error,
+    HTTPException: on_http_exception,
+    RowNotFoundError: on_gone,
+    StaleDataError: on_gone,
+    RepositoryError: on_database_error,
+    IntegrityError: on_database_error,
+    DBAPIError: on_database_error,
+    PoolTimeoutError: on_unavailable,
+    OSError: on_unavailable,
+    ClientDisconnectedError: on_disconnect,
+    HTTPStatus.INTERNAL_SERVER_ERROR.value: on_unexpected,
+}

@@ -1,0 +1,185 @@
+"""`Idempotency-Key` on POST: a request that is sent again has the answer that the first one had, and changes nothing.
+
+The answer is kept in the transaction of the request: either both are stored or neither is. One that failed is not
+kept, since it changed nothing; it may be sent again with the same key.
+
+A key belongs to its caller, the kind of credential and the organization. What was answered once is answered again only
+to a caller who may still do what is asked: the operation is rehearsed, in a transaction that is rolled back, so that
+its own rules say that. Where it then fails for another reason, such as that what it makes is there, it is answered all
+the same.
+"""
+
+import hashlib
+import re
+from contextvars import ContextVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response
+from litestar.enums import HttpMethod, ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.http.conditions import NO_STORE
+from app.core.errors import AppError, BadRequestError, ConflictError, FieldProblem, ForbiddenError
+from app.db.request.session import rehearse, session_of
+from app.repositories.idempotency import IdempotencyRepository
+from app.services.identity import Caller
+
+if TYPE_CHECKING:
+    from app.core.sealing import Seal
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+# In a handler's `opt`: it does the same whichever organization is active.
+IN_ANY_ORGANIZATION = "in_any_organization"
+_KEY = re.compile(r"[!-~]{1,255}")
+_MAY_DO_IT = "idempotency_may_do_it"
+
+
+class InFlightError(ConflictError):
+    code = "idempotency_key_in_flight"
+    default_detail = "A request with this `Idempotency-Key` is being carried out: wait, and send it again."
+
+
+class KeyReusedError(AppError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "idempotency_key_reused"
+    default_detail = "Another request had this `Idempotency-Key`: give each its own."
+
+
+class SecretAnswerError(ForbiddenError):
+    code = "idempotency_key_of_another_token"
+    default_detail = (
+        "It was done with another token, which alone is shown the secret in the answer: to do it once more, send"
+        " another `Idempotency-Key`."
+    )
+
+
+class _Answer(msgspec.Struct, array_like=True):
+    """`token_id` is the personal access token to which it was given, if it was one."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    token_id: UUID | None = None
+
+    @property
+    def holds_secret(self) -> bool:
+        return NO_STORE.items() <= self.headers.items()
+
+
+class _Pending(NamedTuple):
+    """A request whose answer is to be kept."""
+
+    repository: IdempotencyRepository
+    request_hash: bytes
+    seal: "Seal"
+    token_id: UUID | None
+
+
+_pending: ContextVar[_Pending | None] = ContextVar("idempotency", default=None)
+
+
+class Idempotency(ASGIMiddleware):
+    """Gives the kept answer to a request that is sent again. `secret` seals what is kept."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        pending, kept = None, None
+        if scope["method"] == HttpMethod.POST and isinstance(caller := scope.get("user"), Caller):  # type: ignore[typeddict-item]
+            pending, kept = await self._look_up(Request(scope, receive, send), caller)
+        # The last request of this context may have failed.
+        _pending.set(None if kept else pending)
+        if kept is None:
+            await next_app(scope, receive, send)
+        else:
+            await _answer_again(kept, scope, receive, send, next_app)
+
+    async def _look_up(self, request: Request[Any, Any, Any], caller: Caller) -> tuple[_Pending | None, _Answer | None]:
+        """Return the request, where it has a key, and its answer, where it has had one.
+
+        Raises BadRequestError, InFlightError, KeyReusedError and SecretAnswerError.
+        """
+        if (key := request.headers.get(HEADER)) is None:
+            return None, None
+        if not _KEY.fullmatch(key):
+            raise BadRequestError(errors=(FieldProblem(HEADER, "Give 1 to 255 visible ASCII characters."),))
+        known = _owner(request, caller) + key.encode()
+        repository = IdempotencyRepository(
+            session_of(request.scope), caller.id, hashlib.sha256(b"key" + known).digest()
+        )
+        if not await repository.claim():
+            raise InFlightError
+        # Imported here because cryptography takes 8 MB of memory, which only the first such key is worth.
+        from app.core.sealing import Seal  # noqa: PLC0415
+
+        token_id = caller.token.id if caller.token else None
+        pending = _Pending(repository, await _hash_of(request), Seal(self._secret, known), token_id)
+        found = await repository.find()
+        answer = pending.seal.open(found.response) if found else None
+        if found is None or answer is None:
+            # None that can be opened: the service has another secret since.
+            return pending, None
+        if found.request_hash != pending.request_hash:
+            raise KeyReusedError
+        kept = msgspec.msgpack.decode(answer, type=_Answer)
+        if kept.holds_secret and kept.token_id != token_id:
+            raise SecretAnswerError
+        return pending, kept
+
+
+async def keep(response: Response[Any]) -> Response[Any]:
+    """Keep the answer to a request with a key: an after-request hook, before the transaction is committed."""
+    pending = _pending.get()
+    if pending is None:
+        return response
+    _pending.set(None)
+    body = b"" if response.content is None else msgspec.json.encode(response.content)
+    headers = {"Content-Type": "application/json", **{key: str(value) for key, value in response.headers.items()}}
+    answer = _Answer(response.status_code or HTTPStatus.CREATED, headers, body, pending.token_id)
+    await pending.repository.keep(pending.request_hash, pending.seal.close(msgspec.msgpack.encode(answer)))
+    return response
+
+
+async def note_error(exc: Exception, scope: Scope) -> None:
+    """Note whether the caller may do what has failed: an after-exception hook."""
+    # Not the error itself, whose traceback has the scope: each failure would be a cycle.
+    scope["state"][_MAY_DO_IT] = isinstance(exc, AppError) and exc.implies_access
+
+
+async def _answer_again(kept: _Answer, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    """Send what was answered, or what a caller is answered who may not do that any more."""
+    answered: list[Message] = []
+
+    async def note(message: Message) -> None:
+        answered.append(message)
+
+    scope["state"][_MAY_DO_IT] = True
+    rehearse(scope)
+    await next_app(scope, receive, note)
+    if scope["state"][_MAY_DO_IT]:
+        again = Response(kept.body, status_code=kept.status, headers={**kept.headers, REPLAYED: "true"})
+        await again.to_asgi_response(app=None, request=Request(scope, receive, send))(scope, receive, send)
+        return
+    for message in answered:
+        await send(message)
+
+
+def _owner(request: Request[Any, Any, Any], caller: Caller) -> bytes:
+    """Return bytes for the owner of the key: the caller, the kind of credential and the active organization."""
+    kind = b"agent" if caller.agent else b"token" if caller.token else b"sign-in"
+    organization_id = None if request.route_handler.opt.get(IN_ANY_ORGANIZATION) else caller.organization_id
+    return caller.id.bytes + kind + (organization_id.bytes if organization_id else b"")
+
+
+async def _hash_of(request: Request[Any, Any, Any]) -> bytes:
+    """Return the hash of path, query and body."""
+    place = f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}\0"
+    return hashlib.sha256(place.encode() + await request.body()).digest()

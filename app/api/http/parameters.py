@@ -1,0 +1,22 @@
+"""What handlers take, by short names."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar.di import NamedDependency
+from litestar.params import FromPath, Parameter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.http.body import JsonRequest
+from app.repositories.keyset import Window
+
+# A request that is signed in: `request.user` is who.
+CallerRequest = JsonRequest
+# The request's session (`app/db/request/session.py`), committed when the handler has returned.
+Session = NamedDependency[AsyncSession]
+PageWindow = NamedDependency[Window]
+Search = Annotated[
+    str | None,
+    Parameter(max_length=200, description='Words, "a phrase", `or`, and `-word` for what must not be there.'),
+]
+PathId = FromPath[UUID]

@@ -1,0 +1,188 @@
+"""The OpenAPI document at /schema, and its interactive page from files of our own: it works without a network."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Router
+from litestar.file_system import BaseLocalFileSystem
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme
+from litestar.static_files import create_static_files_router
+from litestar.types import FileInfo, PathType
+
+from app.api.openapi.examples import Schemas, examples_of
+from app.api.openapi.operations import Operation, links_of, shared_components
+from app.schemas.pages import Page
+
+_ASSETS = "/schema-assets"
+_DESCRIPTION = """\
+Boards, tasks, agents, approvals and what happened to them, for teams of people and AI agents.
+
+Errors are problem details (RFC 9457) whose `code` is stable. Fields and query parameters that an operation does not \
+know are errors. No text may hold the character U+0000, and JSON is at most 32 levels deep."""
+_SCHEMES: dict[str, SecurityScheme | Reference] = {
+    "bearer": SecurityScheme(
+        type="http",
+        scheme="bearer",
+        description="`Authorization: Bearer <token>`: a person's token, or an agent's.",
+    ),
+    "agentToken": SecurityScheme(
+        type="apiKey", name="X-Agent-Token", security_scheme_in="header", description="An agent's token."
+    ),
+}
+
+
+class _Document(OpenAPI):
+    """Litestar's document, with what it leaves out."""
+
+    def to_schema(self) -> dict[str, Any]:
+        document: dict[str, Any] = super().to_schema()
+        components = document["components"]
+        names = {name: _readable(schema["title"]) for name, schema in components["schemas"].items()}
+        document = _renamed(document, {f"#/components/schemas/{name}": to for name, to in names.items()})
+        schemas = _schemas_of({schema["title"] for schema in components["schemas"].values()})
+        examples = examples_of(schemas)
+        secrets = frozenset(name for name, example in examples.items() if "token" in _first(example))
+        for path, item in document["paths"].items():
+            for method, described in item.items():
+                Operation(method, path, described, item.get("get")).complete(secrets)
+                described["parameters"] = [_parameter(given) for given in described.get("parameters", [])]
+                for content in _contents(described):
+                    _add_example(content, examples)
+            if (links := links_of(path, document["paths"])) and "201" in item.get("post", {}).get("responses", {}):
+                item["post"]["responses"]["201"]["links"] = links
+        shared = shared_components(examples["ProblemDetails"])
+        shown = {name: {"value": example} for name, example in examples.items()}
+        document["components"] = {**document["components"], **shared, "schemas": schemas, "examples": shown}
+        return document
+
+
+@dataclass
+class _Config(OpenAPIConfig):
+    def to_openapi_schema(self) -> OpenAPI:
+        built = super().to_openapi_schema()
+        return _Document(**{field.name: getattr(built, field.name) for field in fields(built)})
+
+
+def openapi_config(version: str) -> OpenAPIConfig:
+    return _Config(
+        title="Plimsoll",
+        version=version,
+        description=_DESCRIPTION,
+        path="/schema",
+        components=Components(security_schemes=_SCHEMES),
+        security=[{name: []} for name in _SCHEMES],
+        render_plugins=[
+            SwaggerRenderPlugin(
+                path=["/", "/swagger"],
+                js_url=f"{_ASSETS}/swagger-ui-bundle.js",
+                css_url=f"{_ASSETS}/swagger-ui.css",
+                standalone_preset_js_url=f"{_ASSETS}/swagger-ui-standalone-preset.js",
+                favicon=f"<link rel='icon' type='image/png' href='{_ASSETS}/favicon-32x32.png'>",
+            )
+        ],
+    )
+
+
+def swagger_assets() -> Router:
+    """Swagger UI's own files, as the swagger-ui-py wheel brings them."""
+    spec = find_spec("swagger_ui")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("The package swagger-ui-py is not installed.")
+    directory = Path(spec.submodule_search_locations[0]) / "static"
+    return create_static_files_router(_ASSETS, [directory], file_system=_Files(), include_in_schema=False)
+
+
+class _Files(BaseLocalFileSystem):
+    """Finds nothing at a path that no file can have: one with a NUL, below a file, or too long."""
+
+    async def info(self, path: PathType, **kwargs: Any) -> FileInfo:  # noqa: ANN401 - Litestar's signature
+        try:
+            return await super().info(path, **kwargs)
+        except (OSError, ValueError):
+            raise FileNotFoundError(path) from None
+
+
+def _readable(title: str) -> str:
+    """`Page[app.schemas.boards.BoardRead]` is BoardPage."""
+    return re.sub(r"^Page[\[_](?:\w+\.)*(\w+?)(?:Read)?[\]_]$", r"\1Page", title)
+
+
+def _schemas_of(titles: set[str]) -> Schemas:
+    """By msgspec, which checks what is sent: Litestar's schemas leave limits out, and that no other field is known."""
+    shapes = {shape.__name__: shape for shape in _shapes(msgspec.Struct) if shape.__module__.startswith("app.")}
+    named = [shapes[title] for title in titles if title in shapes]
+    page: Any = Page
+    pages = [page[shapes[re.split(r"[.[\]]", title)[-2]]] for title in titles if "[" in title]
+    _, found = msgspec.json.schema_components([*named, *pages], ref_template="#/components/schemas/{name}")
+    return {
+        _readable(name): {**_explicit(schema), "title": _readable(schema["title"])}
+        for name, schema in sorted(found.items())
+    }
+
+
+def _explicit(schema: Any) -> Any:  # noqa: ANN401 - JSON
+    """With what goes without saying in JSON schema, but not for those who generate clients."""
+    if isinstance(schema, list):
+        return [_explicit(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    said = {name: inner if name == "default" else _explicit(inner) for name, inner in schema.items()}
+    if said.get("type") == "object" and not said.keys() & {"properties", "additionalProperties"}:
+        said["additionalProperties"] = True
+    return {"type": "string", **said} if isinstance(said.get("enum"), list) else said
+
+
+def _shapes(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for shape in base.__subclasses__():
+        yield shape
+        yield from _shapes(shape)
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {
+            key: f"#/components/schemas/{names[inner]}" if key == "$ref" else _renamed(inner, names)
+            for key, inner in value.items()
+        }
+    return [_renamed(inner, names) for inner in value] if isinstance(value, list) else value
+
+
+def _parameter(given: dict[str, Any]) -> dict[str, Any]:
+    """As it can be sent: there is no null in a query, and what is false by itself need not be said."""
+    if "$ref" in given:
+        return given
+    kept = {name: value for name, value in given.items() if value is not False}
+    schema = {name: value for name, value in given["schema"].items() if name != "description"}
+    for alternative in schema.pop("oneOf", ()):
+        schema |= alternative if alternative != {"type": "null"} else {}
+    schema |= {name: int(value) for name, value in schema.items() if name in {"minimum", "maximum"}}
+    if "enum" in schema:
+        schema |= {"type": "string", "enum": [value for value in schema["enum"] if value is not None]}
+    return {**kept, "schema": schema}
+
+
+def _contents(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for part in (described.get("requestBody", {}), *described["responses"].values()):
+        yield from part.get("content", {}).values()
+
+
+def _add_example(content: dict[str, Any], examples: dict[str, Any]) -> None:
+    schema = content["schema"]
+    if schema.get("type") == "array":
+        content["example"] = [examples[schema["items"]["$ref"].rsplit("/", 1)[-1]]]
+    elif "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        content["examples"] = {"example": {"$ref": f"#/components/examples/{name}"}}
+
+
+def _first(example: dict[str, Any]) -> dict[str, Any]:
+    """Of a page what is in it."""
+    items = example.get("items", [example])
+    return items[0] if isinstance(items[0], dict) else example

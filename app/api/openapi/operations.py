@@ -1,0 +1,200 @@
+"""What the operations of the OpenAPI document have in common, which no handler has to say.
+
+It follows from the method, the path, the body and the answer, as what does it does: signing in, conditional requests,
+`Idempotency-Key`, the limits of bodies.
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from app.api.http.exception_handlers import MEDIA_TYPE, title_of
+from app.api.openapi.errors import MEANINGS
+
+Json = dict[str, Any]
+_WRITES = frozenset({"post", "patch", "put", "delete"})
+_JSON = "application/json"
+_TEXT: Json = {"type": "string"}
+_SECONDS: Json = {"type": "integer", "minimum": 0}
+_URI: Json = {"type": "string", "format": "uri-reference"}
+_TAG: Json = {"type": "string", "examples": ['"mVQ1b3J0ZW5nIGlzIGEgaGFz"']}
+# Name -> what it says, its schema, whether it is always there.
+_HEADERS: dict[str, tuple[str, Json, bool]] = {
+    "Accept": ("What the body may be.", _TEXT, True),
+    "Cache-Control": ("`no-store`: no cache may keep it.", _TEXT, True),
+    "ETag": ("The tag of what is answered, for `If-Match` and `If-None-Match`.", _TAG, True),
+    "Idempotent-Replayed": (
+        "That it is what a request with this `Idempotency-Key` was answered before.",
+        {"const": "true"},
+        False,
+    ),
+    "Link": ("The next page (RFC 8288); not on the last.", _TEXT, False),
+    "Location": ("Where what was made is read.", _URI, True),
+    "Retry-After": ("How many seconds to wait.", _SECONDS, True),
+    "WWW-Authenticate": ("How to sign in.", _TEXT, True),
+    "X-Request-Id": ("The request's id, as the log has it.", {"type": "string", "examples": ["5f0c2a7e"]}, True),
+}
+_PARAMETERS: dict[str, tuple[str, Json]] = {
+    "Idempotency-Key": (
+        "Of your own making: sent again within 24 hours, the request is not carried out again but answered as before.",
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["refit-4711"]},
+    ),
+    "If-Match": (
+        "Only if it is still what has one of these tags; otherwise 412. `*` is whatever there is.",
+        {"type": "string", "examples": ["*"]},
+    ),
+    "If-None-Match": ("Not if it is still what has one of these tags; then 304.", _TAG),
+}
+_BODIES: dict[str, Json] = {
+    "receive_webhook": {
+        "description": "Anything, up to 1 MiB.",
+        "content": {
+            _JSON: {"schema": {}, "example": {"ref": "main"}},
+            "application/octet-stream": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}},
+        },
+    }
+}
+_OF_ERRORS = {401: ("WWW-Authenticate",), 415: ("Accept",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_SUCCESSES = {200: "Done, or what was asked for.", 201: "It was made.", 204: "Done; there is nothing to answer."}
+
+
+def shared_components(example: Json) -> Json:
+    """The headers, parameters and responses that operations refer to; `example` is a problem's."""
+    return {
+        "headers": {
+            name: {"description": text, "schema": schema, **({"required": True} if always else {})}
+            for name, (text, schema, always) in _HEADERS.items()
+        },
+        "parameters": {
+            name: {"name": name, "in": "header", "description": text, "schema": schema}
+            for name, (text, schema) in _PARAMETERS.items()
+        },
+        "responses": {
+            "NotModified": {"description": "You have it already.", "headers": _headers("ETag")},
+            **{_component(status): _problem(status, example) for status in MEANINGS},
+        },
+    }
+
+
+class Operation:
+    """One operation of the document, to be completed in place. `reader` is the GET of the same path."""
+
+    def __init__(self, method: str, path: str, described: Json, reader: Json | None) -> None:
+        self._method = method
+        self._described = described
+        self._reader = reader
+        self._under_api = path.startswith("/api/v1/")
+        self._is_signed_in = self._under_api and described.get("security") != [{}]
+        self._is_for_agents = path.startswith("/api/v1/agent/")
+
+    def complete(self, secrets: frozenset[str]) -> None:
+        """Adds what it shares with others. Answers of the schemas `secrets` have no tag: no cache keeps them."""
+        if body := _BODIES.get(self._described["operationId"]):
+            self._described["requestBody"] = body
+        responses = self._described["responses"]
+        own = {int(status) for status in responses if status >= "400"}
+        for status, response in responses.items():
+            if status < "300":
+                self._complete_success(int(status), response, _schema_of(response) in secrets)
+        tagged = self._under_api and self._is_tagged(self._described, secrets)
+        if self._method == "get" and tagged:
+            responses["304"] = _ref("responses", "NotModified")
+        for status in own | self._errors():
+            responses[str(status)] = _ref("responses", _component(status))
+        self._described["responses"] = dict(sorted(responses.items()))
+        for name in self._header_parameters(secrets):
+            self._described.setdefault("parameters", []).append(_ref("parameters", name))
+
+    def _complete_success(self, status: int, response: Json, is_secret: bool) -> None:
+        content = response.get("content", {})
+        names = []
+        if self._under_api and content:
+            names = ["ETag"] if _JSON in content and not is_secret else ["Cache-Control"]
+        if status == HTTPStatus.CREATED:
+            names.append("Location")
+        if str(_schema_of(response)).endswith("Page"):
+            names.append("Link")
+        if self._method == "post" and self._is_signed_in:
+            names.append("Idempotent-Replayed")
+        response["headers"] = _headers(*names)
+        if _JSON in content:
+            response["description"] = _SUCCESSES[status]
+
+    def _errors(self) -> set[int]:
+        found: set[int] = set()
+        if self._is_signed_in:
+            found |= {400, 401, 429, 503}
+        if self._is_for_agents or (self._is_signed_in and self._method in _WRITES):
+            # For agents alone; no token that may only read.
+            found.add(403)
+        if self._is_signed_in and self._method in _WRITES:
+            found.add(409)
+        if self._is_signed_in and self._method in _WRITES - {"post"}:
+            found.add(412)
+        if self._is_signed_in and self._method == "post":
+            found.add(422)
+        if "requestBody" in self._described:
+            found |= {408, 413, 503}
+        if "requestBody" in self._described and self._is_signed_in:
+            found.add(415)
+        return found
+
+    def _header_parameters(self, secrets: frozenset[str]) -> list[str]:
+        if not self._is_signed_in:
+            return []
+        if self._method == "post":
+            return ["Idempotency-Key"]
+        if self._method == "get":
+            return ["If-None-Match"] if self._is_tagged(self._described, secrets) else []
+        return ["If-Match"] if self._reader and self._is_tagged(self._reader, secrets) else []
+
+    def _is_tagged(self, described: Json, secrets: frozenset[str]) -> bool:
+        response = described["responses"].get("200", {})
+        return _JSON in response.get("content", {}) and _schema_of(response) not in secrets
+
+
+def links_of(path: str, paths: Json) -> Json:
+    """Where the id of what is made at this path is the last parameter of a path: what can be done with it next."""
+    made = re.compile(re.escape(path) + r"/\{(\w+)\}(/[^{]*)?")
+    given = {name: f"$request.path.{name}" for name in re.findall(r"\{(\w+)\}", path)}
+    return {
+        described["operationId"]: {
+            "operationId": described["operationId"],
+            "parameters": {**given, found[1]: "$response.body#/id"},
+        }
+        for other, item in paths.items()
+        if (found := made.fullmatch(other))
+        for described in item.values()
+    }
+
+
+def _headers(*names: str) -> Json:
+    return {name: _ref("headers", name) for name in (*names, "X-Request-Id")}
+
+
+def _problem(status: int, example: Json) -> Json:
+    meaning, code = MEANINGS[status]
+    said = {"title": title_of(HTTPStatus(status)), "status": status, "code": code, "detail": meaning}
+    written = {
+        name: value for name, value in example.items() if status == HTTPStatus.BAD_REQUEST or name != "errors"
+    } | said
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    return {
+        "description": meaning,
+        "headers": _headers(*_OF_ERRORS.get(status, ())),
+        "content": {MEDIA_TYPE: {"schema": schema, "example": written}},
+    }
+
+
+def _component(status: int) -> str:
+    return title_of(HTTPStatus(status)).replace(" ", "")
+
+
+def _ref(kind: str, name: str) -> Json:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _schema_of(response: Json) -> str | None:
+    """The name of the schema of what is answered, if it has one."""
+    schema = response.get("content", {}).get(_JSON, {}).get("schema", {})
+    return schema.get("$ref", "").rsplit("/", 1)[-1] or None

@@ -1,0 +1,102 @@
+"""Whether this process can serve: the database answers, and its schema is not behind."""
+
+import asyncio
+
+from sqlalchemy.exc import DBAPIError
+
+from app.core.config import Settings
+from app.core.errors import ServiceUnavailableError
+from app.migrator.revisions.loading import scripts
+from app.migrator.revisions.state import SchemaState, read_state
+from app.migrator.session.table_locks import limited_lock_waits
+from app.models import metadata
+from app.postgres.connect import explain, is_refusal
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.errors import MigrationFailedError, cause_of
+from app.postgres.url.database_url import DatabaseURL
+
+READY_WITHIN_SECONDS = 2.0
+
+
+class DatabaseNotReadyError(ServiceUnavailableError):
+    code = "database_unreachable"
+
+
+class DatabaseReadOnlyError(ServiceUnavailableError):
+    """A standby after a failover, or a full disk: what the process could still read, others read elsewhere."""
+
+    code = "database_read_only"
+
+
+class SchemaBehindError(ServiceUnavailableError):
+    code = "schema_behind"
+
+
+class SchemaContractedError(ServiceUnavailableError):
+    """A newer release has taken away what this one uses."""
+
+    code = "schema_contracted"
+
+
+class Readiness:
+    """Asks on a connection of its own: a pool that is busy is no reason to send traffic elsewhere."""
+
+    def __init__(self, settings: Settings, url: DatabaseURL) -> None:
+        self._engine = create_unpooled_engine(url, READY_WITHIN_SECONDS)
+        self._scripts = scripts(settings)
+        self.heads = tuple(self._scripts.get_heads())
+        self._look_under_way: asyncio.Task[SchemaState] | None = None
+
+    async def check(self) -> None:
+        """Returns within 2 s.
+
+        Raises DatabaseNotReadyError, DatabaseReadOnlyError, SchemaBehindError or SchemaContractedError.
+        """
+        state = await self.look()
+        if state.read_only:
+            raise DatabaseReadOnlyError(state.read_only)
+        if state.is_behind:
+            raise SchemaBehindError(_behind(state))
+        if state.broken_by:
+            raise SchemaContractedError(
+                f"The schema is ahead of this release and does not serve it: {', '.join(state.broken_by)} is a contract"
+                " revision, or not recorded in schema_history."
+            )
+
+    async def look(self) -> SchemaState:
+        """Where the database stands, within 2 s. Raises DatabaseNotReadyError."""
+        look = self._shared_look()
+        # Not wait_for(), which also waits for the cancelled connection to be closed.
+        done, _ = await asyncio.wait({look}, timeout=READY_WITHIN_SECONDS)
+        if not done:
+            look.cancel()
+            raise DatabaseNotReadyError(f"The database did not answer within {READY_WITHIN_SECONDS:g} s.")
+        try:
+            return look.result()
+        except MigrationFailedError as exc:
+            raise DatabaseNotReadyError(str(exc)) from exc
+        except asyncio.CancelledError:
+            raise DatabaseNotReadyError("The database did not answer the one who asked before.") from None
+        except (OSError, TimeoutError, DBAPIError) as exc:
+            if is_refusal(exc):
+                # A role that may not read alembic_version or schema_history, most likely.
+                raise DatabaseNotReadyError(f"The database refused to say where it stands: {cause_of(exc)}.") from exc
+            raise DatabaseNotReadyError(f"The database cannot be reached: {explain(exc).reason}.") from exc
+
+    def _shared_look(self) -> "asyncio.Task[SchemaState]":
+        """One look for all who ask at a time: the path needs no token, and each look takes a connection."""
+        if self._look_under_way is None or self._look_under_way.done():
+            self._look_under_way = asyncio.create_task(self._look())
+            # Where nobody waits for it any more, its failure has still been heard.
+            self._look_under_way.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._look_under_way
+
+    async def _look(self) -> SchemaState:
+        async with self._engine.connect() as connection, limited_lock_waits(connection, READY_WITHIN_SECONDS / 2):
+            return await connection.run_sync(read_state, self._scripts, metadata)
+
+
+def _behind(state: SchemaState) -> str:
+    if state.is_managed:
+        return f"The schema is behind this release by {len(state.pending)} revision(s)."
+    return f"The schema lacks {len(state.missing_tables)} table(s) of this release."

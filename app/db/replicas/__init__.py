@@ -1,0 +1,1 @@
+"""Read replicas: which of them have what a caller was answered before."""

@@ -1,0 +1,1 @@
+"""The session of a request: its boundary, its prepared statements and the server that it reads."""

@@ -1,0 +1,76 @@
+"""Work of the command line on the database of the settings, outside the server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.core.config import Settings
+from app.migrator.revisions.loading import scripts
+from app.migrator.revisions.state import read_state
+from app.migrator.session.signals import ended_by_signals
+from app.migrator.session.table_locks import limited_lock_waits, longest_wait
+from app.models import metadata
+from app.postgres.connect import connected, wait_for_database
+from app.postgres.engine import create_unpooled_engine, database
+from app.postgres.errors import MigrationFailedError, sqlstate_of
+from app.postgres.url.database_url import DatabaseURL
+
+# undefined_table and undefined_column.
+_BEHIND = frozenset({"42P01", "42703"})
+ResultT = TypeVar("ResultT")
+
+
+def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
+    """What `work` returns, committed; rolled back where it raises, and at Ctrl-C or SIGTERM.
+
+    Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError for a schema that lacks what
+    this release uses, and InterruptedBySignalError.
+    """
+
+    async def run(engine: AsyncEngine) -> ResultT:
+        async with (
+            AsyncSession(engine, expire_on_commit=False) as session,
+            session.begin(),
+            limited_lock_waits(await session.connection(), longest_wait(settings)),
+        ):
+            return await work(session)
+
+    with database(settings) as url:
+        return asyncio.run(_with_engine(settings, url, run))
+
+
+async def require_schema(session: AsyncSession, settings: Settings) -> None:
+    """Raises MigrationFailedError unless the schema is at head, or ahead in a way that serves this release."""
+    state = await (await session.connection()).run_sync(read_state, scripts(settings), metadata)
+    if state.pending or state.missing_tables:
+        raise MigrationFailedError(
+            "The schema is behind this release: run `litestar database upgrade` first, or look at `litestar database"
+            " status`."
+        )
+    if state.broken_by:
+        raise MigrationFailedError(
+            f"The schema is ahead of this release and does not serve it: {', '.join(state.broken_by)} is a contract"
+            " revision, or not recorded in schema_history. Use the release that knows it."
+        )
+
+
+async def _with_engine(
+    settings: Settings, url: DatabaseURL, work: Callable[[AsyncEngine], Awaitable[ResultT]]
+) -> ResultT:
+    with ended_by_signals():
+        await wait_for_database(settings, url)
+        engine = create_unpooled_engine(url, settings.db_connect_timeout)
+        try:
+            async with connected(url):
+                return await work(engine)
+        except MigrationFailedError as exc:
+            if isinstance(exc.__cause__, DBAPIError) and sqlstate_of(exc.__cause__) in _BEHIND:
+                raise MigrationFailedError(
+                    f"The schema of {url.location} is behind this release: run `litestar database upgrade` first."
+                ) from None
+            raise
+        finally:
+            await engine.dispose()

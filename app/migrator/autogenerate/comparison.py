@@ -1,0 +1,157 @@
+"""The comparison of `drift` in place of Alembic's, for `alembic check` and `revision --autogenerate`."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations.ops import MigrateOperation, UpgradeOps
+from alembic.runtime.plugins import Plugin
+from alembic.script import Script
+from alembic.util import PriorityDispatchResult
+from sqlalchemy import Connection, MetaData
+
+from app.migrator.autogenerate.operations import Step, in_transaction, operations_for
+from app.migrator.autogenerate.steps import Steps
+from app.migrator.drift.catalogue import Schema
+from app.migrator.drift.code import drop_routine, drop_view
+from app.migrator.drift.compare import compare
+from app.migrator.drift.comparison import both_schemas
+from app.migrator.drift.difference import Difference, Kind, Statement, script
+from app.migrator.revisions.loading import oldest_first
+from app.migrator.sql.effect import Effect
+from app.migrator.sql.effect import Kind as EffectKind
+from app.migrator.sql.reader import offline_sql, read_sql
+
+# The name under which Alembic knows it.
+COMPARISON = "plimsoll.drift"
+# What stands for itself, and may be another application's or an administrator's.
+_OF_ANYBODY = frozenset({Kind.TABLE, Kind.SEQUENCE, Kind.ENUM, Kind.TRIGGER, Kind.POLICY, Kind.RULE})
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class _Direction:
+    """The steps of one direction: Alembic's operations, and SQL for the differences for which there are none."""
+
+    def __init__(self) -> None:
+        self._operations: list[Step] = []
+        self._by_sql: list[Difference] = []
+        # What the operations do, so that no other difference does it again.
+        self._done: set[str] = set()
+
+    def add(self, difference: Difference | None, operations: Sequence[Step] | None) -> None:
+        """Mend the difference by the operations, or by its SQL where they are None."""
+        if operations is not None:
+            self._operations += operations
+            self._done.update(statement.sql for statement in (difference.ddl if difference else ()))
+        elif difference is not None:
+            self._by_sql.append(difference)
+
+    def in_order(self, more: Iterable[Statement] = ()) -> list[MigrateOperation]:
+        """Return all operations in the order to run them, and `more` statements among them."""
+        statements = [statement for statement in script(self._by_sql) if statement.sql not in self._done]
+        steps = [*self._operations, *in_transaction([*statements, *more])]
+        return [step.operation for step in sorted(steps, key=lambda step: step.order)]
+
+
+def steps_between(connection: Connection, metadata: MetaData, revisions: Iterable[Script]) -> Steps | None:
+    """Return what a revision has to do so that `drift` finds nothing, and its way back; None for nothing.
+
+    What the models do not know is only dropped where one of the `revisions` has created it. Raises DriftUnknownError.
+    """
+    live, models = both_schemas(connection, metadata)
+    found = _of_ours(compare(live, models), revisions)
+    if not found:
+        return None
+    reverse = {_identity(each): each for each in compare(models, live)}
+    up, down = _Direction(), _Direction()
+    for each in found:
+        operations = operations_for(each, live, models, metadata)
+        back = operations.down if operations else None
+        up.add(each, operations.up if operations else None)
+        down.add(reverse.get(_identity(each)), None if back is None else back[::-1])
+    return Steps(
+        up.in_order(), down.in_order(_drop_what_was_missing(found, models)), [_in_words(each) for each in found]
+    )
+
+
+def _identity(found: Difference) -> tuple[Kind, frozenset[str]]:
+    """Return what a difference has in common with its reverse, whose names may come in another order."""
+    return found.kind, frozenset(found.key)
+
+
+def _drop_what_was_missing(found: Iterable[Difference], models: Schema) -> Iterable[Statement]:
+    """Yield the way back of functions and views that were not there, which the reverse comparison does not look for."""
+    for each in found:
+        if each.live is None and each.kind is Kind.FUNCTION:
+            yield from drop_routine(models.routines[each.key[0]])
+        elif each.live is None and each.kind is Kind.VIEW:
+            yield from drop_view(models.views[each.key[0]])
+
+
+def _in_words(found: Difference) -> str:
+    what = "missing" if found.live is None else "unknown to the models" if found.models is None else "different"
+    return f"{found.kind} {found.name}: {what}"
+
+
+def _of_ours(found: Sequence[Difference], revisions: Iterable[Script]) -> list[Difference]:
+    """Return the differences without what somebody else has made; tell of that, and of what is in the way."""
+    # Only where it is asked for: the revisions are run without a database.
+    made = _made_by(revisions) if any(map(_may_be_anybodys, found)) else set()
+    kept = []
+    for each in found:
+        if _may_be_anybodys(each) and each.key[-1] not in made:
+            log.warning("left alone: neither the models nor a revision of ours know it", what=_in_words(each))
+            continue
+        in_the_way = sorted({name for statement in each.ddl for name in statement.in_the_way})
+        if in_the_way:
+            log.warning("something is in the way of it", what=_in_words(each), in_the_way=in_the_way)
+        kept.append(each)
+    return kept
+
+
+def _may_be_anybodys(found: Difference) -> bool:
+    return found.models is None and found.kind in _OF_ANYBODY
+
+
+_CREATE = {EffectKind.CREATE_TABLE, EffectKind.CREATE_OTHER, EffectKind.CREATE_TRIGGER}
+_DROP = {EffectKind.DROP_TABLE, EffectKind.DROP_OTHER}
+_RENAME = {EffectKind.RENAME_TABLE, EffectKind.RENAME_OTHER}
+
+
+def _made_by(revisions: Iterable[Script]) -> set[str]:
+    """Return the names of what the revisions have created and not dropped; of one that cannot be read, nothing."""
+    made: set[str] = set()
+    for revision in revisions:
+        for effect in read_sql(offline_sql(revision) or ""):
+            _note(made, effect)
+    return made
+
+
+def _note(made: set[str], effect: Effect) -> None:
+    """Add the name that the effect creates to `made`, or take out the one that it drops or renames."""
+    name = effect.name if effect.kind is EffectKind.CREATE_TRIGGER and effect.name else effect.table
+    if effect.kind in _CREATE:
+        made.add(name)
+    elif effect.kind in _DROP:
+        made.discard(name)
+    elif effect.kind in _RENAME and effect.renamed_to and name in made:
+        made.remove(name)
+        made.add(effect.renamed_to)
+
+
+def _compare(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
+    """Add the steps to the operations of a revision, as Alembic's own comparison would."""
+    connection, metadata, migration = context.connection, context.metadata, context.migration_context
+    if not isinstance(connection, Connection) or not isinstance(metadata, MetaData):
+        raise TypeError("the models of one MetaData are compared with a database")
+    directory = migration.script
+    # What was asked before: the comparison has a transaction of its own.
+    connection.rollback()
+    steps = steps_between(connection, metadata, oldest_first(directory) if directory else ())
+    if steps:
+        upgrade_ops.ops.append(steps)
+    return PriorityDispatchResult.STOP
+
+
+Plugin(COMPARISON).add_autogenerate_comparator(_compare, "autogenerate")

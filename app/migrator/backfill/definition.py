@@ -1,0 +1,113 @@
+"""What a backfill is, and which ones this release has: a file each in `migrations/backfills/`."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from alembic.script import Script, ScriptDirectory
+from alembic.util import load_python_file
+
+from app.postgres.errors import MigrationFailedError, cause_of
+
+BATCH = "{batch}"
+MOST_ROWS = 100_000
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backfill:
+    """Work on the rows of `table`, in batches along its primary key, to be done between two revisions.
+
+    `update` is one statement in whose WHERE `{batch}` stands for the rows of a batch that are still to be done: those
+    between two keys for which `where` holds. With `where` None no row shows whether it was done: then only the record
+    of the database says so. `after` is the revision that made what the statement writes to; `batch_size` rows are
+    looked at in one transaction. What is the file's (`name` from its name, `description` from its docstring, `checksum`
+    from its content) is filled in when it is read.
+    """
+
+    table: str
+    after: str
+    update: str
+    where: str | None = None
+    batch_size: int = 1000
+    name: str = ""
+    description: str = ""
+    checksum: str = ""
+
+    def __post_init__(self) -> None:
+        texts = {"table": self.table, "after": self.after, "update": self.update, "where": self.where or "none"}
+        for field, value in texts.items():
+            if not isinstance(value, str) or not value.strip():
+                raise ValueError(f"`{field}` is no text")
+        if BATCH not in self.update:
+            raise ValueError(f"`update` has no {BATCH} in its WHERE: it would change the whole table in every batch")
+        if not isinstance(self.batch_size, int) or not 1 <= self.batch_size <= MOST_ROWS:
+            raise ValueError(f"`batch_size` is not a whole number from 1 to {MOST_ROWS}")
+
+
+def registered(directory: ScriptDirectory) -> dict[str, Backfill]:
+    """Those of the directory by name, oldest `after` first. Raises MigrationFailedError, which names the file."""
+    order = {script.revision: position for position, script in enumerate(directory.walk_revisions())}
+    if not order:
+        # Without revisions the tables are made from the models, and there is nothing to run after.
+        return {}
+    found = [_read(path) for path in sorted(Path(directory.dir).glob("backfills/*.py"))]
+    for backfill in found:
+        if backfill.after not in order:
+            raise MigrationFailedError(f"Backfill {backfill.name}: there is no revision {backfill.after} (`after`).")
+    return {backfill.name: backfill for backfill in sorted(found, key=lambda b: -order[b.after])}
+
+
+def required_by(script: Script) -> tuple[str, ...]:
+    """The backfills that the revision declares to need (`requires_backfill`). Raises MigrationFailedError."""
+    names = getattr(script.module, "requires_backfill", ())
+    names = (names,) if isinstance(names, str) else names
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise MigrationFailedError(
+            f"Revision {script.revision} ({script.path}): requires_backfill is no name of a backfill, nor a tuple."
+        )
+    return tuple(names)
+
+
+def requirers(directory: ScriptDirectory, name: str) -> Iterator[Script]:
+    return (script for script in directory.walk_revisions() if name in required_by(script))
+
+
+def check_definitions(directory: ScriptDirectory) -> None:
+    """Raises MigrationFailedError where a file is wrong, or a revision requires what there is not before it."""
+    backfills = registered(directory)
+    for script in directory.walk_revisions():
+        for name in required_by(script):
+            if name not in backfills:
+                raise MigrationFailedError(
+                    f"Revision {script.revision} ({script.path}) requires the backfill {name!r}, which is not in"
+                    f" {Path(directory.dir) / 'backfills'}."
+                )
+            earlier = {past.revision for past in directory.iterate_revisions(script.revision, "base")}
+            if backfills[name].after not in earlier - {script.revision}:
+                raise MigrationFailedError(
+                    f"Revision {script.revision} ({script.path}) requires the backfill {name!r}, which can only run"
+                    f" after {backfills[name].after}: that must come before it."
+                )
+
+
+def _read(path: Path) -> Backfill:
+    if not _NAME.fullmatch(path.stem):
+        raise MigrationFailedError(
+            f"{path}: the name of a backfill, and so of its file, has small letters, digits and _ alone."
+        )
+    try:
+        module = load_python_file(path.parent, path.name)
+    except (Exception, SystemExit) as exc:
+        raise MigrationFailedError(f"{path} cannot be used: {type(exc).__name__}: {cause_of(exc)}") from exc
+    backfill = getattr(module, "backfill", None)
+    if not isinstance(backfill, Backfill):
+        raise MigrationFailedError(f"{path} defines no backfill: write `backfill = Backfill(…)`.")
+    return replace(
+        backfill,
+        name=path.stem,
+        description=(module.__doc__ or "").strip().partition("\n")[0],
+        checksum=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )

@@ -1,0 +1,285 @@
+"""Long work apart from revisions: rows are changed in small batches, each a transaction of its own.
+
+A run can be ended at any moment, killed, or started twice: every row is done once, as `state.py` explains. It holds no
+lock between batches and needs no session, so migrations are not kept out and a pooler does no harm.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import structlog
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Settings
+from app.migrator.backfill import state
+from app.migrator.backfill.batch import Batches, are_left, limit
+from app.migrator.backfill.definition import Backfill, registered
+from app.migrator.backfill.pace import Pace, Progress
+from app.migrator.backfill.state import Record
+from app.migrator.backfill.status import BackfillStatus, Standing, backfills_of
+from app.migrator.execution.statement_guard import silence
+from app.migrator.revisions.history import Outcome
+from app.migrator.revisions.loading import scripts
+from app.migrator.session.backoff import growing_pauses
+from app.migrator.session.guard import Guard
+from app.migrator.session.lock import is_pooled
+from app.migrator.session.read_only import require_writable
+from app.migrator.session.signals import ended_by_signals
+from app.migrator.session.table_locks import limited_lock_waits, read_once_free
+from app.postgres.connect import connected, is_lost, wait_for_database
+from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
+from app.postgres.url.database_url import DatabaseURL
+
+# How often the table is gone over again for rows that came behind the cursor.
+_PASSES = 3
+_FIRST_PAUSE = 0.2
+# lock_not_available, deadlock_detected, serialization_failure, query_canceled (by statement_timeout).
+_IN_USE = frozenset({"55P03", "40P01", "40001", "57014"})
+_REMEDIES = {
+    "55P03": "its rows are in use all the time: `litestar database doctor` shows by whom",
+    "57014": "even a batch of one row took longer than DB_MIGRATE_STATEMENT_TIMEOUT, or somebody cancels it each time",
+    "42P01": "a table is not there: was a revision applied or reverted meanwhile?",
+    "42703": "a column is not there: was a revision applied or reverted meanwhile?",
+}
+
+T = TypeVar("T")
+Report = Callable[[Progress], None]
+log = structlog.stdlib.get_logger(__name__)
+
+
+class UnknownBackfillError(DatabaseError):
+    exit_code = 2
+
+
+class BackfillWaitsError(DatabaseError):
+    """The revision that it runs after is not applied yet."""
+
+
+def run(settings: Settings, names: Sequence[str] | None, pace: Pace, report: Report) -> None:
+    """Runs these backfills to their end, one after the other; with None all that can be run and are not done.
+
+    `report` is called after each batch. SIGINT and SIGTERM roll back the batch under way and raise
+    InterruptedBySignalError. Not to be called in a thread that runs an event loop. Raises UnknownBackfillError,
+    BackfillWaitsError, MigrationFailedError and DatabaseUnreachableError.
+    """
+    directory = scripts(settings)
+    known = registered(directory)
+    for name in names or ():
+        if name not in known:
+            there_are = f"There are: {', '.join(known)}." if known else "There is none in migrations/backfills/."
+            raise UnknownBackfillError(f"There is no backfill {name!r}. {there_are}")
+    with migration_database(settings) as url:
+        asyncio.run(_run(settings, url, directory, names, pace, report))
+
+
+async def _run(
+    settings: Settings,
+    url: DatabaseURL,
+    directory: ScriptDirectory,
+    names: Sequence[str] | None,
+    pace: Pace,
+    report: Report,
+) -> None:
+    known = registered(directory)
+    with ended_by_signals():
+        await wait_for_database(settings, url)
+        engine = create_unpooled_engine(url, settings.db_connect_timeout)
+        async with connected(url), engine.connect() as connection:
+            wait, seconds = settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout
+            standing = await read_once_free(connection, wait, seconds, backfills_of, directory)
+            await connection.rollback()
+            # Behind a pooler each transaction has another session, of which none is ours to end.
+            pooled = await is_pooled(connection)
+            for number, status in enumerate(_chosen(standing, names)):
+                if number == 0:
+                    await connection.run_sync(require_writable)
+                await Run(connection, settings, known[status.name], pace, report, is_guarded=not pooled)()
+
+
+def _chosen(standing: Sequence[BackfillStatus], names: Sequence[str] | None) -> Iterator[BackfillStatus]:
+    for status in standing:
+        if names is not None and status.name not in names:
+            continue
+        if status.state is Standing.NOT_NEEDED:
+            log.info("a backfill is not needed any more", backfill=status.name, required_by=list(status.required_by))
+        elif status.state is not Standing.WAITING:
+            yield status
+        elif names is None:
+            log.info("a backfill waits for its revision", backfill=status.name, revision=status.after)
+        else:
+            raise BackfillWaitsError(
+                f"Backfill {status.name} runs after revision {status.after}, which is not applied:"
+                " `litestar database upgrade --phase expand` first."
+            )
+
+
+class Run:
+    """One backfill, on one connection."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        settings: Settings,
+        backfill: Backfill,
+        pace: Pace,
+        report: Report,
+        *,
+        is_guarded: bool,
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._backfill = backfill
+        self._pace = pace
+        self._report = report
+        self._is_guarded = is_guarded
+        self._guard: Guard | None = None
+        self._size = self._largest = pace.largest_batch(backfill.batch_size)
+        self._retries = 0
+        self._started = time.monotonic()
+
+    async def __call__(self) -> None:
+        try:
+            await self._run()
+        finally:
+            await self._end_guard()
+
+    async def _run(self) -> None:
+        async with limited_lock_waits(self._connection, self._settings.db_migrate_lock_timeout):
+            self._batches, self._first = await self._try(self._begin)
+        self._last = self._first
+        try:
+            await self._pass_until_done()
+        except (DBAPIError, OSError) as exc:
+            if is_lost(exc):
+                self._tell(Outcome.FAILED, cause_of(exc))
+                raise
+            await self._fail(cause_of(exc))
+            raise self._failure(exc) from exc
+        except MigrationFailedError as exc:
+            await self._fail(str(exc))
+            raise
+        except asyncio.CancelledError:
+            self._tell(Outcome.INTERRUPTED)
+            raise
+        self._tell(Outcome.DONE)
+
+    def _begin(self, connection: Connection, attempt: int) -> tuple[Batches, Record]:  # noqa: ARG002 - as `_try` calls it
+        name = self._backfill.name
+        with connection.begin():
+            batches = Batches(connection, self._settings, self._backfill)
+            total = batches.estimate(connection)
+            before = state.read_records(connection).get(name)
+        with connection.begin():
+            limit(connection, self._settings)
+            record = state.begin(connection, self._backfill, total)
+        if before and before.checksum != record.checksum and record.outcome is not Outcome.DONE:
+            log.warning("the backfill was begun with another content of its file; it goes on from there", backfill=name)
+        return batches, record
+
+    async def _pass_until_done(self) -> None:
+        for _ in range(_PASSES):
+            while self._last.outcome is not Outcome.DONE and not await self._batch():
+                pass
+            self._last = await self._try(self._close)
+            if self._last.outcome is Outcome.DONE:
+                return
+            log.warning("rows have come behind the cursor: going over the table again", backfill=self._backfill.name)
+        raise MigrationFailedError(
+            f"Backfill {self._backfill.name} has gone over the table {_PASSES} times, and there are rows left for which"
+            " its `where` holds: either its statement does not change them, or an older release still writes such rows."
+        )
+
+    async def _batch(self) -> bool:
+        """Whether it was the last."""
+        began = time.monotonic()
+        done = await self._try(lambda connection, attempt: self._batches.run(connection, self._size, attempt))
+        took = time.monotonic() - began
+        self._last = done.record
+        self._size = self._pace.next_size(self._size, took, self._largest)
+        self._report(self._progress(Outcome.RUNNING))
+        if not done.at_end:
+            await asyncio.sleep(self._pace.rest(done.seen, took))
+        return done.at_end
+
+    def _close(self, connection: Connection, attempt: int) -> Record:  # noqa: ARG002 - as `_try` calls it
+        """Notes that it is done, or where rows are left that it starts over."""
+        with connection.begin():
+            limit(connection, self._settings, lock=self._settings.db_migrate_lock_timeout)
+            left = self._backfill.where is not None and are_left(connection, self._backfill)
+            total = self._batches.estimate(connection) if left else 0
+        with connection.begin():
+            limit(connection, self._settings)
+            if left:
+                state.start_over(connection, self._last, total)
+            else:
+                state.finish(connection, self._last)
+            return state.lock(connection, self._backfill.name)
+
+    async def _try(self, work: Callable[[Connection, int], T]) -> T:
+        """Does it again, with growing pauses and smaller batches, while what stops it is likely to pass."""
+        pauses, attempt = growing_pauses(_FIRST_PAUSE), 0
+        while True:
+            try:
+                if self._is_guarded and self._guard is None:
+                    self._guard = await Guard.begun(self._connection, silence(self._settings))
+                return await self._connection.run_sync(work, attempt)
+            except (DBAPIError, OSError) as error:
+                exc = (self._guard and await self._guard.reason(error)) or error
+                await self._connection.rollback()
+                if is_lost(exc):
+                    # The next attempt has another session.
+                    await self._end_guard()
+                may_pass = sqlstate_of(exc) in _IN_USE or is_lost(exc)
+                if attempt == self._settings.db_migrate_lock_retries or not may_pass:
+                    raise exc from error.__cause__
+                log.warning("a batch is tried again", backfill=self._backfill.name, reason=cause_of(exc))
+                attempt, self._retries = attempt + 1, self._retries + 1
+                self._size = max(1, self._size // 2)
+                await asyncio.sleep(next(pauses))
+
+    async def _end_guard(self) -> None:
+        if self._guard is not None:
+            await self._guard.end()
+            self._guard = None
+
+    def _failure(self, exc: BaseException) -> MigrationFailedError:
+        remedy = _REMEDIES.get(sqlstate_of(exc) or "")
+        return MigrationFailedError(
+            f"Backfill {self._backfill.name} failed at {self._batches.rows}: {cause_of(exc)}"
+            + (f" ({remedy})" if remedy else "")
+            + ". What was done before stays: the same command goes on there."
+        )
+
+    async def _fail(self, error: str) -> None:
+        def record(connection: Connection) -> None:
+            with connection.begin():
+                state.fail(connection, self._backfill.name, error)
+
+        self._tell(Outcome.FAILED, error)
+        try:
+            await self._connection.run_sync(record)
+        except (SQLAlchemyError, OSError):
+            log.warning("the failure could not be recorded in the database", backfill=self._backfill.name)
+
+    def _tell(self, outcome: Outcome, error: str | None = None) -> None:
+        progress = self._progress(outcome, error)
+        self._report(progress)
+        log.info(
+            "ran a backfill",
+            backfill=self._backfill.name,
+            outcome=outcome.value,
+            rows_seen=self._last.rows_seen - self._first.rows_seen,
+            rows_changed=self._last.rows_changed - self._first.rows_changed,
+            duration_seconds=progress.seconds,
+            retries=self._retries,
+        )
+
+    def _progress(self, outcome: Outcome, error: str | None = None) -> Progress:
+        seconds = time.monotonic() - self._started
+        return Progress.between(self._first, self._last, outcome, seconds=seconds, retries=self._retries, error=error)

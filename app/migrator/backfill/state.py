@@ -1,0 +1,189 @@
+"""How far each backfill has come, kept in the database itself: the table `schema_backfills`.
+
+It is the engine's own, like `schema_history`, and like it columns are only ever added. A backfill's row is locked by
+each of its batches and advanced in the batch's own transaction: so the record is never ahead of the rows nor behind
+them, and two that run the same backfill take turns, also where a pooler gives each transaction another session.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, text
+
+from app import __version__
+from app.migrator.backfill.definition import Backfill
+from app.migrator.revisions.history import Outcome, who
+from app.migrator.revisions.loading import BACKFILL_TABLE
+from app.postgres.errors import MigrationFailedError
+
+_CREATE = text(
+    f"""
+    CREATE TABLE IF NOT EXISTS {BACKFILL_TABLE} (
+        name text CONSTRAINT pk_{BACKFILL_TABLE} PRIMARY KEY,
+        after_revision text NOT NULL,
+        outcome text NOT NULL,
+        started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        finished_at timestamptz,
+        cursor jsonb,
+        rows_seen bigint NOT NULL DEFAULT 0,
+        rows_changed bigint NOT NULL DEFAULT 0,
+        total bigint NOT NULL,
+        retries integer NOT NULL DEFAULT 0,
+        applied_by text NOT NULL,
+        release text NOT NULL,
+        checksum text NOT NULL,
+        error text
+    )
+    """
+)
+_EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
+# IF NOT EXISTS fails in one of two that create at once. Of the transaction, so that it works through a pooler, too.
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
+_COLUMNS = (
+    "name, outcome, started_at, updated_at, finished_at, cursor::text AS cursor, rows_seen, rows_changed, total,"
+    " retries, applied_by, release, checksum, error"
+)
+_READ = text(f"SELECT {_COLUMNS} FROM {BACKFILL_TABLE}")  # noqa: S608 - constants
+_LOCK = text(f"SELECT {_COLUMNS} FROM {BACKFILL_TABLE} WHERE name = :name FOR UPDATE")  # noqa: S608 - constants
+_BEGIN = text(
+    f"""
+    INSERT INTO {BACKFILL_TABLE} AS known (name, after_revision, outcome, total, applied_by, release, checksum)
+    VALUES (:name, :after, 'running', :total, :by || ' as ' || current_user, :release, :checksum)
+    ON CONFLICT (name) DO UPDATE SET outcome = 'running', error = NULL, applied_by = excluded.applied_by,
+        release = excluded.release, checksum = excluded.checksum, updated_at = clock_timestamp()
+    WHERE known.outcome <> 'done'
+    """  # noqa: S608 - a constant
+)
+_ADVANCE = text(
+    f"""
+    UPDATE {BACKFILL_TABLE}
+    SET outcome = 'running', error = NULL, updated_at = clock_timestamp(), cursor = CAST(:cursor AS jsonb),
+        rows_seen = rows_seen + :seen, rows_changed = rows_changed + :changed, retries = retries + :retries,
+        total = greatest(total, rows_seen + :seen)
+    WHERE name = :name
+    RETURNING {_COLUMNS}
+    """  # noqa: S608 - constants
+)
+_START_OVER = text(
+    f"""
+    UPDATE {BACKFILL_TABLE}
+    SET outcome = 'running', cursor = NULL, total = rows_seen + :total, finished_at = NULL,
+        updated_at = clock_timestamp()
+    WHERE name = :name AND outcome = :outcome AND cursor IS NOT DISTINCT FROM CAST(:cursor AS jsonb)
+    """  # noqa: S608 - a constant
+)
+_FINISH = text(
+    f"""
+    UPDATE {BACKFILL_TABLE}
+    SET outcome = 'done', finished_at = clock_timestamp(), updated_at = clock_timestamp(), total = rows_seen
+    WHERE name = :name AND outcome <> 'done' AND cursor IS NOT DISTINCT FROM CAST(:cursor AS jsonb)
+    """  # noqa: S608 - a constant
+)
+_FAIL = text(
+    f"""
+    UPDATE {BACKFILL_TABLE}
+    SET outcome = 'failed', error = :error, updated_at = clock_timestamp()
+    WHERE name = :name AND outcome = 'running'
+    """  # noqa: S608 - a constant
+)
+_FORGET = text(f"DELETE FROM {BACKFILL_TABLE} WHERE after_revision = :revision RETURNING name")  # noqa: S608
+
+Cursor = Mapping[str, str]
+
+
+class RevertedMeanwhileError(MigrationFailedError):
+    """The revision that a backfill runs after was downgraded while it ran."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row; `cursor` is the last key that was done, column by column as text, None before the first batch.
+
+    The outcome is RUNNING also after a run that was interrupted or killed: the next one goes on where that was.
+    """
+
+    name: str
+    outcome: Outcome
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    cursor: Cursor | None
+    rows_seen: int
+    rows_changed: int
+    total: int
+    retries: int
+    applied_by: str
+    release: str
+    checksum: str
+    error: str | None
+
+
+def has_records(connection: Connection) -> bool:
+    return bool(connection.scalar(_EXISTS, {"name": BACKFILL_TABLE}))
+
+
+def read_records(connection: Connection) -> dict[str, Record]:
+    """By name; none where there is no table."""
+    if not has_records(connection):
+        return {}
+    return {row["name"]: _record(row) for row in connection.execute(_READ).mappings()}
+
+
+def begin(connection: Connection, backfill: Backfill, total: int) -> Record:
+    """Notes that it runs, unless it is done; the record, locked. In a transaction."""
+    if not has_records(connection):
+        connection.execute(_ONE_AT_A_TIME, {"name": BACKFILL_TABLE})
+        connection.execute(_CREATE)
+    values = {"name": backfill.name, "after": backfill.after, "total": total, "checksum": backfill.checksum}
+    connection.execute(_BEGIN, {**values, "by": who(), "release": __version__})
+    return lock(connection, backfill.name)
+
+
+def lock(connection: Connection, name: str) -> Record:
+    """The record, which nobody else can lock before the transaction ends. Raises RevertedMeanwhileError."""
+    row = connection.execute(_LOCK, {"name": name}).mappings().first()
+    if row is None:
+        raise RevertedMeanwhileError(
+            f"Backfill {name} was ended: its record is gone, because the revision that it runs after was reverted."
+        )
+    return _record(row)
+
+
+def advance(connection: Connection, name: str, cursor: Cursor, *, seen: int, changed: int, retries: int) -> Record:
+    """Moves the cursor; to be called in the transaction of the batch, which holds the lock."""
+    values = {"name": name, "cursor": _json(cursor), "seen": seen, "changed": changed, "retries": retries}
+    return _record(connection.execute(_ADVANCE, values).mappings().one())
+
+
+def start_over(connection: Connection, record: Record, total: int) -> None:
+    """Back before the first row, with `total` rows to come; nothing where somebody has moved on meanwhile."""
+    values = {"name": record.name, "outcome": record.outcome.value, "cursor": _json(record.cursor), "total": total}
+    connection.execute(_START_OVER, values)
+
+
+def finish(connection: Connection, record: Record) -> None:
+    """Notes that it is done; nothing where somebody has moved on meanwhile."""
+    connection.execute(_FINISH, {"name": record.name, "cursor": _json(record.cursor)})
+
+
+def fail(connection: Connection, name: str, error: str) -> None:
+    connection.execute(_FAIL, {"name": name, "error": error})
+
+
+def forget(connection: Connection, revision: str) -> tuple[str, ...]:
+    """Deletes the records of what ran after `revision`, in the transaction that takes it back; their names."""
+    if not has_records(connection):
+        return ()
+    return tuple(connection.scalars(_FORGET, {"revision": revision}))
+
+
+def _record(row: RowMapping) -> Record:
+    cursor = None if row["cursor"] is None else msgspec.json.decode(row["cursor"], type=dict[str, str])
+    return Record(**{**row, "outcome": Outcome(row["outcome"]), "cursor": cursor})
+
+
+def _json(cursor: Cursor | None) -> str | None:
+    return None if cursor is None else msgspec.json.encode(cursor).decode()

@@ -1,0 +1,99 @@
+"""Taking a backup: pg_dump and the counts of its manifest see the same moment, and one file holds both."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import BinaryIO
+
+from app import __version__
+from app.core.config import Settings
+from app.migrator.backup.archive import CHUNK, ArchiveWriter
+from app.migrator.backup.manifest import Manifest, Progress, Report, silent
+from app.migrator.backup.new_file import new_file
+from app.migrator.backup.pg_tools import Access, Tools, access, tools_to_dump
+from app.migrator.backup.programs import running
+from app.migrator.backup.snapshot import Snapshot, count_rows, frozen, server_version, session
+from app.postgres.engine import migration_database
+from app.postgres.url.database_url import DatabaseURL
+from app.postgres.url.pinned import pin_url
+
+_TABLE = re.compile(r"dumping contents of table (.+)")
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that is on the disk."""
+
+    path: Path
+    manifest: Manifest
+
+
+def backup(settings: Settings, file: Path | None = None, report: Report = silent) -> Backup:
+    """Writes a backup of the database to `file`, or to one named after database, time and revision.
+
+    That name is also given where `file` is a directory; else it is in the working directory. Nothing is overwritten,
+    and a file is there only once it is whole. Traffic goes on meanwhile, migrations wait for the tables. Not to be
+    called in a thread that runs an event loop. Raises BackupError, DatabaseUnreachableError and SettingsError.
+    """
+    with migration_database(settings) as url:
+        return asyncio.run(_backup(settings, url, file, report))
+
+
+async def _backup(settings: Settings, url: DatabaseURL, file: Path | None, report: Report) -> Backup:
+    async with session(settings, url, "The backup") as connection:
+        tools = tools_to_dump(settings, server_version(connection))
+        async with frozen(connection) as snapshot:
+            path = _destination(file, snapshot)
+            # Before the counting, so that a FILE that cannot be written is known at once.
+            with new_file(path) as output:
+                rows = await count_rows(connection, snapshot.tables, report)
+                # The snapshot is the proof that pg_dump is in the same database: no other has it.
+                with access(await pin_url(url, connection), settings.db_connect_timeout) as database:
+                    manifest = await _dump(tools, database, snapshot, rows, output, report)
+            return Backup(path, manifest)
+
+
+async def _dump(
+    tools: Tools, database: Access, snapshot: Snapshot, rows: dict[str, int], output: BinaryIO, report: Report
+) -> Manifest:
+    writer, begun = ArchiveWriter(output), 0
+
+    def heard(line: str) -> None:
+        nonlocal begun
+        if match := _TABLE.search(line):
+            report(Progress("Dumping", begun, len(rows), "tables", f"{match[1]}, {writer.size:,} bytes so far"))
+            begun += 1
+
+    options = ("--format=custom", "--verbose", "--no-password", f"--snapshot={snapshot.id}")
+    command = tools.command("pg_dump", *options, f"--dbname={database.connection}")
+    async with running(command, database.environment, heard=heard) as program:
+        while piece := await program.output.read(CHUNK):
+            writer.write(piece)
+        await program.succeed()
+    report(Progress("Dumping", len(rows), len(rows), "tables"))
+    return writer.finish(
+        lambda size, sha256: Manifest(
+            created_at=snapshot.taken_at.astimezone(UTC),
+            release=__version__,
+            revisions=snapshot.revisions,
+            database=snapshot.database,
+            server=snapshot.server,
+            pg_dump=tools.release,
+            size=size,
+            sha256=sha256,
+            rows=rows,
+        )
+    )
+
+
+def _destination(file: Path | None, snapshot: Snapshot) -> Path:
+    if file is not None and not file.is_dir():
+        return file
+    parts = (
+        snapshot.database,
+        f"{snapshot.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}",
+        "+".join(snapshot.revisions) or "no-revision",
+    )
+    return (file or Path()) / (re.sub(r"[^\w.+-]", "_", "-".join(parts)) + ".tar")

@@ -1,0 +1,139 @@
+"""PostgreSQL's own programs: which of those installed here to take, and how they are told where the database is."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from app.core.config import Settings
+from app.core.errors import SettingsError
+from app.postgres.dev_server.server import EmbeddedPostgresError, binaries
+from app.postgres.errors import BackupError
+from app.postgres.url.database_url import DatabaseURL
+from app.postgres.url.home import leave_closed_home
+from app.postgres.url.parameters import SECRETS
+
+_PROGRAMS = ("pg_dump", "pg_restore", "psql")
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
+_SERVICE = "plimsoll"
+# With these begin the names of all variables that libpq and PostgreSQL's programs read.
+_STEERING = ("PG", "PSQL")
+
+
+class Tools(NamedTuple):
+    """pg_dump, pg_restore and psql of one release, in one directory; `version` is (major, minor)."""
+
+    version: tuple[int, int]
+    directory: Path
+
+    @property
+    def major(self) -> int:
+        return self.version[0]
+
+    @property
+    def release(self) -> str:
+        return f"{self.version[0]}.{self.version[1]}"
+
+    def command(self, program: str, *arguments: str) -> list[str]:
+        return [str(self.directory / program), *arguments]
+
+
+class Access(NamedTuple):
+    """What a program needs to reach the database: `connection` for its command line, the rest for its environment."""
+
+    connection: str
+    environment: dict[str, str]
+
+
+def tools_to_dump(settings: Settings, server: int) -> Tools:
+    """For a server of that major version: its own, or else the next newer; of those the last minor version.
+
+    Not simply the newest, because what a newer pg_dump writes an older pg_restore cannot read. Raises BackupError.
+    """
+    found = _installed(settings)
+    usable = [tools for tools in found if tools.major >= server]
+    if not usable:
+        raise _too_old(f"PostgreSQL {server} needs a pg_dump of version {server} or later", server, found)
+    return min(usable, key=lambda tools: (tools.major, -tools.version[1]))
+
+
+def tools_to_restore(settings: Settings, dumped_by: int) -> Tools:
+    """The newest, at least of the major version of the pg_dump that made the backup. Raises BackupError."""
+    found = _installed(settings)
+    newest = max(found, key=lambda tools: tools.version, default=None)
+    if newest is None or newest.major < dumped_by:
+        words = f"The backup was made by pg_dump {dumped_by} and needs a pg_restore of version {dumped_by} or later"
+        raise _too_old(words, dumped_by, found)
+    return newest
+
+
+@contextmanager
+def access(url: DatabaseURL, connect_timeout: float) -> Iterator[Access]:
+    """Yield what a program needs to connect as `url` says, which is pinned to one server (`pinned_url.py`).
+
+    Nothing else that libpq, psql or pg_dump would read from the environment reaches the program. What other users of
+    the machine must not see is not in `connection`: the password is in the environment; what libpq has no variable for
+    is in a file of the owner's, for this context.
+    """
+    leave_closed_home()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(_STEERING)},
+        # Its messages are read.
+        "LC_ALL": "C",
+        # libpq reads whole seconds and takes less than 2 for 2.
+        "PGCONNECT_TIMEOUT": str(max(2, round(connect_timeout))),
+    }
+    if url.password is not None:
+        environment["PGPASSWORD"] = url.password.reveal()
+    secret = {name: value for name, value in url.parameters.items() if name in SECRETS}
+    if not secret:
+        yield Access(url.libpq_without_password, environment)
+        return
+    with TemporaryDirectory(prefix="plimsoll-") as directory:  # of mode 0700
+        file = Path(directory) / "pg_service.conf"
+        file.write_text("".join([f"[{_SERVICE}]\n", *(f"{name}={value}\n" for name, value in secret.items())]))
+        yield Access(url.libpq_without_password, environment | {"PGSERVICEFILE": str(file), "PGSERVICE": _SERVICE})
+
+
+def _installed(settings: Settings) -> list[Tools]:
+    """Those of PG_BIN_DIR where it is set; else of Debian's directories, the development wheel, and the PATH."""
+    if settings.pg_bin_dir is not None:
+        tools = _tools_in(settings.pg_bin_dir)
+        if tools is None:
+            problem = f"is {str(settings.pg_bin_dir)!r}, which does not hold {', '.join(_PROGRAMS)} that run"
+            raise SettingsError("PG_BIN_DIR", problem, "Set it to a directory such as /usr/lib/postgresql/18/bin.")
+        return [tools]
+    candidates = [*Path("/usr/lib/postgresql").glob("*/bin"), *_embedded(), *map(Path, os.get_exec_path())]
+    return [tools for directory in dict.fromkeys(candidates) if (tools := _tools_in(directory))]
+
+
+def _embedded() -> list[Path]:
+    try:
+        return [binaries()]
+    except EmbeddedPostgresError:
+        return []
+
+
+def _tools_in(directory: Path) -> Tools | None:
+    if not all(os.access(directory / program, os.X_OK) for program in _PROGRAMS):
+        return None
+    try:
+        answer = subprocess.run(  # noqa: S603 - a program of the operator's
+            [directory / "pg_dump", "--version"], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = _VERSION.search(answer)
+    return Tools((int(match[1]), int(match[2] or 0)), directory) if match else None
+
+
+def _too_old(what_is_needed: str, version: int, found: list[Tools]) -> BackupError:
+    here = ", ".join(f"{tools.release} ({tools.directory})" for tools in found) or "none"
+    return BackupError(
+        f"{what_is_needed}; found here: {here}. Install the PostgreSQL client of version {version} (on Debian"
+        f" postgresql-client-{version}), or set PG_BIN_DIR to the directory that holds one. Nothing was changed."
+    )

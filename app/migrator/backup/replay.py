@@ -1,0 +1,182 @@
+"""The transaction of a restore: drop what was there, run the dump, count, and only then commit."""
+
+import asyncio
+import secrets
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+
+from app.migrator.backup.archive import CHUNK, Archive
+from app.migrator.backup.contents import REVISIONS, TABLES, Obstacle, count_of
+from app.migrator.backup.manifest import Manifest, Progress, Report
+from app.migrator.backup.pg_tools import Access, Tools
+from app.migrator.backup.programs import BROKEN_PIPE, Program, running
+from app.migrator.revisions.loading import VERSION_TABLE
+from app.migrator.session.lock import JOIN_HOLDER, held_as_sql
+from app.postgres.errors import BackupError
+
+# Without the rest of the machine: its roles, directories and other servers.
+_NOT_RESTORED = ("--no-owner", "--no-acl", "--no-tablespaces", "--no-publications", "--no-subscriptions")
+_RUN = (
+    "--no-psqlrc",
+    "--quiet",
+    "--no-align",
+    "--tuples-only",
+    "--no-password",
+    "--set=ON_ERROR_STOP=1",
+    # With the SQLSTATE, by which errors are known.
+    "--set=VERBOSITY=verbose",
+)
+# What a pg_restore sets first, and the server's major version that came with it: an older one does not know it.
+_NEWER = {b"SET transaction_timeout = 0;\n": 17}
+_LAST_OF_SETTINGS = b"SELECT pg_catalog.set_config('search_path'"
+
+
+class Plan(NamedTuple):
+    """`lock_timeout` (seconds) is for dropping the obstacles; `server` is its major version.
+
+    `mark` is the key of a lock that only the session has in which the obstacles were found; `location` is in words.
+    """
+
+    archive: Archive
+    obstacles: tuple[Obstacle, ...]
+    lock_timeout: float
+    server: int
+    mark: int
+    location: str
+
+
+async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> None:
+    """Raises BackupError, and then nothing was changed."""
+    command = tools.command("psql", *_RUN, f"--dbname={database.connection}")
+    async with running(command, database.environment, takes_input=True) as psql:
+        try:
+            await psql.write(b"BEGIN;\n")
+            await _require_same_database(psql, plan)
+            await psql.write(_beginning(plan).encode())
+            await _run_dump(tools, database, plan, psql, report)
+            await _verify(psql, plan.archive.manifest, report)
+            report(Progress("Collecting statistics", 0, 1, "tables"))
+            # Without them the first queries would be planned blindly.
+            await psql.write(b"ANALYZE;\nCOMMIT;\n")
+            psql.close_input()
+        except BROKEN_PIPE:
+            raise await psql.failure() from None
+        await psql.succeed()
+    report(Progress("Collecting statistics", 1, 1, "tables"))
+
+
+async def _require_same_database(psql: Program, plan: Plan) -> None:
+    """Raises BackupError unless psql is where the obstacles were found, and now holds the migration lock as well."""
+    # Stronger than the server's identifier and the database's number, which a copy of the server has too.
+    marked = f"SELECT to_json(EXISTS (SELECT FROM pg_locks AS held WHERE {held_as_sql(plan.mark)}))"  # noqa: S608
+    if await _ask(psql, marked) != [True]:
+        raise BackupError(
+            f"psql was led to another server or database than {plan.location}, whose content was looked at: does a load"
+            " balancer stand in between? Name one server in MIGRATION_DATABASE_URL. Nothing was changed."
+        )
+    if await _ask(psql, JOIN_HOLDER) != [True]:
+        raise BackupError(
+            "The lock for schema changes was taken by somebody else before psql had its share: try again. Nothing was"
+            " changed."
+        )
+
+
+def _beginning(plan: Plan) -> str:
+    statements = (
+        "SET client_min_messages = warning",
+        # Where psql is killed with this process, what it was doing in the server ends too.
+        "SET LOCAL client_connection_check_interval = '1s'",
+        "SET statement_timeout = 0",
+        f"SET lock_timeout = {round(plan.lock_timeout * 1000)}",
+    )
+    return "".join(f"{statement};\n" for statement in (*statements, *(each.drop for each in plan.obstacles)))
+
+
+async def _run_dump(tools: Tools, database: Access, plan: Plan, psql: Program, report: Report) -> None:
+    command = tools.command("pg_restore", *_NOT_RESTORED, "--exit-on-error", "--file=-")
+    async with running(command, database.environment, takes_input=True) as restorer:
+        feeding = asyncio.create_task(_feed(restorer, plan.archive, report))
+        try:
+            await _pass_on(restorer, psql, plan.server)
+            await restorer.succeed()
+            await feeding
+        finally:
+            feeding.cancel()
+            with suppress(asyncio.CancelledError, *BROKEN_PIPE):
+                await feeding
+
+
+async def _feed(restorer: Program, archive: Archive, report: Report) -> None:
+    done, size = 0, archive.manifest.size
+    for piece in archive.dump():
+        await restorer.write(piece)
+        done += len(piece)
+        report(Progress("Restoring", done, size, "bytes"))
+    report(Progress("Building indexes and constraints", size, size, "bytes"))
+    restorer.close_input()
+
+
+async def _pass_on(restorer: Program, psql: Program, server: int) -> None:
+    while line := await restorer.output.readline():
+        if _NEWER.get(line, 0) <= server:
+            await psql.write(line)
+        if line.startswith(_LAST_OF_SETTINGS):
+            break
+    while piece := await restorer.output.read(CHUNK):
+        await psql.write(piece)
+
+
+async def _verify(psql: Program, manifest: Manifest, report: Report) -> None:
+    """Raises BackupError, which lists what is not as the manifest has it."""
+    await psql.write(b"RESET search_path;\n")
+    tables = await _ask(psql, f"SELECT to_json(name) FROM ({TABLES}) AS own")  # noqa: S608
+    rows = {}
+    for number, table in enumerate(tables):
+        report(Progress("Counting rows", number, len(tables), "tables", table))
+        (rows[table],) = await _ask(psql, count_of(table))
+    report(Progress("Counting rows", len(tables), len(tables), "tables"))
+    differences = [
+        f"{table}: {_rows(manifest.rows.get(table))} in the backup, {_rows(rows.get(table))} restored"
+        for table in sorted({*manifest.rows, *rows})
+        if manifest.rows.get(table) != rows.get(table)
+    ]
+    revisions = await _revisions(psql)
+    if revisions != manifest.revisions:
+        differences.append(f"revision: {_list(manifest.revisions)} in the backup, {_list(revisions)} restored")
+    if differences:
+        listed = "".join(f"\n  - {difference}" for difference in differences)
+        raise BackupError(f"What was restored is not what the manifest says, and was rolled back:{listed}")
+
+
+async def _revisions(psql: Program) -> tuple[str, ...]:
+    if not await _ask(psql, f"SELECT 1 WHERE to_regclass('{VERSION_TABLE}') IS NOT NULL"):
+        return ()
+    return tuple(await _ask(psql, f"SELECT to_json(name) FROM ({REVISIONS}) AS of_the_database"))  # noqa: S608
+
+
+async def _ask(psql: Program, query: str) -> list[Any]:
+    """The rows of a query with one column, which is JSON."""
+    # What came before, such as the results of setval(), ends with the first mark.
+    mark = secrets.token_hex(16)
+    await psql.write(f"SELECT '{mark}';\n{query};\nSELECT '{mark}';\n".encode())
+    answers: list[Any] = []
+    marks = 0
+    while raw := await psql.output.readline():
+        line = raw.rstrip(b"\n")
+        if line == mark.encode():
+            marks += 1
+        elif marks:
+            answers.append(msgspec.json.decode(line))
+        if marks == 2:  # noqa: PLR2004 - before and after
+            return answers
+    raise await psql.failure()
+
+
+def _rows(count: int | None) -> str:
+    return "no such table" if count is None else f"{count} rows"
+
+
+def _list(revisions: tuple[str, ...]) -> str:
+    return ", ".join(revisions) or "none"

@@ -1,0 +1,111 @@
+"""One moment of a database, kept for as long as it is counted and dumped."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Settings
+from app.migrator.backup.contents import count_of, own_tables, revisions_of
+from app.migrator.backup.manifest import Progress, Report
+from app.migrator.session.signals import ended_by_signals
+from app.migrator.session.table_locks import limited_lock_waits, longest_wait
+from app.postgres.connect import connected, wait_for_database
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.errors import BackupError, cause_of
+from app.postgres.url.database_url import DatabaseURL
+
+# Each is known since the major version beside it.
+_NO_LIMITS = (
+    ("statement_timeout", 0),
+    ("idle_in_transaction_session_timeout", 0),
+    ("transaction_timeout", 17),
+)
+_ATTEMPTS = 10
+_ABOUT = text("SELECT now() AS taken_at, current_database() AS database, current_setting('server_version') AS server")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`id` is what `pg_dump --snapshot` takes; `tables` are all of the database's own, and locked against DDL."""
+
+    id: str
+    taken_at: datetime
+    database: str
+    server: str
+    revisions: tuple[str, ...]
+    tables: tuple[str, ...]
+
+
+@asynccontextmanager
+async def session(settings: Settings, url: DatabaseURL, doing: str) -> AsyncIterator[AsyncConnection]:
+    """A connection for a long piece of work, which `doing` names. Raises DatabaseUnreachableError and BackupError."""
+    with ended_by_signals():
+        await wait_for_database(settings, url)
+        engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll backups")
+        async with connected(url), engine.connect() as connection:
+            try:
+                async with limited_lock_waits(connection, longest_wait(settings)):
+                    yield connection
+            except DBAPIError as exc:
+                if exc.connection_invalidated:
+                    raise
+                raise BackupError(f"{doing} failed: {cause_of(exc)}.") from exc
+
+
+def server_version(connection: AsyncConnection) -> int:
+    """The major version."""
+    return int((connection.dialect.server_version_info or (0,))[0])
+
+
+@asynccontextmanager
+async def frozen(connection: AsyncConnection) -> AsyncIterator[Snapshot]:
+    """The database as it is now, for other sessions too until the block ends. Raises BackupError."""
+    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    for _ in range(_ATTEMPTS):
+        tables = await connection.run_sync(own_tables)
+        await connection.rollback()
+        # The locks come before the snapshot: a table that an ALTER rewrites in between would look empty in it.
+        await _lock(connection, tables)
+        snapshot = await _take(connection)
+        if snapshot.tables == tables:
+            yield snapshot
+            return
+        await connection.rollback()
+    raise BackupError("The tables kept changing while the backup began: try again once no migration runs.")
+
+
+async def count_rows(connection: AsyncConnection, tables: tuple[str, ...], report: Report) -> dict[str, int]:
+    rows = {}
+    for number, table in enumerate(tables):
+        report(Progress("Counting rows", number, len(tables), "tables", table))
+        rows[table] = (await connection.exec_driver_sql(count_of(table))).scalar_one()
+    report(Progress("Counting rows", len(tables), len(tables), "tables"))
+    return rows
+
+
+async def _lock(connection: AsyncConnection, tables: tuple[str, ...]) -> None:
+    for name, since in _NO_LIMITS:
+        if server_version(connection) >= since:
+            await connection.execute(text(f"SET LOCAL {name} = 0"))
+    # Better no backup than one without the rows that a policy hides.
+    await connection.execute(text("SET LOCAL row_security = off"))
+    if tables:
+        await connection.exec_driver_sql(f"LOCK TABLE ONLY {', ONLY '.join(tables)} IN ACCESS SHARE MODE")
+
+
+async def _take(connection: AsyncConnection) -> Snapshot:
+    identifier = await connection.scalar(text("SELECT pg_export_snapshot()"))
+    about = (await connection.execute(_ABOUT)).one()
+    return Snapshot(
+        id=str(identifier),
+        taken_at=about.taken_at,
+        database=about.database,
+        server=about.server,
+        revisions=await connection.run_sync(revisions_of),
+        tables=await connection.run_sync(own_tables),
+    )

@@ -1,0 +1,89 @@
+"""`litestar database backfill`."""
+
+import sys
+
+import msgspec
+import rich_click as click
+from rich.table import Table
+
+from app.migrator.backfill.definition import MOST_ROWS
+from app.migrator.backfill.executor import run
+from app.migrator.backfill.pace import Pace
+from app.migrator.backfill.status import BackfillStatus, Standing, read_backfills
+from app.migrator.cli.backfill_progress import reporting
+from app.migrator.cli.options import as_json, console_of_rows, print_rows
+from app.migrator.session.signals import InterruptedBySignalError
+
+_COLOURS = {Standing.DONE: "green", Standing.NOT_NEEDED: "green", Standing.FAILED: "red"}
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "every", is_flag=True, help="Run every backfill whose revision is applied and that is not done.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, MOST_ROWS), help="Rows of one transaction. Default: what its file says."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0),
+    help="Rows per second at most; 0: no rest between batches. Default: a rest as long as the batch took.",
+)
+@as_json
+def backfill(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    every: bool,
+    batch_size: int | None,
+    rate: float | None,
+    as_json: bool,
+) -> None:
+    """Run the backfills NAME, one after the other; without a NAME, show where each stands.
+
+    A backfill changes the rows of a table in small batches, beside the traffic. It can be interrupted (Ctrl-C) and
+    killed, and started from two places: the same command goes on where it was, and does no row twice. With --json a
+    line of JSON about once a second, and one at the end of each.
+
+    Exit codes: 0 every one that was asked for is done; 1 one waits for its revision; 2 a wrong setting or option, or a
+    name that is not known; 3 one failed; 4 the database cannot be reached; 130 or 143 interrupted.
+    """
+    if names and every:
+        raise click.UsageError("Give names, or --all.")
+    settings = ctx.obj["settings"]
+    if not names and not every:
+        _list(read_backfills(settings), as_json)
+        return
+    try:
+        with reporting(as_json) as report:
+            run(settings, names or None, Pace(batch_size, rate), report)
+    except InterruptedBySignalError as exc:
+        click.echo("Interrupted: the batch under way is rolled back. The same command goes on there.", err=True)
+        sys.exit(exc.exit_code)
+
+
+def _list(found: list[BackfillStatus], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        return
+    console = console_of_rows()
+    if not found:
+        console.print("This release has no backfill (migrations/backfills/).", markup=False)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("state", "name", "rows", "changed", "last batch (UTC)", "after", "required by", "what"):
+        table.add_column(title, justify="right" if title in {"rows", "changed"} else "left")
+    for row in found:
+        table.add_row(*_cells(row), style=_COLOURS.get(row.state, "yellow"))
+    print_rows(table)
+
+
+def _cells(row: BackfillStatus) -> tuple[str, ...]:
+    return (
+        row.state,
+        row.name,
+        "" if row.rows_seen is None else f"{row.rows_seen:,} of {row.total:,}",
+        "" if row.rows_changed is None else f"{row.rows_changed:,}",
+        f"{row.last_batch_at:%Y-%m-%d %H:%M:%S}" if row.last_batch_at else "",
+        row.after,
+        ", ".join(row.required_by),
+        row.error or row.description,
+    )

@@ -1,0 +1,42 @@
+"""`litestar database backup`."""
+
+from pathlib import Path
+
+import msgspec
+import rich_click as click
+
+from app.migrator.backup import backup as library
+from app.migrator.cli.options import as_json
+from app.migrator.cli.progress import shown_progress
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@as_json
+def backup(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+    """Write a backup of the whole database to FILE, and print the file's name; with --json, its manifest.
+
+    FILE may be a directory. Without FILE it is in the working directory; the name is then made of database, time (UTC)
+    and revision. A file that exists is never overwritten, and one that is there is whole: until then it is called
+    FILE.….partial. The application goes on working meanwhile; a migration waits.
+
+    The file is a tar of a dump in pg_dump's custom format, a manifest and their checksums. It holds all the data: keep
+    it as safe as the database. `litestar database restore FILE` reads it.
+
+    Exit codes: 0 the backup is on the disk; 2 a wrong setting or option; 4 the database cannot be reached; 5 there is
+    no backup, because pg_dump is too old or failed, or FILE exists or cannot be written; 130 and 143
+    stopped by Ctrl-C or SIGTERM, which leaves nothing behind.
+    """
+    with shown_progress(as_json) as report:
+        done = library.backup(ctx.obj["settings"], file, report)
+    if as_json:
+        described = {"file": str(done.path), **msgspec.to_builtins(done.manifest)}
+        click.echo(msgspec.json.encode(described).decode())
+        return
+    manifest = done.manifest
+    click.echo(done.path)
+    click.echo(
+        f"{manifest.database} at revision {', '.join(manifest.revisions) or '(none)'}: {len(manifest.rows)} tables,"
+        f" {sum(manifest.rows.values()):,} rows, {manifest.size:,} bytes.",
+        err=True,
+    )

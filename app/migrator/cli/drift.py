@@ -1,0 +1,67 @@
+"""`litestar database drift`."""
+
+import sys
+from collections.abc import Iterator
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+
+from app.migrator.cli.options import as_json
+from app.migrator.drift.difference import Difference
+from app.migrator.drift.report import LOSES_DATA, Drift, as_sql, read_drift
+
+_STYLES = ((LOSES_DATA, "red"), ("--   ", "default"), ("--", "bold"))
+
+
+@click.command()
+@as_json
+def drift(ctx: click.Context, as_json: bool) -> None:
+    """Show how the live schema differs from the models of this release; changes nothing.
+
+    Prints each difference, and then the SQL that would mend them all, in the order to run it. The output as a whole is
+    SQL for `psql -v ON_ERROR_STOP=1`: read it first. What loses data is a comment, marked `-- loses data:`.
+
+    Exit codes: 0 no difference; 14 drifted; 1 the comparison could not be made (the message says what it needs); 2 a
+    wrong setting or option; 3 the revisions cannot be read; 4 the database cannot be reached.
+    """
+    found = read_drift(ctx.obj["settings"])
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        console = Console(highlight=False)
+        for line in _lines(found):
+            style = next((style for start, style in _STYLES if line.startswith(start)), "cyan")
+            console.print(line, style=style, markup=False, emoji=False, soft_wrap=True)
+    sys.exit(found.exit_code)
+
+
+def _lines(found: Drift) -> Iterator[str]:
+    yield f"-- {found.database} ({found.server})"
+    if found.pending:
+        yield (
+            f"-- {len(found.pending)} revision(s) are pending: {', '.join(found.pending)}. The comparison is with the"
+            " models of this release: `litestar database upgrade` may mend it."
+        )
+    if found.unknown:
+        yield (
+            f"-- The database has revision(s) of a newer release: {', '.join(found.unknown)}. The comparison is with"
+            " the models of this release, and what follows would take it back to them."
+        )
+    if not found.differences:
+        yield "-- No difference from the models."
+        return
+    yield f"-- {len(found.differences)} difference(s) from the models:"
+    for difference in found.differences:
+        yield from _difference(difference)
+    yield "-- The SQL that would mend it, from the first to the last statement:"
+    yield from as_sql(found.script)
+
+
+def _difference(difference: Difference) -> Iterator[str]:
+    yield f"-- {difference.kind} {difference.name}"
+    sides = (("live", difference.live, "missing"), ("models", difference.models, "unknown"))
+    for side, definition, absent in sides:
+        first, *rest = (definition if definition is not None else absent).split("\n")
+        yield f"--   {side + ':':8}{first}"
+        yield from (f"--   {line}" for line in rest)

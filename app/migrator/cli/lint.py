@@ -1,0 +1,53 @@
+"""`litestar database lint`."""
+
+import sys
+
+import msgspec
+import rich_click as click
+from rich.console import Console
+
+from app.migrator.cli.options import as_json, console_of_rows
+from app.migrator.lint.linter import Report
+from app.migrator.lint.linter import lint as lint_revisions
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("revisions", nargs=-1, metavar="[REV]…")
+@click.option("--all", "every", is_flag=True, help="Every revision, whatever is applied.")
+@as_json
+def lint(ctx: click.Context, revisions: tuple[str, ...], every: bool, as_json: bool) -> None:
+    """Look for what would break the previous release, or stop traffic, in revisions before they are applied.
+
+    REV is a revision, or a range FROM:TO: what an upgrade from FROM to TO would run. With none, the revisions that the
+    database of MIGRATION_DATABASE_URL or DATABASE_URL has not applied; where neither is set, all. No database is needed
+    and none is started: the SQL of each revision goes through squawk and through rules of our own.
+
+    What is fine all the same is said in the revision's file, with the reason: lint_ignore = {"rule": "reason"}.
+
+    Exit codes: 0 nothing found; 1 something was; 2 an unknown revision, a wrong option or setting, or squawk is not
+    installed (it is a development tool); 3 the revisions cannot be read.
+    """
+    if revisions and every:
+        raise click.UsageError("Either name revisions, or say --all.")
+    report = lint_revisions(ctx.obj["settings"], revisions, every=every)
+    if report.note:
+        click.echo(report.note, err=True)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(report.findings).decode() + "\n")
+    else:
+        _show(report, console_of_rows())
+    sys.exit(1 if report.findings else 0)
+
+
+def _show(report: Report, console: Console) -> None:
+    shown = None
+    for finding in report.findings:
+        if finding.revision != shown:
+            console.print(f"[bold]{finding.revision or 'all revisions'}[/]  ", end="")
+            console.print(finding.file or "", markup=False)
+            shown = finding.revision
+        console.print(f"  [yellow]{finding.rule}[/]" + (f", line {finding.line} of its SQL" if finding.line else ""))
+        for text, style in ((finding.sql, "dim"), (finding.message, None), (f"→ {finding.rewrite}", None)):
+            if text:
+                console.print(f"    {text}", markup=False, style=style)
+    console.print(f"{len(report.linted)} revision(s) linted: {len(report.findings) or 'no'} finding(s)")

@@ -1,0 +1,113 @@
+"""`litestar database partitions`."""
+
+import sys
+from typing import Any
+
+import msgspec
+import rich_click as click
+from rich.table import Table
+
+from app.migrator.cli.options import as_json, console_of_rows, print_rows
+from app.migrator.partitions.commands import Partitioning, look_at_partitions, maintain
+from app.migrator.partitions.state import Action, KeptLonger, Partition, Step
+from app.migrator.session.signals import InterruptedBySignalError
+
+_WORDS = {
+    Step.MAKE: "a partition for what comes",
+    Step.SPLIT: "partitions for what the default holds",
+    Step.DROP: "older than is kept",
+}
+
+
+@click.command()
+@click.option("--apply", is_flag=True, help="Make the partitions to come, and split what the default partition holds.")
+@click.option("--drop", is_flag=True, help="With --apply: drop the partitions that are older than is kept.")
+@click.option(
+    "--keep-months",
+    type=click.IntRange(1, 1200),
+    help="Months before this one that are kept, of each table. Default: what the settings say of it.",
+)
+@as_json
+def partitions(ctx: click.Context, apply: bool, drop: bool, keep_months: int | None, as_json: bool) -> None:
+    """Show the monthly partitions of the tables that only grow, and what is to be done; changes nothing.
+
+    With --apply it is done, but for what would be dropped: that takes --drop, too. It can be started from everywhere at
+    once, and killed at any moment: the next run goes on.
+
+    Exit codes: 0; 1 there is something to drop, and --apply was not told to; 2 a wrong setting or option; 3 it could
+    not be done, or another process holds the lock; 4 the database cannot be reached; 130 or 143 interrupted.
+    """
+    if drop and not apply:
+        raise click.UsageError("--drop goes with --apply; without both, this shows what would be dropped.")
+    settings = ctx.obj["settings"]
+    try:
+        found = maintain(settings, keep_months, may_drop=drop) if apply else look_at_partitions(settings, keep_months)
+    except InterruptedBySignalError as exc:
+        click.echo("Interrupted: the step under way is rolled back. The same command goes on there.", err=True)
+        sys.exit(exc.exit_code)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(_as_json(found)).decode() + "\n")
+    else:
+        _show(found)
+    if found.clocks is not None:
+        click.echo(f"{found.clocks}: as long as it is, --apply makes and drops nothing.", err=True)
+    if apply and found.drops:
+        click.echo(
+            f"{len(found.drops)} partition(s) are older than is kept: --drop drops them and their rows.", err=True
+        )
+        sys.exit(1)
+
+
+def _as_json(found: Partitioning) -> dict[str, Any]:
+    tables = [
+        {"table": one.table, "keep_months": one.kept, "default": one.default, "partitions": one.partitions}
+        for one in found.tables
+    ]
+    return {
+        "database": found.database,
+        "tables": tables,
+        "done": found.done,
+        "left": found.left,
+        "kept_longer": found.kept_longer,
+    }
+
+
+def _show(found: Partitioning) -> None:
+    console = console_of_rows()
+    if not found.tables:
+        console.print("No table is partitioned yet: `litestar database upgrade`.", markup=False)
+        return
+    rows = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("table", "partition", "from (UTC)", "until before", "rows, about"):
+        rows.add_column(title, justify="right" if title.startswith("rows") else "left")
+    for one in found.tables:
+        for partition in one.partitions:
+            rows.add_row(one.table, *_cells(partition))
+        rows.add_row(one.table, one.default or "(no default)", "", "", "some" if one.holds_rows else "0")
+    print_rows(rows)
+    for done, actions in (("done", found.done), ("to do", found.left)):
+        for action in actions:
+            console.print(f"{done}: {_in_words(action)}", markup=False)
+    for kept in found.kept_longer:
+        console.print(_kept_longer(kept), markup=False)
+    if not found.done and not found.left:
+        console.print("Nothing to do.", markup=False)
+
+
+def _kept_longer(kept: KeptLonger) -> str:
+    rows = "some rows" if kept.rows is None else f"{kept.rows:,} rows"
+    delete = f"DELETE FROM {kept.table} WHERE created_at < '{kept.kept_from:%Y-%m-%d}Z'"  # noqa: S608 - only shown
+    return (
+        f"kept: {rows} of {kept.partition} are older than is kept, and go with the newer ones in it, from"
+        f" {kept.dropped_from:%Y-%m} on; to be rid of them earlier:\n  {delete}"
+    )
+
+
+def _cells(partition: Partition) -> tuple[str, ...]:
+    begin, end = (f"{time:%Y-%m-%d}" if time else "" for time in (partition.begin, partition.end))
+    return partition.name, begin, end, f"{partition.rows:,}"
+
+
+def _in_words(action: Action) -> str:
+    rows = "" if action.rows is None else f", {action.rows:,} rows"
+    return f"{action.step} {action.partition}{rows} ({_WORDS[action.step]})"

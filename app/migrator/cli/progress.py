@@ -1,0 +1,31 @@
+"""A progress bar for a person at a terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from app.migrator.backup import manifest
+
+
+@contextmanager
+def shown_progress(as_json: bool) -> Iterator[manifest.Report]:
+    """A bar a step, on standard error; nothing where that is no terminal, or JSON is wanted."""
+    if as_json or not sys.stderr.isatty():
+        yield manifest.silent
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[detail]}"), console=Console(stderr=True)) as bars:
+        steps = {}
+
+        def report(progress: manifest.Progress) -> None:
+            step = progress.step
+            if step not in steps:
+                steps[step] = bars.add_task(step, detail="")
+            # Of nothing, all is done; rich would say 0 %.
+            done, total = (progress.done, progress.total) if progress.total else (1, 1)
+            bars.update(steps[step], completed=done, total=total, detail=progress.detail)
+
+        yield report

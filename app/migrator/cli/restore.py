@@ -1,0 +1,88 @@
+"""`litestar database restore`."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import rich_click as click
+
+from app import __version__
+from app.core.config import Settings
+from app.migrator.backup import restore as library
+from app.migrator.backup.archive import Archive, open_archive
+from app.migrator.backup.manifest import Manifest
+from app.migrator.cli.options import as_json, confirm, no_prompt, require_terminal
+from app.migrator.cli.progress import shown_progress
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Drop what the database holds, in favour of the backup; asks before.")
+@click.option("--while-connected", is_flag=True, help="With --replace: go on although others are connected.")
+@no_prompt
+@as_json
+def restore(
+    ctx: click.Context, file: Path, replace: bool, while_connected: bool, no_prompt: bool, as_json: bool
+) -> None:
+    """Put the backup in FILE into the database, which must be empty; count every table; and only then commit.
+
+    First the whole file is read: one that is truncated, altered or no backup is refused before the database is touched.
+    All else is one transaction: if anything fails, or the rows or the revision are not those of the manifest, the
+    database stays as it was. Nobody can migrate meanwhile. With --json, prints the manifest of what was restored.
+
+    The role of the connection will own everything; privileges of other roles are not restored, except for default ones
+    of the database.
+
+    Exit codes: 0 restored and verified; 1 declined; 2 a wrong setting or option; 3 a migration is
+    running, or the revisions cannot be read; 4 the database cannot be reached; 5 the file is refused, the database is
+    not empty, or the restore failed: nothing was changed; 130 and 143 stopped by Ctrl-C or SIGTERM: the
+    same.
+    """
+    settings = ctx.obj["settings"]
+    if replace and not no_prompt:
+        require_terminal("--no-prompt")
+    with ExitStack() as opened:
+        with shown_progress(as_json) as report:
+            archive = opened.enter_context(open_archive(file, report))
+        target = _ask(settings, archive, no_prompt) if replace else None
+        with shown_progress(as_json) as report:
+            done = library.restore(
+                settings, archive, replace=replace, while_connected=while_connected, shown=target, report=report
+            )
+    if as_json:
+        click.echo(msgspec.json.encode(done.manifest).decode())
+    _tell(done)
+
+
+def _ask(settings: Settings, archive: Archive, no_prompt: bool) -> library.Target:
+    target = library.look_at_target(settings)
+    if target.obstacles:
+        click.echo(f"To be dropped from {target}", err=True)
+        confirm(f"Replace all of that in {target.location} with {_of(archive.manifest)}?", no_prompt)
+    return target
+
+
+def _of(manifest: Manifest) -> str:
+    return f"{manifest.database} of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC (release {manifest.release})"
+
+
+def _tell(done: library.Restored) -> None:
+    manifest = done.manifest
+    revision = ", ".join(manifest.revisions) or "(none)"
+    click.echo(
+        f"Restored {_of(manifest)} into {done.location}: {len(manifest.rows)} tables, {sum(manifest.rows.values()):,}"
+        f" rows, all counted, at revision {revision}.",
+        err=True,
+    )
+    if done.unknown:
+        click.secho(
+            f"WARNING: revision {', '.join(done.unknown)} is of a newer release than this one ({__version__}); the"
+            f" backup was made by {manifest.release}. Deploy that release; do not start this one before"
+            " `litestar database status` says that the schema still serves it.",
+            err=True,
+            fg="red",
+        )
+    elif done.is_behind:
+        click.echo("The backup is older than this release. Next: litestar database upgrade", err=True)
+    else:
+        click.echo("Next: litestar database status", err=True)

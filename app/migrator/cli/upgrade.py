@@ -1,0 +1,100 @@
+"""`litestar database upgrade`."""
+
+from pathlib import Path
+
+import rich_click as click
+import structlog
+
+from app.core.config import Phase, Settings
+from app.migrator.backfill.status import read_backfills, to_be_run
+from app.migrator.backup.backup import backup as take_backup
+from app.migrator.cli.options import confirm, no_prompt, require_terminal
+from app.migrator.cli.progress import shown_progress
+from app.migrator.execution import commands
+from app.migrator.execution.commands import Plan
+from app.migrator.revisions.loading import phase_of
+from app.migrator.session.table_locks import TableLockedError
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@click.command()
+@click.argument("revision", default="head")
+@click.option(
+    "--phase",
+    type=click.Choice([phase.value for phase in Phase]),
+    default=Phase.CONTRACT.value,
+    show_default=True,
+    help="expand: stop before the first revision that the previous release does not work with.",
+)
+@click.option(
+    "--backup", is_flag=True, help="Take a backup first, in the working directory, if there is anything to apply."
+)
+@click.option("--backup-to", type=click.Path(path_type=Path), help="The same, to this file or directory.")
+@click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
+@no_prompt
+def upgrade(
+    ctx: click.Context,
+    revision: str,
+    phase: str,
+    backup: bool,
+    backup_to: Path | None,
+    sql: bool,
+    no_prompt: bool,
+) -> None:
+    """Apply the revisions up to REVISION (default: head), one at a time.
+
+    On a terminal it names them and the database, and asks. A revision that meets a table in use is rolled back and
+    tried again, so that traffic does not queue behind it; one that fails leaves nothing behind. With --sql: for an
+    empty database, unless REVISION is a range FROM:TO.
+
+    Exit codes: 0 applied or nothing to do; 1 declined, or somebody else has changed the database meanwhile; 2 a wrong
+    setting or option; 3 a revision failed and was rolled back, or is not known; 4 the database cannot be reached; 5
+    there is no backup, so that nothing was applied.
+    """
+    settings = ctx.obj["settings"]
+    asks, backs_up = not sql and not no_prompt, backup or backup_to is not None
+    if sql and backs_up:
+        raise click.UsageError("--sql connects to nothing: it cannot be combined with --backup or --backup-to.")
+    if asks:
+        require_terminal("--no-prompt")
+    agreed = None
+    if asks or backs_up:
+        plan = commands.plan(settings, revision, Phase(phase))
+        if asks:
+            _ask(plan)
+        if backs_up:
+            _back_up(settings, plan, backup_to)
+        agreed = [script.revision for script in plan.revisions]
+    commands.upgrade(settings, revision, sql=sql, phase=Phase(phase), agreed=agreed)
+    if not sql:
+        _tell_of_backfills(settings)
+
+
+def _tell_of_backfills(settings: Settings) -> None:
+    try:
+        names = to_be_run(read_backfills(settings))
+    except TableLockedError as exc:
+        # What was asked for is done.
+        log.warning("whether backfills are to be run is not known", reason=str(exc))
+        return
+    if names:
+        log.info("once no older release serves: `litestar database backfill --all`", backfills=names)
+
+
+def _ask(plan: Plan) -> None:
+    # Where there is nothing to apply there is nothing to ask.
+    if plan.revisions:
+        click.echo(f"Pending in the database {plan.database}:", err=True)
+        for script in plan.revisions:
+            click.echo(f"  {script.revision}  {phase_of(script):8}  {script.doc}", err=True)
+        confirm(f"Apply {len(plan.revisions)} revision(s) to it?", no_prompt=False)
+
+
+def _back_up(settings: Settings, plan: Plan, file: Path | None) -> None:
+    if not plan.revisions:
+        click.echo("Nothing is to be applied: no backup was taken.", err=True)
+        return
+    with shown_progress(as_json=False) as report:
+        done = take_backup(settings, file, report)
+    click.echo(f"Backup: {done.path} (`litestar database restore --replace {done.path}` goes back to it)", err=True)

@@ -1,0 +1,176 @@
+"""Which settings count for migrating, where each came from, and what is wrong with them."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Secret, Settings
+from app.core.errors import SettingsError
+from app.core.setting_sources import SECRETS, Source, file_variable, setting_of
+from app.migrator.doctor.finding import Finding, note, ok, problem, warning
+from app.postgres.passwords import find_password
+from app.postgres.url.database_url import DatabaseURL, normalize_database_url
+from app.postgres.url.drivers import DEFAULT_PORT
+from app.postgres.url.syntax import EXAMPLE
+
+_SHOWN = (
+    "environment",
+    "database_url",
+    "migration_database_url",
+    "db_auto_migrate",
+    "db_auto_migrate_phase",
+    "db_connect_timeout",
+    "db_migrate_lock_wait",
+    "db_migrate_lock_timeout",
+    "db_migrate_lock_retries",
+    "db_migrate_statement_timeout",
+)
+# Of these, that they are set and where.
+_OTHER_SECRETS = ("database_replica_urls", "local_auth_token", "secret_key")
+_URLS = ("migration_database_url", "database_url")
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to the database: the variable that names it, and its URL."""
+
+    variable: str
+    url: DatabaseURL
+
+
+def configuration(reading: Reading) -> Iterator[Finding]:
+    """A finding for each setting that counts for migrating, and one for each that is wrong."""
+    wrong = {setting_of(found.variable) for found in reading.problems}
+    for field in (*_SHOWN, *_OTHER_SECRETS):
+        # What cannot be read in .env may set what seems to have its default.
+        is_known = reading.is_complete or reading.sources[field] is not Source.DEFAULT
+        if is_known and field.upper() not in wrong:
+            yield from _setting(reading, field)
+    for found in reading.problems:
+        yield _wrong(found)
+    for name, meant in reading.settings.misspelt:
+        if name not in wrong:
+            yield warning(
+                f"{name} is set, and is no setting. Is {meant} meant?",
+                f"Nothing reads it: {meant} is as shown above, or at its default.",
+                _where_it_is(name),
+            )
+    for name in reading.settings.not_read:
+        yield warning(
+            f"{name} stands in .env, and is no setting.",
+            "It is another program's, or libpq's, which reads the environment alone.",
+            _where_it_is(name),
+        )
+    yield from _automatic(reading)
+
+
+def ways(reading: Reading) -> tuple[list[Way], list[Finding]]:
+    """The ways that the settings name, the one that migrations take first; and what is wrong with the others."""
+    found: list[Way] = []
+    findings: list[Finding] = []
+    for field in _URLS:
+        held: Secret | None = getattr(reading.settings, field)
+        if held is None:
+            continue
+        try:
+            found.append(Way(field.upper(), normalize_database_url(held.reveal(), field.upper())))
+        except SettingsError as exc:
+            findings.append(_wrong(exc))
+    return found, findings
+
+
+def _setting(reading: Reading, field: str) -> Iterator[Finding]:
+    value = getattr(reading.settings, field)
+    if field in _OTHER_SECRETS:
+        if value:
+            yield ok(f"{field.upper()}: set ({_source(reading, field)})")
+        return
+    if value is None:
+        shown = "not set"
+        if field == "database_url":
+            shown += ": the PostgreSQL that starts by itself" if reading.settings.is_dev else ""
+        if field == "migration_database_url":
+            shown += ": migrations take DATABASE_URL"
+    else:
+        shown = f"{_show(field.upper(), value)} ({_source(reading, field)})"
+    yield ok(f"{field.upper()}: {shown}")
+
+
+def _source(reading: Reading, field: str) -> str:
+    source = reading.sources[field]
+    if path := reading.secret_files.get(field):
+        return f"from the file {path}, which {file_variable(field.upper())} names (from {source})"
+    return "default" if source is Source.DEFAULT else f"from {source}"
+
+
+def _show(variable: str, value: object) -> str:
+    if isinstance(value, Secret):
+        try:
+            url = normalize_database_url(value.reveal(), variable)
+        except SettingsError:
+            return "cannot be read"
+        return f"{url.location}, user {url.user or '(default)'}, {_password(url)}, through {url.driver}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g} s"
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def _password(url: DatabaseURL) -> str:
+    if url.password:
+        return "password from the URL"
+    hosts, ports = [host.name for host in url.hosts], [host.port or DEFAULT_PORT for host in url.hosts]
+    place = {"host": hosts, "port": ports or url.default_port, "database": url.database, "user": url.user}
+    found = find_password({**place, "passfile": url.parameters.get("passfile")})
+    return f"password from {found.source}" if found.password else "no password"
+
+
+def _wrong(found: SettingsError) -> Finding:
+    if setting_of(found.variable) in NEEDED_TO_SERVE:
+        return note(
+            f"{found.variable} {found.problem}.",
+            f"The server does not start without it; what works on the database alone does. {found.remedy}",
+            _what_to_type(found),
+        )
+    return problem(
+        f"{found.variable} {found.problem}.",
+        f"Every other command and the server end with exit code 2. {found.remedy}",
+        _what_to_type(found),
+    )
+
+
+def _what_to_type(found: SettingsError) -> str:
+    """Return a command that does not print a secret on the screen."""
+    variable = found.variable
+    if not variable.replace("_", "").isalnum():
+        return f"ls -l {shlex.quote(variable.partition(', line ')[0])}"
+    if variable != setting_of(variable):
+        return f'ls -l "${variable}"'
+    if variable.lower() not in Settings.__struct_fields__:
+        return _where_it_is(variable)
+    if variable in {"LOCAL_AUTH_TOKEN", "SECRET_KEY"}:
+        return f'export {variable}="$(openssl rand -hex 32)"'
+    if variable in SECRETS:
+        return f"export {variable}='{EXAMPLE}'"
+    return f"printenv {variable}; grep -n ^{variable} .env"
+
+
+def _where_it_is(name: str) -> str:
+    return f"unset {name}; grep -now {name} .env"
+
+
+def _automatic(reading: Reading) -> Iterator[Finding]:
+    settings = reading.settings
+    if settings.is_dev or not settings.db_auto_migrate:
+        return
+    if settings.db_auto_migrate_phase is Phase.CONTRACT:
+        yield warning(
+            f"Starting the server migrates to head, contract revisions too, and ENVIRONMENT is {settings.environment}.",
+            "A revision that fails makes every replica start over and over, and after a contract the previous release"
+            " no longer works. Better: DB_AUTO_MIGRATE=false and one migration job; or DB_AUTO_MIGRATE_PHASE=expand.",
+            "export DB_AUTO_MIGRATE=false",
+        )
+    else:
+        yield note("Starting the server applies expand revisions; contract revisions are left to somebody.")

@@ -1,0 +1,163 @@
+"""What the role may do that migrations need, and what it may not see."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from app.migrator.doctor.finding import Finding, Subject, note, ok, problem
+from app.migrator.doctor.resetting import find_reset
+from app.migrator.revisions.loading import ENGINE_TABLES, HISTORY_TABLE, VERSION_TABLE
+from app.migrator.sql.identifiers import quote
+from app.models import metadata
+
+_READ_BY_READINESS = frozenset({VERSION_TABLE, HISTORY_TABLE})
+_ROLE = text(
+    """
+    SELECT current_user AS role, current_schema() AS schema, current_setting('search_path') AS path,
+           current_database() AS database,
+           -- The first schema of the path that is there, which then is one that the role may not use.
+           (SELECT nspname
+            FROM regexp_split_to_table(current_setting('search_path'), '[", ]+') WITH ORDINALITY AS named (name, place)
+            JOIN pg_namespace ON nspname = name
+            ORDER BY place LIMIT 1) AS closed,
+           has_schema_privilege(current_schema(), 'CREATE') AS may_create,
+           has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
+           has_database_privilege(current_database(), 'TEMPORARY') AS may_create_temporary,
+           pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_others,
+           (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()) AS owner,
+           -- The number of the role that initdb made.
+           pg_get_userbyid(10) AS superuser
+    """
+)
+_TABLES = text(
+    """
+    SELECT relname AS name, pg_get_userbyid(relowner) AS owner, pg_has_role(relowner, 'USAGE') AS ours,
+           pg_get_userbyid(10) AS superuser,
+           has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+           AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE') AS usable
+    FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') ORDER BY relname
+    """
+)
+_OF_THE_APPLICATION = text(
+    """
+    SELECT relname AS name, has_table_privilege(pg_roles.oid, pg_class.oid, 'SELECT') AS readable,
+           has_table_privilege(pg_roles.oid, pg_class.oid, 'SELECT')
+           AND has_table_privilege(pg_roles.oid, pg_class.oid, 'INSERT')
+           AND has_table_privilege(pg_roles.oid, pg_class.oid, 'UPDATE')
+           AND has_table_privilege(pg_roles.oid, pg_class.oid, 'DELETE') AS usable
+    FROM pg_class, pg_roles
+    WHERE rolname = :role AND relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+    ORDER BY relname
+    """
+)
+
+
+def schema(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    row = connection.execute(_ROLE).one()
+    if row.schema is None:
+        yield problem(
+            f"None of the schemas in search_path ({row.path}) exists, or may be used by {row.role}.",
+            "The tables are neither found nor created.",
+            subject.psql(*_way_to_a_schema(connection, row)),
+        )
+        return
+    if row.may_create:
+        yield ok(f"The role {row.role} may create tables in the schema {row.schema}.")
+    else:
+        yield problem(
+            f"The role {row.role} may not create tables in the schema {row.schema}.",
+            "A revision that creates a table fails. Since PostgreSQL 15 only the database's owner may by default.",
+            subject.psql(f"GRANT CREATE ON SCHEMA {quote(row.schema)} TO {quote(row.role)}", row.owner),
+        )
+    grant = f"ON DATABASE {quote(row.database)} TO {quote(row.role)}"
+    if not row.may_create_schema:
+        yield note(
+            f"The role {row.role} may not create schemas in the database.",
+            "Comparing the models with the schema takes a place for a second one.",
+            subject.psql(f"GRANT CREATE {grant}", row.owner),
+        )
+    if not row.may_create_temporary:
+        yield note(
+            f"The role {row.role} may not create temporary tables.",
+            "A revision that uses one fails.",
+            subject.psql(f"GRANT TEMPORARY {grant}", row.owner),
+        )
+
+
+def _way_to_a_schema(connection: Connection, row: Any) -> tuple[str, str]:  # noqa: ANN401 - a row
+    """Return the statement after which search_path leads to a schema, and the role that may run it."""
+    if row.closed is not None:
+        return f"GRANT USAGE, CREATE ON SCHEMA {quote(row.closed)} TO {quote(row.role)}", row.owner
+    if reset := find_reset(connection, "search_path"):
+        return reset
+    wanted = [name for name in row.path.replace('"', "").replace(" ", "").split(",") if name not in {"", "$user"}]
+    return f"CREATE SCHEMA {quote(wanted[0] if wanted else 'public')} AUTHORIZATION {quote(row.role)}", row.owner
+
+
+def sight(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    row = connection.execute(_ROLE).one()
+    if row.sees_others:
+        yield ok("What the sessions of other roles do is visible.")
+    else:
+        yield note(
+            f"The role {row.role} does not see what the sessions of other roles do.",
+            "Who blocks a migration is named by process number only, and long transactions of others are not found.",
+            subject.psql(f"GRANT pg_monitor TO {quote(row.role)}", row.superuser),
+        )
+
+
+def tables(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    """ALTER TABLE is for the owner alone; no privilege stands in for that."""
+    names = {table.name for table in metadata.tables.values()} | ENGINE_TABLES
+    rows = [row for row in connection.execute(_TABLES) if row.name in names]
+    role = str(connection.scalar(text("SELECT current_user")))
+    foreign = [row for row in rows if not row.ours]
+    if foreign:
+        yield problem(
+            f"The role {role} does not own {_several([row.name for row in foreign])}: {foreign[0].owner} does.",
+            "ALTER TABLE and CREATE INDEX are for the owner, or a member of the owner.",
+            subject.psql(f"GRANT {quote(foreign[0].owner)} TO {quote(role)}", foreign[0].superuser),
+        )
+    elif rows:
+        yield ok(f"The role {role} owns the {len(rows)} tables that are ours.")
+    unusable = [row for row in rows if row.name in ENGINE_TABLES and not row.usable]
+    if unusable:
+        closed = [row.name for row in unusable]
+        yield problem(
+            f"The role {role} may not read and write {_several(closed)}.",
+            "What is applied is kept there; without it nothing can be migrated.",
+            subject.psql(_grant(closed, role), unusable[0].owner),
+        )
+
+
+def application(connection: Connection, subject: Subject, role: str) -> Iterator[Finding]:
+    """What the application's role may do, where migrations run as another one."""
+    names = {table.name for table in metadata.tables.values()}
+    rows = connection.execute(_OF_THE_APPLICATION, {"role": role}).all()
+    closed = [row.name for row in rows if row.name in names and not row.usable]
+    unread = [row.name for row in rows if row.name in _READ_BY_READINESS and not row.readable]
+    if not closed and not unread:
+        yield ok(f"The application's role {role} may read and write every table, and read where the schema stands.")
+    if closed:
+        yield problem(
+            f"The application's role {role} may not read and write {_several(closed)}.",
+            "Requests fail with 500. Tables belong to the role that migrates; others need a grant.",
+            subject.psql(_grant(closed, role)),
+        )
+    if unread:
+        yield problem(
+            f"The application's role {role} may not read {_several(unread)}.",
+            "Readiness looks there whether the schema is this release's: /readyz answers 503 without it.",
+            subject.psql(_grant(unread, role, "SELECT")),
+        )
+
+
+def _grant(names: list[str], role: str, rights: str = "SELECT, INSERT, UPDATE, DELETE") -> str:
+    return f"GRANT {rights} ON {', '.join(map(quote, names))} TO {quote(role)}"
+
+
+def _several(names: list[str]) -> str:
+    shown = 4
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

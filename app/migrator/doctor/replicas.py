@@ -1,0 +1,59 @@
+"""Whether each read replica that the settings name is one, and how far behind it is."""
+
+import asyncio
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.core.config import Settings
+from app.core.errors import SettingsError
+from app.db.replicas.selection import replica_urls
+from app.migrator.doctor import server
+from app.migrator.doctor.finding import Finding, Limits, ok, problem, psql, warning
+from app.migrator.doctor.session import engine
+from app.postgres.connect import explain
+from app.postgres.url.database_url import DatabaseURL
+from app.postgres.url.syntax import EXAMPLE
+
+_WRITTEN = text("SELECT pg_current_wal_lsn()::text")
+_BEHIND = text(
+    "SELECT pg_is_in_recovery(), (CAST(CAST(:written AS text) AS pg_lsn) - pg_last_wal_replay_lsn())::bigint"
+)
+_LEFT_OUT = "The application leaves it out, and reads another or the primary."
+
+
+async def replicas(settings: Settings, primary: DatabaseURL, limits: Limits) -> list[Finding]:
+    """A finding for each."""
+    try:
+        urls = replica_urls(settings)
+    except SettingsError as exc:
+        command = f"export {exc.variable}='{EXAMPLE}'"
+        return [problem(f"{exc.variable} {exc.problem}.", f"The server ends with exit code 2. {exc.remedy}", command)]
+    if not urls:
+        return []
+    seconds = limits.connect_timeout + limits.statement_timeout
+    try:
+        async with asyncio.timeout(seconds), engine(primary, limits).connect() as connection:
+            identity = await connection.run_sync(server.identity)
+            written = str(await connection.scalar(_WRITTEN))
+    except (OSError, DBAPIError, TimeoutError):
+        # Others tell why.
+        return []
+    return list(await asyncio.gather(*(_replica(url, identity, written, limits, seconds) for url in urls)))
+
+
+async def _replica(url: DatabaseURL, identity: str, written: str, limits: Limits, seconds: float) -> Finding:
+    name = f"The replica {url.location}"
+    try:
+        async with asyncio.timeout(seconds), engine(url, limits).connect() as connection:
+            is_copy = await connection.run_sync(server.identity) == identity
+            is_in_recovery, behind = (await connection.execute(_BEHIND, {"written": written})).one()
+    except (OSError, DBAPIError, TimeoutError) as exc:
+        seen = f"{name} cannot be looked at: {explain(exc).reason}."
+        return warning(seen, _LEFT_OUT, psql(url, "SELECT pg_is_in_recovery()"))
+    if not is_copy:
+        command = psql(url, "SELECT system_identifier, current_database() FROM pg_control_system()")
+        return warning(f"{name} is no copy of this database.", _LEFT_OUT, command)
+    if not is_in_recovery:
+        return warning(f"{name} is not in recovery: it follows nobody.", _LEFT_OUT, psql(url, "SELECT version()"))
+    return ok(f"{name} is {max(0, behind):,} bytes of the log behind.")

@@ -1,0 +1,226 @@
+"""Where the database stands against this release's revisions, and how the last steps ended."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.core.config import Phase
+from app.migrator.backfill.status import backfills_of, to_be_run
+from app.migrator.doctor.finding import Finding, Subject, note, ok, problem, warning
+from app.migrator.durations import duration
+from app.migrator.revisions.history import Entry, Outcome, last_done, read_history, was_edited
+from app.migrator.revisions.loading import JOIN_HEADS, VERSION_TABLE, phase_of
+from app.migrator.revisions.state import SchemaState, read_state, redundant
+from app.migrator.session.lock import holder_of_lock
+from app.models import metadata
+from app.postgres.errors import MigrationFailedError
+
+_UPGRADE = "litestar database upgrade --no-prompt"
+_AGE = text("SELECT extract(epoch FROM clock_timestamp() - :started)::float8")
+_SHOWN = 5
+# Of each direction of a step what it has made of the revision.
+_DONE = {"upgrade": "applied", "downgrade": "reverted", "stamp": "stamped", "unstamp": "stamped away"}
+
+
+def files(directory: ScriptDirectory) -> Iterator[Finding]:
+    """What can be told without a database."""
+    heads = directory.get_heads()
+    if len(heads) > 1:
+        yield problem(
+            f"There are {len(heads)} heads: {', '.join(heads)}.",
+            "Two revisions follow the same one: `upgrade head` does not know which is meant.",
+            JOIN_HEADS,
+        )
+        return
+    count = len(list(directory.walk_revisions()))
+    yield ok(f"This release has {count} revisions; the head is {heads[0]}." if heads else "There are no revisions.")
+
+
+def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    if subject.directory is None:
+        yield note("Not reached: the revisions cannot be read.")
+        return
+    try:
+        found = read_state(connection, subject.directory, metadata)
+    except MigrationFailedError as exc:
+        yield problem(str(exc), "Nothing can be migrated.", subject.psql(f"SELECT * FROM {VERSION_TABLE}"))  # noqa: S608
+        return
+    yield from _edited(connection, subject.directory, found)
+    if not found.is_managed:
+        yield _unmanaged(found)
+    elif found.unknown:
+        yield _unknown(subject, found)
+    else:
+        yield from _rows(subject, subject.directory, found)
+        yield from _backfills(connection, subject.directory, found)
+        yield from _pending(found)
+
+
+def history(connection: Connection, _: Subject) -> Iterator[Finding]:
+    """The last step that did not end well, and whether the one that runs is alive."""
+    entries = read_history(connection)
+    if not entries:
+        yield note("No migration is recorded in this database yet.")
+        return
+    last = entries[-1]
+    yield ok(f"The last step recorded: {last.direction} {last.revision}, {last.outcome} ({_when(last)}).")
+    done = last_done(entries)
+    for entry in [entry for entry in entries if entry.outcome is Outcome.RUNNING]:
+        yield _running(connection, entry)
+    ended_badly = [entry for entry in entries if entry.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
+    if ended_badly:
+        latest = ended_badly[-1]
+        after = done.get(latest.revision)
+        yield _ended_badly(latest, after if after is not None and after.id > latest.id else None)
+
+
+def _unmanaged(found: SchemaState) -> Finding:
+    if not found.tables:
+        return warning("The database is empty: none of our tables is there.", "Nothing was migrated yet.", _UPGRADE)
+    return problem(
+        f"{len(found.tables)} of our tables are there, but {VERSION_TABLE} is empty or missing: Alembic does not manage"
+        " this database.",
+        "An upgrade would create the tables again, and fail. Compare first; if the schema is this release's, adopt it:"
+        " `litestar database stamp head`.",
+        "litestar database drift",
+    )
+
+
+def _unknown(subject: Subject, found: SchemaState) -> Finding:
+    names = ", ".join(found.unknown)
+    if found.pending and not found.broken_by:
+        return problem(
+            f"The database is at {names} of another release, and lacks {_list(found.pending)} of this one.",
+            "Two releases have grown apart: this one relies on what is not there, and is not ready. Deploy one that has"
+            " the revisions of both, joined by `litestar database merge heads`.",
+            "litestar database history",
+        )
+    if not found.broken_by:
+        return warning(
+            f"The database is ahead of this release, at {names}; only expand revisions are between the two.",
+            "This release still works on it, but does not know it. Deploy the release that has this revision.",
+            "litestar database history",
+        )
+    return problem(
+        f"The database is at {names}, which this release does not know, and {', '.join(found.broken_by)} is a contract"
+        " revision or not recorded.",
+        "A newer release has migrated it, or it is another application's. Deploy that release, or restore a backup:"
+        " this one does not work on it, and can neither upgrade nor downgrade it.",
+        subject.psql(f"SELECT version_num FROM {VERSION_TABLE}"),  # noqa: S608 - to be read
+    )
+
+
+def _rows(subject: Subject, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+    """Two rows are right for two branches only: not where one of them comes before the other."""
+    for revision in redundant(directory, found.applied or ()):
+        yield problem(
+            f"{VERSION_TABLE} has {revision} beside a revision that comes after it.",
+            "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
+            subject.psql(f"DELETE FROM {VERSION_TABLE} WHERE version_num = '{revision}'"),  # noqa: S608 - to be read
+        )
+
+
+def _edited(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+    """Yield a warning for each revision whose file is not what the database has run."""
+    done = last_done(read_history(connection))
+    applied = [script for script in directory.walk_revisions() if script not in found.pending]
+    for script in applied:
+        if was_edited(script, done.get(script.revision)):
+            yield warning(
+                f"The file of {script.revision} ({script.path}) was changed after it was applied.",
+                "A database that is made today differs from this one. Put the file back as it was, and say what is new"
+                " in a revision of its own.",
+                f"git log -p -- {shlex.quote(str(script.path))}",
+            )
+
+
+def _backfills(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+    """Before the upgrade, which would refuse: the backfills that the next revisions wait for; then the others."""
+    pending = {script.revision for script in found.pending}
+    statuses = backfills_of(connection, directory, by_rows=True)
+    left = set(to_be_run(statuses))
+    for backfill in statuses:
+        waiting = [revision for revision in backfill.required_by if revision in pending]
+        if waiting and backfill.name in left:
+            left.remove(backfill.name)
+            yield warning(
+                f"The backfill {backfill.name} is {backfill.state}; revision {', '.join(waiting)} waits for it.",
+                "That revision is refused while rows are left. A backfill goes on where it was.",
+                f"litestar database backfill {backfill.name}",
+            )
+    if left:
+        yield note(
+            f"{len(left)} backfill(s) are to be run once no older release serves: `litestar database backfill --all`."
+        )
+
+
+def _pending(found: SchemaState) -> Iterator[Finding]:
+    if not found.pending:
+        yield ok(f"The database is at the head, {', '.join(found.applied or ())}.")
+        return
+    at = ", ".join(found.applied or ()) or "no revision"
+    yield warning(
+        f"The database is at {at}; {len(found.pending)} pending: {_list(found.pending)}.",
+        "This release's tables and columns may be missing: it is not ready before they are applied."
+        + (" After a contract revision the previous release no longer works." if _contracts(found.pending) else ""),
+        _UPGRADE,
+    )
+
+
+def _list(pending: Sequence[Script]) -> str:
+    shown = [f"{script.revision} ({phase_of(script)}, {script.doc})" for script in pending[:_SHOWN]]
+    return "; ".join(shown) + (f" and {len(pending) - _SHOWN} more" if len(pending) > _SHOWN else "")
+
+
+def _contracts(pending: Sequence[Script]) -> bool:
+    return any(phase_of(script) is Phase.CONTRACT for script in pending)
+
+
+def _running(connection: Connection, entry: Entry) -> Finding:
+    holder = holder_of_lock(connection)
+    age = duration(float(connection.scalar(_AGE, {"started": entry.started_at}) or 0))
+    if holder:
+        return note(
+            f"{entry.direction} {entry.revision} is running for {age}, started by {entry.applied_by}.",
+            f"The migration lock is held by {holder}: it is alive.",
+        )
+    seen = f"{entry.direction} {entry.revision} is recorded as running for {age}, but nobody holds the migration lock."
+    if entry.direction == "downgrade":
+        return warning(
+            seen,
+            f"The process that did it is dead ({entry.applied_by}). What it had not committed was undone: the revision"
+            " is still in force. The next schema change notes that.",
+            "litestar database status",
+        )
+    return problem(
+        seen,
+        f"The process that did it is dead ({entry.applied_by}). What it had not committed was undone; the next upgrade"
+        " goes on from there.",
+        _UPGRADE,
+    )
+
+
+def _ended_badly(entry: Entry, after: Entry | None) -> Finding:
+    """`after` is the step of the same revision that was done since."""
+    cause = f": {entry.error.rstrip('.')}" if entry.error else ""
+    seen = f"The last failure: {entry.direction} {entry.revision} {entry.outcome} ({_when(entry)}){cause}."
+    if after:
+        return note(seen, f"It was {_DONE.get(after.direction, after.direction)} afterwards.")
+    if entry.direction == "downgrade":
+        return problem(
+            seen,
+            "It was rolled back: the revision is still in force. Mend the cause before it is tried again.",
+            "litestar database show-current-revision",
+        )
+    return problem(
+        seen,
+        "It was rolled back, and is tried again at every upgrade. Stop automatic attempts (DB_AUTO_MIGRATE=false), mend"
+        " the cause, then take one controlled step.",
+        _UPGRADE,
+    )
+
+
+def _when(entry: Entry) -> str:
+    return f"{entry.started_at:%Y-%m-%d %H:%M:%S %Z}, by {entry.applied_by}, release {entry.release}"

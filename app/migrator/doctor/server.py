@@ -1,0 +1,93 @@
+"""The server at the other end: whether it is one that migrations can run on."""
+
+import shlex
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from app.migrator.doctor.finding import Finding, Subject, note, ok, problem, warning
+from app.migrator.doctor.resetting import find_reset
+from app.migrator.durations import duration
+from app.migrator.session.clock import in_words, is_far, seconds_ahead
+from app.postgres.monitor import IDENTITY
+
+_OLDEST = 140_000
+_YOUNG = 600
+_VERSION = text(
+    """
+    SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
+           extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up
+    """
+)
+_WRITABLE = text(
+    """
+    SELECT pg_is_in_recovery() AS replica, reset_val AS read_only, source
+    FROM pg_settings WHERE name = 'default_transaction_read_only'
+    """
+)
+
+
+def version(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    row = connection.execute(_VERSION).one()
+    if row.number < _OLDEST:
+        yield problem(
+            f"The server is PostgreSQL {row.version}.",
+            "The migrations and the application need 14 or later.",
+            subject.psql("SELECT version()"),
+        )
+    else:
+        yield ok(f"PostgreSQL {row.version}, up for {duration(row.up)}.")
+    if row.up < _YOUNG:
+        yield note(
+            f"The server was started {duration(row.up)} ago.", "If nobody meant it to, look into its log for a crash."
+        )
+
+
+def writable(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    row = connection.execute(_WRITABLE).one()
+    if row.replica:
+        yield problem(
+            "The server is a replica (in recovery).",
+            "It cannot be written to. Name the primary, or all hosts and target_session_attrs=read-write.",
+            subject.psql("SELECT status, sender_host, sender_port FROM pg_stat_wal_receiver"),
+        )
+    elif row.read_only == "on":
+        reset = find_reset(connection, "default_transaction_read_only")
+        yield problem(
+            f"Transactions are read-only by default (default_transaction_read_only, set by: {row.source}).",
+            "Every migration and every write of the application fails. A provider sets this when the disk is full."
+            + ("" if reset else " Here the URL's options or how the server was started say so: take it out there."),
+            subject.psql(*reset or ("SHOW default_transaction_read_only",)),
+        )
+    else:
+        yield ok("The server can be written to.")
+
+
+def clock(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    ahead = seconds_ahead(connection)
+    if abs(ahead) <= subject.limits.clock_skew:
+        yield ok(f"The clocks agree within {subject.limits.clock_skew:g} s.")
+        return
+    yield warning(
+        f"{in_words(ahead)}.",
+        "Times in the schema's history and in logs cannot be compared, and certificates may seem invalid."
+        + (" Partitions are neither made nor dropped." if is_far(ahead) else ""),
+        "timedatectl status",
+    )
+
+
+def encoding(connection: Connection, subject: Subject) -> Iterator[Finding]:
+    name = connection.scalar(text("SELECT current_setting('server_encoding')"))
+    if name == "UTF8":
+        yield ok("The database's encoding is UTF8.")
+        return
+    yield warning(
+        f"The database's encoding is {name}.",
+        "Not every text that a request may hold can be stored. It cannot be changed: dump, create anew, restore.",
+        f"createdb --template=template0 --encoding=UTF8 {shlex.quote(f'{subject.url.database}_utf8')}",
+    )
+
+
+def identity(connection: Connection) -> str:
+    """The same of two connections exactly if they lead to one database."""
+    return str(connection.scalar(IDENTITY))

@@ -1,0 +1,85 @@
+"""What a session is at the end of each way: one of the server's own, and in which database."""
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.migrator.doctor import server
+from app.migrator.doctor.configuration import Way
+from app.migrator.doctor.finding import Finding, Limits, note, ok, problem, psql
+from app.migrator.session.lock import is_pooled
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.url.database_url import DatabaseURL
+from app.postgres.url.syntax import EXAMPLE
+
+
+def engine(url: DatabaseURL, limits: Limits) -> AsyncEngine:
+    """For the sessions of the examination, which the server shows under a name of their own."""
+    return create_unpooled_engine(url, limits.connect_timeout, "plimsoll doctor")
+
+
+async def poolers(found: Sequence[Way], limits: Limits) -> list[Finding]:
+    """Of the ways that stand, the one that migrations take first."""
+    pooled = [await _pooled(way.url, limits) for way in found]
+    findings = [_for_migrating(found[0], pooled[0])]
+    for way, shared in zip(found, pooled, strict=True):
+        if shared and way.url.parameters.get("pgbouncer") != "true":
+            findings.append(_unprepared(way))
+    return findings
+
+
+async def compare(found: Sequence[Way], limits: Limits) -> list[Finding]:
+    """Whether the ways lead to one database."""
+    names = " and ".join(way.variable for way in found)
+    try:
+        identities = {await _identity(way.url, limits) for way in found}
+    except (OSError, DBAPIError, TimeoutError):
+        return [note(f"Whether {names} lead to the same database cannot be seen.")]
+    if len(identities) == 1:
+        return [ok(f"{names} lead to the same database.")]
+    return [
+        problem(
+            f"{names} lead to two different databases.",
+            "Migrations change the one and the application uses the other, which stays behind.",
+            psql(found[0].url, "SELECT current_database(), inet_server_addr(), inet_server_port()"),
+        )
+    ]
+
+
+def _for_migrating(way: Way, pooled: bool | None) -> Finding:
+    if pooled is None:
+        return note("Whether there is a pooler in between cannot be seen.")
+    if not pooled:
+        return ok("The session is ours alone: no pooler in transaction mode is in between.")
+    return problem(
+        f"{way.variable} leads through a pooler that gives every transaction another session (transaction mode).",
+        "The lock for schema changes would not hold, so nothing is migrated this way. Name the server itself, or a"
+        " pool in session mode, in MIGRATION_DATABASE_URL.",
+        f"export MIGRATION_DATABASE_URL='{EXAMPLE}'",
+    )
+
+
+def _unprepared(way: Way) -> Finding:
+    return problem(
+        f"{way.variable} leads through a pooler in transaction mode, and does not say pgbouncer=true.",
+        "Statements that were prepared in one session are looked for in another: requests fail at random.",
+        f"export {way.variable}='{EXAMPLE}?pgbouncer=true'",
+    )
+
+
+async def _pooled(url: DatabaseURL, limits: Limits) -> bool | None:
+    """None where it cannot be told."""
+    try:
+        seconds = limits.connect_timeout + limits.statement_timeout
+        async with asyncio.timeout(seconds), engine(url, limits).connect() as connection:
+            return await is_pooled(connection)
+    except (OSError, DBAPIError, TimeoutError):
+        return None
+
+
+async def _identity(url: DatabaseURL, limits: Limits) -> str:
+    seconds = limits.connect_timeout + limits.statement_timeout
+    async with asyncio.timeout(seconds), engine(url, limits).connect() as connection:
+        return await connection.run_sync(server.identity)

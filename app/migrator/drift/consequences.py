@@ -1,0 +1,106 @@
+"""Holds back what cannot be run before something else is, which loses data or has something in its way."""
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+
+from app.migrator.drift.catalogue import Schema
+from app.migrator.drift.difference import Difference, Kind
+from app.migrator.drift.obstacles import Obstacles, both
+
+_KEYS = {Kind.PRIMARY_KEY, Kind.UNIQUE}
+_CONSTRAINTS = {*_KEYS, Kind.FOREIGN_KEY, Kind.CHECK, Kind.EXCLUSION}
+
+
+def with_consequences(found: Sequence[Difference], live: Schema, models: Schema) -> list[Difference]:
+    """Return the differences, each wholly marked where a part of it, or what it rests on, is marked."""
+    marked = [_wholly(difference) for difference in found]
+    # What rests on a table rests on what that rests on: from columns over keys to foreign keys.
+    for _ in range(3):
+        held_back = {key: _mark_of(each) for each in marked if _holds_back(each) for key in _provided(each)}
+        if not held_back:
+            break
+        marked = [_held_back(each, held_back, live, models) for each in marked]
+    return marked
+
+
+def _wholly(found: Difference) -> Difference:
+    """Return the difference with all statements marked as any is: half of it would leave a table without an index."""
+    mark = _mark_of(found)
+    return replace(found, ddl=tuple(mark.mark(found.ddl)))
+
+
+def _mark_of(found: Difference) -> Obstacles:
+    in_the_way = dict.fromkeys(name for statement in found.ddl for name in statement.in_the_way)
+    return Obstacles(tuple(in_the_way), found.loses_data)
+
+
+def _holds_back(found: Difference) -> bool:
+    """Tell whether others wait for this one; none does for what the models do not know."""
+    return found.models is not None and _mark_of(found) != Obstacles()
+
+
+def _provided(found: Difference) -> tuple[Hashable, ...]:
+    if found.kind is Kind.FUNCTION:
+        return ((Kind.FUNCTION, found.key[0].split("(")[0]),)
+    kind = Kind.PRIMARY_KEY if found.kind in _KEYS else found.kind
+    return ((kind, *found.key),)
+
+
+def _held_back(found: Difference, held_back: dict[Hashable, Obstacles], live: Schema, models: Schema) -> Difference:
+    mark = _mark_of(found)
+    for needed in _NEEDED.get(found.kind, _nothing)(found, live, models):
+        mark = both(mark, held_back.get(needed, Obstacles()))
+    return replace(found, ddl=tuple(mark.mark(found.ddl)))
+
+
+Needed = Callable[[Difference, Schema, Schema], list[Hashable]]
+
+
+def _nothing(found: Difference, live: Schema, models: Schema) -> list[Hashable]:  # noqa: ARG001 - as the others
+    return []
+
+
+def _by_column(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
+    """Return the columns that it is generated from."""
+    columns = (schema.column(found.name) for schema in (live, models))
+    return [needed for column in columns if column for needed in _columns(live, models, column.made_from)]
+
+
+def _by_constraint(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
+    needed: list[Hashable] = []
+    for constraint in (schema.constraints.get((found.key[0], found.key[1])) for schema in (live, models)):
+        if constraint:
+            needed += _columns(live, models, constraint.columns)
+    wanted = models.constraints.get((found.key[0], found.key[1]))
+    if wanted and wanted.references:
+        needed += [(Kind.TABLE, wanted.references), (Kind.PRIMARY_KEY, wanted.references, wanted.index)]
+    return needed
+
+
+def _by_index(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
+    indexes = (schema.indexes.get(found.key[0]) for schema in (live, models))
+    return [needed for index in indexes if index for needed in _columns(live, models, index.columns)]
+
+
+def _columns(live: Schema, models: Schema, paths: frozenset[str]) -> list[Hashable]:
+    columns = (live.column(path) or models.column(path) for path in sorted(paths))
+    return [(Kind.COLUMN, column.table, column.name) for column in columns if column]
+
+
+def _by_code(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
+    """Return what its words may mean: at most, one too many is held back."""
+    words = set(re.findall(r"\w+", found.models or ""))
+    tables = {*live.tables, *models.tables} & words
+    functions = {routine.name for routine in models.routines.values()} & words
+    return [*((Kind.TABLE, table) for table in tables), *((Kind.FUNCTION, name) for name in functions)]
+
+
+_NEEDED: dict[Kind, Needed] = {
+    **dict.fromkeys(_CONSTRAINTS, _by_constraint),
+    Kind.COLUMN: _by_column,
+    Kind.INDEX: _by_index,
+    Kind.VIEW: _by_code,
+    Kind.TRIGGER: _by_code,
+    Kind.POLICY: _by_code,
+}

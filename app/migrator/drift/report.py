@@ -1,0 +1,89 @@
+"""The comparison of a settings' database with this release's models, and how it is written down as SQL."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from app.core.config import Settings
+from app.migrator.drift.comparison import differences
+from app.migrator.drift.difference import Difference, Order, Statement, script
+from app.migrator.revisions.loading import scripts
+from app.migrator.revisions.state import read_state
+from app.migrator.session.readonly_connection import look
+from app.migrator.status import EXIT_CODES, Verdict
+from app.models import metadata
+from app.postgres.url.database_url import DatabaseURL
+
+LOSES_DATA = "-- loses data: "
+BLOCKED = "-- blocked: "
+# What waits for a lock makes everything after it wait, too. CONCURRENTLY does not, and has to wait for others.
+_SHORT, _NONE = "2s", "0"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """`pending` are this release's revisions that the database lacks, `unknown` those that this release lacks: either
+    of them alone makes a difference from the models. `script` is the DDL of all differences, to run in that order.
+    """
+
+    database: str
+    server: str
+    pending: tuple[str, ...]
+    unknown: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    script: tuple[Statement, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[Verdict.DRIFTED] if self.differences else EXIT_CODES[Verdict.UP_TO_DATE]
+
+
+def read_drift(settings: Settings) -> Drift:
+    """Compare the settings' database with the models.
+
+    Raises DriftUnknownError, DatabaseUnreachableError and MigrationFailedError.
+    """
+    directory = scripts(settings)
+
+    def at(connection: Connection, url: DatabaseURL) -> Drift:
+        state = read_state(connection, directory, metadata)
+        server = connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')"))
+        connection.rollback()
+        found = differences(connection, metadata)
+        return Drift(
+            database=url.location,
+            server=str(server),
+            # Of a database that Alembic does not manage nothing is pending: its tables may be as at any revision.
+            pending=tuple(script.revision for script in state.pending) if state.is_managed else (),
+            unknown=state.unknown,
+            differences=tuple(found),
+            script=tuple(script(found)),
+        )
+
+    return look(settings, at)
+
+
+def as_sql(statements: tuple[Statement, ...]) -> Iterator[str]:
+    """Yield lines for psql; a statement that loses data is a comment, which somebody has to want first.
+
+    So is one that the server would refuse, after a line that says what is in the way.
+    """
+    limit = None
+    if any(statement.order is Order.FUNCTIONS for statement in statements):
+        # What a function in SQL names may be created after it.
+        yield "SET check_function_bodies = off;"
+    for statement in statements:
+        if statement.in_the_way:
+            yield f"-- in the way of the next statement: {', '.join(statement.in_the_way)}"
+            yield from _commented(BLOCKED, statement)
+            continue
+        wanted = _NONE if " CONCURRENTLY " in statement.sql else _SHORT
+        if wanted != limit:
+            limit = wanted
+            yield f"SET lock_timeout = '{limit}';"
+        yield from _commented(LOSES_DATA if statement.loses_data else "", statement)
+
+
+def _commented(mark: str, statement: Statement) -> Iterator[str]:
+    yield from (f"{mark}{line}" for line in f"{statement.sql};".split("\n"))

@@ -1,0 +1,97 @@
+"""What reverting revisions would lose, counted in the database before anything is changed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from alembic.script import Script
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from app.migrator.sql.effect import LOSES_DATA, Effect, Kind
+from app.migrator.sql.identifiers import quote
+from app.migrator.sql.reader import effects_of
+from app.postgres.errors import DatabaseError
+
+# What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.
+_MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
+_UNKNOWN = "what cannot be known from its SQL"
+# What releases before it find no more, at least not as they know it.
+_TAKEN_AWAY = LOSES_DATA | {
+    Kind.DROP_OTHER,
+    Kind.RENAME_TABLE,
+    Kind.RENAME_COLUMN,
+    Kind.RENAME_OTHER,
+    Kind.CHANGE_TYPE,
+}
+# A table that takes longer to count is not counted: the number is for a person who decides.
+_COUNT_WITHIN = "5s"
+
+
+class DataLossRefusedError(DatabaseError):
+    """A downgrade outside dev that nobody has accepted the losses of."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """`rows`: of a table its rows, of a column its values that are not null; None where they could not be counted."""
+
+    revision: str
+    what: str
+    rows: int | None
+
+    def __str__(self) -> str:
+        counted = "" if self.rows is None else f": {self.rows} {'values' if '.' in self.what else 'rows'}"
+        return f"{self.what}{counted} (revision {self.revision})"
+
+
+def losses_of(connection: Connection, revisions: Iterable[Script]) -> list[Loss]:
+    """What the downgrades of these revisions drop or delete, in their order."""
+    found: list[Loss] = []
+    for script in revisions:
+        effects = effects_of([script], "downgrade")
+        found.extend(
+            Loss(script.revision, _what(effect), _count(connection, effect))
+            for effect in effects or ()
+            if effect.kind in LOSES_DATA
+        )
+        if effects is None or any(effect.kind in _MAY_LOSE_DATA for effect in effects):
+            found.append(Loss(script.revision, _UNKNOWN, None))
+    return found
+
+
+def removals(script: Script) -> list[str]:
+    """What the upgrade takes away, in words and in its order."""
+    effects = effects_of([script])
+    if effects is None:
+        return [_UNKNOWN]
+    found = [str(effect) for effect in effects if effect.kind in _TAKEN_AWAY]
+    return [*found, _UNKNOWN] if any(effect.kind is Kind.OPAQUE for effect in effects) else found
+
+
+def require_consent(connection: Connection, revisions: Sequence[Script]) -> None:
+    """Raises DataLossRefusedError, which says what would be lost and what to do instead."""
+    losses = losses_of(connection, revisions)
+    lost = "".join(f"\n  - {loss}" for loss in losses) or "\n  - no table or column, as far as can be seen"
+    raise DataLossRefusedError(
+        f"A downgrade outside dev is refused unless its losses are accepted. It would revert"
+        f" {', '.join(script.revision for script in revisions)} and lose:{lost}\n"
+        "Better: restore a backup (`litestar database restore`) or write a new revision that mends. To go on all the"
+        " same: --accept-data-loss (`alembic -x accept-data-loss downgrade …`)."
+    )
+
+
+def _what(effect: Effect) -> str:
+    if effect.column:
+        return f"column {effect.table}.{effect.column}"
+    return f"table {effect.table}" if effect.kind is Kind.DROP_TABLE else f"rows of {effect.table}"
+
+
+def _count(connection: Connection, effect: Effect) -> int | None:
+    counted = f"count({quote(effect.column)})" if effect.column else "count(*)"
+    table = ".".join(quote(part) for part in effect.table.split("."))
+    try:
+        with connection.begin():
+            connection.execute(text(f"SET LOCAL statement_timeout = '{_COUNT_WITHIN}'"))
+            return int(connection.scalar(text(f"SELECT {counted} FROM {table}")) or 0)  # noqa: S608
+    except DBAPIError:
+        return None

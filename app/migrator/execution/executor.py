@@ -1,0 +1,276 @@
+"""Runs the steps of an upgrade, a downgrade or a stamp one by one: each with its limits, its history and its retries.
+
+Alembic decides which steps lead from the database's revision to the one asked for, and runs each of them; what is
+around a step is here, so that it is the same whichever command has asked.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from alembic import context
+from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
+from alembic.script import Script
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Phase, Settings
+from app.migrator.backfill import state as backfill_state
+from app.migrator.backfill.status import BackfillUnfinishedError, require_finished
+from app.migrator.execution.data_loss import removals, require_consent
+from app.migrator.execution.failures import bookkeeping, failure_of
+from app.migrator.execution.plan import require_agreed, reverted, revisions_of, revisions_upwards, within
+from app.migrator.execution.statement_guard import Statements, limit_session, limit_statements, reset_session
+from app.migrator.partitions.commands import keep_ahead, lacks_partitions
+from app.migrator.revisions import history
+from app.migrator.revisions.loading import (
+    HISTORY_TABLE,
+    OPTIONS,
+    Scope,
+    in_words,
+    phase_of,
+    require_destination,
+)
+from app.migrator.revisions.state import nothing_for_this_release, require_no_tables, require_versions
+from app.migrator.revisions.version_table import require_own_versions
+from app.migrator.session.backoff import IN_USE, growing_pauses
+from app.migrator.session.guard import guarded_lock
+from app.migrator.session.lock import require_lock
+from app.migrator.session.table_locks import read_once_free
+from app.postgres.connect import first_of, is_lost
+from app.postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Run:
+    """One command's steps on one connection, which must not be in a transaction and must not go back to a pool."""
+
+    def __init__(self, connection: AsyncConnection, settings: Settings, metadata: MetaData, scope: Scope) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._metadata = metadata
+        self._scope = scope
+        self._configure()
+        # Alembic's, of this command: the steps that lead from given heads to where it wants to be.
+        self._steps_to = context.get_context().opts["fn"]
+        self._left_for_later: Sequence[MigrationStep] = ()
+
+    async def __call__(self) -> None:
+        """Brings the database to where the command wants it.
+
+        Raises MigrationFailedError, DataLossRefusedError, PlanChangedError and ReadOnlyDatabaseError.
+        """
+        # Without the lock: where there is nothing to do, there is nothing to wait for.
+        wait, limit = self._settings.db_migrate_lock_wait, self._settings.db_migrate_lock_timeout
+        steps = await read_once_free(self._connection, wait, limit, self._plan)
+        if self._scope.preview is not None:
+            await read_once_free(self._connection, wait, limit, self._scope.preview, reverted(steps))
+            return
+        goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
+        if not steps:
+            log.info("nothing to apply")
+        if steps or await lacks_partitions(self._connection, self._settings):
+            async with guarded_lock(self._connection, self._settings):
+                # Again, since somebody else may have done it while this one waited.
+                again = await read_once_free(self._connection, wait, limit, self._plan)
+                agreed = self._scope.agreed
+                require_agreed({one.revision for one in revisions_of(steps)} if agreed is None else agreed, again)
+                with bookkeeping():
+                    await self._take(again)
+                if goes_up:
+                    await keep_ahead(self._connection, self._settings)
+        self._tell_what_is_left()
+
+    async def _take(self, steps: Sequence[MigrationStep]) -> None:
+        await self._connection.run_sync(self._prepare, steps)
+        revisions = [step for step in steps if isinstance(step, RevisionStep)]
+        for step in revisions:
+            try:
+                await self._apply(step)
+            except BackfillUnfinishedError as exc:
+                if not self._scope.automatic:
+                    raise
+                # Started again and again it would never serve the requests that the backfill lets pass.
+                log.warning("a contract revision waits for its backfill", reason=str(exc))
+                self._left_for_later = revisions[revisions.index(step) :]
+                return
+        if stamps := [step for step in steps if step not in revisions]:
+            await self._connection.run_sync(self._stamp, stamps)
+
+    def _tell_what_is_left(self) -> None:
+        names = [_name(step) for step in self._left_for_later]
+        revisions = [step.revision for step in self._left_for_later if isinstance(step, RevisionStep)]
+        if any(phase_of(script) is Phase.EXPAND for script in revisions):
+            log.warning(
+                "left for later: contract revisions, and expand revisions after them, without which this release is"
+                " not ready",
+                revisions=names,
+            )
+        elif names:
+            log.info("left for later: contract revisions", revisions=names)
+
+    def _configure(self, connection: Connection | None = None, **options: Any) -> None:  # noqa: ANN401 - Alembic's
+        context.configure(
+            connection=connection or self._connection.sync_connection,
+            target_metadata=self._metadata,
+            **OPTIONS,
+            **options,
+        )
+
+    def _plan(self, connection: Connection) -> list[MigrationStep]:
+        self._configure(connection)
+        migration = context.get_context()
+        try:
+            destination = context.get_revision_argument()
+            if isinstance(destination, str):
+                require_destination(destination)
+            if migration.purge:
+                require_own_versions(connection, context.script)
+            else:
+                require_versions(connection, context.script)
+            heads = () if migration.purge else migration.get_current_heads()
+            if not migration.purge and nothing_for_this_release(connection, context.script, heads, destination):
+                return []
+            steps = list(self._steps_to(heads, migration))
+            if not heads:
+                require_no_tables(connection, revisions_upwards(steps), self._metadata)
+        except CommandError as exc:
+            raise MigrationFailedError(in_words(exc, context.script)) from exc
+        finally:
+            connection.rollback()
+        wanted = within(steps, self._scope.phase)
+        self._left_for_later = steps[len(wanted) :]
+        return wanted
+
+    def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
+        """What is done once the lock is held and before the first step."""
+        down = reverted(steps)
+        if down and not (self._settings.is_dev or self._scope.accept_data_loss):
+            require_consent(connection, down)
+        with connection.begin():
+            history.create_history(connection, context.script, context.get_context().get_current_heads())
+            history.interrupted_runs(connection)
+        if self._scope.automatic and not self._settings.is_dev:
+            _warn_of_contracts([script for script in revisions_upwards(steps) if phase_of(script) is Phase.CONTRACT])
+
+    async def _apply(self, step: RevisionStep) -> None:
+        await self._connection.run_sync(reset_session, self._settings)
+        entry, begun = await self._connection.run_sync(_begin, step)
+        pauses = growing_pauses()
+        for attempt in range(self._settings.db_migrate_lock_retries + 1):
+            work = Statements(self._settings, entry, begun)
+            try:
+                await self._connection.run_sync(self._run, step, entry, attempt, work)
+            except Exception as exc:
+                first = first_of(exc)
+                if sqlstate_of(first) not in IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                    await self._fail(step, entry, attempt, first)
+                    if is_lost(first):
+                        raise first from None
+                    raise failure_of(step, first, attempt, took_too_long=work.took_too_long) from exc
+                await self._connection.rollback()
+                await self._pause(step, next(pauses))
+            else:
+                return
+
+    async def _pause(self, step: RevisionStep, pause: float) -> None:
+        await self._connection.run_sync(limit_session, self._settings, pause)
+        log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
+        await asyncio.sleep(pause)
+
+    def _run(self, connection: Connection, step: RevisionStep, entry: int, attempt: int, work: Statements) -> None:
+        script: Script = step.revision
+        change = script.module.upgrade if step.is_upgrade else script.module.downgrade
+        took = timedelta()
+
+        def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
+            session = require_lock(connection)
+            limit_statements(connection, self._settings)
+            with work.watching(connection):
+                try:
+                    change(**arguments)
+                except SystemExit as exc:
+                    raise MigrationFailedError("it raises SystemExit, which would end the whole program") from exc
+            require_lock(connection, session)
+
+        # In the step's own transaction; Alembic passes all by name.
+        def done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
+            nonlocal took
+            if not step.is_upgrade:
+                backfill_state.forget(connection, script.revision)
+            took = history.finish(connection, entry, history.Outcome.DONE, retries=attempt)
+
+        step.migration_fn = guarded
+        self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=done)  # noqa: ARG005
+        context.run_migrations()
+        if connection.in_transaction():
+            raise MigrationFailedError("it ended the transaction that it ran in, so that nothing of it was kept")
+        log.info(
+            "applied a revision" if step.is_upgrade else "reverted a revision",
+            revision=script.revision,
+            title=script.doc,
+            phase=phase_of(script).value,
+            duration_seconds=round(took.total_seconds(), 3),
+            rows=work.rows,
+            retries=attempt,
+        )
+
+    def _stamp(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
+        self._configure(connection)
+        before: tuple[str, ...] = context.get_context().get_current_heads()
+        connection.rollback()
+
+        def noted(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
+            nonlocal before
+            stamped = history.Stamped.between(context.script, before, heads)
+            history.note_stamp(connection, stamped)
+            for script in stamped.out:
+                backfill_state.forget(connection, script.revision)
+            before = tuple(heads)
+
+        # All in one go: a purge comes once, before the first.
+        self._configure(connection, fn=lambda heads, ctx: steps, on_version_apply=noted)  # noqa: ARG005
+        context.run_migrations()
+
+    async def _fail(self, step: RevisionStep, entry: int, attempt: int, exc: Exception) -> None:
+        def record(connection: Connection) -> None:
+            connection.rollback()
+            with connection.begin():
+                history.finish(connection, entry, history.Outcome.FAILED, retries=attempt, error=cause_of(exc))
+
+        log.error("a revision failed", revision=_name(step), phase=phase_of(step.revision).value, retries=attempt)
+        try:
+            await self._connection.run_sync(record)
+        except (SQLAlchemyError, OSError):
+            # The connection is gone, and the row stays as running until the next run calls it interrupted. Or that one
+            # was faster, and no row is running any more.
+            log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
+
+
+def _begin(connection: Connection, step: RevisionStep) -> tuple[int, set[str]]:
+    direction = "upgrade" if step.is_upgrade else "downgrade"
+    if step.is_upgrade:
+        require_finished(connection, context.script, step.revision)
+    with connection.begin():
+        begun = history.begun_indexes(connection, step.revision.revision, direction)
+        return history.begin(connection, step.revision, direction), begun
+
+
+def _warn_of_contracts(revisions: Sequence[Script]) -> None:
+    for script in revisions:
+        log.warning(
+            "DB_AUTO_MIGRATE is about to apply a contract revision: releases before it stop working"
+            " (DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator)",
+            revision=script.revision,
+            title=script.doc,
+            removes=removals(script),
+        )
+
+
+def _name(step: MigrationStep) -> str:
+    return step.revision.revision if isinstance(step, RevisionStep) else step.short_log

@@ -1,0 +1,47 @@
+"""Why a step could not be done, and what to do about it, in words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic.runtime.migration import RevisionStep
+from sqlalchemy.exc import DBAPIError
+
+from app.migrator.revisions.loading import BACKFILL_TABLE, HISTORY_TABLE, VERSION_TABLE
+from app.migrator.session.backoff import IN_USE
+from app.postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+
+
+def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_long: bool) -> MigrationFailedError:
+    """Return the error that names the revision, its file, the cause and the remedy."""
+    script = step.revision
+    verb = "applied" if step.is_upgrade else "reverted"
+    state = sqlstate_of(exc)
+    remedy = ""
+    if state in IN_USE:
+        remedy = (
+            f". It was tried {attempt + 1} times: `litestar database doctor` shows who holds the table. Raise"
+            " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
+        )
+    # Otherwise somebody has cancelled it, for which the server has the same SQLSTATE.
+    elif state == "57014" and took_too_long:
+        remedy = (
+            ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"
+            " (migrations/README.md), or raise that."
+        )
+    return MigrationFailedError(
+        f"Revision {script.revision} ({script.path}) could not be {verb}: {cause_of(exc)}{remedy}"
+    )
+
+
+@contextmanager
+def bookkeeping() -> Iterator[None]:
+    """Explain what keeps the steps from being noted; what keeps a step itself from being done is explained there."""
+    try:
+        yield
+    except DBAPIError as exc:
+        if sqlstate_of(exc) not in IN_USE:
+            raise
+        raise MigrationFailedError(
+            f"What is done could not be noted ({HISTORY_TABLE}, {VERSION_TABLE}, {BACKFILL_TABLE}): {cause_of(exc)}."
+            " `litestar database doctor` shows who holds the table."
+        ) from exc

@@ -1,0 +1,47 @@
+"""The steps of one command: how far they go, which revisions they are, and whether those are the ones agreed to."""
+
+from collections.abc import Collection, Sequence
+from itertools import takewhile
+
+from alembic.runtime.migration import MigrationStep, RevisionStep
+from alembic.script import Script
+
+from app.core.config import Phase
+from app.migrator.revisions.loading import is_within
+from app.postgres.errors import DatabaseError
+
+
+class PlanChangedError(DatabaseError):
+    """Somebody else has changed the database meanwhile, and other revisions than those that were planned come now."""
+
+
+def within(steps: Sequence[MigrationStep], phase: Phase) -> list[MigrationStep]:
+    """The steps before the first contract revision, or all of them where that phase is asked for."""
+
+    def is_wanted(step: MigrationStep) -> bool:
+        return not (isinstance(step, RevisionStep) and step.is_upgrade) or is_within(step.revision, phase)
+
+    return list(takewhile(is_wanted, steps))
+
+
+def require_agreed(agreed: Collection[str], steps: Sequence[MigrationStep]) -> None:
+    """Raises PlanChangedError: `+1` and `-1`, for instance, are others after somebody else's."""
+    if others := [one.revision for one in revisions_of(steps) if one.revision not in agreed]:
+        raise PlanChangedError(
+            f"The database was changed meanwhile: {', '.join(others)} would be"
+            f" {'reverted' if reverted(steps) else 'applied'} now, which was not asked for. Nothing was done: look at"
+            " `litestar database status`, and begin again."
+        )
+
+
+def revisions_of(steps: Sequence[MigrationStep]) -> list[Script]:
+    return [step.revision for step in steps if isinstance(step, RevisionStep)]
+
+
+def revisions_upwards(steps: Sequence[MigrationStep]) -> list[Script]:
+    """Return the revisions that would be applied."""
+    return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_upgrade]
+
+
+def reverted(steps: Sequence[MigrationStep]) -> list[Script]:
+    return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_downgrade]

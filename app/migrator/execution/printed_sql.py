@@ -1,0 +1,246 @@
+"""The script that `--sql` prints, with an online run's guards in SQL: somebody else runs it, somewhere, some day.
+
+It takes the lock for its session. Every transaction begins by looking whether that is held, and whether the database is
+at the revision from which the script goes on: so also where errors do not stop it, it does nothing but what stands
+outside of transactions, which can be done again.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from functools import wraps
+from typing import Any
+
+from alembic import context
+from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
+from alembic.script import Script
+from alembic.util import CommandError
+from sqlalchemy import MetaData
+
+from app.core.config import Settings
+from app.migrator.backfill.definition import Backfill, registered, required_by
+from app.migrator.execution.plan import within
+from app.migrator.execution.statement_guard import built_concurrently, is_concurrent, limits_as_sql
+from app.migrator.revisions import history
+from app.migrator.revisions.loading import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, in_words, scope_of
+from app.migrator.session.lock import HELD_BY_ME, LOCK_KEY
+from app.migrator.sql.identifiers import literal, quote
+from app.postgres.errors import MigrationFailedError
+
+_HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
+_TAG = "$plimsoll$"
+_CHECK = "pg_temp.plimsoll_check"
+
+
+class PrintedScript:
+    """One command's steps on standard output, from the revision that the command names."""
+
+    def __init__(self, settings: Settings, metadata: MetaData) -> None:
+        self._settings = settings
+        self._metadata = metadata
+        self._heads: Collection[str] = ()
+        self._built: list[str] = []
+
+    def __call__(self) -> None:
+        """Raises MigrationFailedError where there is nothing to print, before anything is."""
+        self._configure()
+        steps = self._steps()
+        self._configure(fn=lambda heads, migration: steps)  # noqa: ARG005 - Alembic's
+        impl = context.get_context().impl
+        impl.static_output(_HEADING)
+        self._print(*limits_as_sql(self._settings), _take_lock(), _define_check())
+        self._guard_statements()
+        self._guard_transactions()
+        context.run_migrations()
+        self._print(f"DO {_TAG} BEGIN PERFORM pg_advisory_unlock({LOCK_KEY}); END {_TAG}")
+
+    def _steps(self) -> list[MigrationStep]:
+        migration = context.get_context()
+        if "" in {context.get_revision_argument(), context.get_starting_revision_argument()}:
+            raise MigrationFailedError("The SQL of a range needs both of its ends: FROM:TO.")
+        if migration.purge:
+            raise MigrationFailedError("--purge asks the database for what it holds, and cannot be printed.")
+        self._heads = migration.get_current_heads()
+        try:
+            every = list(migration.opts["fn"](self._heads, migration))
+        except CommandError as exc:
+            raise MigrationFailedError(in_words(exc, context.script)) from exc
+        if not every:
+            raise MigrationFailedError(
+                "Nothing leads from there to there: give the range FROM:TO in the direction of the command, such as"
+                " FROM:base for a downgrade or a stamp to base."
+            )
+        return list(self._guarded(within(every, scope_of(context.config).phase)))
+
+    def _configure(self, **options: Any) -> None:  # noqa: ANN401 - Alembic's
+        context.configure(
+            dialect_name="postgresql",
+            target_metadata=self._metadata,
+            literal_binds=True,
+            dialect_opts={"paramstyle": "named"},
+            on_version_apply=self._done,
+            **OPTIONS,
+            **options,
+        )
+
+    def _print(self, *statements: str) -> None:
+        for statement in statements:
+            # Raw: in a text() a colon would begin a parameter.
+            context.get_context().impl.static_output(f"{statement};")
+
+    def _guard_statements(self) -> None:
+        """What is done CONCURRENTLY waits for others as long as it takes; what it has built is looked at."""
+        impl = context.get_context().impl
+        output = impl.static_output
+        usual = limits_as_sql(self._settings)[0]
+
+        def guarded(text: str) -> None:
+            alone = is_concurrent(text)
+            if alone:
+                output("SET lock_timeout = '0';")
+            output(text)
+            if alone:
+                output(f"{usual};")
+            if index := built_concurrently(text):
+                self._built.append(index)
+
+        impl.static_output = guarded  # type: ignore[method-assign]
+
+    def _guard_transactions(self) -> None:
+        """Those in the middle of a revision, too: an autocommit block ends one and begins another."""
+        impl = context.get_context().impl
+        begin = impl.emit_begin
+        is_first, is_from_base = True, not self._heads
+
+        def guarded() -> None:
+            nonlocal is_first
+            begin()
+            self._print(_call_check(self._heads, makes_table=is_first and is_from_base))
+            if is_first:
+                self._print(history.table_as_sql())
+            self._print(*(_require_valid(index) for index in self._built))
+            self._built.clear()
+            is_first = False
+
+        impl.emit_begin = guarded  # type: ignore[method-assign]
+
+    def _guarded(self, steps: Iterable[MigrationStep]) -> Iterable[MigrationStep]:
+        known = registered(context.script)
+        for step in steps:
+            if isinstance(step, RevisionStep) and step.is_upgrade and required_by(step.revision):
+                needed = [known[name] for name in required_by(step.revision)]
+                step.migration_fn = self._after_backfills(step.revision, needed, step.migration_fn)
+            yield step
+
+    def _after_backfills(
+        self, script: Script, needed: Iterable[Backfill], change: Callable[..., None]
+    ) -> Callable[..., None]:
+        # Alembic writes its name into the script.
+        @wraps(change)
+        def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
+            self._print(*(_require_finished(script, backfill) for backfill in needed))
+            change(**arguments)
+
+        return guarded
+
+    # Alembic passes all by name.
+    def _done(self, ctx: Any, step: MigrationInfo, heads: Collection[Any], run_args: object) -> None:  # noqa: ANN401, ARG002
+        stepped = history.Stamped.between(context.script, self._heads, heads)
+        names = ("unstamp", "stamp") if step.is_stamp else ("downgrade", "upgrade")
+        for direction, scripts in zip(names, (stepped.out, stepped.into), strict=True):
+            for script in scripts:
+                ctx.execute(history.done_as_sql(script, direction))
+        self._print(*(_forget_backfills(script) for script in stepped.out))
+        self._heads = heads
+
+
+def _refuse(message: str, hint: str) -> str:
+    """`message` is an expression, `hint` a text."""
+    return f"RAISE EXCEPTION USING MESSAGE = {message}, HINT = {literal(hint)}"
+
+
+def _take_lock() -> str:
+    refuse = _refuse(
+        literal("another schema change is running in this database"),
+        "Wait for its end (litestar database doctor shows it), then run the whole script again.",
+    )
+    return f"""DO {_TAG} BEGIN
+    IF NOT pg_try_advisory_lock({LOCK_KEY}) THEN
+        {refuse};
+    END IF;
+END {_TAG}"""
+
+
+def _define_check() -> str:
+    """The procedure that each transaction calls first; with `makes_table` Alembic's next statement does that."""
+    not_held = _refuse(
+        literal("this session does not hold the lock for schema changes"),
+        "Run the whole script in one session, and not through a pooler that gives each transaction another one.",
+    )
+    elsewhere = _refuse(
+        "format('the script goes on from %s, but the database is at %s', coalesce(wanted, 'base'),"
+        " coalesce(found, 'base'))",
+        "Nothing of this transaction was done. Print a script for the range FROM:TO that is wanted.",
+    )
+    return f"""CREATE OR REPLACE PROCEDURE {_CHECK}(wanted text, makes_table boolean) LANGUAGE plpgsql AS {_TAG}
+DECLARE found text;
+BEGIN
+    IF NOT {HELD_BY_ME} THEN
+        {not_held};
+    END IF;
+    IF to_regclass('{VERSION_TABLE}') IS NOT NULL THEN
+        found := (SELECT string_agg(version_num, ', ' ORDER BY version_num COLLATE "C") FROM {VERSION_TABLE});
+    END IF;
+    IF found IS DISTINCT FROM wanted THEN
+        {elsewhere};
+    END IF;
+    IF makes_table AND to_regclass('{VERSION_TABLE}') IS NOT NULL THEN
+        -- Empty: a downgrade to base leaves it.
+        DROP TABLE {VERSION_TABLE};
+    END IF;
+END {_TAG}"""  # noqa: S608 - constants
+
+
+def _call_check(heads: Iterable[str], *, makes_table: bool) -> str:
+    wanted = ", ".join(sorted(heads))
+    return f"CALL {_CHECK}({literal(wanted) if wanted else 'NULL'}, {str(makes_table).lower()})"
+
+
+def _require_valid(index: str) -> str:
+    refuse = _refuse(
+        f"format('the index %s was not built', {literal(index)})",
+        "Drop it (DROP INDEX CONCURRENTLY), and print the script again from this revision on.",
+    )
+    return f"""DO {_TAG} BEGIN
+    IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({literal(index)}) AND indisvalid) THEN
+        {refuse};
+    END IF;
+END {_TAG}"""
+
+
+def _require_finished(script: Script, backfill: Backfill) -> str:
+    """As `require_finished` in `backfill/status.py`: the rows decide, where they show it."""
+    left = f"EXISTS (SELECT FROM {quote(backfill.table)} WHERE {backfill.where or 'true'}\n)"
+    is_done = (
+        "false"
+        if backfill.where
+        else f"EXISTS (SELECT FROM {BACKFILL_TABLE} WHERE name = '{backfill.name}' AND outcome = 'done')"
+    )
+    refuse = _refuse(
+        literal(f"revision {script.revision} requires the backfill {backfill.name}, which is not finished"),
+        f"Run: litestar database backfill {backfill.name}",
+    )
+    return f"""DO {_TAG} DECLARE is_done boolean := false; BEGIN
+    IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN
+        is_done := {is_done};
+    END IF;
+    IF NOT is_done AND {left} THEN
+        {refuse};
+    END IF;
+END {_TAG}"""
+
+
+def _forget_backfills(script: Script) -> str:
+    return f"""DO {_TAG} BEGIN
+    IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN
+        DELETE FROM {BACKFILL_TABLE} WHERE after_revision = {literal(script.revision)};
+    END IF;
+END {_TAG}"""  # noqa: S608 - a constant, and quoted

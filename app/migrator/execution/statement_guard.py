@@ -1,0 +1,274 @@
+"""What surrounds the statements of a migration: their time limits, their rows, and indexes that were half built."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, event, text
+
+from app.core.config import Settings
+from app.migrator.revisions.history import note_index
+from app.migrator.sql.tokens import UnreadableSqlError, statements_of
+from app.postgres.errors import MigrationFailedError
+from app.postgres.keepalive import COUNT, IDLE, INTERVAL
+
+T = TypeVar("T")
+
+log = structlog.stdlib.get_logger(__name__)
+
+_SET = text(
+    "SELECT " + ", ".join(f"set_config('{name}', :{name}, false)" for name in ("lock_timeout", "statement_timeout"))
+)
+_LIMIT_SESSION = text(
+    """
+    SELECT set_config('idle_in_transaction_session_timeout', :idle_in_transaction, false),
+           set_config('idle_session_timeout', :idle, false),
+           set_config('client_connection_check_interval', '5s', false),
+           set_config('tcp_keepalives_idle', :probed_after, false),
+           set_config('tcp_keepalives_interval', :probed_each, false),
+           set_config('tcp_keepalives_count', :probes, false)
+    """
+)
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_QUALIFIED = rf"(?:{_NAME}\s*\.\s*)?{_NAME}"
+_BEGIN, _END = r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*", r"\s*;?\s*$"
+
+
+def _statement(pattern: str) -> re.Pattern[str]:
+    return re.compile(_BEGIN + pattern.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
+
+
+# Statements that have the word in a comment, or do something else besides, are not among them.
+_CONCURRENTLY = _statement(
+    r"(?:(?:CREATE (?:UNIQUE )?|DROP )INDEX|REINDEX (?:\([^)]*\)\s*)?\w+|REFRESH MATERIALIZED VIEW"
+    rf"|ALTER TABLE (?:IF EXISTS )?{_QUALIFIED} DETACH PARTITION {_QUALIFIED}) CONCURRENTLY\b"
+)
+_VALIDATE = _statement(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_QUALIFIED} VALIDATE CONSTRAINT {_NAME}{_END}")
+_CREATE_INDEX = _statement(
+    rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?P<keep>IF NOT EXISTS )?(?P<name>{_NAME}) ON "
+    rf"(?:ONLY )?(?P<table>(?:(?P<schema>{_NAME})\s*\.\s*)?{_NAME})"
+)
+_UNNAMED_INDEX = _statement(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY ON\b")
+_DROP_INDEX = _statement(rf"DROP INDEX CONCURRENTLY (?P<name>{_QUALIFIED})(?: CASCADE| RESTRICT)?{_END}")
+# What cannot run in a transaction, or gains from being alone in one, and can be run again.
+_ALONE = _statement(
+    r"(?:VACUUM|ANALYZE|CLUSTER|REINDEX|LOCK|SELECT|SHOW|SET|RESET|ALTER SYSTEM|CHECKPOINT"
+    rf"|ALTER TYPE {_QUALIFIED} ADD VALUE IF NOT EXISTS)\b"
+)
+_ENDS_TRANSACTION = _statement(r"(?:COMMIT|END|ABORT|BEGIN|START TRANSACTION|PREPARE TRANSACTION|ROLLBACK(?! TO))\b")
+# Whether the transaction has changed anything.
+_HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+_IS_VALID = text(
+    "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name) AND indrelid = to_regclass(:table)"
+)
+_SILENT_AT_LEAST = 1.0
+_COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE")
+
+
+class Statements:
+    """Listens to a connection for the length of one step; `rows` is how many it inserted, updated and deleted.
+
+    `took_too_long` is whether a statement ended the step that had gone on for as long as it may.
+
+    `begun` are the indexes that this revision has begun to build or to drop and that were not there, or were, before.
+    """
+
+    def __init__(self, settings: Settings, entry: int, begun: set[str]) -> None:
+        self.rows = 0
+        self.took_too_long = False
+        self._began: float | None = None
+        self._longest = settings.db_migrate_statement_timeout
+        self._entry = entry
+        self._begun = begun
+        self._usual = _usual_limits(settings)
+        self._unhurried = _limits(settings.db_migrate_lock_timeout, 0)
+        self._unlimited = _limits(0, 0)
+        self._lifted = False
+        self._is_noting = False
+
+    @contextmanager
+    def watching(self, connection: Connection) -> Iterator[None]:
+        event.listen(connection, "before_cursor_execute", self._before, retval=True)
+        event.listen(connection, "after_cursor_execute", self._after)
+        event.listen(connection, "commit", self._refuse_commit)
+        try:
+            yield
+        except BaseException:
+            # By this clock: what a server says of a cancelled statement is in its own language.
+            self.took_too_long = self._began is not None and time.monotonic() - self._began >= self._longest
+            raise
+        finally:
+            event.remove(connection, "commit", self._refuse_commit)
+            event.remove(connection, "before_cursor_execute", self._before)
+            event.remove(connection, "after_cursor_execute", self._after)
+
+    def _before(self, connection: Connection, cursor: Any, statement: str, parameters: T, *_: Any) -> tuple[str, T]:  # noqa: ANN401, ARG002
+        if self._is_noting:
+            return statement, parameters
+        if _CONCURRENTLY.search(statement):
+            statement = self._made_repeatable(connection, statement)
+            # It stops no reads or writes while it waits or works, and may well wait for the transactions of others.
+            self._lift(connection, self._unlimited)
+        elif _VALIDATE.search(statement):
+            # Nor does this, once it has its lock.
+            self._lift(connection, self._unhurried)
+        elif any(
+            _ENDS_TRANSACTION.search(part) or (_commits(connection) and not _ALONE.search(part))
+            for part in _parts(statement)
+        ):
+            raise _not_undone()
+        self._began = None if self._lifted else time.monotonic()
+        return statement, parameters
+
+    def _refuse_commit(self, connection: Connection) -> None:
+        """An autocommit block commits what stands before it, and a revision may do so itself."""
+        if not _commits(connection) and connection.scalar(_HAS_WRITTEN):
+            # SQLAlchemy holds its transaction for ended from here on; the driver's is not.
+            connection.connection.rollback()
+            raise _not_undone()
+
+    def _after(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401
+        self._began = None
+        if self._lifted:
+            self._lifted = False
+            connection.execute(_SET, self._usual)
+        if statement.lstrip()[:6].upper().startswith(_COUNTED) and not self._is_noting:
+            self.rows += max(cursor.rowcount, 0)
+
+    def _lift(self, connection: Connection, limits: dict[str, str]) -> None:
+        connection.execute(_SET, limits)
+        self._lifted = True
+
+    def _made_repeatable(self, connection: Connection, statement: str) -> str:
+        """The statement as it works although the same revision has run it before and got no further."""
+        if index := _CREATE_INDEX.match(statement):
+            self._make_way(connection, _full_name(index), index["table"], keep=bool(index["keep"]))
+        elif _UNNAMED_INDEX.match(statement):
+            raise MigrationFailedError(
+                "it builds an index CONCURRENTLY without a name: a build that failed could not be found again. Name it."
+            )
+        elif index := _DROP_INDEX.match(statement):
+            if index["name"] in self._begun:
+                return f"DROP INDEX CONCURRENTLY IF EXISTS {index['name']}"
+            self._note(connection, index["name"])
+        return statement
+
+    def _make_way(self, connection: Connection, name: str, table: str, *, keep: bool) -> None:
+        """Drops what a build of this index that failed or was killed has left, so that it can be built again.
+
+        That is an invalid index, or a valid one where this revision began it and died before that was recorded; never
+        one of another table.
+        """
+        valid = connection.scalar(_IS_VALID, {"name": name, "table": table})
+        if valid and (keep or name not in self._begun):
+            return
+        if valid is not None:
+            log.warning("an index that was half built is dropped and built again", index=name)
+            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
+        self._note(connection, name)
+
+    def _note(self, connection: Connection, index: str) -> None:
+        # Committed at once: nothing of this runs in a transaction.
+        if index not in self._begun:
+            self._is_noting = True
+            note_index(connection, self._entry, index)
+            self._is_noting = False
+            self._begun.add(index)
+
+
+def is_concurrent(statement: str) -> bool:
+    """Whether it waits for others without being in anybody's way, and so for as long as it takes."""
+    return bool(_CONCURRENTLY.search(statement))
+
+
+def built_concurrently(statement: str) -> str | None:
+    """The name of the index that the statement builds, as SQL writes it."""
+    index = _CREATE_INDEX.match(statement)
+    return _full_name(index) if index else None
+
+
+def _full_name(index: re.Match[str]) -> str:
+    return ".".join(filter(None, [index["schema"], index["name"]]))
+
+
+def _parts(statement: str) -> list[str]:
+    """The statements of one text, of which psycopg takes several; asyncpg refuses them."""
+    if ";" not in statement.rstrip().rstrip(";"):
+        return [statement]
+    try:
+        return [part.text for part in statements_of(statement)]
+    except UnreadableSqlError:
+        return [statement]
+
+
+def _commits(connection: Connection) -> bool:
+    """Whether each statement is a transaction of its own, as in Alembic's autocommit block."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
+def _not_undone() -> MigrationFailedError:
+    return MigrationFailedError(
+        "it commits before it is over, and what that commits would stay where the revision fails afterwards. Nothing"
+        " was committed. Write an autocommit block as the first thing of a revision, with nothing in it but what cannot"
+        " run in a transaction (CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ALTER TYPE … ADD VALUE IF NOT EXISTS), and"
+        " no COMMIT; long changes of rows are backfills."
+    )
+
+
+def reset_session(connection: Connection, settings: Settings) -> None:
+    """Undoes what an earlier revision has SET in the session; its locks are kept, and so are its limits."""
+    with connection.begin():
+        connection.exec_driver_sql("SET SESSION AUTHORIZATION DEFAULT")
+        connection.exec_driver_sql("RESET ALL")
+        _set_limits(connection, settings)
+
+
+def limit_session(connection: Connection, settings: Settings, pause: float = 0) -> None:
+    """Commits that the session ends where nothing is heard of the process for as long as a statement may take.
+
+    So that one that hangs, is frozen or whose host is gone keeps neither a table nor the migration lock. `pause` is for
+    how many seconds the process is about to be silent on purpose. Its statements are limited as those of a revision.
+    """
+    with connection.begin():
+        _set_limits(connection, settings, pause)
+
+
+def _set_limits(connection: Connection, settings: Settings, pause: float = 0) -> None:
+    limits = {"idle_in_transaction": silence(settings), "idle": silence(settings) + pause}
+    probes = {"probed_after": str(IDLE), "probed_each": str(INTERVAL), "probes": str(COUNT)}
+    connection.execute(_LIMIT_SESSION, probes | {name: _milliseconds(value) for name, value in limits.items()})
+    limit_statements(connection, settings)
+
+
+def silence(settings: Settings) -> float:
+    """Return for how many seconds nothing may be heard of a migrating process."""
+    # A machine that is busy for a moment is no process that hangs.
+    return max(settings.db_migrate_statement_timeout, _SILENT_AT_LEAST)
+
+
+def limit_statements(connection: Connection, settings: Settings) -> None:
+    """How long a statement may wait for a lock and take, until the session or a statement's own need says otherwise."""
+    connection.execute(_SET, _usual_limits(settings))
+
+
+def limits_as_sql(settings: Settings) -> list[str]:
+    """The session's limits, for a script that somebody else runs; long work is theirs to watch."""
+    limits = _limits(settings.db_migrate_lock_timeout, 0)
+    return [f"SET {name} = '{value}'" for name, value in limits.items()]
+
+
+def _usual_limits(settings: Settings) -> dict[str, str]:
+    return _limits(settings.db_migrate_lock_timeout, settings.db_migrate_statement_timeout)
+
+
+def _limits(lock_timeout: float, statement_timeout: float) -> dict[str, str]:
+    """In PostgreSQL's words; 0 is no limit."""
+    limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
+    return {name: _milliseconds(seconds) for name, seconds in limits.items()}
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"

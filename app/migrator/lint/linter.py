@@ -1,0 +1,189 @@
+"""Linting revisions: our rules and squawk's over the SQL that each would run, and what the files suppress."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from app.core.config import Settings
+from app.migrator.lint import squawk, suppressions
+from app.migrator.lint.known import Reading, read_revisions
+from app.migrator.lint.rules import RULES
+from app.migrator.lint.suppressions import suppressions_of
+from app.migrator.revisions.history import last_done, read_history, was_edited
+from app.migrator.revisions.ids import REMEDY, Fault, faults_of_ids
+from app.migrator.revisions.loading import JOIN_HEADS, oldest_first, scripts, unread_scripts
+from app.migrator.revisions.state import read_state
+from app.migrator.session.readonly_connection import look
+from app.migrator.sql.tokens import Statement
+from app.models import metadata
+from app.postgres.errors import DatabaseError
+from app.postgres.url.database_url import DatabaseURL
+
+# Whoever lints does not wait for a database that is not up.
+_CONNECT_TIMEOUT = 3.0
+_SHOWN = 100
+# Where squawk has nothing better.
+_READ_ON = "https://squawkhq.com/docs/{rule}"
+
+
+class UnknownRevisionError(DatabaseError):
+    """A revision that was named is not among the files."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`revision` and `file` are None for what is wrong with all of them together.
+
+    `line` counts from 1 in the revision's SQL, and `sql` is the beginning of the statement.
+    """
+
+    revision: str | None
+    file: str | None
+    rule: str
+    line: int | None
+    sql: str | None
+    message: str
+    rewrite: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """`linted` are revisions; `note` says what could not be looked at."""
+
+    linted: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    note: str | None
+
+
+@dataclass(frozen=True)
+class _Database:
+    """What a database says: the revisions that it lacks (None: it was not asked), and those of other files."""
+
+    pending: frozenset[str] | None = None
+    edited: tuple[Script, ...] = ()
+    note: str | None = None
+
+
+def lint(settings: Settings, named: Sequence[str] = (), *, every: bool = False) -> Report:
+    """What is wrong with the revisions `named`: ids, or ranges `a:b`, which are what an upgrade from a to b would run.
+
+    With none named, those that the configured database has not applied; without one, or with `every`, all of them.
+    Starts no database. Raises UnknownRevisionError, SquawkError and MigrationFailedError.
+    """
+    # Files of such names are not read: some of them Alembic refuses, of others it passes over one.
+    if faults := faults_of_ids(unread_scripts(settings)):
+        return Report((), tuple(_of_id(fault) for fault in faults), "The revisions were not read beyond their ids.")
+    directory = scripts(settings)
+    revisions = oldest_first(directory)
+    chosen = _named(directory, named)
+    database = _ask(settings, directory)
+    if not named:
+        known = {script.revision for script in revisions}
+        chosen = known if every or database.pending is None else set(database.pending)
+    readings = [reading for reading in read_revisions(revisions) if reading.script.revision in chosen]
+    findings = [*_of_all(directory, database), *_of_each(readings)]
+    return Report(tuple(reading.script.revision for reading in readings), tuple(findings), database.note)
+
+
+def _named(directory: ScriptDirectory, names: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for name in names:
+        try:
+            found.update(script.revision for script in _scripts(directory, name) if script)
+        except (CommandError, RevisionError) as exc:
+            raise UnknownRevisionError(f"{name}: {exc}. `litestar database history` lists the revisions.") from exc
+    return found
+
+
+def _scripts(directory: ScriptDirectory, name: str) -> Iterable[Script]:
+    lower, colon, upper = name.partition(":")
+    if colon:
+        return directory.iterate_revisions(upper or "heads", lower or "base")
+    return directory.get_revisions(name or "an empty name")
+
+
+def _ask(settings: Settings, directory: ScriptDirectory) -> _Database:
+    if settings.database_url is None and settings.migration_database_url is None:
+        return _Database()
+
+    def at(connection: Connection, url: DatabaseURL) -> _Database:  # noqa: ARG001 - as `look` calls it
+        state = read_state(connection, directory, metadata)
+        entries = last_done(read_history(connection))
+        return _Database(
+            pending=None if state.unknown else frozenset(script.revision for script in state.pending),
+            edited=tuple(s for s in directory.walk_revisions() if was_edited(s, entries.get(s.revision))),
+        )
+
+    patience = min(settings.db_connect_timeout, _CONNECT_TIMEOUT)
+    try:
+        return look(msgspec.structs.replace(settings, db_connect_timeout=patience), at)
+    except DatabaseError as exc:
+        return _Database(note=f"{exc} So what is pending is not known, and edited-after-applied not checked.")
+
+
+def _of_all(directory: ScriptDirectory, database: _Database) -> Iterator[Finding]:
+    heads = directory.get_heads()
+    if len(heads) > 1:
+        message = f"there are {len(heads)} heads ({', '.join(heads)}): an upgrade to head does not know which is meant"
+        yield Finding(None, None, "several-heads", None, None, message, f"Join them: `{JOIN_HEADS}`.")
+    for script in database.edited:
+        yield Finding(
+            script.revision,
+            script.path,
+            "edited-after-applied",
+            None,
+            None,
+            "the database has run another file under this revision, and will not run this one",
+            "Put the file back as it was, and say what is new in a revision of its own.",
+        )
+
+
+def _of_id(fault: Fault) -> Finding:
+    message = f"its id {fault.revision!r} {fault.what}"
+    return Finding(fault.revision, str(fault.path), "revision-id", None, None, message, REMEDY)
+
+
+def _of_each(readings: Sequence[Reading]) -> Iterator[Finding]:
+    complaints = squawk.complaints(readings)
+    for reading in readings:
+        found = [*_ours(reading), *(_squawks(reading, complaint) for complaint in complaints[reading.script.revision])]
+        ignored = suppressions_of(reading.script)
+        yield from sorted(
+            (finding for finding in found if finding.rule not in ignored.reasons), key=lambda each: each.line or 0
+        )
+        for misuse in ignored.misuses({finding.rule for finding in found}, _is_rule):
+            yield _finding(reading, suppressions.RULE, None, None, misuse.message, misuse.rewrite)
+
+
+def _is_rule(name: str) -> bool:
+    return name in RULES or squawk.is_rule(name)
+
+
+def _ours(reading: Reading) -> Iterator[Finding]:
+    for rule, check in RULES.items():
+        for hit in check(reading):
+            line = hit.statement.line if hit.statement else None
+            yield _finding(reading, rule, line, hit.statement, hit.message, hit.rewrite)
+
+
+def _squawks(reading: Reading, complaint: squawk.Complaint) -> Finding:
+    line, rule = complaint.line, complaint.rule_name
+    statement = next((s for s in reversed(reading.statements) if s.line <= line), None)
+    message = complaint.message.replace("\n", " ")
+    return _finding(reading, rule, line, statement, message, complaint.help or _READ_ON.format(rule=rule))
+
+
+def _finding(
+    reading: Reading, rule: str, line: int | None, statement: Statement | None, message: str, rewrite: str
+) -> Finding:
+    text = " ".join(statement.text.split()) if statement else None
+    if text and len(text) > _SHOWN:
+        text = text[: _SHOWN - 1] + "…"
+    return Finding(reading.script.revision, reading.script.path, rule, line, text, message, rewrite)

@@ -1,0 +1,38 @@
+"""The phase that a generated revision is given until somebody has read it."""
+
+from types import ModuleType
+
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+
+from app.core.config import Phase
+from app.migrator.lint.known import read_revisions
+from app.migrator.lint.rules import RULES
+from app.migrator.revisions.loading import oldest_first
+
+_FILE = """
+import sqlalchemy as sa
+from alembic import op
+{imports}
+down_revision = None
+phase = "expand"
+
+def upgrade():
+    {upgrades}
+"""
+
+
+def proposed_phase(config: Config, imports: str, upgrades: str) -> Phase:
+    """EXPAND where `lint` would find nothing in that, CONTRACT otherwise, also where the steps cannot be read.
+
+    `imports` and `upgrades` are what autogenerate has written.
+    """
+    generated = ModuleType("generated")
+    try:
+        exec(_FILE.format(imports=imports, upgrades=upgrades), generated.__dict__)  # noqa: S102 - a revision, as others
+    except Exception:  # noqa: BLE001 - a type that is not imported, for instance: whoever reads the file mends it
+        return Phase.CONTRACT
+    directory = ScriptDirectory.from_config(config)
+    *_, reading = read_revisions([*oldest_first(directory), Script(generated, "generated", "generated.py")])
+    is_expand = reading.sql is not None and not any(RULES["contract-step-in-expand"](reading))
+    return Phase.EXPAND if is_expand else Phase.CONTRACT

@@ -1,0 +1,175 @@
+"""Our own rules for one revision: what breaks the previous release, or production, and squawk does not know."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from app.core.config import Phase
+from app.migrator.lint.contract_steps import STEPS
+from app.migrator.lint.known import Change, Reading
+from app.migrator.sql.effect import Kind
+from app.migrator.sql.tokens import Cursor, Statement, beside
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What is wrong, where (None: with all of the revision), and the safe rewrite."""
+
+    statement: Statement | None
+    message: str
+    rewrite: str
+
+
+def _contract_step_in_expand(reading: Reading) -> Iterator[Hit]:
+    if reading.phase is Phase.CONTRACT:
+        return
+    for change in reading.changes:
+        step = STEPS.get(change.effect.kind)
+        if step and not change.is_of_new_table and not step.is_free(change.effect, change.before):
+            yield Hit(change.statement, f"{change.effect}: {step.why}", step.rewrite)
+
+
+def _not_null_without_check(reading: Reading) -> Iterator[Hit]:
+    for change in _of_old_tables(reading, {Kind.SET_NOT_NULL}):
+        # ADD COLUMN … NOT NULL reads nothing.
+        if _adds_column(reading, change) or change.before.has_valid_check(change.effect.table, change.effect.column):
+            continue
+        yield Hit(
+            change.statement,
+            f"{change.effect}: every row is read under a lock that stops reads and writes",
+            "CHECK (… IS NOT NULL) NOT VALID in one revision, VALIDATE CONSTRAINT in the next, then SET NOT NULL, which"
+            " reads nothing any more, and DROP CONSTRAINT.",
+        )
+
+
+def _adds_column(reading: Reading, of: Change) -> bool:
+    return any(
+        change.statement is of.statement
+        and change.effect.kind is Kind.ADD_COLUMN
+        and (change.effect.table, change.effect.column) == (of.effect.table, of.effect.column)
+        for change in reading.changes
+    )
+
+
+def _concurrently_not_alone(reading: Reading) -> Iterator[Hit]:
+    outside = any(statement.head == "COMMIT" for statement in reading.statements)
+    if not outside and not any(statement.has("CONCURRENTLY") for statement in reading.statements):
+        return
+    work = [statement for statement in reading.statements if statement.head not in {"BEGIN", "COMMIT"}]
+    if len(work) > 1 and _makes_way_for(work[0], work[1]):
+        del work[0]
+    if len(work) > 1:
+        yield Hit(
+            work[1],
+            "outside a transaction there is no way back: after a kill, the statements before this one stay done",
+            "A revision for each. Only DROP INDEX CONCURRENTLY IF EXISTS of the same index may come before it.",
+        )
+
+
+def _makes_way_for(first: Statement, second: Statement) -> bool:
+    drop, create = Cursor(first.words), Cursor(second.words)
+    create.skip("CREATE")
+    create.skip("UNIQUE")
+    if not (drop.skip("DROP", "INDEX", "CONCURRENTLY", "IF", "EXISTS") and create.skip("INDEX", "CONCURRENTLY")):
+        return False
+    name = create.name()
+    create.skip("ON")
+    create.skip("ONLY")
+    return drop.name() == beside(create.name(), name)
+
+
+def _backfill_in_revision(reading: Reading) -> Iterator[Hit]:
+    for change in _of_old_tables(reading, {Kind.UPDATE, Kind.DELETE}):
+        yield Hit(
+            change.statement,
+            f"{change.effect}: in one transaction, so that every row stays locked until the revision is over",
+            "Make it a backfill, which works in batches, and have a later contract revision require it.",
+        )
+
+
+# Why the traffic of a whole table waits for longer than a moment, and the safe rewrite.
+_LONG_LOCKS = {
+    Kind.LOCK: (
+        "reads or writes of it wait until the revision is over",
+        "Leave it out: each statement takes the lock that it needs.",
+    ),
+    Kind.REWRITE: (
+        "all of it is written anew under a lock that stops reads and writes",
+        "CONCURRENTLY, where PostgreSQL has that; otherwise do without, or do it by hand while nobody uses it.",
+    ),
+    Kind.ATTACH_PARTITION: (
+        "every row is read under a lock that stops reads and writes, unless a CHECK says that each belongs there",
+        "That CHECK NOT VALID in one revision, VALIDATE CONSTRAINT in the next, then this, with lint_ignore saying so.",
+    ),
+}
+
+
+def _table_locked(reading: Reading) -> Iterator[Hit]:
+    for change in _of_old_tables(reading, set(_LONG_LOCKS)):
+        # A view that the revision itself has made.
+        if (change.effect.table,) in change.before.others:
+            continue
+        why, rewrite = _LONG_LOCKS[change.effect.kind]
+        yield Hit(change.statement, f"{change.effect}: {why}", rewrite)
+
+
+# A table that is dropped is no longer used.
+_NOT_OF_A_TABLE_IN_USE = {
+    Kind.DROP_TABLE,
+    Kind.DROP_OTHER,
+    Kind.RENAME_OTHER,
+    Kind.ADD_UNIQUE_INDEX,
+    Kind.DROP_INDEX,
+    Kind.RENAME_INDEX,
+}
+_LOCKS = set(STEPS) - _NOT_OF_A_TABLE_IN_USE | {Kind.ADD_COLUMN, Kind.SET_DEFAULT, *_LONG_LOCKS}
+
+
+def _several_tables_locked(reading: Reading) -> Iterator[Hit]:
+    first = None
+    for change in _of_old_tables(reading, _LOCKS):
+        first = first or change
+        if change.effect.table != first.effect.table:
+            yield Hit(
+                change.statement,
+                f"{change.effect}: while this waits for its lock, {first.effect.table} is locked already, and its"
+                " traffic waits, too",
+                "A revision for each table.",
+            )
+            return
+
+
+def _block_of_code(reading: Reading) -> Iterator[Hit]:
+    for change in reading.changes:
+        if change.effect.kind is Kind.OPAQUE:
+            yield Hit(
+                change.statement,
+                f"{change.effect.table}: what it does, and what it locks, cannot be read from it",
+                "Write its statements out, or say in lint_ignore what it does and why that is fine.",
+            )
+
+
+def _cannot_run_offline(reading: Reading) -> Iterator[Hit]:
+    if reading.sql is None:
+        yield Hit(
+            None,
+            "its SQL cannot be known without a database, so that nothing of it was checked",
+            "Take what looks at the database out of it, or say in lint_ignore how it was checked.",
+        )
+
+
+def _of_old_tables(reading: Reading, kinds: set[Kind]) -> Iterator[Change]:
+    """The changes of these kinds that are not about a table that the revision itself has made."""
+    return (change for change in reading.changes if change.effect.kind in kinds and not change.is_of_new_table)
+
+
+# By name; migrations/README.md describes each.
+RULES: dict[str, Callable[[Reading], Iterator[Hit]]] = {
+    "contract-step-in-expand": _contract_step_in_expand,
+    "not-null-without-check": _not_null_without_check,
+    "concurrently-not-alone": _concurrently_not_alone,
+    "backfill-in-revision": _backfill_in_revision,
+    "table-locked": _table_locked,
+    "several-tables-locked": _several_tables_locked,
+    "block-of-code": _block_of_code,
+    "cannot-run-offline": _cannot_run_offline,
+}

@@ -1,0 +1,183 @@
+"""squawk, the linter for PostgreSQL migrations: which of its rules are asked, and what it says of a revision's SQL.
+
+`alembic-squawk` on PyPI is not used: it runs `alembic upgrade --sql` in a process of its own, takes the text apart by
+its comments, and has suppressions without reasons.
+"""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from app.core.config import Phase
+from app.migrator.lint.known import Reading
+from app.postgres.errors import DatabaseError
+
+# The oldest server that is supported.
+POSTGRESQL = "14"
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Rules that are switched off, or on where squawk leaves them off, in revisions of these phases, and why."""
+
+    rules: tuple[str, ...]
+    why: str
+    phases: tuple[Phase, ...] = tuple(Phase)
+
+
+OFF = (
+    Choice(
+        ("require-lock-timeout", "require-statement-timeout"),
+        "every migration has both: DB_MIGRATE_LOCK_TIMEOUT, DB_MIGRATE_STATEMENT_TIMEOUT",
+    ),
+    Choice(
+        ("prefer-robust-stmts",),
+        "a revision that fails is rolled back; an index of CONCURRENTLY that was half built is built again",
+    ),
+    Choice(
+        ("adding-not-nullable-field",),
+        "not-null-without-check knows the checks of earlier revisions, which squawk does not see",
+    ),
+    Choice(
+        (
+            "ban-drop-column",
+            "ban-drop-constraint",
+            "ban-drop-default",
+            "ban-drop-domain",
+            "ban-drop-extension",
+            "ban-drop-function",
+            "ban-drop-not-null",
+            "ban-drop-schema",
+            "ban-drop-sequence",
+            "ban-drop-table",
+            "ban-drop-trigger",
+            "ban-drop-type",
+            "ban-drop-view",
+            "ban-new-write-restriction",
+            "ban-set-schema",
+            "renaming-column",
+            "renaming-object",
+            "renaming-table",
+        ),
+        "what the previous release can bear is a matter of the phase: contract-step-in-expand",
+    ),
+    Choice(
+        ("adding-required-field",),
+        "contract-step-in-expand says it; in a contract revision it fails on a table with rows",
+        (Phase.EXPAND,),
+    ),
+)
+ON = (
+    Choice(
+        (
+            "ban-alter-database-options",
+            "ban-alter-extension",
+            "ban-alter-function-options",
+            "ban-alter-generated-expression",
+            "ban-alter-identity",
+            "ban-alter-policy-condition",
+            "ban-alter-policy-roles",
+            "ban-alter-role-options",
+            "ban-alter-row-level-security",
+            "ban-alter-sequence-values",
+            "ban-alter-system-options",
+            "ban-alter-view-options",
+            "ban-create-policy",
+            "ban-detach-inheritance",
+            "ban-disable-trigger",
+            "ban-drop-policy",
+            "ban-replace-view-function",
+            "ban-replica-identity",
+            "ban-revoke",
+        ),
+        "they change what the previous release may do or gets, and contract-step-in-expand does not read them",
+        (Phase.EXPAND,),
+    ),
+)
+
+
+class SquawkError(DatabaseError):
+    """squawk is not installed, or does not do as it is told."""
+
+    exit_code = 2
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """One element of its JSON; `line` counts from 0."""
+
+    file: str
+    line: int
+    rule_name: str
+    message: str
+    help: str | None
+
+
+def complaints(readings: Sequence[Reading]) -> dict[str, list[Complaint]]:
+    """What squawk says of each revision, by its id; `line` counts from 1 in the revision's SQL. Raises SquawkError."""
+    found: dict[str, list[Complaint]] = {reading.script.revision: [] for reading in readings}
+    program = _program()
+    with TemporaryDirectory(prefix="plimsoll-lint-") as folder:
+        for phase in Phase:
+            files = [_write(reading, Path(folder)) for reading in readings if reading.phase is phase and reading.sql]
+            for complaint in _ask(program, files, phase, Path(folder)) if files else ():
+                found[Path(complaint.file).stem].append(complaint)
+    return found
+
+
+def is_rule(name: str) -> bool:
+    """Whether squawk knows a rule of this name."""
+    return _run(_program(), [f"--exclude={name}"], Path.cwd()).returncode == 0
+
+
+def _write(reading: Reading, folder: Path) -> str:
+    """The file's name. The SQL of an autocommit_block() has the COMMIT and BEGIN of its own."""
+    # A comment would suppress without a reason.
+    sql = (reading.sql or "").replace("squawk-", "squawk_")
+    # The line of BEGIN makes what squawk counts from 0 the number of the SQL's line, counted from 1.
+    (folder / f"{reading.script.revision}.sql").write_text(f"BEGIN;\n{sql}\nCOMMIT;\n", encoding="utf-8")
+    return f"{reading.script.revision}.sql"
+
+
+def _ask(program: str, files: Sequence[str], phase: Phase, folder: Path) -> list[Complaint]:
+    options = ["--pg-version", POSTGRESQL, "--reporter", "json"]
+    for option, choices in (("--exclude", OFF), ("--include", ON)):
+        rules = [rule for choice in choices if phase in choice.phases for rule in choice.rules]
+        options += [option, ",".join(rules)] if rules else []
+    result = _run(program, [*options, "--", *files], folder)
+    try:
+        return msgspec.json.decode(result.stdout, type=list[Complaint])
+    except msgspec.DecodeError:
+        raise SquawkError(f"squawk failed (exit code {result.returncode}): {result.stderr.strip()}") from None
+
+
+def _run(program: str, arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    # In a folder without a .squawk.toml, and with nothing to read on standard input.
+    return subprocess.run(  # noqa: S603 - a program of ours
+        [program, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_SECONDS,
+        check=False,
+    )
+
+
+def _program() -> str:
+    # Beside the interpreter first: an environment that is not activated is not on the PATH.
+    places = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
+    program = shutil.which("squawk", path=os.pathsep.join(places))
+    if program is None:
+        raise SquawkError(
+            "squawk is not installed. Linting is for development, and the image does without it:"
+            " `uv sync --extra dev`, or `pip install 'plimsoll-backend[dev]'`."
+        )
+    return program

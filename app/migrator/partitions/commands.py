@@ -1,0 +1,235 @@
+"""Looking at the partitions, and bringing them to where they should be, from however many places at once."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Settings
+from app.migrator.execution.statement_guard import limit_session, limit_statements, reset_session
+from app.migrator.partitions import ddl
+from app.migrator.partitions.state import (
+    Action,
+    KeptLonger,
+    Standing,
+    Step,
+    counted,
+    expired_in_default,
+    read_kept_longer,
+    read_partitions,
+)
+from app.migrator.session.backoff import IN_USE, growing_pauses
+from app.migrator.session.clock import disagreement, require_agreement
+from app.migrator.session.guard import guarded_lock
+from app.migrator.session.read_only import read_only_reason
+from app.migrator.session.readonly_connection import look
+from app.migrator.session.signals import ended_by_signals
+from app.postgres.connect import connected, is_lost, wait_for_database
+from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from app.postgres.url.database_url import DatabaseURL
+
+T = TypeVar("T")
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """`tables` are as they were at the beginning; what is `left` is also what nobody has said may be dropped."""
+
+    database: str
+    tables: tuple[Standing, ...]
+    done: tuple[Action, ...]
+    left: tuple[Action, ...]
+    kept_longer: tuple[KeptLonger, ...] = ()
+    clocks: str | None = None
+    """How far the server's clock and this machine's are apart, where that keeps months from being made or dropped."""
+
+    @property
+    def drops(self) -> tuple[Action, ...]:
+        return tuple(action for action in self.left if action.step is Step.DROP)
+
+
+def look_at_partitions(settings: Settings, keep: int | None = None, now: datetime | None = None) -> Partitioning:
+    """Changes nothing. `keep`: months before this one, instead of the settings'. Raises DatabaseUnreachableError."""
+
+    def at(connection: Connection, url: DatabaseURL) -> Partitioning:
+        limit_statements(connection, settings)
+        tables = read_partitions(connection, settings, keep=keep, now=now)
+        left = [action for standing in tables for action in standing.to_make()]
+        for standing in tables:
+            left += [counted(connection, action) for action in standing.to_drop()]
+            left += expired_in_default(connection, standing)
+        clocks = disagreement(connection)
+        return Partitioning(url.location, tuple(tables), (), tuple(left), _kept_longer(connection, tables), clocks)
+
+    return look(settings, at)
+
+
+def maintain(
+    settings: Settings, keep: int | None = None, *, may_drop: bool = False, now: datetime | None = None
+) -> Partitioning:
+    """Makes the partitions to come, splits what the default holds, and drops the expired ones if it may.
+
+    Killed at any moment, the next run goes on. Not to be called in a thread that runs an event loop. Raises
+    MigrationFailedError and DatabaseUnreachableError.
+    """
+    with migration_database(settings) as url:
+        return asyncio.run(_maintain(settings, url, keep, may_drop, now))
+
+
+async def _maintain(
+    settings: Settings, url: DatabaseURL, keep: int | None, may_drop: bool, now: datetime | None
+) -> Partitioning:
+    with ended_by_signals():
+        await wait_for_database(settings, url)
+        engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
+        async with connected(url), engine.connect() as connection, guarded_lock(connection, settings):
+            work = Work(connection, settings, keep, now)
+            tables = await work.read()
+            await work.make(tables)
+            # Some of the rows that the default held have expired partitions now.
+            split = await work.read()
+            left = await work.drop(split, may_drop=may_drop)
+            kept_longer = await work.kept_longer(split)
+            return Partitioning(url.location, tuple(tables), tuple(work.done), tuple(left), kept_longer)
+
+
+async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> bool:
+    """Whether `keep_ahead` has anything to do, or somebody is at it."""
+
+    def lacks(connection: Connection) -> bool:
+        limit_statements(connection, settings)
+        is_lacking = any(True for standing in read_partitions(connection, settings) for _ in standing.to_make())
+        if is_lacking and (reason := read_only_reason(connection)):
+            log.warning("partitions are missing, and cannot be made", reason=reason)
+            return False
+        return is_lacking
+
+    try:
+        return await connection.run_sync(lacks)
+    except DBAPIError as exc:
+        if sqlstate_of(exc) not in IN_USE:
+            raise
+        return True
+    finally:
+        await connection.rollback()
+
+
+async def keep_ahead(connection: AsyncConnection, settings: Settings) -> None:
+    """Makes the partitions to come, under the migration lock; what hinders that is a warning, not an error.
+
+    Until it is done the default takes the rows.
+    """
+    work = Work(connection, settings)
+    try:
+        await work.make(await work.read())
+    except MigrationFailedError as exc:
+        log.warning("partitions are missing: `litestar database partitions --apply` makes them", reason=str(exc))
+
+
+def _kept_longer(connection: Connection, tables: list[Standing]) -> tuple[KeptLonger, ...]:
+    return tuple(rows for standing in tables for rows in read_kept_longer(connection, standing))
+
+
+class Work:
+    """One run, on a connection that holds the lock for schema changes."""
+
+    def __init__(
+        self, connection: AsyncConnection, settings: Settings, keep: int | None = None, now: datetime | None = None
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._keep = keep
+        self._now = now
+        self.done: list[Action] = []
+
+    async def read(self) -> list[Standing]:
+        await self._connection.run_sync(reset_session, self._settings)
+        await self._try(require_agreement)
+        return await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
+
+    async def make(self, tables: list[Standing]) -> None:
+        for standing in tables:
+            if standing.default is None:
+                self._note(await self._try(ddl.make_default, standing.table))
+            elif standing.holds_rows or standing.is_sealed:
+                await self._split(standing, standing.default)
+            now = await self._again(standing)
+            for month in now.missing:
+                self._note(await self._try(ddl.make_month, now.table, now.default, month))
+
+    async def drop(self, tables: list[Standing], *, may_drop: bool) -> list[Action]:
+        """Those that are left."""
+        left = []
+        for standing in tables:
+            for partition, action in zip(standing.expired, standing.to_drop(), strict=True):
+                known = await self._try(counted, action)
+                if may_drop:
+                    await self._try(ddl.drop, standing.table, partition)
+                    self._note(known)
+                else:
+                    left.append(known)
+        return left
+
+    async def kept_longer(self, tables: list[Standing]) -> tuple[KeptLonger, ...]:
+        return await self._try(_kept_longer, tables)
+
+    async def _split(self, standing: Standing, default: str) -> None:
+        """Gives what the default holds partitions: rows of months without one move, the others stay where they are."""
+        if standing.is_sealed:
+            await self._try(ddl.break_seal, default)
+        begin, end = standing.unpartitioned
+        for month in await self._try(ddl.stray_months, standing, begin, end):
+            self._note(await self._try(ddl.make_month, standing.table, default, month))
+        if begin == end or not (await self._again(standing)).holds_rows:
+            return
+        try:
+            await self._try(ddl.begin_sealing, default, begin, end)
+            await self._try(ddl.validate_seal, default)
+            self._note(await self._try(ddl.seal, standing.table, default, begin, end))
+        except MigrationFailedError:
+            await self._try(ddl.break_seal, default)
+            raise
+
+    async def _again(self, standing: Standing) -> Standing:
+        found = await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
+        return next(one for one in found if one.table == standing.table)
+
+    async def _try(self, work: Callable[..., T], *arguments: object, **options: object) -> T:
+        """In a transaction; again, with growing pauses, while the table is in use. Raises MigrationFailedError."""
+        pauses = growing_pauses()
+        for attempt in range(self._settings.db_migrate_lock_retries + 1):
+            try:
+                return await self._connection.run_sync(self._in_transaction, work, arguments, options)
+            except DBAPIError as exc:
+                if is_lost(exc):
+                    raise
+                await self._connection.rollback()
+                if sqlstate_of(exc) not in IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                    raise MigrationFailedError(
+                        f"The partitions could not be brought up to date: {cause_of(exc)}. What was done before stays,"
+                        " and the default partition takes the rows meanwhile: try again."
+                    ) from exc
+            pause = next(pauses)
+            await self._connection.run_sync(limit_session, self._settings, pause)
+            log.warning("the table is in use: trying again", pause_seconds=round(pause, 1))
+            await asyncio.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _in_transaction(
+        self, connection: Connection, work: Callable[..., T], arguments: tuple[object, ...], options: dict[str, object]
+    ) -> T:
+        with connection.begin():
+            limit_statements(connection, self._settings)
+            return work(connection, *arguments, **options)
+
+    def _note(self, action: Action) -> None:
+        self.done.append(action)
+        log.info("changed a partition", step=action.step.value, partition=action.partition, rows=action.rows)

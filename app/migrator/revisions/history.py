@@ -1,0 +1,271 @@
+"""What was done to the schema, kept in the database itself: the table `schema_history`.
+
+It is the engine's own, like `alembic_version`, and not a model: it is there before the first revision runs. Columns
+are only ever added to it, and it is read by its columns' names, because releases of different age share it.
+"""
+
+import getpass
+import os
+import socket
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from enum import StrEnum
+from textwrap import dedent
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, RowMapping, TextClause, text
+
+from app import __version__
+from app.core.config import Phase
+from app.migrator.revisions.loading import HISTORY_TABLE, checksum_of, oldest_first, phase_of
+
+_INDEXES = "indexes text[] NOT NULL DEFAULT '{}'"
+_CREATE = f"""
+    CREATE TABLE IF NOT EXISTS {HISTORY_TABLE} (
+        id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_{HISTORY_TABLE} PRIMARY KEY,
+        revision text NOT NULL,
+        phase text NOT NULL,
+        direction text NOT NULL,
+        outcome text NOT NULL,
+        started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        duration interval,
+        applied_by text NOT NULL,
+        release text NOT NULL,
+        checksum text NOT NULL,
+        retries integer NOT NULL DEFAULT 0,
+        error text,
+        {_INDEXES}
+    )
+"""
+_EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
+_HAS_COLUMN = text("SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(:name) AND attname = :column)")
+_INSERT = text(
+    f"""INSERT INTO {HISTORY_TABLE} (revision, phase, direction, outcome, applied_by, release, checksum)
+VALUES (:revision, :phase, :direction, :outcome, :by || ' as ' || current_user, :release, :checksum)"""  # noqa: S608
+)
+_LAST_ID = text(f"SELECT max(id) FROM {HISTORY_TABLE}")  # noqa: S608 - a constant
+_FINISH = text(
+    f"""
+    UPDATE {HISTORY_TABLE}
+    SET outcome = :outcome, retries = :retries, error = :error, duration = clock_timestamp() - started_at
+    WHERE id = :id AND outcome = 'running'
+    RETURNING duration
+    """  # noqa: S608 - a constant
+)
+_NOTE_INDEX = text(f"UPDATE {HISTORY_TABLE} SET indexes = array_append(indexes, :index) WHERE id = :id")  # noqa: S608
+_BEGUN_INDEXES = text(
+    f"""
+    SELECT unnest(indexes) FROM {HISTORY_TABLE}
+    WHERE revision = :revision AND direction = :direction AND id > (
+        SELECT coalesce(max(id), 0) FROM {HISTORY_TABLE} WHERE revision = :revision AND outcome = 'done'
+    )
+    """  # noqa: S608 - a constant
+)
+_INTERRUPT = text(f"UPDATE {HISTORY_TABLE} SET outcome = 'interrupted' WHERE outcome = 'running'")  # noqa: S608
+# All columns: an earlier release's table may lack the newest.
+_READ = text(f"SELECT * FROM {HISTORY_TABLE} ORDER BY id")  # noqa: S608 - a constant
+
+
+class Outcome(StrEnum):
+    """RUNNING is also what a killed migration leaves; the next one, holding the lock, calls it INTERRUPTED.
+
+    UNKNOWN is what a later release may call something that this one does not know.
+    """
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Outcome":  # noqa: ARG003 - of enum
+        return cls.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: `direction` is upgrade, downgrade, stamp or unstamp; `checksum` is the file's SHA-256.
+
+    `indexes` are those that the step began to build or to drop CONCURRENTLY, which stay so if it fails.
+    """
+
+    id: int
+    revision: str
+    phase: Phase
+    direction: str
+    outcome: Outcome
+    started_at: datetime
+    duration: timedelta | None
+    applied_by: str
+    release: str
+    checksum: str
+    retries: int
+    error: str | None
+    indexes: tuple[str, ...]
+
+    @property
+    def is_in_force(self) -> bool:
+        return self.outcome is Outcome.DONE and self.direction in {"upgrade", "stamp"}
+
+    @property
+    def is_half_done(self) -> bool:
+        """Whether it was begun, did not end, and has left something that is not undone."""
+        return self.outcome is not Outcome.DONE and self.direction == "upgrade" and bool(self.indexes)
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """The revisions that a stamp puts out of force and into it, oldest first."""
+
+    out: tuple[Script, ...]
+    into: tuple[Script, ...]
+
+    @classmethod
+    def between(cls, directory: ScriptDirectory, before: Iterable[str], after: Iterable[str]) -> "Stamped":
+        old, new = _ancestors(directory, before), _ancestors(directory, after)
+        return cls(
+            tuple(script for script in old if script not in new), tuple(script for script in new if script not in old)
+        )
+
+
+def create_history(connection: Connection, directory: ScriptDirectory, heads: Iterable[str]) -> None:
+    """Makes the table, or what it lacks; to be called under the migration lock, in a transaction.
+
+    What leads to `heads` was applied before there was a history, and is noted as stamped.
+    """
+    if not has_history(connection):
+        connection.execute(text(_CREATE))
+        note_stamp(connection, Stamped.between(directory, (), heads))
+    elif not connection.scalar(_HAS_COLUMN, {"name": HISTORY_TABLE, "column": "indexes"}):
+        # Asked first: ALTER TABLE locks out readers even where the column is there.
+        connection.execute(text(f"ALTER TABLE {HISTORY_TABLE} ADD COLUMN {_INDEXES}"))
+
+
+def table_as_sql() -> str:
+    """The statement that makes the table, for a script that somebody else runs."""
+    return dedent(_CREATE).strip()
+
+
+def done_as_sql(script: Script, direction: str) -> TextClause:
+    """The statement that notes a step, for a script that somebody else runs."""
+    return _INSERT.bindparams(**_values(script, direction, Outcome.DONE, by="a script"))
+
+
+def has_history(connection: Connection) -> bool:
+    return bool(connection.scalar(_EXISTS, {"name": HISTORY_TABLE}))
+
+
+def read_history(connection: Connection) -> tuple[Entry, ...]:
+    """Every row, oldest first; none where there is no table."""
+    if not has_history(connection):
+        return ()
+    return tuple(_entry(row) for row in connection.execute(_READ).mappings())
+
+
+def _entry(row: RowMapping) -> Entry:
+    known = {field.name: row[field.name] for field in fields(Entry) if field.name in row}
+    # A later release's phase is taken for the one that asks for more care.
+    phase = Phase(row["phase"]) if row["phase"] in set(Phase) else Phase.CONTRACT
+    return Entry(
+        **{**known, "phase": phase, "outcome": Outcome(row["outcome"]), "indexes": tuple(row.get("indexes", ()))}
+    )
+
+
+def last_done(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Of each revision the last step that was completed."""
+    return {entry.revision: entry for entry in entries if entry.outcome is Outcome.DONE}
+
+
+def ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str, Entry]:
+    """What a newer release has put in force, or begun, on top of the `known` revisions: of each its last step.
+
+    What is older than the newest of the known ones was squashed into them, or stamped away.
+    """
+    newest = max((entry.id for entry in entries if entry.revision in known and entry.is_in_force), default=0)
+    steps = [entry for entry in entries if entry.id > newest and entry.revision not in known]
+    done = last_done(steps)
+    begun = [step for step in steps if step.revision not in done or step.id > done[step.revision].id]
+    half = {step.revision: step for step in begun if step.is_half_done}
+    return half | {name: step for name, step in done.items() if step.is_in_force}
+
+
+def was_edited(script: Script, entry: Entry | None) -> bool:
+    """Whether the file is another than the one that was run; `entry` is the revision's last completed step."""
+    # A stamp says that the revision's work is there, not that this file has done it.
+    return entry is not None and entry.direction == "upgrade" and entry.checksum != checksum_of(script)
+
+
+def interrupted_runs(connection: Connection) -> None:
+    """Marks what a killed process left as running; to be called under the lock, which that process held."""
+    connection.execute(_INTERRUPT)
+
+
+def begin(connection: Connection, script: Script, direction: str) -> int:
+    """Notes that a step begins, to be committed before it does; the row's id."""
+    return _insert(connection, script, direction, Outcome.RUNNING)
+
+
+def finish(
+    connection: Connection, entry: int, outcome: Outcome, *, retries: int = 0, error: str | None = None
+) -> timedelta:
+    """Notes how a step ended: DONE belongs in the step's own transaction, so that both are there or neither is.
+
+    Raises NoResultFound where another process has taken over meanwhile, and has called this one interrupted.
+    """
+    values = {"id": entry, "outcome": outcome, "retries": retries, "error": error}
+    duration: timedelta = connection.execute(_FINISH, values).scalar_one()
+    return duration
+
+
+def note_index(connection: Connection, entry: int, index: str) -> None:
+    """Notes that the step is about to build or to drop an index CONCURRENTLY, which is there whether it ends well."""
+    connection.execute(_NOTE_INDEX, {"id": entry, "index": index})
+
+
+def begun_indexes(connection: Connection, revision: str, direction: str) -> set[str]:
+    """The indexes that steps of the revision in this direction have begun since one was done: they ended halfway."""
+    return set(connection.scalars(_BEGUN_INDEXES, {"revision": revision, "direction": direction}))
+
+
+def note_stamp(connection: Connection, stamped: Stamped) -> None:
+    """Notes which revisions a stamp has put in force, or out of it, without running them."""
+    for direction, scripts in (("unstamp", stamped.out), ("stamp", stamped.into)):
+        for script in scripts:
+            _insert(connection, script, direction, Outcome.DONE)
+
+
+def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]:
+    """What of the directory leads to the heads, and they themselves, oldest first."""
+    known = {script.revision for script in directory.walk_revisions()}
+    names = {one.revision for head in heads if head in known for one in directory.iterate_revisions(head, "base")}
+    return [script for script in oldest_first(directory) if script.revision in names]
+
+
+def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome) -> int:
+    connection.execute(_INSERT, _values(script, direction, outcome, by=who()))
+    # Nobody else inserts: the migration lock is held.
+    return int(connection.scalar(_LAST_ID) or 0)
+
+
+def _values(script: Script, direction: str, outcome: Outcome, *, by: str) -> dict[str, str]:
+    return {
+        "revision": script.revision,
+        "phase": phase_of(script).value,
+        "direction": direction,
+        "outcome": outcome.value,
+        "by": by,
+        "release": __version__,
+        "checksum": checksum_of(script),
+    }
+
+
+def who() -> str:
+    """The user of the operating system and the host, as far as they have names."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user often has no name.
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,200 @@
+"""Where a database stands against the revisions of this release."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, MetaData, inspect, text
+
+from app.core.config import Phase
+from app.migrator.revisions.history import Entry, ahead_of, last_done, read_history
+from app.migrator.revisions.loading import HISTORY_TABLE, VERSION_TABLE, oldest_first, phase_of
+from app.migrator.revisions.version_table import require_own_versions
+from app.migrator.session.read_only import read_only_reason
+from app.migrator.sql.effect import Kind
+from app.migrator.sql.reader import effects_of
+from app.postgres.errors import MigrationFailedError
+
+_SHOWN = 5
+# As JSON, since somebody may have changed the column.
+_VERSIONS = text(
+    f"""
+    SELECT to_jsonb(found) ->> 'version_num' AS version, jsonb_typeof(to_jsonb(found) -> 'version_num') AS kind
+    FROM {VERSION_TABLE} AS found
+    """  # noqa: S608 - a constant
+)
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class SchemaState:
+    """A database's revisions and tables, and what this release's revisions add.
+
+    `applied` is None where Alembic does not manage it: there is no version table, or one that somebody has emptied
+    beside our tables. `unknown` are those of another release, in most cases a newer one. `broken_by` are the ones ahead
+    of this release after which it does not work, because they are contract revisions, done or half done, or because
+    `schema_history` says nothing of them. `last_step` is the newest row of that table. `read_only` says why nothing can
+    be written; None where it can.
+    """
+
+    applied: tuple[str, ...] | None
+    tables: frozenset[str]
+    pending: tuple[Script, ...]
+    unknown: tuple[str, ...]
+    broken_by: tuple[str, ...]
+    missing_tables: frozenset[str]
+    last_step: Entry | None
+    read_only: str | None
+
+    @property
+    def is_managed(self) -> bool:
+        return self.applied is not None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that this release's models rely on may be missing; they do without contract revisions."""
+        if not self.is_managed:
+            return bool(self.missing_tables)
+        return any(phase_of(script) is Phase.EXPAND for script in self.pending)
+
+
+def read_state(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> SchemaState:
+    """Looks at the version table and the list of tables; changes nothing. Raises MigrationFailedError."""
+    require_own_versions(connection, directory)
+    tables = frozenset(inspect(connection).get_table_names())
+    applied = _applied(connection) if VERSION_TABLE in tables else None
+    ours = frozenset(table.name for table in metadata.tables.values())
+    if not applied and tables & ours:
+        # Somebody has emptied it: no revision led to these tables, and none can be applied over them.
+        applied = None
+    known, unknown = _split_known(directory, applied or ())
+    entries = read_history(connection) if HISTORY_TABLE in tables else ()
+    return SchemaState(
+        applied=applied,
+        tables=tables & ours,
+        pending=_lacking(directory, entries) if unknown else _pending(directory, known),
+        unknown=unknown,
+        broken_by=_broken_by(directory, entries, unknown),
+        missing_tables=ours - tables,
+        last_step=entries[-1] if entries else None,
+        read_only=read_only_reason(connection),
+    )
+
+
+def redundant(directory: ScriptDirectory, applied: Iterable[str]) -> tuple[str, ...]:
+    """Those of the applied revisions that come before another one: Alembic refuses to work with the two."""
+    known, _ = _split_known(directory, tuple(applied))
+    before = {
+        script.revision
+        for revision in known
+        for script in directory.iterate_revisions(revision, "base")
+        if script.revision != revision
+    }
+    return tuple(revision for revision in known if revision in before)
+
+
+def tables_created_by(revisions: Iterable[Script]) -> frozenset[str] | None:
+    """The tables that these revisions create, or make by renaming; None where that cannot be known."""
+    effects = effects_of(revisions)
+    if effects is None or any(effect.kind is Kind.OPAQUE for effect in effects):
+        return None
+    created = {effect.table for effect in effects if effect.kind is Kind.CREATE_TABLE}
+    renamed = {effect.renamed_to for effect in effects if effect.kind is Kind.RENAME_TABLE and effect.renamed_to}
+    return frozenset(created | renamed)
+
+
+def require_no_tables(connection: Connection, revisions: Iterable[Script], metadata: MetaData) -> None:
+    """Raise MigrationFailedError where tables are there that these revisions, the first ones, would create.
+
+    `create_all` has made them, or a restore without the version table, or another application.
+    """
+    there = set(inspect(connection).get_table_names())
+    if not there:
+        return
+    created = tables_created_by(revisions)
+    if taken := sorted(there & (metadata.tables.keys() if created is None else created)):
+        shown = ", ".join(taken[:_SHOWN]) + (f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else "")
+        raise MigrationFailedError(
+            f"Nothing was done: tables that the revisions would create are there already ({shown}), but no revision is"
+            f" recorded: {VERSION_TABLE} is missing or empty. If they are this project's (made from the models, or"
+            " restored without that table), compare them with the models, `litestar database drift`; where nothing"
+            " differs, `litestar database stamp head` adopts them. If they are another application's, use a database"
+            " of its own."
+        )
+
+
+def nothing_for_this_release(
+    connection: Connection, directory: ScriptDirectory, heads: Iterable[str], destination: str | tuple[str, ...] | None
+) -> bool:
+    """Whether an upgrade to head finds the database ahead of this release, and still serving it.
+
+    So that the previous release can be started, and its migration job run, while the next is rolled out. Raises
+    MigrationFailedError where the database does not serve it.
+    """
+    wanted = {destination} if isinstance(destination, str) else set(destination or ())
+    if wanted != set(directory.get_heads()):
+        return False
+    _, unknown = _split_known(directory, tuple(heads))
+    entries = read_history(connection)
+    if broken_by := _broken_by(directory, entries, unknown):
+        raise MigrationFailedError(
+            f"The database is ahead of this release, and does not serve it any more: revision {', '.join(broken_by)} is"
+            " unknown here, and is a contract revision or not recorded in schema_history. Deploy the release that"
+            " knows it."
+        )
+    if unknown and (lacking := _lacking(directory, entries)):
+        raise MigrationFailedError(
+            f"The database is at revision {', '.join(unknown)} of another release, and revision"
+            f" {', '.join(script.revision for script in lacking)} of this one is not in force in it: two releases have"
+            " grown apart. Deploy one that has both (`litestar database merge heads` joins them)."
+        )
+    if unknown:
+        log.warning("the database is ahead of this release, which it still serves: nothing to apply", unknown=unknown)
+    return bool(unknown)
+
+
+def _broken_by(directory: ScriptDirectory, entries: Sequence[Entry], unknown: Iterable[str]) -> tuple[str, ...]:
+    ahead = ahead_of(entries, {script.revision for script in directory.walk_revisions()})
+    contracts = {name for name, entry in ahead.items() if entry.phase is Phase.CONTRACT}
+    return tuple(sorted(contracts | (set(unknown) - set(ahead))))
+
+
+def _lacking(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Script, ...]:
+    """What is not in force of this release, where the version table does not tell; oldest first."""
+    in_force = {name for name, entry in last_done(entries).items() if entry.is_in_force}
+    return tuple(s for s in oldest_first(directory) if s.revision not in in_force)
+
+
+def require_versions(connection: Connection, directory: ScriptDirectory) -> None:
+    """Raises MigrationFailedError where the version table is there and holds what is no revision, or is not ours."""
+    require_own_versions(connection, directory)
+    if inspect(connection).has_table(VERSION_TABLE):
+        _applied(connection)
+
+
+def _applied(connection: Connection) -> tuple[str, ...]:
+    # Not through Alembic's MigrationContext: that logs two lines at each call, and readiness calls often.
+    rows = connection.execute(_VERSIONS).all()
+    for version, kind in rows:
+        if kind != "string" or not version.strip():
+            held = {None: "no column version_num", "null": "NULL", "string": "a blank text"}.get(kind)
+            raise MigrationFailedError(
+                f"The table {VERSION_TABLE} holds {held or f'{version} (a {kind})'}, which names no revision: somebody"
+                " has changed it by hand. Drop it, compare the schema with the models (`litestar database drift`), then"
+                f" `litestar database stamp REVISION`; {HISTORY_TABLE} has what was applied last."
+            )
+    return tuple(version for version, _ in rows)
+
+
+def _split_known(directory: ScriptDirectory, revisions: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    ours = {script.revision for script in directory.walk_revisions()}
+    return tuple(r for r in revisions if r in ours), tuple(r for r in revisions if r not in ours)
+
+
+def _pending(directory: ScriptDirectory, applied: tuple[str, ...]) -> tuple[Script, ...]:
+    """Oldest first."""
+    # One by one: Alembic refuses two of which one comes before the other, which somebody may have stamped.
+    done = {script.revision for revision in applied for script in directory.iterate_revisions(revision, "base")}
+    return tuple(script for script in oldest_first(directory) if script.revision not in done)

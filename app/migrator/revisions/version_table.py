@@ -1,0 +1,67 @@
+"""The version table: whether the one that names without a schema lead to is this application's."""
+
+from collections.abc import Collection
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.migrator.revisions.loading import HISTORY_TABLE, VERSION_TABLE
+from app.models import metadata
+from app.postgres.errors import MigrationFailedError, printable
+
+_FOUND = text(
+    """
+    SELECT namespace.nspname AS schema, current_schema() AS ours,
+           to_regclass(:history) IS NOT NULL AS has_history,
+           has_table_privilege(found.oid, 'SELECT') AS is_readable,
+           (SELECT count(*) FROM pg_class AS their
+            WHERE their.relnamespace = found.relnamespace AND their.relname = ANY(CAST(:tables AS text[]))) AS tables
+    FROM pg_class AS found JOIN pg_namespace AS namespace ON namespace.oid = found.relnamespace
+    WHERE found.oid = to_regclass(:versions) AND current_schema() IS NOT NULL
+    """
+)
+# As JSON, since another's may have another column.
+_VERSIONS = text(f"SELECT to_jsonb(found) ->> 'version_num' FROM {VERSION_TABLE} AS found")  # noqa: S608 - a constant
+
+
+class ForeignVersionsError(MigrationFailedError):
+    """The version table is not this application's: by it nothing can be said of the schema, and nothing is changed."""
+
+
+def require_own_versions(connection: Connection, directory: ScriptDirectory) -> None:
+    """Raise ForeignVersionsError where names without a schema lead to the version table of another application."""
+    names = {"history": HISTORY_TABLE, "versions": VERSION_TABLE, "tables": list(metadata.tables)}
+    found = connection.execute(_FOUND, names).first()
+    if found is None:
+        return
+    known = {script.revision for script in directory.walk_revisions()}
+    versions = [str(version) for version in connection.scalars(_VERSIONS)] if found.is_readable else []
+    unknown = [version for version in versions if version not in known]
+    if found.schema != found.ours:
+        raise ForeignVersionsError(_elsewhere(found.schema, found.ours, versions, unknown))
+    # A newer release of ours has a history, and most of the tables.
+    if unknown and not found.has_history and found.tables < len(metadata.tables) / 2:
+        raise ForeignVersionsError(
+            f"The table {VERSION_TABLE} in the schema {found.schema} is another application's: revision"
+            f" {_listed(unknown)} is none of this release's, there is no {HISTORY_TABLE}, and this application's tables"
+            " are not there. Give it a database of its own, or a schema: CREATE SCHEMA plimsoll, and"
+            " `options=-csearch_path%3Dplimsoll` in the URL."
+        )
+
+
+def _elsewhere(schema: str, ours: str, versions: Collection[str], unknown: Collection[str]) -> str:
+    if unknown:
+        whose = f"another application's (revision {_listed(unknown)} is none of this release's)"
+    elif versions:
+        whose = "that of another installation of this application"
+    else:
+        whose = "another application's (this role may not read it, or it is empty)"
+    return (
+        f"The table {VERSION_TABLE} that search_path leads to is in the schema {schema}, and not in {ours}, where"
+        f" tables are made: it is {whose}. Take {schema} out of search_path (`options=-csearch_path%3D{ours}` in the"
+        " URL, or ALTER ROLE … SET search_path), or name it alone if the tables there are meant."
+    )
+
+
+def _listed(revisions: Collection[str]) -> str:
+    return printable(", ".join(revisions), 100)

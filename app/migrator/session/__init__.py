@@ -1,0 +1,1 @@
+"""The session that migrates: its lock, its limits, and the signals that end it."""

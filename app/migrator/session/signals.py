@@ -1,0 +1,73 @@
+"""Ending at Ctrl-C and at SIGTERM: what is under way is rolled back, and what was done stays."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from app.postgres.errors import DatabaseError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class InterruptedBySignalError(DatabaseError):
+    """Its `exit_code` is what a shell gives a process that such a signal ended."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self.exit_code = 128 + number
+        super().__init__(
+            f"Stopped by {number.name}. What was begun is rolled back, or made good by the next run: run it again to go"
+            " on."
+        )
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Makes the signals cancel the current task while this lasts; then raises InterruptedBySignalError.
+
+    Left alone, SIGTERM would end the process and not what it runs on the server, which goes on until that notices;
+    and a container's first process would not get it at all.
+    """
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    received: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        received.append(number)
+        task.cancel()
+
+    # Signals are the main thread's.
+    signals = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    for number in signals:
+        loop.add_signal_handler(number, end, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise InterruptedBySignalError(received[0]) from None
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+class Breaker:
+    """Breaks off work in another thread's event loop, as Ctrl-C would in the main thread's."""
+
+    def __init__(self) -> None:
+        self._broken = False
+        self._cancel: Callable[[], object] | None = None
+
+    def watch(self) -> None:
+        """To be called by the task that is to be broken off."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        self._cancel = lambda: None if loop.is_closed() else loop.call_soon_threadsafe(task.cancel)
+        if self._broken:
+            task.cancel()
+
+    def break_off(self) -> None:
+        self._broken = True
+        if self._cancel is not None:
+            self._cancel()

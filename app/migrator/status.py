@@ -1,0 +1,227 @@
+"""Where a database stands: a verdict, and of each revision whether, when and by whom it was applied."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.core.config import Phase, Settings
+from app.migrator.backfill.status import backfills_of, to_be_run
+from app.migrator.drift.comparison import DriftUnknownError, differences
+from app.migrator.drift.difference import shown
+from app.migrator.revisions.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
+from app.migrator.revisions.loading import oldest_first, phase_of, scripts, several_heads
+from app.migrator.revisions.state import SchemaState, read_state, redundant
+from app.migrator.session.lock import holder_of_lock
+from app.migrator.session.readonly_connection import look
+from app.models import metadata
+from app.postgres.url.database_url import DatabaseURL
+
+
+class Verdict(StrEnum):
+    """DIVERGED: the files have several heads, or the database has a revision beside ours, or an unrecorded one."""
+
+    UP_TO_DATE = "up to date"
+    PENDING = "pending"
+    AHEAD = "ahead"
+    DIVERGED = "diverged"
+    UNMANAGED = "unmanaged"
+    DRIFTED = "drifted"
+
+
+# Of `litestar database status --check`; below 10 are the exit codes that every command has.
+EXIT_CODES = {
+    Verdict.UP_TO_DATE: 0,
+    Verdict.PENDING: 10,
+    Verdict.AHEAD: 11,
+    Verdict.DIVERGED: 12,
+    Verdict.UNMANAGED: 13,
+    Verdict.DRIFTED: 14,
+}
+
+
+class RevisionState(StrEnum):
+    APPLIED = "applied"
+    PENDING = "pending"
+    MISSING_FILE = "missing file"
+    CHECKSUM_CHANGED = "checksum changed"
+
+
+@dataclass(frozen=True)
+class RevisionStatus:
+    """One revision; what schema_history does not know of it is None. `duration` in seconds."""
+
+    state: RevisionState
+    revision: str
+    phase: Phase | None
+    message: str | None
+    applied_at: datetime | None
+    duration: float | None
+    by: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """`current` are the revisions of the version table, `heads` those of the files; the oldest revision comes first.
+
+    `backfills` are those that are to be run, of the revisions that are applied.
+    """
+
+    verdict: Verdict
+    detail: str
+    database: str
+    server: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    revisions: tuple[RevisionStatus, ...]
+    backfills: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.verdict]
+
+
+def read_status(settings: Settings) -> Status:
+    """Looks at the database and at the revisions. Raises DatabaseUnreachableError and MigrationFailedError."""
+    directory = scripts(settings)
+
+    def at(connection: Connection, url: DatabaseURL) -> Status:
+        return _status(connection, url, directory)
+
+    return look(settings, at)
+
+
+def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory) -> Status:
+    state = read_state(connection, directory, metadata)
+    entries = read_history(connection)
+    revisions = tuple(_revisions(directory, state, entries))
+    verdict, detail = _judge(directory, state, revisions)
+    under_way = _under_way(connection, entries)
+    server = str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')")))
+    connection.rollback()
+    if verdict is Verdict.UP_TO_DATE:
+        verdict, detail = _judge_schema(connection)
+    backfills = tuple(to_be_run(backfills_of(connection, directory, by_rows=True)))
+    connection.rollback()
+    return Status(
+        verdict=verdict,
+        detail=detail + under_way + _to_be_backfilled(backfills) + (f"; {state.read_only}" if state.read_only else ""),
+        database=url.location,
+        server=server,
+        current=state.applied or (),
+        heads=tuple(directory.get_heads()),
+        revisions=revisions,
+        backfills=backfills,
+    )
+
+
+def _to_be_backfilled(backfills: Sequence[str]) -> str:
+    if not backfills:
+        return ""
+    return f"; {len(backfills)} backfill(s) to run once no older release serves: `litestar database backfill --all`"
+
+
+def _under_way(connection: Connection, entries: Sequence[Entry]) -> str:
+    """What is to be said of a last step that has not ended."""
+    if not entries or entries[-1].outcome is not Outcome.RUNNING:
+        return ""
+    step = f"; the {entries[-1].direction} of {entries[-1].revision}"
+    if holder := holder_of_lock(connection):
+        return f"{step} is under way, by {holder}"
+    return f"{step} was killed, and what it had not committed was undone"
+
+
+def _revisions(directory: ScriptDirectory, state: SchemaState, entries: Sequence[Entry]) -> Iterator[RevisionStatus]:
+    pending = set(directory.walk_revisions()) if state.applied is None else set(state.pending)
+    known = oldest_first(directory)
+    done = last_done(entries)
+    for script in known:
+        entry = done.get(script.revision)
+        yield _row(_state_of(script, entry, pending=script in pending), script, entry)
+    ahead = ahead_of(entries, {script.revision for script in known})
+    yield from (_row(RevisionState.MISSING_FILE, name, entry) for name, entry in ahead.items())
+    unrecorded = set(state.unknown) - set(ahead)
+    yield from (_row(RevisionState.MISSING_FILE, revision, None) for revision in sorted(unrecorded))
+
+
+def _state_of(script: Script, entry: Entry | None, *, pending: bool) -> RevisionState:
+    if pending:
+        return RevisionState.PENDING
+    return RevisionState.CHECKSUM_CHANGED if was_edited(script, entry) else RevisionState.APPLIED
+
+
+def _row(state: RevisionState, script: Script | str, entry: Entry | None) -> RevisionStatus:
+    applied = entry if entry and entry.is_in_force and state is not RevisionState.PENDING else None
+    phase = phase_of(script) if isinstance(script, Script) else entry.phase if entry else None
+    return RevisionStatus(
+        state=state,
+        revision=script.revision if isinstance(script, Script) else script,
+        phase=phase,
+        message=script.doc if isinstance(script, Script) else None,
+        applied_at=applied.started_at if applied else None,
+        duration=applied.duration.total_seconds() if applied and applied.duration is not None else None,
+        by=applied.applied_by + (" (stamped)" if applied.direction == "stamp" else "") if applied else None,
+    )
+
+
+def _judge(
+    directory: ScriptDirectory, state: SchemaState, revisions: tuple[RevisionStatus, ...]
+) -> tuple[Verdict, str]:
+    changed, pending, missing = (
+        [row for row in revisions if row.state is wanted]
+        for wanted in (RevisionState.CHECKSUM_CHANGED, RevisionState.PENDING, RevisionState.MISSING_FILE)
+    )
+    edited = ", ".join(row.revision for row in changed)
+    served = "it no longer serves this release" if state.broken_by else "it still serves this release"
+    contracts = sum(row.phase is Phase.CONTRACT for row in pending)
+    diverged = _how_diverged(directory, state, revisions, len(pending))
+    # The first that applies.
+    rules = (
+        (diverged, Verdict.DIVERGED, diverged),
+        (
+            state.unknown or state.broken_by,
+            Verdict.AHEAD,
+            f"by {len(missing)} revision(s) of a newer release; {served}",
+        ),
+        (
+            not state.is_managed and state.tables,
+            Verdict.UNMANAGED,
+            "there are tables but no alembic_version, or an empty one: `litestar database drift`, then `stamp head`",
+        ),
+        (pending, Verdict.PENDING, f"{len(pending)} revision(s), {contracts} contract: `litestar database upgrade`"),
+        (changed, Verdict.DRIFTED, f"the file of {edited} was changed after it was applied"),
+        (True, Verdict.UP_TO_DATE, "the database is at head"),
+    )
+    return next((verdict, detail) for applies, verdict, detail in rules if applies)
+
+
+def _how_diverged(
+    directory: ScriptDirectory, state: SchemaState, revisions: tuple[RevisionStatus, ...], pending: int
+) -> str:
+    """Why no upgrade leads from the database to the files; empty if one does."""
+    unrecorded = ", ".join(row.revision for row in revisions if row.revision in state.unknown and row.phase is None)
+    doubled = ", ".join(redundant(directory, state.applied or ()))
+    unknown = ", ".join(state.unknown)
+    # The first that applies.
+    rules = (
+        (several := several_heads(directory), several or ""),
+        (unrecorded, f"of revision {unrecorded} there is neither a file nor a history"),
+        (doubled, f"alembic_version has {doubled} beside what comes after it: `litestar database doctor`"),
+        (unknown and pending, f"{unknown} is a revision of another release, and {pending} of ours are not in force"),
+    )
+    return next((detail for applies, detail in rules if applies), "")
+
+
+def _judge_schema(connection: Connection) -> tuple[Verdict, str]:
+    """Of a database at head: whether its schema is the one of the models."""
+    try:
+        found = differences(connection, metadata)
+    except DriftUnknownError as exc:
+        return Verdict.UP_TO_DATE, f"the database is at head; whether its schema has drifted is not known: {exc}"
+    if found:
+        count = f"{len(found)} difference(s) from the models"
+        return Verdict.DRIFTED, f"{count} ({shown(found)}): `litestar database drift` shows them"
+    return Verdict.UP_TO_DATE, "the database is at head"

@@ -1,0 +1,268 @@
+"""Reaching the database: what a failure to connect means, and waiting for a database that is not up yet."""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import structlog
+from asyncpg.exceptions import ClientConfigurationError, TargetServerAttributeNotMatched
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.config import Settings
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.errors import (
+    CONNECTION_ENDED,
+    READ_ONLY,
+    DatabaseUnreachableError,
+    MigrationFailedError,
+    cause_of,
+    printable,
+    sqlstate_of,
+    told_by,
+)
+from app.postgres.url.database_url import DatabaseURL
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class ConnectFailure(NamedTuple):
+    """Why connecting failed: in our words and the server's, whether waiting may help, and what else to do."""
+
+    why: str
+    retry: bool
+    remedy: str = ""
+    said: str = ""
+
+    @property
+    def reason(self) -> str:
+        """All of it, without the full stop."""
+        return ". ".join(filter(None, [": ".join(filter(None, [self.why, self.said])), self.remedy]))
+
+    @property
+    def kind(self) -> "ConnectFailure":
+        """The failure as it is in the tables below, whatever this server has said."""
+        return self._replace(said="")
+
+
+NO_PASSWORD = ConnectFailure("the server asks for a password, and none was given", retry=False)
+WRONG_PASSWORD = ConnectFailure("the server does not accept this user and password", retry=False)
+NOT_LET_IN = ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False)
+NO_DATABASE = ConnectFailure("the server has no database of this name", retry=False)
+_ENDED = "the server has ended the session"
+_SILENT_TOO_LONG = ConnectFailure(f"{_ENDED}, of which it heard nothing for too long", retry=True)
+_CANCELLED = ConnectFailure(
+    "the server has cancelled the statement: it took longer than the role's statement_timeout (or the database's), or"
+    " somebody has cancelled it",
+    retry=True,
+    remedy="Where it is the limit, raise it: ALTER ROLE … SET statement_timeout",
+)
+# SQLSTATEs with which a server turns a connection away or ends a session (PostgreSQL documentation, appendix A).
+_BY_SQLSTATE = {
+    "28P01": WRONG_PASSWORD,
+    "28000": NOT_LET_IN,
+    "3D000": NO_DATABASE,
+    "42501": ConnectFailure("this user may not connect to this database", retry=False),
+    "53300": ConnectFailure("the server has no connection left", retry=True),
+    "57P01": ConnectFailure(f"{_ENDED}, for an administrator or to shut down", retry=True),
+    "57014": _CANCELLED,
+    "25P03": _SILENT_TOO_LONG,
+    "57P05": _SILENT_TOO_LONG,
+    "25P04": ConnectFailure(f"{_ENDED}, whose transaction took longer than transaction_timeout", retry=True),
+    "57P03": ConnectFailure("the server is starting up or shutting down", retry=True),
+}
+_SETTING = ConnectFailure(
+    "the server does not take a setting that the URL, the role or the database gives the session", retry=False
+)
+# At the start of a session: a pooler ends others with the same ones.
+_AT_START = {
+    "08P01": ConnectFailure(
+        "the server, or a pooler before it, refuses the connection",
+        retry=False,
+        remedy="Where it is a startup parameter that it refuses, take that out of the URL and give it to the role"
+        " (ALTER ROLE … SET …), or name it in PgBouncer's ignore_startup_parameters",
+    ),
+    "22023": _SETTING,
+    "42704": _SETTING,
+    "55000": ConnectFailure("the database takes no connections", retry=False),
+}
+_TURNED_AWAY = ConnectFailure("the server, or a pooler before it, refuses the connection", retry=False)
+_TURNED_AWAY_FOR_NOW = _TURNED_AWAY._replace(retry=True)
+_ENDED_FOR_SOME_REASON = ConnectFailure("the server, or a pooler before it, has ended the session", retry=True)
+# Connection exception, insufficient resources, operator intervention, system error.
+_FOR_NOW = frozenset({"08", "53", "57", "58"})
+_UNTRUSTED = ConnectFailure("the server's TLS certificate is not trusted", retry=False)
+_NO_TLS = ConnectFailure("the server offers no TLS, which sslmode demands", retry=False)
+_CLOSED = ConnectFailure("the connection was closed by the server, or on the way to it", retry=True)
+_MISCONFIGURED = ConnectFailure(
+    "the driver takes a parameter of the URL, or one of the variables PG…, for wrong", retry=False
+)
+# In this order: the first that fits; most are subclasses of OSError.
+_BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
+    (ClientConfigurationError, _MISCONFIGURED),
+    (TargetServerAttributeNotMatched, ConnectFailure("no host is what target_session_attrs asks for", retry=True)),
+    (socket.gaierror, ConnectFailure("the host name cannot be resolved", retry=True)),
+    (ssl.SSLCertVerificationError, _UNTRUSTED),
+    (ssl.SSLError, ConnectFailure("TLS could not be negotiated with the server", retry=False)),
+    (TimeoutError, ConnectFailure("the server does not answer in time, or nothing reaches it", retry=True)),
+    (ConnectionRefusedError, ConnectFailure("the connection was refused: nothing listens there", retry=True)),
+    (FileNotFoundError, ConnectFailure("there is no such socket: is the server running?", retry=True)),
+    (
+        PermissionError,
+        ConnectFailure(
+            "the system does not let this user connect (the rights of the socket, or a firewall)", retry=False
+        ),
+    ),
+    (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
+)
+# Of which the words of the operating system or of OpenSSL say more.
+_TELLING = frozenset({ClientConfigurationError, socket.gaierror, ssl.SSLCertVerificationError, ssl.SSLError, OSError})
+# asyncpg has one type for all that goes wrong before TLS, and no word of the server in its text.
+_BEFORE_TLS, _WITHOUT_TLS = ConnectionError, "rejected SSL upgrade"
+# The server goes down or comes up, has no connection left, or has ended a session that was silent or too long.
+_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25P03", "25P04"})
+_UNKNOWN = ConnectFailure("the connection could not be made", retry=True)
+# Characters of what the server said.
+_SENTENCE = 300
+
+
+def explain(exc: BaseException) -> ConnectFailure:
+    """What an exception raised by connecting means; knows those of both drivers, wrapped by SQLAlchemy or not.
+
+    By the SQLSTATE and by whether the session had begun; never by the words, which are anybody's, in any language.
+    """
+    chain: list[BaseException] = []
+    current: BaseException | None = exc
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = (current.orig if isinstance(current, DBAPIError) else None) or current.__cause__
+    had_begun = isinstance(exc, DBAPIError) and (exc.statement is not None or exc.connection_invalidated)
+    told = next((told_by(link) for link in chain if getattr(link, "sqlstate", None)), None)
+    state = sqlstate_of(told)
+    if told is not None and state is not None and state != CONNECTION_ENDED:
+        missing = next((link.missing_password for link in chain if hasattr(link, "missing_password")), None)
+        return _without_password(_by_sqlstate(state, had_begun=had_begun)._replace(said=_said_by(told)), missing)
+    for link in chain:
+        if type(link) is _BEFORE_TLS and str(link).endswith(_WITHOUT_TLS):
+            return _NO_TLS
+    for kind, failure in _BY_TYPE:
+        if found := next((link for link in chain if isinstance(link, kind)), None):
+            return failure._replace(said=_said_by(found)) if kind in _TELLING else failure
+    if had_begun or state is not None:
+        return _CLOSED
+    return _UNKNOWN._replace(said=_said_by(chain[-1]))
+
+
+def _by_sqlstate(state: str, *, had_begun: bool) -> ConnectFailure:
+    if known := _BY_SQLSTATE.get(state):
+        return known
+    if had_begun:
+        return _ENDED_FOR_SOME_REASON
+    return _AT_START.get(state) or (_TURNED_AWAY_FOR_NOW if state[:2] in _FOR_NOW else _TURNED_AWAY)
+
+
+def _without_password(failure: ConnectFailure, missing: str | None) -> ConnectFailure:
+    """Return the failure of a connection for which there was no password, for the reason in `missing`."""
+    if missing and failure.kind == WRONG_PASSWORD:
+        return NO_PASSWORD._replace(said=missing)
+    if missing and failure.kind == _AT_START["08P01"]:
+        # Older releases of PgBouncer turn away by this, whatever the reason.
+        return failure._replace(remedy=f"{failure.remedy}. No password was given: {missing}")
+    return failure
+
+
+def _said_by(error: BaseException) -> str:
+    """Return the sentence of the server, the driver or the system, without the details below it."""
+    diagnosis = getattr(error, "diag", None)
+    words = (
+        getattr(diagnosis, "message_primary", None)
+        or getattr(error, "verify_message", None)
+        or getattr(error, "strerror", None)
+        or (error.args[0] if error.args else "")
+    )
+    return printable(str(words), _SENTENCE)
+
+
+async def wait_for_database(settings: Settings, url: DatabaseURL) -> None:
+    """Returns once the database answers; tries for DB_CONNECT_TIMEOUT seconds.
+
+    Raises DatabaseUnreachableError: at once where waiting cannot help (a wrong password, a missing database).
+    """
+    deadline = time.monotonic() + settings.db_connect_timeout
+    pause = _FIRST_PAUSE
+    engine = create_unpooled_engine(url, settings.db_connect_timeout)
+    while (failure := await _try_once(engine, deadline)) is not None:
+        left = deadline - time.monotonic()
+        # Not one more attempt in the little that is left: it would only be cut off, and hide the reason.
+        if not failure.retry or left <= pause:
+            raise DatabaseUnreachableError(_message(url, failure, settings.db_connect_timeout))
+        log.warning("waiting for the database", database=url.location, reason=failure.reason, seconds_left=round(left))
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+@asynccontextmanager
+async def connected(url: DatabaseURL) -> AsyncIterator[None]:
+    """Makes of a connection that cannot be had, or is lost, a DatabaseUnreachableError.
+
+    A statement that the server refuses, for want of a privilege for instance, becomes a MigrationFailedError.
+    """
+    try:
+        yield
+    except (OSError, DBAPIError) as exc:
+        if sqlstate_of(exc) == READ_ONLY:
+            raise MigrationFailedError(
+                f"The database {url.location} can only be read: it is a standby, or default_transaction_read_only is"
+                " on. `litestar database doctor` says which."
+            ) from exc
+        if is_refusal(exc):
+            raise MigrationFailedError(f"The database {url.location} refused: {cause_of(exc)}.") from exc
+        raise DatabaseUnreachableError(f"The database {url.location} was lost: {explain(exc).reason}.") from exc
+
+
+def is_refusal(exc: BaseException) -> bool:
+    """Whether the server answered, and no to this statement rather than to the whole session."""
+    if not isinstance(exc, DBAPIError) or exc.statement is None or is_lost(exc):
+        return False
+    state: str = getattr(exc.orig, "sqlstate", None) or ""
+    # Classes: connection exception, insufficient resources, operator intervention (appendix A); of the last,
+    # query_canceled ends a statement alone: by the statement_timeout of a role, for instance.
+    return state == "57014" or (state != "" and state[:2] not in {"08", "53", "57"})
+
+
+def is_lost(exc: BaseException) -> bool:
+    """Whether it is the connection that went, and not a statement: the same may well succeed on another one."""
+    if isinstance(exc, OSError) or getattr(exc, "connection_invalidated", False):
+        return True
+    sqlstate = sqlstate_of(exc) or ""
+    return sqlstate.startswith("08") or sqlstate in _LOST
+
+
+def first_of(exc: Exception) -> Exception:
+    """What went wrong first: an autocommit block that has lost its connection ends by saying that it has none."""
+    first = exc.__context__
+    return first if isinstance(exc, PendingRollbackError) and isinstance(first, DBAPIError) else exc
+
+
+def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:
+    waited = f" within {seconds:g} s" if failure.retry else ""
+    # The notes say why a certificate was checked at all, where the URL's own words do not ask for it.
+    notes = "".join(f" ({note})" for note in url.notes) if failure.kind == _UNTRUSTED else ""
+    return f"The database {url.location} cannot be reached{waited}: {failure.reason}.{notes}"
+
+
+async def _try_once(engine: AsyncEngine, deadline: float) -> ConnectFailure | None:
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()), engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (OSError, DBAPIError, TimeoutError) as exc:
+        return explain(exc)
+    return None

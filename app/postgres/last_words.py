@@ -1,0 +1,163 @@
+"""Why a server has ended a session, for asyncpg, which drops what comes between two statements.
+
+A server that ends a session says why and hangs up. While a statement is under way asyncpg makes that the cause of its
+error. Between two statements it has nobody to tell: the next one then meets a closed connection, or a driver that has
+lost its thread, depending on whether the end of the connection has been read, too.
+"""
+
+import asyncio
+import os
+import socket
+import weakref
+from contextlib import suppress
+from math import inf
+from typing import Any
+
+import asyncpg
+from sqlalchemy import ExceptionContext
+
+from app.postgres.errors import OF_ASYNCPG
+from app.postgres.keepalive import keep_alive
+
+# Bytes within which a server's last message is looked for: a sentence and where it comes from.
+_LONGEST = 4096
+# Seconds: whoever ends a session sooner after its first statement cannot have seen the statement.
+_MEANT_AFTER = 0.003
+_FOR_GOOD = frozenset({"FATAL", "PANIC"})
+
+
+class AttentiveConnection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that keeps what its server has said last.
+
+    `ended_unread` is whether a statement had been sent that the server has not read.
+    """
+
+    last_words: asyncpg.PostgresError | None = None
+    ended_unread = False
+
+    def __init__(self, protocol: Any, transport: Any, *arguments: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+        super().__init__(protocol, transport, *arguments)
+        keep_alive(transport.get_extra_info("socket"))
+        transport.set_protocol(_Listener(protocol, transport, self))
+
+    def is_closed(self) -> bool:
+        """Return whether it has ended, also where the end itself has not arrived yet."""
+        return self.last_words is not None or bool(super().is_closed())
+
+    def _check_open(self) -> None:
+        if self.last_words is not None and not super().is_closed():
+            raise asyncpg.InternalClientError("the server has ended the session, and its end is still to be read")
+        super()._check_open()
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        if self.last_words is None:
+            await super().close(timeout=timeout)
+        else:
+            self.terminate()
+
+    def terminate(self) -> None:
+        super().terminate()
+        self._transport.abort()
+
+
+class _Listener(asyncio.Protocol):
+    """Stands between the transport and asyncpg's protocol, and passes everything on."""
+
+    def __init__(self, protocol: Any, transport: Any, connection: AttentiveConnection) -> None:  # noqa: ANN401 - no types
+        self._pass_on = protocol.data_received
+        self._protocol = protocol
+        self._transport = transport
+        # asyncpg ends a connection that nobody refers to any more.
+        self._connection = weakref.ref(connection)
+        self._has_heard = False
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        if self._has_heard:
+            # They were no words, but part of a value that goes on.
+            self._hear(None)
+        # Each error ends with a zero, and what is the last of an answer does not: this is on every request's path.
+        if data[-1] == 0 and (words := _last_words(data)):
+            # Before asyncpg answers the words, which nobody reads either.
+            self._hear(words, was_refused=self._was_refused())
+        self._pass_on(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, OSError) and not self._has_heard and (data := self._rest()):
+            self.data_received(data)
+        self._protocol.connection_lost(exc)
+
+    def _hear(self, words: asyncpg.PostgresError | None, *, was_refused: bool = False) -> None:
+        self._has_heard = words is not None
+        if connection := self._connection():
+            connection.last_words = words
+            connection.ended_unread = was_refused
+
+    def _was_refused(self) -> bool:
+        """Return whether the server's side was closed when we sent something."""
+        with suppress(OSError), self._socket() as own:
+            return own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        return False
+
+    def _rest(self) -> bytes:
+        """Return what came before a write failed: a Unix socket fails at once, and asyncio then reads no more."""
+        # A descriptor of uvloop's may be another file's by now, and TLS does not end here.
+        if type(self._transport).__module__ == "asyncio.selector_events":
+            with suppress(OSError), self._socket() as own:
+                own.setblocking(False)
+                return own.recv(_LONGEST)
+        return b""
+
+    def _socket(self) -> socket.socket:
+        """Return another handle of the transport's socket. Raises OSError."""
+        return socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
+
+
+def _last_words(data: bytes) -> asyncpg.PostgresError | None:
+    """Return the ErrorResponse at the end of the data that ends the session, if there is one."""
+    tail = data[-_LONGEST:]
+    at = tail.find(b"E")
+    while at >= 0:
+        if int.from_bytes(tail[at + 1 : at + 5]) == len(tail) - at - 1:
+            texts = [field.decode(errors="replace") for field in tail[at + 5 :].split(b"\0") if field]
+            fields = {text[0]: text[1:] for text in texts}
+            # V is what S is in the server's language; poolers may have S alone.
+            if {"C", "M"} <= fields.keys() and (fields.get("V") or fields.get("S")) in _FOR_GOOD:
+                return asyncpg.PostgresError.new(fields)
+        at = tail.find(b"E", at + 1)
+    return None
+
+
+def add_last_words(exc: BaseException, driver: object, seconds: float = inf) -> None:
+    """Make what the server has said last the cause of an error of asyncpg's, so that its SQLSTATE is found.
+
+    Its `came_between` tells whether it ended nothing of ours. `seconds` is how long the statement was under way, if it
+    was the first on a connection that others had before.
+    """
+    if not isinstance(driver, AttentiveConnection) or driver.last_words is None or not isinstance(exc, OF_ASYNCPG):
+        return
+    words = driver.last_words
+    asked = getattr(exc.__cause__, "query", None) or ""
+    was_at_work = (
+        isinstance(exc, asyncpg.ConnectionDoesNotExistError)
+        and not driver.ended_unread
+        and not asked.startswith("BEGIN")
+        and seconds >= _MEANT_AFTER
+    )
+    # The first error tells; what is tried afterwards, such as a rollback, meets a connection that is closed.
+    if not hasattr(words, "came_between"):
+        words.came_between = not was_at_work and not driver.is_in_transaction()
+    exc.__cause__ = words
+
+
+def on_error(context: ExceptionContext) -> None:
+    """For SQLAlchemy's event `handle_error`."""
+    connection = context.connection
+    if connection is not None and not connection.closed and not connection.invalidated:
+        cause = context.original_exception.__cause__
+        add_last_words(cause or context.original_exception, connection.connection.driver_connection)

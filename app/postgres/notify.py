@@ -1,0 +1,118 @@
+"""LISTEN and NOTIFY: how the processes of the application tell each other that something was committed.
+
+A notification says only that there is something to read. It is sent beside the transaction, not in it: PostgreSQL
+makes the commits of all transactions that notify wait for each other. Those who wait look from time to time anyway, so
+that one which is lost, with its process or in a pooler that gives each transaction another connection, delays and loses
+nothing.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.tasks import let_end
+from app.postgres.errors import OF_ASYNCPG
+
+_CHANNEL = "plimsoll_activity"
+# What is committed within this time (seconds) is one notification.
+_GATHERED_FOR = 0.02
+_RECONNECT_AFTER = 1.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Notifications:
+    """One process's. `listener` makes the engine of its one listening connection, which lives while `listening`."""
+
+    def __init__(self, engine: AsyncEngine, listener: Callable[[], AbstractAsyncContextManager[AsyncEngine]]) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._myself = secrets.token_hex(8)
+        self._sending: set[asyncio.Task[None]] = set()
+        self._is_gathering = False
+        self._heard = asyncio.Event()
+        # The listening connection has, or the listening itself.
+        self._ended = asyncio.Event()
+        self._is_over = True
+
+    def send(self) -> None:
+        """Tells all processes, this one at once; never waits, and never fails."""
+        self._heard.set()
+        if not self._is_gathering:
+            self._is_gathering = True
+            task = asyncio.create_task(self._send())
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def wait(self, seconds: float) -> None:
+        """Until something was committed since the last call, or this time has passed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
+        self._heard.clear()
+
+    def wake(self) -> None:
+        """Ends a `wait` of this process alone."""
+        self._heard.set()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hears the other processes within this context, from the moment that the connection is there."""
+        self._is_over = False
+        task = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            self._is_over = True
+            self._ended.set()
+            await let_end(task)
+
+    async def close(self) -> None:
+        """Sends what is still to be sent."""
+        await asyncio.gather(*self._sending)
+
+    async def _send(self) -> None:
+        await asyncio.sleep(_GATHERED_FOR)
+        # What is committed from here on needs another one.
+        self._is_gathering = False
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.execute(
+                    text("SELECT pg_notify(:channel, :sender)"), {"channel": _CHANNEL, "sender": self._myself}
+                )
+        except (OSError, SQLAlchemyError) as exc:
+            log.warning("a notification was not sent; others look in their own time", error=type(exc).__name__)
+
+    async def _listen(self) -> None:
+        while not self._is_over:
+            self._ended.clear()
+            try:
+                async with self._listener() as engine, engine.connect() as connection:
+                    await self._hear_all((await connection.get_raw_connection()).driver_connection)
+            except (OSError, SQLAlchemyError, *OF_ASYNCPG) as exc:
+                # The driver's own are of the listener itself, which SQLAlchemy knows nothing of.
+                log.warning("nothing is heard of other processes", error=type(exc).__name__)
+            if not self._is_over:
+                await asyncio.sleep(_RECONNECT_AFTER)
+
+    async def _hear_all(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+        """Until the connection ends. Another driver's says nothing: then everybody looks in his own time."""
+        if isinstance(connection, asyncpg.Connection):
+            connection.add_termination_listener(lambda _: self._ended.set())
+            await connection.add_listener(_CHANNEL, self._hear)
+            # There may be what was said while nobody listened.
+            self._heard.set()
+        await self._ended.wait()
+
+    def _hear(self, _connection: object, _pid: int, _channel: str, sender: object) -> None:
+        if sender != self._myself:
+            self._heard.set()

@@ -1,0 +1,71 @@
+"""`pool_pre_ping` that does not ask again what was just heard, and does not wait long for a server that is silent."""
+
+import time
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.util import await_only
+
+from app.postgres.errors import OF_ASYNCPG
+
+_PROVED_AT = "proved_at"
+# Seconds for which a connection that was in use is taken to be alive; HikariCP's aliveBypassWindowMs is as long.
+_ALIVE_FOR = 0.5
+
+
+class _Pinging:
+    """Whoever loses a connection makes all the others suspicious: a server that restarts ends them together."""
+
+    def __init__(self, engine: Engine, seconds: float) -> None:
+        self._dialect = engine.dialect
+        self._seconds = seconds
+        self._suspicious_until = 0.0
+        event.listen(engine, "connect", self._prove)
+        event.listen(engine, "checkin", self._prove)
+        event.listen(engine, "invalidate", self._suspect)
+        event.listen(engine, "checkout", self._ping)
+
+    def _prove(self, _: object, record: Any) -> None:  # noqa: ANN401 - a record of the pool
+        record.info[_PROVED_AT] = time.monotonic()
+
+    def _suspect(self, *_: object) -> None:
+        self._suspicious_until = time.monotonic()
+
+    def _ping(self, connection: Any, record: Any, _: object) -> None:  # noqa: ANN401 - whichever driver's
+        proved_at = record.info[_PROVED_AT]
+        if proved_at > self._suspicious_until and time.monotonic() - proved_at < _ALIVE_FOR:
+            return
+        if not self._is_alive(connection):
+            raise InvalidatePoolError
+
+    def _is_alive(self, connection: Any) -> bool:  # noqa: ANN401 - whichever driver's
+        if isinstance(driver := connection.driver_connection, asyncpg.Connection):
+            return await_only(self._answers(driver))
+        try:
+            return self._dialect.do_ping(connection)
+        except self._dialect.loaded_dbapi.Error as exc:
+            if not self._dialect.is_disconnect(exc, connection, None):
+                raise
+            return False
+
+    async def _answers(self, driver: Any) -> bool:  # noqa: ANN401 - asyncpg has no types
+        """One round trip, where the dialect's ping is a transaction of three; a pooler between takes it, too."""
+        try:
+            await driver.execute("SELECT 1", timeout=self._seconds)
+        # TimeoutError is an OSError.
+        except (*OF_ASYNCPG, OSError):
+            # Without a word to the server: it would be waited for again.
+            driver.terminate()
+            return False
+        return True
+
+
+def ping_when_idle(engine: Engine, seconds: float) -> None:
+    """Has each connection pinged before it is handed out, unless it was in use within the last half second.
+
+    One that is dead, or does not answer within `seconds` (asyncpg's alone), is replaced, and with it all that were made
+    before, as by `pool_pre_ping`.
+    """
+    _Pinging(engine, seconds)

@@ -1,0 +1,66 @@
+"""The URL of the very server, user and database that an open connection has, for programs that use libpq.
+
+A name can have several addresses, and a URL several hosts or none. What the URL leaves open the driver takes from
+libpq's variables, and its rules are not those of psql. So a program is not told what to look for, but what was found.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.core.config import Secret
+from app.postgres.url.database_url import DatabaseURL
+from app.postgres.url.parameters import LIBPQ
+from app.postgres.url.syntax import Host
+from app.postgres.url.tls import TLS_PARAMETERS, given_for_tls
+
+# How the server was found, and what is said of each session anew.
+_NOT_PASSED_ON = frozenset(
+    {"service", "load_balance_hosts", "target_session_attrs", "application_name", "connect_timeout", "client_encoding"}
+)
+_OF_THE_SEARCH = frozenset({"service", "load_balance_hosts", "target_session_attrs"})
+_SOCKET = "/.s.PGSQL."
+
+
+async def pin_url(url: DatabaseURL, connection: AsyncConnection) -> DatabaseURL:
+    """Return `url` with one host and its address, and with user, password and database as `connection` has them."""
+    return pin_url_to(url, (await connection.get_raw_connection()).driver_connection)
+
+
+def pin_url_to(url: DatabaseURL, driver: Any) -> DatabaseURL:  # noqa: ANN401 - of asyncpg or psycopg
+    """Do the same as `pin_url` with the driver's own connection."""
+    found, password = (_found_by_asyncpg if url.is_asyncpg else _found_by_psycopg)(url, driver)
+    own = {name: value for name, value in url.parameters.items() if name not in _OF_THE_SEARCH}
+    host, port, user, database = (found.pop(name) for name in ("host", "port", "user", "dbname"))
+    return replace(
+        url,
+        hosts=(Host(host, int(port)),),
+        user=user,
+        password=Secret(password) if password else None,
+        database=database,
+        parameters={**own, **found},
+    )
+
+
+def _found_by_asyncpg(url: DatabaseURL, driver: Any) -> tuple[dict[str, str], str | None]:  # noqa: ANN401 - of a driver
+    # asyncpg keeps to itself where it is connected; pyproject.toml holds it to the releases that keep it so.
+    address, parameters = driver._addr, driver._params  # noqa: SLF001
+    found = {"user": parameters.user, "dbname": parameters.database, "gssencmode": "disable"}
+    if isinstance(address, str):
+        directory, _, port = address.rpartition(_SOCKET)
+        return {**found, "host": directory, "port": port}, parameters.password
+    host, port = address
+    peer = driver._transport.get_extra_info("peername")[0]  # noqa: SLF001
+    tls = given_for_tls(url.parameters)
+    return {**found, **tls, "host": host, "port": str(port), "hostaddr": peer}, parameters.password
+
+
+def _found_by_psycopg(url: DatabaseURL, driver: Any) -> tuple[dict[str, str], str | None]:  # noqa: ANN401, ARG001
+    info = driver.info
+    found = {"host": info.host, "port": str(info.port), "user": info.user, "dbname": info.dbname}
+    # libpq's own, also from its variables; a socket has neither an address nor TLS.
+    used = {k: v for k, v in info.get_parameters().items() if k in LIBPQ and k not in _NOT_PASSED_ON}
+    if info.hostaddr:
+        return {**used, **found, "hostaddr": info.hostaddr}, info.password
+    return {k: v for k, v in used.items() if k != "hostaddr" and k not in TLS_PARAMETERS} | found, info.password
