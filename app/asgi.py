@@ -7,9 +7,9 @@ from functools import cache
 from litestar import Litestar
 
 from app.cli.plugin import Commands, OwnCommand, is_command, own_command
-from app.core.closed_pipe import end_at_closed_pipe
 from app.core.config import Settings
-from app.core.errors import SettingsError
+from app.migrator.cli.closed_pipe import end_at_closed_pipe
+from app.postgres.settings_error import SettingsError
 
 # New objects between two collections. After Python's 700, a list of 50 tasks alone is one or more; after many more than
 # this, what requests leave in cycles is megabytes.

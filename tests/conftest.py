@@ -20,11 +20,12 @@ from rich.table import Table
 from sqlalchemy import create_engine, make_url, text
 
 from app.asgi import create_app
-from app.core.config import Environment, Secret, Settings
+from app.core.config import Environment, Settings
 from app.db import readiness
 from app.db.plugin import DatabasePlugin
 from app.migrator.execution.commands import upgrade
 from app.postgres.dev_server.server import acquire, binaries
+from app.postgres.secret import Secret
 from tests.memory import new_directory
 from tests.waiting import PATIENCE
 

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cli.demo_progress import reporting
 from app.cli.group import DataGroup
 from app.core.config import Environment, Settings
+from app.db.database import open_database
 from app.db.settings import load_settings
 from app.db.transaction import in_transaction, require_schema
 from app.migrator.cli.options import as_json, confirm, no_prompt, print_rows
-from app.postgres.engine import database
 from app.services.demo.seeding import Plan, Seeded, find_owner, seed
 from app.services.identity import LOCAL_SUBJECT
 
@@ -65,7 +65,7 @@ def seed_command(
     plan = Plan(_checked(organization), boards, tasks, chosen)
     settings = load_settings(serving=False)
     began = time.monotonic()
-    with database(settings) as url:
+    with open_database(settings) as url:
         if settings.environment not in _FREE_TO_FILL:
             where = f"{url.location} (ENVIRONMENT={settings.environment})"
             confirm(f"Fill the database {where} with a made-up organization?", no_prompt)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.core.env_file import read_env_file
-from app.core.errors import SettingsError, SeveralSettingsError
+from app.core.errors import SeveralSettingsError
 from app.core.misspelt import misspelt, misspelt_beyond_dev, not_read
 from app.core.setting_sources import SECRETS, Source, file_variable, find, setting_of
 from app.core.setting_values import (
@@ -29,6 +29,8 @@ from app.core.setting_values import (
     weakness,
     words,
 )
+from app.postgres.secret import Secret
+from app.postgres.settings_error import SettingsError
 
 # Settings without which everything but serving works.
 NEEDED_TO_SERVE = frozenset({"LOCAL_AUTH_TOKEN", "SECRET_KEY", "OIDC_ISSUER", "OIDC_AUDIENCE"})
@@ -58,29 +60,6 @@ class Phase(StrEnum):
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"
-
-
-class Secret:
-    """A string that no `repr`, log line or traceback shows; `reveal()` where it is needed."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('********')"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

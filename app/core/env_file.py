@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from app.core.errors import SettingsError
+from app.postgres.settings_error import SettingsError
 
 # What is longer is no list of settings, but a device or a mistake.
 _MAX_BYTES = 1 << 18

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import ClassVar
 
+from app.postgres.settings_error import SettingsError
+
 
 class FieldProblem:
     """What is wrong with one field of a request; `pointer` is a JSON pointer (RFC 6901) or a parameter's name."""
@@ -125,18 +127,6 @@ class ServiceUnavailableError(AppError):
     @property
     def headers(self) -> dict[str, str]:
         return {"Retry-After": "2"}
-
-
-class SettingsError(Exception):
-    """A setting that is wrong: what it is named, what it held, what it may hold. Never a secret's value."""
-
-    exit_code: ClassVar[int] = 2
-
-    def __init__(self, variable: str, problem: str, remedy: str) -> None:
-        self.variable = variable
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{variable} {problem}. {remedy}")
 
 
 class SeveralSettingsError(SettingsError):

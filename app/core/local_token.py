@@ -4,9 +4,10 @@ from pathlib import Path
 
 import msgspec
 
-from app.core.config import AuthMode, Secret, Settings
-from app.core.errors import SettingsError
+from app.core.config import AuthMode, Settings
 from app.core.security import kept_token
+from app.postgres.secret import Secret
+from app.postgres.settings_error import SettingsError
 
 _FILE = "local_auth_token"
 

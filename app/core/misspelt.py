@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
 
-from app.core.errors import SettingsError
 from app.core.setting_sources import file_variable, setting_of
+from app.postgres.settings_error import SettingsError
 
 # How alike two words are: of short ones one letter may be another, of longer ones a fifth.
 _SHORT, _SHORT_ALIKE, _ALIKE = 4, 0.66, 0.8

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from app.core.errors import SettingsError
+from app.postgres.settings_error import SettingsError
 
 # As Docker and Kubernetes mount them. Of each name, NAME_FILE may name a file in its place.
 SECRETS = frozenset(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from ipaddress import ip_network
 
-from app.core.errors import SettingsError
+from app.postgres.settings_error import SettingsError
 
 _TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "off", "f", "n"})

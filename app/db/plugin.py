@@ -15,18 +15,19 @@ from litestar.plugins import CLIPlugin, InitPlugin
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
 from app.core.session_info import BY_DRIVER
+from app.db.database import create_engine, open_database
+from app.db.notify import Notifications
 from app.db.readiness import Readiness
 from app.db.replicas.selection import Replicas, replica_urls
 from app.db.request.prepared import OneConnection
 from app.db.request.session import SessionMiddleware, provide_session
 from app.db.startup import init_db
 from app.migrator.session.signals import ended_by_signals
-from app.postgres.engine import create_engine, create_unpooled_engine, database
+from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseError
 from app.postgres.monitor import disposed
-from app.postgres.notify import Notifications
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         Each worker that is a process of its own goes through it again, and finds it done.
         """
         try:
-            with database(self.settings) as url:
+            with open_database(self.settings) as url:
                 asyncio.run(_prepare_first(self.settings, url))
                 self._is_prepared = True
                 yield
@@ -107,7 +108,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:  # noqa: ARG002 - Litestar's signature
-        async with _in_thread(database(self.settings)) as url:
+        async with _in_thread(open_database(self.settings)) as url:
             if not self._is_prepared:
                 await self._prepare(url)
             self._is_prepared = False

@@ -10,7 +10,7 @@ from app.migrator.revisions.loading import scripts
 from app.migrator.revisions.state import SchemaState, read_state
 from app.migrator.session.table_locks import limited_lock_waits
 from app.models import metadata
-from app.postgres.connect import explain, is_refusal
+from app.postgres.connect import classify_connect_error, is_refusal
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError, cause_of
 from app.postgres.url.database_url import DatabaseURL
@@ -81,7 +81,9 @@ class Readiness:
             if is_refusal(exc):
                 # A role that may not read alembic_version or schema_history, most likely.
                 raise DatabaseNotReadyError(f"The database refused to say where it stands: {cause_of(exc)}.") from exc
-            raise DatabaseNotReadyError(f"The database cannot be reached: {explain(exc).reason}.") from exc
+            raise DatabaseNotReadyError(
+                f"The database cannot be reached: {classify_connect_error(exc).reason}."
+            ) from exc
 
     def _shared_look(self) -> "asyncio.Task[SchemaState]":
         """One look for all who ask at a time: the path needs no token, and each look takes a connection."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import structlog
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
 from app.core.logging import configure_logging
 from app.db.replicas.selection import replica_urls
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 
 log = structlog.stdlib.get_logger(__name__)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, MetaData, Table
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
+from app.db.database import open_migration_database
 from app.migrator.execution.commands import upgrade
 from app.migrator.execution.statement_guard import limit_statements
 from app.migrator.partitions.commands import keep_ahead
@@ -22,9 +22,10 @@ from app.migrator.session.lock import is_pooled
 from app.migrator.session.signals import Breaker
 from app.migrator.session.table_locks import read_once_free
 from app.models import metadata
-from app.postgres.connect import connected, is_lost, wait_for_database
-from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.connect import is_lost, translate_connection_errors, wait_for_database
+from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError, cause_of
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.drivers import unshared_statements
 
@@ -37,7 +38,7 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError, and SettingsError for a
     pooler that the URL does not speak of.
     """
-    await wait_for_database(settings, url)
+    await wait_for_database(url, settings.db_connect_timeout)
     await _check_pooler(settings, url)
     directory = scripts(settings)
     if settings.db_auto_migrate and has_revisions(directory):
@@ -47,8 +48,8 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
         log.warning("the revisions have grown apart", reason=several)
     if settings.db_auto_migrate:
         log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
-    with migration_database(settings) as direct:
-        async with connected(direct):
+    with open_migration_database(settings) as direct:
+        async with translate_connection_errors(direct):
             await _create_all(settings, direct, directory)
 
 
@@ -67,7 +68,10 @@ async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:
     """A pooler that shares sessions is found out at each worker's start, not by requests that fail now and then."""
     if url.connect_args.keys() >= unshared_statements(url.driver).keys():
         return
-    async with connected(url), create_unpooled_engine(url, settings.db_connect_timeout).connect() as connection:
+    async with (
+        translate_connection_errors(url),
+        create_unpooled_engine(url, settings.db_connect_timeout).connect() as connection,
+    ):
         if await is_pooled(connection):
             raise SettingsError(
                 "DATABASE_URL",

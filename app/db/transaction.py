@@ -8,13 +8,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.core.config import Settings
+from app.db.database import open_database
 from app.migrator.revisions.loading import scripts
 from app.migrator.revisions.state import read_state
 from app.migrator.session.signals import ended_by_signals
 from app.migrator.session.table_locks import limited_lock_waits, longest_wait
 from app.models import metadata
-from app.postgres.connect import connected, wait_for_database
-from app.postgres.engine import create_unpooled_engine, database
+from app.postgres.connect import translate_connection_errors, wait_for_database
+from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError, sqlstate_of
 from app.postgres.url.database_url import DatabaseURL
 
@@ -38,7 +39,7 @@ def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[
         ):
             return await work(session)
 
-    with database(settings) as url:
+    with open_database(settings) as url:
         return asyncio.run(_with_engine(settings, url, run))
 
 
@@ -61,10 +62,10 @@ async def _with_engine(
     settings: Settings, url: DatabaseURL, work: Callable[[AsyncEngine], Awaitable[ResultT]]
 ) -> ResultT:
     with ended_by_signals():
-        await wait_for_database(settings, url)
+        await wait_for_database(url, settings.db_connect_timeout)
         engine = create_unpooled_engine(url, settings.db_connect_timeout)
         try:
-            async with connected(url):
+            async with translate_connection_errors(url):
                 return await work(engine)
         except MigrationFailedError as exc:
             if isinstance(exc.__cause__, DBAPIError) and sqlstate_of(exc.__cause__) in _BEHIND:

@@ -12,9 +12,8 @@ import structlog
 from asyncpg.exceptions import ClientConfigurationError, TargetServerAttributeNotMatched
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.core.config import Settings
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import (
     CONNECTION_ENDED,
@@ -134,7 +133,7 @@ _UNKNOWN = ConnectFailure("the connection could not be made", retry=True)
 _SENTENCE = 300
 
 
-def explain(exc: BaseException) -> ConnectFailure:
+def classify_connect_error(exc: BaseException) -> ConnectFailure:
     """What an exception raised by connecting means; knows those of both drivers, wrapped by SQLAlchemy or not.
 
     By the SQLSTATE and by whether the session had begun; never by the words, which are anybody's, in any language.
@@ -191,27 +190,39 @@ def _said_by(error: BaseException) -> str:
     return printable(str(words), _SENTENCE)
 
 
-async def wait_for_database(settings: Settings, url: DatabaseURL) -> None:
-    """Returns once the database answers; tries for DB_CONNECT_TIMEOUT seconds.
+async def wait_for_database(url: DatabaseURL, seconds: float) -> None:
+    """Wait until the database answers, for at most so many seconds.
 
     Raises DatabaseUnreachableError: at once where waiting cannot help (a wrong password, a missing database).
     """
-    deadline = time.monotonic() + settings.db_connect_timeout
+    deadline = time.monotonic() + seconds
     pause = _FIRST_PAUSE
-    engine = create_unpooled_engine(url, settings.db_connect_timeout)
+    engine = create_unpooled_engine(url, seconds)
     while (failure := await _try_once(engine, deadline)) is not None:
         left = deadline - time.monotonic()
         # Not one more attempt in the little that is left: it would only be cut off, and hide the reason.
         if not failure.retry or left <= pause:
-            raise DatabaseUnreachableError(_message(url, failure, settings.db_connect_timeout))
+            raise DatabaseUnreachableError(_message(url, failure, seconds))
         log.warning("waiting for the database", database=url.location, reason=failure.reason, seconds_left=round(left))
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 @asynccontextmanager
-async def connected(url: DatabaseURL) -> AsyncIterator[None]:
-    """Makes of a connection that cannot be had, or is lost, a DatabaseUnreachableError.
+async def open_connection(url: DatabaseURL, seconds: float, application: str) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection of its own, once the database answers, within at most so many seconds.
+
+    `application` is the name by which the server shows it. Raises what `translate_connection_errors` raises.
+    """
+    await wait_for_database(url, seconds)
+    engine = create_unpooled_engine(url, seconds, application)
+    async with translate_connection_errors(url), engine.connect() as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def translate_connection_errors(url: DatabaseURL) -> AsyncIterator[None]:
+    """Turn the error of a connection that cannot be had, or is lost, into a DatabaseUnreachableError.
 
     A statement that the server refuses, for want of a privilege for instance, becomes a MigrationFailedError.
     """
@@ -225,7 +236,9 @@ async def connected(url: DatabaseURL) -> AsyncIterator[None]:
             ) from exc
         if is_refusal(exc):
             raise MigrationFailedError(f"The database {url.location} refused: {cause_of(exc)}.") from exc
-        raise DatabaseUnreachableError(f"The database {url.location} was lost: {explain(exc).reason}.") from exc
+        raise DatabaseUnreachableError(
+            f"The database {url.location} was lost: {classify_connect_error(exc).reason}."
+        ) from exc
 
 
 def is_refusal(exc: BaseException) -> bool:
@@ -264,5 +277,5 @@ async def _try_once(engine: AsyncEngine, deadline: float) -> ConnectFailure | No
         async with asyncio.timeout(deadline - time.monotonic()), engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
     except (OSError, DBAPIError, TimeoutError) as exc:
-        return explain(exc)
+        return classify_connect_error(exc)
     return None

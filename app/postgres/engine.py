@@ -1,17 +1,14 @@
-"""The engine and the session factory, built from Settings; and which database the settings mean."""
+"""Engines for a database URL: one with a pool, and one whose connections end with their use."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.core.config import Settings
 from app.postgres import passwords
 from app.postgres.keepalive import OF_LIBPQ
 from app.postgres.last_words import AttentiveConnection, on_error
@@ -27,58 +24,41 @@ _JSON = {
 }
 
 
-@contextmanager
-def database(settings: Settings) -> Iterator[DatabaseURL]:
-    """The URL of the database that the settings mean.
+class PoolLimits(NamedTuple):
+    """The limits of a pool: numbers of connections, and times in seconds."""
 
-    Without DATABASE_URL (in dev only, which Settings sees to) that is the PostgreSQL that starts by itself; it runs
-    at least as long as this context. Blocks while it starts: call it in a thread from asynchronous code.
-    Raises SettingsError and EmbeddedPostgresError.
-    """
-    if settings.database_url is not None:
-        yield normalize_database_url(settings.database_url.reveal())
-        return
-    # Imported here because the production image is without the wheel that it needs.
-    from app.postgres.dev_server.server import acquire  # noqa: PLC0415
-
-    with acquire(settings.data_dir) as server:
-        yield normalize_database_url(server.url)
+    size: int
+    overflow: int
+    connect_timeout: float
+    wait: float
+    recycle: int
+    statement_timeout: float
 
 
-@contextmanager
-def migration_database(settings: Settings) -> Iterator[DatabaseURL]:
-    """The URL that schema changes take to that database: MIGRATION_DATABASE_URL where there is one, as `database`."""
-    if settings.migration_database_url is not None:
-        yield normalize_database_url(settings.migration_database_url.reveal(), "MIGRATION_DATABASE_URL")
-        return
-    with database(settings) as url:
-        yield url
+def create_pooled_engine(url: DatabaseURL, limits: PoolLimits, application: str) -> AsyncEngine:
+    """Return an engine with a pool, which hands out no connection that has been idle unless it answers.
 
-
-def create_engine(settings: Settings, url: DatabaseURL, wait: float | None = None) -> AsyncEngine:
-    """The application's engine: pooled, and no connection that has been idle is handed out unless it answers.
-
-    `wait` in seconds for one that others have, where that is less than for connecting.
+    `application` is the name by which the server shows its sessions.
     """
     engine = create_async_engine(
         url.sqlalchemy,
-        connect_args=_connect_args(settings, url),
+        connect_args=_pooled_arguments(url, limits, application),
         poolclass=FairPool,
-        pool_size=settings.db_pool_size,
-        max_overflow=settings.db_max_overflow,
-        pool_timeout=settings.db_pool_timeout if wait is None else wait,
-        pool_recycle=settings.db_pool_recycle,
+        pool_size=limits.size,
+        max_overflow=limits.overflow,
+        pool_timeout=limits.wait,
+        pool_recycle=limits.recycle,
         hide_parameters=True,
         **_JSON,
     )
     event.listen(engine.sync_engine, "handle_error", on_error)
     # What is left of the time is for connecting anew.
-    ping_when_idle(engine.sync_engine, settings.db_pool_timeout / 2)
+    ping_when_idle(engine.sync_engine, limits.connect_timeout / 2)
     return engine
 
 
 def create_unpooled_engine(url: DatabaseURL, connect_timeout: float, application: str = "plimsoll") -> AsyncEngine:
-    """An engine for a few connections that end with their use: migrations and checks. `connect_timeout` in seconds.
+    """Return an engine for a few connections that end with their use. `connect_timeout` is in seconds.
 
     `application` is the name by which the server shows them. They work through any pooler, too, if only to find out
     that there is one.
@@ -125,9 +105,9 @@ def _named(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dic
     return {**opening, **arguments, "server_settings": settings}
 
 
-def _connect_args(settings: Settings, url: DatabaseURL) -> dict[str, Any]:
-    arguments = _named(url, with_connect_timeout(url, settings.db_pool_timeout), "plimsoll")
+def _pooled_arguments(url: DatabaseURL, limits: PoolLimits, application: str) -> dict[str, Any]:
+    arguments = _named(url, with_connect_timeout(url, limits.connect_timeout), application)
     if url.is_asyncpg:
         # A server that stops answering in the middle of a statement must not hold a request for ever.
-        arguments["command_timeout"] = settings.db_statement_timeout
+        arguments["command_timeout"] = limits.statement_timeout
     return arguments

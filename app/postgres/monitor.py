@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.postgres.connect import explain
+from app.postgres.connect import classify_connect_error
 from app.postgres.errors import OF_ASYNCPG, cause_of
 
 # Seconds: between two looks that nobody asked for, for each of them, and between two attempts to connect.
@@ -118,4 +118,4 @@ def reason_of(exc: Exception) -> str:
     """Why it cannot be asked, in words for a log."""
     if isinstance(exc, UnfitError):
         return str(exc)
-    return cause_of(exc) if isinstance(exc, asyncpg.PostgresError) else explain(exc).reason
+    return cause_of(exc) if isinstance(exc, asyncpg.PostgresError) else classify_connect_error(exc).reason

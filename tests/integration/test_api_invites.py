@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar
 
 from app.asgi import create_app
-from app.core.config import Secret
+from app.postgres.secret import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
 from tests.integration.conftest import Staff, Stranger
 from tests.integration.test_api_members import LOCK_ORGANIZATION, MEMBERS, ORGANIZATION

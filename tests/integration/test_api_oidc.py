@@ -22,8 +22,9 @@ from litestar import Litestar
 
 from app.asgi import create_app
 from app.core import oidc
-from app.core.config import AuthMode, Secret, Settings
+from app.core.config import AuthMode, Settings
 from app.core.identity import IssuerUnreachableError
+from app.postgres.secret import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
 from tests.integration.conftest import register
 from tests.integration.oidc_issuer import AUDIENCE, Issuer, issuing

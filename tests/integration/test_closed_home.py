@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from app.core.errors import SettingsError
 from app.migrator.backup.pg_tools import access
 from app.postgres.connect import wait_for_database
 from app.postgres.errors import DatabaseUnreachableError
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
-from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.integration.tls_server import tls_front
 from tests.migrations.conftest import older_binaries
@@ -42,7 +41,7 @@ def closed_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def connect(url: str) -> None:
-    await wait_for_database(settings_for(url, db_connect_timeout=5.0), normalize_database_url(url))
+    await wait_for_database(normalize_database_url(url), 5.0)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

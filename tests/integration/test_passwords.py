@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.postgres.connect import explain
+from app.postgres.connect import classify_connect_error
 from app.postgres.passwords import find_password
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.processes import environment, run
@@ -181,7 +181,7 @@ def test_first_line_that_fits_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_pooler_that_gives_another_reason_is_told_with_the_missing_password() -> None:
     refusal = asyncpg.PostgresError.new({"S": "FATAL", "C": "08P01", "M": "SASL authentication failed"})
-    assert "No password" not in explain(refusal).reason
+    assert "No password" not in classify_connect_error(refusal).reason
     refusal.missing_password = "nothing has one"
-    assert "SASL authentication failed" in explain(refusal).reason
-    assert explain(refusal).reason.endswith("No password was given: nothing has one")
+    assert "SASL authentication failed" in classify_connect_error(refusal).reason
+    assert classify_connect_error(refusal).reason.endswith("No password was given: nothing has one")

@@ -17,12 +17,13 @@ from litestar import Litestar
 from sqlalchemy import event
 
 from app.asgi import create_app
-from app.core.config import Secret, Settings
+from app.core.config import Settings
 from app.db.plugin import DatabasePlugin
 from app.db.replicas import replica, wal_tracker
 from app.db.replicas.selection import Replicas
 from app.db.request.prepared import OneConnection
 from app.migrator.execution.commands import upgrade
+from app.postgres.secret import Secret
 from tests.conftest import client_of, database_named, settings_for, started
 from tests.integration.conftest import register
 from tests.integration.sse import reading

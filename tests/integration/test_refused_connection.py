@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from app.db.replicas.selection import Replicas
 from app.migrator.doctor.finding import Severity
-from app.postgres.connect import explain, wait_for_database
+from app.postgres.connect import classify_connect_error, wait_for_database
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseUnreachableError
 from app.postgres.url.database_url import normalize_database_url
@@ -53,7 +53,7 @@ FOR_NOW = [
 async def refusal(url: str, seconds: float = 30) -> str:
     """What waiting for the database ends with."""
     with pytest.raises(DatabaseUnreachableError) as refused:
-        await wait_for_database(settings_for(url, db_connect_timeout=seconds), normalize_database_url(url))
+        await wait_for_database(normalize_database_url(url), seconds)
     return str(refused.value)
 
 
@@ -165,7 +165,7 @@ async def test_replica_that_refuses_is_left_out_with_its_sentence(database_url: 
 
 
 def test_statement_timeout_is_named_as_that() -> None:
-    failure = explain(QueryCanceledError("canceling statement due to statement timeout"))
+    failure = classify_connect_error(QueryCanceledError("canceling statement due to statement timeout"))
     assert "statement_timeout" in failure.reason
     assert "does not answer" not in failure.reason
 
@@ -222,7 +222,7 @@ async def test_time_limit_of_the_role_is_named(server: Server, driver: str) -> N
                 await connection.execute(text("SELECT pg_sleep(5)"))
     finally:
         server.execute("DROP ROLE hurried")
-    reason = explain(cancelled.value).reason
+    reason = classify_connect_error(cancelled.value).reason
     assert "role's statement_timeout" in reason
     assert "canceling statement due to statement timeout" in reason
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.core.errors import SettingsError
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.integration.throwaway_postgres import (
     POSTGRES_BIN_PATH,

@@ -15,11 +15,11 @@ import pytest
 
 from app import __version__
 from app.core.config import Settings
-from app.core.errors import SettingsError
 from app.migrator.backup.archive import open_archive
 from app.migrator.backup.backup import Backup, backup
 from app.migrator.backup.manifest import Progress
 from app.postgres.errors import BackupError, DatabaseUnreachableError
+from app.postgres.settings_error import SettingsError
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import applied, holding, older_binaries, query

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 
 from app.asgi import create_app
-from app.core.config import Secret
-from app.core.errors import SettingsError
 from app.db.startup import init_db
 from app.migrator.doctor.finding import Finding
 from app.migrator.execution.commands import upgrade
 from app.postgres.errors import MigrationFailedError
+from app.postgres.secret import Secret
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.integration.throwaway_postgres import Server, new_cluster, running

@@ -245,7 +245,7 @@ def test_tool_is_where_the_application_is(
     async def ask() -> tuple[str, str]:
         assert settings.database_url is not None
         named = normalize_database_url(settings.database_url.reveal())
-        await wait_for_database(settings, named)
+        await wait_for_database(named, settings.db_connect_timeout)
         async with create_unpooled_engine(named, 10).connect() as connection:
             told = (await connection.exec_driver_sql(WHERE)).one()
             with access(await pin_url(named, connection), 10) as given:

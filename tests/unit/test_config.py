@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from app.core.config import Environment, LogFormat, Settings, read_settings
-from app.core.errors import SettingsError
 from app.core.setting_sources import Source
+from app.postgres.settings_error import SettingsError
 from tests.processes import ROOT
 from tests.unit.given import GOOD_TOKEN, NO_FILE, PRODUCTION, URL, load
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
+from app.postgres.settings_error import SettingsError
 from tests.unit.given import PRODUCTION, load
 
 MISSPELT = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
 from app.db.replicas.selection import replica_urls
+from app.postgres.settings_error import SettingsError
 
 A = "postgres://u:hunter2@a.example/db"
 NO_FILE = Path("/nonexistent/.env")

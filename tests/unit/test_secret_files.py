@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import Secret, Settings, read_settings
-from app.core.errors import SettingsError
+from app.core.config import Settings, read_settings
+from app.postgres.secret import Secret
+from app.postgres.settings_error import SettingsError
 from tests.unit.given import GOOD_TOKEN, NO_FILE, PRODUCTION, URL, load
 
 SECRETS = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from psycopg import pq
 from sqlalchemy import make_url
 
-from app.core.errors import SettingsError
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 from app.postgres.url.parameters import FOREIGN, LIBPQ, Fate
 

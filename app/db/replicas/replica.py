@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
 from app.core.config import Settings
+from app.db.database import create_engine
 from app.db.replicas.wal_tracker import Written
-from app.postgres.engine import create_engine, create_unpooled_engine
+from app.postgres.engine import create_unpooled_engine
 from app.postgres.monitor import PATIENCE, UnfitError, Watch, disposed
 from app.postgres.url.database_url import DatabaseURL
 

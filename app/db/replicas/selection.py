@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
 from app.core.tasks import let_end
 from app.db.replicas.replica import Replica
 from app.db.replicas.wal_tracker import Written
 from app.postgres.monitor import Connecting
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
 _VARIABLE = "DATABASE_REPLICA_URLS"

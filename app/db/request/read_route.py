@@ -20,7 +20,7 @@ from sqlalchemy.util import greenlet_spawn
 from app.db.replicas.replica import Replica
 from app.db.replicas.selection import Replicas
 from app.db.request.prepared import OneConnection
-from app.postgres.connect import explain
+from app.postgres.connect import classify_connect_error
 from app.postgres.errors import lost_connection, sqlstate_of
 from app.postgres.monitor import CANNOT_BE_ASKED, reason_of
 
@@ -101,7 +101,7 @@ class Route:
             await self.to_primary()
             await self._replicas.written.tell(self._session, self.caller_id)
         except (OSError, SQLAlchemyError) as exc:
-            log.warning("nobody could be told of a change", reason=explain(exc).reason)
+            log.warning("nobody could be told of a change", reason=classify_connect_error(exc).reason)
             await self._session.rollback()
             await asyncio.sleep(self._replicas.max_lag)
 

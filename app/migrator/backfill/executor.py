@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
+from app.db.database import open_migration_database
 from app.migrator.backfill import state
 from app.migrator.backfill.batch import Batches, are_left, limit
 from app.migrator.backfill.definition import Backfill, registered
@@ -31,8 +32,7 @@ from app.migrator.session.lock import is_pooled
 from app.migrator.session.read_only import require_writable
 from app.migrator.session.signals import ended_by_signals
 from app.migrator.session.table_locks import limited_lock_waits, read_once_free
-from app.postgres.connect import connected, is_lost, wait_for_database
-from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.connect import is_lost, open_connection
 from app.postgres.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
 from app.postgres.url.database_url import DatabaseURL
 
@@ -74,7 +74,7 @@ def run(settings: Settings, names: Sequence[str] | None, pace: Pace, report: Rep
         if name not in known:
             there_are = f"There are: {', '.join(known)}." if known else "There is none in migrations/backfills/."
             raise UnknownBackfillError(f"There is no backfill {name!r}. {there_are}")
-    with migration_database(settings) as url:
+    with open_migration_database(settings) as url:
         asyncio.run(_run(settings, url, directory, names, pace, report))
 
 
@@ -88,9 +88,7 @@ async def _run(
 ) -> None:
     known = registered(directory)
     with ended_by_signals():
-        await wait_for_database(settings, url)
-        engine = create_unpooled_engine(url, settings.db_connect_timeout)
-        async with connected(url), engine.connect() as connection:
+        async with open_connection(url, settings.db_connect_timeout, "plimsoll") as connection:
             wait, seconds = settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout
             standing = await read_once_free(connection, wait, seconds, backfills_of, directory)
             await connection.rollback()

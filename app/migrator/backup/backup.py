@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from app import __version__
 from app.core.config import Settings
+from app.db.database import open_migration_database
 from app.migrator.backup.archive import CHUNK, ArchiveWriter
 from app.migrator.backup.manifest import Manifest, Progress, Report, silent
 from app.migrator.backup.new_file import new_file
 from app.migrator.backup.pg_tools import Access, Tools, access, tools_to_dump
 from app.migrator.backup.programs import running
 from app.migrator.backup.snapshot import Snapshot, count_rows, frozen, server_version, session
-from app.postgres.engine import migration_database
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.pinned import pin_url
 
@@ -37,7 +37,7 @@ def backup(settings: Settings, file: Path | None = None, report: Report = silent
     and a file is there only once it is whole. Traffic goes on meanwhile, migrations wait for the tables. Not to be
     called in a thread that runs an event loop. Raises BackupError, DatabaseUnreachableError and SettingsError.
     """
-    with migration_database(settings) as url:
+    with open_migration_database(settings) as url:
         return asyncio.run(_backup(settings, url, file, report))
 
 

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
 from app.postgres.dev_server.server import EmbeddedPostgresError, binaries
 from app.postgres.errors import BackupError
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.home import leave_closed_home
 from app.postgres.url.parameters import SECRETS

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
+from app.db.database import open_migration_database
 from app.migrator.backup.archive import Archive
 from app.migrator.backup.contents import Obstacle, describe, obstacles, other_sessions
 from app.migrator.backup.manifest import Manifest, Report, silent
@@ -28,7 +29,6 @@ from app.migrator.session.guard import guarded
 from app.migrator.session.lock import migration_lock, share_lock
 from app.migrator.session.read_only import read_only_reason
 from app.migrator.session.readonly_connection import look
-from app.postgres.engine import migration_database
 from app.postgres.errors import BackupError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.pinned import pin_url, pin_url_to
@@ -92,7 +92,7 @@ def restore(
     directory = scripts(settings)
     ours = {script.revision for script in directory.walk_revisions()}
     revisions = archive.manifest.revisions
-    with migration_database(settings) as url:
+    with open_migration_database(settings) as url:
         location = asyncio.run(_restore(settings, url, tools, archive, replace, while_connected, shown, report))
     return Restored(
         location=location,

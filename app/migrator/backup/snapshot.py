@@ -14,8 +14,7 @@ from app.migrator.backup.contents import count_of, own_tables, revisions_of
 from app.migrator.backup.manifest import Progress, Report
 from app.migrator.session.signals import ended_by_signals
 from app.migrator.session.table_locks import limited_lock_waits, longest_wait
-from app.postgres.connect import connected, wait_for_database
-from app.postgres.engine import create_unpooled_engine
+from app.postgres.connect import open_connection
 from app.postgres.errors import BackupError, cause_of
 from app.postgres.url.database_url import DatabaseURL
 
@@ -45,9 +44,7 @@ class Snapshot:
 async def session(settings: Settings, url: DatabaseURL, doing: str) -> AsyncIterator[AsyncConnection]:
     """A connection for a long piece of work, which `doing` names. Raises DatabaseUnreachableError and BackupError."""
     with ended_by_signals():
-        await wait_for_database(settings, url)
-        engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll backups")
-        async with connected(url), engine.connect() as connection:
+        async with open_connection(url, settings.db_connect_timeout, "plimsoll backups") as connection:
             try:
                 async with limited_lock_waits(connection, longest_wait(settings)):
                     yield connection

@@ -16,12 +16,13 @@ from litestar.cli._utils import LitestarGroup
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
+from app.db.database import open_migration_database
 from app.migrator.cli.options import require_terminal
 from app.migrator.revisions.loading import JOIN_HEADS, ROOT, VERSION_TABLE
 from app.models import metadata
-from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseError, MigrationFailedError
+from app.postgres.settings_error import SettingsError
 
 # Advanced Alchemy's that go past the lock and the revisions, would make a second environment, or take part of a backup.
 _LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data")
@@ -104,7 +105,7 @@ def _prepared(ctx: click.Context, settings: Settings) -> dict[str, Any]:
     ctx.call_on_close(held.close)
 
     def engine(*_: object, **__: object) -> AsyncEngine:
-        url = held.enter_context(migration_database(settings))
+        url = held.enter_context(open_migration_database(settings))
         return create_unpooled_engine(url, settings.db_connect_timeout)
 
     return {"configs": [_alchemy_config(engine)], "settings": settings}

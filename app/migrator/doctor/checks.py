@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 from app.core.config import Reading
 from app.core.setting_sources import setting_of
+from app.db.database import open_database
 from app.migrator.doctor import activity, privileges, revisions, schema, server, storage
 from app.migrator.doctor.configuration import Way, configuration, ways
 from app.migrator.doctor.finding import Finding, Limits, Severity, Subject, note, problem
@@ -19,7 +20,6 @@ from app.migrator.doctor.replicas import replicas
 from app.migrator.doctor.runner import Check, ask_all, named, not_reached
 from app.migrator.doctor.session import compare, poolers
 from app.migrator.revisions.loading import scripts
-from app.postgres.engine import database
 from app.postgres.errors import DatabaseError
 
 # In the order in which one thing may be the cause of the next.
@@ -60,7 +60,7 @@ def examine(reading: Reading, limits: Limits | None = None) -> list[Finding]:
     with ExitStack() as held:
         if _starts_by_itself(reading):
             try:
-                found = [Way("DATABASE_URL", held.enter_context(database(reading.settings)))]
+                found = [Way("DATABASE_URL", held.enter_context(open_database(reading.settings)))]
             except DatabaseError as exc:
                 command = f"ls -la {reading.settings.data_dir}"
                 failed = problem(str(exc), "Without it there is no database to look at.", command)

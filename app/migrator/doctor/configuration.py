@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Secret, Settings
-from app.core.errors import SettingsError
+from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Settings
 from app.core.setting_sources import SECRETS, Source, file_variable, setting_of
 from app.migrator.doctor.finding import Finding, note, ok, problem, warning
 from app.postgres.passwords import find_password
+from app.postgres.secret import Secret
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 from app.postgres.url.drivers import DEFAULT_PORT
 from app.postgres.url.syntax import EXAMPLE

@@ -14,11 +14,18 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import SettingsError
 from app.migrator.doctor.finding import Finding, Limits, note, ok, problem, psql, sentence, warning
 from app.migrator.doctor.session import engine
 from app.migrator.doctor.tls import tls
-from app.postgres.connect import NO_DATABASE, NO_PASSWORD, NOT_LET_IN, WRONG_PASSWORD, ConnectFailure, explain
+from app.postgres.connect import (
+    NO_DATABASE,
+    NO_PASSWORD,
+    NOT_LET_IN,
+    WRONG_PASSWORD,
+    ConnectFailure,
+    classify_connect_error,
+)
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.drivers import DEFAULT_PORT
 from app.postgres.url.syntax import Host
@@ -138,7 +145,9 @@ async def _connect(address: str, port: int, limits: Limits) -> Finding:
         )
     except OSError as exc:
         return problem(
-            sentence(f"{where}: {explain(exc).reason}"), "A wrong port, or the server is not running.", command
+            sentence(f"{where}: {classify_connect_error(exc).reason}"),
+            "A wrong port, or the server is not running.",
+            command,
         )
     writer.transport.abort()
     return ok(f"{where} takes connections, in {(time.monotonic() - began) * 1000:.0f} ms.")
@@ -152,7 +161,7 @@ def _socket(path: Path) -> Finding:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(path))
     except OSError as exc:
-        seen = sentence(f"{path}: {explain(exc).reason}")
+        seen = sentence(f"{path}: {classify_connect_error(exc).reason}")
         return problem(seen, "A wrong directory or port in the URL, or no server.", command)
     return ok(f"{path} takes connections; there is no TLS over a socket.")
 
@@ -164,7 +173,7 @@ async def _login(url: DatabaseURL, limits: Limits) -> list[Step]:
     except SettingsError as exc:
         return [("login", problem(str(exc), "No connection is made before it is mended.", psql(url, "SELECT 1")))]
     except (OSError, DBAPIError, TimeoutError) as exc:
-        return _turned_away(url, explain(exc))
+        return _turned_away(url, classify_connect_error(exc))
     return [
         ("login", ok(f"The server lets {row.current_user} in.")),
         ("database", ok(f"The database {row.current_database} is there.")),

@@ -6,12 +6,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
-from app.core.errors import SettingsError
 from app.db.replicas.selection import replica_urls
 from app.migrator.doctor import server
 from app.migrator.doctor.finding import Finding, Limits, ok, problem, psql, warning
 from app.migrator.doctor.session import engine
-from app.postgres.connect import explain
+from app.postgres.connect import classify_connect_error
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.syntax import EXAMPLE
 
@@ -49,7 +49,7 @@ async def _replica(url: DatabaseURL, identity: str, written: str, limits: Limits
             is_copy = await connection.run_sync(server.identity) == identity
             is_in_recovery, behind = (await connection.execute(_BEHIND, {"written": written})).one()
     except (OSError, DBAPIError, TimeoutError) as exc:
-        seen = f"{name} cannot be looked at: {explain(exc).reason}."
+        seen = f"{name} cannot be looked at: {classify_connect_error(exc).reason}."
         return warning(seen, _LEFT_OUT, psql(url, "SELECT pg_is_in_recovery()"))
     if not is_copy:
         command = psql(url, "SELECT system_identifier, current_database() FROM pg_control_system()")

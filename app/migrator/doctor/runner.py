@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.migrator.doctor.finding import Finding, Limits, Subject, note, warning
 from app.migrator.doctor.session import engine
 from app.migrator.session.table_locks import LOCK_NOT_AVAILABLE, describe_holders
-from app.postgres.connect import explain
+from app.postgres.connect import classify_connect_error
 from app.postgres.errors import cause_of, sqlstate_of
 
 _NO_PRIVILEGE = "42501"
@@ -53,7 +53,10 @@ async def ask_all(checks: Sequence[Check], subject: Subject) -> list[Finding]:
         try:
             connection = connection or await _connect(subject)
         except (OSError, DBAPIError, TimeoutError) as exc:
-            return [*findings, *not_reached(checks[done:], f"the connection was lost: {explain(exc).reason}")]
+            return [
+                *findings,
+                *not_reached(checks[done:], f"the connection was lost: {classify_connect_error(exc).reason}"),
+            ]
         found, is_alive = await _ask(check, connection, subject)
         findings += named(check.group, check.name, found)
         if not is_alive:
@@ -110,7 +113,7 @@ def _failed(exc: Exception, subject: Subject, holders: str) -> Finding:
             "The server is overloaded, or a lock is held for long: see who waits for whom.",
             _look_by_hand(subject),
         )
-    reason = f"SQLSTATE {state}: {cause_of(exc)}" if state else explain(exc).reason
+    reason = f"SQLSTATE {state}: {cause_of(exc)}" if state else classify_connect_error(exc).reason
     return _tripped(reason, subject)
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from app.core.errors import SettingsError
 from app.migrator.doctor.finding import Finding, Limits, note, ok, problem, warning
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.syntax import InvalidURLError
 from app.postgres.url.tls import given, tls_mode

@@ -11,6 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from app.core.config import Phase, Settings
+from app.db.database import open_migration_database
 from app.migrator.backfill.status import require_finished
 from app.migrator.execution.data_loss import Loss, losses_of
 from app.migrator.revisions.loading import Scope, alembic_config, in_words, is_within, require_destination, scripts
@@ -19,7 +20,6 @@ from app.migrator.session.read_only import require_writable
 from app.migrator.session.readonly_connection import look
 from app.migrator.session.signals import Breaker
 from app.models import metadata
-from app.postgres.engine import migration_database
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import DatabaseURL
 
@@ -101,7 +101,7 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
 
 def location_of(settings: Settings) -> str:
     """`host:port/database` of the database that is migrated."""
-    with migration_database(settings) as url:
+    with open_migration_database(settings) as url:
         return url.location
 
 

@@ -12,18 +12,18 @@ from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
-from app.core.closed_pipe import end_at_closed_pipe
 from app.core.config import Settings
-from app.core.errors import SettingsError
+from app.db.database import open_migration_database
+from app.migrator.cli.closed_pipe import end_at_closed_pipe
 from app.migrator.execution.executor import Run
 from app.migrator.execution.printed_sql import PrintedScript
 from app.migrator.revisions.loading import OPTIONS, checked, in_words, scope_of, settings_of, several_heads
 from app.migrator.revisions.state import require_versions
 from app.migrator.session.signals import ended_by_signals
 from app.migrator.session.table_locks import limited_lock_waits
-from app.postgres.connect import connected, wait_for_database
-from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.connect import open_connection
 from app.postgres.errors import DatabaseError, MigrationFailedError
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 
 log = structlog.stdlib.get_logger(__name__)
@@ -83,7 +83,7 @@ def _started_by_alembic() -> bool:
 
 def _run(settings: Settings, metadata: MetaData) -> None:
     checked(context.script)
-    with migration_database(settings) as url:
+    with open_migration_database(settings) as url:
         asyncio.run(_migrate(settings, url, metadata))
 
 
@@ -92,9 +92,7 @@ async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> 
     if scope.breaker is not None:
         scope.breaker.watch()
     with ended_by_signals():
-        await wait_for_database(settings, url)
-        engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
-        async with connected(url), engine.connect() as connection:
+        async with open_connection(url, settings.db_connect_timeout, "plimsoll migrations") as connection:
             if _changes_the_schema():
                 await Run(connection, settings, metadata, scope)()
             else:

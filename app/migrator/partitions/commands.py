@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
+from app.db.database import open_migration_database
 from app.migrator.execution.statement_guard import limit_session, limit_statements, reset_session
 from app.migrator.partitions import ddl
 from app.migrator.partitions.state import (
@@ -30,8 +31,7 @@ from app.migrator.session.guard import guarded_lock
 from app.migrator.session.read_only import read_only_reason
 from app.migrator.session.readonly_connection import look
 from app.migrator.session.signals import ended_by_signals
-from app.postgres.connect import connected, is_lost, wait_for_database
-from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.connect import is_lost, open_connection
 from app.postgres.errors import MigrationFailedError, cause_of, sqlstate_of
 from app.postgres.url.database_url import DatabaseURL
 
@@ -80,7 +80,7 @@ def maintain(
     Killed at any moment, the next run goes on. Not to be called in a thread that runs an event loop. Raises
     MigrationFailedError and DatabaseUnreachableError.
     """
-    with migration_database(settings) as url:
+    with open_migration_database(settings) as url:
         return asyncio.run(_maintain(settings, url, keep, may_drop, now))
 
 
@@ -88,9 +88,10 @@ async def _maintain(
     settings: Settings, url: DatabaseURL, keep: int | None, may_drop: bool, now: datetime | None
 ) -> Partitioning:
     with ended_by_signals():
-        await wait_for_database(settings, url)
-        engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
-        async with connected(url), engine.connect() as connection, guarded_lock(connection, settings):
+        async with (
+            open_connection(url, settings.db_connect_timeout, "plimsoll migrations") as connection,
+            guarded_lock(connection, settings),
+        ):
             work = Work(connection, settings, keep, now)
             tables = await work.read()
             await work.make(tables)

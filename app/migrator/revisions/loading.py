@@ -14,12 +14,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from app.core.config import Phase, Settings
-from app.core.errors import SettingsError
 from app.db.settings import load_settings
 from app.migrator.backfill.definition import check_definitions
 from app.migrator.revisions.ids import REMEDY, faults_of_ids
 from app.migrator.session.signals import Breaker
 from app.postgres.errors import MigrationFailedError, cause_of
+from app.postgres.settings_error import SettingsError
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION_TABLE = "alembic_version"

@@ -7,9 +7,9 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from app.core.config import Settings
+from app.db.database import open_migration_database
 from app.migrator.session.table_locks import read_once_free
-from app.postgres.connect import connected, wait_for_database
-from app.postgres.engine import create_unpooled_engine, migration_database
+from app.postgres.connect import open_connection
 from app.postgres.url.database_url import DatabaseURL
 
 T = TypeVar("T")
@@ -21,12 +21,10 @@ def look(settings: Settings, at: Callable[[Connection, DatabaseURL], T], *, wait
     For `wait` seconds it is tried again while somebody holds a table that it reads. Not to be called in a thread that
     runs an event loop. Raises DatabaseUnreachableError and TableLockedError.
     """
-    with migration_database(settings) as url:
+    with open_migration_database(settings) as url:
         return asyncio.run(_look(settings, url, at, wait))
 
 
 async def _look(settings: Settings, url: DatabaseURL, at: Callable[[Connection, DatabaseURL], T], wait: float) -> T:
-    await wait_for_database(settings, url)
-    engine = create_unpooled_engine(url, settings.db_connect_timeout)
-    async with connected(url), engine.connect() as connection:
+    async with open_connection(url, settings.db_connect_timeout, "plimsoll") as connection:
         return await read_once_free(connection, wait, settings.db_migrate_lock_timeout, at, url)

@@ -15,8 +15,8 @@ from urllib.parse import quote, urlencode
 
 from sqlalchemy import URL
 
-from app.core.config import Secret
-from app.core.errors import SettingsError
+from app.postgres.secret import Secret
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.drivers import DEFAULT_PORT, asyncpg_arguments, psycopg_arguments, require_user_name
 from app.postgres.url.parameters import LIBPQ, PSYCOPG, SECRETS, check_parameters
 from app.postgres.url.syntax import Host, InvalidURLError, read_hosts, read_port, split_url

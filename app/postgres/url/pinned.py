@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import Secret
+from app.postgres.secret import Secret
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.parameters import LIBPQ
 from app.postgres.url.syntax import Host

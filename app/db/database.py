@@ -1,0 +1,54 @@
+"""Which database the settings mean, and the application's engine for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.config import Settings
+from app.postgres.engine import PoolLimits, create_pooled_engine
+from app.postgres.url.database_url import DatabaseURL, normalize_database_url
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[DatabaseURL]:
+    """Yield the URL of the database that the settings mean.
+
+    Without DATABASE_URL (in dev only, which Settings sees to) that is the PostgreSQL that starts by itself; it runs
+    at least as long as this context. Blocks while it starts: call it in a thread from asynchronous code.
+    Raises SettingsError and EmbeddedPostgresError.
+    """
+    if settings.database_url is not None:
+        yield normalize_database_url(settings.database_url.reveal())
+        return
+    # Imported here because the production image is without the wheel that it needs.
+    from app.postgres.dev_server.server import acquire  # noqa: PLC0415
+
+    with acquire(settings.data_dir) as server:
+        yield normalize_database_url(server.url)
+
+
+@contextmanager
+def open_migration_database(settings: Settings) -> Iterator[DatabaseURL]:
+    """Yield the URL that schema changes take: MIGRATION_DATABASE_URL where it is set, or else as `open_database`."""
+    if settings.migration_database_url is not None:
+        yield normalize_database_url(settings.migration_database_url.reveal(), "MIGRATION_DATABASE_URL")
+        return
+    with open_database(settings) as url:
+        yield url
+
+
+def create_engine(settings: Settings, url: DatabaseURL, wait: float | None = None) -> AsyncEngine:
+    """Return the application's pooled engine.
+
+    `wait` is the time in seconds for a connection that others have, where that is less than the time for connecting.
+    """
+    limits = PoolLimits(
+        size=settings.db_pool_size,
+        overflow=settings.db_max_overflow,
+        connect_timeout=settings.db_pool_timeout,
+        wait=settings.db_pool_timeout if wait is None else wait,
+        recycle=settings.db_pool_recycle,
+        statement_timeout=settings.db_statement_timeout,
+    )
+    return create_pooled_engine(url, limits, "plimsoll")
