@@ -30,7 +30,8 @@ phase = "expand"
 # starts.
 phase = None
 % else:
-# This is what the generated steps look like. Is it so? migrations/README.md, "Reviewing a revision", has the questions.
+# This is what the generated steps look like. Is it so? "Reviewing a revision" in migrations/docs/writing-revisions.md has
+# the questions.
 phase = "${proposed_phase(config, imports or "", upgrades)}"
 % endif
 

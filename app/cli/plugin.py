@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 _HELP = """Plimsoll: a backend for teams of people and AI agents.
 
 `litestar run` serves it, and starts a database of its own where DATABASE_URL names none (in ENVIRONMENT=dev, which is
-the default). `litestar demo seed` gives you something to look at. `litestar COMMAND --help` has the rest; README.md has
-the settings.
+the default). `litestar demo seed` gives you something to look at. `litestar COMMAND --help` has the rest;
+migrations/docs/settings.md has the settings.
 """
 
 

@@ -1,6 +1,7 @@
 """The project's releases, each in a directory of its own: the one before this, and the next."""
 
 import io
+import re
 import shutil
 import subprocess
 import tarfile
@@ -10,6 +11,7 @@ from app.core.config import Settings
 from app.migrator.revisions import loading
 from tests.processes import ROOT, copied_checkout
 
+NOTES = ROOT / "migrations" / "RELEASES.md"
 NEXT = Path(__file__).parent / "next_release"
 
 # File -> (what stands there, what stands there then).
@@ -33,12 +35,14 @@ EDITS: Edits = {
 
 
 def previous_release(target: Path) -> Path:
-    """The last release's files: those of the newest tag, or of the last commit as long as nothing was tagged."""
-    described = subprocess.run(
-        ["git", "describe", "--tags", "--abbrev=0"], cwd=ROOT, capture_output=True, text=True, check=False
+    """Write the files of the newest release before this one, and return their folder."""
+    found = re.search(r"^Commit: `(\w+)`$", NOTES.read_text(), re.MULTILINE)
+    assert found, f"{NOTES} names no commit"
+    archive = subprocess.run(["git", "archive", found[1]], cwd=ROOT, capture_output=True, check=False)
+    assert archive.returncode == 0, (
+        f"The previous release is commit {found[1]}, which this clone does not have. `git fetch --unshallow` brings the"
+        f" history of a shallow clone. git said: {archive.stderr.decode().strip()}"
     )
-    ref = described.stdout.strip() or "HEAD"
-    archive = subprocess.run(["git", "archive", ref], cwd=ROOT, capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(target, filter="data")
     return target

@@ -82,7 +82,7 @@ class Nginx(Balancer):
 
     def _write(self, servers: Iterable[Server]) -> None:
         self._behind = list(servers)
-        found = _GUIDE.search((ROOT / "migrations" / "README.md").read_text())
+        found = _GUIDE.search((ROOT / "migrations" / "docs" / "deploying.md").read_text())
         assert found is not None, "the guide has nginx's configuration"
         site = found[1].replace("listen 80;", f"listen 127.0.0.1:{self._port};")
         _, options = _REPLICAS.findall(site)[-1]

@@ -15,6 +15,7 @@ from alembic import command
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
+from app import __version__
 from app.core.config import Environment, Phase, Settings
 from app.db.readiness import Readiness, SchemaBehindError, SchemaContractedError
 from app.db.startup import init_db
@@ -74,7 +75,7 @@ def test_every_step_is_in_the_history(empty_database_url: str) -> None:
     rows = history(empty_database_url, "revision", "phase", "direction", "outcome", "release")
     assert len(rows) == len(REVISIONS) + 1
     assert {row[3] for row in rows} == {"done"}
-    assert rows[-1] == (HEAD, "expand", "downgrade", "done", "0.1.0")
+    assert rows[-1] == (HEAD, "expand", "downgrade", "done", __version__)
     details = history(empty_database_url, "duration > interval '0'", "length(checksum)", "applied_by LIKE '%@% as %'")
     assert set(details) == {(True, 64, True)}
 

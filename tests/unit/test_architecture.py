@@ -50,6 +50,7 @@ ONLY_IN = {
 # Tables that no client asks for by their name.
 BEHIND_THE_API = {"idempotency", "rate_limits", "task_counts"}
 ROOT_ENTRIES = {
+    "LICENSE",
     "app",
     "migrations",
     "tests",

@@ -233,13 +233,13 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_twice() -> None:
 
 
 def told_of_settings() -> Iterator[tuple[list[str], str]]:
-    """The names and the default in each row of README's table."""
-    (section,) = re.findall(r"^## Settings\n(.*?)^## ", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    for names, default in re.findall(r"^\| (`[A-Z].*?) \| (.*?) ?\| ", section, re.MULTILINE):
+    """The names and the default in each row of the table of settings."""
+    page = (ROOT / "migrations" / "docs" / "settings.md").read_text()
+    for names, default in re.findall(r"^\| (`[A-Z].*?) \| (.*?) ?\| ", page, re.MULTILINE):
         yield names.replace("`", "").split(", "), default
 
 
-def test_readme_tells_of_every_setting_and_of_its_default() -> None:
+def test_page_of_settings_has_every_setting_with_its_default() -> None:
     told = list(told_of_settings())
     assert sorted(itertools.chain(*(names for names, _ in told))) == sorted(
         field.upper() for field in Settings.__struct_fields__ if field not in {"misspelt", "not_read"}

@@ -1,4 +1,4 @@
-"""The schema's diagram in migrations/README.md."""
+"""The schema's diagram in migrations/docs/schema.md."""
 
 import re
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 from app.models import metadata
 from tests.processes import ROOT, environment, run
 
-README = ROOT / "migrations" / "README.md"
-COMMAND = ("paracelsus", "inject", "migrations/README.md")
+PAGE = ROOT / "migrations" / "docs" / "schema.md"
+COMMAND = ("paracelsus", "inject", "migrations/docs/schema.md")
 
 _ENTITY = re.compile(r"  \w+ \{")
 _COLUMN = re.compile(r"    [A-Za-z][\w()-]* \w+( (PK|FK|UK|PK,FK))?( \"[a-z,]+\")?")
@@ -16,7 +16,7 @@ _RELATIONSHIP = re.compile(r"  (\w+) \|\|--o[{|] (\w+) : (\w+)")
 
 
 def diagram() -> list[str]:
-    found = re.search(r"```mermaid\n(.*?)\n```", README.read_text(), re.DOTALL)
+    found = re.search(r"```mermaid\n(.*?)\n```", PAGE.read_text(), re.DOTALL)
     assert found
     return [line for line in found[1].splitlines() if line]
 
@@ -30,11 +30,11 @@ def test_command_that_updates_it_mends_a_stale_one(tmp_path: Path) -> None:
     for name in ("app", "migrations"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    stale = tmp_path / "migrations" / "README.md"
-    stale.write_text(README.read_text().replace("TEXT title", "TEXT headline"))
+    stale = tmp_path / PAGE.relative_to(ROOT)
+    stale.write_text(PAGE.read_text().replace("TEXT title", "TEXT headline"))
     assert run(*COMMAND, "--check", env=environment(), cwd=tmp_path).returncode == 1
     assert run(*COMMAND, env=environment(), cwd=tmp_path).returncode == 0
-    assert stale.read_text() == README.read_text()
+    assert stale.read_text() == PAGE.read_text()
 
 
 def test_diagram_has_every_table_column_and_foreign_key_and_is_mermaid() -> None:

@@ -1,7 +1,8 @@
 """Whose each row is: what a database that places an organization whole would have to know.
 
 A new table carries `organization_id`, and what is unique in it, and what it is searched by, begins with that or with
-what is of one organization; or it stands here with the reason. migrations/README.md says what is ready and what is not.
+what is of one organization; or it stands here with the reason. migrations/docs/schema.md says what is ready and
+what is not.
 """
 
 from collections.abc import Iterator

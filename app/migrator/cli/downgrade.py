@@ -15,7 +15,7 @@ def downgrade(ctx: click.Context, revision: str, accept_data_loss: bool, sql: bo
     """Revert to REVISION (default: -1, one step back). With --sql: a range FROM:TO.
 
     Says which tables and columns would be lost, and how many rows they hold. Prefer restoring a backup, or a new
-    revision that mends (migrations/README.md); outside dev it is refused without --accept-data-loss.
+    revision that mends (migrations/docs/operating.md); outside dev it is refused without --accept-data-loss.
 
     Exit codes: as of `upgrade`; 1 also when it is refused.
     """

@@ -26,7 +26,7 @@ def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_lon
     elif state == "57014" and took_too_long:
         remedy = (
             ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"
-            " (migrations/README.md), or raise that."
+            " (migrations/docs/writing-revisions.md), or raise that."
         )
     return MigrationFailedError(
         f"Revision {script.revision} ({script.path}) could not be {verb}: {cause_of(exc)}{remedy}"

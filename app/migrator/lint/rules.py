@@ -162,7 +162,7 @@ def _of_old_tables(reading: Reading, kinds: set[Kind]) -> Iterator[Change]:
     return (change for change in reading.changes if change.effect.kind in kinds and not change.is_of_new_table)
 
 
-# By name; migrations/README.md describes each.
+# By name; migrations/docs/linting.md describes each.
 RULES: dict[str, Callable[[Reading], Iterator[Hit]]] = {
     "contract-step-in-expand": _contract_step_in_expand,
     "not-null-without-check": _not_null_without_check,

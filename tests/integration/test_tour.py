@@ -1,4 +1,4 @@
-"""The story of README.md, typed word for word into a shell beside a server."""
+"""The story of the tour, typed word for word into a shell beside a server."""
 
 import json
 import re
@@ -12,9 +12,9 @@ _MARK = "-- end of block --"
 
 
 def blocks_of_the_story() -> list[str]:
-    """What is to be typed, from the section `Try it`."""
-    (section,) = re.findall(r"^## Try it\n(.*?)^## ", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    return re.findall(r"^```bash\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    """What is to be typed."""
+    page = (ROOT / "migrations" / "docs" / "tour.md").read_text()
+    return re.findall(r"^```bash\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 def test_story_goes_as_it_is_told(database_url: str, tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""The documentation: its links, the paths that it names, and how long its entrances are."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+
+DOCS = ROOT / "migrations" / "docs"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "migrations").rglob("*.md")), ROOT / "tests/benchmarks/README.md"]
+
+_CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+_PATH = re.compile(r"`((?:app|migrations|tests)/[^`\s]*)`")
+
+of_each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def links(page: Path) -> Iterator[tuple[Path, str]]:
+    """The page and the anchor of each relative link."""
+    for target in _LINK.findall(_CODE.sub("", page.read_text())):
+        if "://" not in target:
+            path, _, anchor = target.partition("#")
+            yield (page.parent / path).resolve() if path else page, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", _CODE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@of_each_page
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for target, anchor in links(page):
+        assert target.exists(), f"{target.relative_to(ROOT)} is missing"
+        if anchor:
+            assert anchor in anchors(target), f"{target.relative_to(ROOT)} has no heading {anchor}"
+
+
+@of_each_page
+def test_named_paths_exist(page: Path) -> None:
+    for path in _PATH.findall(page.read_text()):
+        # `<x>` stands for any name, and `…` for any characters.
+        pattern = re.sub(r"<\w+>|…", "*", path).rstrip("/")
+        assert any(ROOT.glob(pattern)), f"{path} does not exist"
+
+
+def test_every_page_is_reached_from_readme() -> None:
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page.suffix == ".md" and page not in reached:
+            reached.add(page)
+            waiting.extend(target for target, _ in links(page))
+    assert set(PAGES) - reached == set()
+
+
+@pytest.mark.parametrize(("page", "limit"), [("README.md", 200), ("migrations/README.md", 60)])
+def test_entrance_is_short(page: str, limit: int) -> None:
+    assert len((ROOT / page).read_text().splitlines()) < limit
+
+
+def test_ci_runs_the_test_command_of_readme() -> None:
+    (section,) = re.findall(r"^## Test it\n(.*?)^## ", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (command,) = re.findall(r"^```bash\n(.*?)\n```", section, re.DOTALL | re.MULTILINE)
+    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
