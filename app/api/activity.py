@@ -26,7 +26,7 @@ class ActivityController(Controller):
     async def list_all(
         self, request: CallerRequest, window: PageWindow, db_session: Session
     ) -> Response[Page[ActivityEventRead]]:
-        found = await ActivityRepository(session=db_session).page(request.user.reach, window)
+        found = await ActivityRepository(session=db_session).page(request.user.access, window)
         return page_response(request, window, found, read_event)
 
     @get(
@@ -42,7 +42,7 @@ class ActivityController(Controller):
         db_session: Session,
         board_id: FromQuery[UUID | None] = None,
     ) -> Response[Page[ActivityTaskCommentFeedItemRead]]:
-        found = await ActivityRepository(session=db_session).comments(request.user.reach, board_id, window)
+        found = await ActivityRepository(session=db_session).comments(request.user.access, board_id, window)
         return page_response(request, window, found, read_comment_item)
 
 

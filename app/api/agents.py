@@ -37,7 +37,7 @@ class AgentController(Controller):
         db_session: Session,
         board_id: FromQuery[UUID | None] = None,
     ) -> Response[Page[AgentRead]]:
-        found = await AgentRepository(session=db_session).page(request.user.reach, board_id, window)
+        found = await AgentRepository(session=db_session).page(request.user.access, board_id, window)
         return page_response(request, window, found, read_agent)
 
     @post(operation_id="create_agent", summary="Register an agent", responses=problems(403, 404, 409))

@@ -23,7 +23,7 @@ class BoardGroupController(Controller):
         self, request: CallerRequest, window: PageWindow, db_session: Session
     ) -> Response[Page[BoardGroupRead]]:
         """Those with a board that you may read; all of them for whoever may read all boards."""
-        found = await BoardGroupRepository(session=db_session).page(request.user.reach, window)
+        found = await BoardGroupRepository(session=db_session).page(request.user.access, window)
         return page_response(request, window, found, read_group)
 
     @post(operation_id="create_board_group", summary="Create a group of boards", responses=problems(403, 404, 409))

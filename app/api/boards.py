@@ -29,7 +29,7 @@ class BoardController(Controller):
         board_group_id: FromQuery[UUID | None] = None,
         search: Search = None,
     ) -> Response[Page[BoardRead]]:
-        found = await BoardRepository(session=db_session).page(request.user.reach, board_group_id, search, window)
+        found = await BoardRepository(session=db_session).page(request.user.access, board_group_id, search, window)
         return page_response(request, window, found, read_board)
 
     @post(operation_id="create_board", summary="Create a board", responses=problems(403, 404, 409))

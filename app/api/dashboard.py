@@ -47,7 +47,7 @@ class DashboardController(Controller):
             await open_board(db_session, request.user, board_id)
         if group_id is not None:
             await open_group(db_session, request.user, group_id)
-        scope = DashboardScope(request.user.reach, board_id, group_id)
+        scope = DashboardScope(request.user.access, board_id, group_id)
         return _read(range_key, await dashboard_of(db_session, scope, range_key))
 
 

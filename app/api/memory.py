@@ -8,8 +8,8 @@ from app.api.http.conversion import to_shape
 from app.api.http.pagination import page_response
 from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
 from app.api.openapi.errors import problems
+from app.core.paging import Slice, Window
 from app.models import BoardGroup, BoardGroupMemory, BoardMemory
-from app.repositories.keyset import Slice, Window
 from app.repositories.memory import BoardGroupMemoryRepository, BoardMemoryRepository
 from app.schemas.memory import BoardGroupMemoryCreate, BoardGroupMemoryRead, BoardMemoryCreate, BoardMemoryRead
 from app.schemas.pages import Page

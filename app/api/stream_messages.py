@@ -76,7 +76,7 @@ async def load_agents(session: AsyncSession, topic: Topic, events: Events) -> li
 
     def item(event: ActivityEvent) -> Fields:
         agent = agents.get(event.subject_id)
-        return {"agent": read_agent(agent) if agent and topic.shown.has_board(agent.board_id) else None}
+        return {"agent": read_agent(agent) if agent and topic.wanted.includes_board(agent.board_id) else None}
 
     return _messages(AgentStreamItem, events, item)
 
@@ -125,8 +125,8 @@ def _by_id(views: Sequence[ViewT], id_of: Callable[[ViewT], UUID]) -> dict[UUID 
 
 async def _board(session: AsyncSession, topic: Topic) -> Board | None:
     """The one board that the topic is about, if it is there still."""
-    assert topic.shown.board_ids is not None, "a topic of one board"
-    (board_id,) = topic.shown.board_ids
+    assert topic.wanted.board_ids is not None, "a topic of one board"
+    (board_id,) = topic.wanted.board_ids
     return await BoardRepository(session=session).get_one_or_none(id=board_id)
 
 

@@ -25,9 +25,9 @@ from app.api.stream_messages import (
     load_tasks,
 )
 from app.core.errors import BadRequestError, FieldProblem
+from app.core.stream_cursor import StreamCursor, is_moment
 from app.repositories.activity import COMMENTED
-from app.repositories.streams import Shown, StreamRepository
-from app.repositories.visibility import Place, is_moment
+from app.repositories.streams import EventFilter, StreamRepository
 from app.schemas.streams import StreamEvent
 from app.services.board_groups import open_group, open_group_of
 from app.services.boards import open_board
@@ -52,7 +52,9 @@ _SENT = ResponseSpec(
 class Opening:
     """Opens the streams of one request."""
 
-    def __init__(self, request: CallerRequest, session: AsyncSession, hub: Hub, begin: Place | datetime | None) -> None:
+    def __init__(
+        self, request: CallerRequest, session: AsyncSession, hub: Hub, begin: StreamCursor | datetime | None
+    ) -> None:
         self._request = request
         self._session = session
         self._hub = hub
@@ -62,15 +64,21 @@ class Opening:
         """Of what `admit` lets the caller see; it is asked again as long as the stream goes on."""
         admitted = await _admitted(admit, self._session, self._request.user)
         # Read before the response starts: what is committed once the client has its headers is in the stream.
-        now = await StreamRepository(self._session).now()
+        now = await StreamRepository(self._session).current_snapshot()
         begin = self._begin
-        place = begin if isinstance(begin, Place) else Place(now) if begin is None else Place(begin, now)
+        cursor = (
+            begin
+            if isinstance(begin, StreamCursor)
+            else StreamCursor(now)
+            if begin is None
+            else StreamCursor(begin, now)
+        )
         sign_in = sign_in_of(self._request.scope)
 
         async def admit_again(session: AsyncSession) -> Admitted:
             return await _admitted(admit, session, await sign_in(session))
 
-        chunks = Reader(self._hub, admitted, place, admit_again, self._request.user.until).chunks()
+        chunks = Reader(self._hub, admitted, cursor, admit_again, self._request.user.until).chunks()
         return Stream(chunks, headers=_HEADERS, media_type=_MEDIA_TYPE)
 
 
@@ -95,9 +103,9 @@ def provide_opening(
         HeaderParameter(name="Last-Event-ID", description="Go on after the event of this `id`; goes before `since`."),
     ] = None,
 ) -> Opening:
-    """The dependency `opening`. Raises BadRequestError and InvalidPlaceError."""
+    """The dependency `opening`. Raises BadRequestError and InvalidStreamCursorError."""
     if last_event_id:
-        return Opening(request, db_session, hub, Place.decode(last_event_id))
+        return Opening(request, db_session, hub, StreamCursor.decode(last_event_id))
     return Opening(request, db_session, hub, _time(since) if since is not None else None)
 
 
@@ -175,7 +183,7 @@ class StreamController(Controller):
 
         async def admit(session: AsyncSession, caller: Caller) -> Topic:
             group = await open_group_of(session, caller, board_id)
-            return _in_group(caller.reach.organization_id, group.id if group else None, is_chat)
+            return _in_group(caller.access.organization_id, group.id if group else None, is_chat)
 
         return await opening.stream(admit)
 
@@ -183,7 +191,7 @@ class StreamController(Controller):
 def _on_board(board_id: UUID, name: str, kind: str, load: Loader, is_chat: bool | None = None) -> Admit:
     async def admit(session: AsyncSession, caller: Caller) -> Topic:
         board = await open_board(session, caller, board_id)
-        return Topic(name, Shown(board.organization_id, kind, frozenset({board.id})), load, is_chat)
+        return Topic(name, EventFilter(board.organization_id, kind, frozenset({board.id})), load, is_chat)
 
     return admit
 
@@ -194,14 +202,14 @@ def _everywhere_or_on(board_id: UUID | None, name: str, kind: str, load: Loader)
         return _on_board(board_id, name, kind, load)
 
     async def admit(session: AsyncSession, caller: Caller) -> Topic:
-        boards = await StreamRepository(session).readable_boards(caller.reach)
-        shown = Shown(caller.reach.organization_id, kind, boards, beside_boards=caller.agent is None)
-        return Topic(name, shown, load)
+        boards = await StreamRepository(session).readable_board_ids(caller.access)
+        wanted = EventFilter(caller.access.organization_id, kind, boards, beside_boards=caller.agent is None)
+        return Topic(name, wanted, load)
 
     return admit
 
 
 def _in_group(organization_id: UUID, group_id: UUID | None, is_chat: bool | None) -> Topic:
     nowhere: frozenset[UUID] = frozenset()
-    shown = Shown(organization_id, "board_group_memory.", nowhere, board_group_id=group_id)
-    return Topic("memory", shown, load_group_memory, is_chat)
+    wanted = EventFilter(organization_id, "board_group_memory.", nowhere, board_group_id=group_id)
+    return Topic("memory", wanted, load_group_memory, is_chat)

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, insert, select
 
-from app.core.session_info import WAITED_FOR
+from app.core.paging import Slice, Window
+from app.core.session_info import NOTIFY_ON_COMMIT
 from app.db.request.prepared import Prepared, carry_out
 from app.models import ActivityEvent, Agent, Board, Task
+from app.repositories.access import AccessScope
 from app.repositories.base import Repository
-from app.repositories.keyset import Slice, Window, read_slice
-from app.repositories.reach import Reach
+from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 COMMENTED = "task.commented"
@@ -51,22 +52,22 @@ class ActivityRepository(Repository[ActivityEvent]):
         """Stores an event, by its columns, with the transaction; who waits for events is told of the commit."""
         event = {"organization_id": organization_id, "event_type": event_type, **about}
         await carry_out(self.session, _EVENT, **event)
-        self.session.info[WAITED_FOR] = True
+        self.session.info[NOTIFY_ON_COMMIT] = True
 
-    async def page(self, reach: Reach, window: Window) -> Slice:
+    async def page(self, access: AccessScope, window: Window) -> Slice:
         """What happened on the boards and in the groups that the caller may read, and beside them; newest first.
 
         What happened on a board or in a group that is gone is shown to those who may read all boards.
         """
-        statement = select(ActivityEvent).where(*_of(reach))
+        statement = select(ActivityEvent).where(*_of(access))
         return await read_slice(self.session, statement, _ACTIVITY, window)
 
-    async def comments(self, reach: Reach, board_id: UUID | None, window: Window) -> Slice:
+    async def comments(self, access: AccessScope, board_id: UUID | None, window: Window) -> Slice:
         """The comments on tasks that the caller may read, newest first, as FeedItems; those of one board, with that."""
         statement = (
             select(ActivityEvent)
             .join(Task, Task.id == ActivityEvent.task_id)
-            .where(*_of(reach), ActivityEvent.event_type == COMMENTED)
+            .where(*_of(access), ActivityEvent.event_type == COMMENTED)
         )
         if board_id is not None:
             statement = statement.where(ActivityEvent.board_id == board_id)
@@ -91,9 +92,9 @@ class ActivityRepository(Repository[ActivityEvent]):
         return [FeedItem(event, row[1], row[2], row[3]) for event, row in rows]
 
 
-def _of(reach: Reach) -> tuple[ColumnElement[bool], ...]:
-    ours = ActivityEvent.organization_id == reach.organization_id
-    if reach.reads_all:
+def _of(access: AccessScope) -> tuple[ColumnElement[bool], ...]:
+    ours = ActivityEvent.organization_id == access.organization_id
+    if access.reads_all:
         return (ours,)
-    shown, group_id = reach.shown(ActivityEvent.board_id), ActivityEvent.board_group_id
-    return ours, case((group_id.is_(None), shown), else_=reach.readable_group(group_id))
+    shown, group_id = access.shown(ActivityEvent.board_id), ActivityEvent.board_group_id
+    return ours, case((group_id.is_(None), shown), else_=access.readable_group(group_id))

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from app.core.errors import ConflictError
+from app.core.paging import Slice, Window
 from app.models import Approval, ApprovalStatus, ApprovalTask, Task
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
-from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _ORDER = Ordering("approvals", Approval, sortable=("resolved_at", "confidence"))

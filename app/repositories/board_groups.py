@@ -5,12 +5,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.core.paging import Slice, Window
 from app.models import BoardGroup
+from app.repositories.access import AccessScope
 from app.repositories.base import Repository
 from app.repositories.boards import SlugTakenError
 from app.repositories.constraints import translating
-from app.repositories.keyset import Slice, Window, read_slice
-from app.repositories.reach import Reach
+from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _ORDER = Ordering("board groups", BoardGroup, sortable=("updated_at", "name"))
@@ -33,19 +34,19 @@ class BoardGroupRepository(Repository[BoardGroup]):
             await self.session.flush()
         return group
 
-    async def page(self, reach: Reach, window: Window) -> Slice:
+    async def page(self, access: AccessScope, window: Window) -> Slice:
         """The groups that the caller may read, newest first."""
         statement = select(BoardGroup).where(
-            BoardGroup.organization_id == reach.organization_id, reach.readable_group(BoardGroup.id)
+            BoardGroup.organization_id == access.organization_id, access.readable_group(BoardGroup.id)
         )
         return await read_slice(self.session, statement, _ORDER, window)
 
-    async def find(self, reach: Reach, group_id: UUID) -> OpenGroup | None:
+    async def find(self, access: AccessScope, group_id: UUID) -> OpenGroup | None:
         """The group, in one statement; None also where it is another organization's, or not the caller's to read."""
-        statement = select(BoardGroup, reach.writable_group(BoardGroup.id)).where(
+        statement = select(BoardGroup, access.writable_group(BoardGroup.id)).where(
             BoardGroup.id == group_id,
-            BoardGroup.organization_id == reach.organization_id,
-            reach.readable_group(BoardGroup.id),
+            BoardGroup.organization_id == access.organization_id,
+            access.readable_group(BoardGroup.id),
         )
         row = (await self.session.execute(statement)).one_or_none()
         return OpenGroup(row[0], row[1]) if row else None

@@ -8,12 +8,13 @@ from uuid import UUID
 from sqlalchemy import Select, and_, bindparam, or_, select
 
 from app.core.errors import ConflictError, NotFoundError
+from app.core.paging import Slice, Window
 from app.db.request.prepared import AnySession, Prepared, fetch, row_of
 from app.models import Board
+from app.repositories.access import AccessScope, AccessShape, RowAccess
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
-from app.repositories.keyset import Slice, Window, read_slice
-from app.repositories.reach import Kind, Reach, Rights
+from app.repositories.keyset import read_slice
 from app.repositories.search import matches
 from app.repositories.sorting import Ordering
 
@@ -45,32 +46,32 @@ _row = row_of(_COLUMNS)
 
 
 @cache
-def _open(kind: Kind) -> Prepared:
-    reach = kind.prepared()
+def _open(shape: AccessShape) -> Prepared:
+    access = shape.parameterized()
     return Prepared(
-        select(*_COLUMNS, reach.writable(Board.id).label("may_write")).where(
+        select(*_COLUMNS, access.writable(Board.id).label("may_write")).where(
             Board.id == bindparam("board_id"),
-            Board.organization_id == reach.organization_id,
-            reach.readable(Board.id),
+            Board.organization_id == access.organization_id,
+            access.readable(Board.id),
         )
     )
 
 
-async def find_board(session: AnySession, reach: Reach, board_id: UUID) -> OpenBoard | None:
+async def find_board(session: AnySession, access: AccessScope, board_id: UUID) -> OpenBoard | None:
     """The board, in one statement; None also where it is another organization's, or not the caller's to read."""
-    found = await fetch(session, _open(reach.kind), board_id=board_id, **reach.ids)
+    found = await fetch(session, _open(access.shape), board_id=board_id, **access.parameters)
     return OpenBoard(_row(found[0][:-1]), found[0].may_write) if found else None
 
 
-def beside_board(statement: Select[Any], rights: Rights) -> Select[Any]:
+def beside_board(statement: Select[Any], row_access: RowAccess) -> Select[Any]:
     """With the board `board_id` in each row, as far as who is in the row may use it: `board_beside` takes it out."""
-    reach = rights.reach
+    access = row_access.scope
     return statement.outerjoin(
-        Board, and_(Board.id == bindparam("board_id"), Board.organization_id == reach.organization_id)
+        Board, and_(Board.id == bindparam("board_id"), Board.organization_id == access.organization_id)
     ).add_columns(
-        *(column.label(f"sought_{column.name}") for column in _COLUMNS),
-        or_(rights.reads_all, reach.readable(Board.id)).label("sought_may_read"),
-        or_(rights.writes_all, reach.writable(Board.id)).label("sought_may_write"),
+        *(column.label(f"prefetched_{column.name}") for column in _COLUMNS),
+        or_(row_access.reads_all, access.readable(Board.id)).label("prefetched_may_read"),
+        or_(row_access.writes_all, access.writable(Board.id)).label("prefetched_may_write"),
     )
 
 
@@ -90,9 +91,9 @@ class BoardRepository(Repository[Board]):
             await self.session.flush()
         return board
 
-    async def page(self, reach: Reach, board_group_id: UUID | None, search: str | None, window: Window) -> Slice:
+    async def page(self, access: AccessScope, board_group_id: UUID | None, search: str | None, window: Window) -> Slice:
         """The boards that the caller may read, newest first; with a group those in it, with `search` what it finds."""
-        statement = select(Board).where(Board.organization_id == reach.organization_id, reach.readable(Board.id))
+        statement = select(Board).where(Board.organization_id == access.organization_id, access.readable(Board.id))
         if board_group_id is not None:
             statement = statement.where(Board.board_group_id == board_group_id)
         if search:

@@ -9,8 +9,8 @@ from sqlalchemy import Select, and_, bindparam, func, or_, select
 
 from app.db.request.prepared import AnySession, Prepared, fetch
 from app.models import Agent, OrganizationMember, PersonalToken, User
+from app.repositories.access import AGENT_ROW_ACCESS, MEMBER_ROW_ACCESS, RowAccess
 from app.repositories.boards import OpenBoard, beside_board, board_beside
-from app.repositories.reach import OF_AGENT, OF_MEMBER, Rights
 
 
 class Person(NamedTuple):
@@ -50,12 +50,12 @@ class Worker(NamedTuple):
     is_board_lead: bool
 
 
-class _Way:
+class CallerLookup:
     """One way to find a caller: alone, or with the board that he asks for."""
 
-    def __init__(self, statement: Select[Any], rights: Rights) -> None:
+    def __init__(self, statement: Select[Any], row_access: RowAccess) -> None:
         self._alone = Prepared(statement)
-        self._beside_board = Prepared(beside_board(statement, rights))
+        self._beside_board = Prepared(beside_board(statement, row_access))
 
     async def find(
         self, session: AnySession, board_id: UUID | None, **by: object
@@ -73,8 +73,8 @@ _PERSON = len(Person._fields)
 _MEMBERSHIP = _PERSON + len(Membership._fields)
 _BEARER = _MEMBERSHIP + len(Bearer._fields)
 _OF_MEMBERSHIP = {name: getattr(OrganizationMember, name) for name in Membership._fields[:4]} | {
-    "reads_all": OF_MEMBER.reads_all,
-    "writes_all": OF_MEMBER.writes_all,
+    "reads_all": MEMBER_ROW_ACCESS.reads_all,
+    "writes_all": MEMBER_ROW_ACCESS.writes_all,
 }
 
 
@@ -90,19 +90,19 @@ def _people(*more: Any) -> Select[Any]:  # noqa: ANN401 - columns
     return select(*columns, *more).select_from(User).outerjoin(OrganizationMember, active)
 
 
-_BY_SUBJECT = _Way(_people().where(User.subject == bindparam("subject")), OF_MEMBER)
-_BY_TOKEN = _Way(
+_BY_SUBJECT = CallerLookup(_people().where(User.subject == bindparam("subject")), MEMBER_ROW_ACCESS)
+_BY_TOKEN = CallerLookup(
     _people(*(getattr(PersonalToken, name).label(f"token_{name}") for name in Bearer._fields))
     .join(PersonalToken, PersonalToken.user_id == User.id)
     .where(
         PersonalToken.token_hash == bindparam("token_hash"),
         or_(PersonalToken.expires_at.is_(None), PersonalToken.expires_at > func.now()),
     ),
-    OF_MEMBER,
+    MEMBER_ROW_ACCESS,
 )
-_AGENT = _Way(
+_AGENT = CallerLookup(
     select(*(getattr(Agent, name) for name in Worker._fields)).where(Agent.token_hash == bindparam("token_hash")),
-    OF_AGENT,
+    AGENT_ROW_ACCESS,
 )
 
 

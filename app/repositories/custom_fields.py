@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import ConflictError
 from app.db.request.prepared import Prepared, carry_out, fetch
 from app.models import CustomField, CustomFieldBoard, CustomFieldValue
+from app.repositories.access import AccessScope
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
-from app.repositories.reach import Reach
 
 _BATCH = 500
 
@@ -34,25 +34,25 @@ class CustomFieldRepository(Repository[CustomField]):
             await self.session.flush()
         return field
 
-    async def readable(self, reach: Reach, field_id: UUID | None = None) -> Sequence[CustomField]:
+    async def readable(self, access: AccessScope, field_id: UUID | None = None) -> Sequence[CustomField]:
         """The fields of boards that the caller may read, oldest first; whoever may read all also those of no board.
 
         With `field_id` that one alone.
         """
-        statement = select(CustomField).where(CustomField.organization_id == reach.organization_id)
+        statement = select(CustomField).where(CustomField.organization_id == access.organization_id)
         if field_id is not None:
             statement = statement.where(CustomField.id == field_id)
-        if not reach.reads_all:
-            on_it = CustomFieldBoard.custom_field_id == CustomField.id, reach.readable(CustomFieldBoard.board_id)
+        if not access.reads_all:
+            on_it = CustomFieldBoard.custom_field_id == CustomField.id, access.readable(CustomFieldBoard.board_id)
             statement = statement.where(select(CustomFieldBoard.board_id).where(*on_it).exists())
         return (await self.session.scalars(statement.order_by(CustomField.created_at, CustomField.id))).all()
 
-    async def board_ids(self, reach: Reach, field_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    async def board_ids(self, access: AccessScope, field_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
         """The boards of each of these fields that the caller may read; a field without any is left out."""
         found: dict[UUID, list[UUID]] = defaultdict(list)
         statement = (
             select(CustomFieldBoard.custom_field_id, CustomFieldBoard.board_id)
-            .where(CustomFieldBoard.custom_field_id.in_(field_ids), reach.readable(CustomFieldBoard.board_id))
+            .where(CustomFieldBoard.custom_field_id.in_(field_ids), access.readable(CustomFieldBoard.board_id))
             .order_by(CustomFieldBoard.board_id)
         )
         for field_id, board_id in await self.session.execute(statement):

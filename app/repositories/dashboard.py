@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.models import ActivityEvent, Agent, Approval, ApprovalStatus, ApprovalTask, Board, Task, TaskCount, TaskStatus
+from app.repositories.access import AccessScope
 from app.repositories.activity import STATUS_CHANGED, status_after, status_before
-from app.repositories.reach import Reach
 
 SelectedT = TypeVar("SelectedT", bound=tuple[Any, ...])
 _APPROVED, _REJECTED = "approval.approved", "approval.rejected"
@@ -20,7 +20,7 @@ _APPROVED, _REJECTED = "approval.approved", "approval.rejected"
 class DashboardScope(NamedTuple):
     """The boards that the caller may read; with an id that one, or those in that group."""
 
-    reach: Reach
+    access: AccessScope
     board_id: UUID | None = None
     group_id: UUID | None = None
 
@@ -28,12 +28,12 @@ class DashboardScope(NamedTuple):
         """Whether the board with the id in this column is one of them."""
         # An alias, since a statement may have the table in its own FROM.
         board = aliased(Board)
-        conditions = [board.id == board_id, board.organization_id == self.reach.organization_id]
+        conditions = [board.id == board_id, board.organization_id == self.access.organization_id]
         if self.board_id is not None:
             conditions.append(board_id == self.board_id)
         if self.group_id is not None:
             conditions.append(board.board_group_id == self.group_id)
-        return select(board.id).where(*conditions, self.reach.readable(board.id)).exists()
+        return select(board.id).where(*conditions, self.access.readable(board.id)).exists()
 
 
 class BucketRow(NamedTuple):
@@ -64,7 +64,7 @@ class DashboardRepository:
 
     async def task_counts(self) -> dict[str, int]:
         """As the database has counted them: it would take long to count all tasks of a large organization."""
-        of_organization = TaskCount.organization_id == self._scope.reach.organization_id
+        of_organization = TaskCount.organization_id == self._scope.access.organization_id
         statement = (
             select(TaskCount.status, func.sum(TaskCount.tasks).cast(BigInteger))
             .where(of_organization, self._scope.on(TaskCount.board_id))
@@ -135,7 +135,7 @@ class DashboardRepository:
             statement.select_from(ActivityEvent)
             .outerjoin(Task, and_(Task.id == ActivityEvent.task_id, about_task))
             .where(
-                ActivityEvent.organization_id == self._scope.reach.organization_id,
+                ActivityEvent.organization_id == self._scope.access.organization_id,
                 ActivityEvent.created_at >= begin,
                 ActivityEvent.event_type.in_([STATUS_CHANGED, _APPROVED, _REJECTED]),
                 or_(~about_task, Task.id.is_not(None)),

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.core.paging import Slice, Window
 from app.models import InviteBoardAccess, OrganizationInvite
 from app.repositories.base import Repository
-from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.keyset import read_slice
 from app.repositories.members import Grant
 from app.repositories.sorting import Ordering
 

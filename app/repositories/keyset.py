@@ -1,4 +1,10 @@
-"""Reading a list page by page: by an offset, or after the last row of the page before."""
+"""Reading a list page by page: by an offset, or after the last row of the page before (keyset pagination).
+
+Advanced Alchemy pages by LIMIT and OFFSET alone, for which PostgreSQL reads and drops all rows before the page: the
+deeper, the slower. By the values of the last row an index finds each page at once. The list that is read most is
+prepared, too (`fetch_slice`): building its statement and making entities of its rows would take SQLAlchemy longer than
+PostgreSQL takes to answer (tests/benchmarks/README.md has the figures).
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -7,29 +13,10 @@ import msgspec
 from sqlalchemy import Select, bindparam, func, select
 
 from app.core.errors import BadRequestError, FieldProblem
+from app.core.opaque import packed, unpacked
+from app.core.paging import Slice, SortKey, Window
 from app.db.request.prepared import AnySession, Prepared, fetch
-from app.repositories.opaque import packed, unpacked
-from app.repositories.sorting import Key, Ordering, place_values
-
-
-class Window(NamedTuple):
-    """What part of a list is wanted: `limit` rows (1-200) from `offset`, or after `cursor`, in the order of `sort`.
-
-    An empty cursor is before the first row: whoever begins with it does not wait until all rows are counted.
-    """
-
-    limit: int
-    offset: int = 0
-    cursor: str | None = None
-    sort: tuple[Key, ...] = ()
-
-
-class Slice(NamedTuple):
-    """Rows of a list; `total` is None where a cursor was given, `next_cursor` at the end of the list."""
-
-    rows: list[Any]
-    total: int | None
-    next_cursor: str | None
+from app.repositories.sorting import Ordering, place_values
 
 
 class InvalidCursorError(BadRequestError):
@@ -44,17 +31,17 @@ class InvalidCursorError(BadRequestError):
 
 class _Cursor(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     list_name: str
-    keys: tuple[Key, ...]
+    keys: tuple[SortKey, ...]
     values: list[Any]
 
 
-class Shape(NamedTuple):
+class PageShape(NamedTuple):
     """What the statement of a page looks like, whichever values it is given.
 
     `after` says, where a cursor is followed, which of its values are null.
     """
 
-    keys: tuple[Key, ...]
+    keys: tuple[SortKey, ...]
     after: tuple[bool, ...] | None
 
 
@@ -63,20 +50,20 @@ class PreparedPage(NamedTuple):
     total: Prepared
 
 
-def prepare_page(statement: Select[Any], order: Ordering, shape: Shape) -> PreparedPage:
-    """Of a statement of columns."""
+def prepare_page(statement: Select[Any], order: Ordering, shape: PageShape) -> PreparedPage:
+    """Return the page of a statement of columns, prepared."""
     page = _page(statement, order, shape).limit(bindparam("limit")).offset(bindparam("offset"))
     return PreparedPage(Prepared(page), Prepared(_total(statement)))
 
 
 async def fetch_slice(
     session: AnySession,
-    prepare: Callable[[Shape], PreparedPage],
+    prepare: Callable[[PageShape], PreparedPage],
     order: Ordering,
     window: Window,
     **values: object,
 ) -> Slice:
-    """As `read_slice`, of a statement that is prepared once for each shape; `values` are its parameters."""
+    """Return what `read_slice` does, by a statement that is prepared once a shape; `values` are its parameters."""
     shape, place = _shape(order, window)
     prepared = prepare(shape)
     total = (await fetch(session, prepared.total, **values))[0].total if window.cursor is None else None
@@ -85,7 +72,7 @@ async def fetch_slice(
 
 
 async def read_slice(session: AnySession, statement: Select[Any], order: Ordering, window: Window) -> Slice:
-    """The rows of `statement` (entities) in this window: one statement, and with an offset one more for the total.
+    """Return the rows of `statement` (entities) in this window: one statement, and without a cursor one for the total.
 
     Raises InvalidCursorError on a cursor of another list or order, and BadRequestError on a sort that the list has not.
     """
@@ -96,16 +83,16 @@ async def read_slice(session: AnySession, statement: Select[Any], order: Orderin
     return _slice(rows, total, order, shape, window)
 
 
-def _shape(order: Ordering, window: Window) -> tuple[Shape, list[Any]]:
-    """And the place after which the page begins."""
+def _shape(order: Ordering, window: Window) -> tuple[PageShape, list[Any]]:
+    """Return the shape of the page, and the place after which it begins."""
     keys = order.keys(window.sort)
     if not window.cursor:
-        return Shape(keys, None), []
+        return PageShape(keys, None), []
     place = _place(window.cursor, order, keys)
-    return Shape(keys, tuple(value is None for value in place)), place
+    return PageShape(keys, tuple(value is None for value in place)), place
 
 
-def _page(statement: Select[Any], order: Ordering, shape: Shape) -> Select[Any]:
+def _page(statement: Select[Any], order: Ordering, shape: PageShape) -> Select[Any]:
     page = statement.order_by(*order.order_by(shape.keys))
     return page if shape.after is None else page.where(order.after(shape.keys, shape.after))
 
@@ -114,7 +101,7 @@ def _total(statement: Select[Any]) -> Select[Any]:
     return select(func.count().label("total")).select_from(statement.subquery())
 
 
-def _slice(rows: Sequence[Any], total: int | None, order: Ordering, shape: Shape, window: Window) -> Slice:
+def _slice(rows: Sequence[Any], total: int | None, order: Ordering, shape: PageShape, window: Window) -> Slice:
     # One row more than asked for tells whether there is a next page.
     shown = list(rows[: window.limit])
     if len(rows) <= window.limit:
@@ -122,7 +109,7 @@ def _slice(rows: Sequence[Any], total: int | None, order: Ordering, shape: Shape
     return Slice(shown, total, packed(_Cursor(order.name, shape.keys, order.values(shown[-1], shape.keys))))
 
 
-def _place(text: str, order: Ordering, keys: tuple[Key, ...]) -> list[Any]:
+def _place(text: str, order: Ordering, keys: tuple[SortKey, ...]) -> list[Any]:
     try:
         cursor = unpacked(text, _Cursor)
         if (cursor.list_name, cursor.keys) != (order.name, keys):

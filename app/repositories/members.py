@@ -8,10 +8,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.core.errors import ConflictError
+from app.core.paging import Slice, Window
 from app.models import BoardAccess, OrganizationMember, Role
 from app.repositories.base import Repository
 from app.repositories.constraints import translating
-from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _ORDER = Ordering("members", OrganizationMember, newest_first=False)

@@ -5,9 +5,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.paging import Slice, Window
 from app.models import BoardGroupMemory, BoardMemory
 from app.repositories.base import Repository
-from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _BOARDS = Ordering("board memory", BoardMemory)

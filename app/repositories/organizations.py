@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 
 from app.core.errors import NotFoundError
-from app.core.session_info import WAITED_FOR
+from app.core.session_info import NOTIFY_ON_COMMIT
 from app.models import Organization, OrganizationMember, Role, User
 from app.repositories.base import Repository
 
@@ -85,4 +85,4 @@ class OrganizationRepository(Repository[Organization]):
     async def delete_all(self, organization_ids: Sequence[UUID]) -> None:
         """Delete them with all that they have, their events too: who waits for those is told of the commit."""
         await self.session.execute(delete(Organization).where(Organization.id.in_(organization_ids)))
-        self.session.info[WAITED_FOR] = True
+        self.session.info[NOTIFY_ON_COMMIT] = True

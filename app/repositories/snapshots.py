@@ -19,7 +19,7 @@ from app.models import (
     TaskPriority,
     TaskStatus,
 )
-from app.repositories.reach import Reach
+from app.repositories.access import AccessScope
 from app.repositories.sorting import place_in
 
 # What is being worked on before what waits, and the urgent before the rest.
@@ -31,12 +31,12 @@ _FIRST = (_BY_STATUS, _BY_PRIORITY, Task.updated_at.desc(), Task.id)
 class BoardsOfGroup(NamedTuple):
     """The boards of a group that the caller may read, but for one."""
 
-    reach: Reach
+    access: AccessScope
     group_id: UUID
     but: UUID | None = None
 
     def conditions(self) -> tuple[ColumnElement[bool], ...]:
-        shown = (Board.board_group_id == self.group_id, self.reach.readable(Board.id))
+        shown = (Board.board_group_id == self.group_id, self.access.readable(Board.id))
         return (*shown, Board.id != self.but) if self.but else shown
 
 

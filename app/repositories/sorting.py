@@ -1,6 +1,6 @@
-"""The order of a list: its own, or the one that a client asks for; and what comes after a row in it.
+"""The order of a list: its own or the one that a client asks for, and which rows come after a row in it.
 
-PostgreSQL's order of null is kept: it is greater than everything.
+It has null where PostgreSQL has it: after everything.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, false, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.errors import BadRequestError, FieldProblem
+from app.core.paging import SortKey
 
 _DEFAULT = "created_at"
 _NO_RANKS: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -20,7 +21,7 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def place_in(order: Sequence[str], column: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[int]:
-    """The place of the column's value among these, from 0."""
+    """Return the place of the column's value among these, from 0."""
     return case({value: place for place, value in enumerate(order)}, value=column)
 
 
@@ -29,15 +30,8 @@ def _parameter(number: int) -> str:
 
 
 def place_values(place: Sequence[Any]) -> dict[str, Any]:
-    """The parameters of `Ordering.after`."""
+    """Return the parameters of `Ordering.after`."""
     return {_parameter(number): value for number, value in enumerate(place)}
-
-
-class Key(NamedTuple):
-    """One column by which a list is sorted."""
-
-    name: str
-    descending: bool
 
 
 class Ordering(NamedTuple):
@@ -53,31 +47,31 @@ class Ordering(NamedTuple):
     newest_first: bool = True
     ranks: Mapping[str, Sequence[str]] = _NO_RANKS
 
-    def keys(self, wanted: Sequence[Key]) -> tuple[Key, ...]:
-        """By what to sort, to the last key, which is the id. Raises BadRequestError where it may not be sorted so."""
+    def keys(self, wanted: Sequence[SortKey]) -> tuple[SortKey, ...]:
+        """Return the keys to sort by, the id at their end. Raises BadRequestError on a sort that the list has not."""
         known, names = (_DEFAULT, *self.sortable), [key.name for key in wanted]
         if not set(names) <= set(known) or len(set(names)) < len(names):
             allowed = ", ".join(known)
             detail = f"It may hold, each once and with commas between: {allowed}; - in front of one turns it round."
             raise BadRequestError(errors=(FieldProblem("sort", detail),))
-        chosen = tuple(wanted) or (Key(_DEFAULT, self.newest_first),)
-        return (*chosen, Key("id", chosen[-1].descending))
+        chosen = tuple(wanted) or (SortKey(_DEFAULT, self.newest_first),)
+        return (*chosen, SortKey("id", chosen[-1].descending))
 
-    def order_by(self, keys: Sequence[Key]) -> list[ColumnElement[Any]]:
+    def order_by(self, keys: Sequence[SortKey]) -> list[ColumnElement[Any]]:
         columns = ((self._expression(key.name), key.descending) for key in keys)
         return [column.desc() if descending else column.asc() for column, descending in columns]
 
-    def values(self, row: object, keys: Sequence[Key]) -> list[Any]:
-        """Where the row stands."""
+    def values(self, row: object, keys: Sequence[SortKey]) -> list[Any]:
+        """Return the values by which the row is sorted."""
         given = [(key.name, getattr(row, key.name)) for key in keys]
         return [self.ranks[name].index(value) if name in self.ranks else value for name, value in given]
 
-    def place(self, keys: Sequence[Key], values: Sequence[Any]) -> list[Any]:
-        """The values as the columns' types. Raises ValueError where no row can stand there."""
+    def place(self, keys: Sequence[SortKey], values: Sequence[Any]) -> list[Any]:
+        """Return the values as the columns' types. Raises ValueError where no row can have them."""
         return [self._checked(key.name, value) for key, value in zip(keys, values, strict=True)]
 
-    def after(self, keys: Sequence[Key], is_null: Sequence[bool]) -> ColumnElement[bool]:
-        """Whether a row comes after a place of which these values are null; the others are given as `place_values`."""
+    def after(self, keys: Sequence[SortKey], is_null: Sequence[bool]) -> ColumnElement[bool]:
+        """Return whether a row comes after a place with nulls where it says so; `place_values` has the other values."""
         places = [
             (key, column, None if null else bindparam(_parameter(number), type_=column.type))
             for number, (key, null) in enumerate(zip(keys, is_null, strict=True))
@@ -95,7 +89,9 @@ class Ordering(NamedTuple):
             same.append(column.is_(None) if value is None else column == value)
         return or_(*beyond)
 
-    def _is_beyond(self, key: Key, column: ColumnElement[Any], value: ColumnElement[Any] | None) -> ColumnElement[bool]:
+    def _is_beyond(
+        self, key: SortKey, column: ColumnElement[Any], value: ColumnElement[Any] | None
+    ) -> ColumnElement[bool]:
         if value is None:
             return column.is_not(None) if key.descending else false()
         if key.descending:

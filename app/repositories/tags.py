@@ -5,11 +5,12 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.core.paging import Slice, Window
 from app.models import Tag, TaskTag
 from app.repositories.base import Repository
 from app.repositories.boards import SlugTakenError
 from app.repositories.constraints import translating
-from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _ORDER = Ordering("tags", Tag, sortable=("updated_at", "name"))

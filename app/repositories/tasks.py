@@ -9,10 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, delete, insert, select
 
+from app.core.paging import Slice, Window
 from app.db.request.prepared import Prepared, carry_out, fetch
 from app.models import Board, Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.repositories.base import Repository
-from app.repositories.keyset import PreparedPage, Shape, Slice, Window, fetch_slice, prepare_page, read_slice
+from app.repositories.keyset import PageShape, PreparedPage, fetch_slice, prepare_page, read_slice
 from app.repositories.search import matches
 from app.repositories.sorting import Ordering
 
@@ -77,7 +78,7 @@ _TAGS = Prepared(
 
 
 @lru_cache(maxsize=256)
-def _page(wanted: _Kind, shape: Shape) -> PreparedPage:
+def _page(wanted: _Kind, shape: PageShape) -> PreparedPage:
     statement = select(*Task.__table__.c).where(Task.board_id == bindparam("board_id"))
     if wanted.by_status:
         statement = statement.where(Task.status == any_(bindparam("statuses", type_=ARRAY(Text))))

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import or_, select, update
 
+from app.core.paging import Slice, Window
 from app.models import PersonalToken
 from app.repositories.base import Repository
 from app.repositories.callers import Bearer
-from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _ORDER = Ordering("personal tokens", PersonalToken)

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.core.paging import Slice, Window
 from app.models import Board, BoardWebhook, BoardWebhookPayload
 from app.repositories.base import Repository
-from app.repositories.keyset import Slice, Window, read_slice
+from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _WEBHOOKS = Ordering("webhooks", BoardWebhook, sortable=("updated_at", "description"))

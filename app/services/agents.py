@@ -12,9 +12,9 @@ from app.models import Agent, AgentStatus
 from app.repositories.agents import AgentRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.organizations import OrganizationRepository
+from app.services.activity import ActivityLog
 from app.services.boards import UnknownBoardError, open_board
 from app.services.identity import Caller, LeadOnlyError
-from app.services.trail import Trail
 
 SILENT_AFTER = timedelta(minutes=10)
 
@@ -46,23 +46,23 @@ class Agents:
     def __init__(self, session: AsyncSession, caller: Caller) -> None:
         self._session = session
         self._caller = caller
-        self._reach = caller.reach
+        self._access = caller.access
         self._agents = AgentRepository(session=session)
-        self._trail = Trail(session, caller, self._reach.organization_id)
+        self._activity = ActivityLog(session, caller, self._access.organization_id)
 
     async def find(self, agent_id: UUID, board_id: UUID | None = None) -> Agent:
         """Raises NotFoundError, also where it is not on the board that is named."""
-        agent = await self._agents.find(self._reach, agent_id)
+        agent = await self._agents.find(self._access, agent_id)
         if agent is None or (board_id is not None and agent.board_id != board_id):
             raise NotFoundError
         return agent
 
     async def register(self, fields: dict[str, Any]) -> Registered:
         """Raises UnknownReferenceError, ForbiddenError, LeadOnlyError and MaxAgentsError."""
-        board_id = fields["board_id"] or self._reach.board_id
+        board_id = fields["board_id"] or self._access.board_id
         token = new_agent_token()
         agent = Agent(
-            **{**fields, "board_id": None}, organization_id=self._reach.organization_id, token_hash=token_hash(token)
+            **{**fields, "board_id": None}, organization_id=self._access.organization_id, token_hash=token_hash(token)
         )
         await self._move(agent, board_id)
         await self._agents.store(agent)
@@ -117,12 +117,12 @@ class Agents:
 
     async def heartbeat_named(self, name: str, board_id: UUID | None, status: str | None) -> Registered:
         """The agent of this name on the board is made where there is none. Raises as `register`."""
-        board_id = board_id or self._reach.board_id
-        agent, token = await self._agents.find_named(self._reach, name, board_id), None
+        board_id = board_id or self._access.board_id
+        agent, token = await self._agents.find_named(self._access, name, board_id), None
         if agent is None:
             # And again, since another first heartbeat by this name may be under way.
-            await OrganizationRepository(session=self._session).lock(self._reach.organization_id)
-            agent = await self._agents.find_named(self._reach, name, board_id)
+            await OrganizationRepository(session=self._session).lock(self._access.organization_id)
+            agent = await self._agents.find_named(self._access, name, board_id)
         if agent is None:
             agent, token = await self.register({"name": name, "board_id": board_id})
         else:
@@ -144,7 +144,7 @@ class Agents:
             raise LeadOnlyError
         if agent.board_id is not None:
             await open_board(self._session, self._caller, agent.board_id, write=True)
-        elif not self._reach.writes_all:
+        elif not self._access.writes_all:
             raise ForbiddenError
 
     async def _move(self, agent: Agent, board_id: UUID | None) -> None:
@@ -155,7 +155,7 @@ class Agents:
             await self._note("left", agent, agent.name)
         await self._leave(agent)
         if board_id is None:
-            if not self._reach.writes_all:
+            if not self._access.writes_all:
                 raise ForbiddenError
             return
         try:
@@ -181,4 +181,4 @@ class Agents:
             await self._agents.store(heir)
 
     async def _note(self, verb: str, agent: Agent, message: str) -> None:
-        await self._trail.note(f"agent.{verb}", message, board_id=agent.board_id, subject_id=agent.id)
+        await self._activity.record(f"agent.{verb}", message, board_id=agent.board_id, subject_id=agent.id)

@@ -13,9 +13,9 @@ from app.repositories.agents import AgentRepository
 from app.repositories.approvals import ApprovalRepository, NamedTask
 from app.repositories.boards import BoardRepository
 from app.repositories.tasks import TaskRepository
+from app.services.activity import ActivityLog
 from app.services.boards import UnknownReferenceError
 from app.services.identity import Caller, PeopleOnlyError
-from app.services.trail import Trail
 
 
 class ApprovalResolvedError(ConflictError):
@@ -40,7 +40,7 @@ class Approvals:
         self._caller = caller
         self._board = board
         self._approvals = ApprovalRepository(session=session)
-        self._trail = Trail(session, caller, board.organization_id)
+        self._activity = ActivityLog(session, caller, board.organization_id)
 
     async def views(self, approvals: Sequence[Approval]) -> list[ApprovalView]:
         """With their tasks, in one statement however many they are."""
@@ -111,7 +111,7 @@ class Approvals:
             raise UnknownReferenceError("task_ids", "task on this board")
 
     async def _note(self, verb: str, view: ApprovalView) -> None:
-        await self._trail.note(
+        await self._activity.record(
             f"approval.{verb}",
             view.approval.action_type,
             board_id=self._board.id,

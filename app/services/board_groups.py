@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ForbiddenError, NotFoundError
 from app.models import BoardGroup
+from app.repositories.access import AccessScope
 from app.repositories.board_groups import BoardGroupRepository
-from app.repositories.reach import Reach
+from app.services.activity import ActivityLog
 from app.services.boards import open_board
 from app.services.identity import Caller
-from app.services.trail import Trail
 
 
 async def open_group(session: AsyncSession, caller: Caller, group_id: UUID, *, write: bool = False) -> BoardGroup:
@@ -19,7 +19,7 @@ async def open_group(session: AsyncSession, caller: Caller, group_id: UUID, *, w
 
     For whoever may read, or write, all boards the group may have none.
     """
-    found = await BoardGroupRepository(session=session).find(caller.reach, group_id)
+    found = await BoardGroupRepository(session=session).find(caller.access, group_id)
     if found is None:
         raise NotFoundError
     if write and not found.may_write:
@@ -34,16 +34,16 @@ async def open_group_of(
     board = await open_board(session, caller, board_id, write=write)
     if board.board_group_id is None:
         return None
-    found = await BoardGroupRepository(session=session).find(caller.reach, board.board_group_id)
+    found = await BoardGroupRepository(session=session).find(caller.access, board.board_group_id)
     # None where another request has just deleted the group.
     return found.group if found else None
 
 
 async def create_group(session: AsyncSession, caller: Caller, fields: dict[str, Any]) -> BoardGroup:
     """Raises ForbiddenError, PeopleOnlyError and SlugTakenError."""
-    reach = _require_all_boards(caller)
+    access = _require_all_boards(caller)
     group = await BoardGroupRepository(session=session).store(
-        BoardGroup(organization_id=reach.organization_id, **fields)
+        BoardGroup(organization_id=access.organization_id, **fields)
     )
     await _note(session, caller, "created", group, group.name)
     return group
@@ -68,13 +68,13 @@ async def delete_group(session: AsyncSession, caller: Caller, group_id: UUID) ->
     await _note(session, caller, "deleted", group, group.name)
 
 
-def _require_all_boards(caller: Caller) -> Reach:
-    reach = caller.reach_of_member
-    if not reach.writes_all:
+def _require_all_boards(caller: Caller) -> AccessScope:
+    access = caller.member_access
+    if not access.writes_all:
         raise ForbiddenError("Changing board groups takes an owner, an admin, or a member who may write all boards.")
-    return reach
+    return access
 
 
 async def _note(session: AsyncSession, caller: Caller, verb: str, group: BoardGroup, message: str) -> None:
-    trail = Trail(session, caller, group.organization_id)
-    await trail.note(f"board_group.{verb}", message, board_group_id=group.id)
+    log = ActivityLog(session, caller, group.organization_id)
+    await log.record(f"board_group.{verb}", message, board_group_id=group.id)

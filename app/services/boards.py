@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
 from app.models import Board
+from app.repositories.access import AccessScope
 from app.repositories.board_groups import BoardGroupRepository
 from app.repositories.boards import BoardRepository, find_board
-from app.repositories.reach import Reach
+from app.services.activity import ActivityLog
 from app.services.identity import Caller, PeopleOnlyError
-from app.services.trail import Trail
 
 
 class UnknownReferenceError(BadRequestError):
@@ -34,12 +34,12 @@ class UnknownBoardError(UnknownReferenceError):
 
 async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, write: bool = False) -> Board:
     """The board, to look at. Raises NotFoundError unless the caller may read it, and ForbiddenError to write."""
-    reach, sought = caller.reach, caller.sought
+    access, prefetched = caller.access, caller.prefetched_board
     # Within a transaction something may be locked, and what was found with the caller is as it was before that.
-    if sought is not None and sought.board_id == board_id and not session.in_transaction():
-        found = sought.found
+    if prefetched is not None and prefetched.board_id == board_id and not session.in_transaction():
+        found = prefetched.found
     else:
-        found = await find_board(session, reach, board_id)
+        found = await find_board(session, access, board_id)
     if found is None:
         raise NotFoundError
     if write and not found.may_write:
@@ -49,23 +49,25 @@ async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, w
 
 async def create_board(session: AsyncSession, caller: Caller, fields: dict[str, Any]) -> Board:
     """Raises ForbiddenError, UnknownReferenceError and SlugTakenError."""
-    reach = caller.reach_of_member
-    if not reach.writes_all:
+    access = caller.member_access
+    if not access.writes_all:
         raise ForbiddenError("Creating boards takes an owner, an admin, or a member who may write all boards.")
-    await _check_group(session, reach, fields["board_group_id"])
-    board = await BoardRepository(session=session).store(Board(organization_id=reach.organization_id, **fields))
-    await Trail(session, caller, reach.organization_id).note("board.created", board.name, board_id=board.id)
+    await _check_group(session, access, fields["board_group_id"])
+    board = await BoardRepository(session=session).store(Board(organization_id=access.organization_id, **fields))
+    await ActivityLog(session, caller, access.organization_id).record("board.created", board.name, board_id=board.id)
     return board
 
 
 async def update_board(session: AsyncSession, caller: Caller, board_id: UUID, changes: dict[str, Any]) -> Board:
     """Raises as `open_board`, PeopleOnlyError, UnknownReferenceError and SlugTakenError."""
     board = await _open_for_people(session, caller, board_id)
-    await _check_group(session, caller.reach, changes.get("board_group_id"))
+    await _check_group(session, caller.access, changes.get("board_group_id"))
     for name, value in changes.items():
         setattr(board, name, value)
     await BoardRepository(session=session).store(board)
-    await Trail(session, caller, board.organization_id).note("board.updated", ", ".join(changes), board_id=board.id)
+    await ActivityLog(session, caller, board.organization_id).record(
+        "board.updated", ", ".join(changes), board_id=board.id
+    )
     return board
 
 
@@ -73,7 +75,7 @@ async def delete_board(session: AsyncSession, caller: Caller, board_id: UUID) ->
     """Raises as `open_board`, and PeopleOnlyError."""
     board = await _open_for_people(session, caller, board_id)
     await BoardRepository(session=session).remove(board.id)
-    await Trail(session, caller, board.organization_id).note("board.deleted", board.name, board_id=board.id)
+    await ActivityLog(session, caller, board.organization_id).record("board.deleted", board.name, board_id=board.id)
 
 
 async def _open_for_people(session: AsyncSession, caller: Caller, board_id: UUID) -> Board:
@@ -84,14 +86,14 @@ async def _open_for_people(session: AsyncSession, caller: Caller, board_id: UUID
     return await BoardRepository(session=session).get(board_id)
 
 
-async def _check_group(session: AsyncSession, reach: Reach, board_group_id: UUID | None) -> None:
+async def _check_group(session: AsyncSession, access: AccessScope, board_group_id: UUID | None) -> None:
     """Raises UnknownReferenceError, and ForbiddenError where he may only read the group.
 
     Whoever may use a board may use its group: a writer of one board must not so come into a group that is not his.
     """
     if board_group_id is None:
         return
-    found = await BoardGroupRepository(session=session).find(reach, board_group_id)
+    found = await BoardGroupRepository(session=session).find(access, board_group_id)
     if found is None:
         raise UnknownReferenceError("board_group_id", "board group")
     if not found.may_write:

@@ -53,8 +53,8 @@ class CustomFields:
 
     async def views(self, field_id: UUID | None = None) -> list[FieldView]:
         """In two statements however many they are; with `field_id` that one alone."""
-        fields = await self._fields.readable(self._caller.reach, field_id)
-        boards = await self._fields.board_ids(self._caller.reach, [field.id for field in fields])
+        fields = await self._fields.readable(self._caller.access, field_id)
+        boards = await self._fields.board_ids(self._caller.access, [field.id for field in fields])
         return [FieldView(field, boards.get(field.id, ())) for field in fields]
 
     async def create(self, fields: dict[str, Any]) -> FieldView:
@@ -85,7 +85,7 @@ class CustomFields:
         if before != (field.field_type, field.validation_regex):
             await self._require_values_to_fit(field)
         await self._fields.store(field)
-        boards = await self._fields.board_ids(self._caller.reach, [field.id])
+        boards = await self._fields.board_ids(self._caller.access, [field.id])
         return FieldView(field, boards.get(field.id, ()))
 
     async def delete(self, field_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""Looking at the activity once for all who wait for it in this process."""
+"""The hub: it polls the activity once for all streams of this process."""
 
 import asyncio
 from collections import Counter
@@ -11,30 +11,30 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.stream_cursor import Snapshot
 from app.core.tasks import let_end
 from app.models import ActivityEvent
-from app.repositories.streams import Shown, StreamRepository
-from app.repositories.visibility import Visibility
+from app.repositories.streams import EventFilter, StreamRepository
 
-# Seconds: between two looks that nobody asked for, after each look, and after one that failed.
-_LOOK_EVERY = 1.0
+# Seconds: between two polls that nobody asked for, after each poll, and after one that failed.
+_POLL_EVERY = 1.0
 _REST = 0.03
-# Each reader is sent each look by itself: with many, looks that are fewer and larger are all that a process can do.
+# Every poll is sent to each reader by itself: with many readers a process can only do fewer and larger polls.
 _REST_FOR_READER = 0.0002
-# Whoever may not see any more what he is shown is out within a second.
+# A reader who may not see the events any more is out within a second.
 _MOST_REST = 0.4
 _RETRY_AFTER = 1.0
-# Events that a look keeps, and looks that are kept. Who is slower than that reads the table himself.
+# Events that a batch keeps, and batches that are kept. A reader who is slower than that reads the table.
 _KEPT_EVENTS = 500
 _KEPT_BATCHES = 200
-# Connections that all who read the table themselves take together, and those whose access has perhaps just ended: they
-# do not wait behind the others.
+# Connections of all readers that read the table, and of those whose access has perhaps just ended: these do not wait
+# behind the others.
 _READING = 2
 _ASKING = 2
-# An event of such a type may have changed what its subject may see, or everybody: the others have nothing to ask.
+# An event of such a type may have changed what its subject may see, or what all may see: other readers need not ask.
 _OF_ONE = ("member.", "agent.deleted", "agent.updated", "agent.token_renewed", "token.revoked")
 _OF_ALL = ("organization.",)
-# These what is shown on the board, and in the groups: who reads a board may read its group.
+# And these what is seen of the board, and of the groups: who reads a board may read its group.
 _OF_BOARD = ("board.deleted",)
 _OF_GROUPS = ("board.", "board_group.")
 
@@ -52,39 +52,39 @@ class Waiting(Protocol):
 
 
 class Moment(NamedTuple):
-    """What was visible at the end of a look, and the number of the newest batch by then."""
+    """What was visible at the end of a poll, and the number of the newest batch by then."""
 
-    seen: Visibility
+    snapshot: Snapshot
     number: int
 
 
 class Batch:
-    """What became visible between two looks.
+    """What became visible between two polls.
 
-    `made` is what readers have made of the events, by what they show; None where that is nothing.
+    `made` is what readers have made of the events, by their topics; None where that is nothing.
     """
 
-    def __init__(self, begin: Visibility, end: Visibility, events: Sequence[ActivityEvent]) -> None:
+    def __init__(self, begin: Snapshot, end: Snapshot, events: Sequence[ActivityEvent]) -> None:
         self.begin = begin
         self.end = end
         self.events = events
         self.made: dict[Hashable, asyncio.Task[bytes] | None] = {}
         self._changes = [e for e in events if e.event_type.startswith((*_OF_ONE, *_OF_ALL, *_OF_GROUPS))]
 
-    def may_end(self, shown: Shown, reader_ids: Collection[UUID]) -> bool:
-        """Whether something has happened by which a reader with these ids may not see any more what is shown."""
+    def may_end_access(self, wanted: EventFilter, reader_ids: Collection[UUID]) -> bool:
+        """Return whether a reader with these ids may have lost the access to the events of this filter."""
         return any(
-            event.organization_id == shown.organization_id and _changes_access(event, shown, reader_ids)
+            event.organization_id == wanted.organization_id and _changes_access(event, wanted, reader_ids)
             for event in self._changes
         )
 
 
-def _changes_access(event: ActivityEvent, shown: Shown, reader_ids: Collection[UUID]) -> bool:
+def _changes_access(event: ActivityEvent, wanted: EventFilter, reader_ids: Collection[UUID]) -> bool:
     if event.event_type.startswith(_OF_ONE):
         return event.subject_id in reader_ids
-    if event.event_type.startswith(_OF_ALL) or shown.is_of_groups:
+    if event.event_type.startswith(_OF_ALL) or wanted.is_of_groups:
         return True
-    return event.event_type.startswith(_OF_BOARD) and event.board_id in (shown.board_ids or ())
+    return event.event_type.startswith(_OF_BOARD) and event.board_id in (wanted.board_ids or ())
 
 
 def _deletion(organization_id: UUID) -> ActivityEvent:
@@ -92,7 +92,7 @@ def _deletion(organization_id: UUID) -> ActivityEvent:
 
 
 class Signal:
-    """Wakes all who wait for it at that moment."""
+    """An event that wakes all who wait for it at that moment."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -117,14 +117,14 @@ class Hub:
         self._followed: Counter[UUID] = Counter()
         self._batches: dict[int, Batch] = {}
         self._now: Moment | None = None
-        self._looks_begun = self._looks_done = 0
-        self._looked = Signal()
+        self._polls_begun = self._polls_done = 0
+        self._polled = Signal()
         self._running: asyncio.Task[None] | None = None
         self.news = Signal()
         self.is_closed = False
 
     async def read(self, work: Callable[[AsyncSession], Awaitable[ResultT]], *, is_urgent: bool = False) -> ResultT:
-        """Does it with one of the few sessions that all readers have together; to its end, though its reader goes.
+        """Do the work with one of the few sessions that all readers share; to its end, even if the reader leaves.
 
         A task that is cancelled while it connects leaves a connection that nobody closes.
         """
@@ -140,7 +140,7 @@ class Hub:
 
     @asynccontextmanager
     async def following(self, organization_id: UUID) -> AsyncIterator[None]:
-        """Within this context the batches have what happens in the organization."""
+        """Have the batches within this context hold what happens in the organization."""
         self._followed[organization_id] += 1
         if self._running is None:
             self._running = asyncio.create_task(self._run())
@@ -151,26 +151,26 @@ class Hub:
             self._followed += Counter()  # Without those that nobody follows any more.
 
     async def moment(self) -> Moment | None:
-        """The end of a look that begins after this call; None where the hub is closed."""
-        wanted = self._looks_begun + 1
+        """Return the end of a poll that begins after this call; None where the hub is closed."""
+        wanted = self._polls_begun + 1
         self._waiting.wake()
-        while self._looks_done < wanted and not self.is_closed:
-            await self._looked.wait()
+        while self._polls_done < wanted and not self.is_closed:
+            await self._polled.wait()
         return self._now
 
     def has_more(self, number: int) -> bool:
-        """Whether there was a batch after that of this number."""
+        """Return whether there was a batch after that of this number."""
         return self._now is not None and self._now.number > number
 
     def batch(self, number: int) -> Batch | None:
-        """None where it is not kept."""
+        """Return the batch of this number; None where it is not kept."""
         return self._batches.get(number)
 
     def end(self) -> None:
-        """All readers come to their end by themselves, soon."""
+        """Tell all readers to end, which they do by themselves, soon."""
         self.is_closed = True
         self.news.fire()
-        self._looked.fire()
+        self._polled.fire()
 
     async def close(self) -> None:
         self.end()
@@ -181,9 +181,9 @@ class Hub:
     async def _run(self) -> None:
         async with self._waiting.listening():
             while not self.is_closed:
-                await self._waiting.wait(_LOOK_EVERY)
+                await self._waiting.wait(_POLL_EVERY)
                 try:
-                    await self._look()
+                    await self._poll()
                 except (SQLAlchemyError, OSError) as exc:
                     log.warning("streams wait: the database does not answer", error=type(exc).__name__)
                     await asyncio.sleep(_RETRY_AFTER)
@@ -191,34 +191,32 @@ class Hub:
                     # Without this task every stream of the process would be silent for good.
                     log.error("streams wait: an unexpected error", exc_info=exc)
                     await asyncio.sleep(_RETRY_AFTER)
-                # What happens in the meantime is one look's.
+                # What happens in the meantime comes with one poll.
                 await asyncio.sleep(min(_MOST_REST, max(_REST, _REST_FOR_READER * self._followed.total())))
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         if not self._followed:
-            # What happens until somebody comes is not kept for him: he begins with the table.
+            # Nothing is kept for who comes later: they begin with the table.
             self._batches.clear()
             self._now = None
             return
-        self._looks_begun += 1
-        look, before = self._looks_begun, self._now
+        self._polls_begun += 1
+        poll, before = self._polls_begun, self._now
         events: Sequence[ActivityEvent] = ()
         async with self._sessions() as session:
             repository = StreamRepository(session)
-            seen = await repository.now()
-            if before is not None and before.seen != seen:
+            snapshot = await repository.current_snapshot()
+            if before is not None and before.snapshot != snapshot:
                 followed = list(self._followed)
-                events = [
-                    *await repository.between(followed, before.seen, seen, _KEPT_EVENTS + 1),
-                    # Its own last event went with it.
-                    *(_deletion(organization_id) for organization_id in await repository.deleted(followed)),
-                ]
+                found = await repository.list_between(followed, before.snapshot, snapshot, _KEPT_EVENTS + 1)
+                # The events of an organization are deleted with it.
+                events = [*found, *map(_deletion, await repository.deleted_organization_ids(followed))]
         number = before.number if before else 0
         if before is not None and events:
             number += 1
-            self._keep(number, Batch(before.seen, seen, events))
-        self._now, self._looks_done = Moment(seen, number), look
-        self._looked.fire()
+            self._keep(number, Batch(before.snapshot, snapshot, events))
+        self._now, self._polls_done = Moment(snapshot, number), poll
+        self._polled.fire()
         if events:
             self.news.fire()
 

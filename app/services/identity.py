@@ -11,10 +11,10 @@ from app.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from app.core.identity import Identity
 from app.core.security import token_hash
 from app.models import Organization, TokenScope, User
+from app.repositories.access import AccessScope
 from app.repositories.boards import OpenBoard
 from app.repositories.callers import Bearer, Membership, Person, Worker, find_bearer, find_person, find_worker
 from app.repositories.organizations import OrganizationRepository
-from app.repositories.reach import Reach
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
 from app.services.rate_limits import Limit
@@ -64,7 +64,7 @@ class LeadOnlyError(ForbiddenError):
     default_detail = "Of the agents of a board, only its lead may do this."
 
 
-class Sought(NamedTuple):
+class PrefetchedBoard(NamedTuple):
     """The board that a request is about, by its path: looked for with its caller, found where he may read it."""
 
     board_id: UUID
@@ -83,7 +83,7 @@ class Caller(NamedTuple):
     agent: Worker | None = None
     token: Bearer | None = None
     until: datetime | None = None
-    sought: Sought | None = None
+    prefetched_board: PrefetchedBoard | None = None
 
     @property
     def may_write(self) -> bool:
@@ -111,17 +111,17 @@ class Caller(NamedTuple):
         return self.agent
 
     @property
-    def reach(self) -> Reach:
+    def access(self) -> AccessScope:
         """Raises NoActiveOrganizationError."""
         if self.agent:
-            return Reach(self.agent.organization_id, board_id=self.agent.board_id)
-        return self.reach_of_member
+            return AccessScope(self.agent.organization_id, board_id=self.agent.board_id)
+        return self.member_access
 
     @property
-    def reach_of_member(self) -> Reach:
+    def member_access(self) -> AccessScope:
         """Raises PeopleOnlyError and NoActiveOrganizationError."""
         me = self.member
-        return Reach(me.organization_id, member_id=me.id, reads_all=me.reads_all, writes_all=me.writes_all)
+        return AccessScope(me.organization_id, member_id=me.id, reads_all=me.reads_all, writes_all=me.writes_all)
 
     @property
     def organization_id(self) -> UUID | None:
@@ -167,7 +167,7 @@ async def sign_in_agent(session: AsyncSession, board_id: UUID | None = None, *, 
     if found is None:
         raise UnknownTokenError
     agent, board = found
-    return Caller(None, None, agent, sought=_sought(board_id, board))
+    return Caller(None, None, agent, prefetched_board=_prefetched(board_id, board))
 
 
 async def sign_in_by_token(session: AsyncSession, board_id: UUID | None = None, *, token: str) -> Caller:
@@ -176,7 +176,9 @@ async def sign_in_by_token(session: AsyncSession, board_id: UUID | None = None, 
     if found is None:
         raise UnknownTokenError
     user, membership, bearer, board = found
-    return Caller(user, membership, token=bearer, until=bearer.expires_at, sought=_sought(board_id, board))
+    return Caller(
+        user, membership, token=bearer, until=bearer.expires_at, prefetched_board=_prefetched(board_id, board)
+    )
 
 
 async def sign_in_by_identity(session: AsyncSession, board_id: UUID | None = None, *, identity: Identity) -> Caller:
@@ -203,11 +205,11 @@ async def _sign_in(
         found = await find_person(session, subject, board_id)
     assert found is not None, "made above, or by the transaction that add_if_absent waited for"
     user, membership, board = found
-    return Caller(user, membership, sought=_sought(board_id, board))
+    return Caller(user, membership, prefetched_board=_prefetched(board_id, board))
 
 
-def _sought(board_id: UUID | None, found: OpenBoard | None) -> Sought | None:
-    return None if board_id is None else Sought(board_id, found)
+def _prefetched(board_id: UUID | None, found: OpenBoard | None) -> PrefetchedBoard | None:
+    return None if board_id is None else PrefetchedBoard(board_id, found)
 
 
 async def make_user(session: AsyncSession, user: User) -> bool:

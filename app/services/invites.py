@@ -9,17 +9,17 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import AppError, ConflictError, ForbiddenError, NotFoundError
+from app.core.paging import Slice, Window
 from app.core.security import InviteTokens, new_invite_seed, tokens_equal
 from app.models import OrganizationInvite, OrganizationMember, Role
 from app.repositories.boards import BoardRepository
 from app.repositories.callers import Membership, Person
 from app.repositories.invites import InviteRepository
-from app.repositories.keyset import Slice, Window
 from app.repositories.members import Grant, MemberRepository
 from app.repositories.organizations import OrganizationRepository
+from app.services.activity import ActivityLog
 from app.services.identity import Caller
 from app.services.members import MANAGERS, Members, known_grants, require_above, require_role
-from app.services.trail import Trail
 
 GOOD_FOR = timedelta(days=7)
 
@@ -64,7 +64,7 @@ class Invites:
         self._me = caller.member
         self._members = Members(session, caller)
         self._invites = InviteRepository(session=session)
-        self._trail = Trail(session, caller, self._me.organization_id)
+        self._activity = ActivityLog(session, caller, self._me.organization_id)
 
     async def page(self, window: Window) -> Slice:
         """Raises ForbiddenError."""
@@ -93,7 +93,7 @@ class Invites:
         )
         await self._invites.store(invite, granted)
         # Without the address: every member reads the trail.
-        await self._trail.note("invite.created", invite.role, subject_id=invite.id)
+        await self._activity.record("invite.created", invite.role, subject_id=invite.id)
         return invite
 
     async def remove(self, invite_id: UUID) -> OrganizationInvite:
@@ -102,7 +102,7 @@ class Invites:
         invite = await self.find(invite_id)
         require_above(me, invite.role)
         await self._invites.remove(invite.id)
-        await self._trail.note("invite.deleted", invite.role, subject_id=invite.id)
+        await self._activity.record("invite.deleted", invite.role, subject_id=invite.id)
         return invite
 
 
@@ -129,7 +129,9 @@ async def accept_invite(session: AsyncSession, caller: Caller, tokens: InviteTok
     await invites.store(invite)
     if user.active_organization_id is None:
         await OrganizationRepository(session=session).activate(user.id, invite.organization_id)
-    await Trail(session, caller, invite.organization_id).note("member.joined", member.role, subject_id=member.id)
+    await ActivityLog(session, caller, invite.organization_id).record(
+        "member.joined", member.role, subject_id=member.id
+    )
     joined = await members.find(invite.organization_id, member.id)
     assert joined is not None, "stored above"
     return joined

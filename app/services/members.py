@@ -11,9 +11,9 @@ from app.repositories.boards import BoardRepository
 from app.repositories.callers import Membership
 from app.repositories.members import Grant, MemberRepository
 from app.repositories.organizations import OrganizationRepository
+from app.services.activity import ActivityLog
 from app.services.boards import UnknownReferenceError
 from app.services.identity import Caller
-from app.services.trail import Trail
 from app.services.users import LastOwnerError
 
 MANAGERS = (Role.OWNER, Role.ADMIN)
@@ -27,7 +27,7 @@ class Members:
         self._me: Membership | OrganizationMember = caller.member
         self._organizations = OrganizationRepository(session=session)
         self._members = MemberRepository(session=session)
-        self._trail = Trail(session, caller, self._me.organization_id)
+        self._activity = ActivityLog(session, caller, self._me.organization_id)
 
     async def find(self, member_id: UUID) -> OrganizationMember:
         """Raises NotFoundError."""
@@ -57,7 +57,7 @@ class Members:
         await self._require_other_owner(member)
         member.role = after
         await self._members.store(member)
-        await self._trail.note("member.updated", f"{before} → {after}", subject_id=member.id)
+        await self._activity.record("member.updated", f"{before} → {after}", subject_id=member.id)
         return member
 
     async def remove(self, member_id: UUID) -> None:
@@ -66,7 +66,7 @@ class Members:
         await self._require_other_owner(member)
         await self._members.remove(member.id)
         await self._organizations.deactivate(member.user_id, member.organization_id)
-        await self._trail.note("member.removed", member.user.name, subject_id=member.id)
+        await self._activity.record("member.removed", member.user.name, subject_id=member.id)
 
     async def replace_access(
         self, member_id: UUID, grants: Sequence[Grant], *, all_boards_read: bool, all_boards_write: bool
@@ -78,7 +78,7 @@ class Members:
         member.all_boards_read, member.all_boards_write = all_boards_read, all_boards_write
         await self._members.store(member)
         await self._members.replace_grants(member, granted)
-        await self._trail.note("member.access_changed", member.user.name, subject_id=member.id)
+        await self._activity.record("member.access_changed", member.user.name, subject_id=member.id)
         return await self.find(member.id)
 
     async def _hold_to_change(self, member_id: UUID, *, or_oneself: bool = False) -> OrganizationMember:

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import ConflictError
 from app.models import Board, BoardGroup, BoardGroupMemory, BoardMemory
 from app.repositories.memory import BoardGroupMemoryRepository, BoardMemoryRepository
+from app.services.activity import ActivityLog
 from app.services.identity import Caller
-from app.services.trail import Trail
 
 
 class NoBoardGroupError(ConflictError):
@@ -19,8 +19,8 @@ class NoBoardGroupError(ConflictError):
 async def remember(session: AsyncSession, caller: Caller, board: Board, fields: dict[str, Any]) -> BoardMemory:
     memory = BoardMemory(organization_id=board.organization_id, board_id=board.id, **fields)
     await BoardMemoryRepository(session=session).add(memory, auto_refresh=False)
-    trail = Trail(session, caller, board.organization_id)
-    await trail.note("board_memory.created", memory.content, board_id=board.id, subject_id=memory.id)
+    log = ActivityLog(session, caller, board.organization_id)
+    await log.record("board_memory.created", memory.content, board_id=board.id, subject_id=memory.id)
     return memory
 
 
@@ -32,6 +32,6 @@ async def remember_in_group(
         raise NoBoardGroupError
     memory = BoardGroupMemory(organization_id=group.organization_id, board_group_id=group.id, **fields)
     await BoardGroupMemoryRepository(session=session).add(memory, auto_refresh=False)
-    trail = Trail(session, caller, group.organization_id)
-    await trail.note("board_group_memory.created", memory.content, board_group_id=group.id, subject_id=memory.id)
+    log = ActivityLog(session, caller, group.organization_id)
+    await log.record("board_group_memory.created", memory.content, board_group_id=group.id, subject_id=memory.id)
     return memory

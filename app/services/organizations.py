@@ -4,16 +4,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Organization, Role
 from app.repositories.organizations import OrganizationRepository
+from app.services.activity import ActivityLog
 from app.services.identity import Caller
 from app.services.members import Members
-from app.services.trail import Trail
 
 
 async def create_organization(session: AsyncSession, caller: Caller, name: str) -> Organization:
     """Makes the caller its owner, and it his active one. Raises PeopleOnlyError."""
     owner = caller.person.id
     organization = await OrganizationRepository(session=session).create_owned(Organization(name=name), owner)
-    await Trail(session, caller, organization.id).note("organization.created", name, subject_id=organization.id)
+    await ActivityLog(session, caller, organization.id).record("organization.created", name, subject_id=organization.id)
     return organization
 
 

@@ -48,7 +48,7 @@ async def snapshot_of(session: AsyncSession, caller: Caller, group: BoardGroup |
     if group is None:
         return GroupSnapshot(None, (), {})
     snapshots = SnapshotRepository(session)
-    wanted = BoardsOfGroup(caller.reach, group.id, scope.but)
+    wanted = BoardsOfGroup(caller.access, group.id, scope.but)
     boards = await snapshots.boards(wanted)
     counts = await snapshots.task_counts(wanted)
     tasks = await snapshots.first_tasks(wanted, scope.tasks, include_done=scope.include_done)

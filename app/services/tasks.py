@@ -15,11 +15,11 @@ from app.repositories.approvals import ApprovalRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.tags import TagRepository
 from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskRepository
+from app.services.activity import ActivityLog
 from app.services.boards import UnknownReferenceError
 from app.services.custom_values import CustomValues
 from app.services.identity import Caller, LeadOnlyError
 from app.services.mentions import mentioned
-from app.services.trail import Trail
 
 _NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.DONE})
 # Fields of a change that reads what it depends on, and that is therefore made under the board's lock.
@@ -77,7 +77,7 @@ class Tasks:
     def __init__(self, session: AsyncSession, caller: Caller, board: Board) -> None:
         self._board = board
         self._caller = caller
-        self._trail = Trail(session, caller, board.organization_id)
+        self._activity = ActivityLog(session, caller, board.organization_id)
         self._agents = AgentRepository(session=session)
         self._boards = BoardRepository(session=session)
         self._tasks = TaskRepository(session=session)
@@ -180,7 +180,7 @@ class Tasks:
             message=message,
         )
         await self._comments.add(comment, auto_refresh=False)
-        await self._trail.note(COMMENTED, message, board_id=self._board.id, task_id=task.id, subject_id=comment.id)
+        await self._activity.record(COMMENTED, message, board_id=self._board.id, task_id=task.id, subject_id=comment.id)
         await self._tell_mentioned(task, message)
         return comment
 
@@ -189,12 +189,12 @@ class Tasks:
         agents = await self._agents.of_board(self._board.id) if "@" in message else ()
         for agent in mentioned(message, agents):
             if agent.id != self._caller.agent_id:
-                await self._trail.note(
+                await self._activity.record(
                     "agent.mentioned", message, board_id=self._board.id, task_id=task.id, subject_id=agent.id
                 )
 
     async def _note(self, verb: str, task: Task, message: str) -> None:
-        await self._trail.note(f"task.{verb}", message, board_id=self._board.id, task_id=task.id)
+        await self._activity.record(f"task.{verb}", message, board_id=self._board.id, task_id=task.id)
 
     async def _check_assignee(self, fields: dict[str, Any]) -> None:
         agent_id = fields.get("assigned_agent_id")

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
+from app.core.paging import Slice, Window
 from app.core.security import new_personal_token, token_hash
 from app.models import PersonalToken
-from app.repositories.keyset import Slice, Window
 from app.repositories.members import MemberRepository
 from app.repositories.tokens import TokenRepository
+from app.services.activity import ActivityLog
 from app.services.identity import Caller
-from app.services.trail import Trail
 
 
 class SignInNeededError(ForbiddenError):
@@ -72,5 +72,5 @@ class Tokens:
 
     async def _note(self, verb: str, token: PersonalToken, organization_id: UUID) -> None:
         """In an organization in which it acts; without its name, since every member reads the trail."""
-        trail = Trail(self._session, self._caller, organization_id)
-        await trail.note(f"token.{verb}", token.scope, subject_id=token.id)
+        log = ActivityLog(self._session, self._caller, organization_id)
+        await log.record(f"token.{verb}", token.scope, subject_id=token.id)

@@ -6,8 +6,8 @@ from app.core.errors import ConflictError
 from app.repositories.members import MemberRepository
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.users import UserRepository
+from app.services.activity import ActivityLog
 from app.services.identity import Caller
-from app.services.trail import Trail
 
 
 class LastOwnerError(ConflictError):
@@ -32,5 +32,7 @@ async def delete_user(session: AsyncSession, caller: Caller) -> None:
     await organizations.delete_all([organization for organization in owned if organization not in others])
     user = await users.get(user_id)
     for member in await MemberRepository(session=session).of_user(user_id):
-        await Trail(session, caller, member.organization_id).note("member.removed", user.name, subject_id=member.id)
+        await ActivityLog(session, caller, member.organization_id).record(
+            "member.removed", user.name, subject_id=member.id
+        )
     await users.remove(user_id)

@@ -15,10 +15,10 @@ from app.core.errors import AppError, ForbiddenError, NotFoundError
 from app.models import SIGNATURE_HEADER, Board, BoardWebhook, BoardWebhookPayload
 from app.repositories.agents import AgentRepository
 from app.repositories.webhooks import Receiver, WebhookPayloadRepository, WebhookRepository
+from app.services.activity import ActivityLog
 from app.services.boards import UnknownReferenceError
 from app.services.identity import NOBODY, Caller
 from app.services.rate_limits import Limit
-from app.services.trail import Trail
 
 PER_ADDRESS = Limit("webhook", 60, timedelta(minutes=1))
 _PREFIX = "sha256="
@@ -67,7 +67,7 @@ class Webhooks:
         self._agents = AgentRepository(session=session)
         self._webhooks = WebhookRepository(session=session)
         self._payloads = WebhookPayloadRepository(session=session)
-        self._trail = Trail(session, caller, board.organization_id)
+        self._activity = ActivityLog(session, caller, board.organization_id)
 
     async def find(self, webhook_id: UUID) -> BoardWebhook:
         """Raises NotFoundError."""
@@ -114,7 +114,9 @@ class Webhooks:
             raise UnknownReferenceError("agent_id", "agent on this board")
 
     async def _note(self, verb: str, webhook: BoardWebhook) -> None:
-        await self._trail.note(f"webhook.{verb}", webhook.description, board_id=self._board.id, subject_id=webhook.id)
+        await self._activity.record(
+            f"webhook.{verb}", webhook.description, board_id=self._board.id, subject_id=webhook.id
+        )
 
 
 async def find_receiver(session: AsyncSession, board_id: UUID, webhook_id: UUID) -> Receiver:
@@ -141,8 +143,8 @@ async def receive(session: AsyncSession, receiver: Receiver, delivery: Delivery)
         content_type=delivery.headers.get("content-type"),
     )
     await WebhookPayloadRepository(session=session).add(payload, auto_refresh=False)
-    trail = Trail(session, NOBODY, receiver.organization_id)
-    await trail.note("webhook.received", webhook.description, board_id=webhook.board_id, subject_id=payload.id)
+    log = ActivityLog(session, NOBODY, receiver.organization_id)
+    await log.record("webhook.received", webhook.description, board_id=webhook.board_id, subject_id=payload.id)
     return payload
 
 

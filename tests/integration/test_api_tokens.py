@@ -165,7 +165,7 @@ async def test_tokens_are_their_owners_alone(
 async def test_revoked_token_is_out_of_its_streams_at_once(
     app: Litestar, client: httpx.AsyncClient, tasks_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "_LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(hub, "_POLL_EVERY", 3600.0)
     made, kept = await issue(client), await issue(client)
     async with (
         reading(app, f"{tasks_url}/stream", token=made["token"]) as revoked,

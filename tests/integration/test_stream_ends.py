@@ -10,9 +10,9 @@ import pytest
 from litestar import Litestar
 
 from app.api.stream_hub import StreamPlugin
+from app.core.stream_cursor import Snapshot
 from app.models import ActivityEvent
-from app.repositories.streams import Shown
-from app.repositories.visibility import Visibility
+from app.repositories.streams import EventFilter
 from app.services import hub, streams
 from tests.conftest import TOKEN, client_of
 from tests.integration.conftest import AGENTS, Staff, register
@@ -35,7 +35,7 @@ async def test_streams_end_within_a_second_at_another_replica(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Only what is told wakes them.
-    monkeypatch.setattr(hub, "_LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(hub, "_POLL_EVERY", 3600.0)
     people = People(database_url)
     colleagues = [people.user() for _ in range(4)]
     members = [people.join(str(staff.organization), user, "admin") for user in colleagues]
@@ -98,7 +98,7 @@ async def test_streams_end_within_a_second_of_their_organizations_deletion(
     leaving: str, app: Litestar, replica: Litestar, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Only what is told wakes them.
-    monkeypatch.setattr(hub, "_LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(hub, "_POLL_EVERY", 3600.0)
     people = People(database_url)
     user = people.user()
     people.organization(user)
@@ -182,10 +182,10 @@ async def test_who_is_out_does_not_wait_for_the_crowd(
 
 ORGANIZATION, BOARD, GROUP, ME_HERE = (uuid4() for _ in range(4))
 NOBODY_ELSE: frozenset[UUID] = frozenset()
-ON_BOARD = Shown(ORGANIZATION, "task.", frozenset({BOARD}))
-EVERYWHERE = Shown(ORGANIZATION, "agent.", None, beside_boards=True)
-IN_GROUP = Shown(ORGANIZATION, "board_group_memory.", NOBODY_ELSE, board_group_id=GROUP)
-IN_NO_GROUP = Shown(ORGANIZATION, "board_group_memory.", NOBODY_ELSE)
+ON_BOARD = EventFilter(ORGANIZATION, "task.", frozenset({BOARD}))
+EVERYWHERE = EventFilter(ORGANIZATION, "agent.", None, beside_boards=True)
+IN_GROUP = EventFilter(ORGANIZATION, "board_group_memory.", NOBODY_ELSE, board_group_id=GROUP)
+IN_NO_GROUP = EventFilter(ORGANIZATION, "board_group_memory.", NOBODY_ELSE)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ IN_NO_GROUP = Shown(ORGANIZATION, "board_group_memory.", NOBODY_ELSE)
 def test_event_is_a_reason_to_ask_for_those_whose_access_it_may_change(
     event: dict[str, Any], concerned: set[str]
 ) -> None:
-    seen = Visibility(1)
+    seen = Snapshot(1)
     batch = hub.Batch(seen, seen, [ActivityEvent(**{"organization_id": ORGANIZATION, **event})])
     shown = {"board": ON_BOARD, "everywhere": EVERYWHERE, "group": IN_GROUP, "no group": IN_NO_GROUP}
-    assert {name for name, what in shown.items() if batch.may_end(what, {ME_HERE, uuid4()})} == concerned
+    assert {name for name, what in shown.items() if batch.may_end_access(what, {ME_HERE, uuid4()})} == concerned

@@ -22,7 +22,7 @@ from tests.migrations.conftest import query
 @pytest.fixture
 def only_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks in his own time."""
-    monkeypatch.setattr(hub, "_LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(hub, "_POLL_EVERY", 3600.0)
 
 
 def activity(events: list[Event]) -> list[str]:
@@ -96,7 +96,7 @@ async def test_what_a_backup_brought_is_no_news(
         " pg_current_xact_id()::text::bigint + :ahead FROM boards"
     )
     async with reading(app, f"{tasks_url}/stream") as stream:
-        monkeypatch.setattr(hub, "_LOOK_EVERY", 0.01)
+        monkeypatch.setattr(hub, "_POLL_EVERY", 0.01)
         for ahead in (3, 5, 2**33, 2**60):
             query(database_url, restore, ahead=ahead)
         seen = []
@@ -136,7 +136,7 @@ async def test_streams_go_on_after_an_error_that_nobody_thought_of(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(hub, "_RETRY_AFTER", 0.01)
-    between = StreamRepository.between
+    between = StreamRepository.list_between
     failures = iter([RuntimeError("not of the database")])
 
     async def fail_once(*args: Any) -> Any:
@@ -147,7 +147,7 @@ async def test_streams_go_on_after_an_error_that_nobody_thought_of(
     async with reading(app, f"{tasks_url}/stream") as stream:
         insert_event(database_url, board, "task.updated", message="from the table")
         await stream.next()
-        monkeypatch.setattr(StreamRepository, "between", fail_once)
+        monkeypatch.setattr(StreamRepository, "list_between", fail_once)
         insert_event(database_url, board, "task.updated", message="told all the same")
         assert activity([await stream.next()]) == ["told all the same"]
     assert "streams wait: an unexpected error" in capsys.readouterr().err

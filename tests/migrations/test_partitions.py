@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 from structlog.testing import capture_logs
 
+from app.core.paging import SortKey
 from app.migrator.backup.archive import open_archive
 from app.migrator.backup.backup import backup
 from app.migrator.backup.restore import restore
@@ -30,7 +31,7 @@ from app.migrator.partitions.state import AHEAD, Step, read_partitions
 from app.migrator.status import Verdict, read_status
 from app.models import ActivityEvent
 from app.postgres.errors import MigrationFailedError
-from app.repositories.sorting import Key, Ordering, place_values
+from app.repositories.sorting import Ordering, place_values
 from tests.conftest import settings_for
 from tests.migrations.conftest import holding, query
 from tests.migrations.test_doctor import examined, one
@@ -292,7 +293,7 @@ def test_table_without_its_default_is_a_problem_and_gets_it_again(database_url: 
 
 
 def test_page_of_a_feed_is_read_in_order_from_the_partitions_that_it_can_be_in(database_url: str) -> None:
-    order, keys = Ordering("activity", ActivityEvent), (Key("created_at", True), Key("id", True))
+    order, keys = Ordering("activity", ActivityEvent), (SortKey("created_at", True), SortKey("id", True))
     place = [THIS_MONTH.replace(day=2), UUID(int=9)]
     statement = (
         select(ActivityEvent)

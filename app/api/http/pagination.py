@@ -10,8 +10,7 @@ from litestar.params import Parameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, FieldProblem
-from app.repositories.keyset import Slice, Window
-from app.repositories.sorting import Key
+from app.core.paging import Slice, SortKey, Window
 from app.schemas.pages import Page
 
 ReadT = TypeVar("ReadT")
@@ -48,9 +47,9 @@ def provide_window(
     return Window(limit, offset or 0, cursor, tuple(map(_key, sort.split(","))) if sort else ())
 
 
-def _key(text: str) -> Key:
+def _key(text: str) -> SortKey:
     name = text.strip()
-    return Key(name.removeprefix("-"), name.startswith("-"))
+    return SortKey(name.removeprefix("-"), name.startswith("-"))
 
 
 def page_response(

@@ -8,7 +8,7 @@ from litestar.params import FromPath, Parameter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.body import JsonRequest
-from app.repositories.keyset import Window
+from app.core.paging import Window
 
 # A request that is signed in: `request.user` is who.
 CallerRequest = JsonRequest

@@ -23,7 +23,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.core.errors import AppError
-from app.core.session_info import WAITED_FOR
+from app.core.session_info import NOTIFY_ON_COMMIT
 from app.db.replicas.selection import Replicas
 from app.db.request.prepared import give_back, holds_connection
 from app.db.request.read_route import Route
@@ -153,7 +153,7 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
     try:
         yield session
         if request.scope["state"].get(_REHEARSED):
-            session.info.pop(WAITED_FOR, None)
+            session.info.pop(NOTIFY_ON_COMMIT, None)
             await session.rollback()
             give_back(session)
             return
@@ -168,7 +168,7 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
             if has_written:
                 await route.tell()
                 await session.commit()
-        if session.info.pop(WAITED_FOR, False):
+        if session.info.pop(NOTIFY_ON_COMMIT, False):
             request.scope["state"][_NOTIFY]()
         give_back(session)
     except BaseException:

@@ -8,20 +8,20 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.models import Agent, Board, BoardAccess, OrganizationMember, Role
 
-_IDS = ("organization_id", "member_id", "board_id")
+_PARAMETERS = ("organization_id", "member_id", "board_id")
 
 
-class Kind(NamedTuple):
-    """What the conditions of a reach look like, whosever it is."""
+class AccessShape(NamedTuple):
+    """What the conditions of an AccessScope look like, for any caller."""
 
     is_member: bool
     reads_all: bool
     writes_all: bool
 
-    def prepared(self) -> "Reach":
-        """A reach for a prepared statement, to which `Reach.ids` are given when it is fetched."""
-        organization, member, board = (cast("UUID", bindparam(f"reach_{name}")) for name in _IDS)
-        return Reach(
+    def parameterized(self) -> "AccessScope":
+        """Return a scope for a prepared statement, which takes `AccessScope.parameters` when it is fetched."""
+        organization, member, board = (cast("UUID", bindparam(f"access_{name}")) for name in _PARAMETERS)
+        return AccessScope(
             organization,
             member_id=member if self.is_member else None,
             board_id=None if self.is_member else board,
@@ -30,8 +30,11 @@ class Kind(NamedTuple):
         )
 
 
-class Reach(NamedTuple):
-    """A member's, whose grants count unless he reaches all boards, or that of an agent, which has its own board."""
+class AccessScope(NamedTuple):
+    """What a caller may use of an organization.
+
+    A member's grants count unless the member may read or write all boards. An agent has its own board.
+    """
 
     organization_id: UUID
     member_id: UUID | None = None
@@ -40,15 +43,15 @@ class Reach(NamedTuple):
     writes_all: bool = False
 
     @property
-    def kind(self) -> Kind:
-        return Kind(self.member_id is not None, self.reads_all, self.writes_all)
+    def shape(self) -> AccessShape:
+        return AccessShape(self.member_id is not None, self.reads_all, self.writes_all)
 
     @property
-    def ids(self) -> dict[str, UUID | None]:
-        return {f"reach_{name}": getattr(self, name) for name in _IDS}
+    def parameters(self) -> dict[str, UUID | None]:
+        return {f"access_{name}": getattr(self, name) for name in _PARAMETERS}
 
     def readable(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        """Whether the board with the id in this column, which is one of the organization's, may be read."""
+        """Return whether the board with the id in this column, one of the organization's, may be read."""
         if self.reads_all:
             return true()
         if self.member_id is None:
@@ -59,12 +62,12 @@ class Reach(NamedTuple):
         return select(granted.id).where(mine, or_(granted.can_read, granted.can_write)).exists()
 
     def shown(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        """As `readable`; members are also shown what is on no board."""
+        """Return whether the board may be read; members are also shown what is on no board."""
         readable = self.readable(board_id)
         return readable if self.member_id is None else or_(readable, board_id.is_(None))
 
     def writable(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        """Whether that board may be changed."""
+        """Return whether the board with the id in this column may be changed."""
         if self.writes_all:
             return true()
         if self.member_id is None:
@@ -74,24 +77,24 @@ class Reach(NamedTuple):
         return select(granted.id).where(mine, granted.can_write).exists()
 
     def readable_group(self, group_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        """Whether the group with the id in this column may be read: all boards may, or one of its boards."""
+        """Return whether the group with the id in this column may be read: all boards may, or one of its boards."""
         if self.reads_all:
             return true()
         board = aliased(Board)
         return select(board.id).where(board.board_group_id == group_id, self.readable(board.id)).exists()
 
     def writable_group(self, group_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-        """Whether that group's memory may be written: all boards may, or one of its boards."""
+        """Return whether the memory of that group may be written: all boards may, or one of its boards."""
         if self.writes_all:
             return true()
         board = aliased(Board)
         return select(board.id).where(board.board_group_id == group_id, self.writable(board.id)).exists()
 
 
-class Rights(NamedTuple):
-    """The reach of whoever is in a row of a statement, and whether it is all boards: told by the row itself."""
+class RowAccess(NamedTuple):
+    """The access of the member or agent in a row of a statement; whether it is all boards is a column of the row."""
 
-    reach: Reach
+    scope: AccessScope
     reads_all: ColumnElement[bool] = false()
     writes_all: ColumnElement[bool] = false()
 
@@ -99,9 +102,9 @@ class Rights(NamedTuple):
 _WRITES_ALL = or_(
     OrganizationMember.role == Role.OWNER, OrganizationMember.role == Role.ADMIN, OrganizationMember.all_boards_write
 )
-OF_MEMBER = Rights(
-    Reach(cast("UUID", OrganizationMember.organization_id), member_id=cast("UUID", OrganizationMember.id)),
+MEMBER_ROW_ACCESS = RowAccess(
+    AccessScope(cast("UUID", OrganizationMember.organization_id), member_id=cast("UUID", OrganizationMember.id)),
     reads_all=or_(_WRITES_ALL, OrganizationMember.all_boards_read),
     writes_all=_WRITES_ALL,
 )
-OF_AGENT = Rights(Reach(cast("UUID", Agent.organization_id), board_id=cast("UUID", Agent.board_id)))
+AGENT_ROW_ACCESS = RowAccess(AccessScope(cast("UUID", Agent.organization_id), board_id=cast("UUID", Agent.board_id)))

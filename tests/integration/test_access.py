@@ -62,11 +62,11 @@ async def test_board_is_the_same_with_its_caller_and_after_him(app: Litestar, da
                 callers.append((name, await sign_in_by_identity(session, board, identity=identity)))
                 callers.append((name, await sign_in_by_token(session, board, token=name)))
             for name, caller in callers:
-                assert caller.sought is not None
-                found = caller.sought.found
+                assert caller.prefetched_board is not None
+                found = caller.prefetched_board.found
                 may = "" if found is None else "rw" if found.may_write else "r"
                 is_in = caller.membership is not None or caller.agent is not None
-                after = await find_board(session, caller.reach, board) if is_in else None
+                after = await find_board(session, caller.access, board) if is_in else None
                 if found != after or may != expected(name, place):
                     wrong.append((name, place, found, after))
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Writing down what a caller does, in the transaction in which he does it."""
+"""The activity of an organization: what its members and agents do is recorded, and listed."""
 
 from uuid import UUID
 
@@ -8,15 +8,15 @@ from app.repositories.activity import ActivityRepository
 from app.services.identity import Caller
 
 
-class Trail:
-    """What one caller does in one organization."""
+class ActivityLog:
+    """Records what one caller does in one organization, in the transaction in which they do it."""
 
     def __init__(self, session: AsyncSession, caller: Caller, organization_id: UUID) -> None:
         self._repository = ActivityRepository(session=session)
         self._caller = caller
         self._organization_id = organization_id
 
-    async def note(
+    async def record(
         self,
         event_type: str,
         message: str | None = None,
@@ -26,9 +26,10 @@ class Trail:
         task_id: UUID | None = None,
         subject_id: UUID | None = None,
     ) -> None:
-        """`event_type` is what was changed and how: `task.created`. `subject_id` is what is no group, board or task.
+        """Store an event. `event_type` says what was changed and how: `task.created`.
 
-        With `board_group_id` it is shown to those who may read the group.
+        `subject_id` is what was changed where that is no group, board or task. With `board_group_id` the event is shown
+        to those who may read the group.
         """
         await self._repository.write(
             self._organization_id,

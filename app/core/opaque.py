@@ -10,11 +10,12 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 def packed(content: msgspec.Struct) -> str:
+    """Return the structure as text."""
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(content)).rstrip(b"=").decode()
 
 
 def unpacked(text: str, shape: type[StructT]) -> StructT:
-    """Raises ValueError where it is none of this shape."""
+    """Return the structure that `packed` made the text of. Raises ValueError where it is none of this shape."""
     try:
         return msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=shape)
     except (binascii.Error, msgspec.DecodeError, RecursionError) as exc:
