@@ -18,10 +18,11 @@ def main() -> None:
 
 @main.command("record", context_settings={"ignore_unknown_options": True})
 @click.option("--add", is_flag=True, help="Keep what was recorded of other tests.")
+@click.option("--of", multiple=True, help="A module or a directory to record, others are not; for several, once each.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-def _record(add: bool, pytest_arguments: tuple[str, ...]) -> None:
+def _record(add: bool, of: tuple[str, ...], pytest_arguments: tuple[str, ...]) -> None:
     """Records which tests run which lines: the whole suite, or what pytest's arguments name. Takes several minutes."""
-    sys.exit(record(pytest_arguments, add=add))
+    sys.exit(record(pytest_arguments, of, add=add))
 
 
 @main.command("run")

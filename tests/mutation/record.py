@@ -25,12 +25,12 @@ _SOURCES = STATE / "sources.json"
 # Of processes that a test starts it is known which test that was, by a variable that pytest sets.
 _CONFIGURATION = """
 [run]
-source = app
+{what}
 branch = false
 parallel = true
 concurrency = thread,greenlet,multiprocessing
 patch = subprocess,_exit
-context = ${PYTEST_CURRENT_TEST-}
+context = ${{PYTEST_CURRENT_TEST-}}
 """
 # What pytest adds to the id of the test that runs.
 _PHASE = re.compile(r" \((call|setup|teardown)\)$")
@@ -40,10 +40,11 @@ class RecordError(Exception):
     """Its text says what to do."""
 
 
-def record(tests: Sequence[str], *, add: bool) -> int:
+def record(tests: Sequence[str], modules: Sequence[str], *, add: bool) -> int:
     """Run the tests in a copy of the checkout and keep what each runs; return pytest's exit code.
 
-    With `add` what was recorded of other tests stays, if the application is still the same.
+    Only lines of the modules are recorded, or of those of the directories; without any, the whole application's. With
+    `add` what was recorded of other tests stays, if the application is still the same.
     """
     if add:
         Record.load()
@@ -53,7 +54,8 @@ def record(tests: Sequence[str], *, add: bool) -> int:
     before = json.loads(_TIMES.read_text()) if add else {}
     with copied_checkout() as copy:
         configuration = copy / "coverage.ini"
-        configuration.write_text(_CONFIGURATION)
+        included = "".join(f"\n    */{module}{'' if module.endswith('.py') else '/*'}" for module in modules)
+        configuration.write_text(_CONFIGURATION.format(what=f"include ={included}" if modules else "source = app"))
         env = {**os.environ, timing.FILE: str(_TIMES), "COVERAGE_FILE": str(_COVERAGE)}
 
         def coverage(command: str, *arguments: str) -> int:
@@ -93,13 +95,13 @@ class Record:
     def __init__(self, data: CoverageData, seconds: dict[str, float], sources: dict[str, str]) -> None:
         self.seconds = seconds
         self._sources = sources
-        # The lines of each file, with their tests; files are named from the checkout.
-        self._tests: dict[str, dict[int, set[str]]] = {}
+        # The lines of each file, with their contexts; files are named from the checkout. The context is the test, or
+        # that with its phase in a process that the test has started, or nothing before the first test.
+        self._contexts: dict[str, dict[int, set[str]]] = {}
         for file in data.measured_files():
-            lines = {line: {_test_of(c) for c in contexts} for line, contexts in data.contexts_by_lineno(file).items()}
-            of_file = self._tests.setdefault(_within_checkout(file), defaultdict(set))
-            for line, tests in lines.items():
-                of_file[line] |= tests
+            of_file = self._contexts.setdefault(_within_checkout(file), defaultdict(set))
+            for line, contexts in data.contexts_by_lineno(file).items():
+                of_file[line].update(contexts)
 
     @classmethod
     def load(cls) -> "Record":
@@ -117,15 +119,14 @@ class Record:
             raise RecordError(f"{path} has changed since the tests were recorded: python -m tests.mutation record")
         return source
 
-    def tests_of(self, mutant: Mutant, budget: float) -> list[str]:
+    def tests_of(self, mutant: Mutant, budget: float, *, started_too: bool = True) -> list[str]:
         """Return the tests that may notice a fault, those that are quick first, within so many seconds.
 
-        One test is returned, however long it takes, if any runs one of the lines. A line that only importing runs
-        is everybody's who runs anything of the module.
+        One test is returned, however long it takes, if any runs one of the lines. Without `started_too`, tests of which
+        only another process runs one are left out.
         """
-        of_file = self._tests.get(mutant.path, {})
-        lines = of_file if mutant.is_import else mutant.lines
-        touching = set[str]().union(*(of_file.get(line, ()) for line in lines))
+        contexts = self._contexts_of(mutant)
+        touching = {_PHASE.sub("", c) for c in contexts} if started_too else contexts
         chosen: list[str] = []
         for test in sorted(touching & self.seconds.keys(), key=lambda test: (self.seconds[test], test)):
             budget -= self.seconds[test]
@@ -134,14 +135,19 @@ class Record:
             chosen.append(test)
         return chosen
 
+    def is_run_elsewhere(self, mutant: Mutant) -> bool:
+        """Tell whether the fault's lines are run before the tests, or by processes that tests start."""
+        return mutant.is_import or any(c == "" or _PHASE.search(c) for c in self._contexts_of(mutant))
+
+    def _contexts_of(self, mutant: Mutant) -> set[str]:
+        """Return where the fault's lines are run. One that only importing runs is everybody's who runs the module."""
+        of_file = self._contexts.get(mutant.path, {})
+        lines = of_file if mutant.is_import else mutant.lines
+        return set[str]().union(*(of_file.get(line, ()) for line in lines))
+
 
 def _modules() -> Iterable[Path]:
     return (ROOT / "app").rglob("*.py")
-
-
-def _test_of(context: str) -> str:
-    """Return the id of a test from the context of a line, or from that of a process that the test has started."""
-    return _PHASE.sub("", context)
 
 
 def _within_checkout(file: str) -> str:

@@ -5,11 +5,12 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
-import sys
 import time
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -25,9 +26,10 @@ from app.migrator.execution.commands import upgrade
 from app.postgres.dev_server.server import acquire
 from tests.conftest import database_named, settings_for
 from tests.memory import new_directory
+from tests.mutation import warm
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.record import STATE, Record, copied_checkout
-from tests.processes import environment, in_checkout
+from tests.processes import BIN, environment, in_checkout, run
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 SURVIVORS = STATE / "survivors.txt"
@@ -35,6 +37,11 @@ _RESULTS = STATE / "results.jsonl"
 _TEMPLATE = "template_of_mutants"
 _PR_SET_CHILD_SUBREAPER = 36
 _LONGEST = 600.0  # Seconds for tests of a module as it is.
+_PYTEST = ("pytest", "-n", "0", "-p", "no:cacheprovider", "-x", "--tb=line", "-rfE")
+# It is started by a process that has imported libraries.
+_LATE = "-Wignore::pytest.PytestAssertRewriteWarning"
+# The tests that may run in a process that has collected them; of others few run a line in their own process.
+_WARM = ("tests/unit", "tests/integration")
 _PASSED, _NO_TESTS = pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED
 
 
@@ -75,6 +82,10 @@ class Finished(NamedTuple):
 
     code: int
     said: str
+
+
+# What stands for a run that was not possible.
+_NOT_HERE = Finished(warm.NOT_HERE, "")
 
 
 class Options(NamedTuple):
@@ -134,6 +145,7 @@ class _Bench:
         # What a test leaves behind becomes a child of ours, to be found and ended.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._copy = self._held.enter_context(copied_checkout())
+        self._said = self._copy / "said.txt"
         self._held.enter_context(self._server)
         self._start_server()
         return self
@@ -146,26 +158,28 @@ class _Bench:
         for mutant in mutants:
             if tests := self._tests(mutant, record):
                 finished = self._run(tests, _LONGEST)
-                if finished is None or finished.code != _PASSED:
-                    said = finished.said if finished else "no end"
-                    raise BrokenTestsError(f"{path} without a fault, of tests that may have changed since: {said}")
+                if finished.code != _PASSED:
+                    raise BrokenTestsError(
+                        f"{path} without a fault, of tests that may have changed since: {finished.said or 'no end'}"
+                    )
                 return
 
     def judge(self, mutant: Mutant, source: str, record: Record) -> Result:
-        """Run the tests with the fault. Raises BrokenTestsError."""
-        tests = self._tests(mutant, record)
-        if not tests:
-            return Result(mutant.key, "uncovered", "", 0)
-        self._write(mutant.path, mutant.applied_to(source))
-        try:
-            finished = self._run(tests, 30 + 5 * sum(record.seconds.get(test, 1) for test in tests))
-        finally:
-            self._write(mutant.path, source)
-        _end_leftovers(self._ours)
-        if finished is None or finished.code < 0:
+        """Run the tests with the fault, in the process that has them if that may do. Raises BrokenTestsError."""
+        here = [*self._options.tests, *record.tests_of(mutant, self._options.budget, started_too=False)]
+        finished, tests = _NOT_HERE, here
+        if here and not mutant.is_import:
+            finished = self._run_warm(here, self._limit(here, record), mutant, source)
+        if finished == _NOT_HERE or (finished.code == _PASSED and record.is_run_elsewhere(mutant)):
+            tests = self._tests(mutant, record)
+            if not tests:
+                return Result(mutant.key, "uncovered", "", 0)
+            finished = self._run_with(mutant, source, tests, self._limit(tests, record))
+        if finished.code < 0:
             # Its databases and roles are there yet.
             self._start_server()
-            return Result(mutant.key, "killed", "no end" if finished is None else "a crash", len(tests))
+            by = "no end" if finished.code == -signal.SIGALRM else "a crash"
+            return Result(mutant.key, "killed", by, len(tests))
         if finished.code == _NO_TESTS:
             raise BrokenTestsError(finished.said)
         if finished.code == _PASSED:
@@ -177,38 +191,76 @@ class _Bench:
         self._server.close()
         url = self._server.enter_context(_server())
         self._env = environment(TEST_DATABASE_URL=url, TEST_TEMPLATE=_TEMPLATE)
+        self._warm = self._server.enter_context(_warm_pytest(self._env, self._copy))
+        # What starts the others starts now, and is no leftover.
+        run(_PYTEST[0], _LATE, "--version", env=self._env, cwd=self._copy)
         self._ours = {process.pid for process in psutil.Process().children()}
+
+    def _limit(self, tests: Iterable[str], record: Record) -> float:
+        return 20 + 4 * sum(record.seconds.get(test, 1) for test in tests)
 
     def _tests(self, mutant: Mutant, record: Record) -> list[str]:
         return [*self._options.tests, *record.tests_of(mutant, self._options.budget)]
+
+    def _run_warm(self, tests: Iterable[str], seconds: float, mutant: Mutant, source: str) -> "Finished":
+        """Run the tests until one fails, with the fault in the functions of a process that has them already."""
+        asked = {
+            "file": str(self._copy / mutant.path),
+            "source": mutant.applied_to(source),
+            "tests": tests,
+            "seconds": int(seconds),
+            "output": str(self._said),
+        }
+        self._warm.send(json.dumps(asked).encode())
+        if not (code := self._warm.recv(16)):
+            raise BrokenTestsError("The tests cannot be collected.")
+        _end_leftovers(self._ours)
+        return _NOT_HERE if int(code) == warm.NOT_HERE else Finished(int(code), self._said.read_text())
+
+    def _run_with(self, mutant: Mutant, source: str, tests: Iterable[str], seconds: float) -> "Finished":
+        """Run the tests until one fails, with the fault in the module's file."""
+        self._write(mutant.path, mutant.applied_to(source))
+        try:
+            return self._run(tests, seconds)
+        finally:
+            self._write(mutant.path, source)
+            _end_leftovers(self._ours)
 
     def _write(self, path: str, source: str) -> None:
         self._written += 1
         (self._copy / path).write_text(source)
         os.utime(self._copy / path, (self._written, self._written))
 
-    def _run(self, tests: Iterable[str], seconds: float) -> "Finished | None":
-        """Run the tests until one fails; None where that takes too long."""
+    def _run(self, tests: Iterable[str], seconds: float) -> "Finished":
+        """Run the tests until one fails; what takes too long is ended as if by its own alarm."""
         (self._copy / "chosen.txt").write_text("\n".join(tests))
-        command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "-x", "--tb=line", "-rfE"]
-        env = in_checkout(self._env, self._copy)
-        # Not a pipe, which what a test leaves behind would keep open.
-        with (self._copy / "said.txt").open("w+") as said:
-            try:
-                code = subprocess.run(
-                    [*command, "@chosen.txt"],
-                    cwd=self._copy,
-                    env=env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=subprocess.STDOUT,
-                    timeout=seconds,
-                    check=False,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                return None
-            said.seek(0)
-            return Finished(code, said.read())
+        try:
+            done = run(*_PYTEST, _LATE, "@chosen.txt", env=self._env, cwd=self._copy, seconds=seconds)
+        except subprocess.TimeoutExpired:
+            return Finished(-signal.SIGALRM, "")
+        return Finished(done.returncode, done.stdout or done.stderr)
+
+
+@contextmanager
+def _warm_pytest(env: Mapping[str, str], copy: Path) -> Iterator[socket.socket]:
+    """Where to ask a pytest that has collected the tests for runs of some."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, (copy / "warm.txt").open("w") as output:
+        process = subprocess.Popen(
+            [BIN / _PYTEST[0], *_PYTEST[1:], "-s", "-p", warm.__name__, *_WARM],
+            cwd=copy,
+            env={**in_checkout(env, copy), warm.SOCKET: str(theirs.fileno())},
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        theirs.close()
+        try:
+            yield ours
+        finally:
+            ours.close()
+            process.wait()
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from pathlib import Path
 import coverage
 import pytest
 
+from tests.mutation.warm import build_application
+
 # The variable that names the file to write.
 FILE = "MUTATION_TIMES"
 
@@ -18,6 +20,11 @@ _not_passed: set[str] = set()
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     _switch(item.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    # The application is built before the tests, which share it: its lines are no single test's.
+    build_application()
 
 
 def pytest_runtest_logfinish() -> None:
