@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,15 +120,23 @@ class Record:
         return source
 
     def tests_of(self, mutant: Mutant, budget: float, *, started_too: bool = True) -> list[str]:
-        """Return the tests that may notice a fault, those that are quick first, within so many seconds.
+        """Return the tests that may notice a fault, those that are likely to and quick first, within so many seconds.
 
         One test is returned, however long it takes, if any runs one of the lines. Without `started_too`, tests of which
         only another process runs one are left out.
         """
         contexts = self._contexts_of(mutant)
         touching = {_PHASE.sub("", c) for c in contexts} if started_too else contexts
+        subject = Path(mutant.path).stem.removesuffix("s")
         chosen: list[str] = []
+        met: Counter[str] = Counter()
+        order: dict[str, tuple[int, bool, float]] = {}
         for test in sorted(touching & self.seconds.keys(), key=lambda test: (self.seconds[test], test)):
+            # The other parameters of a test come after other tests.
+            file, function = test.partition("[")[0].split("::", 1)
+            order[test] = (met[function], subject not in file, self.seconds[test])
+            met[function] += 1
+        for test in sorted(order, key=order.__getitem__):
             budget -= self.seconds[test]
             if chosen and budget < 0:
                 break
