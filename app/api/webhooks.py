@@ -13,7 +13,7 @@ from app.api.http.pagination import page_response
 from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
 from app.api.http.query import ANY_QUERY
 from app.api.openapi.errors import problems
-from app.db.request.session import own_transaction
+from app.db.request.session import separate_transaction
 from app.models import BoardWebhook, BoardWebhookPayload
 from app.repositories.webhooks import WebhookPayloadRepository, WebhookRepository
 from app.schemas.pages import Page
@@ -87,7 +87,7 @@ class WebhookController(Controller):
     ) -> Response[BoardWebhookIngestResponse]:
         """Any body of up to 1 MiB. 60 a minute from one address; `Retry-After` says when there may be more."""
         source_ip = request.client.host if request.client else None
-        async with own_transaction(request.scope) as counting:
+        async with separate_transaction(request.scope) as counting:
             await find_receiver(counting, board_id, webhook_id)
             await PER_ADDRESS.take(counting, str(webhook_id), source_ip or "")
         headers = {name: ", ".join(request.headers.getall(name)) for name in request.headers}

@@ -15,7 +15,7 @@ from app.cli.group import DataGroup
 from app.core.config import Environment, Settings
 from app.db.database import open_database
 from app.db.settings import load_settings
-from app.db.transaction import in_transaction, require_schema
+from app.db.transaction import require_schema, run_in_transaction
 from app.migrator.cli.options import as_json, confirm, no_prompt, print_rows
 from app.services.demo.seeding import Plan, Seeded, find_owner, seed
 from app.services.identity import LOCAL_SUBJECT
@@ -97,13 +97,13 @@ def _make(settings: Settings, plan: Plan, known_as: str, *, as_json: bool) -> Se
         return await find_owner(session, known_as)
 
     # In a transaction of its own: who makes the local user keeps everybody from signing in with the shared token.
-    owner = in_transaction(settings, find)
+    owner = run_in_transaction(settings, find)
     with reporting(plan.tasks, as_json=as_json) as report:
 
         async def work(session: AsyncSession) -> Seeded:
             return await seed(session, plan, owner, report)
 
-        return in_transaction(settings, work)
+        return run_in_transaction(settings, work)
 
 
 def _tell(made: Seeded, seconds: float) -> None:

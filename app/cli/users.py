@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.group import DataGroup
 from app.db.settings import load_settings
-from app.db.transaction import in_transaction
+from app.db.transaction import run_in_transaction
 from app.migrator.cli.options import as_json, print_rows
 from app.models import PersonalToken, TokenScope, User
 from app.repositories.tokens import TokenRepository
@@ -31,7 +31,7 @@ def list_users(as_json: bool) -> None:
     async def work(session: AsyncSession) -> Sequence[tuple[User, int]]:
         return await UserRepository(session=session).every()
 
-    found = in_transaction(load_settings(serving=False), work)
+    found = run_in_transaction(load_settings(serving=False), work)
     _show(
         [
             {
@@ -62,7 +62,7 @@ def create(name: str, email: str | None, subject: str | None) -> None:
     async def work(session: AsyncSession) -> User:
         return await create_account(session, name.strip(), email, subject)
 
-    click.echo(in_transaction(load_settings(serving=False), work).id)
+    click.echo(run_in_transaction(load_settings(serving=False), work).id)
 
 
 @click.command()
@@ -86,7 +86,7 @@ def token(user: str, name: str, scope: str, days: int | None) -> None:
         owner = await find_account(session, user)
         return (await issue_token(session, owner, name.strip(), TokenScope(scope), expires_at)).secret
 
-    click.echo(in_transaction(load_settings(serving=False), work))
+    click.echo(run_in_transaction(load_settings(serving=False), work))
 
 
 @click.command()
@@ -108,7 +108,7 @@ def tokens(user: str, as_json: bool) -> None:
                 "last_used_at": held.last_used_at,
                 "created_at": held.created_at,
             }
-            for held in in_transaction(load_settings(serving=False), work)
+            for held in run_in_transaction(load_settings(serving=False), work)
         ],
         as_json=as_json,
     )
@@ -122,7 +122,7 @@ def revoke(token_id: UUID) -> None:
     async def work(session: AsyncSession) -> PersonalToken:
         return await revoke_token(session, token_id)
 
-    click.echo(f"Revoked {in_transaction(load_settings(serving=False), work).name}.", err=True)
+    click.echo(f"Revoked {run_in_transaction(load_settings(serving=False), work).name}.", err=True)
 
 
 @click.group(cls=DataGroup, name="users")

@@ -128,7 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         env_file: Path | None = None,
         *,
         serving: bool = True,
-        further: Callable[["Settings"], Iterable[SettingsError]] | None = None,
+        further_checks: Callable[["Settings"], Iterable[SettingsError]] | None = None,
     ) -> "Settings":
         """Settings from `environ` (default: the process's) and then `env_file` (default: `./.env`).
 
@@ -137,7 +137,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises SettingsError, which names every variable that is wrong and what it may hold.
         """
         reading = read_settings(environ, env_file)
-        problems = [*reading.problems, *(further(reading.settings) if further else ())]
+        problems = [*reading.problems, *(further_checks(reading.settings) if further_checks else ())]
         told = [found for found in problems if serving or setting_of(found.variable) not in NEEDED_TO_SERVE]
         if told:
             raise told[0] if len(told) == 1 else SeveralSettingsError(told)

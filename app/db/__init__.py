@@ -1,1 +1,1 @@
-"""The database layer: URL, engine, session, start-up policy, migrations."""
+"""How the application uses `app.postgres` and `app.migrator`: plugin, start-up policy, requests, replicas."""

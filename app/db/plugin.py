@@ -1,4 +1,4 @@
-"""DatabasePlugin: the engine, the request's session, the start-up policy and the command line, in one place."""
+"""DatabasePlugin: ties engine, request sessions, start-up policy and command line to Litestar."""
 
 import asyncio
 import sys
@@ -15,18 +15,18 @@ from litestar.plugins import CLIPlugin, InitPlugin
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.config import Settings
-from app.core.session_info import BY_DRIVER
 from app.db.database import create_engine, open_database
 from app.db.notify import Notifications
 from app.db.readiness import Readiness
 from app.db.replicas.selection import Replicas, replica_urls
-from app.db.request.prepared import OneConnection
+from app.db.request.prepared import SingleConnectionSession
 from app.db.request.session import SessionMiddleware, provide_session
+from app.db.request.session_info import USES_ASYNCPG
 from app.db.startup import init_db
 from app.migrator.session.signals import ended_by_signals
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseError
-from app.postgres.monitor import disposed
+from app.postgres.monitor import disposing
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
@@ -44,34 +44,34 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
             normalize_database_url(settings.database_url.reveal())
         replica_urls(settings)
         self.settings = settings
-        # By `litestar run`, whose server then has the same application.
-        self._is_prepared = False
+        # True after `server_lifespan`: the lifespan of the application in the same process then skips the policy once.
+        self._is_schema_prepared = False
         self._readiness: Readiness | None = None
         self._engine: AsyncEngine | None = None
         self._notifications: Notifications | None = None
         self.replicas: Replicas | None = None
-        """Where the settings name any; there between start-up and shutdown."""
+        """Set between start-up and shutdown, if the settings name any."""
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(
-            sync_session_class=OneConnection, expire_on_commit=False
+            sync_session_class=SingleConnectionSession, expire_on_commit=False
         )
 
     @property
     def engine(self) -> AsyncEngine:
-        """The application's engine; there is one between start-up and shutdown."""
+        """Return the application's engine. Raises RuntimeError except between start-up and shutdown."""
         if self._engine is None:
             raise RuntimeError("The application has not started: it has no engine yet.")
         return self._engine
 
     @property
     def notifications(self) -> Notifications:
-        """What was committed by any process; there between start-up and shutdown."""
+        """Return the notifications of commits, by any process. Raises RuntimeError as `engine` does."""
         if self._notifications is None:
             raise RuntimeError("The application has not started: it has no notifications yet.")
         return self._notifications
 
     @property
     def readiness(self) -> Readiness:
-        """Whether this process can serve; asked between start-up and shutdown."""
+        """Return the readiness check of this process. Raises RuntimeError as `engine` does."""
         if self._readiness is None:
             raise RuntimeError("The application has not started: it is not ready yet.")
         return self._readiness
@@ -79,7 +79,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         app_config.lifespan.append(self._lifespan)
         app_config.dependencies["db_session"] = Provide(provide_session)
-        # First, so that the session is there for whoever signs the request in, and outlives the error renderer.
+        # First, so that the sign-in has the session, and the session outlives the error renderer.
         app_config.middleware.insert(0, SessionMiddleware(self.sessions, self._notify, lambda: self.replicas))
         return app_config
 
@@ -91,14 +91,14 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:  # noqa: ARG002 - Litestar's signature
-        """Around `litestar run`: the start-up policy before any worker, and its failure as an exit code.
+        """Apply the start-up policy before `litestar run` starts its workers; exit with a code if it fails.
 
-        Each worker that is a process of its own goes through it again, and finds it done.
+        A worker that is a process of its own applies the policy again, and finds nothing left to do.
         """
         try:
             with open_database(self.settings) as url:
-                asyncio.run(_prepare_first(self.settings, url))
-                self._is_prepared = True
+                asyncio.run(_prepare_until_signal(self.settings, url))
+                self._is_schema_prepared = True
                 yield
         except (DatabaseError, SettingsError) as exc:
             log.error(str(exc))
@@ -108,32 +108,32 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:  # noqa: ARG002 - Litestar's signature
-        async with _in_thread(open_database(self.settings)) as url:
-            if not self._is_prepared:
+        async with _entered_in_thread(open_database(self.settings)) as url:
+            if not self._is_schema_prepared:
                 await self._prepare(url)
-            self._is_prepared = False
+            self._is_schema_prepared = False
             self._engine = create_engine(self.settings, url)
             urls = replica_urls(self.settings)
             self.sessions.configure(
-                bind=self._engine, default_engine=self._engine.sync_engine, info={BY_DRIVER: url.is_asyncpg}
+                bind=self._engine, default_engine=self._engine.sync_engine, info={USES_ASYNCPG: url.is_asyncpg}
             )
             self._readiness = Readiness(self.settings, url)
-            self._notifications = Notifications(self._engine, partial(_direct, self.settings, url, "listening"))
+            self._notifications = Notifications(self._engine, partial(_direct_engine, self.settings, url, "listening"))
             try:
-                async with self._reading(url, urls):
+                async with self._replicas_monitored(url, urls):
                     yield
             finally:
                 await self._notifications.close()
                 await self._engine.dispose()
 
     @asynccontextmanager
-    async def _reading(self, url: DatabaseURL, urls: tuple[DatabaseURL, ...]) -> AsyncIterator[None]:
+    async def _replicas_monitored(self, url: DatabaseURL, urls: tuple[DatabaseURL, ...]) -> AsyncIterator[None]:
         if not urls:
             yield
             return
-        self.replicas = Replicas(self.settings, urls, partial(_direct, self.settings, url, "watching"))
+        self.replicas = Replicas(self.settings, urls, partial(_direct_engine, self.settings, url, "watching"))
         try:
-            async with self.replicas.watched():
+            async with self.replicas.monitored():
                 yield
         finally:
             self.replicas = None
@@ -145,28 +145,28 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         try:
             await init_db(self.settings, url)
         except DatabaseError as exc:
-            # Without what it came from: a server logs the whole of it, and the driver's part holds SQL.
+            # Without its cause: a server logs the whole chain, and the driver's error holds SQL.
             raise type(exc)(str(exc)) from None
 
 
 @asynccontextmanager
-async def _direct(settings: Settings, url: DatabaseURL, what_for: str) -> AsyncIterator[AsyncEngine]:
-    """For a connection that listens, which takes the way past a pooler where the settings name one."""
+async def _direct_engine(settings: Settings, url: DatabaseURL, purpose: str) -> AsyncIterator[AsyncEngine]:
+    """Yield an engine for a connection that listens: to MIGRATION_DATABASE_URL, past any pooler, if that is set."""
     direct = settings.migration_database_url
     target = url if direct is None else normalize_database_url(direct.reveal(), "MIGRATION_DATABASE_URL")
-    async with disposed(create_unpooled_engine(target, settings.db_pool_timeout, f"plimsoll {what_for}")) as engine:
+    async with disposing(create_unpooled_engine(target, settings.db_pool_timeout, f"plimsoll {purpose}")) as engine:
         yield engine
 
 
-async def _prepare_first(settings: Settings, url: DatabaseURL) -> None:
-    # The server that follows has handlers of its own; under another server these signals are that one's.
+async def _prepare_until_signal(settings: Settings, url: DatabaseURL) -> None:
+    # Only under `litestar run`, before its server sets its own handlers. Another server's handlers are left alone.
     with ended_by_signals():
         await init_db(settings, url)
 
 
 @asynccontextmanager
-async def _in_thread(manager: AbstractContextManager[DatabaseURL]) -> AsyncIterator[DatabaseURL]:
-    """Enters and leaves a blocking context outside the event loop."""
+async def _entered_in_thread(manager: AbstractContextManager[DatabaseURL]) -> AsyncIterator[DatabaseURL]:
+    """Enter and leave a blocking context in a thread, outside the event loop."""
     url = await asyncio.to_thread(manager.__enter__)
     try:
         yield url

@@ -1,4 +1,4 @@
-"""Whether this process can serve: the database answers, and its schema is not behind."""
+"""Readiness: whether the database answers, and whether this release works on its schema."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ class DatabaseNotReadyError(ServiceUnavailableError):
 
 
 class DatabaseReadOnlyError(ServiceUnavailableError):
-    """A standby after a failover, or a full disk: what the process could still read, others read elsewhere."""
+    """The database can only be read: it is a standby after a failover, or its disk is full."""
 
     code = "database_read_only"
 
@@ -33,26 +33,26 @@ class SchemaBehindError(ServiceUnavailableError):
 
 
 class SchemaContractedError(ServiceUnavailableError):
-    """A newer release has taken away what this one uses."""
+    """A newer release has removed from the schema what this release uses."""
 
     code = "schema_contracted"
 
 
 class Readiness:
-    """Asks on a connection of its own: a pool that is busy is no reason to send traffic elsewhere."""
+    """Checks the database over a connection of its own: a busy pool is no reason to send traffic elsewhere."""
 
     def __init__(self, settings: Settings, url: DatabaseURL) -> None:
         self._engine = create_unpooled_engine(url, READY_WITHIN_SECONDS)
         self._scripts = scripts(settings)
         self.heads = tuple(self._scripts.get_heads())
-        self._look_under_way: asyncio.Task[SchemaState] | None = None
+        self._running_read: asyncio.Task[SchemaState] | None = None
 
     async def check(self) -> None:
-        """Returns within 2 s.
+        """Return, within 2 s, if this process can serve.
 
-        Raises DatabaseNotReadyError, DatabaseReadOnlyError, SchemaBehindError or SchemaContractedError.
+        Otherwise raises DatabaseNotReadyError, DatabaseReadOnlyError, SchemaBehindError or SchemaContractedError.
         """
-        state = await self.look()
+        state = await self.read_state()
         if state.read_only:
             raise DatabaseReadOnlyError(state.read_only)
         if state.is_behind:
@@ -63,37 +63,40 @@ class Readiness:
                 " revision, or not recorded in schema_history."
             )
 
-    async def look(self) -> SchemaState:
-        """Where the database stands, within 2 s. Raises DatabaseNotReadyError."""
-        look = self._shared_look()
+    async def read_state(self) -> SchemaState:
+        """Return the state of the schema within 2 s. Raises DatabaseNotReadyError."""
+        read = self._shared_read()
         # Not wait_for(), which also waits for the cancelled connection to be closed.
-        done, _ = await asyncio.wait({look}, timeout=READY_WITHIN_SECONDS)
+        done, _ = await asyncio.wait({read}, timeout=READY_WITHIN_SECONDS)
         if not done:
-            look.cancel()
+            read.cancel()
             raise DatabaseNotReadyError(f"The database did not answer within {READY_WITHIN_SECONDS:g} s.")
         try:
-            return look.result()
+            return read.result()
         except MigrationFailedError as exc:
             raise DatabaseNotReadyError(str(exc)) from exc
         except asyncio.CancelledError:
             raise DatabaseNotReadyError("The database did not answer the one who asked before.") from None
         except (OSError, TimeoutError, DBAPIError) as exc:
             if is_refusal(exc):
-                # A role that may not read alembic_version or schema_history, most likely.
+                # Most likely the role may not read alembic_version or schema_history.
                 raise DatabaseNotReadyError(f"The database refused to say where it stands: {cause_of(exc)}.") from exc
             raise DatabaseNotReadyError(
                 f"The database cannot be reached: {classify_connect_error(exc).reason}."
             ) from exc
 
-    def _shared_look(self) -> "asyncio.Task[SchemaState]":
-        """One look for all who ask at a time: the path needs no token, and each look takes a connection."""
-        if self._look_under_way is None or self._look_under_way.done():
-            self._look_under_way = asyncio.create_task(self._look())
-            # Where nobody waits for it any more, its failure has still been heard.
-            self._look_under_way.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return self._look_under_way
+    def _shared_read(self) -> "asyncio.Task[SchemaState]":
+        """Return the read that is under way, or start one.
 
-    async def _look(self) -> SchemaState:
+        Requests share it: the path needs no token, and each read takes a connection.
+        """
+        if self._running_read is None or self._running_read.done():
+            self._running_read = asyncio.create_task(self._read_state())
+            # Retrieves the exception even if nobody waits any more: asyncio would log it as never retrieved.
+            self._running_read.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._running_read
+
+    async def _read_state(self) -> SchemaState:
         async with self._engine.connect() as connection, limited_lock_waits(connection, READY_WITHIN_SECONDS / 2):
             return await connection.run_sync(read_state, self._scripts, metadata)
 

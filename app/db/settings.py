@@ -1,4 +1,4 @@
-"""The settings of this process, with what is wrong in their URLs, which `app.core` does not read."""
+"""The settings of this process, including the checks of their URLs, which `app.core` cannot parse."""
 
 from collections.abc import Iterator
 
@@ -14,11 +14,11 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def load_settings(*, serving: bool = True) -> Settings:
-    """Return the settings of this process, which from then on logs as they say.
+    """Return the settings of this process, and configure logging by them.
 
-    Without `serving` what lets people in may be missing. Raises SettingsError, which names all that is wrong.
+    Without `serving`, the settings of the sign-in may be missing. Raises SettingsError, which names every mistake.
     """
-    settings = Settings.load(serving=serving, further=wrong_urls)
+    settings = Settings.load(serving=serving, further_checks=url_problems)
     configure_logging(settings)
     for name, meant in settings.misspelt:
         log.warning("a variable is set that is no setting, and is not read", variable=name, meant=meant)
@@ -27,8 +27,8 @@ def load_settings(*, serving: bool = True) -> Settings:
     return settings
 
 
-def wrong_urls(settings: Settings) -> Iterator[SettingsError]:
-    """Yield what is wrong with each of the variables that hold URLs."""
+def url_problems(settings: Settings) -> Iterator[SettingsError]:
+    """Yield an error for each variable that holds a wrong URL."""
     wrong = set()
     for variable, held in (
         ("DATABASE_URL", settings.database_url),
@@ -43,6 +43,6 @@ def wrong_urls(settings: Settings) -> Iterator[SettingsError]:
     try:
         replica_urls(settings)
     except SettingsError as exc:
-        # Replicas depend on the primary's URL.
+        # The check of the replicas also reads the primary's URL, whose error is there already.
         if exc.variable not in wrong:
             yield exc

@@ -1,4 +1,4 @@
-"""The documented DB_AUTO_MIGRATE policy: what starting the application does to the schema."""
+"""The DB_AUTO_MIGRATE policy, as README documents it: what starting the application does to the schema."""
 
 import asyncio
 from collections.abc import Iterable
@@ -33,10 +33,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 async def init_db(settings: Settings, url: DatabaseURL) -> None:
-    """Brings the schema to where DB_AUTO_MIGRATE says, however many processes do so at once.
+    """Bring the schema to where DB_AUTO_MIGRATE says; any number of processes may do so at once.
 
-    Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError, and SettingsError for a
-    pooler that the URL does not speak of.
+    Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError, and SettingsError if the
+    URL leads to a pooler without saying so.
     """
     await wait_for_database(url, settings.db_connect_timeout)
     await _check_pooler(settings, url)
@@ -59,13 +59,13 @@ async def _upgrade(settings: Settings) -> None:
     try:
         await asyncio.to_thread(upgrade, settings, phase=phase, automatic=True, breaker=breaker)
     except asyncio.CancelledError:
-        # Ctrl-C or SIGTERM. A thread cannot be cancelled, and the process would wait for it.
+        # After Ctrl-C or SIGTERM. A thread cannot be cancelled, and the process would wait for it to end.
         breaker.break_off()
         raise
 
 
 async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:
-    """A pooler that shares sessions is found out at each worker's start, not by requests that fail now and then."""
+    """Raise SettingsError if an undeclared pooler shares sessions, so that requests do not fail now and then."""
     if url.connect_args.keys() >= unshared_statements(url.driver).keys():
         return
     async with (
@@ -83,14 +83,14 @@ async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:
 async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDirectory) -> None:
     engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
     async with engine.connect() as connection:
-        # Without the lock, which a pooler may not offer: where there is nothing to create there is nothing to guard.
+        # Without the lock, which a pooler may not offer: if nothing is to be created, nothing needs to be guarded.
         wait, limit = settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout
         state = await read_once_free(connection, wait, limit, read_state, directory, metadata)
         await connection.rollback()
-        if not _is_to_be_made(state, metadata):
+        if not _has_work(state, metadata):
             _warn(state, [])
             return
-        # Locked, because CREATE TABLE IF NOT EXISTS by two processes at once fails in one of them.
+        # Locked, because of two processes that run CREATE TABLE IF NOT EXISTS at once one fails.
         async with guarded_lock(connection, settings):
             try:
                 async with connection.begin():
@@ -103,41 +103,47 @@ async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDir
             await keep_ahead(connection, settings)
 
 
-def _is_to_be_made(state: SchemaState, metadata: MetaData) -> bool:
-    return not state.unknown and bool(_wanted(state, metadata) or not (state.is_managed or state.tables))
+def _has_work(state: SchemaState, metadata: MetaData) -> bool:
+    return not state.unknown and bool(_tables_to_create(state, metadata) or not (state.is_managed or state.tables))
 
 
 def create_missing(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
-    """`create_all` for a database that Alembic manages, may manage later, or has yet to see; in one transaction."""
+    """Create the missing tables from the models, in one transaction; stamp a database that was empty as head.
+
+    Tables that a pending revision will create are left to it.
+    """
     state = read_state(connection, directory, metadata)
-    # Creating here what a newer release has dropped would bring it back.
-    wanted = [] if state.unknown else _wanted(state, metadata)
-    metadata.create_all(connection, tables=wanted, checkfirst=False)
-    if wanted:
-        log.info("created tables from the models", tables=[table.name for table in wanted])
+    # On a schema of a newer release, creating a table might bring back one that the release has dropped.
+    tables = [] if state.unknown else _tables_to_create(state, metadata)
+    metadata.create_all(connection, tables=tables, checkfirst=False)
+    if tables:
+        log.info("created tables from the models", tables=[table.name for table in tables])
     if not state.is_managed and not state.tables and has_revisions(directory):
         MigrationContext.configure(connection).stamp(directory, "heads")
         create_history(connection, directory, ())
         note_stamp(connection, Stamped.between(directory, (), directory.get_heads()))
-    _warn(state, wanted)
+    _warn(state, tables)
 
 
-def _wanted(state: SchemaState, metadata: MetaData) -> list[Table]:
-    """The missing tables to create, parents first; a table that refers to one held back is held back with it."""
-    held_back = set(_held_back(state))
-    wanted = []
+def _tables_to_create(state: SchemaState, metadata: MetaData) -> list[Table]:
+    """Return the missing tables to create, parents first.
+
+    A table that refers to one left to a pending revision is left to it, too.
+    """
+    left_to_revisions = set(_tables_of_pending_revisions(state))
+    tables = []
     for table in metadata.sorted_tables:
-        if table.name not in state.missing_tables or table.name in held_back:
+        if table.name not in state.missing_tables or table.name in left_to_revisions:
             continue
-        if held_back.isdisjoint(key.column.table.name for key in table.foreign_keys):
-            wanted.append(table)
+        if left_to_revisions.isdisjoint(key.column.table.name for key in table.foreign_keys):
+            tables.append(table)
         else:
-            held_back.add(table.name)
-    return wanted
+            left_to_revisions.add(table.name)
+    return tables
 
 
-def _held_back(state: SchemaState) -> frozenset[str]:
-    """The missing tables that are left to pending revisions: those, or all where a revision cannot be read."""
+def _tables_of_pending_revisions(state: SchemaState) -> frozenset[str]:
+    """Return the tables that pending revisions create; all missing ones if a revision cannot be read."""
     if not state.is_managed or not state.pending:
         return frozenset()
     created = tables_created_by(state.pending)

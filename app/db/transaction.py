@@ -1,4 +1,4 @@
-"""Work of the command line on the database of the settings, outside the server."""
+"""Transactions of the command line, outside the server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,11 +24,12 @@ _BEHIND = frozenset({"42P01", "42703"})
 ResultT = TypeVar("ResultT")
 
 
-def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
-    """What `work` returns, committed; rolled back where it raises, and at Ctrl-C or SIGTERM.
+def run_in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
+    """Run `work` in a transaction on the database of the settings, commit, and return the result of `work`.
 
-    Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError for a schema that lacks what
-    this release uses, and InterruptedBySignalError.
+    The transaction is rolled back if `work` raises, and at Ctrl-C or SIGTERM. Raises DatabaseUnreachableError after
+    DB_CONNECT_TIMEOUT seconds, MigrationFailedError if the schema lacks what this release uses, and
+    InterruptedBySignalError.
     """
 
     async def run(engine: AsyncEngine) -> ResultT:
@@ -44,7 +45,7 @@ def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[
 
 
 async def require_schema(session: AsyncSession, settings: Settings) -> None:
-    """Raises MigrationFailedError unless the schema is at head, or ahead in a way that serves this release."""
+    """Raise MigrationFailedError unless the schema is at head, or ahead in a way that serves this release."""
     state = await (await session.connection()).run_sync(read_state, scripts(settings), metadata)
     if state.pending or state.missing_tables:
         raise MigrationFailedError(

@@ -1,4 +1,4 @@
-"""A connection of one's own to one server, over which it is asked again and again how it is."""
+"""A connection of its own to one server, over which the server's state is polled."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -15,107 +15,111 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.postgres.connect import classify_connect_error
 from app.postgres.errors import OF_ASYNCPG, cause_of
 
-# Seconds: between two looks that nobody asked for, for each of them, and between two attempts to connect.
-_LOOK_EVERY = 0.1
-PATIENCE = 1.0
-_RETRY_AFTER = 0.5
+# Seconds between two polls that nobody requested, for the answer to one poll, and between two attempts to connect.
+_POLL_INTERVAL = 0.1
+POLL_TIMEOUT = 1.0
+_RECONNECT_DELAY = 0.5
 
-# Of a database: its copies have the same, and no other has.
+# A database and its physical copies have the same identity, and no other database has it.
 IDENTITY = text(
     "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid"
     " FROM pg_database WHERE datname = current_database()"
 )
 
 log = structlog.stdlib.get_logger(__name__)
-Connecting = Callable[[], AbstractAsyncContextManager[AsyncEngine]]
+EngineOpener = Callable[[], AbstractAsyncContextManager[AsyncEngine]]
 
 
 @asynccontextmanager
-async def disposed(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """At the end of the context."""
+async def disposing(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Yield the engine, and dispose of it at the end of the context."""
     try:
         yield engine
     finally:
         await engine.dispose()
 
 
-class UnfitError(Exception):
-    """The server answers, and is not one that is looked for; the text says why."""
+class UnusableServerError(Exception):
+    """The server answers, but cannot be used as intended; the text says why."""
 
 
-# What is raised where a server cannot be asked: also by the driver itself, of which SQLAlchemy knows nothing.
-CANNOT_BE_ASKED = (OSError, SQLAlchemyError, UnfitError, *OF_ASYNCPG)
+# Whatever a server that cannot be polled raises. The driver's own errors pass SQLAlchemy by.
+POLL_ERRORS = (OSError, SQLAlchemyError, UnusableServerError, *OF_ASYNCPG)
 
 
-class Watch(ABC):
-    """Of one server, by asyncpg. `identity` is the same of two servers exactly if one is a copy of the other."""
+class ServerMonitor(ABC):
+    """Polls one server by asyncpg until it is stopped, and reconnects when the connection is lost.
+
+    Two servers have the same `identity` exactly if one is a physical copy of the other. It is None while there is no
+    connection.
+    """
 
     identity: str | None = None
 
-    def __init__(self, connecting: Connecting) -> None:
-        self._connecting = connecting
-        self._wanted = asyncio.Event()
-        self._is_over = False
+    def __init__(self, open_engine: EngineOpener) -> None:
+        self._open_engine = open_engine
+        self._poll_requested = asyncio.Event()
+        self._is_stopped = False
 
     async def run(self) -> None:
-        """Until `end`."""
-        while not self._is_over:
+        """Connect and poll until `stop` is called."""
+        while not self._is_stopped:
             try:
-                async with self._connecting() as engine, engine.connect() as connection:
-                    await self._look_again_and_again(connection)
-            except CANNOT_BE_ASKED as exc:
-                self._lose(reason_of(exc))
+                async with self._open_engine() as engine, engine.connect() as connection:
+                    await self._poll_until_stopped(connection)
+            except POLL_ERRORS as exc:
+                self._on_connection_lost(poll_failure(exc))
             except Exception as exc:
-                # Without this task no replica would be used again.
+                # If this task ended, no replica would be used again.
                 log.error("a server is not watched: an unexpected error", exc_info=exc)
-                self._lose("it cannot be watched")
-            if not self._is_over:
-                # Who wanted a look has been told that there is none.
-                self._wanted.clear()
-            await self._pause(_RETRY_AFTER)
+                self._on_connection_lost("it cannot be watched")
+            if not self._is_stopped:
+                # `_on_connection_lost` has already answered whoever requested a poll.
+                self._poll_requested.clear()
+            await self._wait_for_next_poll(_RECONNECT_DELAY)
 
-    def end(self) -> None:
-        """Soon."""
-        self._is_over = True
-        self._wanted.set()
+    def stop(self) -> None:
+        """Let `run` return after the poll that is under way."""
+        self._is_stopped = True
+        self._poll_requested.set()
 
-    async def _look_again_and_again(self, connection: AsyncConnection) -> None:
+    async def _poll_until_stopped(self, connection: AsyncConnection) -> None:
         driver: Any = (await connection.get_raw_connection()).driver_connection
         try:
-            async with asyncio.timeout(2 * PATIENCE):
+            async with asyncio.timeout(2 * POLL_TIMEOUT):
                 identity = str(await connection.scalar(IDENTITY))
                 await connection.rollback()
-                await self._begin(connection, driver)
-                # Last: whoever compares it takes the rest to be known.
+                await self._prepare(connection, driver)
+                # Set last: once it is there, everything else that `_prepare` reads is known.
                 self.identity = identity
-            while not self._is_over:
-                await self._look(driver)
-                await self._pause(_LOOK_EVERY)
+            while not self._is_stopped:
+                await self._poll(driver)
+                await self._wait_for_next_poll(_POLL_INTERVAL)
         except BaseException:
-            # Without a word to the server, which may be silent.
+            # Closing properly would wait for the server, which may not answer.
             driver.terminate()
             raise
 
-    async def _pause(self, seconds: float) -> None:
-        """For so long, unless somebody wants a look."""
+    async def _wait_for_next_poll(self, seconds: float) -> None:
+        """Wait so long, or until a poll is requested."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._wanted.wait()
+                await self._poll_requested.wait()
 
     @abstractmethod
-    async def _begin(self, connection: AsyncConnection, driver: Any) -> None:  # noqa: ANN401 - asyncpg has no types
-        """What is done once on each connection."""
+    async def _prepare(self, connection: AsyncConnection, driver: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+        """Prepare a new connection before its first poll."""
 
     @abstractmethod
-    async def _look(self, driver: Any) -> None: ...  # noqa: ANN401 - asyncpg has no types
+    async def _poll(self, driver: Any) -> None: ...  # noqa: ANN401 - asyncpg has no types
 
     @abstractmethod
-    def _lose(self, reason: str) -> None:
-        """The connection has ended, or none can be had."""
+    def _on_connection_lost(self, reason: str) -> None:
+        """Handle the end of the connection, or a failed attempt to connect."""
 
 
-def reason_of(exc: Exception) -> str:
-    """Why it cannot be asked, in words for a log."""
-    if isinstance(exc, UnfitError):
+def poll_failure(exc: Exception) -> str:
+    """Return why the server could not be polled, in words for a log."""
+    if isinstance(exc, UnusableServerError):
         return str(exc)
     return cause_of(exc) if isinstance(exc, asyncpg.PostgresError) else classify_connect_error(exc).reason

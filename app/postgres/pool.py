@@ -1,36 +1,40 @@
-"""SQLAlchemy's pool, in which whoever waits longest has the next connection.
+"""SQLAlchemy's pool, but first come, first served.
 
-In asyncio's own queue a newcomer takes what was just returned before the one who was woken for it, who then waits at
-the end again: under more load than is served some waited for as long as it lasted, and the others hardly.
+In asyncio's own queue a newcomer takes the connection that was just returned before the waiter that was woken for it;
+this waiter then waits at the end again. Under more load than can be served some waiters would starve.
 
-Whose client has hung up meanwhile leaves the queue: nobody would read the answer.
+A waiter leaves the queue when nobody is interested in its result any more, such as a client that has hung up.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import memoized_property
 from sqlalchemy.util.queue import AsyncAdaptedQueue
 
-from app.postgres.client import Client, ClientDisconnectedError, serving
-
-# Seconds of waiting after which the client is watched, which takes a task: most wait for less.
+# Seconds of waiting after which the end of interest is watched for. That takes a task, and most waiters wait for less.
 _WATCHED_AFTER = 0.05
 
+RaiseWhenAbandoned = Callable[[], Coroutine[Any, Any, NoReturn]]
+# By the task that waits: what raises once nobody is interested in the task's result any more. SQLAlchemy passes a pool
+# nothing about who asks. By task and not by context: a task that a request has started may serve other requests, too.
+interest_of_task: dict[asyncio.Task[Any], RaiseWhenAbandoned] = {}
 
-class _HandedOver(asyncio.Queue[Any]):
-    """What is put in goes to the first who waits; so there is nothing in it for a newcomer while anybody does."""
+
+class _FairQueue(asyncio.Queue[Any]):
+    """A queue that hands each item to the longest waiter, so that a newcomer finds none while others wait."""
 
     def __init__(self, maxsize: int) -> None:
         super().__init__(maxsize)
-        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._waiters: deque[asyncio.Future[Any]] = deque()
 
     def put_nowait(self, item: Any) -> None:  # noqa: ANN401 - a record of the pool
-        while self._waiting:
-            waiter = self._waiting.popleft()
+        while self._waiters:
+            waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(item)
                 return
@@ -40,51 +44,53 @@ class _HandedOver(asyncio.Queue[Any]):
         if not self.empty():
             return self.get_nowait()
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        client = serving.get()
-        watch = _Watch(client, waiter) if client is not None and client.is_of_this_task else nullcontext()
+        self._waiters.append(waiter)
+        task = asyncio.current_task()
+        raise_when_abandoned = interest_of_task.get(task) if task is not None else None
         try:
-            with watch:
+            with _Watch(raise_when_abandoned, waiter) if raise_when_abandoned is not None else nullcontext():
                 return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                # It came together with the end of the waiting.
+                # The item was handed over just as the waiting was cancelled: it goes to the next waiter.
                 self.put_nowait(waiter.result())
             raise
 
 
 class _Watch:
-    """Within this context the waiter has ClientDisconnectedError once its client has hung up."""
+    """Within this context the waiter fails with the error that tells that nobody is interested any more."""
 
-    def __init__(self, client: Client, waiter: asyncio.Future[Any]) -> None:
-        self._client = client
+    def __init__(self, raise_when_abandoned: RaiseWhenAbandoned, waiter: asyncio.Future[Any]) -> None:
+        self._raise_when_abandoned = raise_when_abandoned
         self._waiter = waiter
         self._watching: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_WATCHED_AFTER, self._begin)
+        self._timer = asyncio.get_running_loop().call_later(_WATCHED_AFTER, self._start)
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
-        await self._client.gone()
-        if not self._waiter.done():
-            self._waiter.set_exception(ClientDisconnectedError)
+        try:
+            await self._raise_when_abandoned()
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the waiter has it
+            if not self._waiter.done():
+                self._waiter.set_exception(exc)
 
 
 class _Queue(AsyncAdaptedQueue[Any]):
     @memoized_property
     def _queue(self) -> asyncio.Queue[Any]:
-        return _HandedOver(self.maxsize)
+        return _FairQueue(self.maxsize)
 
 
 class FairPool(AsyncAdaptedQueuePool):
-    """As AsyncAdaptedQueuePool, but first come, first served."""
+    """A pool as AsyncAdaptedQueuePool, but first come, first served."""
 
     _queue_class = _Queue

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, func, insert, select
 
 from app.core.paging import Slice, Window
-from app.core.session_info import NOTIFY_ON_COMMIT
-from app.db.request.prepared import Prepared, carry_out
+from app.db.request.prepared import PreparedStatement, execute_prepared
+from app.db.request.session_info import NOTIFY_ON_COMMIT
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.access import AccessScope
 from app.repositories.base import Repository
@@ -18,7 +18,7 @@ from app.repositories.sorting import Ordering
 COMMENTED = "task.commented"
 STATUS_CHANGED = "task.status_changed"
 _TO = " → "
-_EVENT = Prepared(insert(ActivityEvent))
+_EVENT = PreparedStatement(insert(ActivityEvent))
 _ACTIVITY = Ordering("activity", ActivityEvent)
 _COMMENTS = Ordering("comment feed", ActivityEvent)
 
@@ -51,7 +51,7 @@ class ActivityRepository(Repository[ActivityEvent]):
     async def write(self, organization_id: UUID, event_type: str, **about: UUID | str | None) -> None:
         """Stores an event, by its columns, with the transaction; who waits for events is told of the commit."""
         event = {"organization_id": organization_id, "event_type": event_type, **about}
-        await carry_out(self.session, _EVENT, **event)
+        await execute_prepared(self.session, _EVENT, **event)
         self.session.info[NOTIFY_ON_COMMIT] = True
 
     async def page(self, access: AccessScope, window: Window) -> Slice:

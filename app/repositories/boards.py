@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, bindparam, or_, select
 
 from app.core.errors import ConflictError, NotFoundError
 from app.core.paging import Slice, Window
-from app.db.request.prepared import AnySession, Prepared, fetch, row_of
+from app.db.request.prepared import AnySession, PreparedStatement, fetch_rows, row_factory
 from app.models import Board
 from app.repositories.access import AccessScope, AccessShape, RowAccess
 from app.repositories.base import Repository
@@ -42,13 +42,13 @@ _LOCKED = (
 
 
 _COLUMNS = tuple(Board.__table__.c)
-_row = row_of(_COLUMNS)
+_row = row_factory(_COLUMNS)
 
 
 @cache
-def _open(shape: AccessShape) -> Prepared:
+def _open(shape: AccessShape) -> PreparedStatement:
     access = shape.parameterized()
-    return Prepared(
+    return PreparedStatement(
         select(*_COLUMNS, access.writable(Board.id).label("may_write")).where(
             Board.id == bindparam("board_id"),
             Board.organization_id == access.organization_id,
@@ -59,7 +59,7 @@ def _open(shape: AccessShape) -> Prepared:
 
 async def find_board(session: AnySession, access: AccessScope, board_id: UUID) -> OpenBoard | None:
     """The board, in one statement; None also where it is another organization's, or not the caller's to read."""
-    found = await fetch(session, _open(access.shape), board_id=board_id, **access.parameters)
+    found = await fetch_rows(session, _open(access.shape), board_id=board_id, **access.parameters)
     return OpenBoard(_row(found[0][:-1]), found[0].may_write) if found else None
 
 

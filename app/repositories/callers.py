@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, bindparam, func, or_, select
 
-from app.db.request.prepared import AnySession, Prepared, fetch
+from app.db.request.prepared import AnySession, PreparedStatement, fetch_rows
 from app.models import Agent, OrganizationMember, PersonalToken, User
 from app.repositories.access import AGENT_ROW_ACCESS, MEMBER_ROW_ACCESS, RowAccess
 from app.repositories.boards import OpenBoard, beside_board, board_beside
@@ -54,17 +54,17 @@ class CallerLookup:
     """One way to find a caller: alone, or with the board that he asks for."""
 
     def __init__(self, statement: Select[Any], row_access: RowAccess) -> None:
-        self._alone = Prepared(statement)
-        self._beside_board = Prepared(beside_board(statement, row_access))
+        self._alone = PreparedStatement(statement)
+        self._beside_board = PreparedStatement(beside_board(statement, row_access))
 
     async def find(
         self, session: AnySession, board_id: UUID | None, **by: object
     ) -> tuple[Sequence[Any], OpenBoard | None] | None:
         """His row, and the board where he may read it."""
         if board_id is None:
-            rows = await fetch(session, self._alone, **by)
+            rows = await fetch_rows(session, self._alone, **by)
             return (rows[0], None) if rows else None
-        rows = await fetch(session, self._beside_board, board_id=board_id, **by)
+        rows = await fetch_rows(session, self._beside_board, board_id=board_id, **by)
         return (rows[0], board_beside(rows[0])) if rows else None
 
 

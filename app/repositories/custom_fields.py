@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ConflictError
-from app.db.request.prepared import Prepared, carry_out, fetch
+from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
 from app.models import CustomField, CustomFieldBoard, CustomFieldValue
 from app.repositories.access import AccessScope
 from app.repositories.base import Repository
@@ -88,7 +88,7 @@ class CustomFieldRepository(Repository[CustomField]):
             yield value
 
 
-_OF_TASKS = Prepared(
+_OF_TASKS = PreparedStatement(
     select(CustomField.field_key, CustomFieldValue.task_id, CustomFieldValue.value)
     .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
     .outerjoin(
@@ -103,7 +103,7 @@ _OF_TASKS = Prepared(
 )
 
 
-_HELD = Prepared(
+_HELD = PreparedStatement(
     select(*CustomField.__table__.c)
     .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
     .where(CustomFieldBoard.board_id == bindparam("board_id"))
@@ -120,13 +120,13 @@ class CustomValueRepository:
 
     async def fields(self, board_id: UUID) -> Sequence[CustomField]:
         """Rows of what the board's tasks have, by key; until the transaction ends, these fields stay as they are."""
-        return await carry_out(self._session, _HELD, board_id=board_id)
+        return await execute_prepared(self._session, _HELD, board_id=board_id)
 
     async def of_tasks(self, board_id: UUID, task_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         """Every field of the board with what each of its tasks has in it, by key; in one statement."""
         unset: dict[str, Any] = {}
         found: dict[UUID, dict[str, Any]] = defaultdict(dict)
-        for key, task_id, value in await fetch(self._session, _OF_TASKS, board_id=board_id, task_ids=task_ids):
+        for key, task_id, value in await fetch_rows(self._session, _OF_TASKS, board_id=board_id, task_ids=task_ids):
             unset[key] = None
             if task_id is not None:
                 found[task_id][key] = value

@@ -15,7 +15,7 @@ from sqlalchemy import Select, bindparam, func, select
 from app.core.errors import BadRequestError, FieldProblem
 from app.core.opaque import packed, unpacked
 from app.core.paging import Slice, SortKey, Window
-from app.db.request.prepared import AnySession, Prepared, fetch
+from app.db.request.prepared import AnySession, PreparedStatement, fetch_rows
 from app.repositories.sorting import Ordering, place_values
 
 
@@ -46,14 +46,14 @@ class PageShape(NamedTuple):
 
 
 class PreparedPage(NamedTuple):
-    rows: Prepared
-    total: Prepared
+    rows: PreparedStatement
+    total: PreparedStatement
 
 
 def prepare_page(statement: Select[Any], order: Ordering, shape: PageShape) -> PreparedPage:
     """Return the page of a statement of columns, prepared."""
     page = _page(statement, order, shape).limit(bindparam("limit")).offset(bindparam("offset"))
-    return PreparedPage(Prepared(page), Prepared(_total(statement)))
+    return PreparedPage(PreparedStatement(page), PreparedStatement(_total(statement)))
 
 
 async def fetch_slice(
@@ -66,9 +66,9 @@ async def fetch_slice(
     """Return what `read_slice` does, by a statement that is prepared once a shape; `values` are its parameters."""
     shape, place = _shape(order, window)
     prepared = prepare(shape)
-    total = (await fetch(session, prepared.total, **values))[0].total if window.cursor is None else None
+    total = (await fetch_rows(session, prepared.total, **values))[0].total if window.cursor is None else None
     given = {**values, **place_values(place), "limit": window.limit + 1, "offset": window.offset}
-    return _slice(await fetch(session, prepared.rows, **given), total, order, shape, window)
+    return _slice(await fetch_rows(session, prepared.rows, **given), total, order, shape, window)
 
 
 async def read_slice(session: AnySession, statement: Select[Any], order: Ordering, window: Window) -> Slice:

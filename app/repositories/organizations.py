@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 
 from app.core.errors import NotFoundError
-from app.core.session_info import NOTIFY_ON_COMMIT
+from app.db.request.session_info import NOTIFY_ON_COMMIT
 from app.models import Organization, OrganizationMember, Role, User
 from app.repositories.base import Repository
 

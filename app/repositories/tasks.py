@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, delete, insert, select
 
 from app.core.paging import Slice, Window
-from app.db.request.prepared import Prepared, carry_out, fetch
+from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
 from app.models import Board, Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.repositories.base import Repository
 from app.repositories.keyset import PageShape, PreparedPage, fetch_slice, prepare_page, read_slice
@@ -59,17 +59,17 @@ class TaskDetails:
 
 
 _IT = Task.board_id == bindparam("board_id"), Task.id == bindparam("task_id")
-_ONE = Prepared(select(*Task.__table__.c).where(*_IT))
+_ONE = PreparedStatement(select(*Task.__table__.c).where(*_IT))
 _TO_CHANGE = select(Task).where(*_IT)
-_NEW = Prepared(insert(Task).returning(*Task.__table__.c))
+_NEW = PreparedStatement(insert(Task).returning(*Task.__table__.c))
 _THESE = bindparam("task_ids", type_=ARRAY(Uuid))
-_WAITS = Prepared(
+_WAITS = PreparedStatement(
     select(TaskDependency.task_id, TaskDependency.depends_on_task_id, Task.status)
     .join(Task, Task.id == TaskDependency.depends_on_task_id)
     .where(TaskDependency.task_id == any_(_THESE))
     .order_by(TaskDependency.created_at, TaskDependency.depends_on_task_id)
 )
-_TAGS = Prepared(
+_TAGS = PreparedStatement(
     select(TaskTag.task_id, *Tag.__table__.c)
     .join(Tag, Tag.id == TaskTag.tag_id)
     .where(TaskTag.task_id == any_(_THESE))
@@ -110,12 +110,12 @@ class TaskRepository(Repository[Task]):
 
     async def look(self, board_id: UUID, task_id: UUID) -> Task | None:
         """A row with the model's columns, which cannot be changed."""
-        found = await fetch(self.session, _ONE, board_id=board_id, task_id=task_id)
+        found = await fetch_rows(self.session, _ONE, board_id=board_id, task_id=task_id)
         return found[0] if found else None
 
     async def store(self, **columns: object) -> Task:
         """A new row; as `look` has it."""
-        (row,) = await carry_out(self.session, _NEW, **columns)
+        (row,) = await execute_prepared(self.session, _NEW, **columns)
         stored: Task = row
         return stored
 
@@ -125,7 +125,7 @@ class TaskRepository(Repository[Task]):
     async def details(self, task_ids: Sequence[UUID]) -> dict[UUID, TaskDetails]:
         """What belongs to each of these tasks, perhaps nothing; in two statements however many they are."""
         found: dict[UUID, TaskDetails] = defaultdict(TaskDetails)
-        for task_id, other_id, status in await fetch(self.session, _WAITS, task_ids=task_ids):
+        for task_id, other_id, status in await fetch_rows(self.session, _WAITS, task_ids=task_ids):
             found[task_id].depends_on.append(other_id)
             if status != TaskStatus.DONE:
                 found[task_id].blocked_by.append(other_id)
@@ -136,7 +136,7 @@ class TaskRepository(Repository[Task]):
     async def tags(self, task_ids: Sequence[UUID]) -> dict[UUID, list[Tag]]:
         """Rows of the tags of each of these tasks, by name; a task without any is left out."""
         found: dict[UUID, list[Tag]] = defaultdict(list)
-        for tag in await fetch(self.session, _TAGS, task_ids=task_ids):
+        for tag in await fetch_rows(self.session, _TAGS, task_ids=task_ids):
             found[tag.task_id].append(tag)
         return found
 

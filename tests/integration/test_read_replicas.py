@@ -21,7 +21,7 @@ from app.core.config import Settings
 from app.db.plugin import DatabasePlugin
 from app.db.replicas import replica, wal_tracker
 from app.db.replicas.selection import Replicas
-from app.db.request.prepared import OneConnection
+from app.db.request.prepared import SingleConnectionSession
 from app.migrator.execution.commands import upgrade
 from app.postgres.secret import Secret
 from tests.conftest import client_of, database_named, settings_for, started
@@ -140,7 +140,12 @@ def strict(settings: Settings) -> Settings:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A replica that answers late is read all the same: on a busy machine each does now and then."""
-    limits = ((replica, "PATIENCE"), (replica, "_LOOK_WITHIN"), (replica, "_WAIT"), (wal_tracker, "PATIENCE"))
+    limits = (
+        (replica, "POLL_TIMEOUT"),
+        (replica, "_REPLICA_POLL_TIMEOUT"),
+        (replica, "_POOL_TIMEOUT"),
+        (wal_tracker, "POLL_TIMEOUT"),
+    )
     for module, name in limits:
         monkeypatch.setattr(module, name, _LONG)
 
@@ -182,7 +187,7 @@ async def until_it_is_read(pair: Pair, client: httpx.AsyncClient, path: str, tab
 
 
 async def caught_up(app: Litestar, pair: Pair) -> None:
-    """The replicas show all that was wal_tracker, and the application knows that."""
+    """The replicas show all that was written, and the application knows that."""
     ((position,),) = query(pair.primary.url, "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
 
     def is_there() -> bool:
@@ -297,7 +302,7 @@ async def test_a_change_that_nobody_can_be_told_of_is_answered_once_no_process_r
         await made_board(client)
         await caught_up(other_app, pair)
         with pair.paused():
-            event.listen(OneConnection, "after_commit", lambda _: query(url, cut, name=name), once=True)
+            event.listen(SingleConnectionSession, "after_commit", lambda _: query(url, cut, name=name), once=True)
             await made_board(client, "b")
             assert "b" in await slugs(other)
 
@@ -528,7 +533,7 @@ async def test_the_primary_answers_where_a_connection_is_to_another_server_or_en
         ("SELECT pg_terminate_backend(pg_backend_pid())", "administrator command"),
     ):
         await until(lambda: replicas_of(app).all[0].fault is None)
-        monkeypatch.setattr(replica, "_STARTED", answer)
+        monkeypatch.setattr(replica, "_SELECT_START_TIME", answer)
         capsys.readouterr()
         standby = Heard(pair.standby)
         assert await slugs(client) == {"deck"}

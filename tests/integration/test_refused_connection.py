@@ -158,7 +158,7 @@ async def test_replica_that_refuses_is_left_out_with_its_sentence(database_url: 
         async with asyncio.timeout(PATIENCE):
             while not [entry for entry in logs if entry["event"] == "a replica is left out"]:
                 await asyncio.sleep(0.01)
-        replicas.all[0].end()
+        replicas.all[0].stop()
         await watching
         await replicas.all[0].engine.dispose()
     assert "Tenant or user not found" in next(entry["reason"] for entry in logs if "reason" in entry)

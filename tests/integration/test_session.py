@@ -20,7 +20,7 @@ from app.core.config import Settings
 from app.core.errors import ConflictError
 from app.core.logging import configure_logging
 from app.db.plugin import DatabasePlugin
-from app.db.request.prepared import Prepared, carry_out, fetch
+from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
@@ -108,24 +108,24 @@ async def count(db_session: NamedDependency[AsyncSession]) -> int:
 
 @get("/fetched")
 async def fetch_one(db_session: NamedDependency[AsyncSession]) -> int:
-    return int((await fetch(db_session, Prepared(select(literal(1).label("one")))))[0].one)
+    return int((await fetch_rows(db_session, PreparedStatement(select(literal(1).label("one")))))[0].one)
 
 
-WAITS_AT_THE_GATE = Prepared(select(func.pg_advisory_xact_lock(GATE).cast(Text).label("nothing")))
+WAITS_AT_THE_GATE = PreparedStatement(select(func.pg_advisory_xact_lock(GATE).cast(Text).label("nothing")))
 
 
 @get("/looking")
 async def wait_outside_a_transaction(db_session: NamedDependency[AsyncSession]) -> str:
     attempts.append("/looking")
-    await fetch(db_session, WAITS_AT_THE_GATE)
+    await fetch_rows(db_session, WAITS_AT_THE_GATE)
     return "seen"
 
 
 @post("/carried-out")
 async def store_and_wait_by_the_driver(db_session: NamedDependency[AsyncSession]) -> str:
     attempts.append("/carried-out")
-    await carry_out(db_session, Prepared(insert(PARENT)), id=1)
-    await fetch(db_session, WAITS_AT_THE_GATE)
+    await execute_prepared(db_session, PreparedStatement(insert(PARENT)), id=1)
+    await fetch_rows(db_session, WAITS_AT_THE_GATE)
     return "stored"
 
 

@@ -21,8 +21,8 @@ from app.core.config import AuthMode, Settings
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
-from app.db.request.session import SAFE_METHODS, own_transaction, route_of, session_of
-from app.postgres.client import ClientDisconnectedError
+from app.db.request.client import ClientDisconnectedError
+from app.db.request.session import SAFE_METHODS, read_route_of, separate_transaction, session_of
 from app.postgres.errors import READ_ONLY, sqlstate_of
 from app.services.identity import (
     FAILED_SIGN_INS,
@@ -88,7 +88,7 @@ class AuthMiddleware(ASGIMiddleware):
         caller = await _find(request, sign_in)
         if request.method not in SAFE_METHODS and not caller.may_write:
             raise ReadOnlyTokenError
-        route_of(request.scope).caller_id = caller.id
+        read_route_of(request.scope).caller_id = caller.id
         await _note_use(session_of(request.scope), caller)
         request.scope["state"][_SIGN_IN] = sign_in
         return caller
@@ -126,16 +126,16 @@ class AuthMiddleware(ASGIMiddleware):
 
 async def _find(request: Request[Any, Any, Any], sign_in: SignIn) -> Caller:
     """Signs in where the request will read. Raises UnauthorizedError."""
-    session, route = session_of(request.scope), route_of(request.scope)
+    session, route = session_of(request.scope), read_route_of(request.scope)
     board_id = request.path_params.get("board_id")
     only_reads = request.method in SAFE_METHODS and not request.scope["route_handler"].opt.get(NEWEST)
-    if only_reads and await route.to_replica():
+    if only_reads and await route.use_replica():
         # One that is not known there may be new.
         with suppress(UnknownTokenError):
             caller = await sign_in(session, board_id)
-            if route.shows_all_to(caller.id):
+            if route.shows_changes_of(caller.id):
                 return caller
-        await route.to_primary()
+        await route.use_primary()
     return await sign_in(session, board_id)
 
 
@@ -172,7 +172,7 @@ async def _identified(issuer: "Issuer", token: str, scope: Scope) -> SignIn:
 async def _count_failure(request: Request[Any, Any, Any]) -> None:
     """Raises TooManyRequestsError. Who has a good token is let in all the same: others may share his address."""
     await session_of(request.scope).close()
-    async with own_transaction(request.scope) as counting:
+    async with separate_transaction(request.scope) as counting:
         await FAILED_SIGN_INS.take(counting, request.client.host if request.client else "")
 
 

@@ -17,8 +17,8 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.api.http.request_id import request_id_of
 from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
-from app.db.request.session import will_be_repeated
-from app.postgres.client import ClientDisconnectedError
+from app.db.request.client import ClientDisconnectedError
+from app.db.request.session import will_be_retried
 from app.postgres.errors import READ_ONLY, sqlstate_of
 from app.schemas.fields import IN_WORDS
 
@@ -116,7 +116,7 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
 
     Raises the error again where the request's transaction is to be repeated: then this is no answer yet.
     """
-    if will_be_repeated(request.scope, exc):
+    if will_be_retried(request.scope, exc):
         raise exc
     original = exc if isinstance(exc, DBAPIError) else _dbapi_error(exc)
     driver_error = original.orig if original else None
@@ -137,7 +137,7 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
 
 def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
     """Raises the error again as `on_database_error` does."""
-    if will_be_repeated(request.scope, exc):
+    if will_be_retried(request.scope, exc):
         raise exc
     driver_error = getattr(exc, "orig", None) or exc
     error = type(driver_error.__cause__ or driver_error).__name__

@@ -24,7 +24,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.conditions import NO_STORE
 from app.core.errors import AppError, BadRequestError, ConflictError, FieldProblem, ForbiddenError
-from app.db.request.session import rehearse, session_of
+from app.db.request.session import session_of, start_dry_run
 from app.repositories.idempotency import IdempotencyRepository
 from app.services.identity import Caller
 
@@ -162,7 +162,7 @@ async def _answer_again(kept: _Answer, scope: Scope, receive: Receive, send: Sen
         answered.append(message)
 
     scope["state"][_MAY_DO_IT] = True
-    rehearse(scope)
+    start_dry_run(scope)
     await next_app(scope, receive, note)
     if scope["state"][_MAY_DO_IT]:
         again = Response(kept.body, status_code=kept.status, headers={**kept.headers, REPLAYED: "true"})

@@ -21,7 +21,7 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     database = request.app.plugins.get(DatabasePlugin)
     readiness = database.readiness
     try:
-        state = await readiness.look()
+        state = await readiness.read_state()
     except DatabaseNotReadyError:
         state = None
     registry = CollectorRegistry(auto_describe=False)

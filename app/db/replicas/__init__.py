@@ -1,1 +1,1 @@
-"""Read replicas: which of them have what a caller was answered before."""
+"""Read replicas: which of them may be read, and by whom."""

@@ -1,7 +1,7 @@
-"""All read replicas of a process: which of them a request reads.
+"""All read replicas of a process, and which of them a request reads.
 
-Whoever reads one has what he was answered before, by whichever process, and nothing that is older than
-DB_REPLICA_MAX_LAG. Both are known by positions in the primary's log, never by clocks or by waiting.
+A caller who reads a replica sees their own earlier changes, whichever process made them, and nothing older than
+DB_REPLICA_MAX_LAG. Both promises are kept by comparing positions in the primary's log, not by clocks.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from app.core.config import Settings
 from app.core.tasks import let_end
 from app.db.replicas.replica import Replica
-from app.db.replicas.wal_tracker import Written
-from app.postgres.monitor import Connecting
+from app.db.replicas.wal_tracker import PrimaryWalTracker
+from app.postgres.monitor import EngineOpener
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
@@ -21,7 +21,7 @@ _VARIABLE = "DATABASE_REPLICA_URLS"
 
 
 def replica_urls(settings: Settings) -> tuple[DatabaseURL, ...]:
-    """Raises SettingsError."""
+    """Return the parsed DATABASE_REPLICA_URLS. Raises SettingsError."""
     urls = tuple(normalize_database_url(url.reveal(), _VARIABLE) for url in settings.database_replica_urls)
     for url in urls:
         if not _is_direct(url):
@@ -39,7 +39,7 @@ def replica_urls(settings: Settings) -> tuple[DatabaseURL, ...]:
 
 
 def _check_primary(settings: Settings) -> None:
-    """Whether it can be listened to."""
+    """Check that the primary's URL allows to listen for notifications. Raises SettingsError."""
     name = "DATABASE_URL" if settings.migration_database_url is None else "MIGRATION_DATABASE_URL"
     held = settings.migration_database_url or settings.database_url
     if held is not None and not _is_direct(normalize_database_url(held.reveal(), name)):
@@ -52,33 +52,33 @@ def _is_direct(url: DatabaseURL) -> bool:
 
 
 class Replicas:
-    """`primary` connects to it past any pooler."""
+    """The replicas, and the tracker of the primary's log. `open_primary` connects to the primary past any pooler."""
 
-    def __init__(self, settings: Settings, urls: tuple[DatabaseURL, ...], primary: Connecting) -> None:
+    def __init__(self, settings: Settings, urls: tuple[DatabaseURL, ...], open_primary: EngineOpener) -> None:
         self.max_lag = settings.db_replica_max_lag
-        self.written = Written(primary, self.max_lag)
-        self.all = tuple(Replica(settings, url, self.written) for url in urls)
-        self._in_turn = deque(self.all)
+        self.wal_tracker = PrimaryWalTracker(open_primary, self.max_lag)
+        self.all = tuple(Replica(settings, url, self.wal_tracker) for url in urls)
+        self._rotation = deque(self.all)
 
     async def choose(self) -> Replica | None:
-        """One that may be asked, in turn; None where that is the primary alone."""
-        if any(replica.fault is None for replica in self.all) and await self.written.know():
+        """Return the next replica that may be read; None if only the primary may."""
+        if any(replica.fault is None for replica in self.all) and await self.wal_tracker.catch_up():
             for _ in self.all:
-                self._in_turn.rotate(-1)
-                if self._in_turn[0].fault is None:
-                    return self._in_turn[0]
+                self._rotation.rotate(-1)
+                if self._rotation[0].fault is None:
+                    return self._rotation[0]
         return None
 
     @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """They are read within this context."""
-        watches = (self.written, *self.all)
-        tasks = [asyncio.create_task(watch.run()) for watch in watches]
+    async def monitored(self) -> AsyncIterator[None]:
+        """Poll all servers within this context; replicas are read only while they are polled."""
+        monitors = (self.wal_tracker, *self.all)
+        tasks = [asyncio.create_task(monitor.run()) for monitor in monitors]
         try:
             yield
         finally:
-            for watch in watches:
-                watch.end()
+            for monitor in monitors:
+                monitor.stop()
             await let_end(*tasks)
             for replica in self.all:
                 await replica.engine.dispose()

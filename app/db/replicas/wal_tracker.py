@@ -1,8 +1,9 @@
-"""How far the primary has written its log (WAL), and each caller, as far as this process must know.
+"""How far the primary has written its log (WAL), and up to which position of it each caller has written.
 
-Whoever has committed for a caller says so with the position that the log had by then (NOTIFY), and answers only after
-that. Notifications that were sent come before the answer to what is asked on the listening connection afterwards: so
-who waits for a look that begins after a request has come knows of all that its caller was answered, by any process.
+After a commit for a caller, the process that committed announces the position of the primary's log by NOTIFY, and only
+then answers the caller. PostgreSQL delivers notifications on a connection before the answer to a query that was sent
+later on that connection. So a process that waits for a poll which began after a request came in knows of every change
+that any process has confirmed to this request's caller.
 """
 
 import asyncio
@@ -16,124 +17,136 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.migrator.session.lock import is_pooled
-from app.postgres.monitor import PATIENCE, Connecting, UnfitError, Watch
+from app.postgres.monitor import POLL_TIMEOUT, EngineOpener, ServerMonitor, UnusableServerError
 
 _CHANNEL = "plimsoll_written"
-_TELL = text(f"SELECT pg_notify('{_CHANNEL}', :caller || ' ' || (pg_current_wal_insert_lsn() - '0/0')::bigint)")
+_ANNOUNCE = text(f"SELECT pg_notify('{_CHANNEL}', :caller || ' ' || (pg_current_wal_insert_lsn() - '0/0')::bigint)")
 _FLUSH = f"SELECT pg_notify('{_CHANNEL}', '')"
-_TIMELINE = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
-_WRITTEN = "SELECT (pg_current_wal_lsn() - '0/0')::bigint"
-# Seconds between two looks that are kept: requests may want thousands a second.
-_APART = 0.02
-# Seconds between two times that the log is written out for a replica that waits.
-_FLUSH_EVERY = 1.0
+_SELECT_TIMELINE = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+_SELECT_POSITION = "SELECT (pg_current_wal_lsn() - '0/0')::bigint"
+# Seconds between two samples that are kept: requests may cause thousands of polls a second.
+_SAMPLE_INTERVAL = 0.02
+# Seconds between two flushes of the log for a replica that waits for its end.
+_FLUSH_INTERVAL = 1.0
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class _Look(NamedTuple):
-    """What was committed by this time is before this position."""
+class _Sample(NamedTuple):
+    """Everything committed before the time `at` (of `time.monotonic`) lies before `position` in the log."""
 
     at: float
     position: int
 
 
-class Written(Watch):
-    """Of one primary. `remembers` in seconds: a replica that lags by more than that is not asked."""
+class PrimaryWalTracker(ServerMonitor):
+    """Tracks the primary's log. `retention` is in seconds: a replica that lags by more than that is not read."""
 
-    def __init__(self, connecting: Connecting, remembers: float) -> None:
-        super().__init__(connecting)
-        self._remembers = remembers
+    def __init__(self, open_engine: EngineOpener, retention: float) -> None:
+        super().__init__(open_engine)
+        self._retention = retention
         # Oldest first.
-        self._looks: deque[_Look] = deque()
-        self._by_caller: dict[str, int] = {}
-        # Done with the next look that begins; None while nothing is heard.
-        self._next: asyncio.Future[bool] | None = None
+        self._samples: deque[_Sample] = deque()
+        self._position_by_caller: dict[str, int] = {}
+        # Done with the next poll that begins; None while there is no connection.
+        self._next_poll: asyncio.Future[bool] | None = None
         self.timeline = ""
-        self._is_said_lost = False
-        self._is_awaited, self._flushed_at = False, 0.0
+        self._is_loss_logged = False
+        self._needs_flush, self._flushed_at = False, 0.0
 
-    async def tell(self, session: AsyncSession, caller_id: UUID) -> None:
-        """All processes, of what the session has committed; which leaves it in a transaction, with nothing in it."""
-        connection = await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-        await connection.execute(_TELL, {"caller": str(caller_id)})
+    async def announce(self, session: AsyncSession, caller_id: UUID) -> None:
+        """Tell all processes that `session` has committed for this caller.
 
-    async def know(self) -> bool:
-        """Returns once all is known that was told before this call; False where nothing is heard."""
-        if self._next is None:
-            return False
-        self._wanted.set()
-        return await asyncio.shield(self._next)
-
-    def by(self, caller_id: UUID) -> int:
-        """The position that a replica must have come to before this caller reads there."""
-        return self._by_caller.get(str(caller_id), 0)
-
-    def as_of(self, position: int) -> float | None:
-        """A time (of `time.monotonic`) at which a replica at this position was not behind; None where none is known."""
-        return next((look.at for look in reversed(self._looks) if look.position <= position), None)
-
-    def note_standing(self, position: int) -> None:
-        """A replica stays at this position.
-
-        Perhaps it has all there is: what no transaction waits for (hint bits, vacuum) is written out by whole pages, up
-        to the middle of a record, and the rest of that with the next commit or after 15 s.
+        It leaves the session in a transaction that holds nothing.
         """
-        if self._looks and self._looks[-1].position > position:
-            self._is_awaited = True
+        connection = await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        await connection.execute(_ANNOUNCE, {"caller": str(caller_id)})
 
-    def end(self) -> None:
-        super().end()
-        self._hear_nothing()
+    async def catch_up(self) -> bool:
+        """Wait until every announcement made before this call is known; return False if there is no connection."""
+        if self._next_poll is None:
+            return False
+        self._poll_requested.set()
+        return await asyncio.shield(self._next_poll)
 
-    async def _begin(self, connection: AsyncConnection, driver: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    def position_of(self, caller_id: UUID) -> int:
+        """Return the position that a replica must have replayed before this caller may read from it."""
+        return self._position_by_caller.get(str(caller_id), 0)
+
+    def current_until(self, position: int) -> float | None:
+        """Return the latest known time at which a replica at this position was not behind; None if none is known.
+
+        The time is that of `time.monotonic`.
+        """
+        return next((sample.at for sample in reversed(self._samples) if sample.position <= position), None)
+
+    def note_unchanged_replica(self, position: int) -> None:
+        """Have the log flushed with the next poll, if a replica that stays at this position waits for its end.
+
+        Without a flush it might wait for long: records that no transaction waits for (hint bits, vacuum) are written
+        in whole pages, up to the middle of a record. The rest follows with the next commit, or after 15 s.
+        """
+        if self._samples and self._samples[-1].position > position:
+            self._needs_flush = True
+
+    def stop(self) -> None:
+        super().stop()
+        self._forget()
+
+    async def _prepare(self, connection: AsyncConnection, driver: Any) -> None:  # noqa: ANN401 - asyncpg has no types
         if await is_pooled(connection):
-            raise UnfitError("a pooler in transaction mode lets no notification through: set MIGRATION_DATABASE_URL")
-        self.timeline = await driver.fetchval(_TIMELINE)
-        await driver.add_listener(_CHANNEL, self._hear)
-        self._next = asyncio.get_running_loop().create_future()
-        self._is_said_lost = False
+            raise UnusableServerError(
+                "a pooler in transaction mode lets no notification through: set MIGRATION_DATABASE_URL"
+            )
+        self.timeline = await driver.fetchval(_SELECT_TIMELINE)
+        await driver.add_listener(_CHANNEL, self._on_notification)
+        self._next_poll = asyncio.get_running_loop().create_future()
+        self._is_loss_logged = False
 
-    async def _look(self, driver: Any) -> None:  # noqa: ANN401 - asyncpg has no types
-        wanted, self._next = self._next, asyncio.get_running_loop().create_future()
-        assert wanted is not None, "it has begun"
-        self._wanted.clear()
-        is_good = False
+    async def _poll(self, driver: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+        this_poll, self._next_poll = self._next_poll, asyncio.get_running_loop().create_future()
+        assert this_poll is not None, "it is prepared"
+        self._poll_requested.clear()
+        succeeded = False
         try:
             at = time.monotonic()
-            if self._is_awaited and at - self._flushed_at > _FLUSH_EVERY:
-                self._is_awaited, self._flushed_at = False, at
-                await driver.execute(_FLUSH, timeout=PATIENCE)
-            self._note(_Look(at, await driver.fetchval(_WRITTEN, timeout=PATIENCE)))
-            is_good = True
+            if self._needs_flush and at - self._flushed_at > _FLUSH_INTERVAL:
+                self._needs_flush, self._flushed_at = False, at
+                await driver.execute(_FLUSH, timeout=POLL_TIMEOUT)
+            self._keep(_Sample(at, await driver.fetchval(_SELECT_POSITION, timeout=POLL_TIMEOUT)))
+            succeeded = True
         finally:
-            wanted.set_result(is_good)
+            this_poll.set_result(succeeded)
 
-    def _note(self, look: _Look) -> None:
-        if self._looks and look.at - self._looks[-1].at < _APART:
+    def _keep(self, sample: _Sample) -> None:
+        if self._samples and sample.at - self._samples[-1].at < _SAMPLE_INTERVAL:
             return
-        self._looks.append(look)
-        # One look more than that, for a replica that lags by just so much.
-        while len(self._looks) > 1 and self._looks[1].at < look.at - self._remembers:
-            self._looks.popleft()
-        had = self._looks[0].position
-        self._by_caller = {caller: position for caller, position in self._by_caller.items() if position > had}
+        self._samples.append(sample)
+        # One sample older than the retention stays, for a replica that lags by exactly that.
+        while len(self._samples) > 1 and self._samples[1].at < sample.at - self._retention:
+            self._samples.popleft()
+        oldest = self._samples[0].position
+        self._position_by_caller = {
+            caller: position for caller, position in self._position_by_caller.items() if position > oldest
+        }
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         caller, _, position = str(payload).partition(" ")
         if caller:
-            self._by_caller[caller] = max(int(position), self._by_caller.get(caller, 0))
+            self._position_by_caller[caller] = max(int(position), self._position_by_caller.get(caller, 0))
 
-    def _hear_nothing(self) -> None:
-        if self._next is not None:
-            self._next.set_result(False)
-        self._next = self.identity = None
-        # A replica must first have come to the first look after this, and so to all that was written before.
-        self._looks.clear()
-        self._by_caller.clear()
+    def _forget(self) -> None:
+        """Forget everything, since announcements are lost while there is no connection."""
+        if self._next_poll is not None:
+            self._next_poll.set_result(False)
+        self._next_poll = self.identity = None
+        # Without samples a replica is read only once it has replayed the first position polled after this, and so
+        # everything that was written before.
+        self._samples.clear()
+        self._position_by_caller.clear()
 
-    def _lose(self, reason: str) -> None:
-        self._hear_nothing()
-        if not self._is_said_lost:
+    def _on_connection_lost(self, reason: str) -> None:
+        self._forget()
+        if not self._is_loss_logged:
             log.warning("the primary is not watched: no replica is read", reason=reason)
-        self._is_said_lost = True
+        self._is_loss_logged = True

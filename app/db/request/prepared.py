@@ -1,7 +1,7 @@
-"""Statements that are asked often: built and compiled once, and fetched by the driver.
+"""Prepared statements: compiled once, and run by asyncpg directly.
 
-What SQLAlchemy does for a statement costs several times what the driver does. Its pool, its transactions and its errors
-stay: only what lies between is left out.
+SQLAlchemy's work on a statement costs several times what the driver's work does. Its pool, its transactions and its
+errors are still used; only what lies between them and the driver is left out.
 """
 
 import time
@@ -20,207 +20,219 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.util import greenlet_spawn
 
-from app.core.session_info import BY_DRIVER
+from app.db.request.session_info import USES_ASYNCPG
 from app.postgres.errors import OF_ASYNCPG
 from app.postgres.last_words import add_last_words
 
-# As Advanced Alchemy's repositories have it.
+# The type that Advanced Alchemy's repositories give their session.
 AnySession = AsyncSession | async_scoped_session[AsyncSession]
 _ROUTING = RoutingConfig(default_group="primary", read_group="replica")
 
 
-class OneConnection(RoutingSyncSession):
-    """A session whose statements outside a transaction have the connection that its transactions have, until it closes.
+class SingleConnectionSession(RoutingSyncSession):
+    """A session that has one connection until it closes, for its transactions and for statements outside of them.
 
-    So a request has one connection, whatever it asks by which way; and whoever holds one never waits for another.
+    So a request holds one connection at most, and never waits for a second one while it holds the first.
 
-    All goes to the primary, until `read_from`. Then Advanced Alchemy's routing decides, statement by statement: what
-    only reads goes to the replica; what writes or locks, and all that follows in its transaction, to the primary.
+    All statements go to the primary until `read_from` is called. From then on Advanced Alchemy's routing decides for
+    each statement: one that only reads goes to the replica; one that writes or locks goes to the primary, with
+    everything that follows in its transaction.
     """
 
-    _lent: Connection | None = None
+    _held: Connection | None = None
 
     def __init__(self, default_engine: Engine | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - as the session's
-        # None is of an application that has not been started: what needs no database it answers all the same.
+        # It is None in an application that has not been started, which answers what needs no database all the same.
         super().__init__(_ROUTING, {}, cast("Engine", default_engine), **kwargs)
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:  # type: ignore[override]  # noqa: ANN401
         engine = super().get_bind(*args, **kwargs)
-        return self._lent if self._lent is not None and self._lent.engine is engine else engine
+        return self._held if self._held is not None and self._held.engine is engine else engine
 
     def read_from(self, selector: ReplicaSelector[Engine] | None) -> None:
-        """From now on; None is the primary. It is for between two transactions."""
-        self.give_back()
+        """Read from this replica from now on; None is the primary. Call it between two transactions."""
+        self.release_connection()
         self._selectors = {} if selector is None else {_ROUTING.read_group: selector}
 
     @property
     def is_routed(self) -> bool:
-        """Whether it reads elsewhere than it writes."""
+        """Return whether it reads from another server than it writes to."""
         return bool(self._selectors)
 
-    def current(self) -> tuple[Connection, Any]:
-        """That of the transaction under way, or the one without, and the driver's own.
+    def acquire_connection(self) -> tuple[Connection, Any]:
+        """Return the session's connection, and the driver's own connection within it.
 
-        It is taken from the pool where there is none yet, or where the one that there was is lost.
+        It comes from the pool if the session holds none yet, or has lost it.
         """
         if self.in_transaction():
             connection = self.connection()
-        elif self._lent is None:
-            connection = self._lent = super().get_bind().connect()
+        elif self._held is None:
+            connection = self._held = super().get_bind().connect()
         else:
-            connection = self._lent
+            connection = self._held
         return connection, connection.connection.driver_connection
 
     @property
-    def has_connection(self) -> bool:
-        """Whether `current` has it at once."""
-        return self._lent is not None and not self._lent.invalidated
+    def holds_connection(self) -> bool:
+        """Return whether `acquire_connection` returns at once."""
+        return self._held is not None and not self._held.invalidated
 
     def close(self) -> None:
         super().close()
-        self.give_back()
+        self.release_connection()
 
-    def give_back(self) -> None:
-        """The connection, between two transactions; nothing is sent, and so nothing is waited for."""
-        if self._lent is not None:
-            lent, self._lent = self._lent, None
-            lent.close()
+    def release_connection(self) -> None:
+        """Return the connection to the pool, between two transactions. Sends nothing to the server."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            held.close()
 
 
-def give_back(session: AsyncSession) -> None:
-    """The connection of a session without a transaction, which may ask further all the same."""
-    own = session.sync_session
-    if isinstance(own, OneConnection):
-        own.give_back()
+def release_connection(session: AsyncSession) -> None:
+    """Return the connection of a session that is in no transaction; the session may be used further all the same."""
+    sync_session = session.sync_session
+    if isinstance(sync_session, SingleConnectionSession):
+        sync_session.release_connection()
 
 
 def holds_connection(session: AsyncSession) -> bool:
-    """Whether closing the session gives a connection back."""
-    own = session.sync_session
-    return own.in_transaction() or (isinstance(own, OneConnection) and own.has_connection)
+    """Return whether closing the session returns a connection to the pool."""
+    sync_session = session.sync_session
+    return sync_session.in_transaction() or (
+        isinstance(sync_session, SingleConnectionSession) and sync_session.holds_connection
+    )
 
 
-# A type for each set of columns, not each statement: those come and go, and what is kept by type would grow for ever.
+# One type for each set of columns, and not for each statement: statements come and go, and this cache is never emptied.
 @cache
-def _row_of(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
+def _row_factory(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
     row: Any = namedtuple("Row", names)  # type: ignore[misc]
     return row._make
 
 
-def row_of(columns: Iterable[ColumnElement[Any]]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
-    """What makes a row of these columns, with their names: of one type whichever statement gives them."""
-    return _row_of(tuple(column.key or "" for column in columns))
+def row_factory(columns: Iterable[ColumnElement[Any]]) -> Any:  # noqa: ANN401 - makes a named tuple of a row
+    """Return a function that makes a named tuple of a row with these columns."""
+    return _row_factory(tuple(column.key or "" for column in columns))
 
 
-class _Text:
-    """The statement for asyncpg, with its parameters and columns as the dialect has them."""
+class _CompiledStatement:
+    """A statement compiled for asyncpg, with the conversions of its parameters and columns."""
 
-    def __init__(self, prepared: "Prepared", dialect: Dialect) -> None:
-        self._make = prepared.make
-        compiled: Any = prepared.statement.compile(dialect=dialect, column_keys=[*prepared.given])
+    def __init__(self, prepared: "PreparedStatement", dialect: Dialect) -> None:
+        self._make_row = prepared.make_row
+        compiled: Any = prepared.statement.compile(dialect=dialect, column_keys=[*prepared.insert_defaults])
         self.sql = str(compiled)
         self.dbapi: Any = dialect.loaded_dbapi
         self._names = tuple(compiled.positiontup or ())
-        defaults = {key: default.arg for key, default in prepared.given.items() if default is not None}
-        self._defaults = [(key, default) for key, default in defaults.items() if callable(default)]
-        self._literals = compiled.params | dict.fromkeys(prepared.given) | defaults
-        self._inserts = bool(prepared.given)
+        defaults = {key: default.arg for key, default in prepared.insert_defaults.items() if default is not None}
+        self._computed_defaults = [(key, default) for key, default in defaults.items() if callable(default)]
+        self._constants = compiled.params | dict.fromkeys(prepared.insert_defaults) | defaults
+        self._is_insert = bool(prepared.insert_defaults)
         binds = compiled.binds.items()
-        into = {key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in binds}
-        self._into = {key: processor for key, processor in into.items() if processor}
+        to_driver = {key: bind.type.dialect_impl(dialect).bind_processor(dialect) for key, bind in binds}
+        self._to_driver = {key: convert for key, convert in to_driver.items() if convert}
         columns = prepared.statement.exported_columns
-        back = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-        self._back = [(place, processor) for place, processor in enumerate(back) if processor]
+        from_driver = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._from_driver = [(index, convert) for index, convert in enumerate(from_driver) if convert]
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
-        given = {**self._literals, **values}
-        if self._inserts and len(given) > len(self._literals):
-            raise TypeError(f"no column takes {', '.join(sorted(values.keys() - self._literals.keys()))}")
-        for name, default in self._defaults:
+        """Return the driver's arguments in their order. Raises TypeError for a column that the table does not have."""
+        given = {**self._constants, **values}
+        if self._is_insert and len(given) > len(self._constants):
+            raise TypeError(f"no column takes {', '.join(sorted(values.keys() - self._constants.keys()))}")
+        for name, default in self._computed_defaults:
             if name not in values:
-                # SQLAlchemy gives it the context, at which no default of a model looks.
+                # SQLAlchemy passes its context here; no default of our models reads it.
                 given[name] = default(None)
-        for name, processor in self._into.items():
-            given[name] = processor(given[name])
+        for name, convert in self._to_driver.items():
+            given[name] = convert(given[name])
         return [given[name] for name in self._names]
 
     def rows(self, records: Sequence[Any]) -> list[Any]:
-        if not self._back:
-            return [self._make(record) for record in records]
-        return [self._make(self._processed([*record])) for record in records]
+        if not self._from_driver:
+            return [self._make_row(record) for record in records]
+        return [self._make_row(self._converted([*record])) for record in records]
 
-    def _processed(self, values: list[Any]) -> list[Any]:
-        for place, processor in self._back:
-            values[place] = processor(values[place])
+    def _converted(self, values: list[Any]) -> list[Any]:
+        for index, convert in self._from_driver:
+            values[index] = convert(values[index])
         return values
 
 
-class Prepared:
-    """A statement whose columns have names of their own, and whose `bindparam`s are given when it is fetched.
+class PreparedStatement:
+    """A SELECT or INSERT whose `bindparam`s are given when it is run, and whose columns have distinct names.
 
-    An INSERT takes columns; what is left out is what the model has for it, or else the database.
+    An INSERT takes values by column. A column that is left out gets the model's default, or else the database's.
     """
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | Insert) -> None:
         self.statement = statement
-        self.make = row_of(statement.exported_columns)
+        self.make_row = row_factory(statement.exported_columns)
         self.returns_rows = bool(statement.exported_columns)
-        self.given = _given(statement) if isinstance(statement, Insert) else {}
-        self._text: _Text | None = None
+        self.insert_defaults = _insert_defaults(statement) if isinstance(statement, Insert) else {}
+        self._compiled: _CompiledStatement | None = None
 
-    def text(self, dialect: Dialect) -> _Text:
-        if self._text is None:
-            self._text = _Text(self, dialect)
-        return self._text
+    def compiled(self, dialect: Dialect) -> _CompiledStatement:
+        if self._compiled is None:
+            self._compiled = _CompiledStatement(self, dialect)
+        return self._compiled
 
 
-def _given(statement: Insert) -> dict[str, Any]:
-    """The columns that the database does not fill by itself, with what the model has for them where it has anything."""
+def _insert_defaults(statement: Insert) -> dict[str, Any]:
+    """Return the columns that the database does not fill by itself, with the model's default if there is one."""
     columns = statement.table.columns
     return {column.key: column.default for column in columns if column.default is not None or not column.server_default}
 
 
-async def fetch(session: AnySession, prepared: Prepared, **values: object) -> list[Any]:
-    """The rows, with the columns' names. Raises DBAPIError, and OSError as the driver does.
+async def fetch_rows(session: AnySession, prepared: PreparedStatement, **values: object) -> list[Any]:
+    """Run the statement, and return its rows as named tuples.
 
-    In the session's transaction, where there is one, and after what it has pending; otherwise by itself, on the
-    connection that the session has from then on.
+    It runs in the session's transaction if there is one, after the session's pending changes. Otherwise it runs by
+    itself, on the connection that the session holds from then on. Raises DBAPIError, and the driver's OSError.
     """
-    return await _fetch(_own(session), prepared, values, begin=False)
+    return await _run(_async_session(session), prepared, values, begin=False)
 
 
-async def carry_out(session: AnySession, prepared: Prepared, **values: object) -> list[Any]:
-    """As `fetch`, in the session's transaction, which begins with it where there is none: for what changes or locks."""
-    return await _fetch(_own(session), prepared, values, begin=True)
+async def execute_prepared(session: AnySession, prepared: PreparedStatement, **values: object) -> list[Any]:
+    """Run a statement that changes or locks rows, and return its rows.
+
+    It runs in the session's transaction, which begins here if there is none. Raises as `fetch_rows` does.
+    """
+    return await _run(_async_session(session), prepared, values, begin=True)
 
 
-def _own(session: AnySession) -> AsyncSession:
+def _async_session(session: AnySession) -> AsyncSession:
     return session() if isinstance(session, async_scoped_session) else session
 
 
-async def _fetch(session: AsyncSession, prepared: Prepared, values: dict[str, Any], *, begin: bool) -> list[Any]:
-    own = session.sync_session
-    if (begin or own.in_transaction()) and (own.new or own.dirty or own.deleted):
+async def _run(session: AsyncSession, prepared: PreparedStatement, values: dict[str, Any], *, begin: bool) -> list[Any]:
+    sync_session = session.sync_session
+    if (begin or sync_session.in_transaction()) and (sync_session.new or sync_session.dirty or sync_session.deleted):
         await session.flush()
-    if not isinstance(own, OneConnection) or not own.info.get(BY_DRIVER) or (begin and own.is_routed):
-        return await _by_session(session, prepared, values)
-    if begin and not own.in_transaction():
-        own.begin()
-    # Where a connection is there already, nothing is waited for.
-    is_first = not own.has_connection
-    connection, driver = await greenlet_spawn(own.current) if is_first else own.current()
-    return await _by_driver(connection, driver, prepared.text(connection.dialect), values, is_first=is_first)
+    if (
+        not isinstance(sync_session, SingleConnectionSession)
+        or not sync_session.info.get(USES_ASYNCPG)
+        or (begin and sync_session.is_routed)
+    ):
+        return await _run_by_session(session, prepared, values)
+    if begin and not sync_session.in_transaction():
+        sync_session.begin()
+    # A greenlet is needed only where the connection is still to come from the pool.
+    is_first = not sync_session.holds_connection
+    acquire = sync_session.acquire_connection
+    connection, driver = await greenlet_spawn(acquire) if is_first else acquire()
+    return await _run_by_driver(connection, driver, prepared.compiled(connection.dialect), values, is_first=is_first)
 
 
-async def _by_session(session: AsyncSession, prepared: Prepared, values: dict[str, Any]) -> list[Any]:
-    found = await session.execute(prepared.statement, values)
-    return [prepared.make(row) for row in found] if prepared.returns_rows else []
+async def _run_by_session(session: AsyncSession, prepared: PreparedStatement, values: dict[str, Any]) -> list[Any]:
+    result = await session.execute(prepared.statement, values)
+    return [prepared.make_row(row) for row in result] if prepared.returns_rows else []
 
 
-async def _by_driver(
+async def _run_by_driver(
     connection: Connection,
     driver: Any,  # noqa: ANN401 - asyncpg has no types
-    text: _Text,
+    compiled: _CompiledStatement,
     values: dict[str, Any],
     *,
     is_first: bool,
@@ -229,24 +241,24 @@ async def _by_driver(
     try:
         if connection.in_transaction() and not driver.is_in_transaction():
             await _begin(connection)
-        return text.rows(await _ask(driver, text, values))
+        return compiled.rows(await _fetch_records(driver, compiled, values))
     except OF_ASYNCPG as exc:
         add_last_words(exc, driver, time.monotonic() - began if is_first else inf)
         if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):
             connection.invalidate(exc)
-        raise _as_of_session(exc, text.dbapi, is_lost=is_lost) from exc
+        raise _to_sqlalchemy_error(exc, compiled.dbapi, is_lost=is_lost) from exc
     except BaseException as exc:
-        # Out of time, cut off or cancelled: nobody knows what the connection would answer next.
+        # After a timeout, a lost connection or a cancellation the connection's next answer may belong to this query.
         connection.invalidate(exc)
         raise
 
 
-async def _ask(driver: Any, text: _Text, values: dict[str, Any]) -> list[Any]:  # noqa: ANN401 - asyncpg has no types
+async def _fetch_records(driver: Any, compiled: _CompiledStatement, values: dict[str, Any]) -> list[Any]:  # noqa: ANN401
     try:
-        records: list[Any] = await driver.fetch(text.sql, *text.arguments(values))
+        records: list[Any] = await driver.fetch(compiled.sql, *compiled.arguments(values))
     except asyncpg.DataError:
-        # Where an argument does not fit, asyncpg has sent the statement and leaves it at that: the server would keep
-        # its locks, and a pooler the server's session for us, until the connection is used again.
+        # If an argument does not fit, asyncpg has already sent the statement, but not what ends it. Until the
+        # connection is used again the server would keep its locks, and a pooler would keep the server's session for us.
         if not driver.is_in_transaction():
             await driver.execute("SELECT")
         raise
@@ -254,7 +266,7 @@ async def _ask(driver: Any, text: _Text, values: dict[str, Any]) -> list[Any]:  
 
 
 async def _begin(connection: Connection) -> None:
-    """SQLAlchemy sends BEGIN with the first statement of its own, and would not know of another's."""
+    """Send BEGIN, which SQLAlchemy itself sends only with a statement of its own."""
     adapter: Any = connection.connection.dbapi_connection
     try:
         await adapter._start_transaction()  # noqa: SLF001 - what its own statements begin with
@@ -262,9 +274,10 @@ async def _begin(connection: Connection) -> None:
         raise exc.__cause__ or exc from None
 
 
-def _as_of_session(exc: Exception, dbapi: Any, *, is_lost: bool) -> DBAPIError:  # noqa: ANN401 - has no types
-    broke = isinstance(exc, asyncpg.IntegrityConstraintViolationError)
-    error = (dbapi.IntegrityError if broke else dbapi.Error)(str(exc), exc)
+def _to_sqlalchemy_error(exc: Exception, dbapi: Any, *, is_lost: bool) -> DBAPIError:  # noqa: ANN401 - has no types
+    """Return the error that the session itself would have raised."""
+    is_integrity_error = isinstance(exc, asyncpg.IntegrityConstraintViolationError)
+    error = (dbapi.IntegrityError if is_integrity_error else dbapi.Error)(str(exc), exc)
     error.__cause__ = exc
-    kind = IntegrityError if broke else DBAPIError
-    return kind(None, None, error, hide_parameters=True, connection_invalidated=is_lost)
+    error_type = IntegrityError if is_integrity_error else DBAPIError
+    return error_type(None, None, error, hide_parameters=True, connection_invalidated=is_lost)

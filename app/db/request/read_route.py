@@ -1,9 +1,9 @@
-"""Which server a request reads.
+"""Which server a request reads: the primary or one replica.
 
-A request that may write has the primary alone. One that only reads has one replica's connection for all that it asks,
-by the driver as by the session: statements that are fetched by the driver pass no `get_bind`, and two replicas need
-not show the same. So of Advanced Alchemy's routing it takes the session, which keeps apart what a reading request
-writes (that its token is used, who comes for the first time); which replica it is is decided here, once.
+A request that may write uses the primary alone. A request that only reads has one replica's connection for all of its
+queries: two replicas may show different states, and prepared statements do not pass through SQLAlchemy's `get_bind`.
+Which replica it is is decided here, once. Advanced Alchemy's routing session then sends to the primary what a reading
+request writes (that its token was used, or a user's first sign-in).
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.db.replicas.replica import Replica
 from app.db.replicas.selection import Replicas
-from app.db.request.prepared import OneConnection
+from app.db.request.prepared import SingleConnectionSession
 from app.postgres.connect import classify_connect_error
 from app.postgres.errors import lost_connection, sqlstate_of
-from app.postgres.monitor import CANNOT_BE_ASKED, reason_of
+from app.postgres.monitor import POLL_ERRORS, poll_failure
 
 _READ = Counter("plimsoll_requests_read", "Reading requests, by the server that was read.", ["server"])
 _PRIMARY = "primary"
@@ -30,88 +30,92 @@ _PRIMARY = "primary"
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Route:
-    """Of one try of a request. `replicas` None is the primary alone, without further words about it."""
+class ReadRoute:
+    """The route of one attempt of a request. If `replicas` is None, everything is read from the primary."""
 
-    def __init__(self, session: AsyncSession, replicas: Replicas | None, *, is_repeated: bool) -> None:
+    def __init__(self, session: AsyncSession, replicas: Replicas | None, *, is_retry: bool) -> None:
         self._session = session
         self._replicas = replicas
-        self._is_repeated = is_repeated
+        self._is_retry = is_retry
         self._replica: Replica | None = None
         self._position = 0
         self.caller_id: UUID | None = None
-        """Whose request it is, once that is known."""
+        """The user or agent who calls, once they are known."""
         if replicas is not None:
             reset_routing_context()
 
-    async def to_replica(self) -> bool:
-        """Has the session read from a replica, from its first statement on; False where there is none to be read."""
-        if self._replicas is None or self._is_repeated or (replica := await self._replicas.choose()) is None:
+    async def use_replica(self) -> bool:
+        """Have the session read from a replica; return False if there is none that may be read.
+
+        Call it before the session's first statement.
+        """
+        if self._replicas is None or self._is_retry or (replica := await self._replicas.choose()) is None:
             return False
-        # What is found out later shows more than the first statement did.
+        # The position before the first statement: what the statements show is this or newer.
         self._position = replica.position
-        own = self._own
-        own.read_from(replica.selector)
+        session = self._sync_session
+        session.read_from(replica.selector)
         try:
-            await greenlet_spawn(own.current)
-        except CANNOT_BE_ASKED as exc:
+            await greenlet_spawn(session.acquire_connection)
+        except POLL_ERRORS as exc:
             if not isinstance(exc, PoolTimeoutError):
-                replica.leave_out(reason_of(exc))
-            own.read_from(None)
+                replica.exclude(poll_failure(exc))
+            session.read_from(None)
             return False
         self._replica = replica
         return True
 
-    async def to_primary(self) -> None:
+    async def use_primary(self) -> None:
+        """Have the session read from the primary from now on; what it has read so far is given up."""
         if self._replica is not None:
             self._replica = None
             await self._session.rollback()
-            self._own.read_from(None)
+            self._sync_session.read_from(None)
 
-    def shows_all_to(self, caller_id: UUID) -> bool:
-        """Whether what was read shows all that this caller has written before."""
+    def shows_changes_of(self, caller_id: UUID) -> bool:
+        """Return whether what was read shows every change that this caller has made before."""
         if self._replica is None or self._replicas is None:
             return True
-        return self._replicas.written.by(caller_id) <= self._position
+        return self._replicas.wal_tracker.position_of(caller_id) <= self._position
 
-    def is_refused(self, exc: BaseException) -> bool:
-        """Whether a replica is to blame, so that the primary may well answer; not for a statement that took too long.
+    def failed_on_replica(self, exc: BaseException) -> bool:
+        """Return whether a replica is to blame, so that the primary may well answer. A timeout is not its fault.
 
-        Then it is safe to ask again even where the request wrote something: it only reads, as far as a client can tell.
+        Repeating the request is then safe even if it wrote something: for its client it only reads.
         """
         if self._replica is None:
             return False
         is_lost = lost_connection(exc) or (isinstance(exc, OSError) and not isinstance(exc, TimeoutError))
         if is_lost:
-            self._replica.leave_out("it has cut a request off")
+            self._replica.exclude("it has cut a request off")
         return is_lost or sqlstate_of(exc) is not None
 
-    def has_written(self, *, may_write: bool) -> bool:
-        """Whether others are to be told; asked before the commit."""
+    def must_announce(self, *, may_write: bool) -> bool:
+        """Return whether other processes are to be told of this commit. Call it before the commit."""
         return self._replicas is not None and self.caller_id is not None and (may_write or stick_to_primary_var.get())
 
-    async def tell(self) -> None:
-        """All processes, once it is committed; or waits until none of them reads what was before.
+    async def announce(self) -> None:
+        """Tell all processes of the commit, or wait until none of them reads an older state.
 
-        What is stored is answered as stored: after an error a client would do it again.
+        It never fails: the change is stored, and after an error the client would make it again.
         """
-        assert self._replicas is not None, "has_written"
-        assert self.caller_id is not None, "has_written"
+        assert self._replicas is not None, "must_announce"
+        assert self.caller_id is not None, "must_announce"
         try:
-            await self.to_primary()
-            await self._replicas.written.tell(self._session, self.caller_id)
+            await self.use_primary()
+            await self._replicas.wal_tracker.announce(self._session, self.caller_id)
         except (OSError, SQLAlchemyError) as exc:
             log.warning("nobody could be told of a change", reason=classify_connect_error(exc).reason)
             await self._session.rollback()
             await asyncio.sleep(self._replicas.max_lag)
 
     def count(self) -> None:
-        """A reading request that was answered."""
+        """Count a reading request that was answered."""
         if self._replicas is not None:
             _READ.labels(self._replica.name if self._replica else _PRIMARY).inc()
 
     @property
-    def _own(self) -> OneConnection:
-        own = self._session.sync_session
-        assert isinstance(own, OneConnection), "a request's session"
-        return own
+    def _sync_session(self) -> SingleConnectionSession:
+        session = self._session.sync_session
+        assert isinstance(session, SingleConnectionSession), "a request's session"
+        return session

@@ -15,18 +15,18 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.asgi import create_app
 from app.db.plugin import DatabasePlugin
-from app.db.request.prepared import Prepared, carry_out, fetch
+from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
 from app.models import User
 from app.postgres.errors import lost_connection, sqlstate_of
 from app.postgres.ping import _Pinging
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import query
 
-PID = Prepared(select(func.pg_backend_pid().label("pid")))
-NAMES = Prepared(select(User.name, User.email).order_by(User.name))
-NEW = Prepared(insert(User))
-QUOTIENT = Prepared(select((literal_column("1") / bindparam("divisor", type_=Integer)).label("quotient")))
-WAIT = Prepared(select(func.pg_advisory_lock(4711).label("nothing")))
+PID = PreparedStatement(select(func.pg_backend_pid().label("pid")))
+NAMES = PreparedStatement(select(User.name, User.email).order_by(User.name))
+NEW = PreparedStatement(insert(User))
+QUOTIENT = PreparedStatement(select((literal_column("1") / bindparam("divisor", type_=Integer)).label("quotient")))
+WAIT = PreparedStatement(select(func.pg_advisory_lock(4711).label("nothing")))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def session(plugin: DatabasePlugin) -> AsyncIterator[AsyncSession]:
 
 
 async def pid(session: AsyncSession) -> int:
-    ((number,),) = await fetch(session, PID)
+    ((number,),) = await fetch_rows(session, PID)
     return number
 
 
@@ -62,18 +62,18 @@ async def test_a_session_has_one_connection_within_a_transaction_and_without(
 
 async def test_within_a_transaction_it_sees_what_is_pending_and_not_committed(session: AsyncSession) -> None:
     session.add(User(subject="ahab", name="Ahab"))
-    assert [row.name for row in await fetch(session, NAMES)] == ["Ahab"]
+    assert [row.name for row in await fetch_rows(session, NAMES)] == ["Ahab"]
     session.add(User(subject="bildad", name="Bildad", email="b@example.org"))
-    assert [tuple(row) for row in await fetch(session, NAMES)] == [("Ahab", None), ("Bildad", "b@example.org")]
+    assert [tuple(row) for row in await fetch_rows(session, NAMES)] == [("Ahab", None), ("Bildad", "b@example.org")]
     await session.rollback()
-    assert await fetch(session, NAMES) == []
+    assert await fetch_rows(session, NAMES) == []
 
 
 async def test_what_is_carried_out_is_of_the_sessions_transaction_and_begins_it(
     session: AsyncSession, database_url: str
 ) -> None:
     async def add(**columns: str) -> None:
-        await carry_out(session, NEW, **columns)
+        await execute_prepared(session, NEW, **columns)
 
     for end in (session.rollback, session.commit):
         await add(subject="ahab", name="Ahab")
@@ -89,12 +89,12 @@ async def test_what_is_carried_out_is_of_the_sessions_transaction_and_begins_it(
         await add(subject="ahab", name="Another")
     assert raised.value.orig.__cause__.constraint_name == "uq_users_subject"  # type: ignore[union-attr]
     await session.rollback()
-    assert len(await fetch(session, NAMES)) == 3
+    assert len(await fetch_rows(session, NAMES)) == 3
 
 
 async def test_a_column_that_there_is_not_is_not_left_out_in_silence(session: AsyncSession) -> None:
     with pytest.raises(TypeError, match=r"no column takes nmae$"):
-        await carry_out(session, NEW, subject="ahab", nmae="Ahab")
+        await execute_prepared(session, NEW, subject="ahab", nmae="Ahab")
     await session.rollback()
 
 
@@ -103,17 +103,17 @@ async def test_a_transaction_that_cannot_begin_says_so_as_a_session_does(
 ) -> None:
     query(database_url, "SELECT pg_terminate_backend(:pid, 10000)", pid=await pid(session))
     with pytest.raises(DBAPIError) as raised:
-        await carry_out(session, PID)
+        await execute_prepared(session, PID)
     assert raised.value.connection_invalidated
     await session.rollback()
-    await carry_out(session, PID)
+    await execute_prepared(session, PID)
 
 
 async def test_rows_of_the_same_columns_are_of_one_type_whichever_statement_gave_them(session: AsyncSession) -> None:
     """What is kept by their type is then no more than there are sets of columns, though statements come and go."""
     session.add(User(subject="ahab", name="Ahab"))
-    again = Prepared(select(User.name, User.email).order_by(User.email))
-    (one,), (other,) = await fetch(session, NAMES), await fetch(session, again)
+    again = PreparedStatement(select(User.name, User.email).order_by(User.email))
+    (one,), (other,) = await fetch_rows(session, NAMES), await fetch_rows(session, again)
     assert type(one) is type(other)
 
 
@@ -121,7 +121,7 @@ async def test_an_error_is_the_one_that_a_session_raises(session: AsyncSession) 
     for divisor in (0, 2**40):
         states = []
         for ask in (
-            fetch(session, QUOTIENT, divisor=divisor),
+            fetch_rows(session, QUOTIENT, divisor=divisor),
             session.execute(QUOTIENT.statement, {"divisor": divisor}),
         ):
             with pytest.raises(DBAPIError) as raised:
@@ -130,28 +130,28 @@ async def test_an_error_is_the_one_that_a_session_raises(session: AsyncSession) 
             states.append((sqlstate_of(raised.value), type(raised.value.orig.__cause__)))  # type: ignore[union-attr]
         assert states[0] == states[1]
     await session.rollback()
-    assert (await fetch(session, QUOTIENT, divisor=1))[0].quotient == 1
+    assert (await fetch_rows(session, QUOTIENT, divisor=1))[0].quotient == 1
 
 
 async def test_an_argument_that_does_not_fit_leaves_nothing_open_at_the_server(
     session: AsyncSession, database_url: str
 ) -> None:
     """As the locks of the statement's tables would be, and what a pooler has given the connection."""
-    unfit = Prepared(select(User.name).where(User.created_at < bindparam("at")).limit(1))
+    unfit = PreparedStatement(select(User.name).where(User.created_at < bindparam("at")).limit(1))
     with pytest.raises(DBAPIError):
-        await fetch(session, unfit, at=datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))))
+        await fetch_rows(session, unfit, at=datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))))
     state = "SELECT state, (SELECT count(*) FROM pg_locks WHERE pid = :pid) FROM pg_stat_activity WHERE pid = :pid"
-    _, driver = session.sync_session.current()  # type: ignore[attr-defined]
+    _, driver = session.sync_session.acquire_connection()  # type: ignore[attr-defined]
     assert query(database_url, state, pid=driver.get_server_pid()) == [("idle", 0)]
-    assert await fetch(session, NAMES) == []
+    assert await fetch_rows(session, NAMES) == []
 
 
 async def test_a_table_that_changes_its_types_meanwhile_is_read_again(session: AsyncSession, database_url: str) -> None:
-    every = Prepared(select(literal_column("name").label("name")).select_from(text("changing")))
+    every = PreparedStatement(select(literal_column("name").label("name")).select_from(text("changing")))
     query(database_url, "CREATE TABLE changing AS SELECT 1 AS name")
-    assert (await fetch(session, every))[0].name == 1
+    assert (await fetch_rows(session, every))[0].name == 1
     query(database_url, "ALTER TABLE changing ALTER name TYPE text")
-    assert (await fetch(session, every))[0].name == "1"
+    assert (await fetch_rows(session, every))[0].name == "1"
 
 
 async def test_a_connection_that_is_cancelled_in_the_middle_is_given_up(
@@ -159,8 +159,8 @@ async def test_a_connection_that_is_cancelled_in_the_middle_is_given_up(
 ) -> None:
     before = await pid(session)
     holder = plugin.sessions()
-    await fetch(holder, WAIT)
-    waiting = asyncio.create_task(fetch(session, WAIT))
+    await fetch_rows(holder, WAIT)
+    waiting = asyncio.create_task(fetch_rows(session, WAIT))
     waits = "SELECT 1 FROM pg_stat_activity WHERE pid = :pid AND wait_event_type = 'Lock'"
     while not query(database_url, waits, pid=before):
         await asyncio.sleep(0.01)
@@ -236,7 +236,7 @@ async def test_a_connection_whose_end_was_read_in_half_is_as_lost_as_any(
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         if way != "pinged":
-            ask = fetch(session, PID) if way == "by driver" else session.execute(PID.statement)
+            ask = fetch_rows(session, PID) if way == "by driver" else session.execute(PID.statement)
             with pytest.raises(DBAPIError) as raised:
                 await ask
             assert isinstance(raised.value.orig.__cause__ or raised.value.orig, InternalClientError)  # type: ignore[union-attr]
@@ -255,7 +255,8 @@ async def test_value_that_looks_like_a_servers_last_words_is_a_value(plugin: Dat
         before = await pid(session)
         for shift in range(len(words)):
             sent = b"x" * shift + words * 2_000
-            assert (await fetch(session, Prepared(select(value.label("value"))), value=sent))[0].value == sent
+            (row,) = await fetch_rows(session, PreparedStatement(select(value.label("value"))), value=sent)
+            assert row.value == sent
             assert await pid(session) == before
 
 
@@ -271,9 +272,9 @@ async def test_another_driver_is_asked_through_the_session(database_url: str) ->
         listed = (await client.get(tasks, params={"status": "inbox,done", "search": "splicing"})).json()
         assert listed["items"] == [made.json()]
         async with application.plugins.get(DatabasePlugin).sessions() as session:
-            (row,) = await fetch(session, PID)
+            (row,) = await fetch_rows(session, PID)
             assert session.in_transaction()
-            assert type(row) is type(PID.make([1])), "as by the driver"
+            assert type(row) is type(PID.make_row([1])), "as by the driver"
 
 
 async def test_whoever_waits_longest_has_the_next_connection(database_url: str) -> None:
