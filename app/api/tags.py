@@ -11,7 +11,7 @@ from app.api.http.pagination import page_response
 from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
 from app.api.openapi.errors import problems
 from app.core.errors import BadRequestError, FieldProblem, NotFoundError
-from app.core.slugs import slug_of
+from app.core.slugs import slugify
 from app.models import Tag
 from app.repositories.tags import TagRepository
 from app.schemas.pages import Page
@@ -82,7 +82,7 @@ def _bare(color: str) -> str:
 
 def _slug_of(name: str) -> str:
     """Raises BadRequestError where nothing of the name is left."""
-    slug = slug_of(name)
+    slug = slugify(name)
     if not slug:
         raise BadRequestError(errors=(FieldProblem("/slug", "Give one: the name has no letter that a slug may have."),))
     return slug

@@ -1,1 +1,1 @@
-"""Settings, errors, logging and tokens: what every other package may import, and nothing of Litestar or of tables."""
+"""Settings, errors, logging and tokens. Every other package may import it; it knows neither Litestar nor tables."""

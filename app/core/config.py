@@ -1,4 +1,4 @@
-"""Settings: read once, from the environment and then `.env` in the working directory, into an immutable object."""
+"""Settings: read once from the environment, and then from `.env` in the working directory, into an immutable object."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ import msgspec
 from app.core.env_file import read_env_file
 from app.core.errors import SeveralSettingsError
 from app.core.misspelt import misspelt, misspelt_beyond_dev, not_read
-from app.core.setting_sources import SECRETS, Source, file_variable, find, setting_of
+from app.core.setting_sources import SECRETS, Source, file_variable, find_value, setting_of
 from app.core.setting_values import (
     STRONG,
     algorithms,
@@ -32,7 +32,7 @@ from app.core.setting_values import (
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 
-# Settings without which everything but serving works.
+# Settings that only a server needs.
 NEEDED_TO_SERVE = frozenset({"LOCAL_AUTH_TOKEN", "SECRET_KEY", "OIDC_ISSUER", "OIDC_AUDIENCE"})
 
 
@@ -44,14 +44,14 @@ class Environment(StrEnum):
 
 
 class AuthMode(StrEnum):
-    """Besides personal access tokens and agents' tokens: one shared token, or the JWTs of an issuer."""
+    """How people sign in: with one shared token, or with the JWTs of an issuer. Other tokens are good in both modes."""
 
     LOCAL = "local"
     OIDC = "oidc"
 
 
 class Phase(StrEnum):
-    """What a revision means for the previous release: after EXPAND it still works, after CONTRACT it does not."""
+    """Whether the previous release still works after a revision: after EXPAND it does, after CONTRACT it does not."""
 
     EXPAND = "expand"
     CONTRACT = "contract"
@@ -63,11 +63,12 @@ class LogFormat(StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One process's settings. Times are seconds; `database_url` None means the PostgreSQL that starts by itself.
+    """The settings of one process. Times are in seconds.
 
-    `db_auto_migrate_phase` is the last phase that starting applies: EXPAND leaves contract revisions to somebody.
-    `misspelt` are the names of variables that nothing reads, each with the setting that it is almost called; `not_read`
-    are those of other programs that stand in `.env`, where these do not look.
+    If `database_url` is None, a PostgreSQL server is started for development. `db_auto_migrate_phase` is the last phase
+    that a start applies: with EXPAND, contract revisions are left to an operator. `misspelt` holds the variables that
+    nothing reads, each with the setting whose name is almost the same. `not_read` holds the variables in `.env` that
+    belong to other programs, which do not read that file.
     """
 
     environment: Environment = Environment.DEV
@@ -117,7 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def request_limit(self) -> int:
-        """How many requests are worked on at a time: for each connection one that has it and two that wait."""
+        """Return how many requests may be under way: for each connection one that has it, and two that wait."""
         pools = 1 + len(self.database_replica_urls)
         return self.max_concurrent_requests or 3 * pools * (self.db_pool_size + self.db_max_overflow)
 
@@ -130,25 +131,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         serving: bool = True,
         further_checks: Callable[["Settings"], Iterable[SettingsError]] | None = None,
     ) -> "Settings":
-        """Settings from `environ` (default: the process's) and then `env_file` (default: `./.env`).
+        """Return the settings from `environ` (default: the process's) and then `env_file` (default: `./.env`).
 
-        A blank value counts as unset, so it falls through to the file and then to the default. Without `serving`, for
-        what works on the database alone, what lets people in may be missing. `further` finds what else is wrong.
-        Raises SettingsError, which names every variable that is wrong and what it may hold.
+        A blank value counts as unset: it falls through to the file, and then to the default. Without `serving`, for
+        commands that only need the database, the settings of the sign-in may be missing. Raises SettingsError, which
+        names every variable that is wrong, by `further_checks` too, and what it may hold.
         """
         reading = read_settings(environ, env_file)
         problems = [*reading.problems, *(further_checks(reading.settings) if further_checks else ())]
-        told = [found for found in problems if serving or setting_of(found.variable) not in NEEDED_TO_SERVE]
-        if told:
-            raise told[0] if len(told) == 1 else SeveralSettingsError(told)
+        relevant = [found for found in problems if serving or setting_of(found.variable) not in NEEDED_TO_SERVE]
+        if relevant:
+            raise relevant[0] if len(relevant) == 1 else SeveralSettingsError(relevant)
         return reading.settings
 
 
 class Reading(NamedTuple):
-    """What the sources hold: of each field where its value came from, and the default in place of what is wrong.
+    """The settings as read, the source of each field's value, and every problem.
 
-    `secret_files` are the paths of those that came from a file of their own. Without `is_complete` a part of `.env`
-    could not be read, so that what has its default may be set there.
+    A field whose value is wrong has its default. `secret_files` has the paths of secrets that came from files of their
+    own. If `is_complete` is False, a part of `.env` could not be read: a field with its default may be set there.
     """
 
     settings: Settings
@@ -159,7 +160,7 @@ class Reading(NamedTuple):
 
 
 def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Reading:
-    """As `Settings.load`, but everything that is wrong is in `problems`, which `load` would raise."""
+    """Read the settings as `Settings.load` does, but collect in `problems` what `load` would raise."""
     held = os.environ if environ is None else environ
     known = {*map(str.upper, _PARSERS), *map(file_variable, SECRETS)}
     file = read_env_file(env_file or Path(".env"), held, known)
@@ -169,7 +170,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     problems = [*file.problems]
     for field, parse in _PARSERS.items():
         try:
-            found = find(field.upper(), held, file.values)
+            found = find_value(field.upper(), held, file.values)
             sources[field] = found.source
             if found.path is not None:
                 secret_files[field] = found.path
@@ -190,7 +191,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
 
 
 def _missing(settings: Settings, wrong: Collection[str]) -> Iterator[SettingsError]:
-    """What must be set and is not, but for what is set, and wrong."""
+    """Yield an error for each required setting that is missing, except those whose value is wrong."""
     for found in (*_missing_for_oidc(settings), *_missing_outside_dev(settings)):
         if found.variable not in wrong:
             yield found

@@ -1,7 +1,7 @@
-"""The file `.env`: lines of `NAME=value`, of which none that cannot be read is passed over.
+"""The parser of `.env`: lines of `NAME=value`. A line that cannot be read is an error.
 
-Read here, and not by python-dotenv: that leaves out what it cannot read, and where it is installed Litestar's command
-line has it put another folder's `.env` into the environment before anything of ours runs.
+python-dotenv is not used: it skips lines that it cannot read. If it is installed, Litestar's command line lets it load
+another folder's `.env` into the environment before any of our code runs.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from app.postgres.settings_error import SettingsError
 
-# What is longer is no list of settings, but a device or a mistake.
+# A longer file is a device or a mistake.
 _MAX_BYTES = 1 << 18
 _BLANK = re.compile(r"[^\S\n]*(#[^\n]*)?(\n|\Z)")
 _NAME = r"[^\S\n]*(?:export[^\S\n]+)?(?P<name>[A-Za-z0-9_.-]+)[^\S\n]*="
@@ -24,17 +24,17 @@ _ASSIGNMENT = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT = re.compile(r"\s+#.*")
-# In single quotes a backslash stands for itself, but before these two.
+# In single quotes a backslash stands for itself, except before these two characters.
 _ESCAPED = {"'": re.compile(r"\\(['\\])"), '"': re.compile(r"\\(['\"\\abfnrtv])")}
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _REFERENCE = re.compile(r"\$\{(?P<name>[^}:]*)(?::-(?P<default>[^}]*))?\}")
 _FURTHER = re.compile(r"[^\S\n]([A-Za-z0-9_]+)=")
-# Not the = that fill up Base64, as in a private key.
+# Not the `=` that pads Base64, as in a private key.
 _SWALLOWED = re.compile(rf"\n{_NAME}[^=\s]")
 
 
 class EnvFile(NamedTuple):
-    """The values by their names; `problems` name file and line, and never show what stands there."""
+    """The values by name. `problems` name the file and the line, and never show a value."""
 
     values: Mapping[str, str]
     problems: tuple[SettingsError, ...]
@@ -53,9 +53,9 @@ class _Problem(NamedTuple):
 
 
 def read_env_file(path: Path, environ: Mapping[str, str], settings: Set[str]) -> EnvFile:
-    """Return what the file says; where there is no file, nothing. `${NAME}` in a value stands for another variable.
+    """Return the values in the file; none if there is no file. `${NAME}` in a value refers to another variable.
 
-    A name that is one of `settings` has one value, and what that refers to must be set.
+    A variable of `settings` may be set once, and each variable that its value refers to must be set.
     """
     try:
         text = _read(path)
@@ -72,7 +72,7 @@ def read_env_file(path: Path, environ: Mapping[str, str], settings: Set[str]) ->
         if line.name in settings:
             said = line._replace(value=value)
             problems += _faults(said, first.get(line.name), unset, settings & set(_FURTHER.findall(line.value)))
-            if not value.strip():  # It counts as unset, whatever else the file says.
+            if not value.strip():  # A blank value counts as unset.
                 continue
             first.setdefault(line.name, said)
         values[line.name] = value
@@ -80,16 +80,16 @@ def read_env_file(path: Path, environ: Mapping[str, str], settings: Set[str]) ->
 
 
 def _read(path: Path) -> str:
-    """Return the text, with a line feed alone between lines. Raises SettingsError."""
+    """Return the text with LF line ends. Raises SettingsError."""
     try:
         path.lstat()
-    except OSError:  # None, or a folder that we may not look into.
+    except OSError:  # There is no file, or this user may not enter the folder.
         return ""
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except IsADirectoryError:
-        if (path / "pyvenv.cfg").exists():  # A virtual environment of that name, which some people make.
+        if (path / "pyvenv.cfg").exists():  # Some people give a virtual environment this name.
             return ""
         raise _unreadable(path, "it is a directory") from None
     except OSError as exc:
@@ -139,9 +139,9 @@ def _unclosed(number: int, name: str) -> _Problem:
 
 
 def _faults(line: _Line, first: _Line | None, unset: list[str], further: Set[str]) -> Iterator[_Problem]:
-    """Yield what is wrong with a setting, of which `first` is what the file said of it before."""
+    """Yield each problem of this line; `first` is the earlier line that sets the same setting."""
     if unset:
-        # Else it may be a piece of a password.
+        # Another text may be a part of a password.
         shown = unset[0] if re.fullmatch(r"[A-Z_][A-Z0-9_]*", unset[0]) else "a variable"
         remedy = "Set it, or write ${NAME:-} where it may be missing; a literal ${ belongs in the environment."
         yield _Problem(line.number, f"refers to {shown} for {line.name}, which is not set", remedy)
@@ -154,7 +154,7 @@ def _faults(line: _Line, first: _Line | None, unset: list[str], further: Set[str
 
 
 def _resolve(value: str, known: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return the value with what it refers to, and the names of that which is not set and has no default."""
+    """Return the value with its references resolved, and the names that are neither set nor have a default."""
     unset = [found["name"] for found in _REFERENCE.finditer(value) if found["default"] is None]
     return (
         _REFERENCE.sub(lambda found: known.get(found["name"], found["default"] or ""), value),

@@ -1,7 +1,7 @@
-"""The errors of the application; each carries its own HTTP status and a stable code.
+"""The errors of the application. Each carries its HTTP status and a stable code.
 
-`api/http/exception_handlers.py` is the one place that renders them (RFC 9457). A `detail` is written for the
-client: it never holds SQL, a driver's text or another tenant's data.
+`api/http/exception_handlers.py` renders them (RFC 9457). A `detail` is written for the client: it never holds SQL, a
+driver's text or another tenant's data.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from app.postgres.settings_error import SettingsError
 
 
 class FieldProblem:
-    """What is wrong with one field of a request; `pointer` is a JSON pointer (RFC 6901) or a parameter's name."""
+    """A problem with one field of a request; `pointer` is a JSON pointer (RFC 6901) or a parameter's name."""
 
     __slots__ = ("detail", "pointer")
 
@@ -22,13 +22,13 @@ class FieldProblem:
 
 
 class AppError(Exception):
-    """Base of what the application raises on purpose; subclasses say status and code."""
+    """The base of all errors that the application raises on purpose. Subclasses set status and code."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     code: ClassVar[str] = "internal_error"
     default_detail: ClassVar[str] = "The server could not answer this request."
     implies_access: ClassVar[bool] = False
-    """Whether it is raised only where the caller may do what he asked for."""
+    """Whether it is raised only if the caller may do what they asked for."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class AppError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Response headers that belong to this error."""
+        """Return the response headers that belong to this error."""
         return {}
 
 
@@ -72,7 +72,7 @@ class ForbiddenError(AppError):
 
 
 class NotFoundError(AppError):
-    """Also for what exists in another organization: the answer must not tell the two apart."""
+    """There is no such object in the caller's organization. The answer must not show whether another has it."""
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
@@ -86,7 +86,7 @@ class RequestTimeoutError(AppError):
 
     @property
     def headers(self) -> dict[str, str]:
-        # What is left of the body would otherwise be read as the next request.
+        # The rest of the body would otherwise be read as the next request.
         return {"Connection": "close"}
 
 
@@ -104,7 +104,7 @@ class PreconditionFailedError(AppError):
 
 
 class TooManyRequestsError(AppError):
-    """`wait` is in seconds."""
+    """The caller has done this too often. `wait` is in seconds."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_requests"
@@ -130,7 +130,7 @@ class ServiceUnavailableError(AppError):
 
 
 class SeveralSettingsError(SettingsError):
-    """More than one of them, each on a line of its own."""
+    """Several wrong settings, each on a line of its own."""
 
     def __init__(self, problems: Sequence[SettingsError]) -> None:
         super().__init__(problems[0].variable, problems[0].problem, problems[0].remedy)

@@ -1,4 +1,4 @@
-"""What the value of a custom field may be, by the field's type. Pure functions: they know no table and no request."""
+"""Validation of the values of custom fields, by the field's type. Pure functions without tables or requests."""
 
 import re
 from collections.abc import Callable
@@ -12,22 +12,22 @@ import msgspec
 if TYPE_CHECKING:
     import re2
 
-# Types whose values a pattern may hold to a form.
+# The types whose fields may have a pattern.
 TEXT_TYPES = frozenset({"text", "text_long"})
-# What every JSON reader holds exactly (RFC 8259, section 6).
+# The largest integer that every JSON reader represents exactly (RFC 8259, section 6).
 _MAX_INTEGER = 2**53 - 1
-# A double gives back any decimal number of so many digits as it was.
+# A double preserves every decimal number of so many digits.
 _DECIMAL_DIGITS = 15
 _DECIMAL_LIMIT = 10**15
 _DECIMAL_PLACES = 12
 _MAX_URL = 2_048
 _MAX_JSON_BYTES = 10_000
 _MAX_JSON_DEPTH = 16
-# Matching costs the length of the text times the size of the pattern, at worst some 20 ms with these two.
+# Matching costs the length of the text times the size of the pattern: with these limits at most about 20 ms.
 _MAX_PATTERNED = 2_000
 _MAX_PATTERN_MEMORY = 2**16
 
-# No user name or password in it, and nothing that would end an attribute of HTML.
+# Without a user name or password, and without characters that would end an HTML attribute.
 _URL = re.compile(
     r"https?://(?:\[[0-9A-F:.]+\]|[^\s/?#@:\[\]\\<>\"\x00-\x1f\x7f]+)(?::\d{1,5})?(?:[/?#][^\s\\<>\"\x00-\x1f\x7f]*)?",
     re.IGNORECASE,
@@ -36,28 +36,28 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class UnfitValueError(ValueError):
-    """The value is not one that the field takes; the text says what it does take."""
+    """The field does not take this value; the text says what it takes."""
 
 
 class BadPatternError(ValueError):
     """The pattern cannot be used; the text says why."""
 
 
-def fitting(field_type: str, pattern: str | None, value: object) -> object:
-    """The value in the form in which it is kept, which fits again and is then the same. Raises UnfitValueError."""
-    kept = _FITTING[field_type](value)
+def normalize_value(field_type: str, pattern: str | None, value: object) -> object:
+    """Return the value in the form in which it is stored, which normalizes to itself. Raises UnfitValueError."""
+    kept = _NORMALIZERS[field_type](value)
     if pattern is not None and isinstance(kept, str):
         if len(kept) > _MAX_PATTERNED:
             raise UnfitValueError(f"Expected at most {_MAX_PATTERNED} characters, since it is held to a pattern.")
-        if compiled(pattern).fullmatch(kept) is None:
+        if compile_pattern(pattern).fullmatch(kept) is None:
             raise UnfitValueError("It does not match the field's `validation_regex`, which it has to as a whole.")
     return kept
 
 
 @lru_cache(maxsize=128)
-def compiled(pattern: str) -> "re2._Regexp":
-    """By RE2, whose time is linear in the text whatever the pattern. Raises BadPatternError."""
-    # Imported here because few fields have a pattern, and the library takes a process megabytes.
+def compile_pattern(pattern: str) -> "re2._Regexp":
+    """Compile the pattern with RE2, whose time is linear in the text for every pattern. Raises BadPatternError."""
+    # Imported here because the library takes megabytes of memory, and few fields have a pattern.
     import re2  # noqa: PLC0415
 
     options = re2.Options()
@@ -86,7 +86,7 @@ def _decimal(value: object) -> int | float:
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _DECIMAL_LIMIT:
         _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
         if len(digits) <= _DECIMAL_DIGITS and isinstance(exponent, int) and exponent >= -_DECIMAL_PLACES:
-            # No negative zero, and a whole number without its point.
+            # Negative zero becomes 0, and 3.0 becomes 3.
             return int(value) if value == int(value) else value
     raise UnfitValueError(
         f"Expected a number of at most {_DECIMAL_DIGITS} digits, {_DECIMAL_PLACES} of them after the point."
@@ -131,13 +131,13 @@ def _json(value: object) -> object:
 
 
 def _depth(value: object) -> int:
-    """0 of a plain value. A request is nested so little that this cannot recurse too far."""
+    """Return how deeply the value is nested; 0 for a plain value. The limit on requests bounds the recursion."""
     if not isinstance(value, dict | list):
         return 0
     return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
 
 
-_FITTING: dict[str, Callable[[object], object]] = {
+_NORMALIZERS: dict[str, Callable[[object], object]] = {
     "text": partial(_text, 500),
     "text_long": partial(_text, 20_000),
     "integer": _integer,

@@ -1,19 +1,19 @@
-"""Whom a token of an OpenID Connect issuer names, or why it names nobody."""
+"""The identity that a token of an OpenID Connect issuer proves, and the errors if it proves none."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 
 class InvalidJWTError(Exception):
-    """The token lets nobody in; the text says why, and holds nothing of it."""
+    """The token is not valid; the text says why, and holds no part of the token."""
 
 
 class IssuerUnreachableError(Exception):
-    """The issuer's keys could not be read, and none is known that would do."""
+    """The issuer's keys could not be read, and no known key fits the token."""
 
 
 class Identity(NamedTuple):
-    """Whom a token names: `subject` is unique among all issuers. Until `expires_at` the token is good."""
+    """The person whom a token names. `subject` is unique among all issuers. The token is valid until `expires_at`."""
 
     subject: str
     name: str | None

@@ -1,11 +1,11 @@
-"""The secrets that dev makes where it has set none: made once and kept in the data folder."""
+"""The secrets of ENVIRONMENT=dev, generated once and kept in the data folder if none are set."""
 
 from pathlib import Path
 
 import msgspec
 
 from app.core.config import AuthMode, Settings
-from app.core.security import kept_token
+from app.core.security import stored_token
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 
@@ -17,20 +17,21 @@ def local_token_file(settings: Settings) -> Path:
 
 
 def with_secrets(settings: Settings) -> Settings:
-    """Settings that have a SECRET_KEY, and in the mode `local` a LOCAL_AUTH_TOKEN, which is the key where none is set.
+    """Return the settings with a SECRET_KEY, and in the mode `local` with a LOCAL_AUTH_TOKEN.
 
-    Raises SettingsError where one is needed and none can be kept.
+    If no SECRET_KEY is set in that mode, the LOCAL_AUTH_TOKEN is the key. Raises SettingsError if a secret has to be
+    generated and cannot be stored.
     """
     if settings.auth_mode is AuthMode.OIDC:
-        return msgspec.structs.replace(settings, secret_key=settings.secret_key or _kept(settings, "SECRET_KEY"))
-    token = settings.local_auth_token or _kept(settings, "LOCAL_AUTH_TOKEN")
+        return msgspec.structs.replace(settings, secret_key=settings.secret_key or _stored(settings, "SECRET_KEY"))
+    token = settings.local_auth_token or _stored(settings, "LOCAL_AUTH_TOKEN")
     secret_key = settings.secret_key or token
     return msgspec.structs.replace(settings, local_auth_token=token, secret_key=secret_key)
 
 
-def _kept(settings: Settings, variable: str) -> Secret:
+def _stored(settings: Settings, variable: str) -> Secret:
     try:
-        return Secret(kept_token(local_token_file(settings)))
+        return Secret(stored_token(local_token_file(settings)))
     except OSError as exc:
         raise SettingsError(
             variable,

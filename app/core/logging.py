@@ -1,7 +1,7 @@
-"""Structured logging: one line an event on standard error, with the request id; readable in dev, JSON elsewhere.
+"""Structured logging: one line per event on standard error, with the request id. Readable in dev, JSON elsewhere.
 
-No SQL, statement parameter, query of a URL or driver's detail reaches a log: an exception is shown as its type, its
-text (of those that may carry SQL only the SQLSTATE) and the places it passed, without the source lines.
+No SQL, statement parameter, URL query or driver's detail reaches a log. An exception is logged with its type, its text
+and the places that it passed, without source lines. If its text may hold SQL, only the SQLSTATE is logged.
 """
 
 import logging
@@ -19,7 +19,7 @@ _HANDLER_NAME = "plimsoll"
 
 
 class _StandardError(logging.Handler):
-    """Writes to what is standard error at that moment, not to what it was when logging was set up."""
+    """A handler that looks up standard error for each record: it may be replaced after logging was configured."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -30,7 +30,7 @@ class _StandardError(logging.Handler):
 
 
 class _WithoutQuery(logging.Filter):
-    """Of uvicorn's access records: a sender's query, such as a webhook's, may hold his secret."""
+    """A filter that removes the query from uvicorn's access records: a webhook's sender may put a secret there."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -39,7 +39,7 @@ class _WithoutQuery(logging.Filter):
 
 
 def configure_logging(settings: Settings) -> None:
-    """Sends structlog's and the standard library's records through one handler; calling it again replaces that."""
+    """Send structlog's and the standard library's records through one handler; calling it again replaces it."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -64,7 +64,7 @@ def configure_logging(settings: Settings) -> None:
             ],
         )
     )
-    # What logging says of a record that it cannot write is a traceback with all that the record held.
+    # For a record that cannot be written, logging would print a traceback with everything that the record holds.
     logging.raiseExceptions = False
     root = logging.getLogger()
     root.handlers = [kept for kept in root.handlers if kept.get_name() != _HANDLER_NAME] + [handler]
@@ -73,18 +73,18 @@ def configure_logging(settings: Settings) -> None:
 
 
 def _configure_libraries(settings: Settings) -> None:
-    """Has what they log take the same way, as far as anybody wants it."""
+    """Send the records of libraries through the same handler, and leave out what nobody needs."""
     access = logging.getLogger("uvicorn.access")
     access.filters = [kept for kept in access.filters if not isinstance(kept, _WithoutQuery)] + [_WithoutQuery()]
-    # uvicorn brings handlers of its own; its records take our way instead.
+    # uvicorn installs handlers of its own. They are removed, so that its records reach ours.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate, logger.level = [], True, logging.NOTSET
-    # Without a handler uvicorn makes no such record at all: it would be an eighth of the work of a small request.
+    # Without a handler uvicorn makes no access records at all, which saves an eighth of the work of a small request.
     access.propagate = settings.log_requests
-    # The migration engine has events of its own.
+    # The migration engine logs its own events.
     logging.getLogger("alembic.runtime").setLevel(logging.WARNING)
-    # SQLAlchemy's, under the name of our class: as quiet as it keeps its other loggers.
+    # SQLAlchemy logs our pool's events under our class's name. Its own loggers are at WARNING, too.
     logging.getLogger("app.postgres.pool").setLevel(logging.WARNING)
 
 

@@ -1,4 +1,4 @@
-"""Variables that are almost a setting: nothing reads them, and what they were meant to say would be lost in silence."""
+"""Variables whose names are almost a setting's: nothing reads them, so the mistake would pass unnoticed."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -7,21 +7,21 @@ from difflib import SequenceMatcher
 from app.core.setting_sources import file_variable, setting_of
 from app.postgres.settings_error import SettingsError
 
-# How alike two words are: of short ones one letter may be another, of longer ones a fifth.
+# How similar two words must be: in a word of up to four letters one may differ, in a longer one every fifth.
 _SHORT, _SHORT_ALIKE, _ALIKE = 4, 0.66, 0.8
-# The words together; below it two short ones differ, and it is another name.
+# How similar the whole names must be: below it, two short words differ.
 _NAME_ALIKE = 0.85
-# What others set, one letter away from one of ours.
+# Variables of other programs that differ from one of ours in one letter.
 _OF_OTHERS = frozenset({"DATA_DIRS", "LOG_FORMATTER"})
-# Where these are wrong, another database or none of the guards that there are outside dev.
+# A mistake in these leads to another database, or switches off the checks outside dev.
 _DECIDING = frozenset({"DATABASE_URL", "ENVIRONMENT"})
 _HARMLESS = frozenset({"dev", "test"})
-# libpq's, and those of what serves; PGDATA and pgAdmin's are in files for Compose.
+# Variables of libpq and of the server. PGDATA and pgAdmin's are left out: they are usual in files for Compose.
 _ELSEWHERE = re.compile(r"PG(?!DATA$|ADMIN)[A-Z]+(_TIMEOUT)?|(LITESTAR|UVICORN)_\w+|WEB_CONCURRENCY")
 
 
 def misspelt(given: Mapping[str, str], known: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """Of each variable that holds something and is almost one of `known`: its name, and the one that was meant."""
+    """Return each variable that is set and whose name is almost one of `known`, with the name that was meant."""
     names = sorted(name for name, value in given.items() if name not in known and value.strip())
     found = ((name, _meant(name, known)) for name in names if name not in _OF_OTHERS)
     return tuple((name, meant) for name, meant in found if meant is not None)
@@ -30,10 +30,10 @@ def misspelt(given: Mapping[str, str], known: Collection[str]) -> tuple[tuple[st
 def misspelt_beyond_dev(
     found: Iterable[tuple[str, str]], given: Mapping[str, str], *, is_dev: bool
 ) -> Iterator[SettingsError]:
-    """Yield an error for each that would have decided which database is meant, or that this is not dev."""
+    """Yield an error for each misspelt variable that would have chosen the database, or left dev."""
     for name, meant in found:
         setting, value = setting_of(meant), given[name].strip()
-        # Some platforms set the same under several names.
+        # Some platforms set the same value under several names.
         if setting not in _DECIDING or name == file_variable(meant) or value == given.get(meant, "").strip():
             continue
         if not is_dev or (setting == "ENVIRONMENT" and value.lower() not in _HARMLESS):
@@ -41,7 +41,7 @@ def misspelt_beyond_dev(
 
 
 def not_read(file: Mapping[str, str], environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names in `.env` that other programs read from the environment alone, where they are not set."""
+    """Return the variables in `.env` that other programs read only from the environment, and that are not set there."""
     return tuple(sorted(name for name in file if name not in environ and _ELSEWHERE.fullmatch(name)))
 
 
@@ -55,7 +55,7 @@ def _meant(name: str, known: Collection[str]) -> str | None:
 
 
 def _likeness(given: list[str], setting: list[str]) -> float:
-    """Return how alike two names are, from 0 to 1. A word more or less makes another name."""
+    """Return how similar two names are, from 0 to 1. Names with different numbers of words are not similar."""
     if "".join(given) == "".join(setting):
         return 1
     if len(given) != len(setting) or not all(map(_is_alike, given, setting)):
@@ -68,7 +68,7 @@ def _is_alike(given: str, setting: str) -> bool:
         return True
     if len(setting) > _SHORT:
         return SequenceMatcher(None, given, setting, autojunk=False).ratio() >= _ALIKE
-    # The first letter is seldom mistaken, and without it MODE would be CODE.
+    # The first letter is seldom mistyped; otherwise MODE would match CODE.
     return given[:1] == setting[:1] and SequenceMatcher(None, given, setting, autojunk=False).ratio() >= _SHORT_ALIKE
 
 

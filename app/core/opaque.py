@@ -15,7 +15,7 @@ def packed(content: msgspec.Struct) -> str:
 
 
 def unpacked(text: str, shape: type[StructT]) -> StructT:
-    """Return the structure that `packed` made the text of. Raises ValueError where it is none of this shape."""
+    """Return the structure of a text that `packed` made. Raises ValueError if it is none of this shape."""
     try:
         return msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=shape)
     except (binascii.Error, msgspec.DecodeError, RecursionError) as exc:

@@ -1,4 +1,4 @@
-"""What part of a list is wanted, and what is found of it."""
+"""A page of a list: what is asked for, and what is found."""
 
 from typing import Any, NamedTuple
 
@@ -11,9 +11,9 @@ class SortKey(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What part of a list is wanted: `limit` rows (1-200) from `offset`, or after `cursor`, in the order of `sort`.
+    """The page that is asked for: `limit` rows (1-200) from `offset`, or after `cursor`, in the order of `sort`.
 
-    An empty cursor is before the first row: it saves counting all rows for the total.
+    An empty cursor is the first page without a total, so that the rows need not be counted.
     """
 
     limit: int
@@ -23,7 +23,7 @@ class Window(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Rows of a list; `total` is None where a cursor was given, `next_cursor` at the end of the list."""
+    """The rows of a page. `total` is None if a cursor was given; `next_cursor` is None on the last page."""
 
     rows: list[Any]
     total: int | None

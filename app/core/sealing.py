@@ -1,4 +1,4 @@
-"""Sealing what is stored but not for whoever reads the database."""
+"""Encryption of stored content that a reader of the database must not see."""
 
 import hashlib
 import hmac
@@ -11,17 +11,17 @@ _NONCE_BYTES = 12
 
 
 class Seal:
-    """AES-256-GCM with a key of its own, made of the service's secret and of what only the caller knows."""
+    """AES-256-GCM with a key derived from the service's secret and from what only the caller knows."""
 
-    def __init__(self, secret: str, known: bytes) -> None:
-        self._cipher = AESGCM(hmac.new(secret.encode(), b"seal" + known, hashlib.sha256).digest())
+    def __init__(self, secret: str, caller_secret: bytes) -> None:
+        self._cipher = AESGCM(hmac.new(secret.encode(), b"seal" + caller_secret, hashlib.sha256).digest())
 
-    def close(self, content: bytes) -> bytes:
+    def encrypt(self, content: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, content, None)
 
-    def open(self, sealed: bytes) -> bytes | None:
-        """None where it was sealed with another key, or is no longer whole."""
+    def decrypt(self, sealed: bytes) -> bytes | None:
+        """Return the content; None if another key sealed it, or it was changed."""
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
         except InvalidTag:

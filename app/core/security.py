@@ -1,4 +1,4 @@
-"""Tokens: making, hashing and comparing them (pure functions), and the one that dev makes for itself."""
+"""Tokens: generating, hashing and comparing them, and the one that is generated for development."""
 
 import base64
 import binascii
@@ -20,32 +20,32 @@ _FILE_MODE = 0o600
 
 
 def new_token() -> str:
-    """64 URL-safe characters, 384 bits."""
+    """Return 64 random URL-safe characters (384 bits)."""
     return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def new_agent_token() -> str:
-    """`pla_` and 43 URL-safe characters, 256 bits."""
+    """Return `pla_` and 43 random URL-safe characters (256 bits)."""
     return AGENT_TOKEN_PREFIX + secrets.token_urlsafe(_PREFIXED_TOKEN_BYTES)
 
 
 def new_personal_token() -> str:
-    """`plp_` and 43 URL-safe characters, 256 bits."""
+    """Return `plp_` and 43 random URL-safe characters (256 bits)."""
     return PERSONAL_TOKEN_PREFIX + secrets.token_urlsafe(_PREFIXED_TOKEN_BYTES)
 
 
 def new_invite_seed() -> bytes:
-    """256 bits."""
+    """Return 256 random bits."""
     return secrets.token_bytes(_INVITE_SEED_BYTES)
 
 
 class InviteTokens:
-    """The tokens of invites, which are shown for as long as they are good and stored nowhere.
+    """The tokens of invites, which can be shown again while they are valid, and are not stored.
 
-    A hash could not be shown again, and a token that is stored would let in whoever reads the database or a backup.
-    So the row has a random seed, and the token is made of it with a key that the database has not: `pli_`, and the
-    invite's id with the HMAC-SHA256 (256 bits) of id and seed. Neither the seed nor the key alone makes one. With
-    another key all tokens are other ones: those that were sent are worth nothing, and the list shows the new ones.
+    A hash could not be shown again, and a stored token would let in everybody who reads the database or a backup. So
+    the row has a random seed, and the token is derived from it with a key that is not in the database: `pli_`, and the
+    invite's id with the HMAC-SHA256 (256 bits) of id and seed. Neither the seed nor the key alone gives a token. A new
+    key changes all tokens: those already sent become invalid, and the list shows the new ones.
     """
 
     def __init__(self, key: str) -> None:
@@ -58,7 +58,7 @@ class InviteTokens:
 
     @staticmethod
     def invite_id(token: str) -> UUID | None:
-        """The invite that it says it is of, which `make` proves; None where it is no such token at all."""
+        """Return the invite that the token names, which `make` then proves; None if it is no invite token."""
         try:
             packed = base64.urlsafe_b64decode(token.removeprefix(INVITE_TOKEN_PREFIX))
             return UUID(bytes=packed[:_UUID_BYTES])
@@ -67,19 +67,19 @@ class InviteTokens:
 
 
 def token_hash(token: str) -> bytes:
-    """What is stored of a token that is random enough not to be guessed from it: its SHA-256."""
+    """Return the SHA-256 of the token, which is stored. A random token cannot be guessed from it."""
     return _digest(token)
 
 
 def tokens_equal(left: str, right: str) -> bool:
-    """Compares in a time that tells nothing of where, or at what length, the two differ."""
+    """Return whether the two are equal, in a time that reveals neither where nor at what length they differ."""
     return hmac.compare_digest(_digest(left), _digest(right))
 
 
-def kept_token(path: Path) -> str:
-    """The token in the file `path`, made there (mode 0600) at the first call; safe to call from several processes.
+def stored_token(path: Path) -> str:
+    """Return the token in the file `path`; generate it (mode 0600) at the first call. Several processes may call it.
 
-    Raises OSError where the file can be neither read nor made.
+    Raises OSError if the file can be neither read nor written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
@@ -88,7 +88,7 @@ def kept_token(path: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(new_token())
         try:
-            # A link, not a rename: of several first processes one wins, and the others read what it wrote.
+            # A link, not a rename: it fails if another process was first, and then all read that one's token.
             os.link(draft, path)
         except FileExistsError:
             pass

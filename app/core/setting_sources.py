@@ -1,4 +1,4 @@
-"""Where a setting's value comes from: the environment, `.env`, or for a secret a file that one of the two names."""
+"""The sources of settings: the environment, `.env`, and for a secret a file that one of the two names."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from app.postgres.settings_error import SettingsError
 
-# As Docker and Kubernetes mount them. Of each name, NAME_FILE may name a file in its place.
+# For each of these, NAME_FILE may name a file that holds the secret, as Docker and Kubernetes mount them.
 SECRETS = frozenset(
     {"DATABASE_URL", "MIGRATION_DATABASE_URL", "DATABASE_REPLICA_URLS", "LOCAL_AUTH_TOKEN", "SECRET_KEY"}
 )
@@ -18,15 +18,15 @@ _MAX_BYTES = 1 << 16
 
 
 class Source(StrEnum):
-    """Where a setting's value came from."""
+    """The source of a setting's value."""
 
     ENVIRONMENT = "environment"
     FILE = ".env"
     DEFAULT = "default"
 
 
-class Found(NamedTuple):
-    """A value and its source: with `path` that of the variable that names the file."""
+class SourcedValue(NamedTuple):
+    """A value and its source. If the value is in a file (`path`), the source is that of the variable that names it."""
 
     source: Source = Source.DEFAULT
     text: str | None = None
@@ -38,13 +38,13 @@ def file_variable(variable: str) -> str:
 
 
 def setting_of(variable: str) -> str:
-    """Return the setting that the variable gives, itself or as a file."""
+    """Return the setting that the variable sets, by its value or by a file."""
     bare = variable.removesuffix(_SUFFIX)
     return bare if bare in SECRETS else variable
 
 
-def find(variable: str, environ: Mapping[str, str], file: Mapping[str, str]) -> Found:
-    """Return what the sources hold. Raises SettingsError for a secret that is given twice, or in an unreadable file."""
+def find_value(variable: str, environ: Mapping[str, str], file: Mapping[str, str]) -> SourcedValue:
+    """Return the value and its source. Raises SettingsError if a secret is set twice, or its file cannot be read."""
     given = _find(variable, environ, file)
     if variable not in SECRETS:
         return given
@@ -55,14 +55,14 @@ def find(variable: str, environ: Mapping[str, str], file: Mapping[str, str]) -> 
     if given.text is not None:
         where = " and ".join(dict.fromkeys([given.source, named.source]))
         raise SettingsError(variable, f"and {name} are both set (in {where})", "Remove one of the two.")
-    return Found(named.source, _read(name, Path(named.text)), Path(named.text))
+    return SourcedValue(named.source, _read(name, Path(named.text)), Path(named.text))
 
 
-def _find(variable: str, environ: Mapping[str, str], file: Mapping[str, str]) -> Found:
+def _find(variable: str, environ: Mapping[str, str], file: Mapping[str, str]) -> SourcedValue:
     for source, held in ((Source.ENVIRONMENT, environ), (Source.FILE, file)):
         if text := held.get(variable, "").strip():
-            return Found(source, text)
-    return Found()
+            return SourcedValue(source, text)
+    return SourcedValue()
 
 
 def _read(variable: str, path: Path) -> str:
@@ -80,10 +80,10 @@ def _read(variable: str, path: Path) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """Return at most what a secret may have. Raises OSError, and ValueError for what cannot be the file of one."""
+    """Return the content of a secret's file. Raises OSError, and ValueError if it is no regular file or too long."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
-        # Not even opened: a pipe that nobody writes to would hold the process for ever.
+        # It is not even opened: opening a pipe that nobody writes to blocks for ever.
         raise ValueError("is a directory" if stat.S_ISDIR(mode) else "is a pipe or a device, not a file")
     with path.open("rb") as file:
         content = file.read(_MAX_BYTES + 1)
@@ -98,8 +98,8 @@ def _unusable(variable: str, path: Path, problem: str) -> SettingsError:
 
 
 def _show(path: Path) -> str:
-    """Return the path, unless it may be the secret itself, put into the wrong variable."""
-    # Path's own methods would raise.
+    """Return the path for a message, unless it may be the secret itself, set in the wrong variable."""
+    # Path's methods raise for a text that no path can be.
     exists, is_dir = os.path.exists, os.path.isdir
     is_path = path.is_absolute() or exists(path) or (len(path.parts) > 1 and is_dir(path.parent))
     return repr(str(path)) if is_path else "a file (its name is not shown, since it may be the secret itself)"

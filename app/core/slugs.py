@@ -1,4 +1,4 @@
-"""Slugs made of names."""
+"""Slugs made from names."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ import unicodedata
 _LONGEST = 100
 
 
-def slug_of(name: str) -> str:
-    """`Straße & Brücke` gives `strasse-brucke`; empty where nothing of the name is a letter or digit of a slug."""
+def slugify(name: str) -> str:
+    """Return the slug of a name: `strasse-brucke` for `Straße & Brücke`. Empty if no letter or digit is left."""
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST].strip("-")

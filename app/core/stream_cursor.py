@@ -1,6 +1,6 @@
 """How far a reader of a stream has come, by PostgreSQL's snapshots.
 
-Neither times nor ids can tell what has become visible since: they are given before a commit, and transactions commit in
+Times and ids cannot tell what has become visible since: they are assigned before the commit, and transactions commit in
 another order.
 """
 
@@ -19,14 +19,14 @@ _TRANSACTION_IDS = 2**63
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What is visible at a moment: what the transactions before `limit` wrote, unless they were `under_way`."""
+    """The transactions that are visible at a moment: those before `limit`, except the ones `under_way`."""
 
     limit: int
     under_way: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "Snapshot":
-        """Return the snapshot that is written so by PostgreSQL (`pg_snapshot`)."""
+        """Return the snapshot that PostgreSQL writes as this text (`pg_snapshot`)."""
         match = _SNAPSHOT.fullmatch(text)
         assert match is not None, "what the server calls a snapshot"
         return cls(int(match[1]), tuple(int(number) for number in match[2].split(",") if number))
@@ -41,9 +41,9 @@ class InvalidStreamCursorError(BadRequestError):
 
 
 class StreamCursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """How far a reader has come: it had everything that was visible at `begin`, or wants nothing older than that.
+    """How far a reader has come: it has had everything that was visible at `begin`, or wants nothing older.
 
-    Of what became visible from there until `end` it had what comes before and at `after`, by (created_at, id).
+    Of the events that became visible between `begin` and `end` it has had those up to `after`, by (created_at, id).
     """
 
     begin: Snapshot | datetime
@@ -66,7 +66,7 @@ class StreamCursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
         return cursor
 
     def is_whole(self) -> bool:
-        """Return whether nothing is missing, and all numbers and times are such as the database knows."""
+        """Return whether it is complete, and all its numbers and times are in PostgreSQL's ranges."""
         times = [time for time in (self.begin, self.after and self.after[0]) if isinstance(time, datetime)]
         snapshots = [snapshot for snapshot in (self.begin, self.end) if isinstance(snapshot, Snapshot)]
         numbers = [number for snapshot in snapshots for number in (snapshot.limit, *snapshot.under_way)]

@@ -1,13 +1,13 @@
-"""Ending tasks."""
+"""Ending of asyncio tasks."""
 
 import asyncio
 from typing import Any
 
 
-async def let_end(*tasks: asyncio.Task[Any], seconds: float = 1.0) -> None:
-    """Waits for tasks that have been told to end, or come to it by themselves, and cancels them after this time.
+async def finish_or_cancel(*tasks: asyncio.Task[Any], seconds: float = 1.0) -> None:
+    """Wait for tasks that are about to end, and cancel those that have not ended in time.
 
-    A task that is cancelled while it connects leaves a connection that nobody closes.
+    They are not cancelled at once because a task that is cancelled while it connects leaves its connection open.
     """
     await asyncio.wait(tasks, timeout=seconds)
     for task in tasks:

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.tasks import let_end
+from app.core.tasks import finish_or_cancel
 from app.postgres.errors import OF_ASYNCPG
 
 _CHANNEL = "plimsoll_activity"
@@ -73,7 +73,7 @@ class Notifications:
         finally:
             self._is_over = True
             self._ended.set()
-            await let_end(task)
+            await finish_or_cancel(task)
 
     async def close(self) -> None:
         """Sends what is still to be sent."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, ConflictError, FieldProblem, NotFoundError
-from app.core.field_values import TEXT_TYPES, BadPatternError, UnfitValueError, compiled, fitting
+from app.core.field_values import TEXT_TYPES, BadPatternError, UnfitValueError, compile_pattern, normalize_value
 from app.models import CustomField
 from app.repositories.boards import BoardRepository
 from app.repositories.custom_fields import CustomFieldRepository
@@ -112,7 +112,7 @@ class CustomFields:
         """Nothing that a task has is lost or given another form: it stands as it is, or the change is refused."""
         async for value in self._fields.values(field.id):
             try:
-                stands = fitting(field.field_type, field.validation_regex, value) == value
+                stands = normalize_value(field.field_type, field.validation_regex, value) == value
             except UnfitValueError:
                 stands = False
             if not stands:
@@ -125,12 +125,12 @@ def _settle(field: CustomField) -> None:
         if field.field_type not in TEXT_TYPES:
             raise _refusal("validation_regex", "Only text and text_long are held to a pattern.")
         try:
-            compiled(field.validation_regex)
+            compile_pattern(field.validation_regex)
         except BadPatternError as exc:
             raise _refusal("validation_regex", str(exc)) from exc
     if field.default_value is not None:
         try:
-            field.default_value = fitting(field.field_type, field.validation_regex, field.default_value)
+            field.default_value = normalize_value(field.field_type, field.validation_regex, field.default_value)
         except UnfitValueError as exc:
             raise _refusal("default_value", str(exc)) from exc
 

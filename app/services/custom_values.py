@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, FieldProblem
-from app.core.field_values import UnfitValueError, fitting
+from app.core.field_values import UnfitValueError, normalize_value
 from app.models import CustomField
 from app.repositories.custom_fields import CustomValueRepository
 
@@ -74,7 +74,7 @@ def _known(fields: Mapping[str, CustomField], key: str) -> CustomField:
 
 def _kept(field: CustomField, value: object) -> object:
     if value is not None:
-        return fitting(field.field_type, field.validation_regex, value)
+        return normalize_value(field.field_type, field.validation_regex, value)
     if field.required:
         raise UnfitValueError("This field is required.")
     return None

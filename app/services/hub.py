@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.stream_cursor import Snapshot
-from app.core.tasks import let_end
+from app.core.tasks import finish_or_cancel
 from app.models import ActivityEvent
 from app.repositories.streams import EventFilter, StreamRepository
 
@@ -176,7 +176,7 @@ class Hub:
         self.end()
         if self._running is not None:
             self._waiting.wake()
-            await let_end(self._running, *self._reads)
+            await finish_or_cancel(self._running, *self._reads)
 
     async def _run(self) -> None:
         async with self._waiting.listening():

@@ -238,7 +238,7 @@ async def test_nobody_whose_key_is_known_waits_for_an_issuer_that_hangs(
     app: Litestar, issuer: Issuer, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oidc, "_FRESH_FOR", 0.01)
-    monkeypatch.setattr(oidc, "_PATIENCE", 3600.0)
+    monkeypatch.setattr(oidc, "_FETCH_TIMEOUT", 3600.0)
     hold_later = issuer.asked["/keys"] + 1
     assert await status(app, issuer.token()) == 200
     hold(issuer, held)
@@ -252,7 +252,7 @@ async def test_nobody_whose_key_is_known_waits_for_an_issuer_that_hangs(
 async def test_first_sign_ins_wait_for_one_reading_together(
     app: Litestar, issuer: Issuer, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oidc, "_PATIENCE", 3600.0)
+    monkeypatch.setattr(oidc, "_FETCH_TIMEOUT", 3600.0)
     hold(issuer, held)
     first = [asyncio.create_task(status(app, issuer.token())) for _ in range(10)]
     await until(lambda: issuer.asked["/keys"] == 1)
@@ -266,7 +266,7 @@ async def test_who_waits_for_the_issuer_takes_no_place_of_others(
     database_url: str, issuer: Issuer, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oidc, "_COOLDOWN", 0.0)
-    monkeypatch.setattr(oidc, "_PATIENCE", 3600.0)
+    monkeypatch.setattr(oidc, "_FETCH_TIMEOUT", 3600.0)
     async with started(create_app(settings_of(database_url, issuer, max_concurrent_requests=2))) as app:
         async with client_of(app, issuer.token()) as client:
             token = (await client.post(TOKENS, json={"name": "Laptop"})).json()["token"]
@@ -387,13 +387,13 @@ async def test_issuer_that_answers_without_end_is_left_to_itself(
         left.set()
 
     for part, pause, patience in ((b" ", 0.01, 0.3), (b" " * 2**20, 0.0, 3600.0)):
-        monkeypatch.setattr(oidc, "_PATIENCE", patience)
+        monkeypatch.setattr(oidc, "_FETCH_TIMEOUT", patience)
         issuer.answers["/keys"] = partial(endless, part=part, pause=pause)
         assert await status(app, issuer.token()) == 503
         assert await asyncio.to_thread(left.wait, PATIENCE)
         left.clear()
     assert sent < 50 * 2**20
-    monkeypatch.setattr(oidc, "_PATIENCE", 3600.0)
+    monkeypatch.setattr(oidc, "_FETCH_TIMEOUT", 3600.0)
     issuer.answers["/keys"] = good
     assert await status(app, issuer.token()) == 200
 

@@ -13,7 +13,7 @@ from litestar import Litestar
 from sqlalchemy import make_url
 
 from app.cli.demo import demo
-from app.core.field_values import fitting
+from app.core.field_values import normalize_value
 from app.migrator.execution.commands import upgrade
 from app.models import TaskStatus
 from app.services.demo import words
@@ -193,7 +193,7 @@ async def check_what_its_owner_sees(app: Litestar, made: dict[str, Any]) -> None
 def test_values_of_custom_fields_are_in_the_form_in_which_the_api_keeps_them() -> None:
     for key, (_, kind, _, values) in words.FIELDS.items():
         for value in map(json.loads, values):
-            assert fitting(kind, None, value) == value, key
+            assert normalize_value(kind, None, value) == value, key
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])

@@ -29,7 +29,7 @@ MAY_IMPORT = {
 # Package -> distributions that it must do without.
 MUST_NOT_IMPORT = {
     "core": {"litestar", "sqlalchemy", "alembic", "advanced_alchemy"},
-    "postgres": {"alembic", "advanced_alchemy"},
+    "postgres": {"alembic", "advanced_alchemy", "litestar"},
     "models": {"msgspec", "litestar"},
     "schemas": {"sqlalchemy", "advanced_alchemy", "litestar"},
     "repositories": {"litestar"},

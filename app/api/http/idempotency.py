@@ -123,7 +123,7 @@ class Idempotency(ASGIMiddleware):
         token_id = caller.token.id if caller.token else None
         pending = _Pending(repository, await _hash_of(request), Seal(self._secret, known), token_id)
         found = await repository.find()
-        answer = pending.seal.open(found.response) if found else None
+        answer = pending.seal.decrypt(found.response) if found else None
         if found is None or answer is None:
             # None that can be opened: the service has another secret since.
             return pending, None
@@ -144,7 +144,7 @@ async def keep(response: Response[Any]) -> Response[Any]:
     body = b"" if response.content is None else msgspec.json.encode(response.content)
     headers = {"Content-Type": "application/json", **{key: str(value) for key, value in response.headers.items()}}
     answer = _Answer(response.status_code or HTTPStatus.CREATED, headers, body, pending.token_id)
-    await pending.repository.keep(pending.request_hash, pending.seal.close(msgspec.msgpack.encode(answer)))
+    await pending.repository.keep(pending.request_hash, pending.seal.encrypt(msgspec.msgpack.encode(answer)))
     return response
 
 

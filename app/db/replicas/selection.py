@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.core.config import Settings
-from app.core.tasks import let_end
+from app.core.tasks import finish_or_cancel
 from app.db.replicas.replica import Replica
 from app.db.replicas.wal_tracker import PrimaryWalTracker
 from app.postgres.monitor import EngineOpener
@@ -79,6 +79,6 @@ class Replicas:
         finally:
             for monitor in monitors:
                 monitor.stop()
-            await let_end(*tasks)
+            await finish_or_cancel(*tasks)
             for replica in self.all:
                 await replica.engine.dispose()

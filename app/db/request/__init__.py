@@ -27,7 +27,7 @@ Then, back up:
 
     keep                       api/http/idempotency.py: stores the answer in the request's transaction
     provide_session            raises if the client has gone, commits, tells the other processes who has written up to
-                               where (replicas/wal_tracker.py), notifies streams (postgres/notify.py), and releases the
+                               where (replicas/wal_tracker.py), notifies streams (db/notify.py), and releases the
                                connection. An error until here is an error response, and nothing is stored
     response                   passes Idempotency, ETagMiddleware and Admission upwards; hooks add request id, Allow and
                                security headers as it starts

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from app.core.security import new_agent_token, new_invite_seed, token_hash
-from app.core.slugs import slug_of
+from app.core.slugs import slugify
 from app.models import (
     Agent,
     AgentStatus,
@@ -86,7 +86,7 @@ class Founding:
         self.deciders = [owner_id]
         self.tag_ids: list[UUID] = []
         self._members: list[OrganizationMember] = []
-        self._domain = f"{slug_of(name) or 'demo'}.example"
+        self._domain = f"{slugify(name) or 'demo'}.example"
         self._owner = Actor(user_id=owner_id)
         self._now, self._rng = now, rng
         self._at = begin
@@ -130,7 +130,7 @@ class Founding:
                 subject="",
                 name=f"{first} {last}",
                 preferred_name=first,
-                email=f"{slug_of(first)}.{slug_of(last)}@{self._domain}",
+                email=f"{slugify(first)}.{slugify(last)}@{self._domain}",
                 timezone=self._rng.choice(words.TIMEZONES),
                 active_organization_id=self.id,
             )
@@ -175,7 +175,7 @@ class Founding:
                 Board,
                 board_group_id=group.id,
                 name=name,
-                slug=slug_of(name),
+                slug=slugify(name),
                 description=f"What the team works on for {name.lower()}.",
                 objective=words.OBJECTIVES[number % len(words.OBJECTIVES)],
                 success_metrics={"target_percent": self._rng.randrange(10, 60, 5)},
@@ -190,7 +190,7 @@ class Founding:
     def _add_group(self, number: int) -> BoardGroup:
         name = _name(words.GROUPS, number)
         about = f"Boards about {words.GROUPS[number % len(words.GROUPS)].lower()}."
-        group = self._add(BoardGroup, name=name, slug=slug_of(name), description=about)
+        group = self._add(BoardGroup, name=name, slug=slugify(name), description=about)
         self._note("board_group.created", name, board_group_id=group.id)
         content = self._rng.choice(words.MEMORY)
         memory = self._add(BoardGroupMemory, board_group_id=group.id, content=content, tags=["rule"], source="handbook")
@@ -212,7 +212,7 @@ class Founding:
 
     def _add_tags(self) -> None:
         for name, color in words.TAGS.items():
-            tag = self._add(Tag, name=name, slug=slug_of(name), color=color)
+            tag = self._add(Tag, name=name, slug=slugify(name), color=color)
             self.tag_ids.append(tag.id)
 
     def _add_fields(self) -> None:
