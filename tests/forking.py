@@ -24,7 +24,6 @@ _LIBRARIES = (
     "litestar.plugins.pydantic",
     "prometheus_client",
     "re2",
-    "sqlglot",
     "structlog",
 )
 _REQUEST_BYTES = 1 << 20

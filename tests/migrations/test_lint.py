@@ -155,6 +155,10 @@ FREE = {
         "ALTER TABLE tags ADD COLUMN low bigint CHECK (low > 0), ADD COLUMN high bigint",
         "ALTER TABLE tags ADD CONSTRAINT c CHECK (low < high) NOT VALID",
     ],
+    "a check of a pattern and a length that NULL passes": [
+        "ALTER TABLE tags ADD COLUMN code text CHECK (length(code) < 9)",
+        "ALTER TABLE tags ADD CONSTRAINT c CHECK (code ~ '^[a-z]+$') NOT VALID",
+    ],
     "a check on a new column with a default": [
         "ALTER TABLE tags ADD COLUMN weight bigint DEFAULT 0",
         "ALTER TABLE tags ADD CONSTRAINT c CHECK (weight IS NOT NULL) NOT VALID",
@@ -325,6 +329,12 @@ def test_check_that_was_not_validated_does_not_help(release: Release) -> None:
     release.add(sql(SET_NOT_NULL), phase="contract")
     assert rules(release) == ["not-null-without-check"]
     release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT c", "ALTER TABLE tasks DROP CONSTRAINT c"), phase="contract")
+    release.add(sql(SET_NOT_NULL), phase="contract")
+    assert rules(release) == ["not-null-without-check"]
+
+
+def test_check_that_is_not_enforced_does_not_help(release: Release) -> None:
+    release.add(sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (title IS NOT NULL) NOT ENFORCED"), phase="contract")
     release.add(sql(SET_NOT_NULL), phase="contract")
     assert rules(release) == ["not-null-without-check"]
 

@@ -39,6 +39,18 @@ TABLES = {
     # It hides the one that it is named as.
     "CREATE TEMP TABLE t (a int) ON COMMIT DROP": [perhaps(table(K.CREATE_TABLE))],
     'create table "S"."T" (a int)': [table(K.CREATE_TABLE, "S.T")],
+    # A name that has a dot within is in double quotes.
+    'CREATE TABLE "s.t" (a int)': [table(K.CREATE_TABLE, '"s.t"')],
+    'ALTER TABLE "s.x".t RENAME TO "U.v"': [table(K.RENAME_TABLE, '"s.x".t', '"s.x"."U.v"')],
+    'ALTER TABLE "S.t" SET SCHEMA x': [table(K.RENAME_TABLE, '"S.t"', 'x."S.t"')],
+    'DROP TABLE U&"d\\0061t\\+000061", U&"d!0061" UESCAPE \'!\'': [
+        table(K.DROP_TABLE, "data"),
+        table(K.DROP_TABLE, "da"),
+    ],
+    # Letters that are not ASCII keep their case, and long names are cut off.
+    "DROP TABLE STRASSE, STRAßE, ÄÖ, " + "a" * 70: [
+        table(K.DROP_TABLE, n) for n in ("strasse", "straße", "ÄÖ", "a" * 63)
+    ],
     "CREATE TABLE T AS SELECT 1 AS a": [table(K.CREATE_TABLE)],
     "CREATE TABLE t PARTITION OF u FOR VALUES FROM (1) TO (2)": [table(K.CREATE_TABLE)],
     "SELECT 1 AS a INTO UNLOGGED t FROM u": [table(K.CREATE_TABLE)],
@@ -55,14 +67,17 @@ TABLES = {
     "LOCK TABLE ONLY t, s.u IN SHARE ROW EXCLUSIVE MODE NOWAIT": [table(K.LOCK), table(K.LOCK, "s.u")],
     "VACUUM FULL VERBOSE t, u": [table(K.REWRITE), table(K.REWRITE, "u")],
     "VACUUM (ANALYZE, FULL) t (a)": [table(K.REWRITE)],
+    "VACUUM (FULL off, ANALYZE) t": [],
     "VACUUM FULL": [table(K.REWRITE, "every table")],
     "CLUSTER (VERBOSE) t USING i": [table(K.REWRITE)],
+    "CLUSTER i ON s.t": [table(K.REWRITE, "s.t")],
     "CLUSTER": [table(K.REWRITE, "every table")],
     "REFRESH MATERIALIZED VIEW t WITH DATA": [table(K.REWRITE)],
     "ALTER TABLE t SET UNLOGGED, SET ACCESS METHOD heap": [table(K.REWRITE), table(K.REWRITE)],
     "ALTER TABLE t SET LOGGED": [table(K.REWRITE)],
     "ALTER TABLE t SET TABLESPACE x": [table(K.REWRITE)],
     "ALTER TABLE ALL IN TABLESPACE x SET TABLESPACE y": [table(K.REWRITE, "all")],
+    "ALTER MATERIALIZED VIEW t SET ACCESS METHOD heap": [table(K.REWRITE)],
     "ALTER INDEX s.i SET TABLESPACE x": [table(K.REWRITE, "s.i")],
     "ALTER TABLE t ALTER a SET EXPRESSION AS (b + 1)": [Effect(K.REWRITE, "t", "a")],
     "ALTER TABLE t ATTACH PARTITION s.u FOR VALUES IN (1)": [table(K.ATTACH_PARTITION, "s.u")],
@@ -83,6 +98,7 @@ COLUMNS = {
     ],
     "ALTER TABLE t ADD a uuid PRIMARY KEY": [column(K.ADD_COLUMN), column(K.SET_NOT_NULL)],
     "ALTER TABLE t ADD a bigserial": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD a serial8": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
     "ALTER TABLE t ADD a int GENERATED ALWAYS AS IDENTITY": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
     "ALTER TABLE t ADD a int CHECK (a IS NOT NULL)": [
         column(K.ADD_COLUMN),
@@ -98,6 +114,11 @@ COLUMNS = {
         named(K.ADD_CONSTRAINT, "", "a"),
         named(K.ADD_CONSTRAINT, "", "a", "b"),
         named(K.VALIDATE, ""),
+    ],
+    "ALTER TABLE t ADD a int CONSTRAINT c CHECK (a > 0) NO INHERIT NOT ENFORCED, ADD b int": [
+        column(K.ADD_COLUMN),
+        named(K.ADD_CONSTRAINT, "c", "a"),
+        column(K.ADD_COLUMN, "b"),
     ],
     "ALTER TABLE t DROP COLUMN a": [column(K.DROP_COLUMN)],
     'ALTER TABLE t DROP A, DROP COLUMN IF EXISTS "B" CASCADE': [column(K.DROP_COLUMN), column(K.DROP_COLUMN, "B")],
@@ -133,6 +154,19 @@ CONSTRAINTS = {
     "ALTER TABLE t ADD CHECK (a IS NOT NULL) NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "t_a_check", column="a")],
     "ALTER TABLE t ADD NOT NULL a NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "t_a_not_null", column="a")],
     "ALTER TABLE t ADD CHECK (a IS NOT NULL AND b IS NOT NULL) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT ENFORCED": [named(K.ADD_NOT_NULL_CHECK, "c", column="a")],
+    "ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u NOT ENFORCED NOT DEFERRABLE": [
+        named(K.ADD_CONSTRAINT, "c", "a")
+    ],
+    "ALTER TABLE s.t ADD CHECK (a IS NOT NULL)": [
+        Effect(K.ADD_NOT_NULL_CHECK, "s.t", "a", name="t_a_check"),
+        Effect(K.VALIDATE, "s.t", name="t_a_check"),
+    ],
+    """ALTER TABLE t ADD CHECK (a ~ '^[a-z]+$' AND length(a) <= 1.5e3 AND b > -1 OR c ILIKE 'x%') NOT VALID""": [
+        named(K.ADD_CONSTRAINT, "", "a", "b", "c")
+    ],
+    'ALTER TABLE t ADD CHECK ("1.a" > 0) NOT VALID': [named(K.ADD_CONSTRAINT, "", "1.a")],
+    "ALTER TABLE t ADD CHECK (s.length(a) > 0) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
     "ALTER TABLE t ADD CHECK (a IN (1, 2))": [named(K.ADD_CONSTRAINT, "", "a"), named(K.VALIDATE, "")],
     """ALTER TABLE t ADD CHECK (a > 0 OR NOT "B" = 'x') NOT VALID""": [named(K.ADD_CONSTRAINT, "", "a", "B")],
     "ALTER TABLE t ADD CHECK (a > 0 AND false) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
@@ -144,6 +178,7 @@ CONSTRAINTS = {
         named(K.VALIDATE, "c"),
     ],
     "ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX i": [],
+    "ALTER TABLE t ADD PRIMARY KEY USING INDEX i": [],
     "ALTER TABLE t ADD PRIMARY KEY (a)": [named(K.ADD_CONSTRAINT, "", "a"), named(K.VALIDATE, "")],
     "ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY(a, b) REFERENCES u (x, y) ON DELETE SET NULL NOT VALID": [
         named(K.ADD_CONSTRAINT, "c", "a", "b")
@@ -160,6 +195,7 @@ CONSTRAINTS = {
         Effect(K.ADD_UNIQUE_INDEX, "s.t", name="s.i", columns=("a", "b"))
     ],
     "CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT": [named(K.ADD_UNIQUE_INDEX, "i")],
+    "CREATE UNIQUE INDEX ON t ((a + b), c)": [named(K.ADD_UNIQUE_INDEX, "")],
     "CREATE UNIQUE INDEX ON t (lower(a))": [named(K.ADD_UNIQUE_INDEX, "")],
     "CREATE INDEX CONCURRENTLY i ON t (a)": [],
     "DROP INDEX i, s.J": [index(K.DROP_INDEX), index(K.DROP_INDEX, "s.j")],
@@ -171,6 +207,9 @@ CONSTRAINTS = {
 OTHERS = {
     "CREATE VIEW v AS SELECT 1": [table(K.CREATE_OTHER, "v")],
     "CREATE OR REPLACE VIEW v AS SELECT 1": [],
+    "CREATE VIEW view AS SELECT 1": [table(K.CREATE_OTHER, "view")],
+    "CREATE SCHEMA AUTHORIZATION a": [table(K.CREATE_OTHER, "a")],
+    "DROP CAST (a AS b)": [table(K.DROP_OTHER, "a as b")],
     "CREATE TYPE s.e AS ENUM ('a', 'b')": [table(K.CREATE_OTHER, "s.e")],
     "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ DROP TABLE t; $$": [table(K.CREATE_OTHER, "f")],
     "DROP MATERIALIZED VIEW IF EXISTS v": [table(K.DROP_OTHER, "v")],
@@ -184,6 +223,8 @@ OTHERS = {
     "ALTER TYPE e RENAME VALUE 'x' TO 'y'": [table(K.RENAME_OTHER, "e", "y")],
     "ALTER SEQUENCE q RENAME TO r": [table(K.RENAME_OTHER, "q", "r")],
     "ALTER MATERIALIZED VIEW s.v SET SCHEMA x": [table(K.RENAME_OTHER, "s.v", "x")],
+    "ALTER TRIGGER a ON t RENAME TO b": [table(K.RENAME_OTHER, "a", "b")],
+    "ALTER OPERATOR CLASS s.c USING hash SET SCHEMA x": [table(K.RENAME_OTHER, "s.c", "x")],
     "ALTER FUNCTION f(int) RENAME TO g": [table(K.RENAME_OTHER, "f", "g")],
     "ALTER TYPE e ADD VALUE 'x'": [],
     "ALTER TYPE t ADD ATTRIBUTE b int, DROP ATTRIBUTE IF EXISTS a CASCADE": [column(K.DROP_COLUMN)],
@@ -201,7 +242,8 @@ ROWS = {
     "WITH x AS (SELECT 1) UPDATE ONLY t SET a = 1": [table(K.UPDATE)],
     "WITH x AS (DELETE FROM t RETURNING *) INSERT INTO u SELECT * FROM x": [table(K.DELETE)],
     "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET b = 1": [table(K.UPDATE)],
-    "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE": [table(K.UPDATE), table(K.DELETE)],
+    "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE": [table(K.DELETE)],
+    "MERGE INTO t USING u ON t.a = u.a WHEN NOT MATCHED THEN INSERT VALUES (1)": [],
     "EXPLAIN (ANALYZE) DELETE FROM t": [table(K.DELETE)],
     "COPY (DELETE FROM t RETURNING *) TO STDOUT": [table(K.DELETE)],
     "COPY t FROM STDIN": [],
@@ -218,6 +260,13 @@ OPAQUE = {
     # Afterwards the names mean other tables.
     "SET LOCAL search_path = s": [table(K.OPAQUE, "SET search_path")],
     "SET SCHEMA 's'": [table(K.OPAQUE, "SET search_path")],
+    "SELECT set_config('search_path', '', false)": [table(K.OPAQUE, "SET search_path")],
+    "SELECT now(), 1 + purge(1)": [table(K.OPAQUE, "purge")],
+    "WITH a (x) AS (SELECT 1), b (y) AS (SELECT 2) SELECT purge(1) FROM b": [table(K.OPAQUE, "purge")],
+    "EXPLAIN (ANALYZE) SELECT purge(1)": [table(K.OPAQUE, "purge")],
+    "CREATE TABLE t AS SELECT purge(1)": [table(K.CREATE_TABLE), table(K.OPAQUE, "purge")],
+    "CREATE RULE r AS ON INSERT TO t DO INSTEAD (DELETE FROM t; DELETE FROM u)": [table(K.OPAQUE, "RULE")],
+    "PREPARE p (int, int) AS SELECT * FROM t WHERE a IN ($1,$2)": [table(K.OPAQUE, "PREPARE")],
     "SELECT * FROM purge(1) AS p": [table(K.OPAQUE, "purge")],
     "CREATE OR REPLACE RULE r AS ON INSERT TO t DO INSTEAD NOTHING": [table(K.OPAQUE, "RULE")],
     "EXECUTE p": [table(K.OPAQUE, "EXECUTE")],

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from app.migrator.sql.effect import LOSES_DATA, Effect, Kind
 from app.migrator.sql.identifiers import quote
 from app.migrator.sql.reader import effects_of
+from app.migrator.sql.tokens import split_name
 from app.postgres.errors import DatabaseError
 
 # What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.
@@ -88,7 +89,7 @@ def _what(effect: Effect) -> str:
 
 def _count(connection: Connection, effect: Effect) -> int | None:
     counted = f"count({quote(effect.column)})" if effect.column else "count(*)"
-    table = ".".join(quote(part) for part in effect.table.split("."))
+    table = ".".join(quote(part) for part in split_name(effect.table) if part)
     try:
         with connection.begin():
             connection.execute(text(f"SET LOCAL statement_timeout = '{_COUNT_WITHIN}'"))

@@ -71,7 +71,7 @@ def _makes_way_for(first: Statement, second: Statement) -> bool:
     create.skip("UNIQUE")
     if not (drop.skip("DROP", "INDEX", "CONCURRENTLY", "IF", "EXISTS") and create.skip("INDEX", "CONCURRENTLY")):
         return False
-    name = create.name()
+    name = create.column()
     create.skip("ON")
     create.skip("ONLY")
     return drop.name() == beside(create.name(), name)

@@ -1,25 +1,23 @@
 """What ALTER TABLE does, action by action."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+from app.migrator.sql.conditions import columns_allowed_null, is_not_null_column
 from app.migrator.sql.effect import Effect, Kind
-from app.migrator.sql.tokens import Cursor, Word, beside, qualified
+from app.migrator.sql.tokens import Cursor, beside, qualified, split_name
 
-# Of NULL and anything they make NULL, with which a check is content.
-_COMPARISONS = frozenset(
-    {"=", "<>", "!=", "<", "<=", ">", ">=", "(", ")", ",", "AND", "OR", "NOT", "IN", "BETWEEN", "LIKE"}
-)
-_NOT_COLUMNS = frozenset({"NULL", "TRUE", "FALSE", "IS", "CASE", "ISNULL", "NOTNULL"})
 _CONSTRAINTS = frozenset({"CHECK", "EXCLUDE", "FOREIGN", "NOT", "PRIMARY", "UNIQUE"})
 # An IDENTITY or a generated column has what it needs without the INSERT.
-_DEFAULTS = frozenset({"DEFAULT", "GENERATED", "SERIAL", "BIGSERIAL", "SMALLSERIAL"})
-# Of a unique index or constraint that two NULLs break.
+_DEFAULTS = frozenset(
+    {"DEFAULT", "GENERATED", "SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "BIGSERIAL", "SMALLSERIAL"},
+)
+# A unique index or constraint with this refuses a second NULL.
 NULL_COUNTS = ("NULLS", "NOT", "DISTINCT")
 
 
 def alterations(cursor: Cursor) -> Iterator[Effect]:
-    """The effects of what follows `ALTER TABLE`."""
+    """Yield the effects of what follows `ALTER TABLE`."""
     cursor.skip_if_exists()
     cursor.skip("ONLY")
     table = cursor.name()
@@ -32,11 +30,11 @@ def alterations(cursor: Cursor) -> Iterator[Effect]:
 
 
 def _rename_table(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.RENAME_TABLE, table, renamed_to=beside(table, action.name()))
+    yield Effect(Kind.RENAME_TABLE, table, renamed_to=beside(table, action.column()))
 
 
 def _set_schema(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.RENAME_TABLE, table, renamed_to=qualified(action.name(), table.rpartition(".")[2]))
+    yield Effect(Kind.RENAME_TABLE, table, renamed_to=qualified(action.column(), split_name(table)[1]))
 
 
 def _rewrite(table: str, action: Cursor) -> Iterator[Effect]:  # noqa: ARG001 - as the others
@@ -48,15 +46,15 @@ def _attach(table: str, action: Cursor) -> Iterator[Effect]:  # noqa: ARG001 - a
 
 
 def _rename_column(table: str, action: Cursor) -> Iterator[Effect]:
-    column = action.name()
+    column = action.column()
     action.skip("TO")
-    yield Effect(Kind.RENAME_COLUMN, table, column, renamed_to=action.name())
+    yield Effect(Kind.RENAME_COLUMN, table, column, renamed_to=action.column())
 
 
 def _rename_constraint(table: str, action: Cursor) -> Iterator[Effect]:
-    name = action.name()
+    name = action.column()
     action.skip("TO")
-    yield Effect(Kind.RENAME_CONSTRAINT, table, name=name, renamed_to=action.name())
+    yield Effect(Kind.RENAME_CONSTRAINT, table, name=name, renamed_to=action.column())
 
 
 def _add(table: str, action: Cursor) -> Iterator[Effect]:
@@ -66,7 +64,7 @@ def _add(table: str, action: Cursor) -> Iterator[Effect]:
 
 def _add_column(table: str, action: Cursor) -> Iterator[Effect]:
     may_exist = action.skip_if_exists()
-    column = action.name()
+    column = action.column()
     pairs = set(pairwise(["", *action.outside_groups()]))
     yield Effect(Kind.ADD_COLUMN, table, column, may_exist=may_exist)
     # DEFAULT NULL is none, and ON DELETE SET DEFAULT is not the column's.
@@ -74,25 +72,36 @@ def _add_column(table: str, action: Cursor) -> Iterator[Effect]:
         yield Effect(Kind.SET_DEFAULT, table, column)
     if {("NOT", "NULL"), ("PRIMARY", "KEY")} & pairs:
         yield Effect(Kind.SET_NOT_NULL, table, column)
-    yield from _constraints_of_column(table, column, action)
+    yield from _column_constraints(table, column, action)
 
 
-def _constraints_of_column(table: str, column: str, action: Cursor) -> Iterator[Effect]:
-    """Those that are written behind the column's type."""
+def _column_constraints(table: str, column: str, action: Cursor) -> Iterator[Effect]:
+    """Yield the effects of the constraints that stand behind the column's type."""
+    name = ""
     while action:
+        if action.skip("CONSTRAINT"):
+            name = action.column()
+            continue
         if action.skip("CHECK"):
-            effect = _check(table, "", action.group())
-            yield from (effect, Effect(Kind.VALIDATE, table, name=effect.name))
+            effect = _check(table, name, action.group())
+            yield effect
+            action.skip("NO", "INHERIT")
+            if not action.skip("NOT", "ENFORCED"):
+                yield Effect(Kind.VALIDATE, table, name=effect.name)
         elif action.skip("UNIQUE"):
-            yield Effect(Kind.ADD_CONSTRAINT, table, name="", columns=() if action.has(*NULL_COUNTS) else (column,))
+            columns = () if action.comes(*NULL_COUNTS) else (column,)
+            yield Effect(Kind.ADD_CONSTRAINT, table, name=name, columns=columns)
         elif action.skip("REFERENCES"):
-            yield Effect(Kind.ADD_CONSTRAINT, table, name="", columns=(column,))
+            yield Effect(Kind.ADD_CONSTRAINT, table, name=name, columns=(column,))
+        elif action.comes("("):
+            action.group()
         else:
             action.pop()
+        name = ""
 
 
 def _add_named(table: str, action: Cursor) -> Iterator[Effect]:
-    yield from _add_constraint(table, action.name(), action)
+    yield from _add_constraint(table, action.column(), action)
 
 
 def _add_unnamed(table: str, action: Cursor) -> Iterator[Effect]:
@@ -100,13 +109,13 @@ def _add_unnamed(table: str, action: Cursor) -> Iterator[Effect]:
 
 
 def _add_constraint(table: str, name: str, action: Cursor) -> Iterator[Effect]:
-    # What the index already holds the rows to.
-    if action.comes("UNIQUE", "USING", "INDEX"):
+    # The index already holds the rows to it.
+    if action.comes("UNIQUE", "USING", "INDEX") or action.comes("PRIMARY", "KEY", "USING", "INDEX"):
         return
-    valid = action.outside_groups()[-2:] != ["NOT", "VALID"]
+    attributes = list(pairwise(action.outside_groups()))
     effect = _constraint(table, name, action)
     yield effect
-    if valid:
+    if ("NOT", "VALID") not in attributes and ("NOT", "ENFORCED") not in attributes:
         yield Effect(Kind.VALIDATE, table, name=effect.name)
 
 
@@ -115,7 +124,7 @@ def _constraint(table: str, name: str, action: Cursor) -> Effect:
         return _check(table, name, action.group())
     # Since PostgreSQL 18.
     if action.skip("NOT", "NULL"):
-        return _not_null(table, name, action.name(), "not_null")
+        return _not_null(table, name, action.column(), "not_null")
     # Which columns an EXCLUDE is about is a matter of expressions.
     has_columns = bool(action) and action.left[0].keyword in {"FOREIGN", "PRIMARY", "UNIQUE"}
     null_counts = action.has(*NULL_COUNTS)
@@ -126,83 +135,78 @@ def _constraint(table: str, name: str, action: Cursor) -> Effect:
 def _check(table: str, name: str, condition: Cursor) -> Effect:
     while condition.comes("("):
         condition = condition.group()
-    if [word.keyword for word in condition.left[1:]] == ["IS", "NOT", "NULL"]:
-        return _not_null(table, name, condition.name(), "check")
-    return Effect(Kind.ADD_CONSTRAINT, table, name=name, columns=_compared(condition.left))
+    if is_not_null_column(condition):
+        return _not_null(table, name, condition.column(), "check")
+    return Effect(Kind.ADD_CONSTRAINT, table, name=name, columns=columns_allowed_null(condition))
 
 
-def _not_null(table: str, name: str, column: str, kind: str) -> Effect:
+def _not_null(table: str, name: str, column: str, suffix: str) -> Effect:
     # As PostgreSQL names it, so that it is known when it is validated.
-    return Effect(Kind.ADD_NOT_NULL_CHECK, table, column, name=name or f"{table}_{column}_{kind}")
-
-
-def _compared(condition: Sequence[Word]) -> tuple[str, ...]:
-    """The columns of a condition that holds where they are NULL; none where that cannot be said."""
-    names = [word for word in condition if not (word.literal or word.keyword in _COMPARISONS or word.text.isdigit())]
-    is_plain = all(word.quoted or (word.text.isidentifier() and word.keyword not in _NOT_COLUMNS) for word in names)
-    is_call = any(word in names and after.keyword == "(" for word, after in pairwise(condition))
-    return tuple(dict.fromkeys(word.name for word in names)) if is_plain and not is_call else ()
+    chosen = name or f"{split_name(table)[1]}_{column}_{suffix}"
+    return Effect(Kind.ADD_NOT_NULL_CHECK, table, column, name=chosen)
 
 
 def _alter_constraint(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.ALTER_CONSTRAINT, table, name=action.name())
+    yield Effect(Kind.ALTER_CONSTRAINT, table, name=action.column())
 
 
 def _validate(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.VALIDATE, table, name=action.name())
+    yield Effect(Kind.VALIDATE, table, name=action.column())
 
 
 def _drop_constraint(table: str, action: Cursor) -> Iterator[Effect]:
     action.skip_if_exists()
-    yield Effect(Kind.DROP_CONSTRAINT, table, name=action.name())
+    yield Effect(Kind.DROP_CONSTRAINT, table, name=action.column())
 
 
 def _drop_column(table: str, action: Cursor) -> Iterator[Effect]:
     action.skip_if_exists()
-    yield Effect(Kind.DROP_COLUMN, table, action.name())
+    yield Effect(Kind.DROP_COLUMN, table, action.column())
 
 
 def _alter_column(table: str, action: Cursor) -> Iterator[Effect]:
-    column = action.name()
-    for keywords, kind in _CHANGES:
+    column = action.column()
+    for keywords, kind in _COLUMN_CHANGES:
         if action.skip(*keywords):
             yield Effect(kind, table, column)
             break
 
 
 def renaming(name: str, cursor: Cursor) -> Iterator[Effect]:
-    """Of what is neither table nor index; `cursor` is behind its name."""
+    """Yield RENAME_OTHER if the object `name` is renamed or moved; `cursor` is behind its name."""
     if cursor.comes("RENAME") or cursor.comes("SET", "SCHEMA"):
-        yield Effect(Kind.RENAME_OTHER, name, renamed_to=cursor.left[-1].name)
+        new = next(new for word, new in pairwise(cursor.left) if word.keyword in {"TO", "SCHEMA"})
+        yield Effect(Kind.RENAME_OTHER, name, renamed_to=new.text if new.literal else new.name)
 
 
 def type_alterations(cursor: Cursor) -> Iterator[Effect]:
-    """The effects of what follows `ALTER TYPE`: attributes of a composite type are as columns."""
+    """Yield the effects of what follows `ALTER TYPE`; the attributes of a composite type are like columns."""
     name = cursor.name()
     yield from renaming(name, cursor)
     for action in cursor.parts():
         if action.skip("DROP", "ATTRIBUTE"):
             yield from _drop_column(name, action)
         elif action.skip("ALTER", "ATTRIBUTE"):
-            yield Effect(Kind.CHANGE_TYPE, name, action.name())
+            yield Effect(Kind.CHANGE_TYPE, name, action.column())
 
 
 def domain_alterations(cursor: Cursor) -> Iterator[Effect]:
-    """The effects of what follows `ALTER DOMAIN`, which are those on every column of its type."""
+    """Yield the effects of what follows `ALTER DOMAIN`, which are those on every column of its type."""
     name = cursor.name()
     yield from renaming(name, cursor)
-    yield from (Effect(kind, name) for keywords, kind in _OF_DOMAIN if cursor.comes(*keywords))
+    yield from (Effect(kind, name) for keywords, kind in _DOMAIN_CHANGES if cursor.comes(*keywords))
 
 
-_OF_DOMAIN: tuple[tuple[tuple[str, ...], Kind], ...] = (
+_DOMAIN_CHANGES: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("SET", "NOT", "NULL"), Kind.SET_NOT_NULL),
     (("DROP", "NOT", "NULL"), Kind.DROP_NOT_NULL),
+    (("SET", "DEFAULT", "NULL"), Kind.DROP_DEFAULT),
     (("DROP", "DEFAULT"), Kind.DROP_DEFAULT),
     (("ADD",), Kind.ADD_CONSTRAINT),
     (("DROP", "CONSTRAINT"), Kind.DROP_CONSTRAINT),
 )
-# Of what follows ALTER COLUMN and the name; the first that fits.
-_CHANGES: tuple[tuple[tuple[str, ...], Kind], ...] = (
+# What follows ALTER COLUMN and the name; the first that fits.
+_COLUMN_CHANGES: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("TYPE",), Kind.CHANGE_TYPE),
     (("SET", "DATA", "TYPE"), Kind.CHANGE_TYPE),
     (("SET", "NOT", "NULL"), Kind.SET_NOT_NULL),

@@ -1,110 +1,98 @@
 """SQL as the words that it is made of: statements apart, and a cursor that reads one of them.
 
-The words are sqlglot's, which knows PostgreSQL's strings, dollar quotes and comments. Its parser is not used: it takes
+The words are found by the rules of PostgreSQL's own scanner ("Lexical Structure" in its manual), which no library
+follows whose licence and size suit a server: sqlglot's words break at `$1,$2` and at `U&"name"`, and its parser takes
 `ALTER TABLE t RENAME a TO b` for the renaming of a table, drops NOT VALID, and gives up on a whole ALTER TABLE of which
 it does not know one action.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from sqlglot import Token, TokenType
+from typing import Final
 
 
 class UnreadableSqlError(Exception):
     """A quote or a comment that does not end."""
 
 
+# PostgreSQL cuts longer names off.
+_LONGEST_NAME: Final = 63
+
+
 @dataclass(frozen=True)
 class Word:
-    """`text` is a name, a keyword, a number, a sign or the content of a string; `line` counts from 1.
+    """A word of a statement; it stands at `start` to `end` in the text.
 
-    `quoted`: in double quotes, so that it is a name as it stands; `literal`: a string.
+    `text` is a name, a keyword, a number, a sign or the content of a string. `quoted`: in double quotes, so that it is
+    a name as it stands. `literal`: a string.
     """
 
     text: str
-    line: int
+    start: int
+    end: int
     quoted: bool = False
     literal: bool = False
 
     @property
     def keyword(self) -> str:
-        """In capitals; empty for what can be none."""
-        return "" if self.quoted or self.literal else self.text.upper()
+        """The word in capitals; empty where it can be no keyword."""
+        return "" if self.quoted or self.literal or not self.text.isascii() else self.text.upper()
 
     @property
     def name(self) -> str:
-        """As PostgreSQL stores it: what is not quoted is folded."""
-        return self.text if self.quoted else self.text.lower()
+        """The name as PostgreSQL stores it: ASCII letters in lower case unless it is quoted, and cut off."""
+        folded = self.text if self.quoted else re.sub("[A-Z]+", lambda capitals: capitals[0].lower(), self.text)
+        return folded.encode()[:_LONGEST_NAME].decode(errors="ignore")
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is a name or a keyword, and no number, sign or string."""
+        return self.quoted or (not self.literal and bool(_NAME_START.match(self.text)))
 
 
 @dataclass(frozen=True)
 class Statement:
-    """`text` is without the semicolon and the comments before it; `line` is where it begins, from 1."""
+    """A statement without its semicolon and the comments before it; `line` is where it begins, from 1."""
 
     text: str
+    line: int
     words: tuple[Word, ...]
 
     @property
-    def line(self) -> int:
-        return self.words[0].line
-
-    @property
     def head(self) -> str:
+        """Its first keyword."""
         return self.words[0].keyword
 
     def has(self, keyword: str) -> bool:
+        """Return whether the keyword stands anywhere in it."""
         return any(word.keyword == keyword for word in self.words)
 
 
 def statements_of(sql: str) -> Iterator[Statement]:
-    """The statements of `sql`, in order. Raises UnreadableSqlError."""
+    """Yield the statements of `sql` in their order. Raises UnreadableSqlError."""
     words: list[Word] = []
-    start = end = depth = 0
-    for token in _tokens(sql):
-        for word in _words(token):
-            depth += _nesting(word, words[-1:], depth)
-            if word.keyword == ";" and not depth:
-                if words:
-                    yield Statement(sql[start:end], tuple(words))
-                words = []
-            else:
-                start, end = (start if words else token.start), token.end + 1
-                words.append(word)
+    body = groups = 0
+    for word in scan(sql):
+        body += _body_depth(word, words[-1:], body)
+        # Within CREATE RULE … DO (…; …).
+        groups += {"(": 1, ")": -1}.get(word.keyword, 0)
+        if word.keyword == ";" and not body and groups <= 0:
+            yield from _statement(sql, words)
+            words, groups = [], 0
+        else:
+            words.append(word)
+    yield from _statement(sql, words)
+
+
+def _statement(sql: str, words: Sequence[Word]) -> Iterator[Statement]:
     if words:
-        yield Statement(sql[start:end], tuple(words))
+        start = words[0].start
+        yield Statement(sql[start : words[-1].end], sql.count("\n", 0, start) + 1, tuple(words))
 
 
-def _tokens(sql: str) -> Iterable["Token"]:
-    # Imported here because it takes as long as all of Alembic, and a server at head has no use for it.
-    from sqlglot.dialects.postgres import Postgres  # noqa: PLC0415
-    from sqlglot.errors import TokenError  # noqa: PLC0415
-
-    class Tokenizer(Postgres.Tokenizer):
-        # Those after which it would take the rest of the statement for one string.
-        COMMANDS: ClassVar[set["TokenType"]] = set()
-
-    try:
-        return Tokenizer(dialect=Postgres).tokenize(sql)
-    except TokenError as exc:
-        raise UnreadableSqlError(str(exc)) from exc
-
-
-def _words(token: "Token") -> Iterator[Word]:
-    kind = token.token_type.name
-    if kind == "IDENTIFIER":
-        yield Word(token.text, token.line, quoted=True)
-    elif kind == "STRING" or kind.endswith("_STRING"):
-        yield Word(token.text, token.line, literal=True)
-    else:
-        # PRIMARY KEY and the like are one token.
-        yield from (Word(text, token.line) for text in token.text.split())
-
-
-def _nesting(word: Word, before: Sequence[Word], depth: int) -> int:
-    """How much deeper the word leads into a function's body of BEGIN ATOMIC … END, whose semicolons end nothing."""
+def _body_depth(word: Word, before: Sequence[Word], depth: int) -> int:
+    """Return how much deeper the word leads into a body of BEGIN ATOMIC … END, whose semicolons end no statement."""
     if word.keyword == "ATOMIC" and before and before[0].keyword == "BEGIN":
         return 1
     if depth and word.keyword in {"CASE", "END"}:
@@ -112,20 +100,117 @@ def _nesting(word: Word, before: Sequence[Word], depth: int) -> int:
     return 0
 
 
+_NAME_START = re.compile(r"[A-Za-z_\u0080-\U0010ffff]")
+_NAME = r"[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*"
+# The groups' names are the kinds of words; the first that fits. A quote that does not end fits none.
+_WORD = re.compile(
+    rf"""
+      (?P<space>\s+|--[^\r\n]*)
+    | (?P<comment>/\*)
+    | (?P<escaped>[eE]'(?:[^'\\]|\\.|'')*')
+    | (?P<string>(?:[bBxX]|[uU]&)?'(?:[^']|'')*')
+    | (?P<dollars>\$(?P<tag>(?:[A-Za-z_\u0080-\U0010ffff]\w*)?)\$.*?\$(?P=tag)\$)
+    | (?P<unicode>[uU]&"(?P<coded>(?:[^"]|"")+)"(?:\s*(?i:UESCAPE)\s*'(?P<escape>[^'])')?)
+    | (?P<quoted>"(?:[^"]|"")+")
+    | (?P<name>{_NAME})
+    | (?P<number>0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][-+]?\d+)?)
+    | (?P<parameter>\$\d+)
+    | (?P<sign>::|:=|\.\.|[],;:.()[])
+    | (?P<operator>(?:(?!--|/\*)[-+*/<>=~!@\#%^&|`?])+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+# Without one of these an operator ends in no plus or minus, which then is the sign of what follows.
+_MAY_END_IN_SIGN = frozenset("~!@#%^&|`?")
+
+
+def scan(sql: str) -> Iterator[Word]:
+    """Yield the words of `sql`. Raises UnreadableSqlError."""
+    position = 0
+    while position < len(sql):
+        found = _WORD.match(sql, position)
+        if found is None:
+            raise UnreadableSqlError(f"what begins at character {position + 1} does not end")
+        kind, start, position = found.lastgroup, position, found.end()
+        text = found[0]
+        match kind:
+            case "space":
+                continue
+            case "comment":
+                position = _comment_end(sql, start)
+                continue
+            case "escaped" | "string":
+                yield Word(text.partition("'")[2][:-1].replace("''", "'"), start, position, literal=True)
+            case "dollars":
+                edge = len(found["tag"]) + 2
+                yield Word(text[edge:-edge], start, position, literal=True)
+            case "unicode":
+                yield Word(_decoded(found["coded"], found["escape"] or "\\"), start, position, quoted=True)
+            case "quoted":
+                yield Word(text[1:-1].replace('""', '"'), start, position, quoted=True)
+            case "operator":
+                text = _operator(text)
+                position = start + len(text)
+                yield Word(text, start, position)
+            case _:
+                yield Word(text, start, position)
+
+
+def _comment_end(sql: str, start: int) -> int:
+    """Return where the comment that begins at `start` ends; comments contain comments. Raises UnreadableSqlError."""
+    depth = 0
+    for edge in _COMMENT_EDGE.finditer(sql, start):
+        depth += 1 if edge[0] == "/*" else -1
+        if not depth:
+            return edge.end()
+    raise UnreadableSqlError("a comment does not end")
+
+
+def _operator(signs: str) -> str:
+    if _MAY_END_IN_SIGN.isdisjoint(signs):
+        return signs[0] + signs[1:].rstrip("+-")
+    return signs
+
+
+def _decoded(text: str, escape: str) -> str:
+    """Return the name that `U&"text"` stands for."""
+    mark = re.escape(escape)
+    return re.sub(
+        rf"{mark}(?:\+([\da-fA-F]{{6}})|([\da-fA-F]{{4}})|{mark})",
+        lambda found: chr(int(found[1] or found[2], 16)) if found[1] or found[2] else escape,
+        text.replace('""', '"'),
+    )
+
+
 # The schemas that a name needs not say.
 _SEARCHED = frozenset({"", "public", "pg_catalog"})
 # What follows the first word of an expression, and never a column in a list.
-_OF_EXPRESSIONS = frozenset({"(", ".", "::"})
+_AFTER_EXPRESSION_START = frozenset({"(", ".", "::"})
 
 
 def qualified(schema: str, name: str) -> str:
-    """The name as effects have it."""
-    return name if schema in _SEARCHED else f"{schema}.{name}"
+    """Return the name as effects have it: with its schema, and what has a dot within in double quotes."""
+    shown = _without_dot(name)
+    return shown if schema in _SEARCHED else f"{_without_dot(schema)}.{shown}"
+
+
+def _without_dot(name: str) -> str:
+    return f'"{name}"' if "." in name else name
 
 
 def beside(other: str, name: str) -> str:
-    """The name of what is in the schema of `other`."""
-    return qualified(other.rpartition(".")[0], name)
+    """Return the name, as effects have it, of what is in the schema of `other`."""
+    return qualified(split_name(other)[0], name)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return the schema, empty where it is not said, and the name proper of a name that effects have."""
+    found = _QUALIFIED.fullmatch(name)
+    return (found[1] or found[2] or "", found[3] or found[4]) if found else ("", name)
+
+
+_QUALIFIED = re.compile(r"""(?:(?:"(.+?)"|((?!")[^.]*))\.)?(?:"(.+)"|((?!")[^.]*))""")
 
 
 class Cursor:
@@ -139,53 +224,64 @@ class Cursor:
 
     @property
     def left(self) -> Sequence[Word]:
+        """The words that were not read yet."""
         return self._left
 
     def comes(self, *keywords: str) -> bool:
+        """Return whether these keywords come next, in a row."""
         return [word.keyword for word in self._left[: len(keywords)]] == list(keywords)
 
     def skip(self, *keywords: str) -> bool:
-        """Goes past these keywords if they come next, in a row; whether they did."""
+        """Go past these keywords if they come next, in a row. Returns whether they did."""
         found = self.comes(*keywords)
         if found:
             del self._left[: len(keywords)]
         return found
 
     def has(self, *keywords: str) -> bool:
-        """Whether these keywords are left somewhere, in a row."""
+        """Return whether these keywords are left somewhere, in a row."""
         return any(Cursor(self._left[start:]).comes(*keywords) for start in range(len(self._left)))
 
     def skip_any(self, keywords: frozenset[str]) -> None:
+        """Go past the keywords that come next, as long as each is one of these."""
         while self._left and self._left[0].keyword in keywords:
             del self._left[0]
 
     def skip_if_exists(self) -> bool:
+        """Go past IF EXISTS or IF NOT EXISTS. Returns whether it was there."""
         return self.skip("IF", "EXISTS") or self.skip("IF", "NOT", "EXISTS")
 
     def pop(self) -> Word:
+        """Read the next word."""
         return self._left.pop(0)
 
     def name(self) -> str:
-        """The next name, with its schema unless that is `public` or PostgreSQL's own; empty at the end."""
+        """Read the next name, as effects have it; empty at the end."""
         schema, name = "", self.pop().name if self else ""
         while self.skip("."):
             schema, name = name, self.pop().name if self else ""
         return qualified(schema, name)
 
     def names(self) -> Iterator[str]:
-        """Names with commas between them, without what follows each, such as CASCADE or a function's parameters."""
+        """Yield the names between the commas, without what follows each, such as CASCADE or parameters."""
         for part in self.parts():
             yield part.name()
 
+    def column(self) -> str:
+        """Read the next name, as the name of a column; empty at the end."""
+        return self.pop().name if self else ""
+
     def column_names(self) -> tuple[str, ...]:
-        """Of the parts between the commas, if each is a column and not an expression; none otherwise."""
-        parts = list(self.parts())
-        if any(len(part.left) > 1 and part.left[1].keyword in _OF_EXPRESSIONS for part in parts):
+        """Return what stands between the commas, if each is a column and not an expression; nothing otherwise."""
+        parts = [part.left for part in self.parts()]
+        if not all(
+            part[0].is_name and (len(part) == 1 or part[1].keyword not in _AFTER_EXPRESSION_START) for part in parts
+        ):
             return ()
-        return tuple(part.name() for part in parts)
+        return tuple(part[0].name for part in parts)
 
     def parts(self) -> Iterator["Cursor"]:
-        """What stands between the commas, those in parentheses left alone."""
+        """Yield what stands between the commas that are in no parentheses."""
         part: list[Word] = []
         depth = 0
         for word in self._left:
@@ -199,7 +295,7 @@ class Cursor:
             yield Cursor(part)
 
     def group(self) -> "Cursor":
-        """What the next parentheses hold, whatever stands before them; the cursor is then behind them."""
+        """Read the next parentheses, going past what stands before them. Returns what they hold."""
         inner: list[Word] = []
         depth = 0
         while self._left:
@@ -213,7 +309,7 @@ class Cursor:
         return Cursor(inner)
 
     def outside_groups(self) -> list[str]:
-        """The keywords that are left and not in parentheses."""
+        """Return the keywords that are left and in no parentheses."""
         found = []
         depth = 0
         for word in self._left:
