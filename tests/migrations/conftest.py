@@ -127,14 +127,21 @@ class Release:
         extra: str = "",
         message: str = "A test's",
     ) -> str:
-        """Writes the next revision, which follows the present head; its id."""
+        """Write the next revision, which follows the present head, and return its id."""
+        return self.add_below_header(
+            f"phase = {phase!r}\n{extra}\n\n"
+            f"def upgrade():\n{textwrap.indent(textwrap.dedent(upgrade), '    ')}\n\n"
+            f"def downgrade():\n{textwrap.indent(textwrap.dedent(downgrade), '    ')}\n",
+            message=message,
+        )
+
+    def add_below_header(self, code: str, message: str = "A test's") -> str:
+        """Write the next revision with the code below its header, and return its id."""
         self._count += 1
-        revision = f"{self._count:02}{abs(hash(upgrade)) % 16**10:010x}"
+        revision = f"{self._count:02}{abs(hash(code)) % 16**10:010x}"
         (self.root / "migrations" / "versions" / f"2027_01_01_{self._count:04}_test.py").write_text(
             f'"""{message}."""\n\nimport sqlalchemy as sa\nfrom alembic import op\n\nrevision = "{revision}"\n'
-            f"down_revision = {self.head!r}\nbranch_labels = None\ndepends_on = None\nphase = {phase!r}\n{extra}\n\n"
-            f"def upgrade():\n{textwrap.indent(textwrap.dedent(upgrade), '    ')}\n\n"
-            f"def downgrade():\n{textwrap.indent(textwrap.dedent(downgrade), '    ')}\n"
+            f"down_revision = {self.head!r}\nbranch_labels = None\ndepends_on = None\n{code}"
         )
         return revision
 
