@@ -34,18 +34,27 @@ from app.migrator.session.signals import ended_by_signals
 from app.migrator.session.table_locks import limited_lock_waits, read_once_free
 from app.postgres.connect import is_lost, open_connection
 from app.postgres.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
+from app.postgres.sqlstate import (
+    DEADLOCK_DETECTED,
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
+    SERIALIZATION_FAILURE,
+    UNDEFINED_COLUMN,
+    UNDEFINED_TABLE,
+)
 from app.postgres.url.database_url import DatabaseURL
 
 # How often the table is gone over again for rows that came behind the cursor.
 _PASSES = 3
 _FIRST_PAUSE = 0.2
-# lock_not_available, deadlock_detected, serialization_failure, query_canceled (by statement_timeout).
-_IN_USE = frozenset({"55P03", "40P01", "40001", "57014"})
+# A statement that statement_timeout ends is canceled.
+_MAY_PASS = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE, QUERY_CANCELED})
 _REMEDIES = {
-    "55P03": "its rows are in use all the time: `litestar database doctor` shows by whom",
-    "57014": "even a batch of one row took longer than DB_MIGRATE_STATEMENT_TIMEOUT, or somebody cancels it each time",
-    "42P01": "a table is not there: was a revision applied or reverted meanwhile?",
-    "42703": "a column is not there: was a revision applied or reverted meanwhile?",
+    LOCK_NOT_AVAILABLE: "its rows are in use all the time: `litestar database doctor` shows by whom",
+    QUERY_CANCELED: "even a batch of one row took longer than DB_MIGRATE_STATEMENT_TIMEOUT, or somebody cancels it"
+    " each time",
+    UNDEFINED_TABLE: "a table is not there: was a revision applied or reverted meanwhile?",
+    UNDEFINED_COLUMN: "a column is not there: was a revision applied or reverted meanwhile?",
 }
 
 T = TypeVar("T")
@@ -233,7 +242,7 @@ class Run:
                 if is_lost(exc):
                     # The next attempt has another session.
                     await self._end_guard()
-                may_pass = sqlstate_of(exc) in _IN_USE or is_lost(exc)
+                may_pass = sqlstate_of(exc) in _MAY_PASS or is_lost(exc)
                 if attempt == self._settings.db_migrate_lock_retries or not may_pass:
                     raise exc from error.__cause__
                 log.warning("a batch is tried again", backfill=self._backfill.name, reason=cause_of(exc))

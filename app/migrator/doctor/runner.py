@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.migrator.doctor.finding import Finding, Limits, Subject, note, warning
 from app.migrator.doctor.session import engine
-from app.migrator.session.table_locks import LOCK_NOT_AVAILABLE, describe_holders
+from app.migrator.session.table_locks import describe_holders
 from app.postgres.connect import classify_connect_error
 from app.postgres.errors import cause_of, sqlstate_of
+from app.postgres.sqlstate import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED
 
-_NO_PRIVILEGE = "42501"
 # A statement that took too long, or waited too long for a lock.
-_TOO_LONG = frozenset({"57014", LOCK_NOT_AVAILABLE})
+_TOO_LONG = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})
 # Beyond the limit of the statement, for the way there and back.
 _GRACE = 1.0
 # Seconds for all checks together: of a server that has become slow, the rest is not asked.
@@ -105,7 +105,7 @@ async def _holders(connection: AsyncConnection) -> str:
 
 def _failed(exc: Exception, subject: Subject, holders: str) -> Finding:
     state = getattr(getattr(exc, "orig", None), "sqlstate", None)
-    if state == _NO_PRIVILEGE:
+    if state == INSUFFICIENT_PRIVILEGE:
         return note("Not visible to this role.", f"The server says: {cause_of(exc)}.")
     if state in _TOO_LONG or isinstance(exc, TimeoutError):
         return warning(

@@ -18,10 +18,11 @@ from app.migrator.drift.catalogue import Column, Constraint, Index, Schema, Tabl
 from app.migrator.drift.compare import compare
 from app.migrator.drift.difference import Difference
 from app.migrator.revisions.loading import ENGINE_TABLES
-from app.migrator.session.table_locks import LOCK_NOT_AVAILABLE, describe_holders
+from app.migrator.session.table_locks import describe_holders
 from app.migrator.sql.identifiers import quote
 from app.models.base import REPAIRS
 from app.postgres.errors import DatabaseError, cause_of, sqlstate_of
+from app.postgres.sqlstate import LOCK_NOT_AVAILABLE
 
 _TEMPORARY = "pg_temp"
 # PostgreSQL 17 and later lock a table, for the moment in which they say its defaults, against its being changed.

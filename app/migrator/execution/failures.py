@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from app.migrator.revisions.loading import BACKFILL_TABLE, HISTORY_TABLE, VERSION_TABLE
 from app.migrator.session.backoff import IN_USE
 from app.postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from app.postgres.sqlstate import QUERY_CANCELED
 
 
 def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_long: bool) -> MigrationFailedError:
@@ -23,7 +24,7 @@ def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_lon
             " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
         )
     # Otherwise somebody has cancelled it, for which the server has the same SQLSTATE.
-    elif state == "57014" and took_too_long:
+    elif state == QUERY_CANCELED and took_too_long:
         remedy = (
             ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"
             " (migrations/docs/writing-revisions.md), or raise that."

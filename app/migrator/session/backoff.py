@@ -3,8 +3,10 @@
 import random
 from collections.abc import Iterator
 
-# lock_not_available and deadlock_detected: the table is in use, and will not be later.
-IN_USE = frozenset({"55P03", "40P01"})
+from app.postgres.sqlstate import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE
+
+# The table is in use, and will not be later.
+IN_USE = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
 _LONGEST = 15.0
 
 

@@ -24,13 +24,14 @@ from app.migrator.session.lock import HOLDERS, migration_lock
 from app.migrator.session.read_only import require_writable
 from app.postgres.connect import is_lost
 from app.postgres.errors import BackupError, cause_of, sqlstate_of
+from app.postgres.sqlstate import IDLE_IN_TRANSACTION_SESSION_TIMEOUT
 
 # By which the server shows these sessions.
 GUARD = "plimsoll guard"
+# It stands in for idle_in_transaction_session_timeout.
+_SILENT = IDLE_IN_TRANSACTION_SESSION_TIMEOUT
 _LOOKS_PER_SECOND = 5
 _NAPS_PER_LOOK = 10
-# idle_in_transaction_session_timeout: what it stands in for.
-_SILENT = "25P03"
 # Seconds after which it is looked whether the loop runs.
 _FIRST_LOOK = 0.005
 _FIRST_LOOKS = 1000

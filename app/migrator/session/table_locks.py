@@ -14,8 +14,8 @@ from app.core.config import Settings
 from app.migrator.revisions.loading import VERSION_TABLE
 from app.migrator.session.lock import describe_session
 from app.postgres.errors import MigrationFailedError, sqlstate_of
+from app.postgres.sqlstate import LOCK_NOT_AVAILABLE
 
-LOCK_NOT_AVAILABLE = "55P03"
 _SHOWN = 3
 # Also who waits to lock a table, behind whom all others wait. The version table comes first, since it is read first.
 _HOLDERS = text(
