@@ -1,15 +1,22 @@
 """A process that has imported the libraries, and forks once for each command: that imports the project, and runs.
 
-To import the libraries takes most of the time of a command, of which tests start hundreds. Nothing of `app` is imported
-here: the command's checkout decides which that is. Everything else is as in a start of its own, to the exit code.
+To import takes most of the time of a command, of which tests start hundreds. The project is imported beforehand, too,
+where this is started with "project": for commands of this checkout, not of a copy. Everything else is as in a start of
+its own, to the exit code.
 """
 
+import atexit
+import gc
 import json
 import os
+import pkgutil
 import runpy
+import select
 import signal
 import socket
 import sys
+import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -21,46 +28,75 @@ _LIBRARIES = (
     "httpx",
     "jwt",
     "litestar.__main__",
+    "litestar.plugins.attrs",
     "litestar.plugins.pydantic",
     "prometheus_client",
+    "psycopg",
     "re2",
     "structlog",
+    "uvicorn",
 )
 _REQUEST_BYTES = 1 << 20
 
 
+def _import_project() -> None:
+    root = Path(__file__).resolve().parents[1]
+    sys.path.insert(1, str(root))
+    for module in pkgutil.walk_packages([str(root / "app")], "app."):
+        if not module.name.endswith(".__main__"):
+            import_module(module.name)
+    sys.path.remove(str(root))
+
+
 def _next(requests: socket.socket) -> str:
-    """Returns in a process of its own for each request, with the script to run; in this one, never."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    """Return in a process of its own for each request, with the script to run; in this one, never."""
+    has_ended, tells = socket.socketpair()
+    tells.setblocking(False)
+    signal.set_wakeup_fd(tells.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    running: dict[int, int] = {}
     while True:
+        ready, _, _ = select.select([requests, has_ended], [], [])
+        if has_ended in ready:
+            has_ended.recv(_REQUEST_BYTES)
+            _tell_of_the_ended(running)
+        if requests not in ready:
+            continue
         request, descriptors, _, _ = socket.recv_fds(requests, _REQUEST_BYTES, 4)
         if not request:
             os._exit(0)
-        if os.fork() == 0:
+        *streams, answers = descriptors
+        if (pid := os.fork()) == 0:
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            requests.close()
-            *streams, answers = descriptors
-            if (pid := os.fork()) == 0:
-                os.close(answers)
-                return _become(streams, **json.loads(request))
-            _watch(pid, answers)
-        for descriptor in descriptors:
+            for one in (requests, has_ended, tells):
+                one.close()
+            for descriptor in (answers, *running.values()):
+                os.close(descriptor)
+            return _become(streams, **json.loads(request))
+        os.write(answers, f"{pid}\n".encode())
+        running[pid] = answers
+        for descriptor in streams:
             os.close(descriptor)
 
 
-def _watch(pid: int, answers: int) -> None:
-    """Says which process it is, and how it ended."""
-    for descriptor in range(3):
-        os.close(descriptor)
-    os.write(answers, f"{pid}\n".encode())
-    _, status = os.waitpid(pid, 0)
-    os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
-    os._exit(0)
+def _tell_of_the_ended(running: dict[int, int]) -> None:
+    with suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            with suppress(BrokenPipeError):  # Whoever asked may not want to know.
+                os.write(running[pid], f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            os.close(running.pop(pid))
 
 
-def _become(streams: list[int], *, command: list[str], env: dict[str, str], cwd: str) -> str:
+def _become(streams: list[int], *, command: list[str], env: dict[str, str], cwd: str, session: bool) -> str:
+    if session:
+        os.setsid()
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
+    for descriptor in streams:
         os.close(descriptor)
     os.chdir(cwd)
     os.environ.clear()
@@ -70,9 +106,33 @@ def _become(streams: list[int], *, command: list[str], env: dict[str, str], cwd:
     return command[0]
 
 
+def _run(script: str) -> None:
+    """Run it as the interpreter would, which however takes long to end: each object is looked at, and so copied."""
+    try:
+        runpy.run_path(script, run_name="__main__")
+        code = 0
+    except SystemExit as exc:
+        if not isinstance(exc.code, int | None):
+            raise
+        code = exc.code or 0
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.exit(code)  # The interpreter makes of it what it does.
+    os._exit(code & 0xFF)
+
+
 if __name__ == "__main__":
     with socket.socket(fileno=os.dup(0)) as given:
         for library in _LIBRARIES:
             import_module(library)
+        if "project" in sys.argv:
+            _import_project()
+        # What a collection in a child looked at, it would copy.
+        gc.collect()
+        gc.freeze()
         script = _next(given)
-    runpy.run_path(script, run_name="__main__")
+    _run(script)

@@ -14,7 +14,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from io import FileIO
 from pathlib import Path
+from secrets import randbelow
 from tempfile import TemporaryFile
 
 import httpx
@@ -59,18 +61,28 @@ def run(
     """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal unless given."""
     program = [str(bin_directory / command[0]), *command[1:]]
     within = in_checkout(env, cwd)
-    # One whose lines are recorded says at its start for which test.
-    recorded = "COVERAGE_PROCESS_CONFIG" in env
-    if bin_directory != BIN or recorded or _read_early(env) != _read_early(environment()):
+    if not _can_be_forked(env, bin_directory):
         return subprocess.run(
             program, env=within, cwd=cwd, stdin=stdin, capture_output=True, text=True, timeout=seconds, check=False
         )
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open() as nothing:
         streams = [nothing.fileno() if stdin == subprocess.DEVNULL else stdin, out.fileno(), err.fileno()]
-        code = _run_forked(program, {"env": within, "cwd": str(cwd)}, streams, seconds)
+        process = Forked(program, within, cwd, streams)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
         for stream in (out, err):
             stream.seek(0)
         return subprocess.CompletedProcess(program, code, out.read().decode(), err.read().decode())
+
+
+def _can_be_forked(env: Mapping[str, str], bin_directory: Path = BIN) -> bool:
+    # One whose lines are recorded says at its start for which test.
+    is_recorded = "COVERAGE_PROCESS_CONFIG" in env
+    return bin_directory == BIN and not is_recorded and _read_early(env) == _read_early(environment())
 
 
 def _read_early(env: Mapping[str, str]) -> dict[str, str]:
@@ -79,30 +91,60 @@ def _read_early(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name.startswith(early)}
 
 
-def _run_forked(command: list[str], given: dict[str, object], streams: list[int], seconds: float) -> int:
-    """The exit code of what forking.py runs."""
-    answers, telling = os.pipe()
-    with os.fdopen(answers) as told:
+class Forked:
+    """A command that forking.py runs, with the part of Popen that tests use; `streams` are its first descriptors."""
+
+    def __init__(
+        self, command: list[str], env: Mapping[str, str], cwd: Path, streams: list[int], *, session: bool = False
+    ) -> None:
+        self.args = command
+        self.returncode: int | None = None
+        answers, telling = os.pipe()
+        # Without a buffer, in which select() would not see the second line.
+        self._answers = FileIO(answers)
+        given = {"command": command, "env": env, "cwd": str(cwd), "session": session}
+        # Only a copy of the project has an `app` beside it that is not this one.
+        has_own = cwd != ROOT and (cwd / "app").exists()
         try:
             with _one_at_a_time:
-                requests, _ = _forking()
-            socket.send_fds(requests, [json.dumps({"command": command, **given}).encode()], [*streams, telling])
+                requests, _ = _forking("libraries" if has_own else "project")
+            socket.send_fds(requests, [json.dumps(given).encode()], [*streams, telling])
         finally:
             os.close(telling)
-        process = int(told.readline())
-        if not select.select([told], [], [], seconds)[0]:
-            os.kill(process, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(command, seconds)
-        return int(told.readline())
+        self.pid = int(self._answers.readline())
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._answers], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = int(self._answers.readline())
+            self._answers.close()
+        return self.returncode
+
+    def send_signal(self, how: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, how)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 @cache
-def _forking() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def _forking(imported: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """Where to ask for a command; what answers ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, str(ROOT / "tests" / "forking.py")]
-        return ours, subprocess.Popen(command, stdin=theirs.fileno(), env=environment())
+        command = [sys.executable, str(ROOT / "tests" / "forking.py"), imported]
+        # Not this process's terminal: by that the interpreter decides how it writes.
+        return ours, subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment())
 
 
 def in_checkout(env: Mapping[str, str], checkout: Path) -> dict[str, str]:
@@ -149,10 +191,21 @@ def started_process(*arguments: str | Path, env: Mapping[str, str], stderr: int)
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+def start_logging(command: list[str], env: Mapping[str, str], cwd: Path, log: Path) -> Forked | subprocess.Popen[bytes]:
+    """A command in a process group of its own, so that Ctrl-C can be sent to all of it, as a terminal does."""
+    within = in_checkout(env, cwd)
+    with log.open("w") as output, Path(os.devnull).open() as nothing:
+        if _can_be_forked(env, Path(command[0]).parent):
+            return Forked(command, within, cwd, [nothing.fileno(), output.fileno(), output.fileno()], session=True)
+        return subprocess.Popen(
+            command, env=within, cwd=cwd, stdin=nothing, stdout=output, stderr=output, start_new_session=True
+        )
+
+
 class Server:
     """One `litestar run`."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+    def __init__(self, process: Forked | subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process = process
         self.url = f"http://127.0.0.1:{port}"
         self._log = log
@@ -187,18 +240,7 @@ def serving(
 ) -> Iterator[Server]:
     """A server on a free port of the loopback; killed at the end if it still runs."""
     port = free_port()
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [str(bin_directory / "litestar"), "run", "--port", str(port), *arguments],
-            env=in_checkout(env, cwd),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # A group of its own, so that Ctrl-C can be sent to all of it, as a terminal does.
-            start_new_session=True,
-        )
+    process = start_logging([str(bin_directory / "litestar"), "run", "--port", str(port), *arguments], env, cwd, log)
     server = Server(process, port, log)
     try:
         yield server
@@ -223,7 +265,18 @@ def debian_program(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port where nobody listens, another one each time.
+
+    It is below those that the system gives to connections: one of these would soon be taken by somebody's.
+    """
+    while True:
+        port = 10_000 + randbelow(22_000)
+        if port in _given_ports:
+            continue
+        _given_ports.add(port)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+_given_ports: set[int] = set()

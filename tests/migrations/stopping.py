@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.migrations.conftest import query
-from tests.processes import BIN, in_checkout, run, serving
+from tests.processes import BIN, Forked, run, serving, start_logging
 
 SERVE = ("litestar", "run")
 COMMANDS = (("alembic", "upgrade", "head"), ("litestar", "database", "upgrade", "--no-prompt"), SERVE)
@@ -49,18 +49,12 @@ def add_revision(checkout: Path, revision: str, down_revision: str, upgrade: str
 
 
 @contextmanager
-def running(command: tuple[str, ...], env: Mapping[str, str], checkout: Path, log: Path) -> Iterator[subprocess.Popen]:
+def running(
+    command: tuple[str, ...], env: Mapping[str, str], checkout: Path, log: Path
+) -> Iterator[Forked | subprocess.Popen[bytes]]:
     """The process of a command, its output in `log`; killed at the end if it still runs."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [BIN / command[0], *command[1:], *(["--port", "0"] if command == SERVE else [])],
-            env=in_checkout(env, checkout),
-            cwd=checkout,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    program = [str(BIN / command[0]), *command[1:], *(["--port", "0"] if command == SERVE else [])]
+    process = start_logging(program, env, checkout, log)
     try:
         yield process
     finally:
