@@ -232,20 +232,17 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_twice() -> None:
     assert [line.split(" ")[0] for line in told] == ["DB_POOL_SIZE", "OIDC_ISSUER", "LOG_LEVEL", "SECRET_KEY"]
 
 
-def told_of_settings() -> Iterator[tuple[list[str], str]]:
+def documented_settings() -> Iterator[tuple[list[str], str]]:
     """The names and the default in each row of the table of settings."""
     page = (ROOT / "migrations" / "docs" / "settings.md").read_text()
     for names, default in re.findall(r"^\| (`[A-Z].*?) \| (.*?) ?\| ", page, re.MULTILINE):
         yield names.replace("`", "").split(", "), default
 
 
-def test_page_of_settings_has_every_setting_with_its_default() -> None:
-    told = list(told_of_settings())
-    assert sorted(itertools.chain(*(names for names, _ in told))) == sorted(
-        field.upper() for field in Settings.__struct_fields__ if field not in {"misspelt", "not_read"}
-    )
+def documented_defaults() -> tuple[dict[str, str], dict[str, str]]:
+    """The defaults that are a value: in dev, and elsewhere."""
     in_dev, elsewhere = {}, {}
-    for names, default in told:
+    for names, default in documented_settings():
         if by_environment := re.fullmatch(r"`(\w+)` in dev, else `(\w+)`", default):
             (name,) = names
             in_dev[name], elsewhere[name] = by_environment.groups()
@@ -253,6 +250,26 @@ def test_page_of_settings_has_every_setting_with_its_default() -> None:
             values = dict(zip(names, default.replace("`", "").split(", "), strict=True))
             in_dev |= values
             elsewhere |= values
-    assert len(in_dev) > len(told) / 2
+    return in_dev, elsewhere
+
+
+def test_page_of_settings_has_every_setting_with_its_default() -> None:
+    documented = list(itertools.chain(*(names for names, _ in documented_settings())))
+    assert sorted(documented) == sorted(
+        field.upper() for field in Settings.__struct_fields__ if field not in {"misspelt", "not_read"}
+    )
+    in_dev, elsewhere = documented_defaults()
+    assert len(in_dev) > len(documented) / 2
     assert load(**in_dev) == load()
     assert load(**elsewhere | PRODUCTION) == load(**PRODUCTION)
+
+
+def test_example_file_can_be_read_and_has_every_setting_with_its_default(tmp_path: Path) -> None:
+    lines = re.findall(r"^#(\w+=.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    file = tmp_path / ".env"
+    file.write_text("\n".join(lines))
+    assert Settings.load({}, file).misspelt == ()
+    example = dict(line.split("=", 1) for line in lines)
+    assert [*example] == list(itertools.chain(*(names for names, _ in documented_settings())))
+    in_dev, _ = documented_defaults()
+    assert {name: example[name] for name in in_dev} == in_dev

@@ -61,9 +61,3 @@ def test_every_page_is_reached_from_readme() -> None:
 @pytest.mark.parametrize(("page", "limit"), [("README.md", 200), ("migrations/README.md", 60)])
 def test_entrance_is_short(page: str, limit: int) -> None:
     assert len((ROOT / page).read_text().splitlines()) < limit
-
-
-def test_ci_runs_the_test_command_of_readme() -> None:
-    (section,) = re.findall(r"^## Test it\n(.*?)^## ", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    (command,) = re.findall(r"^```bash\n(.*?)\n```", section, re.DOTALL | re.MULTILINE)
-    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
