@@ -1,4 +1,4 @@
-"""The application, as servers and the command line find it: settings in, Litestar out."""
+"""The entry point for servers and the command line: `create_app`."""
 
 import gc
 import sys
@@ -6,44 +6,44 @@ from functools import cache
 
 from litestar import Litestar
 
-from app.cli.plugin import Commands, OwnCommand, is_command, own_command
+from app.cli.plugin import CommandGroup, Commands, command_group, is_command
 from app.core.config import Settings
 from app.migrator.cli.closed_pipe import end_at_closed_pipe
 from app.postgres.settings_error import SettingsError
 
-# New objects between two collections. After Python's 700, a list of 50 tasks alone is one or more; after many more than
-# this, what requests leave in cycles is megabytes.
+# New objects between two garbage collections. With Python's 700, a list of 50 tasks causes at least one; with many more
+# than this, the cycles that requests leave behind take megabytes.
 _COLLECT_AFTER = 10_000
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
-    """A new application; without `settings`, this process's. A wrong setting ends the process (exit code 2).
+    """Return a new application; without `settings`, the one of this process. A wrong setting ends it with exit code 2.
 
-    Under `litestar database …` and `litestar users …` that one serves nothing and reads no settings: the command does,
-    and says what is wrong.
+    Under one of our commands, such as `litestar database …`, the application serves nothing and reads no settings: the
+    command reads them, and reports what is wrong.
     """
     if settings is not None:
         return _serving(settings)
     return _of_this_process()
 
 
-# Once: `litestar run` makes it to look for commands, and its server then asks for it again.
+# Cached because `litestar run` creates it to find commands, and its server then asks for it again.
 @cache
 def _of_this_process() -> Litestar:
     gc.set_threshold(_COLLECT_AFTER)
-    # What is loaded stays loaded: collections need not go through it, now that more is loaded or for each few requests.
+    # Loaded modules stay: later collections need not visit them.
     gc.freeze()
     if is_command():
         end_at_closed_pipe()
-    if (command := own_command()) is not None:
-        return Litestar(plugins=[OwnCommand(command)], openapi_config=None, logging_config=None)
+    if (command := command_group()) is not None:
+        return Litestar(plugins=[CommandGroup(command)], openapi_config=None, logging_config=None)
     app = _serving(None)
     app.on_startup.append(gc.freeze)
     return app
 
 
 def _serving(settings: Settings | None) -> Litestar:
-    # Imported here because it is most of the code, and a command of ours needs none of it.
+    # Imported here because it is most of the code, and our commands need none of it.
     from app.api.application import build  # noqa: PLC0415
     from app.db.settings import load_settings  # noqa: PLC0415
     from app.server.plugin import RunCommand  # noqa: PLC0415

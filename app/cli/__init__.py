@@ -1,1 +1,1 @@
-"""The command line beside `litestar database`: work on the data of an installation, with its rules."""
+"""`litestar users` and `litestar demo`: commands that work on the data, under the rules of the services."""

@@ -1,4 +1,4 @@
-"""`litestar demo`: something to look at, and to measure with, in a database that has nothing yet."""
+"""`litestar demo`: fills a database with a made-up organization, to look at or to measure with."""
 
 import secrets
 import time
@@ -33,7 +33,7 @@ _FREE_TO_FILL = frozenset({Environment.DEV, Environment.TEST})
     "--owner",
     default=LOCAL_SUBJECT,
     show_default=True,
-    help="Whose it is: a user's id, subject or e-mail address. `local` is whom the shared token signs in.",
+    help="The owner: a user's id, subject or e-mail address. `local` is the user of the shared token.",
 )
 @click.option(
     "--seed",
@@ -48,15 +48,15 @@ def seed_command(
 ) -> None:
     """Make an organization with people of each role, boards, agents and tasks, and with a year of history.
 
-    It becomes the active organization of its owner: what he asks the API next is about it. His other organizations stay
-    as they are, and so does what a former run made.
+    It becomes the active organization of its owner, so that their next requests are about it. Their other
+    organizations stay as they are, and so does what an earlier run made.
 
-    Every task has a past that fits its board's rules, with comments, approvals and activity, so that dashboards, feeds
-    and search have something to show. Tokens of agents are printed this once: those of the first board, or all with
-    --json.
+    Every task has a history that fits its board's rules, with comments, approvals and activity, so that dashboards,
+    feeds and search have something to show. The tokens of agents are printed this once: those of the first board, or
+    all of them with --json.
 
-    A million tasks take some minutes. All is one transaction: a run that fails, is stopped or is killed leaves nothing.
-    Outside ENVIRONMENT=dev and test it asks before it begins.
+    A million tasks take some minutes. Everything is one transaction: a run that fails, is stopped or is killed leaves
+    nothing. Outside ENVIRONMENT=dev and test it asks before it begins.
 
     Exit codes: 0 made; 1 declined, or there is no such owner; 2 a wrong setting or option; 3 the schema is not this
     release's, or the database refused; 4 the database cannot be reached; 130 and 143 stopped by Ctrl-C or SIGTERM.
@@ -96,7 +96,7 @@ def _make(settings: Settings, plan: Plan, known_as: str, *, as_json: bool) -> Se
         await require_schema(session, settings)
         return await find_owner(session, known_as)
 
-    # In a transaction of its own: who makes the local user keeps everybody from signing in with the shared token.
+    # In a separate transaction: until it commits, nobody else can sign in with the shared token.
     owner = run_in_transaction(settings, find)
     with reporting(plan.tasks, as_json=as_json) as report:
 

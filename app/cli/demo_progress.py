@@ -1,4 +1,4 @@
-"""How far the seeding is: a bar on a terminal, else a log line now and then."""
+"""The progress of `litestar demo seed`: a bar on a terminal, otherwise a log line every few seconds."""
 
 import sys
 import time
@@ -25,7 +25,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 @contextmanager
 def reporting(tasks: int, *, as_json: bool) -> Iterator[Report]:
-    """What to call with the number of tasks that are written."""
+    """Yield a function that is called with the number of tasks written so far."""
     if as_json or not sys.stderr.isatty():
         yield _logging(tasks)
         return

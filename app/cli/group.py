@@ -1,4 +1,4 @@
-"""What the groups of commands have in common."""
+"""The click group of commands that work on the data."""
 
 import sys
 from typing import Any
@@ -10,12 +10,12 @@ from app.migrator.cli.group import DatabaseGroup
 
 
 class DataGroup(DatabaseGroup):
-    """As `litestar database`: what goes wrong is one message and an exit code. A rule that says no is exit code 1."""
+    """A group that turns an error into one message and an exit code; a rule of the services is exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
             return super().invoke(ctx)
         except AppError as exc:
-            told = "; ".join([exc.detail, *(f"{problem.pointer} {problem.detail}" for problem in exc.errors)])
-            click.echo(f"Error: {told}", err=True)
+            message = "; ".join([exc.detail, *(f"{problem.pointer} {problem.detail}" for problem in exc.errors)])
+            click.echo(f"Error: {message}", err=True)
             sys.exit(1)

@@ -1,4 +1,4 @@
-"""The commands, and whether this process is one of them."""
+"""The plugins that add our commands, and the check whether this process runs one of them."""
 
 import sys
 from pathlib import Path
@@ -18,31 +18,31 @@ migrations/docs/settings.md has the settings.
 
 
 class Commands(CLIPlugin):
-    """Work on the data; `litestar database` is the DatabasePlugin's."""
+    """A plugin with `litestar demo` and `litestar users`. The DatabasePlugin has `litestar database`."""
 
     def on_cli_init(self, cli: "Group") -> None:
         cli.help = _HELP
-        # `litestar run` serves in this process, which keeps whatever has been imported.
+        # `litestar run` serves in this process, and would keep the imported modules in memory.
         if _command() != "run":
             _add_demo(cli)
             _add_users(cli)
 
 
-class OwnCommand(CLIPlugin):
-    """The group of commands that this process is, alone: it reads the settings, and needs none that only serving does.
+class CommandGroup(CLIPlugin):
+    """A plugin with the one command group that this process runs. It needs no setting that only a server needs.
 
-    The code of the others, and of what serves, is not even imported.
+    Neither the code of the other groups nor that of the server is imported.
     """
 
     def __init__(self, name: str) -> None:
-        self._add = _OURS[name]
+        self._add = _GROUPS[name]
 
     def on_cli_init(self, cli: "Group") -> None:
         self._add(cli)
 
 
 def _add_demo(cli: "Group") -> None:
-    # Imported here because neither a server nor another command needs it; so below.
+    # Imported here, as below, because neither a server nor another command needs it.
     from app.cli.demo import demo  # noqa: PLC0415
 
     cli.add_command(demo)
@@ -61,17 +61,17 @@ def _add_database(cli: "Group") -> None:
     cli.add_command(database_group(lambda: load_settings(serving=False)))
 
 
-_OURS = {"database": _add_database, "db": _add_database, "demo": _add_demo, "users": _add_users}
+_GROUPS = {"database": _add_database, "db": _add_database, "demo": _add_demo, "users": _add_users}
 
 
-def own_command() -> str | None:
-    """The name of our group of commands where this process is `litestar database …` or another that serves nothing."""
+def command_group() -> str | None:
+    """Return the name of the group if this process runs one of our commands, such as `litestar database …`."""
     command = _command()
-    return command if command in _OURS else None
+    return command if command in _GROUPS else None
 
 
 def is_command() -> bool:
-    """Return whether this process is `litestar …` and serves nothing."""
+    """Return whether this process is `litestar …`, but not `litestar run`."""
     return _is_litestar() and _command() != "run"
 
 
@@ -80,9 +80,9 @@ def _is_litestar() -> bool:
 
 
 def _command() -> str | None:
-    """The first word after `litestar`.
+    """Return the first word after `litestar`.
 
-    Read from the command line, because Litestar makes the application before it looks which command it is to run.
+    It is read from the command line because Litestar creates the application before it looks up the command.
     """
     if not _is_litestar():
         return None

@@ -1,4 +1,4 @@
-"""`litestar users`: people and their personal access tokens, where there is no API to ask yet, or no other way in."""
+"""`litestar users`: people and their personal access tokens, for operators without access to the API."""
 
 import re
 from collections.abc import Sequence
@@ -49,11 +49,11 @@ def list_users(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--name", required=True, help="As others see it.")
-@click.option("--email", help="Where he is invited under.")
-@click.option("--subject", help="Who the sign-in says he is; without it only tokens sign him in.")
+@click.option("--name", required=True, help="The name that others see.")
+@click.option("--email", help="The address under which they are invited.")
+@click.option("--subject", help="The subject that the sign-in gives them; without it they can use tokens only.")
 def create(name: str, email: str | None, subject: str | None) -> None:
-    """Make a user, with an organization named Personal, and print his id."""
+    """Make a user, with an organization named Personal, and print their id."""
     if not name.strip():
         raise click.BadParameter("It is empty.", param_hint="--name")
     if email is not None and not _EMAIL.fullmatch(email):

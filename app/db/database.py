@@ -1,4 +1,4 @@
-"""Which database the settings mean, and the application's engine for it."""
+"""The database of the settings, and the application's engine for it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
 @contextmanager
 def open_database(settings: Settings) -> Iterator[DatabaseURL]:
-    """Yield the URL of the database that the settings mean.
+    """Yield the URL of the database of the settings.
 
-    Without DATABASE_URL (in dev only, which Settings sees to) that is the PostgreSQL that starts by itself; it runs
-    at least as long as this context. Blocks while it starts: call it in a thread from asynchronous code.
-    Raises SettingsError and EmbeddedPostgresError.
+    Without DATABASE_URL, which Settings allows in dev only, a PostgreSQL server for development is started; it runs at
+    least as long as this context. Blocks while it starts: call it in a thread from asynchronous code. Raises
+    SettingsError and EmbeddedPostgresError.
     """
     if settings.database_url is not None:
         yield normalize_database_url(settings.database_url.reveal())
@@ -30,7 +30,7 @@ def open_database(settings: Settings) -> Iterator[DatabaseURL]:
 
 @contextmanager
 def open_migration_database(settings: Settings) -> Iterator[DatabaseURL]:
-    """Yield the URL that schema changes take: MIGRATION_DATABASE_URL where it is set, or else as `open_database`."""
+    """Yield the URL for schema changes: MIGRATION_DATABASE_URL if it is set, otherwise that of `open_database`."""
     if settings.migration_database_url is not None:
         yield normalize_database_url(settings.migration_database_url.reveal(), "MIGRATION_DATABASE_URL")
         return
@@ -41,7 +41,7 @@ def open_migration_database(settings: Settings) -> Iterator[DatabaseURL]:
 def create_engine(settings: Settings, url: DatabaseURL, wait: float | None = None) -> AsyncEngine:
     """Return the application's pooled engine.
 
-    `wait` is the time in seconds for a connection that others have, where that is less than the time for connecting.
+    `wait` is the time in seconds to wait for a connection in use by others, if it differs from DB_POOL_TIMEOUT.
     """
     limits = PoolLimits(
         size=settings.db_pool_size,

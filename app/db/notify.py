@@ -1,9 +1,8 @@
 """LISTEN and NOTIFY: how the processes of the application tell each other that something was committed.
 
-A notification says only that there is something to read. It is sent beside the transaction, not in it: PostgreSQL
-makes the commits of all transactions that notify wait for each other. Those who wait look from time to time anyway, so
-that one which is lost, with its process or in a pooler that gives each transaction another connection, delays and loses
-nothing.
+A notification says only that there is something to read. It is sent after the transaction, not in it: PostgreSQL makes
+the commits of all transactions that notify wait for each other. Readers also poll from time to time, so that a lost
+notification only delays them. It is lost with its process, or in a pooler in transaction mode.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from app.core.tasks import finish_or_cancel
 from app.postgres.errors import OF_ASYNCPG
 
 _CHANNEL = "plimsoll_activity"
-# What is committed within this time (seconds) is one notification.
+# Commits within this time (seconds) share one notification.
 _GATHERED_FOR = 0.02
 _RECONNECT_AFTER = 1.0
 
@@ -30,7 +29,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Notifications:
-    """One process's. `listener` makes the engine of its one listening connection, which lives while `listening`."""
+    """The notifications of one process. `listener` opens the engine of its one listening connection."""
 
     def __init__(self, engine: AsyncEngine, listener: Callable[[], AbstractAsyncContextManager[AsyncEngine]]) -> None:
         self._engine = engine
@@ -39,12 +38,12 @@ class Notifications:
         self._sending: set[asyncio.Task[None]] = set()
         self._is_gathering = False
         self._heard = asyncio.Event()
-        # The listening connection has, or the listening itself.
+        # Set when the listening connection ends, or the listening itself does.
         self._ended = asyncio.Event()
         self._is_over = True
 
     def send(self) -> None:
-        """Tells all processes, this one at once; never waits, and never fails."""
+        """Notify all processes, this one at once. Never waits, and never fails."""
         self._heard.set()
         if not self._is_gathering:
             self._is_gathering = True
@@ -53,19 +52,19 @@ class Notifications:
             task.add_done_callback(self._sending.discard)
 
     async def wait(self, seconds: float) -> None:
-        """Until something was committed since the last call, or this time has passed."""
+        """Wait until something has been committed since the last call, or this time has passed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._heard.wait()
         self._heard.clear()
 
     def wake(self) -> None:
-        """Ends a `wait` of this process alone."""
+        """End a `wait` in this process only."""
         self._heard.set()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Hears the other processes within this context, from the moment that the connection is there."""
+        """Listen to the other processes within this context, as soon as the connection is there."""
         self._is_over = False
         task = asyncio.create_task(self._listen())
         try:
@@ -76,12 +75,12 @@ class Notifications:
             await finish_or_cancel(task)
 
     async def close(self) -> None:
-        """Sends what is still to be sent."""
+        """Wait until every notification has been sent."""
         await asyncio.gather(*self._sending)
 
     async def _send(self) -> None:
         await asyncio.sleep(_GATHERED_FOR)
-        # What is committed from here on needs another one.
+        # Commits from here on need another notification.
         self._is_gathering = False
         try:
             async with self._engine.connect() as connection:
@@ -99,17 +98,17 @@ class Notifications:
                 async with self._listener() as engine, engine.connect() as connection:
                     await self._hear_all((await connection.get_raw_connection()).driver_connection)
             except (OSError, SQLAlchemyError, *OF_ASYNCPG) as exc:
-                # The driver's own are of the listener itself, which SQLAlchemy knows nothing of.
+                # The listener calls the driver directly, so that its errors are not SQLAlchemy's.
                 log.warning("nothing is heard of other processes", error=type(exc).__name__)
             if not self._is_over:
                 await asyncio.sleep(_RECONNECT_AFTER)
 
     async def _hear_all(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
-        """Until the connection ends. Another driver's says nothing: then everybody looks in his own time."""
+        """Listen until the connection ends. Another driver than asyncpg hears nothing: its readers only poll."""
         if isinstance(connection, asyncpg.Connection):
             connection.add_termination_listener(lambda _: self._ended.set())
             await connection.add_listener(_CHANNEL, self._hear)
-            # There may be what was said while nobody listened.
+            # Notifications may have been sent before it listened.
             self._heard.set()
         await self._ended.wait()
 

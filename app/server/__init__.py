@@ -1,1 +1,1 @@
-"""How the application is served: `litestar run`, its sockets and workers, and HTTP/1.1 within limits."""
+"""`litestar run`: its sockets and workers, and HTTP/1.1 within limits."""

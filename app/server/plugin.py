@@ -14,7 +14,7 @@ import click
 from litestar.plugins import CLIPlugin
 
 from app.core.config import Settings
-from app.server.sockets import Address, CannotListenError, bound, listen
+from app.server.sockets import Address, CannotListenError, bind_sockets, listen
 
 if TYPE_CHECKING:
     import socket
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from app.server.serving import Server
 
-# Bytes of requests that have not come to the end, of all clients of a process together.
+# Bytes of unfinished requests, of all clients of a process together.
 _MAX_UNFINISHED = 64 * 1024 * 1024
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ Options = dict[str, Any]
 
 
 class RunCommand(CLIPlugin):
-    """Replaces the callback of Litestar's own `run`; its options stay."""
+    """A plugin that replaces the callback of Litestar's own `run`, and keeps its options."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -49,9 +49,9 @@ class RunCommand(CLIPlugin):
         address = Address(options["host"], options["port"], options["uds"], options["fd"])
         try:
             with ExitStack() as stack:
-                sockets = stack.enter_context(bound(address))
-                address = address.of(sockets)
-                # The banner shows it, too.
+                sockets = stack.enter_context(bind_sockets(address))
+                address = address.with_port_of(sockets)
+                # The banner shows the actual port, too.
                 click.get_current_context().params["port"] = address.port
                 if isatty() and not os.environ.get("LITESTAR_QUIET_CONSOLE"):
                     show_app_info(env.app)
@@ -71,7 +71,7 @@ class RunCommand(CLIPlugin):
 
         from app.server.budget import Budget  # noqa: PLC0415
         from app.server.protocol import BoundedProtocol, Limits  # noqa: PLC0415
-        from app.server.serving import CANCELLING, Server  # noqa: PLC0415
+        from app.server.serving import CANCEL_SECONDS, Server  # noqa: PLC0415
 
         settings = self._settings
         limits = Limits(settings.request_head_timeout, settings.shutdown_timeout)
@@ -92,17 +92,17 @@ class RunCommand(CLIPlugin):
             reload_excludes=reloads[2] or None,
             ssl_certfile=certificate,
             ssl_keyfile=key,
-            # An address that these do not vouch for is nobody's word: not even this machine's is taken by default.
+            # X-Forwarded-For is believed only if it comes from these: by default not even from this machine.
             forwarded_allow_ips=list(settings.trusted_proxies),
-            timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout) + CANCELLING,
-            # The application has set up all logging.
+            timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout) + CANCEL_SECONDS,
+            # The application has configured all logging.
             log_config=None,
         )
         return Server(config)
 
 
 def _set_debugging(env: "LitestarEnv", options: Options) -> None:
-    """Turn on debugging in this process's application, and in those that workers make."""
+    """Turn on debugging in this process's application, and in those of its workers."""
     if options["debug"]:
         os.environ["LITESTAR_DEBUG"] = "1"
         env.app.debug = True
@@ -112,7 +112,7 @@ def _set_debugging(env: "LitestarEnv", options: Options) -> None:
 
 
 def _tls_files(options: Options) -> tuple[str, str] | tuple[None, None]:
-    """Return the paths of certificate and key, where the server is to have any."""
+    """Return the paths of certificate and key; None if the server is to have none."""
     from litestar.cli._utils import create_ssl_files, validate_ssl_file_paths  # noqa: PLC0415
 
     certificate, key = options["ssl_certfile"], options["ssl_keyfile"]

@@ -1,8 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it, with limits on what a client may send, and on how long it may take.
+"""uvicorn's HTTP/1.1 protocol, with limits on what a client may send and how long it may take.
 
-llhttp has no limit of its own, and httptools puts a header together anew for each packet of it. So the parser is given
-one message at a time, in pieces whose size is counted first: of a head up to its end, of a body up to the next message.
-What a client sends beyond the message that is being answered is kept as it came.
+llhttp has no limits of its own, and httptools copies a header again for each packet of it. So the parser gets one
+message at a time, in pieces whose size is counted first: the head up to its end, the body up to the next message. What
+a client sends after the message that is being answered is kept unparsed.
 """
 
 from asyncio import AbstractEventLoop, TimerHandle, Transport
@@ -20,24 +20,24 @@ from app.server.refusals import HEAD_TIMEOUT, HEAD_TOO_LARGE, HELD_TOO_LONG, MAL
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 100
-# What ends a head, and a body in chunks; a body of a known length ends with that.
+# The end of a head, and of a chunked body. A body of known length ends by its length.
 _END = b"\r\n\r\n"
 _OVERLAP = len(_END) - 1
-# Seconds for which a refused client may still send, so that it comes to read why: closing at once would reset the
-# connection, and with that the answer (RFC 9112, 9.6). And for which a stream may still send what it has at the end.
+# Seconds for which a refused client may still send before the connection is closed: closing at once would reset the
+# connection, and the client would lose the answer (RFC 9112, 9.6). A stream has as long to send the rest at shutdown.
 _LINGER = 1.0
 _REFUSED = Counter("plimsoll_connections_refused", "Connections closed before their request was read.", ["status"])
 
 
 class Limits(NamedTuple):
-    """Seconds: for the head of a request, and for what is under way when the server stops."""
+    """Limits in seconds: for the head of a request, and for requests under way when the server stops."""
 
     head_timeout: float
     shutdown_timeout: float
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. `budget` is that of all connections of the process."""
+    """One connection. All connections of the process share `budget`."""
 
     def __init__(
         self,
@@ -54,22 +54,22 @@ class BoundedProtocol(HttpToolsProtocol):
         self._budget = budget
         self._timer: TimerHandle | None = None
         self._is_refused = False
-        # What has come and not been parsed: from this position on.
+        # Data received; from this position on it has not been parsed.
         self._data = b""
         self._position = 0
-        # The message that is being parsed. Before its first byte it is one in whose head nothing has come.
+        # The state of the message that is being parsed. Before its first byte arrives it is in its head.
         self._in_head = True
         self._head_size = 0
         self._last_bytes = b""
         self._is_chunked = False
-        # Bytes of a body with a known length that are still to come; of one in chunks, what is in and around them.
+        # Of a body with a known length, the bytes still to come; of a chunked body, the bytes in and around chunks.
         self._body_left = -1
         self._content_size = 0
         self._framing_size = 0
-        # The parser of heads, while a body has one of its own.
+        # The parser of heads, while another one parses the body.
         self._head_parser: httptools.HttpRequestParser | None = None
 
-    # What the event loop calls.
+    # Called by the event loop.
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._start_timer()
@@ -91,7 +91,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parse()
 
     def shutdown(self) -> None:
-        """Let the answer that is under way be sent, for a while; a stream has no end that is worth waiting for."""
+        """Close when the answer under way has been sent, or after the limit; a stream ends sooner."""
         self._drop()
         super().shutdown()
         is_stream = self._is_answering and self.cycle.response_started and self.cycle.chunked_encoding
@@ -100,7 +100,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort,
         )
 
-    # What the parser calls.
+    # Called by the parser.
     def on_headers_complete(self) -> None:
         self._stop_timer()
         self._budget.release(self)
@@ -110,7 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HEAD_TOO_LARGE)
             return
         super().on_headers_complete()
-        # Of trailers the parser tells as of headers: they must not become those that the application reads.
+        # The parser reports trailers as headers: they must not be added to the headers that the application reads.
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
@@ -124,7 +124,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade() and self._framing:
-            # For the parser the message ends with its head, and the body is of the other protocol.
+            # The parser takes the body for data of the other protocol, and so the head for the whole message.
             return
         if self._head_parser is not None:
             self.parser, self._head_parser = self._head_parser, None
@@ -138,7 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Go on without the other protocol that the client has offered, as a server may (RFC 9110, 7.8)."""
+        """Continue without the protocol that the client has offered, as a server may (RFC 9110, 7.8)."""
         if self._in_head:
             return
         self._head_parser = self.parser
@@ -146,7 +146,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(callbacks)
         self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % b"\r\n".join(map(b": ".join, self._framing)))
 
-    # What the answer calls.
+    # Called by the answer.
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._budget.release(self)
@@ -154,7 +154,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._drop()
         elif not self._in_head:
-            # The rest of the body is read and dropped, but not for ever.
+            # The rest of the body is read and dropped, within the limit.
             self._start_timer()
         elif self._data:
             self._parse()
@@ -171,11 +171,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _framing(self) -> list[tuple[bytes, bytes]]:
-        """Return the headers that tell how long the body is; a request without a body may have none."""
+        """Return the headers that determine the length of the body; a request without a body may have none."""
         return [header for header in self.scope["headers"] if header[0] in {b"content-length", b"transfer-encoding"}]
 
     def _parse(self) -> None:
-        """Feed the parser up to the end of the message that the application is to answer next."""
+        """Feed the parser up to the end of the message that the application answers next."""
         while self._position < len(self._data) and not self._is_refused:
             if self._in_head and self._is_answering:
                 self.flow.pause_reading()
@@ -192,7 +192,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._data, self._position = b"", 0
 
     def _end_of_piece(self) -> int:
-        """Return where the next piece ends, behind which the next message may begin."""
+        """Return the end of the next piece, after which the next message may begin."""
         if not self._in_head and self._body_left < 0:
             self._begin_body()
         if not self._in_head and not self._is_chunked:
@@ -226,14 +226,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_chunked:
             self._last_bytes = b"" if self._in_head else (self._last_bytes + piece)[-_OVERLAP:]
             self._framing_size += len(piece) - (self._content_size - before)
-            # Sizes, extensions and trailers; small chunks have more of that than content.
+            # Framing is sizes, extensions and trailers. Small chunks have more framing than content.
             if self._framing_size > MAX_HEAD_BYTES + self._content_size and not self._is_refused:
                 self._refuse(HEAD_TOO_LARGE)
         else:
             self._body_left -= len(piece)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answer without the application, which is told that the client has gone, and close the connection."""
+        """Answer in place of the application, which sees a disconnect, and close the connection."""
         if self._is_refused:
             return
         self._is_refused = True
@@ -246,7 +246,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
             self.cycle.body = bytearray()
             if self.cycle.response_started or not self.cycle.more_body:
-                # What becomes of a request that is there whole nobody can say here.
+                # The request is complete: nobody knows here whether it has been carried out.
                 self.transport.abort()
                 return
         self.flow.resume_reading()

@@ -1,4 +1,4 @@
-"""Answers to requests that never reach the application."""
+"""Answers to requests that do not reach the application."""
 
 from http import HTTPStatus
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Refusal(NamedTuple):
-    """An answer after which the connection is closed: a problem (RFC 9457) as the application has them."""
+    """An answer after which the connection is closed: a problem (RFC 9457) like the application's."""
 
     status: HTTPStatus
     code: str

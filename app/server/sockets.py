@@ -1,4 +1,4 @@
-"""The sockets on which the server listens, bound before anything else is done: a taken port is told at once."""
+"""The sockets on which the server listens. They are bound first, so that a taken port is reported at once."""
 
 import errno
 import os
@@ -18,13 +18,13 @@ _REASONS = {
 
 
 class CannotListenError(Exception):
-    """The server cannot listen on its address; the text says why and what to do."""
+    """The server cannot listen on its address; the text says why, and what to do."""
 
     exit_code = 6
 
 
 class Address(NamedTuple):
-    """An address that `litestar run` was given: a Unix socket or an open descriptor goes before host and port."""
+    """The address that `litestar run` was given. A Unix socket or a descriptor takes precedence over host and port."""
 
     host: str | None
     port: int
@@ -39,12 +39,12 @@ class Address(NamedTuple):
         host = self.host or "0.0.0.0"  # noqa: S104 - shown, not bound
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
-    def of(self, sockets: list[socket.socket]) -> "Address":
-        """Return the address with the port that the sockets were given for 0."""
+    def with_port_of(self, sockets: list[socket.socket]) -> "Address":
+        """Return the address with the sockets' actual port, if port 0 was asked for."""
         return self if self.uds or self.fd is not None else self._replace(port=sockets[0].getsockname()[1])
 
     def url(self, *, secure: bool) -> str:
-        """Return the URL for clients; of a Unix socket, its path."""
+        """Return the URL for clients; for a Unix socket, its path."""
         is_tcp = self.uds is None and self.fd is None
         return f"{'https' if secure else 'http'}://{self}" if is_tcp else str(self)
 
@@ -57,16 +57,16 @@ class Address(NamedTuple):
         return f"Choose another port, such as --port {self.port % 65535 + 1}, or another address with --host."
 
     def refusal(self, error: OSError) -> CannotListenError:
-        """Return the error that explains this one of the operating system."""
+        """Return the error that explains this OSError."""
         reason = _REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
         return CannotListenError(f"The server cannot listen on {self}: {reason}. {self._remedy}")
 
 
 @contextmanager
-def bound(address: Address) -> Iterator[list[socket.socket]]:
-    """Bind the sockets, and close them at the end. Raises CannotListenError.
+def bind_sockets(address: Address) -> Iterator[list[socket.socket]]:
+    """Bind the sockets, and close them at the end of the context. Raises CannotListenError.
 
-    They do not listen yet: until the server starts a client is refused, instead of waiting.
+    They do not listen yet: until the server starts, clients are refused instead of waiting.
     """
     try:
         sockets = _bind(address)
@@ -82,7 +82,7 @@ def bound(address: Address) -> Iterator[list[socket.socket]]:
 
 
 def listen(sockets: list[socket.socket], address: Address, backlog: int) -> None:
-    """Listen on the bound sockets. Raises CannotListenError where another process has been faster meanwhile."""
+    """Listen on the bound sockets. Raises CannotListenError if another process was faster."""
     for bound_socket in sockets:
         try:
             bound_socket.listen(backlog)
@@ -99,14 +99,14 @@ def _bind(address: Address) -> list[socket.socket]:
 
 
 def _bind_tcp(host: str | None, port: int) -> list[socket.socket]:
-    """Bind a socket for each address of the host that this machine has."""
+    """Bind a socket for each of the host's addresses that this machine has."""
     sockets: list[socket.socket] = []
     missing: OSError | None = None
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     try:
         for family, kind, protocol, _, (name, _, *scope) in dict.fromkeys(found):
             try:
-                sockets.append(_bound(socket.socket(family, kind, protocol), (name, port, *scope)))
+                sockets.append(_bind_one(socket.socket(family, kind, protocol), (name, port, *scope)))
                 port = sockets[0].getsockname()[1]
             except OSError as exc:
                 if exc.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
@@ -121,7 +121,7 @@ def _bind_tcp(host: str | None, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _bound(unbound: socket.socket, where: tuple[Any, ...]) -> socket.socket:
+def _bind_one(unbound: socket.socket, where: tuple[Any, ...]) -> socket.socket:
     try:
         unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if unbound.family == socket.AF_INET6:
@@ -134,7 +134,7 @@ def _bound(unbound: socket.socket, where: tuple[Any, ...]) -> socket.socket:
 
 
 def _bind_unix(path: str) -> socket.socket:
-    """Bind the path, in place of a socket on which nobody listens any more. Raises OSError where somebody does."""
+    """Bind the path; replace a socket there if nobody listens on it. Raises OSError if somebody does."""
     mode = _EVERYBODY_MAY_CONNECT
     if Path(path).is_socket():
         mode = stat.S_IMODE(Path(path).stat().st_mode)

@@ -13,14 +13,14 @@ from uvicorn.supervisors import ChangeReload
 
 from app.server.serving import Server
 
-# Seconds after which a signal or the end of a worker is noticed.
-_LOOK_EVERY = 0.1
+# Seconds until a signal is noticed.
+_POLL_INTERVAL = 0.1
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class Workers:
-    """The workers. One that dies is replaced; one that cannot start ends all, since the next could not start either."""
+    """The worker processes. One that dies is replaced. If one cannot start, all end: the next could not either."""
 
     def __init__(self, server: Server, sockets: list[socket.socket]) -> None:
         self._server = server
@@ -29,14 +29,14 @@ class Workers:
         self._signal: int | None = None
 
     def run(self) -> int:
-        """Serve until a signal comes; return the exit code."""
+        """Serve until a signal arrives, and return the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self._workers = [self._start() for _ in range(self._server.config.workers)]
         failed = False
         while self._signal is None and not failed:
-            wait([worker.sentinel for worker in self._workers], _LOOK_EVERY)
-            failed = self._replace_the_dead()
+            wait([worker.sentinel for worker in self._workers], _POLL_INTERVAL)
+            failed = self._replace_dead_workers()
         for worker in self._workers:
             worker.terminate()
         for worker in self._workers:
@@ -48,8 +48,8 @@ class Workers:
         worker.start()
         return worker
 
-    def _replace_the_dead(self) -> bool:
-        """Start a worker for each that has died; return whether one has failed to start."""
+    def _replace_dead_workers(self) -> bool:
+        """Replace each worker that has died; return whether one has failed to start."""
         for place, worker in enumerate(self._workers):
             if worker.is_alive() or self._signal is not None:
                 continue
@@ -60,7 +60,7 @@ class Workers:
         return False
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        """Have the workers end as a single server does; at a second signal kill them."""
+        """Note the signal, after which `run` ends the workers; at a second signal kill them."""
         if self._signal is not None:
             for worker in self._workers:
                 worker.kill()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from app.cli.plugin import own_command
+from app.cli.plugin import command_group
 from app.migrator.backup.archive import open_archive
 from app.migrator.execution.commands import upgrade
 from app.migrator.revisions.loading import scripts
@@ -481,7 +481,7 @@ def test_command_is_told_from_its_arguments(
     arguments: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", arguments.split())
-    assert own_command() == expected
+    assert command_group() == expected
 
 
 def test_upgrade_takes_a_backup_first_where_there_is_something_to_apply(
