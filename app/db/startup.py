@@ -13,7 +13,7 @@ from app.core.config import Settings
 from app.db.database import open_migration_database
 from app.migrator.execution.commands import upgrade
 from app.migrator.execution.statement_guard import limit_statements
-from app.migrator.partitions.commands import keep_ahead
+from app.migrator.partitions.commands import make_missing_partitions
 from app.migrator.revisions.history import Stamped, create_history, note_stamp
 from app.migrator.revisions.loading import has_revisions, scripts, several_heads
 from app.migrator.revisions.state import SchemaState, read_state, tables_created_by
@@ -100,7 +100,7 @@ async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDir
                 if is_lost(exc):
                     raise
                 raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc
-            await keep_ahead(connection, settings)
+            await make_missing_partitions(connection, settings)
 
 
 def _has_work(state: SchemaState, metadata: MetaData) -> bool:

@@ -9,7 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.core.config import Phase, Settings
-from app.migrator.backfill.status import backfills_of, to_be_run
+from app.migrator.backfill.status import names_to_run, read_statuses
 from app.migrator.drift.comparison import DriftUnknownError, differences
 from app.migrator.drift.difference import shown
 from app.migrator.revisions.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
@@ -104,7 +104,7 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     connection.rollback()
     if verdict is Verdict.UP_TO_DATE:
         verdict, detail = _judge_schema(connection)
-    backfills = tuple(to_be_run(backfills_of(connection, directory, by_rows=True)))
+    backfills = tuple(names_to_run(read_statuses(connection, directory, by_rows=True)))
     connection.rollback()
     return Status(
         verdict=verdict,

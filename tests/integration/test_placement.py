@@ -5,8 +5,8 @@ import asyncio
 import httpx
 
 from app.migrator.backfill.executor import run
-from app.migrator.backfill.pace import Pace
-from app.migrator.backfill.status import Standing, read_backfills
+from app.migrator.backfill.status import BackfillState, read_backfills
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.status import read_status
 from tests.conftest import settings_for
 from tests.integration.conftest import Staff
@@ -31,7 +31,7 @@ async def test_rows_of_every_kind_carry_it_and_backfills_give_it_to_those_withou
     assert [table.name for table in CARRYING if not query(database_url, f"SELECT FROM {table.name} LIMIT 1")] == []
     assert astray(database_url) == set()
     settings = settings_for(database_url)
-    assert {found.state for found in await asyncio.to_thread(read_backfills, settings)} == {Standing.NOT_NEEDED}
+    assert {found.state for found in await asyncio.to_thread(read_backfills, settings)} == {BackfillState.NOT_NEEDED}
     assert (await asyncio.to_thread(read_status, settings)).detail == "the database is at head"
     late = [table.name for table in CARRYING if table.columns[ORGANIZATION].nullable]
     for name in late:
@@ -41,6 +41,6 @@ async def test_rows_of_every_kind_carry_it_and_backfills_give_it_to_those_withou
     assert told in (await asyncio.to_thread(read_status, settings)).detail
     upgraded = command("litestar", "database", "upgrade", "--no-prompt", env=environment(DATABASE_URL=database_url))
     assert "litestar database backfill --all" in upgraded.stderr
-    await asyncio.to_thread(run, settings, None, Pace(rate=0), lambda progress: None)
+    await asyncio.to_thread(run, settings, None, Throttle(rate=0), lambda progress: None)
     assert (await asyncio.to_thread(read_status, settings)).detail == "the database is at head"
     assert astray(database_url) == set()

@@ -17,9 +17,10 @@ from structlog.testing import capture_logs
 from app.core.config import Phase, Settings
 from app.db.startup import init_db
 from app.migrator.backfill.executor import BackfillWaitsError, UnknownBackfillError, run
-from app.migrator.backfill.pace import Pace, Progress
+from app.migrator.backfill.progress import Progress
 from app.migrator.backfill.state import RevertedMeanwhileError
-from app.migrator.backfill.status import Standing, read_backfills
+from app.migrator.backfill.status import BackfillState, read_backfills
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.cli.backfill_progress import bar_length
 from app.migrator.execution.commands import downgrade, upgrade
 from app.migrator.revisions.history import Outcome
@@ -35,7 +36,7 @@ from tests.waiting import PATIENCE
 
 ROWS = 10_000
 DOUBLE = "UPDATE numbers SET doubled = n * 2, touched = touched + 1 WHERE {batch}"
-FULL_SPEED = Pace(rate=0)
+FULL_SPEED = Throttle(rate=0)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def write(release: Release, name: str, text: str) -> None:
     (directory / f"{name}.py").write_text(text)
 
 
-def fill(url: str, pace: Pace = FULL_SPEED, report: object = None, **settings: object) -> list[Progress]:
+def fill(url: str, pace: Throttle = FULL_SPEED, report: object = None, **settings: object) -> list[Progress]:
     """Runs the backfill `fill`; `report` is called first at each batch."""
     seen: list[Progress] = []
 
@@ -103,7 +104,7 @@ def record(url: str, *columns: str) -> tuple[object, ...]:
     return row
 
 
-def standing(url: str) -> Standing:
+def standing(url: str) -> BackfillState:
     (status,) = read_backfills(settings_for(url))
     return status.state
 
@@ -168,9 +169,9 @@ def test_word_of_a_later_release_for_how_it_stands_is_unfinished_work(url: str, 
     define(release)
     fill(url)
     query(url, "UPDATE schema_backfills SET outcome = 'postponed'")
-    assert standing(url) is Standing.UNFINISHED
+    assert standing(url) is BackfillState.UNFINISHED
     fill(url)
-    assert standing(url) is Standing.DONE
+    assert standing(url) is BackfillState.DONE
 
 
 def test_empty_table_is_done_at_once(url: str, release: Release) -> None:
@@ -191,7 +192,7 @@ def test_rows_that_come_meanwhile_are_done_on_either_side_of_the_cursor(url: str
     define(release, where="doubled IS NULL")
     fill(url, report=once(lambda: query(url, f"INSERT INTO numbers VALUES (-1), ({ROWS + 1})")))
     assert touched(url) == {1: ROWS + 2}
-    assert standing(url) is Standing.DONE
+    assert standing(url) is BackfillState.DONE
 
 
 def test_rows_that_came_after_it_was_done_are_done_by_the_next_run(url: str, release: Release) -> None:
@@ -302,7 +303,7 @@ def test_killed_in_the_middle_of_a_batch_it_goes_on_without_redoing_or_skipping(
         assert isinstance(cursor, int)
         assert 900 <= cursor < 950
         assert touched(url) == {0: ROWS - cursor, 1: cursor}
-        assert standing(url) is Standing.UNFINISHED
+        assert standing(url) is BackfillState.UNFINISHED
     fill(url)
     assert touched(url) == {1: ROWS}
 
@@ -397,7 +398,7 @@ def test_batch_that_fails_is_named_and_the_ones_before_it_stay(url: str, release
     with pytest.raises(MigrationFailedError, match=r"after n 2000 and up to n 3000: .*small"):
         fill(url)
     assert record(url, "outcome", "cursor", "error LIKE '%small%'") == ("failed", {"n": "2000"}, True)
-    assert standing(url) is Standing.FAILED
+    assert standing(url) is BackfillState.FAILED
     query(url, "ALTER TABLE numbers DROP CONSTRAINT small")
     fill(url)
     assert touched(url) == {1: ROWS}
@@ -422,21 +423,21 @@ def test_file_that_was_changed_goes_on_where_the_former_was(url: str, release: R
 
 
 def test_pace_rests_as_it_is_told() -> None:
-    assert Pace().rest(rows=1000, took=0.2) == 0.2
-    assert Pace(rate=0).rest(rows=1000, took=0.2) == 0
-    assert Pace(rate=1000).rest(rows=500, took=0.2) == pytest.approx(0.3)
-    assert Pace(rate=1000).rest(rows=100, took=0.2) == 0
-    assert Pace(rate=50).largest_batch(1000) == 50
-    assert Pace(batch_size=10).largest_batch(1000) == 10
-    assert Pace().next_size(1000, took=3, largest=1000) == 500
-    assert Pace().next_size(500, took=0.1, largest=800) == 800
+    assert Throttle().rest(rows=1000, took=0.2) == 0.2
+    assert Throttle(rate=0).rest(rows=1000, took=0.2) == 0
+    assert Throttle(rate=1000).rest(rows=500, took=0.2) == pytest.approx(0.3)
+    assert Throttle(rate=1000).rest(rows=100, took=0.2) == 0
+    assert Throttle(rate=50).largest_batch(1000) == 50
+    assert Throttle(batch_size=10).largest_batch(1000) == 10
+    assert Throttle().next_size(1000, took=3, largest=1000) == 500
+    assert Throttle().next_size(500, took=0.1, largest=800) == 800
 
 
 def test_rate_is_kept(url: str, release: Release) -> None:
     query(url, "DELETE FROM numbers WHERE n > 300")
     define(release, batch_size=100)
     began = time.monotonic()
-    fill(url, pace=Pace(rate=1000))
+    fill(url, pace=Throttle(rate=1000))
     # No rest is due after the last batch, which finds no row.
     assert time.monotonic() - began >= 0.3
 
@@ -563,7 +564,7 @@ def test_empty_database_goes_to_head_in_one_go(empty_database_url: str, release:
     upgrade(settings_for(empty_database_url))
     assert applied(empty_database_url) == [release.head]
     # What it filled may be gone by now.
-    assert standing(empty_database_url) is Standing.NOT_NEEDED
+    assert standing(empty_database_url) is BackfillState.NOT_NEEDED
     assert fill(empty_database_url) == []
 
 
@@ -594,15 +595,15 @@ def test_requirement_that_cannot_be_looked_at_is_named(url: str, release: Releas
 def test_downgrade_of_its_revision_makes_it_undone(url: str, release: Release) -> None:
     after = release.add('op.execute("ALTER TABLE numbers ADD tripled int")', 'op.drop_column("numbers", "tripled")')
     define(release, after=after, update="UPDATE numbers SET tripled = n * 3 WHERE {batch}")
-    assert standing(url) is Standing.WAITING
+    assert standing(url) is BackfillState.WAITING
     upgrade(settings_for(url))
-    assert standing(url) is Standing.PENDING
+    assert standing(url) is BackfillState.PENDING
     fill(url)
-    assert standing(url) is Standing.DONE
+    assert standing(url) is BackfillState.DONE
     downgrade(settings_for(url), "-1", accept_data_loss=True)
-    assert standing(url) is Standing.WAITING
+    assert standing(url) is BackfillState.WAITING
     upgrade(settings_for(url))
-    assert standing(url) is Standing.PENDING
+    assert standing(url) is BackfillState.PENDING
     fill(url)
     assert query(url, "SELECT FROM numbers WHERE tripled IS NULL") == []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.migrator.execution.commands import upgrade
-from app.migrator.partitions.months import later, month_of, name_of
+from app.migrator.partitions.months import add_months, month_start, partition_name
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, applied, holding, query
 from tests.migrations.cutting import IN_THE_MIDDLE, LOCKED, cut
@@ -17,7 +17,7 @@ from tests.migrations.test_engine import checkout_of
 from tests.processes import ROOT, environment
 from tests.waiting import PATIENCE, wait_until
 
-MONTH = later(month_of(datetime.now(UTC)), 3)
+MONTH = add_months(month_start(datetime.now(UTC)), 3)
 BEFORE_THE_PRIORITY = "8f3d1c7e2b64"
 SILENT = "was lost: the server has ended the session, of which it heard nothing for too long"
 HELD = "SELECT FROM pg_locks WHERE relation = 'tasks'::regclass AND mode = 'AccessExclusiveLock' AND granted"
@@ -65,7 +65,7 @@ def test_process_that_is_frozen_in_a_statement_loses_its_locks_and_says_why(
     url, log = database_url, tmp_path / "log"
     define(release)
     make_numbers(url)
-    query(url, f"DROP TABLE {name_of('activity_events', MONTH, later(MONTH, 1))}")
+    query(url, f"DROP TABLE {partition_name('activity_events', MONTH, add_months(MONTH, 1))}")
     release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")')
     with cut(url, begins, "H") as way:
         env = environment(DATABASE_URL=way.url, DB_MIGRATE_STATEMENT_TIMEOUT="1")

@@ -25,9 +25,9 @@ from app.migrator.backup.restore import restore
 from app.migrator.doctor.finding import Severity
 from app.migrator.execution.commands import downgrade, upgrade
 from app.migrator.partitions import ddl
-from app.migrator.partitions.commands import Partitioning, look_at_partitions, maintain
-from app.migrator.partitions.months import later, month_of, name_of
-from app.migrator.partitions.state import AHEAD, Step, read_partitions
+from app.migrator.partitions.commands import Partitioning, maintain, preview_maintenance
+from app.migrator.partitions.months import add_months, month_start, partition_name
+from app.migrator.partitions.state import MONTHS_AHEAD, Step, read_partitions
 from app.migrator.status import Verdict, read_status
 from app.models import ActivityEvent
 from app.postgres.errors import MigrationFailedError
@@ -39,13 +39,13 @@ from tests.processes import environment, run, started_process
 
 UNPARTITIONED = "8d1c6a90e3b7"
 TABLE, DEFAULT = "activity_events", "activity_events_default"
-THIS_MONTH = month_of(datetime.now(UTC))
-NEXT_YEAR = later(THIS_MONTH, 12)
+THIS_MONTH = month_start(datetime.now(UTC))
+NEXT_YEAR = add_months(THIS_MONTH, 12)
 ORGANIZATION, WEBHOOK = UUID(int=1), UUID(int=3)
 
 
 def month(count: int) -> str:
-    return name_of(TABLE, later(THIS_MONTH, count), later(THIS_MONTH, count + 1))
+    return partition_name(TABLE, add_months(THIS_MONTH, count), add_months(THIS_MONTH, count + 1))
 
 
 def store(url: str, *months: int) -> None:
@@ -56,7 +56,7 @@ def store(url: str, *months: int) -> None:
             url,
             "INSERT INTO activity_events (id, created_at, organization_id, event_type)"
             " VALUES (gen_random_uuid(), :time, :organization, 'x')",
-            time=later(THIS_MONTH, count).replace(day=3),
+            time=add_months(THIS_MONTH, count).replace(day=3),
             organization=ORGANIZATION,
         )
 
@@ -73,7 +73,7 @@ def file_of(url: str, table: str) -> object:
 
 def is_clean(url: str) -> bool:
     return (
-        read_status(settings_for(url)).verdict is Verdict.UP_TO_DATE and not look_at_partitions(settings_for(url)).left
+        read_status(settings_for(url)).verdict is Verdict.UP_TO_DATE and not preview_maintenance(settings_for(url)).left
     )
 
 
@@ -97,7 +97,7 @@ def check_that_rows_stay_where_they_are(url: str) -> None:
     everything = "SELECT to_jsonb(e) FROM activity_events AS e ORDER BY id"
     before, file = query(url, everything), file_of(url, TABLE)
     upgrade(settings)
-    whole = name_of(TABLE, None, later(THIS_MONTH, 2))
+    whole = partition_name(TABLE, None, add_months(THIS_MONTH, 2))
     assert held(url) == {whole: 3}
     assert file_of(url, whole) == file
     assert query(url, everything) == before
@@ -160,18 +160,18 @@ def test_expired_rows_of_the_default_partition_are_shown_and_go_in_one_run(datab
 
 
 def test_expired_rows_that_share_a_partition_with_newer_ones_are_told(database_url: str) -> None:
-    query(database_url, f"DROP TABLE {', '.join(month(count) for count in range(AHEAD + 1))}")
+    query(database_url, f"DROP TABLE {', '.join(month(count) for count in range(MONTHS_AHEAD + 1))}")
     store(database_url, -5, -3, 0)
     code, found = command(database_url, "--apply", "--drop", "--keep-months", "2")
-    whole, gone = name_of(TABLE, None, later(THIS_MONTH, 2)), later(THIS_MONTH, 4)
+    whole, gone = partition_name(TABLE, None, add_months(THIS_MONTH, 2)), add_months(THIS_MONTH, 4)
     told = {"table": TABLE, "partition": whole, "rows": 2}
-    times = {"kept_from": later(THIS_MONTH, -2), "dropped_from": gone}
+    times = {"kept_from": add_months(THIS_MONTH, -2), "dropped_from": gone}
     told |= {name: time.isoformat().replace("+00:00", "Z") for name, time in times.items()}
     assert (code, found["kept_longer"], held(database_url)) == (0, [told], {whole: 3})
     env = environment(DATABASE_URL=database_url, ACTIVITY_RETENTION_MONTHS="2")
     shown = run("litestar", "database", "partitions", env=env).stdout
     assert f"2 rows of {whole} are older than is kept" in shown
-    assert f"DELETE FROM {TABLE} WHERE created_at < '{later(THIS_MONTH, -2):%Y-%m-%d}Z'" in shown
+    assert f"DELETE FROM {TABLE} WHERE created_at < '{add_months(THIS_MONTH, -2):%Y-%m-%d}Z'" in shown
     assert f"{gone:%Y-%m}" in shown
 
 
@@ -181,7 +181,7 @@ def test_nothing_is_dropped_or_made_by_a_clock_that_is_not_this_machines(
 ) -> None:
     """Of two clocks nobody knows which one is wrong."""
     settings = settings_for(database_url, activity_retention_months=1)
-    query(database_url, f"DROP TABLE {month(AHEAD)}")
+    query(database_url, f"DROP TABLE {month(MONTHS_AHEAD)}")
     store(database_url, -3, 0)
     before = held(database_url)
     now = time.time
@@ -189,7 +189,7 @@ def test_nothing_is_dropped_or_made_by_a_clock_that_is_not_this_machines(
     direction = "ahead of" if years > 0 else "behind"
     with pytest.raises(MigrationFailedError, match=f"1830 days {direction} this machine's"):
         maintain(settings, may_drop=True)
-    assert direction in str(look_at_partitions(settings).clocks)
+    assert direction in str(preview_maintenance(settings).clocks)
     assert "neither made nor dropped" in one(examined(database_url), "clock", Severity.WARNING).why
     with capture_logs() as logs:
         upgrade(settings)
@@ -203,11 +203,11 @@ def test_nothing_is_dropped_or_made_by_a_clock_that_is_not_this_machines(
 def test_months_that_nobody_made_partitions_for_get_them_without_a_row_refused_or_moved(database_url: str) -> None:
     """Far ahead of its time only what cannot be part of them moves."""
     settings = settings_for(database_url)
-    store(database_url, 1, AHEAD + 1, AHEAD + 2, 12, 500)
+    store(database_url, 1, MONTHS_AHEAD + 1, MONTHS_AHEAD + 2, 12, 500)
     before = file_of(database_url, DEFAULT)
     assert held(database_url) == {month(1): 1, DEFAULT: 4}
     maintain(settings, now=NEXT_YEAR)
-    sealed = name_of(TABLE, later(THIS_MONTH, AHEAD + 1), later(THIS_MONTH, 14))
+    sealed = partition_name(TABLE, add_months(THIS_MONTH, MONTHS_AHEAD + 1), add_months(THIS_MONTH, 14))
     assert held(database_url) == {month(1): 1, sealed: 3, month(500): 1}
     assert file_of(database_url, sealed) == before
     store(database_url, -100, 13, 15, 40)
@@ -233,8 +233,8 @@ def test_row_of_no_month_is_an_error_that_says_so_and_hinders_no_upgrade(databas
 
 @pytest.mark.parametrize("validated", [False, True])
 def test_work_that_was_broken_off_is_a_problem_and_goes_on(database_url: str, validated: bool) -> None:
-    store(database_url, AHEAD + 1)
-    begin, end = later(THIS_MONTH, AHEAD + 1), later(THIS_MONTH, AHEAD + 3)
+    store(database_url, MONTHS_AHEAD + 1)
+    begin, end = add_months(THIS_MONTH, MONTHS_AHEAD + 1), add_months(THIS_MONTH, MONTHS_AHEAD + 3)
     with opened(database_url) as connection:
         ddl.begin_sealing(connection, DEFAULT, begin, end)
         if validated:
@@ -242,11 +242,11 @@ def test_work_that_was_broken_off_is_a_problem_and_goes_on(database_url: str, va
     assert "broken off" in one(examined(database_url), "partitions", Severity.PROBLEM).seen
     upgrade(settings_for(database_url))
     store(database_url, 50)
-    assert held(database_url) == {month(AHEAD + 1): 1, DEFAULT: 1}
+    assert held(database_url) == {month(MONTHS_AHEAD + 1): 1, DEFAULT: 1}
 
 
 def test_killed_at_its_last_step_it_is_finished_by_the_next(database_url: str) -> None:
-    query(database_url, f"DROP TABLE {', '.join(month(count) for count in range(AHEAD + 1))}")
+    query(database_url, f"DROP TABLE {', '.join(month(count) for count in range(MONTHS_AHEAD + 1))}")
     store(database_url, 0)
     env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_TIMEOUT="60")
     with (
@@ -258,12 +258,12 @@ def test_killed_at_its_last_step_it_is_finished_by_the_next(database_url: str) -
         process.wait()
     one(examined(database_url), "partitions", Severity.PROBLEM)
     maintain(settings_for(database_url))
-    assert held(database_url) == {name_of(TABLE, None, later(THIS_MONTH, 2)): 1}
+    assert held(database_url) == {partition_name(TABLE, None, add_months(THIS_MONTH, 2)): 1}
     assert is_clean(database_url)
 
 
 def test_two_at_once_beside_a_table_in_use_do_everything_once(database_url: str) -> None:
-    store(database_url, AHEAD + 1)
+    store(database_url, MONTHS_AHEAD + 1)
     settings = settings_for(database_url, db_migrate_lock_timeout=0.05)
     results: list[Partitioning] = []
     threads = [Thread(target=lambda: results.append(maintain(settings, now=NEXT_YEAR))) for _ in range(2)]

@@ -10,7 +10,7 @@ from alembic import command
 
 from app.core.config import Phase
 from app.migrator.backfill.executor import run as run_backfills
-from app.migrator.backfill.pace import Pace
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.execution.commands import downgrade, upgrade
 from app.migrator.partitions.commands import maintain
 from app.migrator.revisions.loading import alembic_config
@@ -173,7 +173,7 @@ def test_revision_waits_for_its_backfill(
     refused = psql(database_url, script)
     assert f"revision {contract} requires the backfill fill, which is not finished" in refused.stderr
     assert applied(database_url) == [after]
-    run_backfills(settings_for(database_url), ["fill"], Pace(), lambda progress: None)
+    run_backfills(settings_for(database_url), ["fill"], Throttle(), lambda progress: None)
     assert psql(database_url, script).returncode == 0
     assert applied(database_url) == [contract]
 
@@ -186,7 +186,7 @@ def test_what_is_taken_back_takes_its_backfills_record_with_it(
     define(release, table="tags", after=after, update=FILL, where=None)
     settings = settings_for(database_url)
     upgrade(settings)
-    run_backfills(settings, ["fill"], Pace(), lambda progress: None)
+    run_backfills(settings, ["fill"], Throttle(), lambda progress: None)
     capsys.readouterr()
     if way == "downgrade --sql":
         downgrade(settings, f"{after}:{HEAD}", sql=True)

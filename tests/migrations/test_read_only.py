@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from app.db.startup import init_db
 from app.migrator.backfill.executor import run as backfill
-from app.migrator.backfill.pace import Pace
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.doctor.finding import Severity
 from app.migrator.execution.commands import downgrade, plan, upgrade
 from app.migrator.partitions.commands import maintain
@@ -56,7 +56,7 @@ def start(url: str, *, auto_migrate: bool) -> None:
         (EMPTY, lambda url: start(url, auto_migrate=True)),
         (EMPTY, lambda url: start(url, auto_migrate=False)),
         (AT_HEAD, lambda url: maintain(settings_for(url))),
-        (AT_HEAD, lambda url: backfill(settings_for(url), ["tasks_organization"], Pace(rate=0), print)),
+        (AT_HEAD, lambda url: backfill(settings_for(url), ["tasks_organization"], Throttle(rate=0), print)),
     ],
     ids=["upgrade", "plan", "downgrade", "start", "start-empty", "create-all", "partitions", "backfill"],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from app.core.config import Phase
 from app.migrator.backfill.executor import run
-from app.migrator.backfill.pace import Pace
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.execution.commands import downgrade, upgrade
 from app.migrator.lint.linter import lint
 from app.postgres.errors import MigrationFailedError
@@ -187,7 +187,7 @@ def test_recipe_keeps_the_data_and_two_releases_working(title: str, release: Rel
         if any("requires_backfill" in code for code in codes[number]):
             with pytest.raises(MigrationFailedError, match=backfill):
                 upgrade(settings)
-            run(settings, [backfill], Pace(rate=0), lambda progress: None)
+            run(settings, [backfill], Throttle(rate=0), lambda progress: None)
         upgrade(settings, phase=Phase.EXPAND)
         query(database_url, recipe.releases[number - 1] + recipe.releases[number])
         upgrade(settings)

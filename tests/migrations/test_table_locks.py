@@ -15,13 +15,13 @@ from app.core.config import Settings
 from app.db.readiness import DatabaseNotReadyError, Readiness
 from app.db.startup import init_db
 from app.migrator.backfill import executor
-from app.migrator.backfill.pace import Pace
 from app.migrator.backfill.status import read_backfills
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.backup.backup import backup
 from app.migrator.drift.comparison import DriftUnknownError
 from app.migrator.drift.report import read_drift
 from app.migrator.execution import commands
-from app.migrator.partitions.commands import look_at_partitions
+from app.migrator.partitions.commands import preview_maintenance
 from app.migrator.revisions.loading import alembic_config
 from app.migrator.session.table_locks import TableLockedError, limited_lock_waits
 from app.migrator.status import read_status
@@ -50,7 +50,7 @@ READING_BOTH: dict[str, Callable[[Settings], object]] = {
     "start that migrates": lambda settings: start(replace(settings, db_auto_migrate=True)),
     "start that creates": start,
     "backfills": read_backfills,
-    "backfill": lambda settings: executor.run(settings, None, Pace(), print),
+    "backfill": lambda settings: executor.run(settings, None, Throttle(), print),
 }
 READING_VERSIONS: dict[str, Callable[[Settings], object]] = {
     "stamp": lambda settings: command.stamp(alembic_config(settings), "head"),
@@ -77,13 +77,13 @@ def test_tables_of_the_engine_that_are_locked_are_waited_for_a_limited_time_and_
     assert refused.value.exit_code == 3
 
 
-@pytest.mark.parametrize("reading", [read_status, read_backfills, look_at_partitions, backup])
+@pytest.mark.parametrize("reading", [read_status, read_backfills, preview_maintenance, backup])
 def test_tables_of_the_models_that_are_locked_are_waited_for_a_limited_time(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: Callable[[Settings], object]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     settings = settings_for(database_url, db_migrate_lock_timeout=0.1, db_migrate_lock_wait=0)
-    locked = "tasks" if reading is not look_at_partitions else "activity_events"
+    locked = "tasks" if reading is not preview_maintenance else "activity_events"
     with (
         holding(database_url, f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE"),
         pytest.raises(TableLockedError, match=HOLDER),

@@ -14,7 +14,7 @@ from sqlalchemy.schema import conv
 from app.migrator.autogenerate.steps import Sql
 from app.migrator.drift.catalogue import Column, Constraint, Schema
 from app.migrator.drift.difference import Difference, Kind, Order, Statement
-from app.migrator.sql.identifiers import named, quote
+from app.migrator.sql.identifiers import quote, quoted_name_of
 
 
 class Step(NamedTuple):
@@ -175,7 +175,7 @@ def _drop(constraint: Constraint) -> Step:
 
 def _model_of(constraint: Constraint, metadata: MetaData) -> ModelConstraint | None:
     candidates = metadata.tables[constraint.table].constraints
-    return next((model for model in candidates if named(model) == quote(constraint.name)), None)
+    return next((model for model in candidates if quoted_name_of(model) == quote(constraint.name)), None)
 
 
 def _index(found: Difference, live: Schema, models: Schema, metadata: MetaData) -> Operations | None:
@@ -187,7 +187,9 @@ def _index(found: Difference, live: Schema, models: Schema, metadata: MetaData) 
     drop = Step(Order.DROP_CONSTRAINTS_AND_INDEXES, ops.DropIndexOp(conv(name), (before or after).table))  # type: ignore[union-attr]
     if after is None:
         return Operations([drop], None)
-    model = next((index for index in metadata.tables[after.table].indexes if named(index) == quote(name)), None)
+    model = next(
+        (index for index in metadata.tables[after.table].indexes if quoted_name_of(index) == quote(name)), None
+    )
     if model is None:
         return None
     create = Step(Order.INDEXES, ops.CreateIndexOp.from_index(model))

@@ -13,8 +13,8 @@ from app.migrator.revisions.history import Outcome
 from app.migrator.sql.identifiers import quote
 from app.postgres.errors import MigrationFailedError
 
-# Seconds that a batch waits for a row in use. Less than PostgreSQL's deadlock_timeout (1 s), so that of a batch and a
-# request that wait for each other it is the batch that gives way; and nobody waits longer behind a batch that waits.
+# Seconds that a batch waits for a row: less than PostgreSQL's deadlock_timeout (1 s), so that the batch gives way
+# if it and a request wait for each other; and nobody waits longer behind a batch that waits.
 _ROW_WAIT = 0.5
 # A table with more rows is estimated instead.
 _COUNTED_ROWS = 100_000
@@ -30,8 +30,8 @@ _PRIMARY_KEY = text(
     """
 )
 _IS_TABLE = text("SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:name) AND relkind IN ('r', 'p'))")
-# Each holds for one transaction alone, so that a pooler's next client does not inherit it. A cursor's text must mean
-# the same in every session.
+# Each setting ends with the transaction, so that a pooler's next client does not inherit it. The formats make the text
+# of a cursor mean the same in every session.
 _LIMIT = text(
     """
     SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),
@@ -39,7 +39,7 @@ _LIMIT = text(
            set_config('timezone', 'UTC', true), set_config('intervalstyle', 'postgres', true),
            set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true),
            set_config('lc_monetary', 'C', true),
-           -- Of PostgreSQL 17: through a pooler there is nothing else that ends one that is cut off in a statement.
+           -- PostgreSQL 17 has it: through a pooler nothing else ends a transaction that is cut off in a statement.
            (SELECT set_config(name, :transaction, true) FROM pg_settings WHERE name = 'transaction_timeout')
     """
 )
@@ -49,8 +49,8 @@ _NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true)")
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a batch did; `at_end` where the table had no further row."""
+class BatchResult:
+    """What a batch did: the record afterwards, how many rows it went over, and whether the table had no further row."""
 
     record: Record
     seen: int
@@ -58,7 +58,7 @@ class Done:
 
 
 class Batches:
-    """The batches of one backfill. `rows` says which rows the last one was about."""
+    """The batches of one backfill; `rows` names, for messages, the rows of the last one."""
 
     def __init__(self, connection: Connection, settings: Settings, backfill: Backfill) -> None:
         self._backfill = backfill
@@ -69,34 +69,34 @@ class Batches:
         found = connection.execute(_PRIMARY_KEY, {"name": name}).all()
         if not found:
             raise MigrationFailedError(f"Backfill {backfill.name}: table {backfill.table!r} has no primary key.")
-        self._table = _colons_kept(name)
+        self._table = _escape_colons(name)
         self._types = {str(column): str(kind) for column, kind in found}
-        self._columns = [_colons_kept(quote(column)) for column in self._types]
+        self._columns = [_escape_colons(quote(column)) for column in self._types]
         self.rows = "no rows"
 
-    def run(self, connection: Connection, size: int, retries: int) -> Done:
-        """Changes the next `size` rows and moves the cursor, or does neither; `retries` is what to add to the record.
+    def run(self, connection: Connection, size: int, retries: int) -> BatchResult:
+        """Change the next `size` rows and move the cursor, in one transaction; `retries` is added to the record's.
 
-        Raises whatever the database answers, and RevertedMeanwhileError.
+        Raises what the driver raises, and RevertedMeanwhileError.
         """
         with connection.begin():
-            # Waiting for the turn of another runner holds up nobody.
+            # It waits without limit for another process that runs the backfill: that holds up nobody.
             limit(connection, self._settings)
             record = state.lock(connection, self._backfill.name)
             if record.outcome is Outcome.DONE:
-                return Done(record, seen=0, at_end=True)
+                return BatchResult(record, seen=0, at_end=True)
             limit(connection, self._settings, lock=min(_ROW_WAIT, self._settings.db_migrate_lock_timeout))
-            last, seen = self._slice(connection, record.cursor, size)
-            self.rows = _words(record.cursor, last)
+            last, seen = self._next_key(connection, record.cursor, size)
+            self.rows = _describe_rows(record.cursor, last)
             if last is not None:
                 changed = self._change(connection, record.cursor, last)
                 record = state.advance(
                     connection, self._backfill.name, last, seen=seen, changed=changed, retries=retries
                 )
-            return Done(record, seen, at_end=seen < size)
+            return BatchResult(record, seen, at_end=seen < size)
 
     def estimate(self, connection: Connection) -> int:
-        """How many rows the table has: exactly where they are few."""
+        """Return how many rows the table has: their number if they are few, the planner's estimate otherwise."""
         few = f"SELECT count(*) FROM (SELECT FROM {self._table} LIMIT {_COUNTED_ROWS + 1}) AS few"  # noqa: S608
         counted = int(connection.scalar(text(few)) or 0)
         if counted <= _COUNTED_ROWS:
@@ -105,8 +105,8 @@ class Batches:
         rows = _ROWS_OF_PLAN.search(str(plan))
         return max(counted, int(rows[1]) if rows else 0)
 
-    def _slice(self, connection: Connection, cursor: Cursor | None, size: int) -> tuple[Cursor | None, int]:
-        """The last key of the next `size` rows, and how many there are; None and 0 at the end."""
+    def _next_key(self, connection: Connection, cursor: Cursor | None, size: int) -> tuple[Cursor | None, int]:
+        """Return the last key of the next `size` rows, and how many rows there are; None and 0 at the end."""
         columns = ", ".join(self._columns)
         shown = ", ".join(f"CAST({column} AS text)" for column in self._columns)
         where = f"WHERE {self._compared('>', 'lower')}" if cursor else ""
@@ -124,16 +124,16 @@ class Batches:
             conditions.append(self._compared(">", "lower"))
         if self._backfill.where:
             # On a line of its own what ends in a comment ends there.
-            conditions.append(f"({_colons_kept(self._backfill.where)}\n)")
-        statement = _colons_kept(self._backfill.update).replace(BATCH, f"({' AND '.join(conditions)})")
+            conditions.append(f"({_escape_colons(self._backfill.where)}\n)")
+        statement = _escape_colons(self._backfill.update).replace(BATCH, f"({' AND '.join(conditions)})")
         return connection.execute(text(statement), self._values(lower=cursor, upper=last)).rowcount
 
     def _compared(self, comparison: str, bound: str) -> str:
-        """The rows on one side of a key, as a comparison of rows, which the key's index serves."""
+        """Return the condition for the rows on one side of a key: a comparison of rows, which its index serves."""
         keys = ", ".join(f"{self._table}.{column}" for column in self._columns)
         # The cast from text spares the driver from knowing the type.
         casts = (
-            f"CAST(CAST(:{bound}_{i} AS text) AS {_colons_kept(kind)})" for i, kind in enumerate(self._types.values())
+            f"CAST(CAST(:{bound}_{i} AS text) AS {_escape_colons(kind)})" for i, kind in enumerate(self._types.values())
         )
         return f"({keys}) {comparison} ({', '.join(casts)})"
 
@@ -150,29 +150,30 @@ class Batches:
 
 
 def limit(connection: Connection, settings: Settings, *, lock: float = 0) -> None:
-    """Limit the transaction and its statements, and the wait for each lock to so many seconds; 0 is no limit."""
+    """Limit the transaction, its statements, and each wait for a lock to `lock` seconds; 0 is no limit."""
     statement = settings.db_migrate_statement_timeout
     limits = {"statement": statement, "lock": lock, "idle": statement, "transaction": statement * _LONG_STATEMENTS}
     connection.execute(_LIMIT, {name: f"{round(seconds * 1000)}ms" for name, seconds in limits.items()})
 
 
-def are_left(connection: Connection, backfill: Backfill) -> bool:
-    """Whether the table has rows that are still to be done; where no row shows it, whether it has any row.
+def has_rows_left(connection: Connection, backfill: Backfill) -> bool:
+    """Return whether the table has rows that are still to be done; if no row shows it, whether it has any row.
 
-    In a transaction, whose statements have no time limit afterwards: this may read the whole table, and stops nobody.
+    Call it in a transaction, whose statements have no time limit afterwards: it may read the whole table, and blocks
+    nobody.
     """
     connection.execute(_NO_LIMIT)
-    table = _colons_kept(quote(backfill.table))
-    condition = _colons_kept(backfill.where or "true")
+    table = _escape_colons(quote(backfill.table))
+    condition = _escape_colons(backfill.where or "true")
     return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table} WHERE {condition}\n)")))  # noqa: S608
 
 
-def _colons_kept(sql: str) -> str:
-    """SQL in which a colon is a colon, and no parameter."""
+def _escape_colons(sql: str) -> str:
+    """Return SQL in which each colon means itself, and no parameter."""
     return sql.replace(":", r"\:")
 
 
-def _words(cursor: Cursor | None, last: Cursor | None) -> str:
+def _describe_rows(cursor: Cursor | None, last: Cursor | None) -> str:
     def key(of: Cursor) -> str:
         return ", ".join(f"{column} {value}" for column, value in of.items())
 

@@ -1,4 +1,4 @@
-"""What a backfill is, and which ones this release has: a file each in `migrations/backfills/`."""
+"""What a backfill is, and which ones this release has: each is a file in `migrations/backfills/`."""
 
 import hashlib
 import re
@@ -20,11 +20,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 class Backfill:
     """Work on the rows of `table`, in batches along its primary key, to be done between two revisions.
 
-    `update` is one statement in whose WHERE `{batch}` stands for the rows of a batch that are still to be done: those
-    between two keys for which `where` holds. With `where` None no row shows whether it was done: then only the record
-    of the database says so. `after` is the revision that made what the statement writes to; `batch_size` rows are
-    looked at in one transaction. What is the file's (`name` from its name, `description` from its docstring, `checksum`
-    from its content) is filled in when it is read.
+    `update` is one statement with `{batch}` in its WHERE, which stands for the rows of a batch that are still to be
+    done: those between two keys for which `where` holds. With `where` None no row shows whether it was done: only the
+    record in the database does. `after` is the revision that made what the statement writes to. A transaction goes over
+    `batch_size` rows. `name`, `description` and `checksum` are filled in from the file's name, docstring and content.
     """
 
     table: str
@@ -47,8 +46,11 @@ class Backfill:
             raise ValueError(f"`batch_size` is not a whole number from 1 to {MOST_ROWS}")
 
 
-def registered(directory: ScriptDirectory) -> dict[str, Backfill]:
-    """Those of the directory by name, oldest `after` first. Raises MigrationFailedError, which names the file."""
+def load_backfills(directory: ScriptDirectory) -> dict[str, Backfill]:
+    """Return the backfills of the directory by name, oldest `after` first.
+
+    Raises MigrationFailedError, which names the file that is wrong.
+    """
     order = {script.revision: position for position, script in enumerate(directory.walk_revisions())}
     if not order:
         # Without revisions the tables are made from the models, and there is nothing to run after.
@@ -60,8 +62,8 @@ def registered(directory: ScriptDirectory) -> dict[str, Backfill]:
     return {backfill.name: backfill for backfill in sorted(found, key=lambda b: -order[b.after])}
 
 
-def required_by(script: Script) -> tuple[str, ...]:
-    """The backfills that the revision declares to need (`requires_backfill`). Raises MigrationFailedError."""
+def required_backfills(script: Script) -> tuple[str, ...]:
+    """Return the backfills that the revision says it needs (`requires_backfill`). Raises MigrationFailedError."""
     names = getattr(script.module, "requires_backfill", ())
     names = (names,) if isinstance(names, str) else names
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
@@ -71,15 +73,16 @@ def required_by(script: Script) -> tuple[str, ...]:
     return tuple(names)
 
 
-def requirers(directory: ScriptDirectory, name: str) -> Iterator[Script]:
-    return (script for script in directory.walk_revisions() if name in required_by(script))
+def revisions_requiring(directory: ScriptDirectory, name: str) -> Iterator[Script]:
+    """Return the revisions that say they need this backfill, newest first."""
+    return (script for script in directory.walk_revisions() if name in required_backfills(script))
 
 
 def check_definitions(directory: ScriptDirectory) -> None:
-    """Raises MigrationFailedError where a file is wrong, or a revision requires what there is not before it."""
-    backfills = registered(directory)
+    """Raise MigrationFailedError if a file is wrong, or a revision requires a backfill that cannot run before it."""
+    backfills = load_backfills(directory)
     for script in directory.walk_revisions():
-        for name in required_by(script):
+        for name in required_backfills(script):
             if name not in backfills:
                 raise MigrationFailedError(
                     f"Revision {script.revision} ({script.path}) requires the backfill {name!r}, which is not in"

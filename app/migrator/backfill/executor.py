@@ -1,7 +1,8 @@
-"""Long work apart from revisions: rows are changed in small batches, each a transaction of its own.
+"""Running backfills: rows are changed in small batches, each of which is a transaction.
 
-A run can be ended at any moment, killed, or started twice: every row is done once, as `state.py` explains. It holds no
-lock between batches and needs no session, so migrations are not kept out and a pooler does no harm.
+A run can be stopped at any moment, killed, or started twice: every row is done once, as `state.py` explains. It holds
+no lock between batches, so that it does not block migrations, and keeps nothing in the session, so that a pooler does
+no harm.
 """
 
 import asyncio
@@ -18,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.config import Settings
 from app.db.database import open_migration_database
 from app.migrator.backfill import state
-from app.migrator.backfill.batch import Batches, are_left, limit
-from app.migrator.backfill.definition import Backfill, registered
-from app.migrator.backfill.pace import Pace, Progress
+from app.migrator.backfill.batch import Batches, has_rows_left, limit
+from app.migrator.backfill.definition import Backfill, load_backfills
+from app.migrator.backfill.progress import Progress
 from app.migrator.backfill.state import Record
-from app.migrator.backfill.status import BackfillStatus, Standing, backfills_of
+from app.migrator.backfill.status import BackfillState, BackfillStatus, read_statuses
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.execution.statement_guard import silence
 from app.migrator.revisions.history import Outcome
 from app.migrator.revisions.loading import scripts
@@ -44,7 +46,7 @@ from app.postgres.sqlstate import (
 )
 from app.postgres.url.database_url import DatabaseURL
 
-# How often the table is gone over again for rows that came behind the cursor.
+# How often it goes over the table again for rows that came behind the cursor.
 _PASSES = 3
 _FIRST_PAUSE = 0.2
 # A statement that statement_timeout ends is canceled.
@@ -63,28 +65,30 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class UnknownBackfillError(DatabaseError):
+    """No file of this release has a backfill of that name."""
+
     exit_code = 2
 
 
 class BackfillWaitsError(DatabaseError):
-    """The revision that it runs after is not applied yet."""
+    """The revision that a backfill runs after is not applied yet."""
 
 
-def run(settings: Settings, names: Sequence[str] | None, pace: Pace, report: Report) -> None:
-    """Runs these backfills to their end, one after the other; with None all that can be run and are not done.
+def run(settings: Settings, names: Sequence[str] | None, throttle: Throttle, report: Report) -> None:
+    """Run these backfills to their end, one after the other; with None all that can be run and are not done.
 
-    `report` is called after each batch. SIGINT and SIGTERM roll back the batch under way and raise
-    InterruptedBySignalError. Not to be called in a thread that runs an event loop. Raises UnknownBackfillError,
+    It calls `report` after each batch. SIGINT and SIGTERM roll back the current batch and raise
+    InterruptedBySignalError. Do not call it in a thread that runs an event loop. Raises UnknownBackfillError,
     BackfillWaitsError, MigrationFailedError and DatabaseUnreachableError.
     """
     directory = scripts(settings)
-    known = registered(directory)
+    known = load_backfills(directory)
     for name in names or ():
         if name not in known:
             there_are = f"There are: {', '.join(known)}." if known else "There is none in migrations/backfills/."
             raise UnknownBackfillError(f"There is no backfill {name!r}. {there_are}")
     with open_migration_database(settings) as url:
-        asyncio.run(_run(settings, url, directory, names, pace, report))
+        asyncio.run(_run(settings, url, directory, names, throttle, report))
 
 
 async def _run(
@@ -92,30 +96,30 @@ async def _run(
     url: DatabaseURL,
     directory: ScriptDirectory,
     names: Sequence[str] | None,
-    pace: Pace,
+    throttle: Throttle,
     report: Report,
 ) -> None:
-    known = registered(directory)
+    known = load_backfills(directory)
     with ended_by_signals():
         async with open_connection(url, settings.db_connect_timeout, "plimsoll") as connection:
             wait, seconds = settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout
-            standing = await read_once_free(connection, wait, seconds, backfills_of, directory)
+            statuses = await read_once_free(connection, wait, seconds, read_statuses, directory)
             await connection.rollback()
-            # Behind a pooler each transaction has another session, of which none is ours to end.
+            # Behind a pooler each transaction has another session, so there is none for the guard to end.
             pooled = await is_pooled(connection)
-            for number, status in enumerate(_chosen(standing, names)):
+            for number, status in enumerate(_chosen(statuses, names)):
                 if number == 0:
                     await connection.run_sync(require_writable)
-                await Run(connection, settings, known[status.name], pace, report, is_guarded=not pooled)()
+                await _BackfillRun(connection, settings, known[status.name], throttle, report, is_guarded=not pooled)()
 
 
-def _chosen(standing: Sequence[BackfillStatus], names: Sequence[str] | None) -> Iterator[BackfillStatus]:
-    for status in standing:
+def _chosen(statuses: Sequence[BackfillStatus], names: Sequence[str] | None) -> Iterator[BackfillStatus]:
+    for status in statuses:
         if names is not None and status.name not in names:
             continue
-        if status.state is Standing.NOT_NEEDED:
+        if status.state is BackfillState.NOT_NEEDED:
             log.info("a backfill is not needed any more", backfill=status.name, required_by=list(status.required_by))
-        elif status.state is not Standing.WAITING:
+        elif status.state is not BackfillState.WAITING:
             yield status
         elif names is None:
             log.info("a backfill waits for its revision", backfill=status.name, revision=status.after)
@@ -126,7 +130,7 @@ def _chosen(standing: Sequence[BackfillStatus], names: Sequence[str] | None) -> 
             )
 
 
-class Run:
+class _BackfillRun:
     """One backfill, on one connection."""
 
     def __init__(
@@ -134,7 +138,7 @@ class Run:
         connection: AsyncConnection,
         settings: Settings,
         backfill: Backfill,
-        pace: Pace,
+        throttle: Throttle,
         report: Report,
         *,
         is_guarded: bool,
@@ -142,11 +146,11 @@ class Run:
         self._connection = connection
         self._settings = settings
         self._backfill = backfill
-        self._pace = pace
+        self._throttle = throttle
         self._report = report
         self._is_guarded = is_guarded
         self._guard: Guard | None = None
-        self._size = self._largest = pace.largest_batch(backfill.batch_size)
+        self._size = self._largest = throttle.largest_batch(backfill.batch_size)
         self._retries = 0
         self._started = time.monotonic()
 
@@ -164,7 +168,7 @@ class Run:
             await self._pass_until_done()
         except (DBAPIError, OSError) as exc:
             if is_lost(exc):
-                self._tell(Outcome.FAILED, cause_of(exc))
+                self._report_end(Outcome.FAILED, cause_of(exc))
                 raise
             await self._fail(cause_of(exc))
             raise self._failure(exc) from exc
@@ -172,9 +176,9 @@ class Run:
             await self._fail(str(exc))
             raise
         except asyncio.CancelledError:
-            self._tell(Outcome.INTERRUPTED)
+            self._report_end(Outcome.INTERRUPTED)
             raise
-        self._tell(Outcome.DONE)
+        self._report_end(Outcome.DONE)
 
     def _begin(self, connection: Connection, attempt: int) -> tuple[Batches, Record]:  # noqa: ARG002 - as `_try` calls it
         name = self._backfill.name
@@ -203,22 +207,22 @@ class Run:
         )
 
     async def _batch(self) -> bool:
-        """Whether it was the last."""
+        """Run one batch. Returns whether it was the last."""
         began = time.monotonic()
         done = await self._try(lambda connection, attempt: self._batches.run(connection, self._size, attempt))
         took = time.monotonic() - began
         self._last = done.record
-        self._size = self._pace.next_size(self._size, took, self._largest)
+        self._size = self._throttle.next_size(self._size, took, self._largest)
         self._report(self._progress(Outcome.RUNNING))
         if not done.at_end:
-            await asyncio.sleep(self._pace.rest(done.seen, took))
+            await asyncio.sleep(self._throttle.rest(done.seen, took))
         return done.at_end
 
     def _close(self, connection: Connection, attempt: int) -> Record:  # noqa: ARG002 - as `_try` calls it
-        """Notes that it is done, or where rows are left that it starts over."""
+        """Record that the backfill is done; if rows are left, let it start over instead. Returns the record."""
         with connection.begin():
             limit(connection, self._settings, lock=self._settings.db_migrate_lock_timeout)
-            left = self._backfill.where is not None and are_left(connection, self._backfill)
+            left = self._backfill.where is not None and has_rows_left(connection, self._backfill)
             total = self._batches.estimate(connection) if left else 0
         with connection.begin():
             limit(connection, self._settings)
@@ -229,7 +233,7 @@ class Run:
             return state.lock(connection, self._backfill.name)
 
     async def _try(self, work: Callable[[Connection, int], T]) -> T:
-        """Does it again, with growing pauses and smaller batches, while what stops it is likely to pass."""
+        """Call `work`, and again after a growing delay and with smaller batches while what stops it may pass."""
         pauses, attempt = growing_pauses(_FIRST_PAUSE), 0
         while True:
             try:
@@ -268,13 +272,13 @@ class Run:
             with connection.begin():
                 state.fail(connection, self._backfill.name, error)
 
-        self._tell(Outcome.FAILED, error)
+        self._report_end(Outcome.FAILED, error)
         try:
             await self._connection.run_sync(record)
         except (SQLAlchemyError, OSError):
             log.warning("the failure could not be recorded in the database", backfill=self._backfill.name)
 
-    def _tell(self, outcome: Outcome, error: str | None = None) -> None:
+    def _report_end(self, outcome: Outcome, error: str | None = None) -> None:
         progress = self._progress(outcome, error)
         self._report(progress)
         log.info(

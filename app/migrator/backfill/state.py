@@ -1,8 +1,8 @@
 """How far each backfill has come, kept in the database itself: the table `schema_backfills`.
 
-It is the engine's own, like `schema_history`, and like it columns are only ever added. A backfill's row is locked by
-each of its batches and advanced in the batch's own transaction: so the record is never ahead of the rows nor behind
-them, and two that run the same backfill take turns, also where a pooler gives each transaction another session.
+The engine creates it, like `schema_history`, and columns are only ever added. Each batch locks its backfill's row and
+advances it in its own transaction. So the record is never ahead of the rows nor behind them, and two processes that run
+the same backfill take turns, even if a pooler gives each transaction another session.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ _CREATE = text(
     """
 )
 _EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
-# IF NOT EXISTS fails in one of two that create at once. Of the transaction, so that it works through a pooler, too.
+# IF NOT EXISTS fails in one of two sessions that create at once. Transaction lock, so that it works through a pooler.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 _COLUMNS = (
     "name, outcome, started_at, updated_at, finished_at, cursor::text AS cursor, rows_seen, rows_changed, total,"
@@ -100,9 +100,9 @@ class RevertedMeanwhileError(MigrationFailedError):
 
 @dataclass(frozen=True)
 class Record:
-    """One row; `cursor` is the last key that was done, column by column as text, None before the first batch.
+    """One row; `cursor` is the last key that was done, by column and as text; None before the first batch.
 
-    The outcome is RUNNING also after a run that was interrupted or killed: the next one goes on where that was.
+    The outcome is still RUNNING after a run that was interrupted or killed: the next run continues it.
     """
 
     name: str
@@ -122,18 +122,19 @@ class Record:
 
 
 def has_records(connection: Connection) -> bool:
+    """Return whether the table is there."""
     return bool(connection.scalar(_EXISTS, {"name": BACKFILL_TABLE}))
 
 
 def read_records(connection: Connection) -> dict[str, Record]:
-    """By name; none where there is no table."""
+    """Return the records by the names of their backfills; none if there is no table."""
     if not has_records(connection):
         return {}
     return {row["name"]: _record(row) for row in connection.execute(_READ).mappings()}
 
 
 def begin(connection: Connection, backfill: Backfill, total: int) -> Record:
-    """Notes that it runs, unless it is done; the record, locked. In a transaction."""
+    """Record that the backfill runs, unless it is done. Returns the record, locked until the transaction ends."""
     if not has_records(connection):
         connection.execute(_ONE_AT_A_TIME, {"name": BACKFILL_TABLE})
         connection.execute(_CREATE)
@@ -143,7 +144,7 @@ def begin(connection: Connection, backfill: Backfill, total: int) -> Record:
 
 
 def lock(connection: Connection, name: str) -> Record:
-    """The record, which nobody else can lock before the transaction ends. Raises RevertedMeanwhileError."""
+    """Lock the record until the transaction ends, and return it. Raises RevertedMeanwhileError."""
     row = connection.execute(_LOCK, {"name": name}).mappings().first()
     if row is None:
         raise RevertedMeanwhileError(
@@ -153,28 +154,32 @@ def lock(connection: Connection, name: str) -> Record:
 
 
 def advance(connection: Connection, name: str, cursor: Cursor, *, seen: int, changed: int, retries: int) -> Record:
-    """Moves the cursor; to be called in the transaction of the batch, which holds the lock."""
+    """Move the cursor. Call it in the transaction of the batch, which holds the lock."""
     values = {"name": name, "cursor": _json(cursor), "seen": seen, "changed": changed, "retries": retries}
     return _record(connection.execute(_ADVANCE, values).mappings().one())
 
 
 def start_over(connection: Connection, record: Record, total: int) -> None:
-    """Back before the first row, with `total` rows to come; nothing where somebody has moved on meanwhile."""
+    """Move the cursor before the first row, with `total` rows to come, unless somebody has advanced it meanwhile."""
     values = {"name": record.name, "outcome": record.outcome.value, "cursor": _json(record.cursor), "total": total}
     connection.execute(_START_OVER, values)
 
 
 def finish(connection: Connection, record: Record) -> None:
-    """Notes that it is done; nothing where somebody has moved on meanwhile."""
+    """Record that the backfill is done, unless somebody has advanced it meanwhile."""
     connection.execute(_FINISH, {"name": record.name, "cursor": _json(record.cursor)})
 
 
 def fail(connection: Connection, name: str, error: str) -> None:
+    """Record why the run failed, unless the backfill is done."""
     connection.execute(_FAIL, {"name": name, "error": error})
 
 
 def forget(connection: Connection, revision: str) -> tuple[str, ...]:
-    """Deletes the records of what ran after `revision`, in the transaction that takes it back; their names."""
+    """Delete the records of the backfills that run after `revision`. Returns their names.
+
+    Call it in the transaction that reverts the revision.
+    """
     if not has_records(connection):
         return ()
     return tuple(connection.scalars(_FORGET, {"revision": revision}))

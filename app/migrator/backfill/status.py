@@ -1,4 +1,4 @@
-"""Where each backfill stands in a database, and whether a revision that needs some may be applied."""
+"""The state of each backfill in a database, and whether a revision that requires some may be applied."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.core.config import Settings
 from app.migrator.backfill import state
-from app.migrator.backfill.batch import are_left
-from app.migrator.backfill.definition import Backfill, registered, required_by, requirers
+from app.migrator.backfill.batch import has_rows_left
+from app.migrator.backfill.definition import Backfill, load_backfills, required_backfills, revisions_requiring
 from app.migrator.backfill.state import Record
 from app.migrator.revisions.history import Outcome
 from app.migrator.revisions.loading import scripts
@@ -23,11 +23,10 @@ from app.postgres.errors import MigrationFailedError, cause_of
 from app.postgres.url.database_url import DatabaseURL
 
 
-class Standing(StrEnum):
-    """WAITING: its revision is not applied yet. NOT_NEEDED: a revision that requires it is applied already, or it was
-    never run and there is no row for it.
-
-    UNFINISHED is running somewhere, or was interrupted: when its last batch was tells which.
+class BackfillState(StrEnum):
+    """WAITING: the revision that it runs after is not applied yet. UNFINISHED: it is running, or was interrupted; the
+    time of its last batch tells which. NOT_NEEDED: a revision that requires it is applied already, or it was never run
+    and there is no row for it.
     """
 
     WAITING = "waiting"
@@ -38,18 +37,18 @@ class Standing(StrEnum):
     NOT_NEEDED = "not needed"
 
 
-# Whatever else it is called is UNFINISHED, also what a later release may call so.
-_OF_OUTCOME = {Outcome.FAILED: Standing.FAILED, Outcome.DONE: Standing.DONE}
-_TO_BE_RUN = frozenset({Standing.PENDING, Standing.UNFINISHED, Standing.FAILED})
+# Every other outcome is UNFINISHED, also one that only a later release knows.
+_STATE_BY_OUTCOME = {Outcome.FAILED: BackfillState.FAILED, Outcome.DONE: BackfillState.DONE}
+_STATES_TO_RUN = frozenset({BackfillState.PENDING, BackfillState.UNFINISHED, BackfillState.FAILED})
 
 
 @dataclass(frozen=True)
 class BackfillStatus:
-    """`last_batch_at` and what follows are None before the first run; `total` is an estimate until it is done."""
+    """One backfill and its state; what runs fill in is None before the first one. `total` is an estimate until DONE."""
 
     name: str
     description: str
-    state: Standing
+    state: BackfillState
     after: str
     required_by: tuple[str, ...]
     rows_seen: int | None
@@ -63,48 +62,55 @@ class BackfillStatus:
 
 
 class BackfillUnfinishedError(MigrationFailedError):
-    """A revision is not applied, and nothing was tried, because a backfill that it requires has rows left."""
+    """A revision is not applied because a backfill that it requires has rows left; nothing was tried."""
 
 
 def read_backfills(settings: Settings) -> list[BackfillStatus]:
-    """Every backfill of this release, in the order to run them. Raises DatabaseUnreachableError and the like."""
+    """Return the state of every backfill of this release, in the order to run them.
+
+    Raises DatabaseUnreachableError and what reading the revisions raises.
+    """
     directory = scripts(settings)
 
     def at(connection: Connection, url: DatabaseURL) -> list[BackfillStatus]:  # noqa: ARG001 - as `look` calls it
-        return backfills_of(connection, directory, by_rows=True)
+        return read_statuses(connection, directory, by_rows=True)
 
     return look(settings, at)
 
 
-def backfills_of(connection: Connection, directory: ScriptDirectory, *, by_rows: bool = False) -> list[BackfillStatus]:
-    """`by_rows`: of those that were never run, also whether there is a row for them; that may read a whole table."""
+def read_statuses(connection: Connection, directory: ScriptDirectory, *, by_rows: bool = False) -> list[BackfillStatus]:
+    """Return the state of every backfill, in the order to run them.
+
+    With `by_rows` it also looks whether a backfill that was never run has any row to do, which may read a whole table.
+    """
     applied = _applied(connection, directory)
     records = state.read_records(connection)
     found = []
-    for name, backfill in registered(directory).items():
-        record, required_by = records.get(name), [script.revision for script in requirers(directory, name)]
-        standing = _standing(backfill, record, required_by, applied)
-        if by_rows and standing is Standing.PENDING and not _may_be_left(connection, backfill):
-            standing = Standing.NOT_NEEDED
-        found.append(_status(backfill, record, required_by, standing))
+    for name, backfill in load_backfills(directory).items():
+        record, required_by = records.get(name), [script.revision for script in revisions_requiring(directory, name)]
+        current = _state_of(backfill, record, required_by, applied)
+        if by_rows and current is BackfillState.PENDING and not _may_be_left(connection, backfill):
+            current = BackfillState.NOT_NEEDED
+        found.append(_status(backfill, record, required_by, current))
     return found
 
 
-def to_be_run(found: Iterable[BackfillStatus]) -> list[str]:
-    """The names of those that an operator still has to run, now that their revision is applied."""
-    return [backfill.name for backfill in found if backfill.state in _TO_BE_RUN]
+def names_to_run(found: Iterable[BackfillStatus]) -> list[str]:
+    """Return the names of the backfills that an operator still has to run, whose revisions are applied."""
+    return [backfill.name for backfill in found if backfill.state in _STATES_TO_RUN]
 
 
 def require_finished(connection: Connection, directory: ScriptDirectory, script: Script) -> None:
-    """Raises BackfillUnfinishedError unless every backfill that the revision requires has nothing left to do.
+    """Raise BackfillUnfinishedError unless every backfill that the revision requires has nothing left to do.
 
     The rows decide, not the record: an empty table needs no backfill, and rows that an older release has written since
-    it was done do. Reads each table up to the first row that is left, and locks nothing; ends its transaction.
+    the backfill was done need it again. It reads each table up to the first row that is left, locks nothing, and ends
+    its transaction.
     """
-    for name in required_by(script):
+    for name in required_backfills(script):
         try:
             with connection.begin():
-                unmet = _unmet(connection, registered(directory)[name])
+                unmet = _reason_unfinished(connection, load_backfills(directory)[name])
         except ProgrammingError as exc:
             unmet = f"cannot be looked at: {cause_of(exc)}."
         if unmet:
@@ -114,10 +120,10 @@ def require_finished(connection: Connection, directory: ScriptDirectory, script:
             )
 
 
-def _unmet(connection: Connection, backfill: Backfill) -> str | None:
+def _reason_unfinished(connection: Connection, backfill: Backfill) -> str | None:
     record = state.read_records(connection).get(backfill.name)
     is_done = record is not None and record.outcome is Outcome.DONE
-    if (is_done and backfill.where is None) or not are_left(connection, backfill):
+    if (is_done and backfill.where is None) or not has_rows_left(connection, backfill):
         return None
     if is_done:
         return "was finished, but rows that it should have changed have come since: does an older release still run?"
@@ -132,33 +138,33 @@ def _applied(connection: Connection, directory: ScriptDirectory) -> frozenset[st
     return frozenset(script.revision for script in directory.walk_revisions()) - pending
 
 
-def _standing(
+def _state_of(
     backfill: Backfill, record: Record | None, required_by: Sequence[str], applied: frozenset[str]
-) -> Standing:
-    standing = _OF_OUTCOME.get(record.outcome, Standing.UNFINISHED) if record else Standing.PENDING
-    if standing is not Standing.DONE and not applied.isdisjoint(required_by):
-        return Standing.NOT_NEEDED
+) -> BackfillState:
+    current = _STATE_BY_OUTCOME.get(record.outcome, BackfillState.UNFINISHED) if record else BackfillState.PENDING
+    if current is not BackfillState.DONE and not applied.isdisjoint(required_by):
+        return BackfillState.NOT_NEEDED
     if backfill.after not in applied:
-        return Standing.WAITING
-    return standing
+        return BackfillState.WAITING
+    return current
 
 
 def _may_be_left(connection: Connection, backfill: Backfill) -> bool:
     try:
         with connection.begin_nested():
-            return are_left(connection, backfill)
+            return has_rows_left(connection, backfill)
     except ProgrammingError:
         # Running it says what is wrong.
         return True
 
 
 def _status(
-    backfill: Backfill, record: Record | None, required_by: Sequence[str], standing: Standing
+    backfill: Backfill, record: Record | None, required_by: Sequence[str], current: BackfillState
 ) -> BackfillStatus:
     return BackfillStatus(
         name=backfill.name,
         description=backfill.description,
-        state=standing,
+        state=current,
         after=backfill.after,
         required_by=tuple(required_by),
         rows_seen=record.rows_seen if record else None,

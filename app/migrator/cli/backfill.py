@@ -8,13 +8,13 @@ from rich.table import Table
 
 from app.migrator.backfill.definition import MOST_ROWS
 from app.migrator.backfill.executor import run
-from app.migrator.backfill.pace import Pace
-from app.migrator.backfill.status import BackfillStatus, Standing, read_backfills
+from app.migrator.backfill.status import BackfillState, BackfillStatus, read_backfills
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.cli.backfill_progress import reporting
 from app.migrator.cli.options import as_json, console_of_rows, print_rows
 from app.migrator.session.signals import InterruptedBySignalError
 
-_COLOURS = {Standing.DONE: "green", Standing.NOT_NEEDED: "green", Standing.FAILED: "red"}
+_COLOURS = {BackfillState.DONE: "green", BackfillState.NOT_NEEDED: "green", BackfillState.FAILED: "red"}
 
 
 @click.command()
@@ -54,7 +54,7 @@ def backfill(
         return
     try:
         with reporting(as_json) as report:
-            run(settings, names or None, Pace(batch_size, rate), report)
+            run(settings, names or None, Throttle(batch_size, rate), report)
     except InterruptedBySignalError as exc:
         click.echo("Interrupted: the batch under way is rolled back. The same command goes on there.", err=True)
         sys.exit(exc.exit_code)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from app.migrator.backfill.executor import Report
-from app.migrator.backfill.pace import Progress
+from app.migrator.backfill.progress import Progress
 from app.migrator.revisions.history import Outcome
 
 _JSON_SECONDS = 1.0

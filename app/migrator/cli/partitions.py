@@ -8,7 +8,7 @@ import rich_click as click
 from rich.table import Table
 
 from app.migrator.cli.options import as_json, console_of_rows, print_rows
-from app.migrator.partitions.commands import Partitioning, look_at_partitions, maintain
+from app.migrator.partitions.commands import Partitioning, maintain, preview_maintenance
 from app.migrator.partitions.state import Action, KeptLonger, Partition, Step
 from app.migrator.session.signals import InterruptedBySignalError
 
@@ -41,7 +41,7 @@ def partitions(ctx: click.Context, apply: bool, drop: bool, keep_months: int | N
         raise click.UsageError("--drop goes with --apply; without both, this shows what would be dropped.")
     settings = ctx.obj["settings"]
     try:
-        found = maintain(settings, keep_months, may_drop=drop) if apply else look_at_partitions(settings, keep_months)
+        found = maintain(settings, keep_months, may_drop=drop) if apply else preview_maintenance(settings, keep_months)
     except InterruptedBySignalError as exc:
         click.echo("Interrupted: the step under way is rolled back. The same command goes on there.", err=True)
         sys.exit(exc.exit_code)

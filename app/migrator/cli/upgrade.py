@@ -6,7 +6,7 @@ import rich_click as click
 import structlog
 
 from app.core.config import Phase, Settings
-from app.migrator.backfill.status import read_backfills, to_be_run
+from app.migrator.backfill.status import names_to_run, read_backfills
 from app.migrator.backup.backup import backup as take_backup
 from app.migrator.cli.options import confirm, no_prompt, require_terminal
 from app.migrator.cli.progress import shown_progress
@@ -73,7 +73,7 @@ def upgrade(
 
 def _tell_of_backfills(settings: Settings) -> None:
     try:
-        names = to_be_run(read_backfills(settings))
+        names = names_to_run(read_backfills(settings))
     except TableLockedError as exc:
         # What was asked for is done.
         log.warning("whether backfills are to be run is not known", reason=str(exc))

@@ -7,7 +7,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.core.config import Phase
-from app.migrator.backfill.status import backfills_of, to_be_run
+from app.migrator.backfill.status import names_to_run, read_statuses
 from app.migrator.doctor.finding import Finding, Subject, note, ok, problem, warning
 from app.migrator.durations import duration
 from app.migrator.revisions.history import Entry, Outcome, last_done, read_history, was_edited
@@ -139,8 +139,8 @@ def _edited(connection: Connection, directory: ScriptDirectory, found: SchemaSta
 def _backfills(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
     """Before the upgrade, which would refuse: the backfills that the next revisions wait for; then the others."""
     pending = {script.revision for script in found.pending}
-    statuses = backfills_of(connection, directory, by_rows=True)
-    left = set(to_be_run(statuses))
+    statuses = read_statuses(connection, directory, by_rows=True)
+    left = set(names_to_run(statuses))
     for backfill in statuses:
         waiting = [revision for revision in backfill.required_by if revision in pending]
         if waiting and backfill.name in left:

@@ -9,8 +9,8 @@ from rich.filesize import decimal
 from sqlalchemy import Connection, text
 
 from app.migrator.doctor.finding import Finding, Subject, note, ok, problem, warning
-from app.migrator.partitions.months import later
-from app.migrator.partitions.state import Standing, read_partitions
+from app.migrator.partitions.months import add_months
+from app.migrator.partitions.state import PartitionState, read_partitions
 from app.migrator.revisions.state import read_state
 from app.migrator.sql.identifiers import quote
 from app.models import metadata
@@ -110,27 +110,27 @@ def constraints(connection: Connection, subject: Subject) -> Iterator[Finding]:
 
 def partitions(connection: Connection, subject: Subject) -> Iterator[Finding]:
     tables = read_partitions(connection, subject.settings)
-    found = [finding for standing in tables for finding in _of_partitions(standing)]
-    names = ", ".join(standing.table for standing in tables)
+    found = [finding for state in tables for finding in _of_partitions(state)]
+    names = ", ".join(state.table for state in tables)
     yield from found or [ok(f"The partitions to come are there ({names})." if tables else "No table is partitioned.")]
 
 
-def _of_partitions(standing: Standing) -> Iterator[Finding]:
-    table = standing.table
-    if standing.default is None:
+def _of_partitions(state: PartitionState) -> Iterator[Finding]:
+    table = state.table
+    if state.default is None:
         yield problem(f"{table} has no default partition.", "Rows of months without one are refused.", _PARTITIONS)
-    if standing.is_sealed:
+    if state.is_sealed:
         why = "It takes no rows but of the months until then, of which the last may soon be over: finish it."
         yield problem(f"Work on the default partition of {table} was broken off, or goes on.", why, _PARTITIONS)
-    elif standing.holds_rows:
+    elif state.holds_rows:
         why = "Its rows are neither dropped with their month nor passed over by queries of other months."
         yield warning(f"The default partition of {table} holds rows.", why, _PARTITIONS)
-    if any(month <= later(standing.month, 1) for month in standing.missing):
+    if any(month <= add_months(state.month, 1) for month in state.missing):
         why = "The default one takes the rows instead. Run the command daily."
         yield warning(f"{table} has no partition for this month or the next.", why, _PARTITIONS)
-    if standing.expired:
+    if state.expired:
         why = "The settings say how many months are kept."
-        seen = f"{len(standing.expired)} partitions of {table} are older than is kept."
+        seen = f"{len(state.expired)} partitions of {table} are older than is kept."
         yield note(seen, why, f"{_PARTITIONS} --drop")
 
 

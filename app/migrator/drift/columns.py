@@ -8,7 +8,7 @@ from app.migrator.drift.code import change_view, create_attached, drop_attached
 from app.migrator.drift.difference import Order, Statement
 from app.migrator.drift.rules import FOREIGN_KEY, around_column, create_index, drop_constraint
 from app.migrator.drift.types import advance_sequence, create_sequence
-from app.migrator.sql.identifiers import literal, quote
+from app.migrator.sql.identifiers import quote, quote_literal
 
 _HERE = Order.TABLES_AND_COLUMNS
 
@@ -214,7 +214,7 @@ def _comment(before: Column | None, after: Column) -> list[Statement]:
 
 
 def _text(comment: str | None) -> str:
-    return "NULL" if comment is None else literal(comment)
+    return "NULL" if comment is None else quote_literal(comment)
 
 
 def _sequences_of(live: Schema, models: Schema, column: Column) -> list[Statement]:

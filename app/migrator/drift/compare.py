@@ -10,7 +10,7 @@ from app.migrator.drift.consequences import with_consequences
 from app.migrator.drift.difference import Difference, Kind, Statement
 from app.migrator.drift.obstacles import Obstacles
 from app.migrator.drift.pairing import NOTHING, difference, differing, either, in_both, mend, take_renamed
-from app.migrator.sql.identifiers import literal, quote
+from app.migrator.sql.identifiers import quote, quote_literal
 
 _CONSTRAINTS = {
     "p": Kind.PRIMARY_KEY,
@@ -55,7 +55,7 @@ def _table_in_words(table: Table) -> str:
         "forced row level security": table.forced_row_security,
     }
     said = "".join(f"{flag}: " for flag, is_set in flags.items() if is_set)
-    comment = f" ({literal(table.comment)})" if table.comment else ""
+    comment = f" ({quote_literal(table.comment)})" if table.comment else ""
     return said + ", ".join(map(quote, table.columns)) + comment
 
 
@@ -77,7 +77,7 @@ def _columns(live: Schema, models: Schema) -> Iterator[Difference]:
 
 
 def _column_in_words(column: Column) -> str:
-    comment = f" ({literal(column.comment)})" if column.comment else ""
+    comment = f" ({quote_literal(column.comment)})" if column.comment else ""
     return columns.definition(column) + (" (not validated)" if column.unvalidated else "") + comment
 
 
@@ -215,7 +215,7 @@ def _enums(live: Schema, models: Schema) -> Iterator[Difference]:
 
 
 def _labels(enum: catalogue.Enum) -> str:
-    return ", ".join(map(literal, enum.labels))
+    return ", ".join(map(quote_literal, enum.labels))
 
 
 def _paths(schema: Schema) -> set[str]:

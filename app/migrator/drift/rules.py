@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from app.migrator.drift.catalogue import Column, Constraint, Index, Schema
 from app.migrator.drift.difference import Order, Statement
-from app.migrator.sql.identifiers import quote, spare
+from app.migrator.sql.identifiers import quote, temporary_name
 
 FOREIGN_KEY = "f"
 # PostgreSQL builds the index of these first, and only then locks the table, for a moment.
@@ -21,7 +21,7 @@ def add_constraint(live: Schema, constraint: Constraint) -> list[Statement]:
     start = f"{table} DROP CONSTRAINT IF EXISTS {name}, ADD" if replaced else f"{table} ADD"
     partitioned = live.tables[constraint.table].is_partitioned
     if constraint.type in _BY_INDEX and "USING btree" in (constraint.index_definition or "") and not partitioned:
-        built = quote(spare(constraint.name))
+        built = quote(temporary_name(constraint.name))
         using = f"{_BY_INDEX[constraint.type]} USING INDEX {built}{constraint.deferrable}"
         return [
             Statement(f"CREATE UNIQUE INDEX CONCURRENTLY {built} {constraint.index_definition}", order),
@@ -72,7 +72,7 @@ def create_index(live: Schema, index: Index) -> list[Statement]:
     """Create the index on a table that exists; a valid one of its name is dropped when the new one is there."""
     order, before = Order.INDEXES, live.indexes.get(index.name)
     if before and before.valid:
-        built = quote(spare(index.name))
+        built = quote(temporary_name(index.name))
         return [
             Statement(_create(live, index, built), order),
             Statement(f"DROP INDEX {_how(live, before)}IF EXISTS {quote(index.name)}", order),

@@ -3,7 +3,7 @@
 from app.migrator.drift.catalogue import Column, Enum, Schema, Sequence
 from app.migrator.drift.difference import Order, Statement
 from app.migrator.drift.rules import around_column
-from app.migrator.sql.identifiers import literal, quote, spare
+from app.migrator.sql.identifiers import quote, quote_literal, temporary_name
 
 
 def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
@@ -49,12 +49,12 @@ def drop_sequence(sequence: Sequence) -> list[Statement]:
 
 def advance_sequence(table: str, column: str, order: Order) -> Statement:
     """Set the column's sequence past the values that are there; without any, leave it."""
-    which = f"pg_get_serial_sequence({literal(quote(table))}, {literal(column)})"
+    which = f"pg_get_serial_sequence({quote_literal(quote(table))}, {quote_literal(column)})"
     return Statement(f"SELECT setval({which}, max({quote(column)})) FROM {quote(table)}", order)  # noqa: S608 - names
 
 
 def create_enum(enum: Enum) -> list[Statement]:
-    return [Statement(f"CREATE TYPE {enum.type} AS ENUM ({', '.join(map(literal, enum.labels))})", Order.TYPES)]
+    return [Statement(f"CREATE TYPE {enum.type} AS ENUM ({', '.join(map(quote_literal, enum.labels))})", Order.TYPES)]
 
 
 def drop_enum(enum: Enum) -> list[Statement]:
@@ -74,17 +74,19 @@ def change_enum(live: Schema, models: Schema, before: Enum, after: Enum) -> list
     for position, label in enumerate(after.labels):
         if label not in before.labels:
             # What comes before it is there by then.
-            where = f"AFTER {literal(after.labels[position - 1])}" if position else _before_first(before)
-            found.append(Statement(f"ALTER TYPE {after.type} ADD VALUE {literal(label)} {where}".rstrip(), Order.TYPES))
+            where = f"AFTER {quote_literal(after.labels[position - 1])}" if position else _before_first(before)
+            found.append(
+                Statement(f"ALTER TYPE {after.type} ADD VALUE {quote_literal(label)} {where}".rstrip(), Order.TYPES)
+            )
     return found
 
 
 def _before_first(enum: Enum) -> str:
-    return f"BEFORE {literal(enum.labels[0])}" if enum.labels else ""
+    return f"BEFORE {quote_literal(enum.labels[0])}" if enum.labels else ""
 
 
 def _replace_enum(live: Schema, models: Schema, before: Enum, after: Enum) -> list[Statement]:
-    old = quote(spare(before.name))
+    old = quote(temporary_name(before.name))
     users = [
         column
         for table in live.tables.values()

@@ -25,7 +25,7 @@ from app.migrator.execution.data_loss import removals, require_consent
 from app.migrator.execution.failures import bookkeeping, failure_of
 from app.migrator.execution.plan import require_agreed, reverted, revisions_of, revisions_upwards, within
 from app.migrator.execution.statement_guard import Statements, limit_session, limit_statements, reset_session
-from app.migrator.partitions.commands import keep_ahead, lacks_partitions
+from app.migrator.partitions.commands import lacks_partitions, make_missing_partitions
 from app.migrator.revisions import history
 from app.migrator.revisions.loading import (
     HISTORY_TABLE,
@@ -83,7 +83,7 @@ class Run:
                 with bookkeeping():
                     await self._take(again)
                 if goes_up:
-                    await keep_ahead(self._connection, self._settings)
+                    await make_missing_partitions(self._connection, self._settings)
         self._tell_what_is_left()
 
     async def _take(self, steps: Sequence[MigrationStep]) -> None:

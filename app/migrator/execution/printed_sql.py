@@ -16,13 +16,13 @@ from alembic.util import CommandError
 from sqlalchemy import MetaData
 
 from app.core.config import Settings
-from app.migrator.backfill.definition import Backfill, registered, required_by
+from app.migrator.backfill.definition import Backfill, load_backfills, required_backfills
 from app.migrator.execution.plan import within
 from app.migrator.execution.statement_guard import built_concurrently, is_concurrent, limits_as_sql
 from app.migrator.revisions import history
 from app.migrator.revisions.loading import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, in_words, scope_of
 from app.migrator.session.lock import HELD_BY_ME, LOCK_KEY
-from app.migrator.sql.identifiers import literal, quote
+from app.migrator.sql.identifiers import quote, quote_literal
 from app.postgres.errors import MigrationFailedError
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
@@ -123,10 +123,10 @@ class PrintedScript:
         impl.emit_begin = guarded  # type: ignore[method-assign]
 
     def _guarded(self, steps: Iterable[MigrationStep]) -> Iterable[MigrationStep]:
-        known = registered(context.script)
+        known = load_backfills(context.script)
         for step in steps:
-            if isinstance(step, RevisionStep) and step.is_upgrade and required_by(step.revision):
-                needed = [known[name] for name in required_by(step.revision)]
+            if isinstance(step, RevisionStep) and step.is_upgrade and required_backfills(step.revision):
+                needed = [known[name] for name in required_backfills(step.revision)]
                 step.migration_fn = self._after_backfills(step.revision, needed, step.migration_fn)
             yield step
 
@@ -154,12 +154,12 @@ class PrintedScript:
 
 def _refuse(message: str, hint: str) -> str:
     """`message` is an expression, `hint` a text."""
-    return f"RAISE EXCEPTION USING MESSAGE = {message}, HINT = {literal(hint)}"
+    return f"RAISE EXCEPTION USING MESSAGE = {message}, HINT = {quote_literal(hint)}"
 
 
 def _take_lock() -> str:
     refuse = _refuse(
-        literal("another schema change is running in this database"),
+        quote_literal("another schema change is running in this database"),
         "Wait for its end (litestar database doctor shows it), then run the whole script again.",
     )
     return f"""DO {_TAG} BEGIN
@@ -172,7 +172,7 @@ END {_TAG}"""
 def _define_check() -> str:
     """The procedure that each transaction calls first; with `makes_table` Alembic's next statement does that."""
     not_held = _refuse(
-        literal("this session does not hold the lock for schema changes"),
+        quote_literal("this session does not hold the lock for schema changes"),
         "Run the whole script in one session, and not through a pooler that gives each transaction another one.",
     )
     elsewhere = _refuse(
@@ -201,16 +201,16 @@ END {_TAG}"""  # noqa: S608 - constants
 
 def _call_check(heads: Iterable[str], *, makes_table: bool) -> str:
     wanted = ", ".join(sorted(heads))
-    return f"CALL {_CHECK}({literal(wanted) if wanted else 'NULL'}, {str(makes_table).lower()})"
+    return f"CALL {_CHECK}({quote_literal(wanted) if wanted else 'NULL'}, {str(makes_table).lower()})"
 
 
 def _require_valid(index: str) -> str:
     refuse = _refuse(
-        f"format('the index %s was not built', {literal(index)})",
+        f"format('the index %s was not built', {quote_literal(index)})",
         "Drop it (DROP INDEX CONCURRENTLY), and print the script again from this revision on.",
     )
     return f"""DO {_TAG} BEGIN
-    IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({literal(index)}) AND indisvalid) THEN
+    IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({quote_literal(index)}) AND indisvalid) THEN
         {refuse};
     END IF;
 END {_TAG}"""
@@ -225,7 +225,7 @@ def _require_finished(script: Script, backfill: Backfill) -> str:
         else f"EXISTS (SELECT FROM {BACKFILL_TABLE} WHERE name = '{backfill.name}' AND outcome = 'done')"
     )
     refuse = _refuse(
-        literal(f"revision {script.revision} requires the backfill {backfill.name}, which is not finished"),
+        quote_literal(f"revision {script.revision} requires the backfill {backfill.name}, which is not finished"),
         f"Run: litestar database backfill {backfill.name}",
     )
     return f"""DO {_TAG} DECLARE is_done boolean := false; BEGIN
@@ -241,6 +241,6 @@ END {_TAG}"""
 def _forget_backfills(script: Script) -> str:
     return f"""DO {_TAG} BEGIN
     IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN
-        DELETE FROM {BACKFILL_TABLE} WHERE after_revision = {literal(script.revision)};
+        DELETE FROM {BACKFILL_TABLE} WHERE after_revision = {quote_literal(script.revision)};
     END IF;
 END {_TAG}"""  # noqa: S608 - a constant, and quoted

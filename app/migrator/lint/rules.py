@@ -7,7 +7,7 @@ from app.core.config import Phase
 from app.migrator.lint.contract_steps import STEPS
 from app.migrator.lint.known import Change, Reading
 from app.migrator.sql.effect import Kind
-from app.migrator.sql.tokens import Cursor, Statement, beside
+from app.migrator.sql.tokens import Cursor, Statement, in_schema_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _makes_way_for(first: Statement, second: Statement) -> bool:
     name = create.column()
     create.skip("ON")
     create.skip("ONLY")
-    return drop.name() == beside(create.name(), name)
+    return drop.name() == in_schema_of(create.name(), name)
 
 
 def _backfill_in_revision(reading: Reading) -> Iterator[Hit]:

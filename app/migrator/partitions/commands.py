@@ -1,4 +1,4 @@
-"""Looking at the partitions, and bringing them to where they should be, from however many places at once."""
+"""Showing what partitions lack, and making, splitting and dropping them; several processes may do it at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from app.migrator.partitions import ddl
 from app.migrator.partitions.state import (
     Action,
     KeptLonger,
-    Standing,
+    PartitionState,
     Step,
     counted,
     expired_in_default,
@@ -41,31 +41,39 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Partitioning:
-    """`tables` are as they were at the beginning; what is `left` is also what nobody has said may be dropped."""
+    """What a run found and did; `tables` are as they were at its beginning.
+
+    `left` is what is still to be done, also what may only be dropped when somebody says so.
+    """
 
     database: str
-    tables: tuple[Standing, ...]
+    tables: tuple[PartitionState, ...]
     done: tuple[Action, ...]
     left: tuple[Action, ...]
     kept_longer: tuple[KeptLonger, ...] = ()
     clocks: str | None = None
-    """How far the server's clock and this machine's are apart, where that keeps months from being made or dropped."""
+    """By how much the clocks of server and machine differ, if that keeps months from being made or dropped."""
 
     @property
     def drops(self) -> tuple[Action, ...]:
+        """What is left to be dropped."""
         return tuple(action for action in self.left if action.step is Step.DROP)
 
 
-def look_at_partitions(settings: Settings, keep: int | None = None, now: datetime | None = None) -> Partitioning:
-    """Changes nothing. `keep`: months before this one, instead of the settings'. Raises DatabaseUnreachableError."""
+def preview_maintenance(settings: Settings, keep: int | None = None, now: datetime | None = None) -> Partitioning:
+    """Return what `maintain` would do, and change nothing.
+
+    `keep` is the number of months before this one that are kept, instead of the settings'. Raises
+    DatabaseUnreachableError.
+    """
 
     def at(connection: Connection, url: DatabaseURL) -> Partitioning:
         limit_statements(connection, settings)
         tables = read_partitions(connection, settings, keep=keep, now=now)
-        left = [action for standing in tables for action in standing.to_make()]
-        for standing in tables:
-            left += [counted(connection, action) for action in standing.to_drop()]
-            left += expired_in_default(connection, standing)
+        left = [action for state in tables for action in state.to_make()]
+        for state in tables:
+            left += [counted(connection, action) for action in state.to_drop()]
+            left += expired_in_default(connection, state)
         clocks = disagreement(connection)
         return Partitioning(url.location, tuple(tables), (), tuple(left), _kept_longer(connection, tables), clocks)
 
@@ -75,10 +83,10 @@ def look_at_partitions(settings: Settings, keep: int | None = None, now: datetim
 def maintain(
     settings: Settings, keep: int | None = None, *, may_drop: bool = False, now: datetime | None = None
 ) -> Partitioning:
-    """Makes the partitions to come, splits what the default holds, and drops the expired ones if it may.
+    """Make the partitions to come, split what the default holds, and drop the expired ones if `may_drop`.
 
-    Killed at any moment, the next run goes on. Not to be called in a thread that runs an event loop. Raises
-    MigrationFailedError and DatabaseUnreachableError.
+    A run that is killed at any moment is continued by the next one. Do not call it in a thread that runs an event loop.
+    Raises MigrationFailedError and DatabaseUnreachableError.
     """
     with open_migration_database(settings) as url:
         return asyncio.run(_maintain(settings, url, keep, may_drop, now))
@@ -92,7 +100,7 @@ async def _maintain(
             open_connection(url, settings.db_connect_timeout, "plimsoll migrations") as connection,
             guarded_lock(connection, settings),
         ):
-            work = Work(connection, settings, keep, now)
+            work = _Maintenance(connection, settings, keep, now)
             tables = await work.read()
             await work.make(tables)
             # Some of the rows that the default held have expired partitions now.
@@ -103,11 +111,11 @@ async def _maintain(
 
 
 async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> bool:
-    """Whether `keep_ahead` has anything to do, or somebody is at it."""
+    """Return whether `make_missing_partitions` has anything to do, or somebody is doing it."""
 
     def lacks(connection: Connection) -> bool:
         limit_statements(connection, settings)
-        is_lacking = any(True for standing in read_partitions(connection, settings) for _ in standing.to_make())
+        is_lacking = any(True for state in read_partitions(connection, settings) for _ in state.to_make())
         if is_lacking and (reason := read_only_reason(connection)):
             log.warning("partitions are missing, and cannot be made", reason=reason)
             return False
@@ -123,24 +131,24 @@ async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> b
         await connection.rollback()
 
 
-async def keep_ahead(connection: AsyncConnection, settings: Settings) -> None:
-    """Makes the partitions to come, under the migration lock; what hinders that is a warning, not an error.
+async def make_missing_partitions(connection: AsyncConnection, settings: Settings) -> None:
+    """Make the partitions to come, under the migration lock; a failure is logged as a warning, and not raised.
 
-    Until it is done the default takes the rows.
+    The default partition takes the rows meanwhile.
     """
-    work = Work(connection, settings)
+    work = _Maintenance(connection, settings)
     try:
         await work.make(await work.read())
     except MigrationFailedError as exc:
         log.warning("partitions are missing: `litestar database partitions --apply` makes them", reason=str(exc))
 
 
-def _kept_longer(connection: Connection, tables: list[Standing]) -> tuple[KeptLonger, ...]:
-    return tuple(rows for standing in tables for rows in read_kept_longer(connection, standing))
+def _kept_longer(connection: Connection, tables: list[PartitionState]) -> tuple[KeptLonger, ...]:
+    return tuple(rows for state in tables for rows in read_kept_longer(connection, state))
 
 
-class Work:
-    """One run, on a connection that holds the lock for schema changes."""
+class _Maintenance:
+    """One run, on a connection that holds the migration lock."""
 
     def __init__(
         self, connection: AsyncConnection, settings: Settings, keep: int | None = None, now: datetime | None = None
@@ -151,60 +159,63 @@ class Work:
         self._now = now
         self.done: list[Action] = []
 
-    async def read(self) -> list[Standing]:
+    async def read(self) -> list[PartitionState]:
         await self._connection.run_sync(reset_session, self._settings)
         await self._try(require_agreement)
         return await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
 
-    async def make(self, tables: list[Standing]) -> None:
-        for standing in tables:
-            if standing.default is None:
-                self._note(await self._try(ddl.make_default, standing.table))
-            elif standing.holds_rows or standing.is_sealed:
-                await self._split(standing, standing.default)
-            now = await self._again(standing)
+    async def make(self, tables: list[PartitionState]) -> None:
+        for state in tables:
+            if state.default is None:
+                self._record(await self._try(ddl.make_default, state.table))
+            elif state.holds_rows or state.is_sealed:
+                await self._split(state, state.default)
+            now = await self._reread(state)
             for month in now.missing:
-                self._note(await self._try(ddl.make_month, now.table, now.default, month))
+                self._record(await self._try(ddl.make_month, now.table, now.default, month))
 
-    async def drop(self, tables: list[Standing], *, may_drop: bool) -> list[Action]:
-        """Those that are left."""
+    async def drop(self, tables: list[PartitionState], *, may_drop: bool) -> list[Action]:
+        """Drop the expired partitions if `may_drop`. Returns what is left."""
         left = []
-        for standing in tables:
-            for partition, action in zip(standing.expired, standing.to_drop(), strict=True):
+        for state in tables:
+            for partition, action in zip(state.expired, state.to_drop(), strict=True):
                 known = await self._try(counted, action)
                 if may_drop:
-                    await self._try(ddl.drop, standing.table, partition)
-                    self._note(known)
+                    await self._try(ddl.drop, state.table, partition)
+                    self._record(known)
                 else:
                     left.append(known)
         return left
 
-    async def kept_longer(self, tables: list[Standing]) -> tuple[KeptLonger, ...]:
+    async def kept_longer(self, tables: list[PartitionState]) -> tuple[KeptLonger, ...]:
         return await self._try(_kept_longer, tables)
 
-    async def _split(self, standing: Standing, default: str) -> None:
-        """Gives what the default holds partitions: rows of months without one move, the others stay where they are."""
-        if standing.is_sealed:
+    async def _split(self, state: PartitionState, default: str) -> None:
+        """Give the default's rows partitions: those of earlier and later months move, the others stay."""
+        if state.is_sealed:
             await self._try(ddl.break_seal, default)
-        begin, end = standing.unpartitioned
-        for month in await self._try(ddl.stray_months, standing, begin, end):
-            self._note(await self._try(ddl.make_month, standing.table, default, month))
-        if begin == end or not (await self._again(standing)).holds_rows:
+        begin, end = state.unpartitioned
+        for month in await self._try(ddl.stray_months, state, begin, end):
+            self._record(await self._try(ddl.make_month, state.table, default, month))
+        if begin == end or not (await self._reread(state)).holds_rows:
             return
         try:
             await self._try(ddl.begin_sealing, default, begin, end)
             await self._try(ddl.validate_seal, default)
-            self._note(await self._try(ddl.seal, standing.table, default, begin, end))
+            self._record(await self._try(ddl.seal, state.table, default, begin, end))
         except MigrationFailedError:
             await self._try(ddl.break_seal, default)
             raise
 
-    async def _again(self, standing: Standing) -> Standing:
+    async def _reread(self, state: PartitionState) -> PartitionState:
         found = await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
-        return next(one for one in found if one.table == standing.table)
+        return next(one for one in found if one.table == state.table)
 
     async def _try(self, work: Callable[..., T], *arguments: object, **options: object) -> T:
-        """In a transaction; again, with growing pauses, while the table is in use. Raises MigrationFailedError."""
+        """Call `work` in a transaction, and again after a growing delay while the table is in use.
+
+        Raises MigrationFailedError.
+        """
         pauses = growing_pauses()
         for attempt in range(self._settings.db_migrate_lock_retries + 1):
             try:
@@ -231,6 +242,6 @@ class Work:
             limit_statements(connection, self._settings)
             return work(connection, *arguments, **options)
 
-    def _note(self, action: Action) -> None:
+    def _record(self, action: Action) -> None:
         self.done.append(action)
         log.info("changed a partition", step=action.step.value, partition=action.partition, rows=action.rows)

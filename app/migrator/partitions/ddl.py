@@ -1,15 +1,22 @@
-"""The steps, each in the caller's transaction: none is seen half done, and a kill leaves it undone.
+"""The statements of each step, in the caller's transaction: nobody sees it half done, and a kill leaves it undone.
 
-A foreign key of a partition has triggers on the table that it refers to. What locks that table locks it first, as
-requests do, which read it before they write here.
+A foreign key of a partition has triggers on the table that it refers to, which is locked first: requests read that
+table, too, before they write to this one, so that the two never wait for each other.
 """
 
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from app.migrator.partitions.months import MONTHS_BEGIN, MONTHS_END, later, month_of, name_of, within
-from app.migrator.partitions.state import SEAL, Action, Partition, Standing, Step
+from app.migrator.partitions.months import (
+    MONTHS_BEGIN,
+    MONTHS_END,
+    add_months,
+    created_between,
+    month_start,
+    partition_name,
+)
+from app.migrator.partitions.state import SEAL, Action, Partition, PartitionState, Step
 from app.migrator.sql.identifiers import quote
 from app.models.base import create_default_partition, name_indexes
 from app.postgres.errors import MigrationFailedError
@@ -23,88 +30,95 @@ _REFERRED_TO = text(
 
 
 def make_default(connection: Connection, table: str) -> Action:
+    """Make the table's default partition."""
     return Action(Step.MAKE, table, create_default_partition(connection, table))
 
 
 def make_month(connection: Connection, table: str, default: str, month: datetime) -> Action:
-    """The partition of the month, with the rows that the default has of it.
+    """Make the partition of the month, and move the rows of that month from the default partition into it.
 
-    ATTACH rather than PARTITION OF: the table can be written meanwhile. The default is read once, to see that it keeps
-    nothing of the month.
+    ATTACH PARTITION rather than PARTITION OF, during which nobody could write to the table. PostgreSQL reads the
+    default once, to see that it keeps no row of the month.
     """
-    end = later(month, 1)
-    name = name_of(table, month, end)
+    end = add_months(month, 1)
+    name = partition_name(table, month, end)
     _lock_referred_to(connection, table, "SHARE ROW EXCLUSIVE")
-    _run(connection, f"LOCK TABLE {quote(default)} IN ACCESS EXCLUSIVE MODE")
-    _run(connection, f"CREATE TABLE {quote(name)} (LIKE {quote(table)} INCLUDING DEFAULTS INCLUDING STORAGE)")
+    _execute(connection, f"LOCK TABLE {quote(default)} IN ACCESS EXCLUSIVE MODE")
+    _execute(connection, f"CREATE TABLE {quote(name)} (LIKE {quote(table)} INCLUDING DEFAULTS INCLUDING STORAGE)")
     moved = connection.exec_driver_sql(
-        f"WITH moved AS (DELETE FROM {quote(default)} WHERE {within(month, end)} RETURNING *)"  # noqa: S608 - quoted
+        f"WITH moved AS (DELETE FROM {quote(default)} WHERE {created_between(month, end)} RETURNING *)"  # noqa: S608 - quoted
         f" INSERT INTO {quote(name)} SELECT * FROM moved"
     )
-    _run(connection, f"ALTER TABLE {quote(table)} ATTACH PARTITION {quote(name)} {_for_values(month, end)}")
+    _execute(connection, f"ALTER TABLE {quote(table)} ATTACH PARTITION {quote(name)} {_for_values(month, end)}")
     name_indexes(connection, table, name)
     return Action(Step.MAKE, table, name, moved.rowcount)
 
 
-def stray_months(connection: Connection, standing: Standing, begin: datetime | None, end: datetime) -> list[datetime]:
-    """The months of the default's rows that are not from `begin` until before `end`, and have no partition either.
+def stray_months(
+    connection: Connection, state: PartitionState, begin: datetime | None, end: datetime
+) -> list[datetime]:
+    """Return the months without a partition of the default's rows, those from `begin` until before `end` left out.
 
-    Raises MigrationFailedError where rows are of no month that has a name.
+    Raises MigrationFailedError if rows belong to no month that has a name.
     """
-    default, strays = quote(standing.default or ""), f"NOT ({within(begin, end)})"
-    known = within(MONTHS_BEGIN, MONTHS_END)
+    default, strays = quote(state.default or ""), f"NOT ({created_between(begin, end)})"
+    known = created_between(MONTHS_BEGIN, MONTHS_END)
     nameless = connection.scalar(text(f"SELECT count(*) FROM {default} WHERE NOT ({known})"))  # noqa: S608
     if nameless:
         raise MigrationFailedError(
-            f"{nameless} row(s) of {standing.default} have a created_at before the year {MONTHS_BEGIN.year} or after"
+            f"{nameless} row(s) of {state.default} have a created_at before the year {MONTHS_BEGIN.year} or after"
             f" the year {MONTHS_END.year - 1}, of which there can be no partition: correct or delete them, and start"
             " `litestar database partitions --apply` again."
         )
     months = connection.scalars(
         text(f"SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {default} WHERE {strays} ORDER BY 1")  # noqa: S608
     )
-    return [month for month in map(month_of, months) if not standing.has(month)]
+    return [month for month in map(month_start, months) if not state.has(month)]
 
 
 def begin_sealing(connection: Connection, default: str, begin: datetime | None, end: datetime) -> None:
-    """From here on the default takes no row but of these months, of which `end` is a month ahead or more."""
-    check = f"ADD CONSTRAINT {SEAL} CHECK ({within(begin, end)}) NOT VALID"
-    _run(connection, f"ALTER TABLE {quote(default)} DROP CONSTRAINT IF EXISTS {SEAL}, {check}")
+    """Let the default take only rows of these months from now on; `end` is a month ahead or more."""
+    check = f"ADD CONSTRAINT {SEAL} CHECK ({created_between(begin, end)}) NOT VALID"
+    _execute(connection, f"ALTER TABLE {quote(default)} DROP CONSTRAINT IF EXISTS {SEAL}, {check}")
 
 
 def validate_seal(connection: Connection, default: str) -> None:
-    """Reads every row, in nobody's way: the next step need not."""
-    _run(connection, "SET LOCAL statement_timeout = 0")
-    _run(connection, f"ALTER TABLE {quote(default)} VALIDATE CONSTRAINT {SEAL}")
+    """Validate the seal, which reads every row and blocks nobody, so that the next step need not read them."""
+    _execute(connection, "SET LOCAL statement_timeout = 0")
+    _execute(connection, f"ALTER TABLE {quote(default)} VALIDATE CONSTRAINT {SEAL}")
 
 
 def break_seal(connection: Connection, default: str) -> None:
-    _run(connection, f"ALTER TABLE {quote(default)} DROP CONSTRAINT IF EXISTS {SEAL}")
+    """Let the default take rows of every month again."""
+    _execute(connection, f"ALTER TABLE {quote(default)} DROP CONSTRAINT IF EXISTS {SEAL}")
 
 
 def seal(connection: Connection, table: str, default: str, begin: datetime | None, end: datetime) -> Action:
-    """Makes the default, as it is, the partition of these months, and an empty one the default."""
-    name = name_of(table, begin, end)
+    """Make the default, as it is, the partition of these months, and an empty table the default."""
+    name = partition_name(table, begin, end)
     _lock_referred_to(connection, table, "ACCESS EXCLUSIVE")
-    _run(connection, f"LOCK TABLE ONLY {quote(table)} IN ACCESS EXCLUSIVE MODE")
-    _run(connection, f"ALTER TABLE {quote(table)} DETACH PARTITION {quote(default)}")
-    _run(connection, f"ALTER TABLE {quote(default)} RENAME TO {quote(name)}")
-    _run(connection, f"ALTER TABLE {quote(table)} ATTACH PARTITION {quote(name)} {_for_values(begin, end)}")
-    _run(connection, f"ALTER TABLE {quote(name)} DROP CONSTRAINT {SEAL}")
+    _execute(connection, f"LOCK TABLE ONLY {quote(table)} IN ACCESS EXCLUSIVE MODE")
+    _execute(connection, f"ALTER TABLE {quote(table)} DETACH PARTITION {quote(default)}")
+    _execute(connection, f"ALTER TABLE {quote(default)} RENAME TO {quote(name)}")
+    _execute(connection, f"ALTER TABLE {quote(table)} ATTACH PARTITION {quote(name)} {_for_values(begin, end)}")
+    _execute(connection, f"ALTER TABLE {quote(name)} DROP CONSTRAINT {SEAL}")
     name_indexes(connection, table, name)
     make_default(connection, table)
     return Action(Step.SPLIT, table, name)
 
 
 def drop(connection: Connection, table: str, partition: Partition) -> None:
-    """At once: DETACH … CONCURRENTLY is not for tables with a default, and a plain one locks more than this does."""
-    _run(connection, f"LOCK TABLE ONLY {quote(table)} IN ACCESS EXCLUSIVE MODE")
-    _run(connection, f"DROP TABLE {quote(partition.name)}")
+    """Drop a partition at once.
+
+    DETACH … CONCURRENTLY is not for tables with a default partition, and a plain DETACH locks more than this does.
+    """
+    _execute(connection, f"LOCK TABLE ONLY {quote(table)} IN ACCESS EXCLUSIVE MODE")
+    _execute(connection, f"DROP TABLE {quote(partition.name)}")
 
 
 def _lock_referred_to(connection: Connection, table: str, mode: str) -> None:
     for name in connection.scalars(_REFERRED_TO, {"name": table}).all():
-        _run(connection, f"LOCK TABLE {name} IN {mode} MODE")
+        _execute(connection, f"LOCK TABLE {name} IN {mode} MODE")
 
 
 def _for_values(begin: datetime | None, end: datetime) -> str:
@@ -112,5 +126,5 @@ def _for_values(begin: datetime | None, end: datetime) -> str:
     return f"FOR VALUES FROM ({first}) TO ('{end.isoformat()}')"
 
 
-def _run(connection: Connection, statement: str) -> None:
+def _execute(connection: Connection, statement: str) -> None:
     connection.exec_driver_sql(statement)

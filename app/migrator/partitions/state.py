@@ -9,22 +9,22 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
-from app.migrator.partitions.months import MONTHS_BEGIN, later, month_of, name_of, within
+from app.migrator.partitions.months import MONTHS_BEGIN, add_months, created_between, month_start, partition_name
 from app.migrator.sql.identifiers import quote
 from app.models import metadata
 from app.models.base import default_partition, is_partitioned
 
 # Months after this one that have a partition.
-AHEAD = 3
-# Months, this one among them, that rows of the default partition are made a partition of: with the present one alone, a
-# row could be refused at its end, should the work be broken off.
-_SEALED = 2
-# On the default partition, while it is being made the one of the months that its rows are of.
+MONTHS_AHEAD = 3
+# The default partition becomes the partition of its rows' months up to this many, the current one among them. With the
+# current one alone, rows would be refused at its end if the work were broken off.
+_SEALED_MONTHS = 2
+# This constraint is on the default partition while it is being made the partition of its rows' months.
 SEAL = "ck_partition_seal"
 _NOW = text("SELECT now()")
 _IS_PARTITIONED = text("SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:name) AND relkind = 'p')")
 _BOUND = "pg_get_expr(c.relpartbound, c.oid)"
-# The bounds are as the session writes times, and are read by it.
+# The catalogue shows bounds in the session's format of times, in which the cast reads them.
 _PARTITIONS = text(
     f"""
     SELECT c.relname::text AS name, {_BOUND} = 'DEFAULT' AS is_default, greatest(c.reltuples, 0)::bigint AS rows,
@@ -38,6 +38,8 @@ _PARTITIONS = text(
 
 
 class Step(StrEnum):
+    """What an action does; SPLIT makes the rows of a default partition a partition of their months."""
+
     MAKE = "make"
     SPLIT = "split"
     DROP = "drop"
@@ -45,7 +47,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Action:
-    """What is to be done or was; `rows` are those that it moves or drops, None where they were not counted."""
+    """One action, to be done or done; `rows` counts the rows that it moves or drops (None: they were not counted)."""
 
     step: Step
     table: str
@@ -55,7 +57,7 @@ class Action:
 
 @dataclass(frozen=True)
 class KeptLonger:
-    """Rows from before `kept_from` that go with newer ones in their partition, when that is dropped."""
+    """Rows from before `kept_from` that stay until newer rows of their partition expire, too."""
 
     table: str
     partition: str
@@ -66,7 +68,7 @@ class KeptLonger:
 
 @dataclass(frozen=True)
 class Partition:
-    """From `begin` until before `end`; None is without a bound. `rows` is what the server last estimated."""
+    """The partition from `begin` until before `end` (None: unbounded); `rows` is the server's last estimate."""
 
     name: str
     begin: datetime | None
@@ -74,15 +76,17 @@ class Partition:
     rows: int
 
     def overlaps(self, month: datetime) -> bool:
-        begins = self.begin is None or self.begin < later(month, 1)
+        """Return whether rows of the month may be in it."""
+        begins = self.begin is None or self.begin < add_months(month, 1)
         return begins and (self.end is None or self.end > month)
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One table's. `default` is None where there is none; `is_sealed` says that its sealing was broken off.
+class PartitionState:
+    """The partitions of one table in `month`, the current one.
 
-    `kept` is how many months before this one are kept; None is all.
+    `default` is the default partition's name, None if there is none; `is_sealed`: its sealing was broken off, or goes
+    on. `kept` is how many months before this one are kept; None is all.
     """
 
     table: str
@@ -95,13 +99,14 @@ class Standing:
 
     @property
     def missing(self) -> list[datetime]:
-        months = [later(self.month, count) for count in range(AHEAD + 1)]
+        """The months, this one and those ahead, that have no partition."""
+        months = [add_months(self.month, count) for count in range(MONTHS_AHEAD + 1)]
         return [month for month in months if not self.has(month)]
 
     @property
     def unpartitioned(self) -> tuple[datetime | None, datetime]:
-        """From where until before when the rows of the default can be a partition as they are; nothing where equal."""
-        end = later(self.month, _SEALED)
+        """From when until before when the default's rows can become a partition as they are; equal: no rows can."""
+        end = add_months(self.month, _SEALED_MONTHS)
         before = [one.end for one in self.partitions if one.begin is None or one.begin < end]
         if any(one is None or one >= end for one in before):
             return end, end
@@ -109,53 +114,58 @@ class Standing:
 
     @property
     def oldest(self) -> datetime | None:
-        """The first month that is kept; None where all are."""
-        return None if self.kept is None else later(self.month, -self.kept)
+        """The first month that is kept; None if all are."""
+        return None if self.kept is None else add_months(self.month, -self.kept)
 
     @property
     def expired(self) -> list[Partition]:
+        """The partitions that are older than is kept."""
         oldest = self.oldest
         return [one for one in self.partitions if oldest and one.end and one.end <= oldest]
 
     def has(self, month: datetime) -> bool:
+        """Return whether the month has a partition."""
         return any(partition.overlaps(month) for partition in self.partitions)
 
     def to_make(self) -> Iterator[Action]:
+        """Yield what is to be made or split."""
         default = default_partition(self.table)
         if self.default is None:
             yield Action(Step.MAKE, self.table, default)
         elif self.holds_rows or self.is_sealed:
             yield Action(Step.SPLIT, self.table, self.default)
         for month in self.missing:
-            yield Action(Step.MAKE, self.table, name_of(self.table, month, later(month, 1)))
+            yield Action(Step.MAKE, self.table, partition_name(self.table, month, add_months(month, 1)))
 
     def to_drop(self) -> Iterator[Action]:
+        """Yield what is to be dropped, in the order of `expired`."""
         yield from (Action(Step.DROP, self.table, partition.name) for partition in self.expired)
 
 
 def read_partitions(
     connection: Connection, settings: Settings, *, keep: int | None = None, now: datetime | None = None
-) -> list[Standing]:
-    """Of each table that the models partition and the database does, too; `keep` is instead of the settings' months.
+) -> list[PartitionState]:
+    """Return the partitions of each table that is partitioned in the models and in the database.
 
-    What month it is says the database, which is one for all who ask.
+    `keep` replaces the months of the settings. The current month comes from the database's clock, which is one for
+    every process, unless `now` is given.
     """
     kept = {
         "activity_events": settings.activity_retention_months,
         "board_webhook_payloads": settings.webhook_payload_retention_months,
     }
-    month = month_of(now or connection.execute(_NOW).scalar_one())
+    month = month_start(now or connection.execute(_NOW).scalar_one())
     return [
-        _standing(connection, str(table.name), month, kept[table.name] if keep is None else keep)
+        _read_state(connection, str(table.name), month, kept[table.name] if keep is None else keep)
         for table in metadata.sorted_tables
         if is_partitioned(table) and connection.scalar(_IS_PARTITIONED, {"name": table.name})
     ]
 
 
-def _standing(connection: Connection, table: str, month: datetime, kept: int | None) -> Standing:
+def _read_state(connection: Connection, table: str, month: datetime, kept: int | None) -> PartitionState:
     rows = connection.execute(_PARTITIONS, {"name": table}).all()
     default = next((row for row in rows if row.is_default), None)
-    return Standing(
+    return PartitionState(
         table=table,
         month=month,
         partitions=tuple(Partition(row.name, row.begin, row.end, row.rows) for row in rows if not row.is_default),
@@ -166,40 +176,40 @@ def _standing(connection: Connection, table: str, month: datetime, kept: int | N
     )
 
 
-def expired_in_default(connection: Connection, standing: Standing) -> Iterator[Action]:
-    """What is to be dropped once the default's rows have partitions, and not before."""
-    if standing.oldest is None or standing.default is None or not standing.holds_rows:
+def expired_in_default(connection: Connection, state: PartitionState) -> Iterator[Action]:
+    """Yield what is to be dropped once the default's rows have partitions, and not before."""
+    if state.oldest is None or state.default is None or not state.holds_rows:
         return
     statement = f"""
-        SELECT date_trunc('month', created_at, 'UTC') AS month, count(*) AS rows FROM {quote(standing.default)}
-        WHERE {within(MONTHS_BEGIN, standing.oldest)} AND NOT ({within(*standing.unpartitioned)})
+        SELECT date_trunc('month', created_at, 'UTC') AS month, count(*) AS rows FROM {quote(state.default)}
+        WHERE {created_between(MONTHS_BEGIN, state.oldest)} AND NOT ({created_between(*state.unpartitioned)})
         GROUP BY 1 ORDER BY 1
     """  # noqa: S608 - quoted
     for row in connection.execute(text(statement)):
-        month = month_of(row.month)
-        if not standing.has(month):
-            yield Action(Step.DROP, standing.table, name_of(standing.table, month, later(month, 1)), row.rows)
+        month = month_start(row.month)
+        if not state.has(month):
+            yield Action(Step.DROP, state.table, partition_name(state.table, month, add_months(month, 1)), row.rows)
 
 
-def read_kept_longer(connection: Connection, standing: Standing) -> Iterator[KeptLonger]:
-    """The expired rows of partitions of several months, of which some are kept."""
-    oldest, kept = standing.oldest, standing.kept
-    for one in standing.partitions:
+def read_kept_longer(connection: Connection, state: PartitionState) -> Iterator[KeptLonger]:
+    """Yield the expired rows in partitions of several months, of which some are kept."""
+    oldest, kept = state.oldest, state.kept
+    for one in state.partitions:
         if oldest is None or kept is None or one.end is None or one.end <= oldest:
             continue
         if one.begin is None or one.begin < oldest:
             rows = _count(connection, one.name, f"created_at < '{oldest.isoformat()}'")
             if rows != 0:
-                yield KeptLonger(standing.table, one.name, rows, oldest, later(one.end, kept))
+                yield KeptLonger(state.table, one.name, rows, oldest, add_months(one.end, kept))
 
 
 def counted(connection: Connection, action: Action) -> Action:
-    """With the partition's rows, as far as they can be counted."""
+    """Return the action with the number of its partition's rows, as far as they can be counted."""
     return replace(action, rows=_count(connection, action.partition, "true"))
 
 
 def _count(connection: Connection, partition: str, condition: str) -> int | None:
-    """None where it takes longer than a statement may."""
+    """Return the number of rows; None if counting takes longer than a statement may."""
     try:
         with connection.begin_nested():
             statement = f"SELECT count(*) FROM {quote(partition)} WHERE {condition}"  # noqa: S608 - quoted

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from app.migrator.sql.conditions import columns_allowed_null, is_not_null_column
 from app.migrator.sql.effect import Effect, Kind
-from app.migrator.sql.tokens import Cursor, beside, qualified, split_name
+from app.migrator.sql.tokens import Cursor, in_schema_of, qualified, split_name
 
 _CONSTRAINTS = frozenset({"CHECK", "EXCLUDE", "FOREIGN", "NOT", "PRIMARY", "UNIQUE"})
 # An IDENTITY or a generated column has what it needs without the INSERT.
@@ -30,7 +30,7 @@ def alterations(cursor: Cursor) -> Iterator[Effect]:
 
 
 def _rename_table(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.RENAME_TABLE, table, renamed_to=beside(table, action.column()))
+    yield Effect(Kind.RENAME_TABLE, table, renamed_to=in_schema_of(table, action.column()))
 
 
 def _set_schema(table: str, action: Cursor) -> Iterator[Effect]:

@@ -1,33 +1,33 @@
-"""Names in statements."""
+"""Names and texts as a statement has them."""
 
 from sqlalchemy import Constraint, Index
 from sqlalchemy.dialects import postgresql
 
 _LIMIT = 63
 
-# Under another style of parameters it doubles a percent sign.
-_preparer = postgresql.dialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
+# With another style of parameters it doubles percent signs.
+_preparer = postgresql.dialect(paramstyle="quoted_name_of").identifier_preparer  # type: ignore[no-untyped-call]
 
 
 def quote(name: str) -> str:
-    """The name as a statement has it."""
+    """Return the name, in double quotes where it needs them."""
     return _preparer.quote(name)
 
 
-def named(item: Constraint | Index) -> str | None:
-    """The name that the server knows a constraint or index of a model by, as a statement has it."""
+def quoted_name_of(item: Constraint | Index) -> str | None:
+    """Return the quoted name that the server has for a model's constraint or index; None if it has no name."""
     if isinstance(item, Index):
         return _preparer.format_index(item)
     return _preparer.format_constraint(item)
 
 
-def spare(name: str) -> str:
-    """A name for what is to take the place of `name`, until it does."""
+def temporary_name(name: str) -> str:
+    """Return a name for what is to replace `name`, until it does."""
     return f"drift_{name}".encode()[:_LIMIT].decode(errors="ignore")
 
 
-def literal(text: str) -> str:
-    """The text as a statement has it."""
+def quote_literal(text: str) -> str:
+    """Return the text as a string literal."""
     doubled = text.replace("'", "''")
     # The backslash means itself whatever standard_conforming_strings says.
     return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in doubled else f"'{doubled}'"

@@ -12,7 +12,7 @@ from alembic.script import Script
 
 from app.migrator.sql.alter_table import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
 from app.migrator.sql.effect import Effect, Kind
-from app.migrator.sql.tokens import Cursor, Statement, UnreadableSqlError, Word, beside, statements_of
+from app.migrator.sql.tokens import Cursor, Statement, UnreadableSqlError, Word, in_schema_of, statements_of
 
 Direction = Literal["upgrade", "downgrade"]
 
@@ -74,7 +74,7 @@ _HARMLESS = _words(
     " REVOKE ROLLBACK SAVEPOINT SECURITY SHOW START TABLE UNLISTEN"
 )
 _PERSISTENCE = frozenset({"GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED"})
-# The kinds of objects beside tables and indexes, of which the first that fits is meant.
+# The kinds of objects in_schema_of tables and indexes, of which the first that fits is meant.
 _OBJECTS = [
     tuple(kind.split())
     for kind in re.findall(
@@ -179,7 +179,7 @@ def _create_index(cursor: Cursor) -> Iterator[Effect]:
     if unique:
         columns = cursor.group().column_names()
         columns = () if cursor.has(*NULL_COUNTS) else columns
-        yield Effect(Kind.ADD_UNIQUE_INDEX, table, name=name and beside(table, name), columns=columns)
+        yield Effect(Kind.ADD_UNIQUE_INDEX, table, name=name and in_schema_of(table, name), columns=columns)
 
 
 def _drop(cursor: Cursor) -> Iterator[Effect]:
@@ -215,7 +215,7 @@ def _alter_index(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip_if_exists()
     name = cursor.name()
     if cursor.skip("RENAME", "TO"):
-        yield Effect(Kind.RENAME_INDEX, "", name=name, renamed_to=beside(name, cursor.column()))
+        yield Effect(Kind.RENAME_INDEX, "", name=name, renamed_to=in_schema_of(name, cursor.column()))
     elif cursor.has("SET", "TABLESPACE"):
         yield Effect(Kind.REWRITE, name)
 

@@ -199,7 +199,7 @@ def _without_dot(name: str) -> str:
     return f'"{name}"' if "." in name else name
 
 
-def beside(other: str, name: str) -> str:
+def in_schema_of(other: str, name: str) -> str:
     """Return the name, as effects have it, of what is in the schema of `other`."""
     return qualified(split_name(other)[0], name)
 
