@@ -101,7 +101,7 @@ class _Walk:
             self._in_function = True
         if isinstance(node, _Function | ast.ClassDef):
             self._names.append(node.name)
-        if isinstance(node, ast.expr | ast.stmt):
+        if isinstance(node, ast.expr | ast.stmt) and not self._shows_at_once(node, parent):
             for text in _faults(node):
                 self._add(node, text)
             for part, text in _faults_of_parts(node):
@@ -111,6 +111,17 @@ class _Walk:
         if isinstance(node, _Function | ast.ClassDef):
             self._names.pop()
         self._statement, self._in_function = statement, in_function
+
+    def _shows_at_once(self, node: ast.AST, parent: ast.AST) -> bool:
+        """Tell whether faults of the node are another's too, or nothing but a limit or a time, or fail everywhere."""
+        match parent, node:
+            case ((ast.If(test=test, body=[ast.Raise()]) | ast.IfExp(test=test)), _):
+                return node is test and (isinstance(node, ast.UnaryOp) or _is_turned_round(node))
+            case _, ast.Assign(targets=[ast.Attribute(value=ast.Name("self"))]):
+                return self._names[-1:] == ["__init__"]
+            case _, ast.Constant(value=int() | float()):
+                return not self._names and not isinstance(node.value, bool)
+        return False
 
     def _add(self, node: ast.expr | ast.stmt, text: str) -> None:
         assert node.end_lineno is not None
@@ -239,7 +250,10 @@ def _shorter_calls(node: ast.Call) -> Iterator[str]:
         for i in range(len(node.args)):
             yield _with(node, "args", node.args[:i] + node.args[i + 1 :])
     for i, keyword in enumerate(node.keywords):
-        if keyword.arg is not None:
+        # Of True and False there is the opposite.
+        if keyword.arg is not None and not (
+            isinstance(keyword.value, ast.Constant) and keyword.value.value in (True, False)
+        ):
             yield _with(node, "keywords", node.keywords[:i] + node.keywords[i + 1 :])
 
 
@@ -247,6 +261,11 @@ def _with(node: ast.AST, field: str, value: object) -> str:
     """Return the node's text with another value of one of its fields."""
     changed = type(node)(**{**{name: getattr(node, name) for name in node._fields}, field: value})
     return ast.unparse(ast.fix_missing_locations(changed))
+
+
+def _is_turned_round(node: ast.AST) -> bool:
+    """Tell whether the other operator makes it the opposite: no boundary is between them."""
+    return isinstance(node, ast.Compare) and not isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)
 
 
 def _is_text(node: ast.BinOp) -> bool:

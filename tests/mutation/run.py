@@ -37,7 +37,7 @@ _RESULTS = STATE / "results.jsonl"
 _TEMPLATE = "template_of_mutants"
 _PR_SET_CHILD_SUBREAPER = 36
 _LONGEST = 600.0  # Seconds for tests of a module as it is.
-_PYTEST = ("pytest", "-n", "0", "-p", "no:cacheprovider", "-x", "--tb=line", "-rfE")
+_PYTEST = ("pytest", "-n", "0", "-p", "no:cacheprovider", "-p", "no:faker", "-x", "--tb=line", "-rfE")
 # It is started by a process that has imported libraries.
 _LATE = "-Wignore::pytest.PytestAssertRewriteWarning"
 # The tests that may run in a process that has collected them; of others few run a line in their own process.

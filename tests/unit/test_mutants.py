@@ -19,7 +19,8 @@ def changes(source: str) -> list[str]:
     [
         ("a < b", {"(a <= b)"}),
         ("a and not b", {"(not b)", "(a)", "a and (b)"}),
-        ("f(x, lock=True)", {"(f(x))", "f(x, lock=(False))"}),
+        ("f(x, lock=True, y=z)", {"f(x, lock=(False), y=z)", "(f(x, lock=True))"}),
+        ("a if b == d else c", {"(a)", "(c)"}),
         ("select(T).where(a, b)", {"(select(T))", "(select(T).where(b))", "(select(T).where(a))"}),
         ("[x for x in xs if f(x)]", {"([x for x in xs])"}),
         ("'SELECT 1 FROM t WHERE a AND NOT b FOR UPDATE'", {
@@ -34,6 +35,13 @@ def test_an_expression_has_these_faults(source: str, faults: set[str]) -> None:
     assert set(changes(f"y = {source}")) == {f"y = {fault}" for fault in faults}
 
 
+def test_what_would_fail_everywhere_or_is_another_fault_too_is_left_out() -> None:
+    assert changes("LIMIT = 5\n\nclass C:\n    def __init__(self, a):\n        self.a = a\n") == []
+    guard = "def f(x):\n    if x is None:\n        raise E\n"
+    assert changes(guard) == ["def f(x):\n    if x is None:\n        pass\n"]
+    assert "def f(x):\n    if (x >= n):\n        raise E\n" in changes(guard.replace("x is None", "x > n"))
+
+
 def test_a_statement_with_an_effect_is_left_out() -> None:
     source = "async def f(self):\n    '''Do.'''\n    log.info('x', y=1)\n    async with lock:\n        await g()\n"
     locked, called = changes(source)
@@ -43,13 +51,13 @@ def test_a_statement_with_an_effect_is_left_out() -> None:
 
 def test_a_fault_is_named_by_its_function_and_belongs_to_the_lines_of_its_statement() -> None:
     function = "    def f(self):\n        if a(\n            1,\n        ):\n            raise E\n        x = 1\n"
-    source = f"class C:\n{function}\nX = 2\n"
+    source = f"class C:\n{function}\nX = not y\n"
     mutants = {mutant.key: mutant for mutant in mutants_of("m.py", source)}
     assert mutants["m.py::C.f: a(1) -> not a(1)"].lines == range(3, 6)
     assert mutants["m.py::C.f: raise E -> pass"].lines == range(6, 7)
     assert not mutants["m.py::C.f: 1 -> 2"].is_import
     assert mutants["m.py::C.f: 1 -> 2 (2)"].lines == range(7, 8)
-    assert mutants["m.py::module: 2 -> 3"].is_import
+    assert mutants["m.py::module: not y -> y"].is_import
 
 
 def test_faults_that_are_called_equivalent_are_there_and_have_a_reason() -> None:
