@@ -10,6 +10,7 @@ from app.core.errors import ConflictError, ForbiddenError, NotFoundError
 from app.core.security import new_agent_token, token_hash
 from app.models import Agent, AgentStatus
 from app.repositories.agents import AgentRepository
+from app.repositories.base import hold_row
 from app.repositories.boards import BoardRepository
 from app.repositories.organizations import OrganizationRepository
 from app.services.activity import ActivityLog
@@ -170,10 +171,14 @@ class Agents:
 
     async def _leave(self, agent: Agent) -> None:
         """Whoever has been on the board the longest leads it after its lead."""
-        if agent.board_id is None:
+        if (board_id := agent.board_id) is None:
             return
-        board_id, agent.board_id = agent.board_id, None
         await BoardRepository(session=self._session).lock(board_id)
+        # While this request waited, another may have made it the lead, or moved it.
+        await hold_row(self._session, Agent, agent.id)
+        if agent.board_id != board_id:
+            raise ConflictError("The agent has just been moved to another board.")
+        agent.board_id = None
         was_lead, agent.is_board_lead = agent.is_board_lead, False
         await self._agents.store(agent)
         if was_lead and (heir := await self._agents.oldest_on_board(board_id)):

@@ -10,6 +10,7 @@ from litestar import Litestar
 
 from tests.conftest import client_of
 from tests.integration.conftest import AGENTS, SignIn, Stranger, register
+from tests.integration.test_api_boards import become, grant
 from tests.migrations.conftest import holding, query
 
 
@@ -282,6 +283,86 @@ async def test_only_the_lead_changes_a_status_where_the_board_says_so(
     assert (await mate.patch(f"{tasks_url}/{task['id']}", json={"title": "still"})).status_code == 200
     assert (await lead.patch(f"{tasks_url}/{task['id']}", json={"status": "in_progress"})).status_code == 200
     assert (await client.patch(f"{tasks_url}/{task['id']}", json={"status": "done"})).status_code == 200
+
+
+async def test_agent_that_follows_the_lead_while_it_is_deleted_is_followed_itself(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str
+) -> None:
+    lead, heir, last = [await register(client, crew, name=name) for name in ("Lead", "Heir", "Last")]
+    with holding(database_url, "SELECT FROM boards FOR UPDATE") as waiting:
+        first = asyncio.create_task(client.delete(f"{AGENTS}/{lead['id']}"))
+        await asyncio.to_thread(waiting, 1)
+        second = asyncio.create_task(client.delete(f"{AGENTS}/{heir['id']}"))
+        await asyncio.to_thread(waiting, 2)
+    assert [answer.status_code for answer in await asyncio.gather(first, second)] == [204, 204]
+    assert (await client.get(f"{AGENTS}/{last['id']}")).json()["is_board_lead"] is True
+
+
+async def test_agent_that_two_requests_delete_at_once_is_gone_once(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str
+) -> None:
+    agent = await register(client, crew)
+    with holding(database_url, "SELECT FROM boards FOR UPDATE") as waiting:
+        both = [asyncio.create_task(client.delete(f"{AGENTS}/{agent['id']}")) for _ in range(2)]
+        await asyncio.to_thread(waiting, 2)
+    assert sorted(answer.status_code for answer in await asyncio.gather(*both)) == [204, 404]
+
+
+async def test_agent_that_two_requests_move_at_once_is_moved_once(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str
+) -> None:
+    agent, mate = await register(client, crew), await register(client, crew, name="Mate")
+    fields = {"name": "o", "description": ""}
+    others = [(await client.post("/api/v1/boards", json={**fields, "slug": slug})).json() for slug in ("a", "b")]
+    url = f"{AGENTS}/{agent['id']}"
+    with holding(database_url, "SELECT FROM boards FOR UPDATE") as waiting:
+        both = [asyncio.create_task(client.patch(url, json={"board_id": other["id"]})) for other in others]
+        await asyncio.to_thread(waiting, 2)
+    answers = await asyncio.gather(*both)
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    (moved,) = [answer.json() for answer in answers if answer.status_code == 200]
+    assert (await client.get(url)).json() == moved
+    assert (await client.get(f"{AGENTS}/{mate['id']}")).json()["is_board_lead"] is True
+
+
+async def test_agent_of_no_board_is_for_who_writes_all_boards(
+    client: httpx.AsyncClient, board: dict[str, Any], database_url: str
+) -> None:
+    aboard, ashore = await register(client, board), await register(client, None, name="Ashore")
+    become(database_url, "member")
+    grant(database_url, board["id"], reads=True, writes=True)
+    url = f"{AGENTS}/{ashore['id']}"
+    for refused in (
+        await client.post(AGENTS, json={"name": "another"}),
+        await client.patch(url, json={"name": "n"}),
+        await client.patch(url, json={"board_id": board["id"]}),
+        await client.patch(f"{AGENTS}/{aboard['id']}", json={"board_id": None}),
+        await client.post(f"{url}/heartbeat", json={}),
+        await client.post(f"{AGENTS}/heartbeat", json={"name": "Ashore"}),
+        await client.post(f"{url}/token"),
+        await client.delete(url),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert (await client.get(url)).json() == {name: value for name, value in ashore.items() if name != "token"}
+    assert (await client.get(f"{AGENTS}/{aboard['id']}")).json()["board_id"] == board["id"]
+
+
+async def test_agent_of_a_board_is_changed_by_who_writes_it(
+    client: httpx.AsyncClient, board: dict[str, Any], database_url: str
+) -> None:
+    agent = await register(client, board)
+    become(database_url, "member")
+    grant(database_url, board["id"], reads=True, writes=False)
+    url = f"{AGENTS}/{agent['id']}"
+    for refused in (
+        await client.post(AGENTS, json={"name": "another", "board_id": board["id"]}),
+        await client.patch(url, json={"name": "n"}),
+        await client.post(f"{url}/heartbeat", json={}),
+        await client.post(f"{AGENTS}/heartbeat", json={"name": "Bosun", "board_id": board["id"]}),
+        await client.post(f"{url}/token"),
+        await client.delete(url),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
 async def test_agent_of_another_organization_is_not_there(

@@ -223,6 +223,7 @@ async def test_every_operation_works_for_who_may_do_it_and_answers_alike(world: 
         is_last = last.index(operation.id) if operation.id in last else -1
         return operation.method == "DELETE", is_last, -len(operation.places), operation.path
 
+    reads = {operation.path: operation for operation in world.operations if operation.method == "GET"}
     for operation in sorted(world.operations, key=turn):
         caller, board = (agent, world.away) if operation.path.startswith("/api/v1/agent/") else (owner, world.home)
         before = events(database_url)
@@ -230,6 +231,9 @@ async def test_every_operation_works_for_who_may_do_it_and_answers_alike(world: 
         problems = list(breaches(operation, answer))
         if (events(database_url) > before) != is_told_of(operation):
             problems.append("on record is every change of what members share, and nothing else")
+        read = reads.get(operation.path) if operation.method == "PATCH" else None
+        if read and (await world.ask(caller, read, read.request(board.ids, {}, set()))).body != answer.body:
+            problems.append("what is changed is answered as it is from then on")
         if not operation.is_read and (lost := astray(database_url)):
             problems.append(f"every row is of the organization of what it refers to, which is not so: {lost}")
         if problems:
