@@ -8,7 +8,7 @@ from litestar import Litestar
 
 from app.cli.plugin import CommandGroup, Commands, command_group, is_command
 from app.core.config import Settings
-from app.migrator.cli.closed_pipe import end_at_closed_pipe
+from app.migrator.closed_pipe import end_at_closed_pipe
 from app.postgres.settings_error import SettingsError
 
 # New objects between two garbage collections. With Python's 700, a list of 50 tasks causes at least one; with many more

@@ -1,11 +1,6 @@
 """Alembic's environment: one for `alembic`, `litestar database` and start-up alike."""
 
-from alembic import context
+from app.db.migrator import load_migrator_config
+from app.migrator.execution.environment import run_environment
 
-from app.migrator.execution import environment
-from app.models import metadata
-
-if context.is_offline_mode():
-    environment.run_offline(metadata)
-else:
-    environment.run_online(metadata)
+run_environment(load_migrator_config)

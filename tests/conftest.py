@@ -23,10 +23,10 @@ from app.asgi import create_app
 from app.core.config import Environment, Settings
 from app.db import readiness
 from app.db.plugin import DatabasePlugin
-from app.migrator.execution.commands import upgrade
 from app.postgres.dev_server.server import acquire, binaries
 from app.postgres.secret import Secret
 from tests.memory import new_directory
+from tests.support.migrator import upgrade
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import Any
 import rich_click as click
 
 from app.core.errors import AppError
-from app.migrator.cli.group import DatabaseGroup
+from app.migrator.cli.group import ErrorReportingGroup
 
 
-class DataGroup(DatabaseGroup):
+class DataGroup(ErrorReportingGroup):
     """A group that turns an error into one message and an exit code; a rule of the services is exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature

@@ -55,10 +55,10 @@ def _add_users(cli: "Group") -> None:
 
 
 def _add_database(cli: "Group") -> None:
-    from app.db.settings import load_settings  # noqa: PLC0415
-    from app.migrator.cli.group import database_group  # noqa: PLC0415
+    from app.db.migrator import examine, load_migrator_config  # noqa: PLC0415
+    from app.migrator.cli.litestar_group import database_group  # noqa: PLC0415
 
-    cli.add_command(database_group(lambda: load_settings(serving=False)))
+    cli.add_command(database_group(load_migrator_config, examine))
 
 
 _GROUPS = {"database": _add_database, "db": _add_database, "demo": _add_demo, "users": _add_users}

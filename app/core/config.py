@@ -29,6 +29,7 @@ from app.core.setting_values import (
     weakness,
     words,
 )
+from app.migrator.phase import Phase
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 
@@ -48,13 +49,6 @@ class AuthMode(StrEnum):
 
     LOCAL = "local"
     OIDC = "oidc"
-
-
-class Phase(StrEnum):
-    """Whether the previous release still works after a revision: after EXPAND it does, after CONTRACT it does not."""
-
-    EXPAND = "expand"
-    CONTRACT = "contract"
 
 
 class LogFormat(StrEnum):

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.config import Settings
 from app.db.database import create_engine, open_database
+from app.db.migrator import examine, migrator_config
 from app.db.notify import Notifications
 from app.db.readiness import Readiness
 from app.db.replicas.selection import Replicas, replica_urls
@@ -85,9 +86,9 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
 
     def on_cli_init(self, cli: "Group") -> None:
         # Imported here because a server needs no command line.
-        from app.migrator.cli.group import database_group  # noqa: PLC0415
+        from app.migrator.cli.litestar_group import database_group  # noqa: PLC0415
 
-        cli.add_command(database_group(lambda: self.settings))
+        cli.add_command(database_group(lambda: migrator_config(self.settings), examine))
 
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:  # noqa: ARG002 - Litestar's signature

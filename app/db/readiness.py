@@ -6,6 +6,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
 from app.core.errors import ServiceUnavailableError
+from app.db.migrator import migrator_config
 from app.migrator.revisions.loading import scripts
 from app.migrator.revisions.state import SchemaState, read_state
 from app.migrator.session.table_locks import limited_lock_waits
@@ -43,7 +44,7 @@ class Readiness:
 
     def __init__(self, settings: Settings, url: DatabaseURL) -> None:
         self._engine = create_unpooled_engine(url, READY_WITHIN_SECONDS)
-        self._scripts = scripts(settings)
+        self._scripts = scripts(migrator_config(settings))
         self.heads = tuple(self._scripts.get_heads())
         self._running_read: asyncio.Task[SchemaState] | None = None
 

@@ -1,6 +1,5 @@
 """The DB_AUTO_MIGRATE policy, as README documents it: what starting the application does to the schema."""
 
-import asyncio
 from collections.abc import Iterable
 
 import structlog
@@ -10,8 +9,9 @@ from sqlalchemy import Connection, MetaData, Table
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
-from app.db.database import open_migration_database
-from app.migrator.execution.commands import upgrade
+from app.db.migrator import migrator_config
+from app.migrator.config import MigratorConfig
+from app.migrator.execution.startup import upgrade_at_start
 from app.migrator.execution.statement_guard import limit_statements
 from app.migrator.partitions.commands import make_missing_partitions
 from app.migrator.revisions.history import Stamped, create_history, note_stamp
@@ -19,9 +19,7 @@ from app.migrator.revisions.loading import has_revisions, scripts, several_heads
 from app.migrator.revisions.state import SchemaState, read_state, tables_created_by
 from app.migrator.session.guard import guarded_lock
 from app.migrator.session.lock import is_pooled
-from app.migrator.session.signals import Breaker
 from app.migrator.session.table_locks import read_once_free
-from app.models import metadata
 from app.postgres.connect import is_lost, translate_connection_errors, wait_for_database
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError, cause_of
@@ -38,30 +36,20 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError, and SettingsError if the
     URL leads to a pooler without saying so.
     """
-    await wait_for_database(url, settings.db_connect_timeout)
+    config = migrator_config(settings)
+    await wait_for_database(url, config.connect_timeout)
     await _check_pooler(settings, url)
-    directory = scripts(settings)
+    directory = scripts(config)
     if settings.db_auto_migrate and has_revisions(directory):
-        await _upgrade(settings)
+        await upgrade_at_start(config, settings.db_auto_migrate_phase)
         return
     if several := several_heads(directory):
         log.warning("the revisions have grown apart", reason=several)
     if settings.db_auto_migrate:
         log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
-    with open_migration_database(settings) as direct:
+    with config.open_database() as direct:
         async with translate_connection_errors(direct):
-            await _create_all(settings, direct, directory)
-
-
-async def _upgrade(settings: Settings) -> None:
-    breaker = Breaker()
-    phase = settings.db_auto_migrate_phase
-    try:
-        await asyncio.to_thread(upgrade, settings, phase=phase, automatic=True, breaker=breaker)
-    except asyncio.CancelledError:
-        # After Ctrl-C or SIGTERM. A thread cannot be cancelled, and the process would wait for it to end.
-        breaker.break_off()
-        raise
+            await _create_all(config, direct, directory)
 
 
 async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:
@@ -80,48 +68,48 @@ async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:
             )
 
 
-async def _create_all(settings: Settings, url: DatabaseURL, directory: ScriptDirectory) -> None:
-    engine = create_unpooled_engine(url, settings.db_connect_timeout, "plimsoll migrations")
+async def _create_all(config: MigratorConfig, url: DatabaseURL, directory: ScriptDirectory) -> None:
+    engine = create_unpooled_engine(url, config.connect_timeout, f"{config.application} migrations")
     async with engine.connect() as connection:
         # Without the lock, which a pooler may not offer: if nothing is to be created, nothing needs to be guarded.
-        wait, limit = settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout
-        state = await read_once_free(connection, wait, limit, read_state, directory, metadata)
+        wait, limit = config.lock_wait, config.lock_timeout
+        state = await read_once_free(connection, wait, limit, read_state, directory, config.metadata)
         await connection.rollback()
-        if not _has_work(state, metadata):
+        if not _has_work(state, config.metadata):
             _warn(state, [])
             return
         # Locked, because of two processes that run CREATE TABLE IF NOT EXISTS at once one fails.
-        async with guarded_lock(connection, settings):
+        async with guarded_lock(connection, config):
             try:
                 async with connection.begin():
-                    await connection.run_sync(limit_statements, settings)
-                    await connection.run_sync(create_missing, directory, metadata)
+                    await connection.run_sync(limit_statements, config)
+                    await connection.run_sync(create_missing, directory, config)
             except DBAPIError as exc:
                 if is_lost(exc):
                     raise
                 raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc
-            await make_missing_partitions(connection, settings)
+            await make_missing_partitions(connection, config)
 
 
 def _has_work(state: SchemaState, metadata: MetaData) -> bool:
     return not state.unknown and bool(_tables_to_create(state, metadata) or not (state.is_managed or state.tables))
 
 
-def create_missing(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
+def create_missing(connection: Connection, directory: ScriptDirectory, config: MigratorConfig) -> None:
     """Create the missing tables from the models, in one transaction; stamp a database that was empty as head.
 
     Tables that a pending revision will create are left to it.
     """
-    state = read_state(connection, directory, metadata)
+    state = read_state(connection, directory, config.metadata)
     # On a schema of a newer release, creating a table might bring back one that the release has dropped.
-    tables = [] if state.unknown else _tables_to_create(state, metadata)
-    metadata.create_all(connection, tables=tables, checkfirst=False)
+    tables = [] if state.unknown else _tables_to_create(state, config.metadata)
+    config.metadata.create_all(connection, tables=tables, checkfirst=False)
     if tables:
         log.info("created tables from the models", tables=[table.name for table in tables])
     if not state.is_managed and not state.tables and has_revisions(directory):
         MigrationContext.configure(connection).stamp(directory, "heads")
-        create_history(connection, directory, ())
-        note_stamp(connection, Stamped.between(directory, (), directory.get_heads()))
+        create_history(connection, directory, (), config.release)
+        note_stamp(connection, Stamped.between(directory, (), directory.get_heads()), config.release)
     _warn(state, tables)
 
 

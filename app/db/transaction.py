@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.core.config import Settings
 from app.db.database import open_database
+from app.db.migrator import migrator_config
 from app.migrator.revisions.loading import scripts
 from app.migrator.revisions.state import read_state
 from app.migrator.session.signals import ended_by_signals
@@ -36,7 +37,7 @@ def run_in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaita
         async with (
             AsyncSession(engine, expire_on_commit=False) as session,
             session.begin(),
-            limited_lock_waits(await session.connection(), longest_wait(settings)),
+            limited_lock_waits(await session.connection(), longest_wait(migrator_config(settings))),
         ):
             return await work(session)
 
@@ -46,7 +47,7 @@ def run_in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaita
 
 async def require_schema(session: AsyncSession, settings: Settings) -> None:
     """Raise MigrationFailedError unless the schema is at head, or ahead in a way that serves this release."""
-    state = await (await session.connection()).run_sync(read_state, scripts(settings), metadata)
+    state = await (await session.connection()).run_sync(read_state, scripts(migrator_config(settings)), metadata)
     if state.pending or state.missing_tables:
         raise MigrationFailedError(
             "The schema is behind this release: run `litestar database upgrade` first, or look at `litestar database"

@@ -6,19 +6,21 @@ from datetime import datetime
 from enum import StrEnum
 
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, text
 
-from app.core.config import Phase, Settings
-from app.migrator.backfill.status import names_to_run, read_statuses
-from app.migrator.drift.comparison import DriftUnknownError, differences
-from app.migrator.drift.difference import shown
-from app.migrator.revisions.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
-from app.migrator.revisions.loading import oldest_first, phase_of, scripts, several_heads
-from app.migrator.revisions.state import SchemaState, read_state, redundant
-from app.migrator.session.lock import holder_of_lock
-from app.migrator.session.readonly_connection import look
-from app.models import metadata
-from app.postgres.url.database_url import DatabaseURL
+from ..postgres.url.database_url import DatabaseURL
+from .backfill.status import names_to_run, read_statuses
+from .command_line import command
+from .config import MigratorConfig
+from .drift.comparison import DriftUnknownError, differences
+from .drift.difference import shown
+from .phase import Phase
+from .revisions.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
+from .revisions.loading import oldest_first, phase_of, scripts, several_heads
+from .revisions.state import SchemaState, read_state, redundant
+from .session.lock import holder_of_lock
+from .session.readonly_connection import look
+from .tables import version_table
 
 
 class Verdict(StrEnum):
@@ -84,17 +86,17 @@ class Status:
         return EXIT_CODES[self.verdict]
 
 
-def read_status(settings: Settings) -> Status:
+def read_status(config: MigratorConfig) -> Status:
     """Looks at the database and at the revisions. Raises DatabaseUnreachableError and MigrationFailedError."""
-    directory = scripts(settings)
+    directory = scripts(config)
 
     def at(connection: Connection, url: DatabaseURL) -> Status:
-        return _status(connection, url, directory)
+        return _status(connection, url, directory, config.metadata)
 
-    return look(settings, at)
+    return look(config, at)
 
 
-def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory) -> Status:
+def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory, metadata: MetaData) -> Status:
     state = read_state(connection, directory, metadata)
     entries = read_history(connection)
     revisions = tuple(_revisions(directory, state, entries))
@@ -103,8 +105,8 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     server = str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')")))
     connection.rollback()
     if verdict is Verdict.UP_TO_DATE:
-        verdict, detail = _judge_schema(connection)
-    backfills = tuple(names_to_run(read_statuses(connection, directory, by_rows=True)))
+        verdict, detail = _judge_schema(connection, metadata)
+    backfills = tuple(names_to_run(read_statuses(connection, directory, metadata, by_rows=True)))
     connection.rollback()
     return Status(
         verdict=verdict,
@@ -121,7 +123,7 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
 def _to_be_backfilled(backfills: Sequence[str]) -> str:
     if not backfills:
         return ""
-    return f"; {len(backfills)} backfill(s) to run once no older release serves: `litestar database backfill --all`"
+    return f"; {len(backfills)} backfill(s) to run once no older release serves: `{command('backfill')} --all`"
 
 
 def _under_way(connection: Connection, entries: Sequence[Entry]) -> str:
@@ -189,9 +191,9 @@ def _judge(
         (
             not state.is_managed and state.tables,
             Verdict.UNMANAGED,
-            "there are tables but no alembic_version, or an empty one: `litestar database drift`, then `stamp head`",
+            f"there are tables but no {version_table()}, or an empty one: `{command('drift')}`, then `stamp head`",
         ),
-        (pending, Verdict.PENDING, f"{len(pending)} revision(s), {contracts} contract: `litestar database upgrade`"),
+        (pending, Verdict.PENDING, f"{len(pending)} revision(s), {contracts} contract: `{command('upgrade')}`"),
         (changed, Verdict.DRIFTED, f"the file of {edited} was changed after it was applied"),
         (True, Verdict.UP_TO_DATE, "the database is at head"),
     )
@@ -209,13 +211,13 @@ def _how_diverged(
     rules = (
         (several := several_heads(directory), several or ""),
         (unrecorded, f"of revision {unrecorded} there is neither a file nor a history"),
-        (doubled, f"alembic_version has {doubled} beside what comes after it: `litestar database doctor`"),
+        (doubled, f"{version_table()} has {doubled} beside what comes after it: `{command('doctor')}`"),
         (unknown and pending, f"{unknown} is a revision of another release, and {pending} of ours are not in force"),
     )
     return next((detail for applies, detail in rules if applies), "")
 
 
-def _judge_schema(connection: Connection) -> tuple[Verdict, str]:
+def _judge_schema(connection: Connection, metadata: MetaData) -> tuple[Verdict, str]:
     """Of a database at head: whether its schema is the one of the models."""
     try:
         found = differences(connection, metadata)
@@ -223,5 +225,5 @@ def _judge_schema(connection: Connection) -> tuple[Verdict, str]:
         return Verdict.UP_TO_DATE, f"the database is at head; whether its schema has drifted is not known: {exc}"
     if found:
         count = f"{len(found)} difference(s) from the models"
-        return Verdict.DRIFTED, f"{count} ({shown(found)}): `litestar database drift` shows them"
+        return Verdict.DRIFTED, f"{count} ({shown(found)}): `{command('drift')}` shows them"
     return Verdict.UP_TO_DATE, "the database is at head"

@@ -5,7 +5,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import PARTITIONED_BY_MONTH, Base, CreatedInMonth, Identified
+from app.migrator.partitions.tables import PARTITIONED_BY_MONTH
+from app.models.base import Base, CreatedInMonth, Identified
 
 
 class ActivityEvent(Identified, CreatedInMonth, Base):

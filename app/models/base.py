@@ -5,10 +5,12 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from advanced_alchemy.base import BasicAttributes
-from sqlalchemy import Connection, DateTime, MetaData, Table, Text, event, func, text, types
+from sqlalchemy import Connection, DateTime, MetaData, Table, Text, event, func, types
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
+
+from app.migrator.partitions.tables import create_default_partition, is_partitioned
 
 # PostgreSQL cuts identifiers off at 63 bytes; a test holds every name of the metadata to that.
 NAMING_CONVENTION = {
@@ -18,11 +20,6 @@ NAMING_CONVENTION = {
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
-
-
-# The key of `MetaData.info` under which a module says what `drift` prints after a statement that brings back a table,
-# function or trigger of its own: statements by that name, for what was missed meanwhile.
-REPAIRS = "repairs"
 
 
 def utc_now() -> datetime:
@@ -71,43 +68,6 @@ class CreatedInMonth(Created):
     created_at: Mapped[datetime] = mapped_column(
         primary_key=True, default=utc_now, server_default=func.now(), sort_order=-20
     )
-
-
-PARTITIONED_BY_MONTH = {"postgresql_partition_by": "RANGE (created_at)"}
-
-
-def is_partitioned(table: Table) -> bool:
-    return bool(table.dialect_options["postgresql"]["partition_by"])
-
-
-def default_partition(table: str) -> str:
-    """The name of the partition that takes every row whose month has none."""
-    return f"{table}_default"
-
-
-_INDEXES = text(
-    """
-    SELECT own.relname::text AS name, replace(whole.relname, :table, :partition) AS wanted
-    FROM pg_index JOIN pg_inherits ON inhrelid = indexrelid
-    JOIN pg_class AS own ON own.oid = indexrelid JOIN pg_class AS whole ON whole.oid = inhparent
-    WHERE indrelid = to_regclass(:partition)
-    """
-)
-
-
-def create_default_partition(connection: Connection, table: str) -> str:
-    """Its name."""
-    name = default_partition(table)
-    connection.exec_driver_sql(f"CREATE TABLE {name} PARTITION OF {table} DEFAULT")
-    name_indexes(connection, table, name)
-    return name
-
-
-def name_indexes(connection: Connection, table: str, partition: str) -> None:
-    """As those of the table: which of two gets which name is else a matter of chance."""
-    for name, wanted in connection.execute(_INDEXES, {"table": table, "partition": partition}).all():
-        if name != wanted:
-            connection.exec_driver_sql(f"ALTER INDEX {name} RENAME TO {wanted}")
 
 
 @event.listens_for(Table, "after_create")

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, MetaData, Table, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import REPAIRS, Base
+from app.migrator.repairs import REPAIRS
+from app.models.base import Base
 
 
 class TaskCount(Base):

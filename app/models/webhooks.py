@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import PARTITIONED_BY_MONTH, Base, CreatedInMonth, Identified, Timestamped
+from app.migrator.partitions.tables import PARTITIONED_BY_MONTH
+from app.models.base import Base, CreatedInMonth, Identified, Timestamped
 
 SIGNATURE_HEADER = "X-Signature-256"
 

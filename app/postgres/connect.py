@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.postgres.engine import create_unpooled_engine
-from app.postgres.errors import (
+from .engine import create_unpooled_engine
+from .errors import (
     CONNECTION_ENDED,
     READ_ONLY,
     DatabaseUnreachableError,
@@ -25,7 +25,7 @@ from app.postgres.errors import (
     sqlstate_of,
     told_by,
 )
-from app.postgres.url.database_url import DatabaseURL
+from .url.database_url import DatabaseURL
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
@@ -232,7 +232,7 @@ async def translate_connection_errors(url: DatabaseURL) -> AsyncIterator[None]:
         if sqlstate_of(exc) == READ_ONLY:
             raise MigrationFailedError(
                 f"The database {url.location} can only be read: it is a standby, or default_transaction_read_only is"
-                " on. `litestar database doctor` says which."
+                " on."
             ) from exc
         if is_refusal(exc):
             raise MigrationFailedError(f"The database {url.location} refused: {cause_of(exc)}.") from exc

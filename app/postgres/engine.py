@@ -9,14 +9,14 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.postgres import passwords
-from app.postgres.keepalive import OF_LIBPQ
-from app.postgres.last_words import AttentiveConnection, on_error
-from app.postgres.ping import ping_when_idle
-from app.postgres.pool import FairPool
-from app.postgres.psycopg_reasons import connect_or_explain
-from app.postgres.url.database_url import DatabaseURL, normalize_database_url
-from app.postgres.url.drivers import unshared_statements
+from . import passwords
+from .keepalive import OF_LIBPQ
+from .last_words import AttentiveConnection, on_error
+from .ping import ping_when_idle
+from .pool import FairPool
+from .psycopg_reasons import connect_or_explain
+from .url.database_url import DatabaseURL, normalize_database_url
+from .url.drivers import unshared_statements
 
 _JSON = {
     "json_serializer": lambda value: msgspec.json.encode(value).decode(),

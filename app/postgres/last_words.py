@@ -16,8 +16,8 @@ from typing import Any
 import asyncpg
 from sqlalchemy import ExceptionContext
 
-from app.postgres.errors import OF_ASYNCPG
-from app.postgres.keepalive import keep_alive
+from .errors import OF_ASYNCPG
+from .keepalive import keep_alive
 
 # Bytes within which a server's last message is looked for: a sentence and where it comes from.
 _LONGEST = 4096

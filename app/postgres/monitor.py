@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.postgres.connect import classify_connect_error
-from app.postgres.errors import OF_ASYNCPG, cause_of
+from .connect import classify_connect_error
+from .errors import OF_ASYNCPG, cause_of
 
 # Seconds between two polls that nobody requested, for the answer to one poll, and between two attempts to connect.
 _POLL_INTERVAL = 0.1

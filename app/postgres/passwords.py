@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from app.postgres.url.home import find_in_home
+from .url.home import find_in_home
 
 _FIELD = r"((?:\\.|[^:\\])*):"
 # Host, port, database and user; the rest is the password, in which a colon needs no backslash.

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.util import await_only
 
-from app.postgres.errors import OF_ASYNCPG
+from .errors import OF_ASYNCPG
 
 _PROVED_AT = "proved_at"
 # Seconds for which a connection that was in use is taken to be alive; HikariCP's aliveBypassWindowMs is as long.

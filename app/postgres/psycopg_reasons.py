@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.postgres.settings_error import SettingsError
+from .settings_error import SettingsError
 
 
 async def connect_or_explain(ask: Callable[[], AsyncEngine], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - psycopg's

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import psycopg
 
-from app.migrator.execution.commands import upgrade
 from app.postgres.dev_server.server import acquire
 from app.postgres.url.database_url import normalize_database_url
 from tests.benchmarks.data import Size, seed
@@ -19,6 +18,7 @@ from tests.benchmarks.results import Sample
 from tests.benchmarks.servers import Cores, Server, serving
 from tests.conftest import database_named, settings_for
 from tests.processes import BIN
+from tests.support.migrator import upgrade
 
 # Requests of a turn.
 _FEW = 2 * CONNECTIONS

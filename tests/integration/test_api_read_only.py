@@ -11,11 +11,11 @@ from sqlalchemy import make_url
 
 from app.asgi import create_app
 from app.core.config import Settings
-from app.migrator.execution.commands import upgrade
 from tests.conftest import client_of, settings_for, started
 from tests.integration.sse import reading
 from tests.integration.throwaway_postgres import copy_as_standby, new_cluster, running
 from tests.migrations.conftest import query
+from tests.support.migrator import upgrade
 
 ME = "/api/v1/users/me"
 

@@ -14,7 +14,6 @@ from sqlalchemy import make_url
 
 from app.cli.demo import demo
 from app.core.field_values import normalize_value
-from app.migrator.execution.commands import upgrade
 from app.models import TaskStatus
 from app.services.demo import words
 from tests.conftest import client_of, settings_for
@@ -22,6 +21,7 @@ from tests.integration.placement import astray
 from tests.migrations.conftest import REVISIONS, holding, query
 from tests.migrations.stopping import running
 from tests.processes import ROOT, environment, run, shown_on_a_terminal
+from tests.support.migrator import upgrade
 from tests.waiting import PATIENCE, wait_until
 
 SEED = ("litestar", "demo", "seed")

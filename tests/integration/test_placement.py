@@ -4,10 +4,8 @@ import asyncio
 
 import httpx
 
-from app.migrator.backfill.executor import run
-from app.migrator.backfill.status import BackfillState, read_backfills
+from app.migrator.backfill.status import BackfillState
 from app.migrator.backfill.throttle import Throttle
-from app.migrator.status import read_status
 from tests.conftest import settings_for
 from tests.integration.conftest import Staff
 from tests.integration.furnished import Token, furnish
@@ -15,6 +13,8 @@ from tests.integration.placement import CARRYING, ORGANIZATION, astray
 from tests.migrations.conftest import query
 from tests.processes import environment
 from tests.processes import run as command
+from tests.support.migrator import read_backfills, read_status
+from tests.support.migrator import run_backfills as run
 
 INVITES = "/api/v1/organizations/me/invites"
 

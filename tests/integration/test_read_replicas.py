@@ -22,7 +22,6 @@ from app.db.plugin import DatabasePlugin
 from app.db.replicas import replica, wal_tracker
 from app.db.replicas.selection import Replicas
 from app.db.request.prepared import SingleConnectionSession
-from app.migrator.execution.commands import upgrade
 from app.postgres.secret import Secret
 from tests.conftest import client_of, database_named, settings_for, started
 from tests.integration.conftest import register
@@ -32,6 +31,7 @@ from tests.integration.test_metrics import scraped
 from tests.integration.throwaway_postgres import LastingServer, new_cluster, standby_of
 from tests.migrations.conftest import holding, query
 from tests.migrations.test_doctor import OK, PROBLEM, WARNING, examined, one
+from tests.support.migrator import upgrade
 from tests.waiting import PATIENCE, loop_clock, until, wait_until
 
 _HBA = "local all,replication all trust\nhost all,replication all 127.0.0.1/32 trust\n"

@@ -12,13 +12,13 @@ import httpx
 import psycopg
 import pytest
 
-from app.migrator.execution.commands import downgrade, upgrade
 from app.models import TaskStatus
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.integration.test_api_dashboard import dashboard
 from tests.migrations.conftest import holding, query
 from tests.migrations.test_startup_policy import start
+from tests.support.migrator import downgrade, upgrade
 from tests.waiting import PATIENCE
 
 STATUSES = [str(status) for status in TaskStatus]

@@ -15,9 +15,10 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Settings
-from app.migrator.revisions import loading
+from app.db import migrator
 from app.postgres.url.database_url import normalize_database_url
 from tests.processes import require
+from tests.support.migrator import scripts
 from tests.waiting import PATIENCE
 
 OLDER_BIN = Path("/usr/lib/postgresql/15/bin")
@@ -46,7 +47,7 @@ def dump_schema(postgres_bin: Path) -> Callable[[str], str]:
 
 
 # Oldest first.
-REVISIONS = [script.revision for script in loading.scripts(Settings()).walk_revisions()][::-1]
+REVISIONS = [script.revision for script in scripts(Settings()).walk_revisions()][::-1]
 HEAD = REVISIONS[-1]
 
 
@@ -147,15 +148,15 @@ class Release:
 
     @property
     def head(self) -> str | None:
-        return loading.scripts(Settings()).get_current_head()
+        return scripts(Settings()).get_current_head()
 
 
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     root = tmp_path / "release"
     shutil.copytree(
-        loading.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*", "backfills")
+        migrator.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*", "backfills")
     )
-    shutil.copy(loading.ROOT / "alembic.ini", root)
-    monkeypatch.setattr(loading, "ROOT", root)
+    shutil.copy(migrator.ROOT / "alembic.ini", root)
+    monkeypatch.setattr(migrator, "ROOT", root)
     return Release(root)

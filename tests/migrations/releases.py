@@ -8,8 +8,8 @@ import tarfile
 from pathlib import Path
 
 from app.core.config import Settings
-from app.migrator.revisions import loading
 from tests.processes import ROOT, copied_checkout
+from tests.support.migrator import scripts
 
 NOTES = ROOT / "migrations" / "RELEASES.md"
 NEXT = Path(__file__).parent / "next_release"
@@ -51,7 +51,7 @@ def previous_release(target: Path) -> Path:
 def next_release(target: Path) -> Path:
     """This release with another column, the revisions and the backfill for it, and without one that it drops."""
     _edit(copied_checkout(target), EDITS)
-    head = loading.scripts(Settings()).get_current_head()
+    head = scripts(Settings()).get_current_head()
     for path in sorted(NEXT.glob("*/*.py")):
         copy = target / "migrations" / path.relative_to(NEXT)
         copy.parent.mkdir(exist_ok=True)

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from app.migrator.backup.archive import ArchiveWriter, open_archive
-from app.migrator.backup.backup import backup
 from app.migrator.backup.manifest import Manifest
 from app.postgres.errors import BackupError
 from tests.conftest import settings_for
+from tests.support.migrator import backup
 
 DUMP = b"PGDMP" + bytes(range(256)) * 20
 

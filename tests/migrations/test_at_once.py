@@ -8,13 +8,12 @@ import httpx
 import pytest
 
 from app.core.config import Settings
-from app.migrator.execution.commands import upgrade
-from app.migrator.revisions.loading import scripts
 from app.migrator.session.lock import LOCK_KEY
 from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import holding, query
 from tests.migrations.stopping import COMMANDS, SERVE, polls_for_the_lock, running
 from tests.processes import ROOT, environment, serving
+from tests.support.migrator import scripts, upgrade
 from tests.waiting import PATIENCE, wait_until
 
 SERVERS = 8

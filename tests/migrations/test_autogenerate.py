@@ -13,13 +13,12 @@ from structlog.testing import capture_logs
 
 from app import models
 from app.core.config import Settings
-from app.migrator.execution.commands import downgrade, upgrade
-from app.migrator.revisions.loading import alembic_config
 from app.models import metadata
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
 from tests.migrations.drifting import compared, named
 from tests.processes import copied_checkout, environment, run
+from tests.support.migrator import alembic_config, downgrade, upgrade
 
 # How the models change -> what the revision says.
 Changes = dict[str, tuple[Callable[[Mapping[str, Table]], object], str]]

@@ -14,17 +14,16 @@ import pytest
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
-from app.core.config import Phase, Settings
+from app.core.config import Settings
 from app.db.startup import init_db
-from app.migrator.backfill.executor import BackfillWaitsError, UnknownBackfillError, run
+from app.migrator.backfill.executor import BackfillWaitsError, UnknownBackfillError
 from app.migrator.backfill.progress import Progress
 from app.migrator.backfill.state import RevertedMeanwhileError
-from app.migrator.backfill.status import BackfillState, read_backfills
+from app.migrator.backfill.status import BackfillState
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.cli.backfill_progress import bar_length
-from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.phase import Phase
 from app.migrator.revisions.history import Outcome
-from app.migrator.revisions.loading import scripts
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
@@ -32,6 +31,8 @@ from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.migrations.test_engine import checkout_of
 from tests.processes import BIN, environment, in_checkout, shown_on_a_terminal
 from tests.processes import run as run_command
+from tests.support.migrator import downgrade, read_backfills, scripts, upgrade
+from tests.support.migrator import run_backfills as run
 from tests.waiting import PATIENCE
 
 ROWS = 10_000

@@ -16,7 +16,7 @@ import pytest
 from app import __version__
 from app.core.config import Settings
 from app.migrator.backup.archive import open_archive
-from app.migrator.backup.backup import Backup, backup
+from app.migrator.backup.backup import Backup
 from app.migrator.backup.manifest import Progress
 from app.postgres.errors import BackupError, DatabaseUnreachableError
 from app.postgres.settings_error import SettingsError
@@ -24,6 +24,7 @@ from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import applied, holding, older_binaries, query
 from tests.processes import BIN, ROOT, environment, in_checkout, run, started_process
+from tests.support.migrator import backup
 from tests.waiting import PATIENCE
 
 # pg_dump reads it after it has taken over the snapshot, and nobody else does: it has no system cache either, which a

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.config import Settings
-from app.migrator.revisions.loading import scripts
 from tests.load import Balancer, Figures, Traffic
 from tests.migrations.conftest import applied, holding, query
 from tests.migrations.queueing import longest_in, watching_the_queue
 from tests.migrations.stopping import COMMANDS, add_revision, running
 from tests.processes import copied_checkout, environment, serving
+from tests.support.migrator import scripts
 from tests.waiting import PATIENCE
 
 RATE = 15

@@ -13,11 +13,10 @@ from sqlalchemy import make_url
 
 from app.cli.plugin import command_group
 from app.migrator.backup.archive import open_archive
-from app.migrator.execution.commands import upgrade
-from app.migrator.revisions.loading import scripts
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
 from tests.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
+from tests.support.migrator import scripts, upgrade
 from tests.waiting import PATIENCE
 
 FIRST = "1d9c6f0b7a31"

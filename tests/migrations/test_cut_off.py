@@ -10,13 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
+from app.db.migrator import migrator_config
 from app.db.startup import init_db
-from app.migrator.backfill.executor import run
 from app.migrator.backup import restore as restoring
 from app.migrator.backup.archive import open_archive
-from app.migrator.backup.backup import backup
-from app.migrator.execution.commands import downgrade, upgrade
-from app.migrator.partitions.commands import maintain
 from app.postgres.errors import BackupError, DatabaseUnreachableError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
@@ -24,6 +21,8 @@ from tests.migrations.conftest import HEAD, Release, applied, query
 from tests.migrations.cutting import IN_THE_MIDDLE, LOCKED, cut
 from tests.migrations.stopping import lock_holders
 from tests.migrations.test_backfill import FULL_SPEED, ROWS, define, make_numbers, touched
+from tests.support.migrator import backup, downgrade, maintain, upgrade
+from tests.support.migrator import run_backfills as run
 from tests.waiting import PATIENCE, wait_until
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
@@ -166,7 +165,7 @@ def test_restore_that_is_cut_off_while_it_loads_rows_loses_its_locks(
 
     def restore(settings: Settings) -> None:
         with open_archive(done.path) as archive:
-            restoring.restore(settings, archive, replace=True)
+            restoring.restore(migrator_config(settings), archive, replace=True)
 
     exc = check_that_it_keeps_nothing(database_url, Work(restore, "COPY public.organizations"), last="d")
     assert isinstance(exc, BackupError)

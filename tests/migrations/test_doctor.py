@@ -14,10 +14,10 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from app.core.config import Reading, read_settings
-from app.migrator.doctor.checks import CHECKS, GROUPS, examine, most_important
+from app.db.doctor import examine_application as examine
+from app.migrator.doctor.checks import CHECKS, GROUPS, most_important
 from app.migrator.doctor.finding import Finding, Limits, Severity
-from app.migrator.execution.commands import downgrade, upgrade
-from app.migrator.revisions import history, loading
+from app.migrator.revisions import history
 from app.migrator.session.lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
@@ -25,6 +25,7 @@ from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
 from tests.migrations.test_backfill import define
 from tests.processes import environment, run
+from tests.support.migrator import alembic_config, downgrade, scripts, upgrade
 
 OK, NOTE, WARNING, PROBLEM = Severity
 NO_FILE = Path("/nonexistent/.env")
@@ -355,7 +356,7 @@ def test_failure_of_what_was_reverted_or_stamped_since_is_not_said_to_be_applied
     upgrade(settings)
     downgrade(settings, "-1", accept_data_loss=True)
     assert one(examined(empty_database_url), "history", NOTE).why == "It was reverted afterwards."
-    command.stamp(loading.alembic_config(settings), broken)
+    command.stamp(alembic_config(settings), broken)
     assert one(examined(empty_database_url), "history", NOTE).why == "It was stamped afterwards."
 
 
@@ -391,9 +392,9 @@ def test_downgrade_that_was_killed_is_not_for_an_upgrade_to_go_on_with(recorded:
 def begin_without_end(url: str, direction: str = "upgrade") -> None:
     """What a killed migration leaves."""
     engine = create_engine(changed(url, drivername="postgresql+psycopg"), poolclass=NullPool)
-    script = loading.scripts(settings_for(url)).get_revision(HEAD)
+    script = scripts(settings_for(url)).get_revision(HEAD)
     with engine.begin() as connection:
-        history.begin(connection, script, direction)
+        history.begin(connection, script, direction, "1.0")
 
 
 # --- privileges ------------------------------------------------------------------------------------------------

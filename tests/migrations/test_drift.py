@@ -14,8 +14,7 @@ from sqlalchemy import MetaData, event, make_url
 from app.db.startup import init_db
 from app.migrator.drift.comparison import DriftUnknownError, differences
 from app.migrator.drift.difference import Kind, script
-from app.migrator.drift.report import as_sql, read_drift
-from app.migrator.execution.commands import downgrade, upgrade
+from app.migrator.drift.report import as_sql
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import database_named, settings_for
@@ -34,6 +33,7 @@ from tests.migrations.drifting import (
     zoo,
 )
 from tests.processes import environment, run
+from tests.support.migrator import downgrade, read_drift, upgrade
 from tests.waiting import PATIENCE
 
 

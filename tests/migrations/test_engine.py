@@ -16,21 +16,19 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from app import __version__
-from app.core.config import Environment, Phase, Settings
+from app.core.config import Environment, Settings
 from app.db.readiness import Readiness, SchemaBehindError, SchemaContractedError
 from app.db.startup import init_db
-from app.migrator.drift.report import read_drift
-from app.migrator.execution.commands import downgrade, plan, reverted, upgrade
 from app.migrator.execution.data_loss import DataLossRefusedError
 from app.migrator.execution.plan import PlanChangedError
-from app.migrator.revisions.loading import alembic_config
+from app.migrator.phase import Phase
 from app.migrator.session.lock import LOCK_KEY
-from app.migrator.status import read_status
 from app.postgres.errors import DatabaseError, MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, holding, query, renamed, tables
 from tests.processes import ROOT, environment, run
+from tests.support.migrator import alembic_config, downgrade, plan, read_drift, read_status, reverted, upgrade
 
 BUSY = "LOCK TABLE tags IN ACCESS SHARE MODE"
 ADD_COLUMN = 'op.execute("ALTER TABLE tags ADD COLUMN weight integer")'
@@ -578,7 +576,7 @@ async def test_release_is_ready_while_only_expand_revisions_are_ahead_of_it(
     await ready(database_url)
     # The previous release can also be started, and its migration job run.
     await init_db(settings_for(database_url, db_auto_migrate=True), normalize_database_url(database_url))
-    monkeypatch.setattr("app.migrator.revisions.loading.ROOT", release.root)
+    monkeypatch.setattr("app.db.migrator.ROOT", release.root)
     await asyncio.to_thread(upgrade, settings_for(database_url))
     monkeypatch.undo()
     with pytest.raises(SchemaContractedError, match=contract):

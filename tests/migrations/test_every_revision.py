@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from app.migrator.execution.commands import downgrade, upgrade
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, applied, query, tables
+from tests.support.migrator import downgrade, upgrade
 
 Rows = dict[str, dict[str, Any]]
 

@@ -11,14 +11,13 @@ from app.core.config import Settings
 from app.db.readiness import DatabaseNotReadyError, Readiness
 from app.db.startup import init_db
 from app.migrator.doctor.finding import Severity
-from app.migrator.execution.commands import downgrade, plan, upgrade
 from app.migrator.revisions.version_table import ForeignVersionsError
-from app.migrator.status import read_status
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, applied, query
 from tests.migrations.test_doctor import examined, one
 from tests.processes import environment, run
+from tests.support.migrator import downgrade, plan, read_status, upgrade
 
 
 def with_path(url: str, path: str) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from app.migrator.execution.commands import upgrade
 from app.migrator.partitions.months import add_months, month_start, partition_name
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, applied, holding, query
@@ -15,6 +14,7 @@ from tests.migrations.stopping import CLOSED, COMMANDS, lock_holders, running, s
 from tests.migrations.test_backfill import define, make_numbers
 from tests.migrations.test_engine import checkout_of
 from tests.processes import ROOT, environment
+from tests.support.migrator import upgrade
 from tests.waiting import PATIENCE, wait_until
 
 MONTH = add_months(month_start(datetime.now(UTC)), 3)

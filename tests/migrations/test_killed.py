@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 
 from app.core.config import Settings
-from app.migrator.revisions.loading import scripts
 from app.migrator.session.lock import LOCK_KEY
 from tests.conftest import database_named
 from tests.migrations.conftest import applied, holding, query, tables
@@ -26,6 +25,7 @@ from tests.migrations.stopping import (
     stop_in_update,
 )
 from tests.processes import copied_checkout, environment, run
+from tests.support.migrator import scripts
 from tests.waiting import wait_until
 
 FIRST, INDEX, COLUMN = "1d9c6f0b7a31", "1ndex", "c0lumn"

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from app.core.config import Settings
-from app.migrator.execution.commands import upgrade
-from app.migrator.lint.linter import Finding, UnknownRevisionError, lint
+from app.migrator.lint.linter import Finding, UnknownRevisionError
 from app.migrator.lint.rules import RULES
 from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, query
 from tests.processes import ROOT, environment, run
+from tests.support.migrator import lint, upgrade
 
 OFFLINE = Settings()
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"

@@ -13,8 +13,6 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import Settings
-from app.migrator.execution.commands import upgrade
-from app.migrator.revisions.loading import alembic_config
 from app.migrator.session.lock import migration_lock
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError
@@ -22,6 +20,7 @@ from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.processes import BIN, copied_checkout, environment, in_checkout, run
+from tests.support.migrator import alembic_config, upgrade
 from tests.waiting import wait_until
 
 BEFORE_THE_INDEX = "5b2e8a4c9d17"

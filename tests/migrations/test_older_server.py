@@ -18,10 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from app.asgi import create_app
 from app.db.startup import init_db
 from app.migrator.backup.archive import open_archive
-from app.migrator.backup.backup import backup
-from app.migrator.backup.restore import restore
 from app.migrator.doctor.finding import Severity
-from app.migrator.execution.commands import downgrade, upgrade
 from app.postgres.dev_server.server import binaries
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
@@ -33,6 +30,7 @@ from tests.migrations.drifting import TAMPERED_ZOO, check, compared, make_zoo, o
 from tests.migrations.test_cut_off import DRIVERS, SCHEMA_CHANGES, check_that_it_keeps_nothing
 from tests.migrations.test_doctor import examined, one, worse_than_notes
 from tests.migrations.test_partitions import check_that_rows_stay_where_they_are
+from tests.support.migrator import backup, downgrade, restore, upgrade
 from tests.waiting import PATIENCE
 
 FILES = {"rootcert": "ca", "cert": "cert", "key": "key"}

@@ -19,16 +19,14 @@ from sqlalchemy.pool import NullPool
 from structlog.testing import capture_logs
 
 from app.core.paging import SortKey
+from app.db.migrator import migrator_config
 from app.migrator.backup.archive import open_archive
-from app.migrator.backup.backup import backup
-from app.migrator.backup.restore import restore
 from app.migrator.doctor.finding import Severity
-from app.migrator.execution.commands import downgrade, upgrade
 from app.migrator.partitions import ddl
-from app.migrator.partitions.commands import Partitioning, maintain, preview_maintenance
+from app.migrator.partitions.commands import Partitioning
 from app.migrator.partitions.months import add_months, month_start, partition_name
 from app.migrator.partitions.state import MONTHS_AHEAD, Step, read_partitions
-from app.migrator.status import Verdict, read_status
+from app.migrator.status import Verdict
 from app.models import ActivityEvent
 from app.postgres.errors import MigrationFailedError
 from app.repositories.sorting import Ordering, place_values
@@ -36,6 +34,15 @@ from tests.conftest import settings_for
 from tests.migrations.conftest import holding, query
 from tests.migrations.test_doctor import examined, one
 from tests.processes import environment, run, started_process
+from tests.support.migrator import (
+    backup,
+    downgrade,
+    maintain,
+    preview_maintenance,
+    read_status,
+    restore,
+    upgrade,
+)
 
 UNPARTITIONED = "8d1c6a90e3b7"
 TABLE, DEFAULT = "activity_events", "activity_events_default"
@@ -330,7 +337,7 @@ def test_backup_of_partitions_is_restored(database_url: str, empty_database_url:
 def test_month_is_the_databases_and_every_partitioned_table_has_its_retention(database_url: str) -> None:
     settings = settings_for(database_url, activity_retention_months=2, webhook_payload_retention_months=3)
     with opened(database_url) as connection:
-        found = read_partitions(connection, settings)
+        found = read_partitions(connection, migrator_config(settings))
     assert [(one.table, one.kept, one.month) for one in found] == [
         ("activity_events", 2, THIS_MONTH),
         ("board_webhook_payloads", 3, THIS_MONTH),

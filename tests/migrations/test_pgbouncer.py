@@ -11,7 +11,6 @@ import pytest
 from app.asgi import create_app
 from app.db.startup import init_db
 from app.migrator.doctor.finding import Finding
-from app.migrator.execution.commands import upgrade
 from app.postgres.errors import MigrationFailedError
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
@@ -23,6 +22,7 @@ from tests.migrations.test_backfill import define, fill, make_numbers, touched
 from tests.migrations.test_doctor import examined
 from tests.pooler import pooling, through
 from tests.processes import debian_program, environment, run
+from tests.support.migrator import upgrade
 from tests.waiting import PATIENCE
 
 _AT_ONCE = 40

@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from app.core.config import Phase
-from app.migrator.backfill.executor import run as run_backfills
 from app.migrator.backfill.throttle import Throttle
-from app.migrator.execution.commands import downgrade, upgrade
-from app.migrator.partitions.commands import maintain
-from app.migrator.revisions.loading import alembic_config
+from app.migrator.phase import Phase
 from app.migrator.session.lock import LOCK_KEY
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query, tables
 from tests.migrations.test_backfill import define
 from tests.processes import environment, run
+from tests.support.migrator import alembic_config, downgrade, maintain, run_backfills, upgrade
 from tests.waiting import PATIENCE
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"

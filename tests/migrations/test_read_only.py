@@ -10,13 +10,9 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from app.db.startup import init_db
-from app.migrator.backfill.executor import run as backfill
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.doctor.finding import Severity
-from app.migrator.execution.commands import downgrade, plan, upgrade
-from app.migrator.partitions.commands import maintain
 from app.migrator.session.read_only import ReadOnlyDatabaseError
-from app.migrator.status import read_status
 from app.postgres.errors import DatabaseError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
@@ -24,6 +20,8 @@ from tests.integration.throwaway_postgres import copy_as_standby, new_cluster, r
 from tests.migrations.conftest import REVISIONS, query
 from tests.migrations.test_doctor import examined, one
 from tests.processes import environment, run
+from tests.support.migrator import downgrade, maintain, plan, read_status, upgrade
+from tests.support.migrator import run_backfills as backfill
 
 PENDING, EMPTY, AT_HEAD = "pending", "empty", "at_head"
 

@@ -7,15 +7,14 @@ from functools import partial
 
 import pytest
 
-from app.core.config import Phase
-from app.migrator.backfill.executor import run
 from app.migrator.backfill.throttle import Throttle
-from app.migrator.execution.commands import downgrade, upgrade
-from app.migrator.lint.linter import lint
+from app.migrator.phase import Phase
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, query
 from tests.processes import ROOT
+from tests.support.migrator import downgrade, lint, upgrade
+from tests.support.migrator import run_backfills as run
 
 PAGE = ROOT / "migrations" / "docs" / "writing-revisions.md"
 

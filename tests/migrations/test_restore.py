@@ -16,16 +16,15 @@ import pytest
 from sqlalchemy import make_url
 
 from app.migrator.backup.archive import ArchiveWriter, open_archive
-from app.migrator.backup.backup import backup
 from app.migrator.backup.manifest import Manifest, Progress
-from app.migrator.backup.restore import Restored, look_at_target, restore
-from app.migrator.execution.commands import upgrade
+from app.migrator.backup.restore import Restored
 from app.migrator.session.lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import BackupError, MigrationFailedError
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, older_binaries, query, tables
 from tests.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal, started_process
+from tests.support.migrator import backup, look_at_target, restore, upgrade
 from tests.waiting import PATIENCE
 
 # With those of Alembic and of the engine.

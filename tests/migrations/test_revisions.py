@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from app.migrator.execution.commands import upgrade
-from app.migrator.revisions.loading import ROOT, scripts
+from app.db.migrator import ROOT
+from app.migrator.partitions.tables import default_partition, is_partitioned
 from app.migrator.revisions.state import tables_created_by
 from app.models import metadata
-from app.models.base import default_partition, is_partitioned
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, query
+from tests.support.migrator import scripts, upgrade
 
 SETTINGS = settings_for("postgresql://unused@localhost/unused")
 

@@ -11,14 +11,13 @@ from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.db.startup import init_db
-from app.migrator.execution.commands import downgrade, plan, upgrade
-from app.migrator.lint.linter import lint
-from app.migrator.revisions.loading import JOIN_HEADS, alembic_config
+from app.migrator.revisions.loading import join_heads
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied
 from tests.processes import copied_checkout, environment, run
+from tests.support.migrator import alembic_config, downgrade, lint, plan, upgrade
 
 WAYS: dict[str, Callable[[Settings], object]] = {
     "upgrade": upgrade,
@@ -46,7 +45,7 @@ def test_command_to_head_says_how_to_join_them(database_url: str, forked: Releas
     with pytest.raises(MigrationFailedError) as caught:
         WAYS[way](settings_for(database_url))
     assert "there are 2 heads" in str(caught.value)
-    assert f"`{JOIN_HEADS}`" in str(caught.value)
+    assert f"`{join_heads()}`" in str(caught.value)
     assert "another" in str(caught.value)
 
 
@@ -68,7 +67,7 @@ async def test_start_up_says_how_to_join_them(database_url: str, forked: Release
             )
         except MigrationFailedError as exc:
             said = str(exc)
-    assert f"`{JOIN_HEADS}`" in (said or str(logs))
+    assert f"`{join_heads()}`" in (said or str(logs))
 
 
 def test_commands_say_it_and_what_they_say_to_type_joins_them(database_url: str, tmp_path: Path) -> None:

@@ -11,8 +11,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.db.startup import init_db
-from app.migrator.execution.commands import downgrade, upgrade
-from app.migrator.revisions.loading import scripts
 from app.migrator.session.lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
@@ -21,6 +19,7 @@ from tests.conftest import settings_for
 from tests.migrations.conftest import applied, holding, query, tables
 from tests.migrations.stopping import polls_for_the_lock
 from tests.processes import copied_checkout, environment, serving
+from tests.support.migrator import downgrade, scripts, upgrade
 from tests.waiting import PATIENCE, wait_until
 
 OURS = set(metadata.tables)

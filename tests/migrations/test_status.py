@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from app.migrator.execution.commands import downgrade, upgrade
 from app.migrator.session.lock import LOCK_KEY
-from app.migrator.status import RevisionState, Status, Verdict, read_status
+from app.migrator.status import RevisionState, Status, Verdict
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
 from tests.processes import environment, run
+from tests.support.migrator import downgrade, read_status, upgrade
 
 
 def states(status: Status) -> list[RevisionState]:

@@ -14,23 +14,27 @@ from sqlalchemy import text
 from app.core.config import Settings
 from app.db.readiness import DatabaseNotReadyError, Readiness
 from app.db.startup import init_db
-from app.migrator.backfill import executor
-from app.migrator.backfill.status import read_backfills
 from app.migrator.backfill.throttle import Throttle
-from app.migrator.backup.backup import backup
 from app.migrator.drift.comparison import DriftUnknownError
-from app.migrator.drift.report import read_drift
-from app.migrator.execution import commands
-from app.migrator.partitions.commands import preview_maintenance
-from app.migrator.revisions.loading import alembic_config
 from app.migrator.session.table_locks import TableLockedError, limited_lock_waits
-from app.migrator.status import read_status
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, applied, holding
 from tests.migrations.test_doctor import examined
 from tests.processes import environment, run
+from tests.support.migrator import (
+    alembic_config,
+    backup,
+    plan,
+    preview_maintenance,
+    read_backfills,
+    read_drift,
+    read_status,
+    reverted,
+    run_backfills,
+    upgrade,
+)
 from tests.waiting import PATIENCE
 
 HOLDER = r"process \d+ \(.*application .*in a transaction since 20.*\) holds, or waits for, the table "
@@ -45,18 +49,18 @@ def start(settings: Settings) -> None:
 READING_BOTH: dict[str, Callable[[Settings], object]] = {
     "status": read_status,
     "drift": read_drift,
-    "plan": commands.plan,
-    "upgrade": commands.upgrade,
+    "plan": plan,
+    "upgrade": upgrade,
     "start that migrates": lambda settings: start(replace(settings, db_auto_migrate=True)),
     "start that creates": start,
     "backfills": read_backfills,
-    "backfill": lambda settings: executor.run(settings, None, Throttle(), print),
+    "backfill": lambda settings: run_backfills(settings, None, Throttle(), print),
 }
 READING_VERSIONS: dict[str, Callable[[Settings], object]] = {
     "stamp": lambda settings: command.stamp(alembic_config(settings), "head"),
     "current": lambda settings: command.current(alembic_config(settings)),
     "check": lambda settings: command.check(alembic_config(settings)),
-    "what a downgrade loses": lambda settings: commands.reverted(settings, "-1"),
+    "what a downgrade loses": lambda settings: reverted(settings, "-1"),
 }
 CASES = [
     *((reading, table) for reading in READING_BOTH for table in ("alembic_version", "schema_history")),
@@ -112,7 +116,7 @@ def test_upgrade_goes_on_once_the_table_is_free(database_url: str, release: Rele
     settings = settings_for(database_url, db_migrate_lock_timeout=0.1, db_migrate_lock_wait=60)
     with ThreadPoolExecutor(1) as pool:
         with holding(database_url, "LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE") as wait:
-            upgrading = pool.submit(commands.upgrade, settings)
+            upgrading = pool.submit(upgrade, settings)
             wait()
         upgrading.result(PATIENCE)
     assert applied(database_url) == [release.head]

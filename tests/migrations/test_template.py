@@ -8,14 +8,11 @@ import pytest
 from alembic import command
 
 from app.core.config import Settings
-from app.migrator.execution.commands import upgrade
-from app.migrator.lint.linter import lint
 from app.migrator.lint.proposal import proposed_phase
-from app.migrator.revisions.loading import alembic_config
-from app.migrator.status import read_status
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
+from tests.support.migrator import alembic_config, lint, read_status, upgrade
 
 # What the database has beside the models, or lacks of them; and the phase of what makes the two alike.
 DIFFERENCES = {

@@ -14,9 +14,7 @@ import pytest
 import trustme
 
 from app.migrator.backup.archive import open_archive
-from app.migrator.backup.backup import backup
 from app.migrator.backup.pg_tools import access
-from app.migrator.backup.restore import restore
 from app.postgres.connect import wait_for_database
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import BackupError
@@ -27,6 +25,7 @@ from tests.integration.throwaway_postgres import POSTGRES_BIN_PATH, Server, free
 from tests.integration.tls_server import tls_front
 from tests.migrations.conftest import older_binaries
 from tests.processes import environment, run
+from tests.support.migrator import backup, restore
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 SERVICE = (

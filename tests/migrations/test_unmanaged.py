@@ -6,13 +6,13 @@ from functools import partial
 import pytest
 
 from app.core.config import Settings
-from app.migrator.execution.commands import plan, upgrade
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import query, tables
 from tests.migrations.drifting import connection
 from tests.processes import environment, run
+from tests.support.migrator import plan, upgrade
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import postgast
 import pytest
 
 from app.core.config import Settings
-from app.migrator.revisions.loading import scripts
 from app.migrator.sql.effect import Effect, Kind
 from app.migrator.sql.reader import offline_sql, read_sql
 from app.migrator.sql.tokens import scan
 from tests.processes import ROOT
+from tests.support.migrator import scripts
 from tests.unit.grammar import effects_by_grammar
 
 NAMES = [

@@ -10,17 +10,17 @@ from alembic.script import Script
 from alembic.util import PriorityDispatchResult
 from sqlalchemy import Connection, MetaData
 
-from app.migrator.autogenerate.operations import Step, in_transaction, operations_for
-from app.migrator.autogenerate.steps import Steps
-from app.migrator.drift.catalogue import Schema
-from app.migrator.drift.code import drop_routine, drop_view
-from app.migrator.drift.compare import compare
-from app.migrator.drift.comparison import both_schemas
-from app.migrator.drift.difference import Difference, Kind, Statement, script
-from app.migrator.revisions.loading import oldest_first
-from app.migrator.sql.effect import Effect
-from app.migrator.sql.effect import Kind as EffectKind
-from app.migrator.sql.reader import offline_sql, read_sql
+from ..drift.catalogue import Schema
+from ..drift.code import drop_routine, drop_view
+from ..drift.compare import compare
+from ..drift.comparison import both_schemas
+from ..drift.difference import Difference, Kind, Statement, script
+from ..revisions.loading import oldest_first
+from ..sql.effect import Effect
+from ..sql.effect import Kind as EffectKind
+from ..sql.reader import offline_sql, read_sql
+from .operations import Step, in_transaction, operations_for
+from .steps import Steps
 
 # The name under which Alembic knows it.
 COMPARISON = "plimsoll.drift"

@@ -11,10 +11,10 @@ from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.schema import Constraint as ModelConstraint
 from sqlalchemy.schema import conv
 
-from app.migrator.autogenerate.steps import Sql
-from app.migrator.drift.catalogue import Column, Constraint, Schema
-from app.migrator.drift.difference import Difference, Kind, Order, Statement
-from app.migrator.sql.identifiers import quote, quoted_name_of
+from ..drift.catalogue import Column, Constraint, Schema
+from ..drift.difference import Difference, Kind, Order, Statement
+from ..sql.identifiers import quote, quoted_name_of
+from .steps import Sql
 
 
 class Step(NamedTuple):

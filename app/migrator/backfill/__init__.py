@@ -4,6 +4,6 @@
 `throttle.py` allows, `state.py` keeps in the database how far it has come, and `status.py` tells what is left.
 """
 
-from app.migrator.backfill.definition import Backfill
+from .definition import Backfill
 
 __all__ = ["Backfill"]

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from app.core.config import Settings
-from app.migrator.backfill import state
-from app.migrator.backfill.definition import BATCH, Backfill
-from app.migrator.backfill.state import Cursor, Record
-from app.migrator.revisions.history import Outcome
-from app.migrator.sql.identifiers import quote
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ..config import MigratorConfig
+from ..revisions.history import Outcome
+from ..sql.identifiers import quote
+from . import state
+from .definition import BATCH, Backfill
+from .state import Cursor, Record
 
 # Seconds that a batch waits for a row: less than PostgreSQL's deadlock_timeout (1 s), so that the batch gives way
 # if it and a request wait for each other; and nobody waits longer behind a batch that waits.
@@ -60,9 +60,9 @@ class BatchResult:
 class Batches:
     """The batches of one backfill; `rows` names, for messages, the rows of the last one."""
 
-    def __init__(self, connection: Connection, settings: Settings, backfill: Backfill) -> None:
+    def __init__(self, connection: Connection, config: MigratorConfig, backfill: Backfill) -> None:
         self._backfill = backfill
-        self._settings = settings
+        self._config = config
         name = quote(backfill.table)
         if not connection.scalar(_IS_TABLE, {"name": name}):
             raise MigrationFailedError(f"Backfill {backfill.name}: there is no table {backfill.table!r}.")
@@ -81,11 +81,11 @@ class Batches:
         """
         with connection.begin():
             # It waits without limit for another process that runs the backfill: that holds up nobody.
-            limit(connection, self._settings)
+            limit(connection, self._config)
             record = state.lock(connection, self._backfill.name)
             if record.outcome is Outcome.DONE:
                 return BatchResult(record, seen=0, at_end=True)
-            limit(connection, self._settings, lock=min(_ROW_WAIT, self._settings.db_migrate_lock_timeout))
+            limit(connection, self._config, lock=min(_ROW_WAIT, self._config.lock_timeout))
             last, seen = self._next_key(connection, record.cursor, size)
             self.rows = _describe_rows(record.cursor, last)
             if last is not None:
@@ -149,9 +149,9 @@ class Batches:
         return values
 
 
-def limit(connection: Connection, settings: Settings, *, lock: float = 0) -> None:
+def limit(connection: Connection, config: MigratorConfig, *, lock: float = 0) -> None:
     """Limit the transaction, its statements, and each wait for a lock to `lock` seconds; 0 is no limit."""
-    statement = settings.db_migrate_statement_timeout
+    statement = config.statement_timeout
     limits = {"statement": statement, "lock": lock, "idle": statement, "transaction": statement * _LONG_STATEMENTS}
     connection.execute(_LIMIT, {name: f"{round(seconds * 1000)}ms" for name, seconds in limits.items()})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 from alembic.util import load_python_file
 
-from app.postgres.errors import MigrationFailedError, cause_of
+from ...postgres.errors import MigrationFailedError, cause_of
 
 BATCH = "{batch}"
 MOST_ROWS = 100_000

@@ -16,27 +16,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import Settings
-from app.db.database import open_migration_database
-from app.migrator.backfill import state
-from app.migrator.backfill.batch import Batches, has_rows_left, limit
-from app.migrator.backfill.definition import Backfill, load_backfills
-from app.migrator.backfill.progress import Progress
-from app.migrator.backfill.state import Record
-from app.migrator.backfill.status import BackfillState, BackfillStatus, read_statuses
-from app.migrator.backfill.throttle import Throttle
-from app.migrator.execution.statement_guard import silence
-from app.migrator.revisions.history import Outcome
-from app.migrator.revisions.loading import scripts
-from app.migrator.session.backoff import growing_pauses
-from app.migrator.session.guard import Guard
-from app.migrator.session.lock import is_pooled
-from app.migrator.session.read_only import require_writable
-from app.migrator.session.signals import ended_by_signals
-from app.migrator.session.table_locks import limited_lock_waits, read_once_free
-from app.postgres.connect import is_lost, open_connection
-from app.postgres.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
-from app.postgres.sqlstate import (
+from ...postgres.connect import is_lost, open_connection
+from ...postgres.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
+from ...postgres.sqlstate import (
     DEADLOCK_DETECTED,
     LOCK_NOT_AVAILABLE,
     QUERY_CANCELED,
@@ -44,7 +26,25 @@ from app.postgres.sqlstate import (
     UNDEFINED_COLUMN,
     UNDEFINED_TABLE,
 )
-from app.postgres.url.database_url import DatabaseURL
+from ...postgres.url.database_url import DatabaseURL
+from ..command_line import command
+from ..config import MigratorConfig
+from ..execution.statement_guard import silence
+from ..revisions.history import Outcome
+from ..revisions.loading import scripts
+from ..session.backoff import growing_pauses
+from ..session.guard import Guard
+from ..session.lock import is_pooled
+from ..session.read_only import require_writable
+from ..session.signals import ended_by_signals
+from ..session.table_locks import limited_lock_waits, read_once_free
+from . import state
+from .batch import Batches, has_rows_left, limit
+from .definition import Backfill, load_backfills
+from .progress import Progress
+from .state import Record
+from .status import BackfillState, BackfillStatus, read_statuses
+from .throttle import Throttle
 
 # How often it goes over the table again for rows that came behind the cursor.
 _PASSES = 3
@@ -52,7 +52,6 @@ _FIRST_PAUSE = 0.2
 # A statement that statement_timeout ends is canceled.
 _MAY_PASS = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE, QUERY_CANCELED})
 _REMEDIES = {
-    LOCK_NOT_AVAILABLE: "its rows are in use all the time: `litestar database doctor` shows by whom",
     QUERY_CANCELED: "even a batch of one row took longer than DB_MIGRATE_STATEMENT_TIMEOUT, or somebody cancels it"
     " each time",
     UNDEFINED_TABLE: "a table is not there: was a revision applied or reverted meanwhile?",
@@ -74,25 +73,25 @@ class BackfillWaitsError(DatabaseError):
     """The revision that a backfill runs after is not applied yet."""
 
 
-def run(settings: Settings, names: Sequence[str] | None, throttle: Throttle, report: Report) -> None:
+def run(config: MigratorConfig, names: Sequence[str] | None, throttle: Throttle, report: Report) -> None:
     """Run these backfills to their end, one after the other; with None all that can be run and are not done.
 
     It calls `report` after each batch. SIGINT and SIGTERM roll back the current batch and raise
     InterruptedBySignalError. Do not call it in a thread that runs an event loop. Raises UnknownBackfillError,
     BackfillWaitsError, MigrationFailedError and DatabaseUnreachableError.
     """
-    directory = scripts(settings)
+    directory = scripts(config)
     known = load_backfills(directory)
     for name in names or ():
         if name not in known:
             there_are = f"There are: {', '.join(known)}." if known else "There is none in migrations/backfills/."
             raise UnknownBackfillError(f"There is no backfill {name!r}. {there_are}")
-    with open_migration_database(settings) as url:
-        asyncio.run(_run(settings, url, directory, names, throttle, report))
+    with config.open_database() as url:
+        asyncio.run(_run(config, url, directory, names, throttle, report))
 
 
 async def _run(
-    settings: Settings,
+    config: MigratorConfig,
     url: DatabaseURL,
     directory: ScriptDirectory,
     names: Sequence[str] | None,
@@ -101,16 +100,16 @@ async def _run(
 ) -> None:
     known = load_backfills(directory)
     with ended_by_signals():
-        async with open_connection(url, settings.db_connect_timeout, "plimsoll") as connection:
-            wait, seconds = settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout
-            statuses = await read_once_free(connection, wait, seconds, read_statuses, directory)
+        async with open_connection(url, config.connect_timeout, config.application) as connection:
+            wait, seconds = config.lock_wait, config.lock_timeout
+            statuses = await read_once_free(connection, wait, seconds, read_statuses, directory, config.metadata)
             await connection.rollback()
             # Behind a pooler each transaction has another session, so there is none for the guard to end.
             pooled = await is_pooled(connection)
             for number, status in enumerate(_chosen(statuses, names)):
                 if number == 0:
                     await connection.run_sync(require_writable)
-                await _BackfillRun(connection, settings, known[status.name], throttle, report, is_guarded=not pooled)()
+                await _BackfillRun(connection, config, known[status.name], throttle, report, is_guarded=not pooled)()
 
 
 def _chosen(statuses: Sequence[BackfillStatus], names: Sequence[str] | None) -> Iterator[BackfillStatus]:
@@ -126,7 +125,7 @@ def _chosen(statuses: Sequence[BackfillStatus], names: Sequence[str] | None) -> 
         else:
             raise BackfillWaitsError(
                 f"Backfill {status.name} runs after revision {status.after}, which is not applied:"
-                " `litestar database upgrade --phase expand` first."
+                f" `{command('upgrade')} --phase expand` first."
             )
 
 
@@ -136,7 +135,7 @@ class _BackfillRun:
     def __init__(
         self,
         connection: AsyncConnection,
-        settings: Settings,
+        config: MigratorConfig,
         backfill: Backfill,
         throttle: Throttle,
         report: Report,
@@ -144,7 +143,7 @@ class _BackfillRun:
         is_guarded: bool,
     ) -> None:
         self._connection = connection
-        self._settings = settings
+        self._config = config
         self._backfill = backfill
         self._throttle = throttle
         self._report = report
@@ -161,7 +160,7 @@ class _BackfillRun:
             await self._end_guard()
 
     async def _run(self) -> None:
-        async with limited_lock_waits(self._connection, self._settings.db_migrate_lock_timeout):
+        async with limited_lock_waits(self._connection, self._config.lock_timeout):
             self._batches, self._first = await self._try(self._begin)
         self._last = self._first
         try:
@@ -183,12 +182,12 @@ class _BackfillRun:
     def _begin(self, connection: Connection, attempt: int) -> tuple[Batches, Record]:  # noqa: ARG002 - as `_try` calls it
         name = self._backfill.name
         with connection.begin():
-            batches = Batches(connection, self._settings, self._backfill)
+            batches = Batches(connection, self._config, self._backfill)
             total = batches.estimate(connection)
             before = state.read_records(connection).get(name)
         with connection.begin():
-            limit(connection, self._settings)
-            record = state.begin(connection, self._backfill, total)
+            limit(connection, self._config)
+            record = state.begin(connection, self._backfill, total, self._config.release)
         if before and before.checksum != record.checksum and record.outcome is not Outcome.DONE:
             log.warning("the backfill was begun with another content of its file; it goes on from there", backfill=name)
         return batches, record
@@ -221,11 +220,11 @@ class _BackfillRun:
     def _close(self, connection: Connection, attempt: int) -> Record:  # noqa: ARG002 - as `_try` calls it
         """Record that the backfill is done; if rows are left, let it start over instead. Returns the record."""
         with connection.begin():
-            limit(connection, self._settings, lock=self._settings.db_migrate_lock_timeout)
+            limit(connection, self._config, lock=self._config.lock_timeout)
             left = self._backfill.where is not None and has_rows_left(connection, self._backfill)
             total = self._batches.estimate(connection) if left else 0
         with connection.begin():
-            limit(connection, self._settings)
+            limit(connection, self._config)
             if left:
                 state.start_over(connection, self._last, total)
             else:
@@ -238,7 +237,7 @@ class _BackfillRun:
         while True:
             try:
                 if self._is_guarded and self._guard is None:
-                    self._guard = await Guard.begun(self._connection, silence(self._settings))
+                    self._guard = await Guard.begun(self._connection, silence(self._config))
                 return await self._connection.run_sync(work, attempt)
             except (DBAPIError, OSError) as error:
                 exc = (self._guard and await self._guard.reason(error)) or error
@@ -247,7 +246,7 @@ class _BackfillRun:
                     # The next attempt has another session.
                     await self._end_guard()
                 may_pass = sqlstate_of(exc) in _MAY_PASS or is_lost(exc)
-                if attempt == self._settings.db_migrate_lock_retries or not may_pass:
+                if attempt == self._config.lock_retries or not may_pass:
                     raise exc from error.__cause__
                 log.warning("a batch is tried again", backfill=self._backfill.name, reason=cause_of(exc))
                 attempt, self._retries = attempt + 1, self._retries + 1
@@ -260,7 +259,10 @@ class _BackfillRun:
             self._guard = None
 
     def _failure(self, exc: BaseException) -> MigrationFailedError:
-        remedy = _REMEDIES.get(sqlstate_of(exc) or "")
+        state = sqlstate_of(exc) or ""
+        remedy = _REMEDIES.get(state)
+        if state == LOCK_NOT_AVAILABLE:
+            remedy = f"its rows are in use all the time: `{command('doctor')}` shows by whom"
         return MigrationFailedError(
             f"Backfill {self._backfill.name} failed at {self._batches.rows}: {cause_of(exc)}"
             + (f" ({remedy})" if remedy else "")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.migrator.backfill.state import Record
-from app.migrator.revisions.history import Outcome
+from ..revisions.history import Outcome
+from .state import Record
 
 
 @dataclass(frozen=True)

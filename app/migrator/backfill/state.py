@@ -12,11 +12,10 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, RowMapping, text
 
-from app import __version__
-from app.migrator.backfill.definition import Backfill
-from app.migrator.revisions.history import Outcome, who
-from app.migrator.revisions.loading import BACKFILL_TABLE
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ..revisions.history import Outcome, who
+from ..tables import BACKFILL_TABLE
+from .definition import Backfill
 
 _CREATE = text(
     f"""
@@ -133,13 +132,13 @@ def read_records(connection: Connection) -> dict[str, Record]:
     return {row["name"]: _record(row) for row in connection.execute(_READ).mappings()}
 
 
-def begin(connection: Connection, backfill: Backfill, total: int) -> Record:
+def begin(connection: Connection, backfill: Backfill, total: int, release: str) -> Record:
     """Record that the backfill runs, unless it is done. Returns the record, locked until the transaction ends."""
     if not has_records(connection):
         connection.execute(_ONE_AT_A_TIME, {"name": BACKFILL_TABLE})
         connection.execute(_CREATE)
     values = {"name": backfill.name, "after": backfill.after, "total": total, "checksum": backfill.checksum}
-    connection.execute(_BEGIN, {**values, "by": who(), "release": __version__})
+    connection.execute(_BEGIN, {**values, "by": who(), "release": release})
     return lock(connection, backfill.name)
 
 

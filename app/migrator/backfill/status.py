@@ -6,21 +6,21 @@ from datetime import datetime
 from enum import StrEnum
 
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import ProgrammingError
 
-from app.core.config import Settings
-from app.migrator.backfill import state
-from app.migrator.backfill.batch import has_rows_left
-from app.migrator.backfill.definition import Backfill, load_backfills, required_backfills, revisions_requiring
-from app.migrator.backfill.state import Record
-from app.migrator.revisions.history import Outcome
-from app.migrator.revisions.loading import scripts
-from app.migrator.revisions.state import read_state
-from app.migrator.session.readonly_connection import look
-from app.models import metadata
-from app.postgres.errors import MigrationFailedError, cause_of
-from app.postgres.url.database_url import DatabaseURL
+from ...postgres.errors import MigrationFailedError, cause_of
+from ...postgres.url.database_url import DatabaseURL
+from ..command_line import command
+from ..config import MigratorConfig
+from ..revisions.history import Outcome
+from ..revisions.loading import scripts
+from ..revisions.state import read_state
+from ..session.readonly_connection import look
+from . import state
+from .batch import has_rows_left
+from .definition import Backfill, load_backfills, required_backfills, revisions_requiring
+from .state import Record
 
 
 class BackfillState(StrEnum):
@@ -65,25 +65,27 @@ class BackfillUnfinishedError(MigrationFailedError):
     """A revision is not applied because a backfill that it requires has rows left; nothing was tried."""
 
 
-def read_backfills(settings: Settings) -> list[BackfillStatus]:
+def read_backfills(config: MigratorConfig) -> list[BackfillStatus]:
     """Return the state of every backfill of this release, in the order to run them.
 
     Raises DatabaseUnreachableError and what reading the revisions raises.
     """
-    directory = scripts(settings)
+    directory = scripts(config)
 
     def at(connection: Connection, url: DatabaseURL) -> list[BackfillStatus]:  # noqa: ARG001 - as `look` calls it
-        return read_statuses(connection, directory, by_rows=True)
+        return read_statuses(connection, directory, config.metadata, by_rows=True)
 
-    return look(settings, at)
+    return look(config, at)
 
 
-def read_statuses(connection: Connection, directory: ScriptDirectory, *, by_rows: bool = False) -> list[BackfillStatus]:
+def read_statuses(
+    connection: Connection, directory: ScriptDirectory, metadata: MetaData, *, by_rows: bool = False
+) -> list[BackfillStatus]:
     """Return the state of every backfill, in the order to run them.
 
     With `by_rows` it also looks whether a backfill that was never run has any row to do, which may read a whole table.
     """
-    applied = _applied(connection, directory)
+    applied = _applied(connection, directory, metadata)
     records = state.read_records(connection)
     found = []
     for name, backfill in load_backfills(directory).items():
@@ -116,7 +118,7 @@ def require_finished(connection: Connection, directory: ScriptDirectory, script:
         if unmet:
             raise BackfillUnfinishedError(
                 f"Revision {script.revision} ({script.path}) is not applied: it requires the backfill {name!r}, which"
-                f" {unmet} Run `litestar database backfill {name}`, then upgrade again."
+                f" {unmet} Run `{command('backfill')} {name}`, then upgrade again."
             )
 
 
@@ -130,7 +132,7 @@ def _reason_unfinished(connection: Connection, backfill: Backfill) -> str | None
     return "is not finished."
 
 
-def _applied(connection: Connection, directory: ScriptDirectory) -> frozenset[str]:
+def _applied(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> frozenset[str]:
     found = read_state(connection, directory, metadata)
     if not found.is_managed:
         return frozenset()

@@ -19,8 +19,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from app.migrator.backup.manifest import FORMAT, Manifest, Progress, Report, silent
-from app.postgres.errors import BackupError
+from ...postgres.errors import BackupError
+from ..command_line import command
+from .manifest import FORMAT, Manifest, Progress, Report, silent
 
 DUMP, MANIFEST, SUMS = "database.dump", "manifest.json", "SHA256SUMS"
 CHUNK = 1 << 20
@@ -145,7 +146,7 @@ def _enter(file: BinaryIO, path: Path, name: str) -> int:
     except (tarfile.HeaderError, UnicodeDecodeError):
         expected = False
     if not expected and name == DUMP:
-        raise BackupError(f"{path} is not a whole backup of `litestar database backup`. {_UNTOUCHED}")
+        raise BackupError(f"{path} is not a whole backup of `{command('backup')}`. {_UNTOUCHED}")
     if not expected:
         raise _cut_short(path) if len(block) < _BLOCK else _damaged(path, name)
     if file.tell() + info.size > os.fstat(file.fileno()).st_size:

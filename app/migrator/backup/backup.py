@@ -7,17 +7,15 @@ from datetime import UTC
 from pathlib import Path
 from typing import BinaryIO
 
-from app import __version__
-from app.core.config import Settings
-from app.db.database import open_migration_database
-from app.migrator.backup.archive import CHUNK, ArchiveWriter
-from app.migrator.backup.manifest import Manifest, Progress, Report, silent
-from app.migrator.backup.new_file import new_file
-from app.migrator.backup.pg_tools import Access, Tools, access, tools_to_dump
-from app.migrator.backup.programs import running
-from app.migrator.backup.snapshot import Snapshot, count_rows, frozen, server_version, session
-from app.postgres.url.database_url import DatabaseURL
-from app.postgres.url.pinned import pin_url
+from ...postgres.url.database_url import DatabaseURL
+from ...postgres.url.pinned import pin_url
+from ..config import MigratorConfig
+from .archive import CHUNK, ArchiveWriter
+from .manifest import Manifest, Progress, Report, silent
+from .new_file import new_file
+from .pg_tools import Access, Tools, access, tools_to_dump
+from .programs import running
+from .snapshot import Snapshot, count_rows, frozen, server_version, session
 
 _TABLE = re.compile(r"dumping contents of table (.+)")
 
@@ -30,33 +28,39 @@ class Backup:
     manifest: Manifest
 
 
-def backup(settings: Settings, file: Path | None = None, report: Report = silent) -> Backup:
+def backup(config: MigratorConfig, file: Path | None = None, report: Report = silent) -> Backup:
     """Writes a backup of the database to `file`, or to one named after database, time and revision.
 
     That name is also given where `file` is a directory; else it is in the working directory. Nothing is overwritten,
     and a file is there only once it is whole. Traffic goes on meanwhile, migrations wait for the tables. Not to be
     called in a thread that runs an event loop. Raises BackupError, DatabaseUnreachableError and SettingsError.
     """
-    with open_migration_database(settings) as url:
-        return asyncio.run(_backup(settings, url, file, report))
+    with config.open_database() as url:
+        return asyncio.run(_backup(config, url, file, report))
 
 
-async def _backup(settings: Settings, url: DatabaseURL, file: Path | None, report: Report) -> Backup:
-    async with session(settings, url, "The backup") as connection:
-        tools = tools_to_dump(settings, server_version(connection))
+async def _backup(config: MigratorConfig, url: DatabaseURL, file: Path | None, report: Report) -> Backup:
+    async with session(config, url, "The backup") as connection:
+        tools = tools_to_dump(config, server_version(connection))
         async with frozen(connection) as snapshot:
             path = _destination(file, snapshot)
             # Before the counting, so that a FILE that cannot be written is known at once.
             with new_file(path) as output:
                 rows = await count_rows(connection, snapshot.tables, report)
                 # The snapshot is the proof that pg_dump is in the same database: no other has it.
-                with access(await pin_url(url, connection), settings.db_connect_timeout) as database:
-                    manifest = await _dump(tools, database, snapshot, rows, output, report)
+                with access(await pin_url(url, connection), config.connect_timeout) as database:
+                    manifest = await _dump(tools, database, snapshot, rows, output, report, config.release)
             return Backup(path, manifest)
 
 
 async def _dump(
-    tools: Tools, database: Access, snapshot: Snapshot, rows: dict[str, int], output: BinaryIO, report: Report
+    tools: Tools,
+    database: Access,
+    snapshot: Snapshot,
+    rows: dict[str, int],
+    output: BinaryIO,
+    report: Report,
+    release: str,
 ) -> Manifest:
     writer, begun = ArchiveWriter(output), 0
 
@@ -76,7 +80,7 @@ async def _dump(
     return writer.finish(
         lambda size, sha256: Manifest(
             created_at=snapshot.taken_at.astimezone(UTC),
-            release=__version__,
+            release=release,
             revisions=snapshot.revisions,
             database=snapshot.database,
             server=snapshot.server,

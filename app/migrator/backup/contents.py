@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from app.migrator.revisions.loading import VERSION_TABLE
-from app.migrator.session.guard import GUARD
+from ..session.guard import GUARD
+from ..tables import version_table
 
 _OWN_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _OF_EXTENSION = "SELECT FROM pg_depend AS d WHERE d.classid = '{0}'::regclass AND d.objid = {1}.oid AND d.deptype = 'e'"
@@ -22,10 +22,15 @@ TABLES = f"""
     WHERE c.relkind = 'r' AND {_OWN_SCHEMA} AND NOT EXISTS ({_OF_EXTENSION.format("pg_class", "c")})
     ORDER BY 1
 """  # noqa: S608 - constants
+
+
 # As text, since a backup is also made of what somebody has changed by hand.
-REVISIONS = f"""
-    SELECT version_num::text COLLATE "C" AS name FROM {VERSION_TABLE} WHERE version_num IS NOT NULL ORDER BY 1
-"""  # noqa: S608 - a constant
+def revisions_query() -> str:
+    """Return the statement that reads the database's revisions."""
+    return f"""
+    SELECT version_num::text COLLATE "C" AS name FROM {version_table()} WHERE version_num IS NOT NULL ORDER BY 1
+"""  # noqa: S608 - a plain name
+
 
 # Kind of object -> the column with its schema, if it is in one.
 _CATALOGS = {
@@ -124,9 +129,9 @@ def count_of(table: str) -> str:
 
 def revisions_of(connection: Connection) -> tuple[str, ...]:
     """What the version table holds; nothing where there is none."""
-    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": VERSION_TABLE}) is None:
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": version_table()}) is None:
         return ()
-    return tuple(connection.scalars(text(f"SELECT name FROM ({REVISIONS}) AS of_the_database")))  # noqa: S608
+    return tuple(connection.scalars(text(f"SELECT name FROM ({revisions_query()}) AS of_the_database")))  # noqa: S608
 
 
 def obstacles(connection: Connection) -> tuple[Obstacle, ...]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from app.core.config import Settings
-from app.postgres.dev_server.server import EmbeddedPostgresError, binaries
-from app.postgres.errors import BackupError
-from app.postgres.settings_error import SettingsError
-from app.postgres.url.database_url import DatabaseURL
-from app.postgres.url.home import leave_closed_home
-from app.postgres.url.parameters import SECRETS
+from ...postgres.dev_server.server import EmbeddedPostgresError, binaries
+from ...postgres.errors import BackupError
+from ...postgres.settings_error import SettingsError
+from ...postgres.url.database_url import DatabaseURL
+from ...postgres.url.home import leave_closed_home
+from ...postgres.url.parameters import SECRETS
+from ..config import MigratorConfig
 
 _PROGRAMS = ("pg_dump", "pg_restore", "psql")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
@@ -49,21 +49,21 @@ class Access(NamedTuple):
     environment: dict[str, str]
 
 
-def tools_to_dump(settings: Settings, server: int) -> Tools:
+def tools_to_dump(config: MigratorConfig, server: int) -> Tools:
     """For a server of that major version: its own, or else the next newer; of those the last minor version.
 
     Not simply the newest, because what a newer pg_dump writes an older pg_restore cannot read. Raises BackupError.
     """
-    found = _installed(settings)
+    found = _installed(config)
     usable = [tools for tools in found if tools.major >= server]
     if not usable:
         raise _too_old(f"PostgreSQL {server} needs a pg_dump of version {server} or later", server, found)
     return min(usable, key=lambda tools: (tools.major, -tools.version[1]))
 
 
-def tools_to_restore(settings: Settings, dumped_by: int) -> Tools:
+def tools_to_restore(config: MigratorConfig, dumped_by: int) -> Tools:
     """The newest, at least of the major version of the pg_dump that made the backup. Raises BackupError."""
-    found = _installed(settings)
+    found = _installed(config)
     newest = max(found, key=lambda tools: tools.version, default=None)
     if newest is None or newest.major < dumped_by:
         words = f"The backup was made by pg_dump {dumped_by} and needs a pg_restore of version {dumped_by} or later"
@@ -99,12 +99,12 @@ def access(url: DatabaseURL, connect_timeout: float) -> Iterator[Access]:
         yield Access(url.libpq_without_password, environment | {"PGSERVICEFILE": str(file), "PGSERVICE": _SERVICE})
 
 
-def _installed(settings: Settings) -> list[Tools]:
+def _installed(config: MigratorConfig) -> list[Tools]:
     """Those of PG_BIN_DIR where it is set; else of Debian's directories, the development wheel, and the PATH."""
-    if settings.pg_bin_dir is not None:
-        tools = _tools_in(settings.pg_bin_dir)
+    if config.pg_bin_dir is not None:
+        tools = _tools_in(config.pg_bin_dir)
         if tools is None:
-            problem = f"is {str(settings.pg_bin_dir)!r}, which does not hold {', '.join(_PROGRAMS)} that run"
+            problem = f"is {str(config.pg_bin_dir)!r}, which does not hold {', '.join(_PROGRAMS)} that run"
             raise SettingsError("PG_BIN_DIR", problem, "Set it to a directory such as /usr/lib/postgresql/18/bin.")
         return [tools]
     candidates = [*Path("/usr/lib/postgresql").glob("*/bin"), *_embedded(), *map(Path, os.get_exec_path())]

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from app.migrator.backup.archive import CHUNK
-from app.postgres.dev_server.account import end_with_parent
-from app.postgres.errors import BackupError, printable
+from ...postgres.dev_server.account import end_with_parent
+from ...postgres.errors import BackupError, printable
+from .archive import CHUNK
 
 # The program's own errors are in English; those of the server are in its language, and known by the SQLSTATE that psql
 # shows. Classes 00 to 02 are no errors.

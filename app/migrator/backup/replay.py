@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.migrator.backup.archive import CHUNK, Archive
-from app.migrator.backup.contents import REVISIONS, TABLES, Obstacle, count_of
-from app.migrator.backup.manifest import Manifest, Progress, Report
-from app.migrator.backup.pg_tools import Access, Tools
-from app.migrator.backup.programs import BROKEN_PIPE, Program, running
-from app.migrator.revisions.loading import VERSION_TABLE
-from app.migrator.session.lock import JOIN_HOLDER, held_as_sql
-from app.postgres.errors import BackupError
+from ...postgres.errors import BackupError
+from ..session.lock import JOIN_HOLDER, held_as_sql
+from ..tables import version_table
+from .archive import CHUNK, Archive
+from .contents import TABLES, Obstacle, count_of, revisions_query
+from .manifest import Manifest, Progress, Report
+from .pg_tools import Access, Tools
+from .programs import BROKEN_PIPE, Program, running
 
 # Without the rest of the machine: its roles, directories and other servers.
 _NOT_RESTORED = ("--no-owner", "--no-acl", "--no-tablespaces", "--no-publications", "--no-subscriptions")
@@ -151,9 +151,9 @@ async def _verify(psql: Program, manifest: Manifest, report: Report) -> None:
 
 
 async def _revisions(psql: Program) -> tuple[str, ...]:
-    if not await _ask(psql, f"SELECT 1 WHERE to_regclass('{VERSION_TABLE}') IS NOT NULL"):
+    if not await _ask(psql, f"SELECT 1 WHERE to_regclass('{version_table()}') IS NOT NULL"):
         return ()
-    return tuple(await _ask(psql, f"SELECT to_json(name) FROM ({REVISIONS}) AS of_the_database"))  # noqa: S608
+    return tuple(await _ask(psql, f"SELECT to_json(name) FROM ({revisions_query()}) AS of_the_database"))  # noqa: S608
 
 
 async def _ask(psql: Program, query: str) -> list[Any]:

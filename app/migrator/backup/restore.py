@@ -15,23 +15,22 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import Settings
-from app.db.database import open_migration_database
-from app.migrator.backup.archive import Archive
-from app.migrator.backup.contents import Obstacle, describe, obstacles, other_sessions
-from app.migrator.backup.manifest import Manifest, Report, silent
-from app.migrator.backup.pg_tools import Tools, access, tools_to_restore
-from app.migrator.backup.replay import Plan, replay
-from app.migrator.backup.snapshot import server_version, session
-from app.migrator.execution.statement_guard import silence
-from app.migrator.revisions.loading import scripts
-from app.migrator.session.guard import guarded
-from app.migrator.session.lock import migration_lock, share_lock
-from app.migrator.session.read_only import read_only_reason
-from app.migrator.session.readonly_connection import look
-from app.postgres.errors import BackupError
-from app.postgres.url.database_url import DatabaseURL
-from app.postgres.url.pinned import pin_url, pin_url_to
+from ...postgres.errors import BackupError
+from ...postgres.url.database_url import DatabaseURL
+from ...postgres.url.pinned import pin_url, pin_url_to
+from ..config import MigratorConfig
+from ..execution.statement_guard import silence
+from ..revisions.loading import scripts
+from ..session.guard import guarded
+from ..session.lock import migration_lock, share_lock
+from ..session.read_only import read_only_reason
+from ..session.readonly_connection import look
+from .archive import Archive
+from .contents import Obstacle, describe, obstacles, other_sessions
+from .manifest import Manifest, Report, silent
+from .pg_tools import Tools, access, tools_to_restore
+from .replay import Plan, replay
+from .snapshot import server_version, session
 
 _MARK = text("SELECT pg_advisory_lock(:key)")
 _BITS = 63  # Of a bigint, without its sign.
@@ -62,17 +61,17 @@ class Restored:
     is_behind: bool
 
 
-def look_at_target(settings: Settings) -> Target:
+def look_at_target(config: MigratorConfig) -> Target:
     """Changes nothing. Raises DatabaseUnreachableError."""
 
     def target(connection: Connection, url: DatabaseURL) -> Target:
         return Target(pin_url_to(url, connection.connection.driver_connection).location, obstacles(connection))
 
-    return look(settings, target)
+    return look(config, target)
 
 
 def restore(
-    settings: Settings,
+    config: MigratorConfig,
     archive: Archive,
     *,
     replace: bool = False,
@@ -88,12 +87,12 @@ def restore(
     is about to be dropped, and then wait. The migration lock is held throughout. Not to be called in a thread that runs
     an event loop. Raises BackupError, MigrationFailedError (the lock) and DatabaseUnreachableError.
     """
-    tools = tools_to_restore(settings, int(archive.manifest.pg_dump.partition(".")[0]))
-    directory = scripts(settings)
+    tools = tools_to_restore(config, int(archive.manifest.pg_dump.partition(".")[0]))
+    directory = scripts(config)
     ours = {script.revision for script in directory.walk_revisions()}
     revisions = archive.manifest.revisions
-    with open_migration_database(settings) as url:
-        location = asyncio.run(_restore(settings, url, tools, archive, replace, while_connected, shown, report))
+    with config.open_database() as url:
+        location = asyncio.run(_restore(config, url, tools, archive, replace, while_connected, shown, report))
     return Restored(
         location=location,
         manifest=archive.manifest,
@@ -103,7 +102,7 @@ def restore(
 
 
 async def _restore(
-    settings: Settings,
+    config: MigratorConfig,
     url: DatabaseURL,
     tools: Tools,
     archive: Archive,
@@ -114,9 +113,9 @@ async def _restore(
 ) -> str:
     """Return where the database is: of several hosts the one that it was."""
     async with (
-        session(settings, url, "The restore") as connection,
-        migration_lock(connection, settings.db_migrate_lock_wait),
-        guarded(connection, max(silence(settings), _SILENT_AT_LEAST), with_programs=True),
+        session(config, url, "The restore") as connection,
+        migration_lock(connection, config.lock_wait),
+        guarded(connection, max(silence(config), _SILENT_AT_LEAST), with_programs=True),
     ):
         pinned, mark = await pin_url(url, connection), secrets.randbits(_BITS)
         if shown is not None and shown.location != pinned.location:
@@ -138,8 +137,8 @@ async def _restore(
             await _require_alone(connection, pinned)
         await connection.execute(_MARK, {"key": mark})
         await share_lock(connection)
-        with access(pinned, settings.db_connect_timeout) as database:
-            timeout, server = settings.db_migrate_lock_timeout, server_version(connection)
+        with access(pinned, config.connect_timeout) as database:
+            timeout, server = config.lock_timeout, server_version(connection)
             await replay(tools, database, Plan(archive, found, timeout, server, mark, pinned.location), report)
     return pinned.location
 

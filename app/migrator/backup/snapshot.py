@@ -9,14 +9,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import Settings
-from app.migrator.backup.contents import count_of, own_tables, revisions_of
-from app.migrator.backup.manifest import Progress, Report
-from app.migrator.session.signals import ended_by_signals
-from app.migrator.session.table_locks import limited_lock_waits, longest_wait
-from app.postgres.connect import open_connection
-from app.postgres.errors import BackupError, cause_of
-from app.postgres.url.database_url import DatabaseURL
+from ...postgres.connect import open_connection
+from ...postgres.errors import BackupError, cause_of
+from ...postgres.url.database_url import DatabaseURL
+from ..config import MigratorConfig
+from ..session.signals import ended_by_signals
+from ..session.table_locks import limited_lock_waits, longest_wait
+from .contents import count_of, own_tables, revisions_of
+from .manifest import Progress, Report
 
 # Each is known since the major version beside it.
 _NO_LIMITS = (
@@ -41,12 +41,12 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def session(settings: Settings, url: DatabaseURL, doing: str) -> AsyncIterator[AsyncConnection]:
+async def session(config: MigratorConfig, url: DatabaseURL, doing: str) -> AsyncIterator[AsyncConnection]:
     """A connection for a long piece of work, which `doing` names. Raises DatabaseUnreachableError and BackupError."""
     with ended_by_signals():
-        async with open_connection(url, settings.db_connect_timeout, "plimsoll backups") as connection:
+        async with open_connection(url, config.connect_timeout, f"{config.application} backups") as connection:
             try:
-                async with limited_lock_waits(connection, longest_wait(settings)):
+                async with limited_lock_waits(connection, longest_wait(config)):
                     yield connection
             except DBAPIError as exc:
                 if exc.connection_invalidated:

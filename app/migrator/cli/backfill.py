@@ -6,13 +6,13 @@ import msgspec
 import rich_click as click
 from rich.table import Table
 
-from app.migrator.backfill.definition import MOST_ROWS
-from app.migrator.backfill.executor import run
-from app.migrator.backfill.status import BackfillState, BackfillStatus, read_backfills
-from app.migrator.backfill.throttle import Throttle
-from app.migrator.cli.backfill_progress import reporting
-from app.migrator.cli.options import as_json, console_of_rows, print_rows
-from app.migrator.session.signals import InterruptedBySignalError
+from ..backfill.definition import MOST_ROWS
+from ..backfill.executor import run
+from ..backfill.status import BackfillState, BackfillStatus, read_backfills
+from ..backfill.throttle import Throttle
+from ..session.signals import InterruptedBySignalError
+from .backfill_progress import reporting
+from .options import as_json, console_of_rows, current_config, print_rows
 
 _COLOURS = {BackfillState.DONE: "green", BackfillState.NOT_NEEDED: "green", BackfillState.FAILED: "red"}
 
@@ -30,7 +30,6 @@ _COLOURS = {BackfillState.DONE: "green", BackfillState.NOT_NEEDED: "green", Back
 )
 @as_json
 def backfill(
-    ctx: click.Context,
     names: tuple[str, ...],
     every: bool,
     batch_size: int | None,
@@ -48,13 +47,13 @@ def backfill(
     """
     if names and every:
         raise click.UsageError("Give names, or --all.")
-    settings = ctx.obj["settings"]
+    config = current_config()
     if not names and not every:
-        _list(read_backfills(settings), as_json)
+        _list(read_backfills(config), as_json)
         return
     try:
         with reporting(as_json) as report:
-            run(settings, names or None, Throttle(batch_size, rate), report)
+            run(config, names or None, Throttle(batch_size, rate), report)
     except InterruptedBySignalError as exc:
         click.echo("Interrupted: the batch under way is rolled back. The same command goes on there.", err=True)
         sys.exit(exc.exit_code)

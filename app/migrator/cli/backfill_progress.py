@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from app.migrator.backfill.executor import Report
-from app.migrator.backfill.progress import Progress
-from app.migrator.revisions.history import Outcome
+from ..backfill.executor import Report
+from ..backfill.progress import Progress
+from ..revisions.history import Outcome
 
 _JSON_SECONDS = 1.0
 _LOG_SECONDS = 5.0

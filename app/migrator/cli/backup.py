@@ -5,15 +5,15 @@ from pathlib import Path
 import msgspec
 import rich_click as click
 
-from app.migrator.backup import backup as library
-from app.migrator.cli.options import as_json
-from app.migrator.cli.progress import shown_progress
+from ..backup import backup as library
+from .options import as_json, current_config
+from .progress import shown_progress
 
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @as_json
-def backup(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+def backup(file: Path | None, as_json: bool) -> None:
     """Write a backup of the whole database to FILE, and print the file's name; with --json, its manifest.
 
     FILE may be a directory. Without FILE it is in the working directory; the name is then made of database, time (UTC)
@@ -28,7 +28,7 @@ def backup(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     stopped by Ctrl-C or SIGTERM, which leaves nothing behind.
     """
     with shown_progress(as_json) as report:
-        done = library.backup(ctx.obj["settings"], file, report)
+        done = library.backup(current_config(), file, report)
     if as_json:
         described = {"file": str(done.path), **msgspec.to_builtins(done.manifest)}
         click.echo(msgspec.json.encode(described).decode())

@@ -6,15 +6,14 @@ from itertools import groupby
 
 import msgspec
 import rich_click as click
+from click import get_current_context
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.core.config import read_settings
-from app.core.logging import configure_logging
-from app.migrator.cli.options import as_json
-from app.migrator.doctor.checks import examine, most_important
-from app.migrator.doctor.finding import Finding, Severity
+from ..doctor.checks import most_important
+from ..doctor.finding import Finding, Severity
+from .options import as_json
 
 # Of each severity its mark, the same for a terminal without Unicode, and the colour.
 _MARKS = {
@@ -40,9 +39,7 @@ def doctor(as_json: bool) -> None:
 
     Exit codes: 0 nothing worse than a warning; 1 at least one problem.
     """
-    reading = read_settings()
-    configure_logging(reading.settings)
-    findings = examine(reading)
+    findings: list[Finding] = get_current_context().obj["examine"]()
     if as_json:
         click.echo(msgspec.json.encode(findings))
     else:

@@ -2,8 +2,8 @@
 
 import rich_click as click
 
-from app.migrator.cli.options import confirm, no_prompt, require_terminal
-from app.migrator.execution import commands
+from ..execution import commands
+from .options import confirm, current_config, no_prompt, require_terminal
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -11,7 +11,7 @@ from app.migrator.execution import commands
 @click.option("--accept-data-loss", is_flag=True, help="Outside dev: go on although what is listed will be lost.")
 @click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
 @no_prompt
-def downgrade(ctx: click.Context, revision: str, accept_data_loss: bool, sql: bool, no_prompt: bool) -> None:
+def downgrade(revision: str, accept_data_loss: bool, sql: bool, no_prompt: bool) -> None:
     """Revert to REVISION (default: -1, one step back). With --sql: a range FROM:TO.
 
     Says which tables and columns would be lost, and how many rows they hold. Prefer restoring a backup, or a new
@@ -19,13 +19,13 @@ def downgrade(ctx: click.Context, revision: str, accept_data_loss: bool, sql: bo
 
     Exit codes: as of `upgrade`; 1 also when it is refused.
     """
-    settings = ctx.obj["settings"]
+    config = current_config()
     if not sql and not no_prompt:
         require_terminal("--no-prompt")
     agreed = None
-    if not sql and (settings.is_dev or accept_data_loss):
-        agreed, losses = commands.reverted(settings, revision)
+    if not sql and (config.allows_data_loss or accept_data_loss):
+        agreed, losses = commands.reverted(config, revision)
         for loss in losses:
             click.echo(f"This loses {loss}", err=True)
-        confirm(f"Downgrade the database {commands.location_of(settings)} to {revision}?", no_prompt)
-    commands.downgrade(settings, revision, sql=sql, accept_data_loss=accept_data_loss, agreed=agreed)
+        confirm(f"Downgrade the database {commands.location_of(config)} to {revision}?", no_prompt)
+    commands.downgrade(config, revision, sql=sql, accept_data_loss=accept_data_loss, agreed=agreed)

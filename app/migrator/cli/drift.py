@@ -7,16 +7,17 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
-from app.migrator.cli.options import as_json
-from app.migrator.drift.difference import Difference
-from app.migrator.drift.report import LOSES_DATA, Drift, as_sql, read_drift
+from ..command_line import command
+from ..drift.difference import Difference
+from ..drift.report import LOSES_DATA, Drift, as_sql, read_drift
+from .options import as_json, current_config
 
 _STYLES = ((LOSES_DATA, "red"), ("--   ", "default"), ("--", "bold"))
 
 
 @click.command()
 @as_json
-def drift(ctx: click.Context, as_json: bool) -> None:
+def drift(as_json: bool) -> None:
     """Show how the live schema differs from the models of this release; changes nothing.
 
     Prints each difference, and then the SQL that would mend them all, in the order to run it. The output as a whole is
@@ -25,7 +26,7 @@ def drift(ctx: click.Context, as_json: bool) -> None:
     Exit codes: 0 no difference; 14 drifted; 1 the comparison could not be made (the message says what it needs); 2 a
     wrong setting or option; 3 the revisions cannot be read; 4 the database cannot be reached.
     """
-    found = read_drift(ctx.obj["settings"])
+    found = read_drift(current_config())
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
@@ -41,7 +42,7 @@ def _lines(found: Drift) -> Iterator[str]:
     if found.pending:
         yield (
             f"-- {len(found.pending)} revision(s) are pending: {', '.join(found.pending)}. The comparison is with the"
-            " models of this release: `litestar database upgrade` may mend it."
+            f" models of this release: `{command('upgrade')}` may mend it."
         )
     if found.unknown:
         yield (

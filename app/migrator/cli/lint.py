@@ -6,16 +6,16 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
-from app.migrator.cli.options import as_json, console_of_rows
-from app.migrator.lint.linter import Report
-from app.migrator.lint.linter import lint as lint_revisions
+from ..lint.linter import Report
+from ..lint.linter import lint as lint_revisions
+from .options import as_json, console_of_rows, current_config
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("revisions", nargs=-1, metavar="[REV]…")
 @click.option("--all", "every", is_flag=True, help="Every revision, whatever is applied.")
 @as_json
-def lint(ctx: click.Context, revisions: tuple[str, ...], every: bool, as_json: bool) -> None:
+def lint(revisions: tuple[str, ...], every: bool, as_json: bool) -> None:
     """Look for what would break the previous release, or stop traffic, in revisions before they are applied.
 
     REV is a revision, or a range FROM:TO: what an upgrade from FROM to TO would run. With none, the revisions that the
@@ -29,7 +29,7 @@ def lint(ctx: click.Context, revisions: tuple[str, ...], every: bool, as_json: b
     """
     if revisions and every:
         raise click.UsageError("Either name revisions, or say --all.")
-    report = lint_revisions(ctx.obj["settings"], revisions, every=every)
+    report = lint_revisions(current_config(), revisions, every=every)
     if report.note:
         click.echo(report.note, err=True)
     if as_json:

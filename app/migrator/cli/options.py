@@ -4,8 +4,11 @@ import io
 import sys
 
 import rich_click as click
+from click import get_current_context
 from rich.console import Console
 from rich.table import Table
+
+from ..config import MigratorConfig
 
 _PIPE_WIDTH = 200
 # More than a row of any table has.
@@ -13,6 +16,12 @@ _ROW_WIDTH = 10_000
 
 no_prompt = click.option("--no-prompt", is_flag=True, help="Do not ask; for scripts and jobs.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, and nothing else.")
+
+
+def current_config() -> MigratorConfig:
+    """Return the configuration of the command group that is being run."""
+    config: MigratorConfig = get_current_context().obj["config"]
+    return config
 
 
 def console_of_rows() -> Console:

@@ -7,10 +7,11 @@ import msgspec
 import rich_click as click
 from rich.table import Table
 
-from app.migrator.cli.options import as_json, console_of_rows, print_rows
-from app.migrator.partitions.commands import Partitioning, maintain, preview_maintenance
-from app.migrator.partitions.state import Action, KeptLonger, Partition, Step
-from app.migrator.session.signals import InterruptedBySignalError
+from ..command_line import command
+from ..partitions.commands import Partitioning, maintain, preview_maintenance
+from ..partitions.state import Action, KeptLonger, Partition, Step
+from ..session.signals import InterruptedBySignalError
+from .options import as_json, console_of_rows, current_config, print_rows
 
 _WORDS = {
     Step.MAKE: "a partition for what comes",
@@ -28,7 +29,7 @@ _WORDS = {
     help="Months before this one that are kept, of each table. Default: what the settings say of it.",
 )
 @as_json
-def partitions(ctx: click.Context, apply: bool, drop: bool, keep_months: int | None, as_json: bool) -> None:
+def partitions(apply: bool, drop: bool, keep_months: int | None, as_json: bool) -> None:
     """Show the monthly partitions of the tables that only grow, and what is to be done; changes nothing.
 
     With --apply it is done, but for what would be dropped: that takes --drop, too. It can be started from everywhere at
@@ -39,9 +40,9 @@ def partitions(ctx: click.Context, apply: bool, drop: bool, keep_months: int | N
     """
     if drop and not apply:
         raise click.UsageError("--drop goes with --apply; without both, this shows what would be dropped.")
-    settings = ctx.obj["settings"]
+    config = current_config()
     try:
-        found = maintain(settings, keep_months, may_drop=drop) if apply else preview_maintenance(settings, keep_months)
+        found = maintain(config, keep_months, may_drop=drop) if apply else preview_maintenance(config, keep_months)
     except InterruptedBySignalError as exc:
         click.echo("Interrupted: the step under way is rolled back. The same command goes on there.", err=True)
         sys.exit(exc.exit_code)
@@ -75,7 +76,7 @@ def _as_json(found: Partitioning) -> dict[str, Any]:
 def _show(found: Partitioning) -> None:
     console = console_of_rows()
     if not found.tables:
-        console.print("No table is partitioned yet: `litestar database upgrade`.", markup=False)
+        console.print(f"No table is partitioned yet: `{command('upgrade')}`.", markup=False)
         return
     rows = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("table", "partition", "from (UTC)", "until before", "rows, about"):

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import rich_click as click
 
-from app import __version__
-from app.core.config import Settings
-from app.migrator.backup import restore as library
-from app.migrator.backup.archive import Archive, open_archive
-from app.migrator.backup.manifest import Manifest
-from app.migrator.cli.options import as_json, confirm, no_prompt, require_terminal
-from app.migrator.cli.progress import shown_progress
+from ..backup import restore as library
+from ..backup.archive import Archive, open_archive
+from ..backup.manifest import Manifest
+from ..command_line import command
+from ..config import MigratorConfig
+from .options import as_json, confirm, current_config, no_prompt, require_terminal
+from .progress import shown_progress
 
 
 @click.command()
@@ -21,9 +21,7 @@ from app.migrator.cli.progress import shown_progress
 @click.option("--while-connected", is_flag=True, help="With --replace: go on although others are connected.")
 @no_prompt
 @as_json
-def restore(
-    ctx: click.Context, file: Path, replace: bool, while_connected: bool, no_prompt: bool, as_json: bool
-) -> None:
+def restore(file: Path, replace: bool, while_connected: bool, no_prompt: bool, as_json: bool) -> None:
     """Put the backup in FILE into the database, which must be empty; count every table; and only then commit.
 
     First the whole file is read: one that is truncated, altered or no backup is refused before the database is touched.
@@ -38,24 +36,24 @@ def restore(
     not empty, or the restore failed: nothing was changed; 130 and 143 stopped by Ctrl-C or SIGTERM: the
     same.
     """
-    settings = ctx.obj["settings"]
+    config = current_config()
     if replace and not no_prompt:
         require_terminal("--no-prompt")
     with ExitStack() as opened:
         with shown_progress(as_json) as report:
             archive = opened.enter_context(open_archive(file, report))
-        target = _ask(settings, archive, no_prompt) if replace else None
+        target = _ask(config, archive, no_prompt) if replace else None
         with shown_progress(as_json) as report:
             done = library.restore(
-                settings, archive, replace=replace, while_connected=while_connected, shown=target, report=report
+                config, archive, replace=replace, while_connected=while_connected, shown=target, report=report
             )
     if as_json:
         click.echo(msgspec.json.encode(done.manifest).decode())
-    _tell(done)
+    _tell(done, config.release)
 
 
-def _ask(settings: Settings, archive: Archive, no_prompt: bool) -> library.Target:
-    target = library.look_at_target(settings)
+def _ask(config: MigratorConfig, archive: Archive, no_prompt: bool) -> library.Target:
+    target = library.look_at_target(config)
     if target.obstacles:
         click.echo(f"To be dropped from {target}", err=True)
         confirm(f"Replace all of that in {target.location} with {_of(archive.manifest)}?", no_prompt)
@@ -66,7 +64,7 @@ def _of(manifest: Manifest) -> str:
     return f"{manifest.database} of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC (release {manifest.release})"
 
 
-def _tell(done: library.Restored) -> None:
+def _tell(done: library.Restored, release: str) -> None:
     manifest = done.manifest
     revision = ", ".join(manifest.revisions) or "(none)"
     click.echo(
@@ -76,13 +74,13 @@ def _tell(done: library.Restored) -> None:
     )
     if done.unknown:
         click.secho(
-            f"WARNING: revision {', '.join(done.unknown)} is of a newer release than this one ({__version__}); the"
+            f"WARNING: revision {', '.join(done.unknown)} is of a newer release than this one ({release}); the"
             f" backup was made by {manifest.release}. Deploy that release; do not start this one before"
-            " `litestar database status` says that the schema still serves it.",
+            f" `{command('status')}` says that the schema still serves it.",
             err=True,
             fg="red",
         )
     elif done.is_behind:
-        click.echo("The backup is older than this release. Next: litestar database upgrade", err=True)
+        click.echo(f"The backup is older than this release. Next: {command('upgrade')}", err=True)
     else:
-        click.echo("Next: litestar database status", err=True)
+        click.echo(f"Next: {command('status')}", err=True)

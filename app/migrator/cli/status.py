@@ -7,8 +7,8 @@ import rich_click as click
 from rich.console import Console
 from rich.table import Table
 
-from app.migrator.cli.options import as_json, console_of_rows, print_rows
-from app.migrator.status import EXIT_CODES, RevisionState, RevisionStatus, Status, Verdict, read_status
+from ..status import EXIT_CODES, RevisionState, RevisionStatus, Status, Verdict, read_status
+from .options import as_json, console_of_rows, current_config, print_rows
 
 _COLOURS = {
     RevisionState.APPLIED: "green",
@@ -31,8 +31,8 @@ _CODES = ", ".join(f"{code} {verdict}" for verdict, code in EXIT_CODES.items())
 )
 @click.option("--check", is_flag=True, help="End with the exit code of the verdict.")
 @as_json
-def status(ctx: click.Context, check: bool, as_json: bool) -> None:
-    found = read_status(ctx.obj["settings"])
+def status(check: bool, as_json: bool) -> None:
+    found = read_status(current_config())
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:

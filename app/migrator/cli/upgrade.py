@@ -5,15 +5,17 @@ from pathlib import Path
 import rich_click as click
 import structlog
 
-from app.core.config import Phase, Settings
-from app.migrator.backfill.status import names_to_run, read_backfills
-from app.migrator.backup.backup import backup as take_backup
-from app.migrator.cli.options import confirm, no_prompt, require_terminal
-from app.migrator.cli.progress import shown_progress
-from app.migrator.execution import commands
-from app.migrator.execution.commands import Plan
-from app.migrator.revisions.loading import phase_of
-from app.migrator.session.table_locks import TableLockedError
+from ..backfill.status import names_to_run, read_backfills
+from ..backup.backup import backup as take_backup
+from ..command_line import command
+from ..config import MigratorConfig
+from ..execution import commands
+from ..execution.commands import Plan
+from ..phase import Phase
+from ..revisions.loading import phase_of
+from ..session.table_locks import TableLockedError
+from .options import confirm, current_config, no_prompt, require_terminal
+from .progress import shown_progress
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -34,7 +36,6 @@ log = structlog.stdlib.get_logger(__name__)
 @click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
 @no_prompt
 def upgrade(
-    ctx: click.Context,
     revision: str,
     phase: str,
     backup: bool,
@@ -52,7 +53,7 @@ def upgrade(
     setting or option; 3 a revision failed and was rolled back, or is not known; 4 the database cannot be reached; 5
     there is no backup, so that nothing was applied.
     """
-    settings = ctx.obj["settings"]
+    config = current_config()
     asks, backs_up = not sql and not no_prompt, backup or backup_to is not None
     if sql and backs_up:
         raise click.UsageError("--sql connects to nothing: it cannot be combined with --backup or --backup-to.")
@@ -60,26 +61,27 @@ def upgrade(
         require_terminal("--no-prompt")
     agreed = None
     if asks or backs_up:
-        plan = commands.plan(settings, revision, Phase(phase))
+        plan = commands.plan(config, revision, Phase(phase))
         if asks:
             _ask(plan)
         if backs_up:
-            _back_up(settings, plan, backup_to)
+            _back_up(config, plan, backup_to)
         agreed = [script.revision for script in plan.revisions]
-    commands.upgrade(settings, revision, sql=sql, phase=Phase(phase), agreed=agreed)
+    commands.upgrade(config, revision, sql=sql, phase=Phase(phase), agreed=agreed)
     if not sql:
-        _tell_of_backfills(settings)
+        _tell_of_backfills(config)
 
 
-def _tell_of_backfills(settings: Settings) -> None:
+def _tell_of_backfills(config: MigratorConfig) -> None:
     try:
-        names = names_to_run(read_backfills(settings))
+        names = names_to_run(read_backfills(config))
     except TableLockedError as exc:
         # What was asked for is done.
         log.warning("whether backfills are to be run is not known", reason=str(exc))
         return
     if names:
-        log.info("once no older release serves: `litestar database backfill --all`", backfills=names)
+        next_step = f"once no older release serves: `{command('backfill')} --all`"
+        log.info(next_step, backfills=names)
 
 
 def _ask(plan: Plan) -> None:
@@ -91,10 +93,10 @@ def _ask(plan: Plan) -> None:
         confirm(f"Apply {len(plan.revisions)} revision(s) to it?", no_prompt=False)
 
 
-def _back_up(settings: Settings, plan: Plan, file: Path | None) -> None:
+def _back_up(config: MigratorConfig, plan: Plan, file: Path | None) -> None:
     if not plan.revisions:
         click.echo("Nothing is to be applied: no backup was taken.", err=True)
         return
     with shown_progress(as_json=False) as report:
-        done = take_backup(settings, file, report)
-    click.echo(f"Backup: {done.path} (`litestar database restore --replace {done.path}` goes back to it)", err=True)
+        done = take_backup(config, file, report)
+    click.echo(f"Backup: {done.path} (`{command('restore')} --replace {done.path}` goes back to it)", err=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from app.migrator.doctor.finding import Finding, Subject, note, ok, warning
-from app.migrator.durations import duration
-from app.migrator.session.lock import holder_of_lock
+from ..durations import duration
+from ..session.lock import holder_of_lock
+from .finding import Finding, Subject, note, ok, warning
 
 _SESSIONS = text(
     """

@@ -1,26 +1,23 @@
 """The table of checks, and the examination as a whole: what does not depend on what is broken still runs."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import msgspec
 from alembic.script import ScriptDirectory
 
-from app.core.config import Reading
-from app.core.setting_sources import setting_of
-from app.db.database import open_database
-from app.migrator.doctor import activity, privileges, revisions, schema, server, storage
-from app.migrator.doctor.configuration import Way, configuration, ways
-from app.migrator.doctor.finding import Finding, Limits, Severity, Subject, note, problem
-from app.migrator.doctor.reach import reach
-from app.migrator.doctor.replicas import replicas
-from app.migrator.doctor.runner import Check, ask_all, named, not_reached
-from app.migrator.doctor.session import compare, poolers
-from app.migrator.revisions.loading import scripts
-from app.postgres.errors import DatabaseError
+from ...postgres.errors import DatabaseError
+from ...postgres.url.database_url import DatabaseURL
+from ..command_line import command
+from ..config import MigratorConfig
+from ..revisions.loading import scripts
+from . import activity, privileges, revisions, schema, server, storage
+from .finding import Finding, Limits, Severity, Subject, note, problem
+from .reach import reach
+from .runner import Check, ask_all, named, not_reached
+from .session import compare, poolers
+from .target import ConnectionTarget
 
 # In the order in which one thing may be the cause of the next.
 CHECKS: tuple[Check, ...] = (
@@ -50,24 +47,22 @@ CHECKS: tuple[Check, ...] = (
 GROUPS = ("Configuration", "Connection", *dict.fromkeys(check.group for check in CHECKS))
 
 
-def examine(reading: Reading, limits: Limits | None = None) -> list[Finding]:
-    """Every finding, in the order of GROUPS. Blocks, for some seconds where a server does not answer."""
-    allowed = limits or Limits()
-    allowed = replace(allowed, connect_timeout=min(allowed.connect_timeout, reading.settings.db_connect_timeout))
-    findings = named("Configuration", "settings", configuration(reading))
-    found, wrong = ways(reading)
-    findings += named("Configuration", "settings", wrong)
-    with ExitStack() as held:
-        if _starts_by_itself(reading):
-            try:
-                found = [Way("DATABASE_URL", held.enter_context(open_database(reading.settings)))]
-            except DatabaseError as exc:
-                command = f"ls -la {reading.settings.data_dir}"
-                failed = problem(str(exc), "Without it there is no database to look at.", command)
-                findings += named("Connection", "start", [failed])
-        directory, read = _read_files(reading)
-        findings += named("Revisions", "files", read)
-        findings += asyncio.run(_look(reading, directory, found, allowed))
+def examine(
+    config: MigratorConfig,
+    targets: Sequence[ConnectionTarget],
+    limits: Limits,
+    *,
+    found_before: Sequence[Finding] = (),
+    further: Callable[[DatabaseURL, Limits], Awaitable[list[Finding]]] | None = None,
+) -> list[Finding]:
+    """Return every finding, in the order of GROUPS; blocks for some seconds where a server does not answer.
+
+    `targets` begins with the database that migrations use. `further` makes the application's own checks, once there is
+    a session; `found_before` are its findings without one.
+    """
+    directory, read = _read_files(config)
+    findings = [*found_before, *named("Revisions", "files", read)]
+    findings += asyncio.run(_examine(config, directory, targets, limits, further))
     return sorted(findings, key=lambda finding: GROUPS.index(finding.group))
 
 
@@ -80,51 +75,49 @@ def most_important(findings: Sequence[Finding]) -> Finding | None:
     return None
 
 
-def _starts_by_itself(reading: Reading) -> bool:
-    """Whether that is what the settings mean, not what is left of wrong ones."""
-    settings, wrong = reading.settings, {setting_of(found.variable) for found in reading.problems}
-    unset = settings.database_url is None and settings.migration_database_url is None
-    is_meant = reading.is_complete and not wrong & {"ENVIRONMENT", "DATABASE_URL", "MIGRATION_DATABASE_URL"}
-    return settings.is_dev and unset and is_meant
-
-
-def _read_files(reading: Reading) -> tuple[ScriptDirectory | None, list[Finding]]:
+def _read_files(config: MigratorConfig) -> tuple[ScriptDirectory | None, list[Finding]]:
     try:
-        directory = scripts(reading.settings)
+        directory = scripts(config)
     except DatabaseError as exc:
         why = "Nothing can be migrated, and a server that migrates at its start ends with exit code 3."
-        return None, [problem(str(exc), why, "litestar database heads")]
+        return None, [problem(str(exc), why, f"{command('heads')}")]
     return directory, list(revisions.files(directory))
 
 
-async def _look(
-    reading: Reading, directory: ScriptDirectory | None, found: Sequence[Way], limits: Limits
+async def _examine(
+    config: MigratorConfig,
+    directory: ScriptDirectory | None,
+    targets: Sequence[ConnectionTarget],
+    limits: Limits,
+    further: Callable[[DatabaseURL, Limits], Awaitable[list[Finding]]] | None,
 ) -> list[Finding]:
-    reached = await asyncio.gather(*(reach(way.url, limits) for way in found))
+    reached = await asyncio.gather(*(reach(target.url, limits) for target in targets))
     findings: list[Finding] = []
-    for way, (steps, _) in zip(found, reached, strict=True):
+    for target, (steps, _) in zip(targets, reached, strict=True):
         for step, finding in steps:
-            findings += named("Connection", step, [_of(way, finding) if len(found) > 1 else finding])
-    checks = [*CHECKS, *_of_the_application(found)]
-    open_ways = [way for way, (_, passed) in zip(found, reached, strict=True) if passed]
-    if not open_ways:
-        why = "there is no session" if found else "no setting names a database that can be tried"
-        findings += [] if found else named("Connection", "way", [note(f"Not reached: {why}.")])
+            findings += named("Connection", step, [_of(target, finding) if len(targets) > 1 else finding])
+    checks = [*CHECKS, *_of_the_application(targets)]
+    open_targets = [target for target, (_, passed) in zip(targets, reached, strict=True) if passed]
+    if not open_targets:
+        why = "there is no session" if targets else "no setting names a database that can be tried"
+        findings += [] if targets else named("Connection", "way", [note(f"Not reached: {why}.")])
         return [*findings, *not_reached(checks, why)]
-    findings += named("Connection", "pooler", await poolers(open_ways, limits))
-    if len(open_ways) > 1:
-        findings += named("Connection", "same database", await compare(open_ways, limits))
-    findings += named("Connection", "replicas", await replicas(reading.settings, open_ways[0].url, limits))
-    return findings + await ask_all(checks, Subject(reading.settings, open_ways[0].url, directory, limits))
+    url = open_targets[0].url
+    findings += named("Connection", "pooler", await poolers(open_targets, limits))
+    if len(open_targets) > 1:
+        findings += named("Connection", "same database", await compare(open_targets, limits))
+    if further is not None:
+        findings += named("Connection", "replicas", await further(url, limits))
+    return findings + await ask_all(checks, Subject(config, url, directory, limits))
 
 
-def _of(way: Way, finding: Finding) -> Finding:
-    return msgspec.structs.replace(finding, seen=f"{way.variable}: {finding.seen}")
+def _of(target: ConnectionTarget, finding: Finding) -> Finding:
+    return msgspec.structs.replace(finding, seen=f"{target.variable}: {finding.seen}")
 
 
-def _of_the_application(found: Sequence[Way]) -> list[Check]:
+def _of_the_application(targets: Sequence[ConnectionTarget]) -> list[Check]:
     """What there is to ask where the application is another role than migrations."""
-    migrating, *rest = (way.url.user for way in found) if found else (None,)
+    migrating, *rest = (target.url.user for target in targets) if targets else (None,)
     return [
         Check("Privileges", "application", partial(privileges.application, role=user))
         for user in rest

@@ -7,8 +7,8 @@ from enum import StrEnum
 import msgspec
 from alembic.script import ScriptDirectory
 
-from app.core.config import Settings
-from app.postgres.url.database_url import DatabaseURL
+from ...postgres.url.database_url import DatabaseURL
+from ..config import MigratorConfig
 
 
 class Severity(StrEnum):
@@ -51,7 +51,7 @@ class Limits:
 class Subject:
     """What is examined through a connection that stands: `url` made it; no `directory` where it cannot be read."""
 
-    settings: Settings
+    config: MigratorConfig
     url: DatabaseURL
     directory: ScriptDirectory | None
     limits: Limits

@@ -5,13 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from app.migrator.doctor.finding import Finding, Subject, note, ok, problem
-from app.migrator.doctor.resetting import find_reset
-from app.migrator.revisions.loading import ENGINE_TABLES, HISTORY_TABLE, VERSION_TABLE
-from app.migrator.sql.identifiers import quote
-from app.models import metadata
+from ..sql.identifiers import quote
+from ..tables import HISTORY_TABLE, engine_tables, version_table
+from .finding import Finding, Subject, note, ok, problem
+from .resetting import find_reset
 
-_READ_BY_READINESS = frozenset({VERSION_TABLE, HISTORY_TABLE})
 _ROLE = text(
     """
     SELECT current_user AS role, current_schema() AS schema, current_setting('search_path') AS path,
@@ -109,7 +107,7 @@ def sight(connection: Connection, subject: Subject) -> Iterator[Finding]:
 
 def tables(connection: Connection, subject: Subject) -> Iterator[Finding]:
     """ALTER TABLE is for the owner alone; no privilege stands in for that."""
-    names = {table.name for table in metadata.tables.values()} | ENGINE_TABLES
+    names = {table.name for table in subject.config.metadata.tables.values()} | engine_tables()
     rows = [row for row in connection.execute(_TABLES) if row.name in names]
     role = str(connection.scalar(text("SELECT current_user")))
     foreign = [row for row in rows if not row.ours]
@@ -121,7 +119,7 @@ def tables(connection: Connection, subject: Subject) -> Iterator[Finding]:
         )
     elif rows:
         yield ok(f"The role {role} owns the {len(rows)} tables that are ours.")
-    unusable = [row for row in rows if row.name in ENGINE_TABLES and not row.usable]
+    unusable = [row for row in rows if row.name in engine_tables() and not row.usable]
     if unusable:
         closed = [row.name for row in unusable]
         yield problem(
@@ -133,10 +131,10 @@ def tables(connection: Connection, subject: Subject) -> Iterator[Finding]:
 
 def application(connection: Connection, subject: Subject, role: str) -> Iterator[Finding]:
     """What the application's role may do, where migrations run as another one."""
-    names = {table.name for table in metadata.tables.values()}
+    names = {table.name for table in subject.config.metadata.tables.values()}
     rows = connection.execute(_OF_THE_APPLICATION, {"role": role}).all()
     closed = [row.name for row in rows if row.name in names and not row.usable]
-    unread = [row.name for row in rows if row.name in _READ_BY_READINESS and not row.readable]
+    unread = [row.name for row in rows if row.name in {version_table(), HISTORY_TABLE} and not row.readable]
     if not closed and not unread:
         yield ok(f"The application's role {role} may read and write every table, and read where the schema stands.")
     if closed:

@@ -14,10 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.migrator.doctor.finding import Finding, Limits, note, ok, problem, psql, sentence, warning
-from app.migrator.doctor.session import engine
-from app.migrator.doctor.tls import tls
-from app.postgres.connect import (
+from ...postgres.connect import (
     NO_DATABASE,
     NO_PASSWORD,
     NOT_LET_IN,
@@ -25,10 +22,13 @@ from app.postgres.connect import (
     ConnectFailure,
     classify_connect_error,
 )
-from app.postgres.settings_error import SettingsError
-from app.postgres.url.database_url import DatabaseURL
-from app.postgres.url.drivers import DEFAULT_PORT
-from app.postgres.url.syntax import Host
+from ...postgres.settings_error import SettingsError
+from ...postgres.url.database_url import DatabaseURL
+from ...postgres.url.drivers import DEFAULT_PORT
+from ...postgres.url.syntax import Host
+from .finding import Finding, Limits, note, ok, problem, psql, sentence, warning
+from .session import engine
+from .tls import tls
 
 Step = tuple[str, Finding]
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from app.migrator.sql.identifiers import quote
+from ..sql.identifiers import quote
 
 _SETTING = text(
     """

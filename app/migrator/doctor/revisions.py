@@ -4,20 +4,20 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, text
 
-from app.core.config import Phase
-from app.migrator.backfill.status import names_to_run, read_statuses
-from app.migrator.doctor.finding import Finding, Subject, note, ok, problem, warning
-from app.migrator.durations import duration
-from app.migrator.revisions.history import Entry, Outcome, last_done, read_history, was_edited
-from app.migrator.revisions.loading import JOIN_HEADS, VERSION_TABLE, phase_of
-from app.migrator.revisions.state import SchemaState, read_state, redundant
-from app.migrator.session.lock import holder_of_lock
-from app.models import metadata
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ..backfill.status import names_to_run, read_statuses
+from ..command_line import command, upgrade_command
+from ..durations import duration
+from ..phase import Phase
+from ..revisions.history import Entry, Outcome, last_done, read_history, was_edited
+from ..revisions.loading import join_heads, phase_of
+from ..revisions.state import SchemaState, read_state, redundant
+from ..session.lock import holder_of_lock
+from ..tables import version_table
+from .finding import Finding, Subject, note, ok, problem, warning
 
-_UPGRADE = "litestar database upgrade --no-prompt"
 _AGE = text("SELECT extract(epoch FROM clock_timestamp() - :started)::float8")
 _SHOWN = 5
 # Of each direction of a step what it has made of the revision.
@@ -31,7 +31,7 @@ def files(directory: ScriptDirectory) -> Iterator[Finding]:
         yield problem(
             f"There are {len(heads)} heads: {', '.join(heads)}.",
             "Two revisions follow the same one: `upgrade head` does not know which is meant.",
-            JOIN_HEADS,
+            join_heads(),
         )
         return
     count = len(list(directory.walk_revisions()))
@@ -43,9 +43,9 @@ def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield note("Not reached: the revisions cannot be read.")
         return
     try:
-        found = read_state(connection, subject.directory, metadata)
+        found = read_state(connection, subject.directory, subject.config.metadata)
     except MigrationFailedError as exc:
-        yield problem(str(exc), "Nothing can be migrated.", subject.psql(f"SELECT * FROM {VERSION_TABLE}"))  # noqa: S608
+        yield problem(str(exc), "Nothing can be migrated.", subject.psql(f"SELECT * FROM {version_table()}"))  # noqa: S608
         return
     yield from _edited(connection, subject.directory, found)
     if not found.is_managed:
@@ -54,7 +54,7 @@ def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield _unknown(subject, found)
     else:
         yield from _rows(subject, subject.directory, found)
-        yield from _backfills(connection, subject.directory, found)
+        yield from _backfills(connection, subject.directory, subject.config.metadata, found)
         yield from _pending(found)
 
 
@@ -78,13 +78,15 @@ def history(connection: Connection, _: Subject) -> Iterator[Finding]:
 
 def _unmanaged(found: SchemaState) -> Finding:
     if not found.tables:
-        return warning("The database is empty: none of our tables is there.", "Nothing was migrated yet.", _UPGRADE)
+        return warning(
+            "The database is empty: none of our tables is there.", "Nothing was migrated yet.", upgrade_command()
+        )
     return problem(
-        f"{len(found.tables)} of our tables are there, but {VERSION_TABLE} is empty or missing: Alembic does not manage"
-        " this database.",
+        f"{len(found.tables)} of our tables are there, but {version_table()} is empty or missing: Alembic does not"
+        " manage this database.",
         "An upgrade would create the tables again, and fail. Compare first; if the schema is this release's, adopt it:"
-        " `litestar database stamp head`.",
-        "litestar database drift",
+        f" `{command('stamp')} head`.",
+        f"{command('drift')}",
     )
 
 
@@ -94,21 +96,21 @@ def _unknown(subject: Subject, found: SchemaState) -> Finding:
         return problem(
             f"The database is at {names} of another release, and lacks {_list(found.pending)} of this one.",
             "Two releases have grown apart: this one relies on what is not there, and is not ready. Deploy one that has"
-            " the revisions of both, joined by `litestar database merge heads`.",
-            "litestar database history",
+            f" the revisions of both, joined by `{command('merge')} heads`.",
+            f"{command('history')}",
         )
     if not found.broken_by:
         return warning(
             f"The database is ahead of this release, at {names}; only expand revisions are between the two.",
             "This release still works on it, but does not know it. Deploy the release that has this revision.",
-            "litestar database history",
+            f"{command('history')}",
         )
     return problem(
         f"The database is at {names}, which this release does not know, and {', '.join(found.broken_by)} is a contract"
         " revision or not recorded.",
         "A newer release has migrated it, or it is another application's. Deploy that release, or restore a backup:"
         " this one does not work on it, and can neither upgrade nor downgrade it.",
-        subject.psql(f"SELECT version_num FROM {VERSION_TABLE}"),  # noqa: S608 - to be read
+        subject.psql(f"SELECT version_num FROM {version_table()}"),  # noqa: S608 - to be read
     )
 
 
@@ -116,9 +118,9 @@ def _rows(subject: Subject, directory: ScriptDirectory, found: SchemaState) -> I
     """Two rows are right for two branches only: not where one of them comes before the other."""
     for revision in redundant(directory, found.applied or ()):
         yield problem(
-            f"{VERSION_TABLE} has {revision} beside a revision that comes after it.",
+            f"{version_table()} has {revision} beside a revision that comes after it.",
             "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
-            subject.psql(f"DELETE FROM {VERSION_TABLE} WHERE version_num = '{revision}'"),  # noqa: S608 - to be read
+            subject.psql(f"DELETE FROM {version_table()} WHERE version_num = '{revision}'"),  # noqa: S608 - to be read
         )
 
 
@@ -136,10 +138,12 @@ def _edited(connection: Connection, directory: ScriptDirectory, found: SchemaSta
             )
 
 
-def _backfills(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+def _backfills(
+    connection: Connection, directory: ScriptDirectory, metadata: MetaData, found: SchemaState
+) -> Iterator[Finding]:
     """Before the upgrade, which would refuse: the backfills that the next revisions wait for; then the others."""
     pending = {script.revision for script in found.pending}
-    statuses = read_statuses(connection, directory, by_rows=True)
+    statuses = read_statuses(connection, directory, metadata, by_rows=True)
     left = set(names_to_run(statuses))
     for backfill in statuses:
         waiting = [revision for revision in backfill.required_by if revision in pending]
@@ -148,11 +152,11 @@ def _backfills(connection: Connection, directory: ScriptDirectory, found: Schema
             yield warning(
                 f"The backfill {backfill.name} is {backfill.state}; revision {', '.join(waiting)} waits for it.",
                 "That revision is refused while rows are left. A backfill goes on where it was.",
-                f"litestar database backfill {backfill.name}",
+                f"{command('backfill')} {backfill.name}",
             )
     if left:
         yield note(
-            f"{len(left)} backfill(s) are to be run once no older release serves: `litestar database backfill --all`."
+            f"{len(left)} backfill(s) are to be run once no older release serves: `{command('backfill')} --all`."
         )
 
 
@@ -165,7 +169,7 @@ def _pending(found: SchemaState) -> Iterator[Finding]:
         f"The database is at {at}; {len(found.pending)} pending: {_list(found.pending)}.",
         "This release's tables and columns may be missing: it is not ready before they are applied."
         + (" After a contract revision the previous release no longer works." if _contracts(found.pending) else ""),
-        _UPGRADE,
+        upgrade_command(),
     )
 
 
@@ -192,13 +196,13 @@ def _running(connection: Connection, entry: Entry) -> Finding:
             seen,
             f"The process that did it is dead ({entry.applied_by}). What it had not committed was undone: the revision"
             " is still in force. The next schema change notes that.",
-            "litestar database status",
+            f"{command('status')}",
         )
     return problem(
         seen,
         f"The process that did it is dead ({entry.applied_by}). What it had not committed was undone; the next upgrade"
         " goes on from there.",
-        _UPGRADE,
+        upgrade_command(),
     )
 
 
@@ -212,13 +216,13 @@ def _ended_badly(entry: Entry, after: Entry | None) -> Finding:
         return problem(
             seen,
             "It was rolled back: the revision is still in force. Mend the cause before it is tried again.",
-            "litestar database show-current-revision",
+            f"{command('show-current-revision')}",
         )
     return problem(
         seen,
         "It was rolled back, and is tried again at every upgrade. Stop automatic attempts (DB_AUTO_MIGRATE=false), mend"
         " the cause, then take one controlled step.",
-        _UPGRADE,
+        upgrade_command(),
     )
 
 

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.migrator.doctor.finding import Finding, Limits, Subject, note, warning
-from app.migrator.doctor.session import engine
-from app.migrator.session.table_locks import describe_holders
-from app.postgres.connect import classify_connect_error
-from app.postgres.errors import cause_of, sqlstate_of
-from app.postgres.sqlstate import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED
+from ...postgres.connect import classify_connect_error
+from ...postgres.errors import cause_of, sqlstate_of
+from ...postgres.sqlstate import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED
+from ..session.table_locks import describe_holders
+from .finding import Finding, Limits, Subject, note, warning
+from .session import engine
 
 # A statement that took too long, or waited too long for a lock.
 _TOO_LONG = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})

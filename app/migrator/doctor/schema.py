@@ -4,18 +4,18 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from app.migrator.doctor.finding import Finding, Subject, note, ok, warning
-from app.migrator.drift.comparison import DriftUnknownError, differences
-from app.migrator.drift.difference import shown
-from app.migrator.revisions.state import read_state
-from app.models import metadata
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ..command_line import command
+from ..drift.comparison import DriftUnknownError, differences
+from ..drift.difference import shown
+from ..revisions.state import read_state
+from .finding import Finding, Subject, note, ok, warning
 
 
 def drift(connection: Connection, subject: Subject) -> Iterator[Finding]:
     """Compare with the models, in a transaction that is rolled back; before head a difference says nothing."""
     try:
-        state = read_state(connection, subject.directory, metadata) if subject.directory else None
+        state = read_state(connection, subject.directory, subject.config.metadata) if subject.directory else None
     except MigrationFailedError:
         state = None
     if state is None or not state.is_managed or state.pending or state.unknown:
@@ -24,7 +24,7 @@ def drift(connection: Connection, subject: Subject) -> Iterator[Finding]:
     # The comparison creates the models' tables for a moment, which a read-only transaction cannot.
     connection.rollback()
     try:
-        found = differences(connection, metadata)
+        found = differences(connection, subject.config.metadata)
     except DriftUnknownError as exc:
         yield note(f"Not compared with the models: {exc}")
         return
@@ -35,5 +35,5 @@ def drift(connection: Connection, subject: Subject) -> Iterator[Finding]:
         f"The schema differs from the models: {shown(found)}.",
         "Somebody has changed it by hand. What the release relies on may not hold: a trigger that does not fire, for"
         " instance, leaves the counts of tasks wrong. The command prints each difference and the SQL that mends it.",
-        "litestar database drift",
+        f"{command('drift')}",
     )

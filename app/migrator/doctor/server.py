@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from app.migrator.doctor.finding import Finding, Subject, note, ok, problem, warning
-from app.migrator.doctor.resetting import find_reset
-from app.migrator.durations import duration
-from app.migrator.session.clock import in_words, is_far, seconds_ahead
-from app.postgres.monitor import IDENTITY
+from ...postgres.monitor import IDENTITY
+from ..durations import duration
+from ..session.clock import in_words, is_far, seconds_ahead
+from .finding import Finding, Subject, note, ok, problem, warning
+from .resetting import find_reset
 
 _OLDEST = 140_000
 _YOUNG = 600

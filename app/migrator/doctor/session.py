@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.migrator.doctor import server
-from app.migrator.doctor.configuration import Way
-from app.migrator.doctor.finding import Finding, Limits, note, ok, problem, psql
-from app.migrator.session.lock import is_pooled
-from app.postgres.engine import create_unpooled_engine
-from app.postgres.url.database_url import DatabaseURL
-from app.postgres.url.syntax import EXAMPLE
+from ...postgres.engine import create_unpooled_engine
+from ...postgres.url.database_url import DatabaseURL
+from ...postgres.url.syntax import EXAMPLE
+from ..session.lock import is_pooled
+from . import server
+from .finding import Finding, Limits, note, ok, problem, psql
+from .target import ConnectionTarget
 
 
 def engine(url: DatabaseURL, limits: Limits) -> AsyncEngine:
@@ -20,21 +20,21 @@ def engine(url: DatabaseURL, limits: Limits) -> AsyncEngine:
     return create_unpooled_engine(url, limits.connect_timeout, "plimsoll doctor")
 
 
-async def poolers(found: Sequence[Way], limits: Limits) -> list[Finding]:
+async def poolers(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
     """Of the ways that stand, the one that migrations take first."""
-    pooled = [await _pooled(way.url, limits) for way in found]
+    pooled = [await _pooled(target.url, limits) for target in found]
     findings = [_for_migrating(found[0], pooled[0])]
-    for way, shared in zip(found, pooled, strict=True):
-        if shared and way.url.parameters.get("pgbouncer") != "true":
-            findings.append(_unprepared(way))
+    for target, shared in zip(found, pooled, strict=True):
+        if shared and target.url.parameters.get("pgbouncer") != "true":
+            findings.append(_unprepared(target))
     return findings
 
 
-async def compare(found: Sequence[Way], limits: Limits) -> list[Finding]:
+async def compare(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
     """Whether the ways lead to one database."""
-    names = " and ".join(way.variable for way in found)
+    names = " and ".join(target.variable for target in found)
     try:
-        identities = {await _identity(way.url, limits) for way in found}
+        identities = {await _identity(target.url, limits) for target in found}
     except (OSError, DBAPIError, TimeoutError):
         return [note(f"Whether {names} lead to the same database cannot be seen.")]
     if len(identities) == 1:
@@ -48,24 +48,24 @@ async def compare(found: Sequence[Way], limits: Limits) -> list[Finding]:
     ]
 
 
-def _for_migrating(way: Way, pooled: bool | None) -> Finding:
+def _for_migrating(target: ConnectionTarget, pooled: bool | None) -> Finding:
     if pooled is None:
         return note("Whether there is a pooler in between cannot be seen.")
     if not pooled:
         return ok("The session is ours alone: no pooler in transaction mode is in between.")
     return problem(
-        f"{way.variable} leads through a pooler that gives every transaction another session (transaction mode).",
-        "The lock for schema changes would not hold, so nothing is migrated this way. Name the server itself, or a"
+        f"{target.variable} leads through a pooler that gives every transaction another session (transaction mode).",
+        "The lock for schema changes would not hold, so nothing is migrated this target. Name the server itself, or a"
         " pool in session mode, in MIGRATION_DATABASE_URL.",
         f"export MIGRATION_DATABASE_URL='{EXAMPLE}'",
     )
 
 
-def _unprepared(way: Way) -> Finding:
+def _unprepared(target: ConnectionTarget) -> Finding:
     return problem(
-        f"{way.variable} leads through a pooler in transaction mode, and does not say pgbouncer=true.",
+        f"{target.variable} leads through a pooler in transaction mode, and does not say pgbouncer=true.",
         "Statements that were prepared in one session are looked for in another: requests fail at random.",
-        f"export {way.variable}='{EXAMPLE}?pgbouncer=true'",
+        f"export {target.variable}='{EXAMPLE}?pgbouncer=true'",
     )
 
 

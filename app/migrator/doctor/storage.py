@@ -8,15 +8,13 @@ from pathlib import Path
 from rich.filesize import decimal
 from sqlalchemy import Connection, text
 
-from app.migrator.doctor.finding import Finding, Subject, note, ok, problem, warning
-from app.migrator.partitions.months import add_months
-from app.migrator.partitions.state import PartitionState, read_partitions
-from app.migrator.revisions.state import read_state
-from app.migrator.sql.identifiers import quote
-from app.models import metadata
+from ..command_line import command, upgrade_command
+from ..partitions.months import add_months
+from ..partitions.state import PartitionState, read_partitions
+from ..revisions.state import read_state
+from ..sql.identifiers import quote
+from .finding import Finding, Subject, note, ok, problem, warning
 
-_UPGRADE = "litestar database upgrade --no-prompt"
-_PARTITIONS = "litestar database partitions --apply"
 # What REINDEX CONCURRENTLY leaves behind when it fails.
 _LEFTOVER = re.compile(r"_cc(new|old)\d*$")
 _WRAPS_AT = 2_000_000_000
@@ -78,20 +76,22 @@ def indexes(connection: Connection, subject: Subject) -> Iterator[Finding]:
     if not rows:
         yield ok("Every index is valid.")
         return
-    behind = subject.directory is not None and read_state(connection, subject.directory, metadata).is_behind
-    declared = {index.name for table in metadata.tables.values() for index in table.indexes}
+    behind = (
+        subject.directory is not None and read_state(connection, subject.directory, subject.config.metadata).is_behind
+    )
+    declared = {index.name for table in subject.config.metadata.tables.values() for index in table.indexes}
     for row in rows:
         name = f"{quote(row.schema)}.{quote(row.name)}"
         if row.building:
             yield note(f"The index {name} is being built.", "It is invalid until that is done.")
             continue
-        command = f"DROP INDEX CONCURRENTLY {name}"
+        mend = f"DROP INDEX CONCURRENTLY {name}"
         if row.name in declared and not behind and not _LEFTOVER.search(row.name):
-            command = f"REINDEX INDEX CONCURRENTLY {name}"
+            mend = f"REINDEX INDEX CONCURRENTLY {name}"
         yield warning(
             f"The index {name} on {row.table_name} is invalid: a CREATE INDEX CONCURRENTLY has failed or was killed.",
             "No query uses it, but every write keeps it up to date. An upgrade mends those of pending revisions.",
-            _UPGRADE if row.name in declared and behind else subject.psql(command),
+            upgrade_command() if row.name in declared and behind else subject.psql(mend),
         )
 
 
@@ -109,7 +109,7 @@ def constraints(connection: Connection, subject: Subject) -> Iterator[Finding]:
 
 
 def partitions(connection: Connection, subject: Subject) -> Iterator[Finding]:
-    tables = read_partitions(connection, subject.settings)
+    tables = read_partitions(connection, subject.config)
     found = [finding for state in tables for finding in _of_partitions(state)]
     names = ", ".join(state.table for state in tables)
     yield from found or [ok(f"The partitions to come are there ({names})." if tables else "No table is partitioned.")]
@@ -118,26 +118,26 @@ def partitions(connection: Connection, subject: Subject) -> Iterator[Finding]:
 def _of_partitions(state: PartitionState) -> Iterator[Finding]:
     table = state.table
     if state.default is None:
-        yield problem(f"{table} has no default partition.", "Rows of months without one are refused.", _PARTITIONS)
+        yield problem(f"{table} has no default partition.", "Rows of months without one are refused.", _partitions())
     if state.is_sealed:
         why = "It takes no rows but of the months until then, of which the last may soon be over: finish it."
-        yield problem(f"Work on the default partition of {table} was broken off, or goes on.", why, _PARTITIONS)
+        yield problem(f"Work on the default partition of {table} was broken off, or goes on.", why, _partitions())
     elif state.holds_rows:
         why = "Its rows are neither dropped with their month nor passed over by queries of other months."
-        yield warning(f"The default partition of {table} holds rows.", why, _PARTITIONS)
+        yield warning(f"The default partition of {table} holds rows.", why, _partitions())
     if any(month <= add_months(state.month, 1) for month in state.missing):
         why = "The default one takes the rows instead. Run the command daily."
-        yield warning(f"{table} has no partition for this month or the next.", why, _PARTITIONS)
+        yield warning(f"{table} has no partition for this month or the next.", why, _partitions())
     if state.expired:
-        why = "The settings say how many months are kept."
+        why = "The config say how many months are kept."
         seen = f"{len(state.expired)} partitions of {table} are older than is kept."
-        yield note(seen, why, f"{_PARTITIONS} --drop")
+        yield note(seen, why, f"{_partitions()} --drop")
 
 
 def connections(connection: Connection, subject: Subject) -> Iterator[Finding]:
     used, most = connection.execute(_CONNECTIONS).one()
-    pool = subject.settings.db_pool_size + subject.settings.db_max_overflow
-    seen = f"{used} of {most} connections are in use; one process of ours takes up to {pool}."
+    pool = subject.config.connections_per_process
+    seen = f"{used} of {most} connections are in use{f'; one process of ours takes up to {pool}' if pool else ''}."
     if used < most * subject.limits.used_connections:
         yield ok(seen)
         return
@@ -215,3 +215,7 @@ def _is_local(subject: Subject) -> bool:
     return bool(subject.url.hosts) and all(
         host.is_socket or host.name in {"localhost", "127.0.0.1", "::1"} for host in subject.url.hosts
     )
+
+
+def _partitions() -> str:
+    return f"{command('partitions')} --apply"

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
-from app.migrator.doctor.finding import Finding, Limits, note, ok, problem, warning
-from app.postgres.settings_error import SettingsError
-from app.postgres.url.database_url import DatabaseURL
-from app.postgres.url.syntax import InvalidURLError
-from app.postgres.url.tls import given, tls_mode
+from ...postgres.settings_error import SettingsError
+from ...postgres.url.database_url import DatabaseURL
+from ...postgres.url.syntax import InvalidURLError
+from ...postgres.url.tls import given, tls_mode
+from .finding import Finding, Limits, note, ok, problem, warning
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _DAY = 86_400

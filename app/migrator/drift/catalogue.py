@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from app.migrator.drift import code_queries, queries
-from app.migrator.drift.code import Attached, Routine, View
-from app.migrator.drift.dependents import DEPENDENTS, RELATIONS, Dependent
-from app.migrator.drift.difference import Kind
+from . import code_queries, queries
+from .code import Attached, Routine, View
+from .dependents import DEPENDENTS, RELATIONS, Dependent
+from .difference import Kind
 
 
 @dataclass(frozen=True)

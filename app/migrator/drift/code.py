@@ -7,8 +7,8 @@ statement does. Functions and views only as far as the models make them: others 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.migrator.drift.difference import Kind, Order, Statement
-from app.migrator.sql.identifiers import quote
+from ..sql.identifiers import quote
+from .difference import Kind, Order, Statement
 
 # Of `pg_trigger.tgenabled` and `pg_rewrite.ev_enabled`: how the state is set, and in words.
 _STATES = {

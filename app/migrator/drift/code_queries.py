@@ -1,6 +1,6 @@
 """The questions to the catalogues about triggers, policies, rules, functions and views."""
 
-from app.migrator.drift.queries import OURS, owned_by_extension
+from .queries import OURS, owned_by_extension
 
 ATTACHED = f"""{OURS}
     SELECT t.relname::text AS "table", g.tgname::text AS name, 'trigger' AS kind,

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from app.migrator.drift.catalogue import Column, Constraint, Schema, Table
-from app.migrator.drift.code import change_view, create_attached, drop_attached
-from app.migrator.drift.difference import Order, Statement
-from app.migrator.drift.rules import FOREIGN_KEY, around_column, create_index, drop_constraint
-from app.migrator.drift.types import advance_sequence, create_sequence
-from app.migrator.sql.identifiers import quote, quote_literal
+from ..sql.identifiers import quote, quote_literal
+from .catalogue import Column, Constraint, Schema, Table
+from .code import change_view, create_attached, drop_attached
+from .difference import Order, Statement
+from .rules import FOREIGN_KEY, around_column, create_index, drop_constraint
+from .types import advance_sequence, create_sequence
 
 _HERE = Order.TABLES_AND_COLUMNS
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from app.migrator.drift import catalogue, columns, obstacles, rules, types
-from app.migrator.drift.catalogue import Column, Constraint, Index, Schema, Table
-from app.migrator.drift.compare_code import attached, routines, views
-from app.migrator.drift.consequences import with_consequences
-from app.migrator.drift.difference import Difference, Kind, Statement
-from app.migrator.drift.obstacles import Obstacles
-from app.migrator.drift.pairing import NOTHING, difference, differing, either, in_both, mend, take_renamed
-from app.migrator.sql.identifiers import quote, quote_literal
+from ..sql.identifiers import quote, quote_literal
+from . import catalogue, columns, obstacles, rules, types
+from .catalogue import Column, Constraint, Index, Schema, Table
+from .compare_code import attached, routines, views
+from .consequences import with_consequences
+from .difference import Difference, Kind, Statement
+from .obstacles import Obstacles
+from .pairing import NOTHING, difference, differing, either, in_both, mend, take_renamed
 
 _CONSTRAINTS = {
     "p": Kind.PRIMARY_KEY,

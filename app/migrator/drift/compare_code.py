@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from app.migrator.drift import code, columns, obstacles
-from app.migrator.drift.catalogue import Schema
-from app.migrator.drift.code import Attached
-from app.migrator.drift.difference import Difference, Kind
-from app.migrator.drift.pairing import NOTHING, difference, differing, either, in_both, mend
+from . import code, columns, obstacles
+from .catalogue import Schema
+from .code import Attached
+from .difference import Difference, Kind
+from .pairing import NOTHING, difference, differing, either, in_both, mend
 
 
 def routines(live: Schema, models: Schema) -> Iterator[Difference]:

@@ -13,16 +13,16 @@ from uuid import uuid4
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
-from app.migrator.drift import queries
-from app.migrator.drift.catalogue import Column, Constraint, Index, Schema, Table, read_schema
-from app.migrator.drift.compare import compare
-from app.migrator.drift.difference import Difference
-from app.migrator.revisions.loading import ENGINE_TABLES
-from app.migrator.session.table_locks import describe_holders
-from app.migrator.sql.identifiers import quote
-from app.models.base import REPAIRS
-from app.postgres.errors import DatabaseError, cause_of, sqlstate_of
-from app.postgres.sqlstate import LOCK_NOT_AVAILABLE
+from ...postgres.errors import DatabaseError, cause_of, sqlstate_of
+from ...postgres.sqlstate import LOCK_NOT_AVAILABLE
+from ..repairs import REPAIRS
+from ..session.table_locks import describe_holders
+from ..sql.identifiers import quote
+from ..tables import engine_tables
+from . import queries
+from .catalogue import Column, Constraint, Index, Schema, Table, read_schema
+from .compare import compare
+from .difference import Difference
 
 _TEMPORARY = "pg_temp"
 # PostgreSQL 17 and later lock a table, for the moment in which they say its defaults, against its being changed.
@@ -52,13 +52,13 @@ def both_schemas(connection: Connection, metadata: MetaData) -> tuple[Schema, Sc
     with _rolled_back(connection):
         place = _look_around(connection)
         # Before there is a temporary schema: that would hide live tables of the same names.
-        live = read_schema(connection, place["schema"], ENGINE_TABLES)
+        live = read_schema(connection, place["schema"], engine_tables())
         scratch = _create_scratch(connection, place)
         try:
             metadata.create_all(connection, checkfirst=False)
         except DBAPIError as exc:
             _explain(exc, "The models' tables cannot be created on this server")
-        models = _as_in(place["schema"], scratch, read_schema(connection, scratch, ENGINE_TABLES))
+        models = _as_in(place["schema"], scratch, read_schema(connection, scratch, engine_tables()))
         models = replace(models, repairs=metadata.info.get(REPAIRS, {}))
         return _with_wanted_comments(_as_parsed(connection, live, models), models), models
 

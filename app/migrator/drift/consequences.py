@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
-from app.migrator.drift.catalogue import Schema
-from app.migrator.drift.difference import Difference, Kind
-from app.migrator.drift.obstacles import Obstacles, both
+from .catalogue import Schema
+from .difference import Difference, Kind
+from .obstacles import Obstacles, both
 
 _KEYS = {Kind.PRIMARY_KEY, Kind.UNIQUE}
 _CONSTRAINTS = {*_KEYS, Kind.FOREIGN_KEY, Kind.CHECK, Kind.EXCLUSION}

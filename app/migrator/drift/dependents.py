@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.migrator.drift.queries import OURS
+from .queries import OURS
 
 
 class Dependent(NamedTuple):

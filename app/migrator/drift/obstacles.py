@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from app.migrator.drift.catalogue import Column, Constraint, Index, Schema, Table
-from app.migrator.drift.dependents import Dependent
-from app.migrator.drift.difference import Statement
+from .catalogue import Column, Constraint, Index, Schema, Table
+from .dependents import Dependent
+from .difference import Statement
 
 # Constraints with an index of their name.
 _INDEXED = ("p", "u", "x")

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from app.migrator.drift.catalogue import Schema
-from app.migrator.drift.difference import Difference, Kind, Statement
-from app.migrator.drift.obstacles import Obstacles
-from app.migrator.sql.identifiers import quote
+from ..sql.identifiers import quote
+from .catalogue import Schema
+from .difference import Difference, Kind, Statement
+from .obstacles import Obstacles
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)

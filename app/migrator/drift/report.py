@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from app.core.config import Settings
-from app.migrator.drift.comparison import differences
-from app.migrator.drift.difference import Difference, Order, Statement, script
-from app.migrator.revisions.loading import scripts
-from app.migrator.revisions.state import read_state
-from app.migrator.session.readonly_connection import look
-from app.migrator.status import EXIT_CODES, Verdict
-from app.models import metadata
-from app.postgres.url.database_url import DatabaseURL
+from ...postgres.url.database_url import DatabaseURL
+from ..config import MigratorConfig
+from ..revisions.loading import scripts
+from ..revisions.state import read_state
+from ..session.readonly_connection import look
+from ..status import EXIT_CODES, Verdict
+from .comparison import differences
+from .difference import Difference, Order, Statement, script
 
 LOSES_DATA = "-- loses data: "
 BLOCKED = "-- blocked: "
@@ -39,18 +38,18 @@ class Drift:
         return EXIT_CODES[Verdict.DRIFTED] if self.differences else EXIT_CODES[Verdict.UP_TO_DATE]
 
 
-def read_drift(settings: Settings) -> Drift:
+def read_drift(config: MigratorConfig) -> Drift:
     """Compare the settings' database with the models.
 
     Raises DriftUnknownError, DatabaseUnreachableError and MigrationFailedError.
     """
-    directory = scripts(settings)
+    directory = scripts(config)
 
     def at(connection: Connection, url: DatabaseURL) -> Drift:
-        state = read_state(connection, directory, metadata)
+        state = read_state(connection, directory, config.metadata)
         server = connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')"))
         connection.rollback()
-        found = differences(connection, metadata)
+        found = differences(connection, config.metadata)
         return Drift(
             database=url.location,
             server=str(server),
@@ -61,7 +60,7 @@ def read_drift(settings: Settings) -> Drift:
             script=tuple(script(found)),
         )
 
-    return look(settings, at)
+    return look(config, at)
 
 
 def as_sql(statements: tuple[Statement, ...]) -> Iterator[str]:

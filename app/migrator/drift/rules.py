@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from app.migrator.drift.catalogue import Column, Constraint, Index, Schema
-from app.migrator.drift.difference import Order, Statement
-from app.migrator.sql.identifiers import quote, temporary_name
+from ..sql.identifiers import quote, temporary_name
+from .catalogue import Column, Constraint, Index, Schema
+from .difference import Order, Statement
 
 FOREIGN_KEY = "f"
 # PostgreSQL builds the index of these first, and only then locks the table, for a moment.

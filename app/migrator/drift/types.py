@@ -1,9 +1,9 @@
 """The statements for enums and sequences."""
 
-from app.migrator.drift.catalogue import Column, Enum, Schema, Sequence
-from app.migrator.drift.difference import Order, Statement
-from app.migrator.drift.rules import around_column
-from app.migrator.sql.identifiers import quote, quote_literal, temporary_name
+from ..sql.identifiers import quote, quote_literal, temporary_name
+from .catalogue import Column, Enum, Schema, Sequence
+from .difference import Order, Statement
+from .rules import around_column
 
 
 def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:

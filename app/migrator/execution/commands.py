@@ -10,18 +10,17 @@ from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from app.core.config import Phase, Settings
-from app.db.database import open_migration_database
-from app.migrator.backfill.status import require_finished
-from app.migrator.execution.data_loss import Loss, losses_of
-from app.migrator.revisions.loading import Scope, alembic_config, in_words, is_within, require_destination, scripts
-from app.migrator.revisions.state import read_state, require_no_tables
-from app.migrator.session.read_only import require_writable
-from app.migrator.session.readonly_connection import look
-from app.migrator.session.signals import Breaker
-from app.models import metadata
-from app.postgres.errors import MigrationFailedError
-from app.postgres.url.database_url import DatabaseURL
+from ...postgres.errors import MigrationFailedError
+from ...postgres.url.database_url import DatabaseURL
+from ..backfill.status import require_finished
+from ..config import MigratorConfig
+from ..phase import Phase
+from ..revisions.loading import Scope, alembic_config, in_words, is_within, require_destination, scripts
+from ..revisions.state import read_state, require_no_tables
+from ..session.read_only import require_writable
+from ..session.readonly_connection import look
+from ..session.signals import Breaker
+from .data_loss import Loss, losses_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Plan:
 
 
 def upgrade(
-    settings: Settings,
+    config: MigratorConfig,
     revision: str = "head",
     *,
     sql: bool = False,
@@ -52,13 +51,13 @@ def upgrade(
         require_destination(revision)
     scope = Scope(phase=phase, agreed=_names(agreed), automatic=automatic, breaker=breaker)
     try:
-        command.upgrade(alembic_config(settings, scope), revision, sql=sql)
+        command.upgrade(alembic_config(config, scope), revision, sql=sql)
     except CommandError as exc:
-        raise MigrationFailedError(in_words(exc, scripts(settings))) from exc
+        raise MigrationFailedError(in_words(exc, scripts(config))) from exc
 
 
 def downgrade(
-    settings: Settings,
+    config: MigratorConfig,
     revision: str,
     *,
     sql: bool = False,
@@ -69,24 +68,24 @@ def downgrade(
 
     Outside dev it raises DataLossRefusedError unless `accept_data_loss`.
     """
-    _downgrade(settings, revision, Scope(accept_data_loss=accept_data_loss, agreed=_names(agreed)), sql=sql)
+    _downgrade(config, revision, Scope(accept_data_loss=accept_data_loss, agreed=_names(agreed)), sql=sql)
 
 
-def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRACT) -> Plan:
+def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CONTRACT) -> Plan:
     """What `upgrade` would do; changes nothing.
 
     Raises as it does where it would do nothing at all, also because the first of the revisions waits for a backfill.
     Of a database that is ahead of this release nothing is planned: `upgrade` applies nothing, or says why it cannot.
     """
     require_destination(revision)
-    directory = scripts(settings)
+    directory = scripts(config)
 
     def at(connection: Connection, url: DatabaseURL) -> Plan:
-        state = read_state(connection, directory, metadata)
+        state = read_state(connection, directory, config.metadata)
         wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
         revisions = tuple(takewhile(lambda script: is_within(script, phase), reversed(list(wanted))))
         if not state.is_managed:
-            require_no_tables(connection, revisions, metadata)
+            require_no_tables(connection, revisions, config.metadata)
         connection.rollback()
         for first in revisions[:1]:
             require_writable(connection)
@@ -94,18 +93,18 @@ def plan(settings: Settings, revision: str = "head", phase: Phase = Phase.CONTRA
         return Plan(url.location, revisions)
 
     try:
-        return look(settings, at, wait=settings.db_migrate_lock_wait)
+        return look(config, at, wait=config.lock_wait)
     except (CommandError, RevisionError) as exc:
         raise MigrationFailedError(in_words(exc, directory)) from exc
 
 
-def location_of(settings: Settings) -> str:
+def location_of(config: MigratorConfig) -> str:
     """`host:port/database` of the database that is migrated."""
-    with open_migration_database(settings) as url:
+    with config.open_database() as url:
         return url.location
 
 
-def reverted(settings: Settings, revision: str) -> tuple[list[str], list[Loss]]:
+def reverted(config: MigratorConfig, revision: str) -> tuple[list[str], list[Loss]]:
     """The revisions that a downgrade to `revision` would revert, and what that would lose; changes nothing.
 
     Raises as `upgrade`.
@@ -117,7 +116,7 @@ def reverted(settings: Settings, revision: str) -> tuple[list[str], list[Loss]]:
         names.extend(script.revision for script in revisions)
         found.extend(losses_of(connection, revisions))
 
-    _downgrade(settings, revision, Scope(preview=preview))
+    _downgrade(config, revision, Scope(preview=preview))
     return names, found
 
 
@@ -125,10 +124,10 @@ def _names(agreed: Iterable[str] | None) -> frozenset[str] | None:
     return None if agreed is None else frozenset(agreed)
 
 
-def _downgrade(settings: Settings, revision: str, scope: Scope, *, sql: bool = False) -> None:
+def _downgrade(config: MigratorConfig, revision: str, scope: Scope, *, sql: bool = False) -> None:
     if not sql:
         require_destination(revision)
     try:
-        command.downgrade(alembic_config(settings, scope), revision, sql=sql)
+        command.downgrade(alembic_config(config, scope), revision, sql=sql)
     except CommandError as exc:
-        raise MigrationFailedError(in_words(exc, scripts(settings))) from exc
+        raise MigrationFailedError(in_words(exc, scripts(config))) from exc

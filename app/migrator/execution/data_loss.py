@@ -7,11 +7,12 @@ from alembic.script import Script
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.migrator.sql.effect import LOSES_DATA, Effect, Kind
-from app.migrator.sql.identifiers import quote
-from app.migrator.sql.reader import effects_of
-from app.migrator.sql.tokens import split_name
-from app.postgres.errors import DatabaseError
+from ...postgres.errors import DatabaseError
+from ..command_line import command
+from ..sql.effect import LOSES_DATA, Effect, Kind
+from ..sql.identifiers import quote
+from ..sql.reader import effects_of
+from ..sql.tokens import split_name
 
 # What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.
 _MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
@@ -76,7 +77,7 @@ def require_consent(connection: Connection, revisions: Sequence[Script]) -> None
     raise DataLossRefusedError(
         f"A downgrade outside dev is refused unless its losses are accepted. It would revert"
         f" {', '.join(script.revision for script in revisions)} and lose:{lost}\n"
-        "Better: restore a backup (`litestar database restore`) or write a new revision that mends. To go on all the"
+        f"Better: restore a backup (`{command('restore')}`) or write a new revision that mends. To go on all the"
         " same: --accept-data-loss (`alembic -x accept-data-loss downgrade …`)."
     )
 

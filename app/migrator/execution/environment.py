@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import structlog
 from alembic import context
@@ -12,38 +14,55 @@ from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData
 
-from app.core.config import Settings
-from app.db.database import open_migration_database
-from app.migrator.cli.closed_pipe import end_at_closed_pipe
-from app.migrator.execution.executor import Run
-from app.migrator.execution.printed_sql import PrintedScript
-from app.migrator.revisions.loading import OPTIONS, checked, in_words, scope_of, settings_of, several_heads
-from app.migrator.revisions.state import require_versions
-from app.migrator.session.signals import ended_by_signals
-from app.migrator.session.table_locks import limited_lock_waits
-from app.postgres.connect import open_connection
-from app.postgres.errors import DatabaseError, MigrationFailedError
-from app.postgres.settings_error import SettingsError
-from app.postgres.url.database_url import DatabaseURL
+from ...postgres.connect import open_connection
+from ...postgres.errors import DatabaseError, MigrationFailedError
+from ...postgres.settings_error import SettingsError
+from ...postgres.url.database_url import DatabaseURL
+from ..closed_pipe import end_at_closed_pipe
+from ..config import MigratorConfig
+from ..log import log_through_logging
+from ..revisions.loading import (
+    alembic_options,
+    checked,
+    config_of,
+    in_words,
+    is_asked_for_config,
+    scope_of,
+    several_heads,
+)
+from ..revisions.state import require_versions
+from ..session.signals import ended_by_signals
+from ..session.table_locks import limited_lock_waits
+from .executor import Run
+from .printed_sql import PrintedScript
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-def run_offline(metadata: MetaData) -> None:
-    """Prints the SQL of the revisions on standard output, and connects to nothing. Raises as `run_online`."""
-    with _messages_under_alembic():
-        settings = settings_of(context.config)
-        checked(context.script)
-        PrintedScript(settings, metadata)()
+def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> None:
+    """Run the revisions in the database, or print their SQL on standard output and connect to nothing.
 
-
-def run_online(metadata: MetaData) -> None:
-    """Runs the revisions in the database that the settings mean.
-
+    `project` counts where the `alembic` command runs; the engine's own commands bring their configuration along.
     Raises SettingsError and DatabaseError; under the `alembic` command those are a message and an exit code.
     """
+    log_through_logging()
     with _messages_under_alembic():
-        _run(settings_of(context.config), metadata)
+        config = config_of(context.config) or _complete(project() if callable(project) else project)
+        if is_asked_for_config(context.config, config):
+            return
+        checked(context.script, config.default_phase)
+        if context.is_offline_mode():
+            PrintedScript(config)()
+            return
+        with config.open_database() as url:
+            asyncio.run(_migrate(config, url))
+
+
+def _complete(config: MigratorConfig) -> MigratorConfig:
+    """Return the configuration with the file that Alembic has read."""
+    if config.alembic_ini is not None or context.config.config_file_name is None:
+        return config
+    return replace(config, alembic_ini=Path(context.config.config_file_name))
 
 
 @contextmanager
@@ -81,23 +100,17 @@ def _started_by_alembic() -> bool:
     return context.config.cmd_opts is not None
 
 
-def _run(settings: Settings, metadata: MetaData) -> None:
-    checked(context.script)
-    with open_migration_database(settings) as url:
-        asyncio.run(_migrate(settings, url, metadata))
-
-
-async def _migrate(settings: Settings, url: DatabaseURL, metadata: MetaData) -> None:
+async def _migrate(config: MigratorConfig, url: DatabaseURL) -> None:
     scope = scope_of(context.config)
     if scope.breaker is not None:
         scope.breaker.watch()
     with ended_by_signals():
-        async with open_connection(url, settings.db_connect_timeout, "plimsoll migrations") as connection:
+        async with open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection:
             if _changes_the_schema():
-                await Run(connection, settings, metadata, scope)()
+                await Run(connection, config, scope)()
             else:
-                async with limited_lock_waits(connection, settings.db_migrate_lock_timeout):
-                    await connection.run_sync(_only_look, metadata)
+                async with limited_lock_waits(connection, config.lock_timeout):
+                    await connection.run_sync(_only_look, config.metadata)
 
 
 def _changes_the_schema() -> bool:
@@ -114,15 +127,15 @@ def _changes_the_schema() -> bool:
 
 def _only_look(connection: Connection, metadata: MetaData) -> None:
     # Imported here because an upgrade, or a start that makes one, needs none of it.
-    from app.migrator.autogenerate.comparison import COMPARISON  # noqa: PLC0415
+    from ..autogenerate.comparison import COMPARISON  # noqa: PLC0415
 
-    require_versions(connection, context.script)
+    require_versions(connection, context.script, metadata)
     context.configure(
         connection=connection,
         target_metadata=metadata,
         process_revision_directives=_leave_out_empty,
         autogenerate_plugins=[COMPARISON],
-        **OPTIONS,
+        **alembic_options(),
     )
     several = several_heads(context.script) if _autogenerates() else None
     if several:

@@ -14,35 +14,36 @@ from alembic import context
 from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
 from alembic.script import Script
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import Phase, Settings
-from app.migrator.backfill import state as backfill_state
-from app.migrator.backfill.status import BackfillUnfinishedError, require_finished
-from app.migrator.execution.data_loss import removals, require_consent
-from app.migrator.execution.failures import bookkeeping, failure_of
-from app.migrator.execution.plan import require_agreed, reverted, revisions_of, revisions_upwards, within
-from app.migrator.execution.statement_guard import Statements, limit_session, limit_statements, reset_session
-from app.migrator.partitions.commands import lacks_partitions, make_missing_partitions
-from app.migrator.revisions import history
-from app.migrator.revisions.loading import (
-    HISTORY_TABLE,
-    OPTIONS,
+from ...postgres.connect import first_of, is_lost
+from ...postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from ..backfill import state as backfill_state
+from ..backfill.status import BackfillUnfinishedError, require_finished
+from ..config import MigratorConfig
+from ..partitions.commands import lacks_partitions, make_missing_partitions
+from ..phase import Phase
+from ..revisions import history
+from ..revisions.loading import (
     Scope,
+    alembic_options,
     in_words,
     phase_of,
     require_destination,
 )
-from app.migrator.revisions.state import nothing_for_this_release, require_no_tables, require_versions
-from app.migrator.revisions.version_table import require_own_versions
-from app.migrator.session.backoff import IN_USE, growing_pauses
-from app.migrator.session.guard import guarded_lock
-from app.migrator.session.lock import require_lock
-from app.migrator.session.table_locks import read_once_free
-from app.postgres.connect import first_of, is_lost
-from app.postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from ..revisions.state import nothing_for_this_release, require_no_tables, require_versions
+from ..revisions.version_table import require_own_versions
+from ..session.backoff import IN_USE, growing_pauses
+from ..session.guard import guarded_lock
+from ..session.lock import require_lock
+from ..session.table_locks import read_once_free
+from ..tables import HISTORY_TABLE
+from .data_loss import removals, require_consent
+from .failures import bookkeeping, failure_of
+from .plan import require_agreed, reverted, revisions_of, revisions_upwards, within
+from .statement_guard import Statements, limit_session, limit_statements, reset_session
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -50,10 +51,9 @@ log = structlog.stdlib.get_logger(__name__)
 class Run:
     """One command's steps on one connection, which must not be in a transaction and must not go back to a pool."""
 
-    def __init__(self, connection: AsyncConnection, settings: Settings, metadata: MetaData, scope: Scope) -> None:
+    def __init__(self, connection: AsyncConnection, config: MigratorConfig, scope: Scope) -> None:
         self._connection = connection
-        self._settings = settings
-        self._metadata = metadata
+        self._config = config
         self._scope = scope
         self._configure()
         # Alembic's, of this command: the steps that lead from given heads to where it wants to be.
@@ -66,7 +66,7 @@ class Run:
         Raises MigrationFailedError, DataLossRefusedError, PlanChangedError and ReadOnlyDatabaseError.
         """
         # Without the lock: where there is nothing to do, there is nothing to wait for.
-        wait, limit = self._settings.db_migrate_lock_wait, self._settings.db_migrate_lock_timeout
+        wait, limit = self._config.lock_wait, self._config.lock_timeout
         steps = await read_once_free(self._connection, wait, limit, self._plan)
         if self._scope.preview is not None:
             await read_once_free(self._connection, wait, limit, self._scope.preview, reverted(steps))
@@ -74,8 +74,8 @@ class Run:
         goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
         if not steps:
             log.info("nothing to apply")
-        if steps or await lacks_partitions(self._connection, self._settings):
-            async with guarded_lock(self._connection, self._settings):
+        if steps or await lacks_partitions(self._connection, self._config):
+            async with guarded_lock(self._connection, self._config):
                 # Again, since somebody else may have done it while this one waited.
                 again = await read_once_free(self._connection, wait, limit, self._plan)
                 agreed = self._scope.agreed
@@ -83,7 +83,7 @@ class Run:
                 with bookkeeping():
                     await self._take(again)
                 if goes_up:
-                    await make_missing_partitions(self._connection, self._settings)
+                    await make_missing_partitions(self._connection, self._config)
         self._tell_what_is_left()
 
     async def _take(self, steps: Sequence[MigrationStep]) -> None:
@@ -117,8 +117,8 @@ class Run:
     def _configure(self, connection: Connection | None = None, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
             connection=connection or self._connection.sync_connection,
-            target_metadata=self._metadata,
-            **OPTIONS,
+            target_metadata=self._config.metadata,
+            **alembic_options(),
             **options,
         )
 
@@ -130,15 +130,15 @@ class Run:
             if isinstance(destination, str):
                 require_destination(destination)
             if migration.purge:
-                require_own_versions(connection, context.script)
+                require_own_versions(connection, context.script, self._config.metadata)
             else:
-                require_versions(connection, context.script)
+                require_versions(connection, context.script, self._config.metadata)
             heads = () if migration.purge else migration.get_current_heads()
             if not migration.purge and nothing_for_this_release(connection, context.script, heads, destination):
                 return []
             steps = list(self._steps_to(heads, migration))
             if not heads:
-                require_no_tables(connection, revisions_upwards(steps), self._metadata)
+                require_no_tables(connection, revisions_upwards(steps), self._config.metadata)
         except CommandError as exc:
             raise MigrationFailedError(in_words(exc, context.script)) from exc
         finally:
@@ -150,25 +150,26 @@ class Run:
     def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
         """What is done once the lock is held and before the first step."""
         down = reverted(steps)
-        if down and not (self._settings.is_dev or self._scope.accept_data_loss):
+        if down and not (self._config.allows_data_loss or self._scope.accept_data_loss):
             require_consent(connection, down)
         with connection.begin():
-            history.create_history(connection, context.script, context.get_context().get_current_heads())
+            heads = context.get_context().get_current_heads()
+            history.create_history(connection, context.script, heads, self._config.release)
             history.interrupted_runs(connection)
-        if self._scope.automatic and not self._settings.is_dev:
+        if self._scope.automatic and not self._config.allows_data_loss:
             _warn_of_contracts([script for script in revisions_upwards(steps) if phase_of(script) is Phase.CONTRACT])
 
     async def _apply(self, step: RevisionStep) -> None:
-        await self._connection.run_sync(reset_session, self._settings)
-        entry, begun = await self._connection.run_sync(_begin, step)
+        await self._connection.run_sync(reset_session, self._config)
+        entry, begun = await self._connection.run_sync(_begin, step, self._config.release)
         pauses = growing_pauses()
-        for attempt in range(self._settings.db_migrate_lock_retries + 1):
-            work = Statements(self._settings, entry, begun)
+        for attempt in range(self._config.lock_retries + 1):
+            work = Statements(self._config, entry, begun)
             try:
                 await self._connection.run_sync(self._run, step, entry, attempt, work)
             except Exception as exc:
                 first = first_of(exc)
-                if sqlstate_of(first) not in IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                if sqlstate_of(first) not in IN_USE or attempt == self._config.lock_retries:
                     await self._fail(step, entry, attempt, first)
                     if is_lost(first):
                         raise first from None
@@ -179,7 +180,7 @@ class Run:
                 return
 
     async def _pause(self, step: RevisionStep, pause: float) -> None:
-        await self._connection.run_sync(limit_session, self._settings, pause)
+        await self._connection.run_sync(limit_session, self._config, pause)
         log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
         await asyncio.sleep(pause)
 
@@ -190,7 +191,7 @@ class Run:
 
         def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
             session = require_lock(connection)
-            limit_statements(connection, self._settings)
+            limit_statements(connection, self._config)
             with work.watching(connection):
                 try:
                     change(**arguments)
@@ -228,7 +229,7 @@ class Run:
         def noted(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
             nonlocal before
             stamped = history.Stamped.between(context.script, before, heads)
-            history.note_stamp(connection, stamped)
+            history.note_stamp(connection, stamped, self._config.release)
             for script in stamped.out:
                 backfill_state.forget(connection, script.revision)
             before = tuple(heads)
@@ -252,13 +253,13 @@ class Run:
             log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
 
 
-def _begin(connection: Connection, step: RevisionStep) -> tuple[int, set[str]]:
+def _begin(connection: Connection, step: RevisionStep, release: str) -> tuple[int, set[str]]:
     direction = "upgrade" if step.is_upgrade else "downgrade"
     if step.is_upgrade:
         require_finished(connection, context.script, step.revision)
     with connection.begin():
         begun = history.begun_indexes(connection, step.revision.revision, direction)
-        return history.begin(connection, step.revision, direction), begun
+        return history.begin(connection, step.revision, direction, release), begun
 
 
 def _warn_of_contracts(revisions: Sequence[Script]) -> None:

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from alembic.runtime.migration import RevisionStep
 from sqlalchemy.exc import DBAPIError
 
-from app.migrator.revisions.loading import BACKFILL_TABLE, HISTORY_TABLE, VERSION_TABLE
-from app.migrator.session.backoff import IN_USE
-from app.postgres.errors import MigrationFailedError, cause_of, sqlstate_of
-from app.postgres.sqlstate import QUERY_CANCELED
+from ...postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from ...postgres.sqlstate import QUERY_CANCELED
+from ..command_line import command
+from ..session.backoff import IN_USE
+from ..tables import BACKFILL_TABLE, HISTORY_TABLE, version_table
 
 
 def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_long: bool) -> MigrationFailedError:
@@ -20,7 +21,7 @@ def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_lon
     remedy = ""
     if state in IN_USE:
         remedy = (
-            f". It was tried {attempt + 1} times: `litestar database doctor` shows who holds the table. Raise"
+            f". It was tried {attempt + 1} times: `{command('doctor')}` shows who holds the table. Raise"
             " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
         )
     # Otherwise somebody has cancelled it, for which the server has the same SQLSTATE.
@@ -43,6 +44,6 @@ def bookkeeping() -> Iterator[None]:
         if sqlstate_of(exc) not in IN_USE:
             raise
         raise MigrationFailedError(
-            f"What is done could not be noted ({HISTORY_TABLE}, {VERSION_TABLE}, {BACKFILL_TABLE}): {cause_of(exc)}."
-            " `litestar database doctor` shows who holds the table."
+            f"What is done could not be noted ({HISTORY_TABLE}, {version_table()}, {BACKFILL_TABLE}): {cause_of(exc)}."
+            f" `{command('doctor')}` shows who holds the table."
         ) from exc

@@ -6,9 +6,10 @@ from itertools import takewhile
 from alembic.runtime.migration import MigrationStep, RevisionStep
 from alembic.script import Script
 
-from app.core.config import Phase
-from app.migrator.revisions.loading import is_within
-from app.postgres.errors import DatabaseError
+from ...postgres.errors import DatabaseError
+from ..command_line import command
+from ..phase import Phase
+from ..revisions.loading import is_within
 
 
 class PlanChangedError(DatabaseError):
@@ -30,7 +31,7 @@ def require_agreed(agreed: Collection[str], steps: Sequence[MigrationStep]) -> N
         raise PlanChangedError(
             f"The database was changed meanwhile: {', '.join(others)} would be"
             f" {'reverted' if reverted(steps) else 'applied'} now, which was not asked for. Nothing was done: look at"
-            " `litestar database status`, and begin again."
+            f" `{command('status')}`, and begin again."
         )
 
 

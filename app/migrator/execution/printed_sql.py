@@ -13,17 +13,18 @@ from alembic import context
 from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
 from alembic.script import Script
 from alembic.util import CommandError
-from sqlalchemy import MetaData
 
-from app.core.config import Settings
-from app.migrator.backfill.definition import Backfill, load_backfills, required_backfills
-from app.migrator.execution.plan import within
-from app.migrator.execution.statement_guard import built_concurrently, is_concurrent, limits_as_sql
-from app.migrator.revisions import history
-from app.migrator.revisions.loading import BACKFILL_TABLE, OPTIONS, VERSION_TABLE, in_words, scope_of
-from app.migrator.session.lock import HELD_BY_ME, LOCK_KEY
-from app.migrator.sql.identifiers import quote, quote_literal
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ..backfill.definition import Backfill, load_backfills, required_backfills
+from ..command_line import command
+from ..config import MigratorConfig
+from ..revisions import history
+from ..revisions.loading import alembic_options, in_words, scope_of
+from ..session.lock import HELD_BY_ME, LOCK_KEY
+from ..sql.identifiers import quote, quote_literal
+from ..tables import BACKFILL_TABLE, version_table
+from .plan import within
+from .statement_guard import built_concurrently, is_concurrent, limits_as_sql
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
 _TAG = "$plimsoll$"
@@ -33,9 +34,8 @@ _CHECK = "pg_temp.plimsoll_check"
 class PrintedScript:
     """One command's steps on standard output, from the revision that the command names."""
 
-    def __init__(self, settings: Settings, metadata: MetaData) -> None:
-        self._settings = settings
-        self._metadata = metadata
+    def __init__(self, config: MigratorConfig) -> None:
+        self._config = config
         self._heads: Collection[str] = ()
         self._built: list[str] = []
 
@@ -46,7 +46,7 @@ class PrintedScript:
         self._configure(fn=lambda heads, migration: steps)  # noqa: ARG005 - Alembic's
         impl = context.get_context().impl
         impl.static_output(_HEADING)
-        self._print(*limits_as_sql(self._settings), _take_lock(), _define_check())
+        self._print(*limits_as_sql(self._config), _take_lock(), _define_check())
         self._guard_statements()
         self._guard_transactions()
         context.run_migrations()
@@ -73,11 +73,11 @@ class PrintedScript:
     def _configure(self, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
             dialect_name="postgresql",
-            target_metadata=self._metadata,
+            target_metadata=self._config.metadata,
             literal_binds=True,
             dialect_opts={"paramstyle": "named"},
             on_version_apply=self._done,
-            **OPTIONS,
+            **alembic_options(),
             **options,
         )
 
@@ -90,7 +90,7 @@ class PrintedScript:
         """What is done CONCURRENTLY waits for others as long as it takes; what it has built is looked at."""
         impl = context.get_context().impl
         output = impl.static_output
-        usual = limits_as_sql(self._settings)[0]
+        usual = limits_as_sql(self._config)[0]
 
         def guarded(text: str) -> None:
             alone = is_concurrent(text)
@@ -147,7 +147,7 @@ class PrintedScript:
         names = ("unstamp", "stamp") if step.is_stamp else ("downgrade", "upgrade")
         for direction, scripts in zip(names, (stepped.out, stepped.into), strict=True):
             for script in scripts:
-                ctx.execute(history.done_as_sql(script, direction))
+                ctx.execute(history.done_as_sql(script, direction, self._config.release))
         self._print(*(_forget_backfills(script) for script in stepped.out))
         self._heads = heads
 
@@ -160,7 +160,7 @@ def _refuse(message: str, hint: str) -> str:
 def _take_lock() -> str:
     refuse = _refuse(
         quote_literal("another schema change is running in this database"),
-        "Wait for its end (litestar database doctor shows it), then run the whole script again.",
+        f"Wait for its end ({command('doctor')} shows it), then run the whole script again.",
     )
     return f"""DO {_TAG} BEGIN
     IF NOT pg_try_advisory_lock({LOCK_KEY}) THEN
@@ -186,15 +186,15 @@ BEGIN
     IF NOT {HELD_BY_ME} THEN
         {not_held};
     END IF;
-    IF to_regclass('{VERSION_TABLE}') IS NOT NULL THEN
-        found := (SELECT string_agg(version_num, ', ' ORDER BY version_num COLLATE "C") FROM {VERSION_TABLE});
+    IF to_regclass('{version_table()}') IS NOT NULL THEN
+        found := (SELECT string_agg(version_num, ', ' ORDER BY version_num COLLATE "C") FROM {version_table()});
     END IF;
     IF found IS DISTINCT FROM wanted THEN
         {elsewhere};
     END IF;
-    IF makes_table AND to_regclass('{VERSION_TABLE}') IS NOT NULL THEN
+    IF makes_table AND to_regclass('{version_table()}') IS NOT NULL THEN
         -- Empty: a downgrade to base leaves it.
-        DROP TABLE {VERSION_TABLE};
+        DROP TABLE {version_table()};
     END IF;
 END {_TAG}"""  # noqa: S608 - constants
 
@@ -226,7 +226,7 @@ def _require_finished(script: Script, backfill: Backfill) -> str:
     )
     refuse = _refuse(
         quote_literal(f"revision {script.revision} requires the backfill {backfill.name}, which is not finished"),
-        f"Run: litestar database backfill {backfill.name}",
+        f"Run: {command('backfill')} {backfill.name}",
     )
     return f"""DO {_TAG} DECLARE is_done boolean := false; BEGIN
     IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN

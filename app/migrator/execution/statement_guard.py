@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Connection, event, text
 
-from app.core.config import Settings
-from app.migrator.revisions.history import note_index
-from app.migrator.sql.tokens import UnreadableSqlError, statements_of
-from app.postgres.errors import MigrationFailedError
-from app.postgres.keepalive import COUNT, IDLE, INTERVAL
+from ...postgres.errors import MigrationFailedError
+from ...postgres.keepalive import COUNT, IDLE, INTERVAL
+from ..config import MigratorConfig
+from ..revisions.history import note_index
+from ..sql.tokens import UnreadableSqlError, statements_of
 
 T = TypeVar("T")
 
@@ -76,15 +76,15 @@ class Statements:
     `begun` are the indexes that this revision has begun to build or to drop and that were not there, or were, before.
     """
 
-    def __init__(self, settings: Settings, entry: int, begun: set[str]) -> None:
+    def __init__(self, config: MigratorConfig, entry: int, begun: set[str]) -> None:
         self.rows = 0
         self.took_too_long = False
         self._began: float | None = None
-        self._longest = settings.db_migrate_statement_timeout
+        self._longest = config.statement_timeout
         self._entry = entry
         self._begun = begun
-        self._usual = _usual_limits(settings)
-        self._unhurried = _limits(settings.db_migrate_lock_timeout, 0)
+        self._usual = _usual_limits(config)
+        self._unhurried = _limits(config.lock_timeout, 0)
         self._unlimited = _limits(0, 0)
         self._lifted = False
         self._is_noting = False
@@ -218,50 +218,50 @@ def _not_undone() -> MigrationFailedError:
     )
 
 
-def reset_session(connection: Connection, settings: Settings) -> None:
+def reset_session(connection: Connection, config: MigratorConfig) -> None:
     """Undoes what an earlier revision has SET in the session; its locks are kept, and so are its limits."""
     with connection.begin():
         connection.exec_driver_sql("SET SESSION AUTHORIZATION DEFAULT")
         connection.exec_driver_sql("RESET ALL")
-        _set_limits(connection, settings)
+        _set_limits(connection, config)
 
 
-def limit_session(connection: Connection, settings: Settings, pause: float = 0) -> None:
+def limit_session(connection: Connection, config: MigratorConfig, pause: float = 0) -> None:
     """Commits that the session ends where nothing is heard of the process for as long as a statement may take.
 
     So that one that hangs, is frozen or whose host is gone keeps neither a table nor the migration lock. `pause` is for
     how many seconds the process is about to be silent on purpose. Its statements are limited as those of a revision.
     """
     with connection.begin():
-        _set_limits(connection, settings, pause)
+        _set_limits(connection, config, pause)
 
 
-def _set_limits(connection: Connection, settings: Settings, pause: float = 0) -> None:
-    limits = {"idle_in_transaction": silence(settings), "idle": silence(settings) + pause}
+def _set_limits(connection: Connection, config: MigratorConfig, pause: float = 0) -> None:
+    limits = {"idle_in_transaction": silence(config), "idle": silence(config) + pause}
     probes = {"probed_after": str(IDLE), "probed_each": str(INTERVAL), "probes": str(COUNT)}
     connection.execute(_LIMIT_SESSION, probes | {name: _milliseconds(value) for name, value in limits.items()})
-    limit_statements(connection, settings)
+    limit_statements(connection, config)
 
 
-def silence(settings: Settings) -> float:
+def silence(config: MigratorConfig) -> float:
     """Return for how many seconds nothing may be heard of a migrating process."""
     # A machine that is busy for a moment is no process that hangs.
-    return max(settings.db_migrate_statement_timeout, _SILENT_AT_LEAST)
+    return max(config.statement_timeout, _SILENT_AT_LEAST)
 
 
-def limit_statements(connection: Connection, settings: Settings) -> None:
+def limit_statements(connection: Connection, config: MigratorConfig) -> None:
     """How long a statement may wait for a lock and take, until the session or a statement's own need says otherwise."""
-    connection.execute(_SET, _usual_limits(settings))
+    connection.execute(_SET, _usual_limits(config))
 
 
-def limits_as_sql(settings: Settings) -> list[str]:
+def limits_as_sql(config: MigratorConfig) -> list[str]:
     """The session's limits, for a script that somebody else runs; long work is theirs to watch."""
-    limits = _limits(settings.db_migrate_lock_timeout, 0)
+    limits = _limits(config.lock_timeout, 0)
     return [f"SET {name} = '{value}'" for name, value in limits.items()]
 
 
-def _usual_limits(settings: Settings) -> dict[str, str]:
-    return _limits(settings.db_migrate_lock_timeout, settings.db_migrate_statement_timeout)
+def _usual_limits(config: MigratorConfig) -> dict[str, str]:
+    return _limits(config.lock_timeout, config.statement_timeout)
 
 
 def _limits(lock_timeout: float, statement_timeout: float) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.migrator.lint.known import Known
-from app.migrator.sql.effect import Effect, Kind
+from ..sql.effect import Effect, Kind
+from .known import Known
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from alembic.script import Script
 
-from app.core.config import Phase
-from app.migrator.revisions.loading import phase_of
-from app.migrator.sql.effect import Effect, Kind
-from app.migrator.sql.reader import offline_sql, read_statement
-from app.migrator.sql.tokens import Statement, UnreadableSqlError, statements_of
+from ..phase import Phase
+from ..revisions.loading import phase_of
+from ..sql.effect import Effect, Kind
+from ..sql.reader import offline_sql, read_statement
+from ..sql.tokens import Statement, UnreadableSqlError, statements_of
 
 Rows = frozenset[tuple[str, ...]]
 Parts = tuple[str, ...]

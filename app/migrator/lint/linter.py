@@ -1,28 +1,27 @@
 """Linting revisions: our rules and squawk's over the SQL that each would run, and what the files suppress."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import msgspec
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from app.core.config import Settings
-from app.migrator.lint import squawk, suppressions
-from app.migrator.lint.known import Reading, read_revisions
-from app.migrator.lint.rules import RULES
-from app.migrator.lint.suppressions import suppressions_of
-from app.migrator.revisions.history import last_done, read_history, was_edited
-from app.migrator.revisions.ids import REMEDY, Fault, faults_of_ids
-from app.migrator.revisions.loading import JOIN_HEADS, oldest_first, scripts, unread_scripts
-from app.migrator.revisions.state import read_state
-from app.migrator.session.readonly_connection import look
-from app.migrator.sql.tokens import Statement
-from app.models import metadata
-from app.postgres.errors import DatabaseError
-from app.postgres.url.database_url import DatabaseURL
+from ...postgres.errors import DatabaseError
+from ...postgres.url.database_url import DatabaseURL
+from ..command_line import command
+from ..config import MigratorConfig
+from ..revisions.history import last_done, read_history, was_edited
+from ..revisions.ids import REMEDY, Fault, faults_of_ids
+from ..revisions.loading import join_heads, oldest_first, scripts, unread_scripts
+from ..revisions.state import read_state
+from ..session.readonly_connection import look
+from ..sql.tokens import Statement
+from . import squawk, suppressions
+from .known import Reading, read_revisions
+from .rules import RULES
+from .suppressions import suppressions_of
 
 # Whoever lints does not wait for a database that is not up.
 _CONNECT_TIMEOUT = 3.0
@@ -71,19 +70,19 @@ class _Database:
     note: str | None = None
 
 
-def lint(settings: Settings, named: Sequence[str] = (), *, every: bool = False) -> Report:
+def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = False) -> Report:
     """What is wrong with the revisions `named`: ids, or ranges `a:b`, which are what an upgrade from a to b would run.
 
     With none named, those that the configured database has not applied; without one, or with `every`, all of them.
     Starts no database. Raises UnknownRevisionError, SquawkError and MigrationFailedError.
     """
     # Files of such names are not read: some of them Alembic refuses, of others it passes over one.
-    if faults := faults_of_ids(unread_scripts(settings)):
+    if faults := faults_of_ids(unread_scripts(config)):
         return Report((), tuple(_of_id(fault) for fault in faults), "The revisions were not read beyond their ids.")
-    directory = scripts(settings)
+    directory = scripts(config)
     revisions = oldest_first(directory)
     chosen = _named(directory, named)
-    database = _ask(settings, directory)
+    database = _ask(config, directory)
     if not named:
         known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
@@ -98,7 +97,7 @@ def _named(directory: ScriptDirectory, names: Iterable[str]) -> set[str]:
         try:
             found.update(script.revision for script in _scripts(directory, name) if script)
         except (CommandError, RevisionError) as exc:
-            raise UnknownRevisionError(f"{name}: {exc}. `litestar database history` lists the revisions.") from exc
+            raise UnknownRevisionError(f"{name}: {exc}. `{command('history')}` lists the revisions.") from exc
     return found
 
 
@@ -109,21 +108,21 @@ def _scripts(directory: ScriptDirectory, name: str) -> Iterable[Script]:
     return directory.get_revisions(name or "an empty name")
 
 
-def _ask(settings: Settings, directory: ScriptDirectory) -> _Database:
-    if settings.database_url is None and settings.migration_database_url is None:
+def _ask(config: MigratorConfig, directory: ScriptDirectory) -> _Database:
+    if config.starts_database:
         return _Database()
 
     def at(connection: Connection, url: DatabaseURL) -> _Database:  # noqa: ARG001 - as `look` calls it
-        state = read_state(connection, directory, metadata)
+        state = read_state(connection, directory, config.metadata)
         entries = last_done(read_history(connection))
         return _Database(
             pending=None if state.unknown else frozenset(script.revision for script in state.pending),
             edited=tuple(s for s in directory.walk_revisions() if was_edited(s, entries.get(s.revision))),
         )
 
-    patience = min(settings.db_connect_timeout, _CONNECT_TIMEOUT)
+    patience = min(config.connect_timeout, _CONNECT_TIMEOUT)
     try:
-        return look(msgspec.structs.replace(settings, db_connect_timeout=patience), at)
+        return look(replace(config, connect_timeout=patience), at)
     except DatabaseError as exc:
         return _Database(note=f"{exc} So what is pending is not known, and edited-after-applied not checked.")
 
@@ -132,7 +131,7 @@ def _of_all(directory: ScriptDirectory, database: _Database) -> Iterator[Finding
     heads = directory.get_heads()
     if len(heads) > 1:
         message = f"there are {len(heads)} heads ({', '.join(heads)}): an upgrade to head does not know which is meant"
-        yield Finding(None, None, "several-heads", None, None, message, f"Join them: `{JOIN_HEADS}`.")
+        yield Finding(None, None, "several-heads", None, None, message, f"Join them: `{join_heads()}`.")
     for script in database.edited:
         yield Finding(
             script.revision,

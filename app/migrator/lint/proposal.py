@@ -5,10 +5,10 @@ from types import ModuleType
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
-from app.core.config import Phase
-from app.migrator.lint.known import read_revisions
-from app.migrator.lint.rules import RULES
-from app.migrator.revisions.loading import oldest_first
+from ..phase import Phase
+from ..revisions.loading import oldest_first
+from .known import read_revisions
+from .rules import RULES
 
 _FILE = """
 import sqlalchemy as sa

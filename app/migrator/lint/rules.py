@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from app.core.config import Phase
-from app.migrator.lint.contract_steps import STEPS
-from app.migrator.lint.known import Change, Reading
-from app.migrator.sql.effect import Kind
-from app.migrator.sql.tokens import Cursor, Statement, in_schema_of
+from ..phase import Phase
+from ..sql.effect import Kind
+from ..sql.tokens import Cursor, Statement, in_schema_of
+from .contract_steps import STEPS
+from .known import Change, Reading
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from app.core.config import Phase
-from app.migrator.lint.known import Reading
-from app.postgres.errors import DatabaseError
+from ...postgres.errors import DatabaseError
+from ..phase import Phase
+from .known import Reading
 
 # The oldest server that is supported.
 POSTGRESQL = "14"

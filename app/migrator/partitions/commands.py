@@ -11,11 +11,20 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import Settings
-from app.db.database import open_migration_database
-from app.migrator.execution.statement_guard import limit_session, limit_statements, reset_session
-from app.migrator.partitions import ddl
-from app.migrator.partitions.state import (
+from ...postgres.connect import is_lost, open_connection
+from ...postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from ...postgres.url.database_url import DatabaseURL
+from ..command_line import command
+from ..config import MigratorConfig
+from ..execution.statement_guard import limit_session, limit_statements, reset_session
+from ..session.backoff import IN_USE, growing_pauses
+from ..session.clock import disagreement, require_agreement
+from ..session.guard import guarded_lock
+from ..session.read_only import read_only_reason
+from ..session.readonly_connection import look
+from ..session.signals import ended_by_signals
+from . import ddl
+from .state import (
     Action,
     KeptLonger,
     PartitionState,
@@ -25,15 +34,6 @@ from app.migrator.partitions.state import (
     read_kept_longer,
     read_partitions,
 )
-from app.migrator.session.backoff import IN_USE, growing_pauses
-from app.migrator.session.clock import disagreement, require_agreement
-from app.migrator.session.guard import guarded_lock
-from app.migrator.session.read_only import read_only_reason
-from app.migrator.session.readonly_connection import look
-from app.migrator.session.signals import ended_by_signals
-from app.postgres.connect import is_lost, open_connection
-from app.postgres.errors import MigrationFailedError, cause_of, sqlstate_of
-from app.postgres.url.database_url import DatabaseURL
 
 T = TypeVar("T")
 log = structlog.stdlib.get_logger(__name__)
@@ -60,7 +60,7 @@ class Partitioning:
         return tuple(action for action in self.left if action.step is Step.DROP)
 
 
-def preview_maintenance(settings: Settings, keep: int | None = None, now: datetime | None = None) -> Partitioning:
+def preview_maintenance(config: MigratorConfig, keep: int | None = None, now: datetime | None = None) -> Partitioning:
     """Return what `maintain` would do, and change nothing.
 
     `keep` is the number of months before this one that are kept, instead of the settings'. Raises
@@ -68,8 +68,8 @@ def preview_maintenance(settings: Settings, keep: int | None = None, now: dateti
     """
 
     def at(connection: Connection, url: DatabaseURL) -> Partitioning:
-        limit_statements(connection, settings)
-        tables = read_partitions(connection, settings, keep=keep, now=now)
+        limit_statements(connection, config)
+        tables = read_partitions(connection, config, keep=keep, now=now)
         left = [action for state in tables for action in state.to_make()]
         for state in tables:
             left += [counted(connection, action) for action in state.to_drop()]
@@ -77,30 +77,30 @@ def preview_maintenance(settings: Settings, keep: int | None = None, now: dateti
         clocks = disagreement(connection)
         return Partitioning(url.location, tuple(tables), (), tuple(left), _kept_longer(connection, tables), clocks)
 
-    return look(settings, at)
+    return look(config, at)
 
 
 def maintain(
-    settings: Settings, keep: int | None = None, *, may_drop: bool = False, now: datetime | None = None
+    config: MigratorConfig, keep: int | None = None, *, may_drop: bool = False, now: datetime | None = None
 ) -> Partitioning:
     """Make the partitions to come, split what the default holds, and drop the expired ones if `may_drop`.
 
     A run that is killed at any moment is continued by the next one. Do not call it in a thread that runs an event loop.
     Raises MigrationFailedError and DatabaseUnreachableError.
     """
-    with open_migration_database(settings) as url:
-        return asyncio.run(_maintain(settings, url, keep, may_drop, now))
+    with config.open_database() as url:
+        return asyncio.run(_maintain(config, url, keep, may_drop, now))
 
 
 async def _maintain(
-    settings: Settings, url: DatabaseURL, keep: int | None, may_drop: bool, now: datetime | None
+    config: MigratorConfig, url: DatabaseURL, keep: int | None, may_drop: bool, now: datetime | None
 ) -> Partitioning:
     with ended_by_signals():
         async with (
-            open_connection(url, settings.db_connect_timeout, "plimsoll migrations") as connection,
-            guarded_lock(connection, settings),
+            open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection,
+            guarded_lock(connection, config),
         ):
-            work = _Maintenance(connection, settings, keep, now)
+            work = _Maintenance(connection, config, keep, now)
             tables = await work.read()
             await work.make(tables)
             # Some of the rows that the default held have expired partitions now.
@@ -110,12 +110,12 @@ async def _maintain(
             return Partitioning(url.location, tuple(tables), tuple(work.done), tuple(left), kept_longer)
 
 
-async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> bool:
+async def lacks_partitions(connection: AsyncConnection, config: MigratorConfig) -> bool:
     """Return whether `make_missing_partitions` has anything to do, or somebody is doing it."""
 
     def lacks(connection: Connection) -> bool:
-        limit_statements(connection, settings)
-        is_lacking = any(True for state in read_partitions(connection, settings) for _ in state.to_make())
+        limit_statements(connection, config)
+        is_lacking = any(True for state in read_partitions(connection, config) for _ in state.to_make())
         if is_lacking and (reason := read_only_reason(connection)):
             log.warning("partitions are missing, and cannot be made", reason=reason)
             return False
@@ -131,16 +131,17 @@ async def lacks_partitions(connection: AsyncConnection, settings: Settings) -> b
         await connection.rollback()
 
 
-async def make_missing_partitions(connection: AsyncConnection, settings: Settings) -> None:
+async def make_missing_partitions(connection: AsyncConnection, config: MigratorConfig) -> None:
     """Make the partitions to come, under the migration lock; a failure is logged as a warning, and not raised.
 
     The default partition takes the rows meanwhile.
     """
-    work = _Maintenance(connection, settings)
+    work = _Maintenance(connection, config)
     try:
         await work.make(await work.read())
     except MigrationFailedError as exc:
-        log.warning("partitions are missing: `litestar database partitions --apply` makes them", reason=str(exc))
+        missing = f"partitions are missing: `{command('partitions')} --apply` makes them"
+        log.warning(missing, reason=str(exc))
 
 
 def _kept_longer(connection: Connection, tables: list[PartitionState]) -> tuple[KeptLonger, ...]:
@@ -151,18 +152,18 @@ class _Maintenance:
     """One run, on a connection that holds the migration lock."""
 
     def __init__(
-        self, connection: AsyncConnection, settings: Settings, keep: int | None = None, now: datetime | None = None
+        self, connection: AsyncConnection, config: MigratorConfig, keep: int | None = None, now: datetime | None = None
     ) -> None:
         self._connection = connection
-        self._settings = settings
+        self._config = config
         self._keep = keep
         self._now = now
         self.done: list[Action] = []
 
     async def read(self) -> list[PartitionState]:
-        await self._connection.run_sync(reset_session, self._settings)
+        await self._connection.run_sync(reset_session, self._config)
         await self._try(require_agreement)
-        return await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
+        return await self._try(read_partitions, self._config, keep=self._keep, now=self._now)
 
     async def make(self, tables: list[PartitionState]) -> None:
         for state in tables:
@@ -208,7 +209,7 @@ class _Maintenance:
             raise
 
     async def _reread(self, state: PartitionState) -> PartitionState:
-        found = await self._try(read_partitions, self._settings, keep=self._keep, now=self._now)
+        found = await self._try(read_partitions, self._config, keep=self._keep, now=self._now)
         return next(one for one in found if one.table == state.table)
 
     async def _try(self, work: Callable[..., T], *arguments: object, **options: object) -> T:
@@ -217,20 +218,20 @@ class _Maintenance:
         Raises MigrationFailedError.
         """
         pauses = growing_pauses()
-        for attempt in range(self._settings.db_migrate_lock_retries + 1):
+        for attempt in range(self._config.lock_retries + 1):
             try:
                 return await self._connection.run_sync(self._in_transaction, work, arguments, options)
             except DBAPIError as exc:
                 if is_lost(exc):
                     raise
                 await self._connection.rollback()
-                if sqlstate_of(exc) not in IN_USE or attempt == self._settings.db_migrate_lock_retries:
+                if sqlstate_of(exc) not in IN_USE or attempt == self._config.lock_retries:
                     raise MigrationFailedError(
                         f"The partitions could not be brought up to date: {cause_of(exc)}. What was done before stays,"
                         " and the default partition takes the rows meanwhile: try again."
                     ) from exc
             pause = next(pauses)
-            await self._connection.run_sync(limit_session, self._settings, pause)
+            await self._connection.run_sync(limit_session, self._config, pause)
             log.warning("the table is in use: trying again", pause_seconds=round(pause, 1))
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
@@ -239,7 +240,7 @@ class _Maintenance:
         self, connection: Connection, work: Callable[..., T], arguments: tuple[object, ...], options: dict[str, object]
     ) -> T:
         with connection.begin():
-            limit_statements(connection, self._settings)
+            limit_statements(connection, self._config)
             return work(connection, *arguments, **options)
 
     def _record(self, action: Action) -> None:

@@ -8,7 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from app.migrator.partitions.months import (
+from ...postgres.errors import MigrationFailedError
+from ..command_line import command
+from ..sql.identifiers import quote
+from .months import (
     MONTHS_BEGIN,
     MONTHS_END,
     add_months,
@@ -16,10 +19,8 @@ from app.migrator.partitions.months import (
     month_start,
     partition_name,
 )
-from app.migrator.partitions.state import SEAL, Action, Partition, PartitionState, Step
-from app.migrator.sql.identifiers import quote
-from app.models.base import create_default_partition, name_indexes
-from app.postgres.errors import MigrationFailedError
+from .state import SEAL, Action, Partition, PartitionState, Step
+from .tables import create_default_partition, name_indexes
 
 _REFERRED_TO = text(
     """
@@ -68,7 +69,7 @@ def stray_months(
         raise MigrationFailedError(
             f"{nameless} row(s) of {state.default} have a created_at before the year {MONTHS_BEGIN.year} or after"
             f" the year {MONTHS_END.year - 1}, of which there can be no partition: correct or delete them, and start"
-            " `litestar database partitions --apply` again."
+            f" `{command('partitions')} --apply` again."
         )
     months = connection.scalars(
         text(f"SELECT DISTINCT date_trunc('month', created_at, 'UTC') FROM {default} WHERE {strays} ORDER BY 1")  # noqa: S608

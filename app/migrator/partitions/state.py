@@ -8,11 +8,10 @@ from enum import StrEnum
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.config import Settings
-from app.migrator.partitions.months import MONTHS_BEGIN, add_months, created_between, month_start, partition_name
-from app.migrator.sql.identifiers import quote
-from app.models import metadata
-from app.models.base import default_partition, is_partitioned
+from ..config import MigratorConfig
+from ..sql.identifiers import quote
+from .months import MONTHS_BEGIN, add_months, created_between, month_start, partition_name
+from .tables import default_partition, is_partitioned
 
 # Months after this one that have a partition.
 MONTHS_AHEAD = 3
@@ -143,21 +142,17 @@ class PartitionState:
 
 
 def read_partitions(
-    connection: Connection, settings: Settings, *, keep: int | None = None, now: datetime | None = None
+    connection: Connection, config: MigratorConfig, *, keep: int | None = None, now: datetime | None = None
 ) -> list[PartitionState]:
     """Return the partitions of each table that is partitioned in the models and in the database.
 
     `keep` replaces the months of the settings. The current month comes from the database's clock, which is one for
     every process, unless `now` is given.
     """
-    kept = {
-        "activity_events": settings.activity_retention_months,
-        "board_webhook_payloads": settings.webhook_payload_retention_months,
-    }
     month = month_start(now or connection.execute(_NOW).scalar_one())
     return [
-        _read_state(connection, str(table.name), month, kept[table.name] if keep is None else keep)
-        for table in metadata.sorted_tables
+        _read_state(connection, str(table.name), month, config.retention.get(table.name) if keep is None else keep)
+        for table in config.metadata.sorted_tables
         if is_partitioned(table) and connection.scalar(_IS_PARTITIONED, {"name": table.name})
     ]
 

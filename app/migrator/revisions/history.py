@@ -16,9 +16,9 @@ from textwrap import dedent
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
-from app import __version__
-from app.core.config import Phase
-from app.migrator.revisions.loading import HISTORY_TABLE, checksum_of, oldest_first, phase_of
+from ..phase import Phase
+from ..tables import HISTORY_TABLE
+from .loading import checksum_of, oldest_first, phase_of
 
 _INDEXES = "indexes text[] NOT NULL DEFAULT '{}'"
 _CREATE = f"""
@@ -130,14 +130,14 @@ class Stamped:
         )
 
 
-def create_history(connection: Connection, directory: ScriptDirectory, heads: Iterable[str]) -> None:
+def create_history(connection: Connection, directory: ScriptDirectory, heads: Iterable[str], release: str) -> None:
     """Makes the table, or what it lacks; to be called under the migration lock, in a transaction.
 
     What leads to `heads` was applied before there was a history, and is noted as stamped.
     """
     if not has_history(connection):
         connection.execute(text(_CREATE))
-        note_stamp(connection, Stamped.between(directory, (), heads))
+        note_stamp(connection, Stamped.between(directory, (), heads), release)
     elif not connection.scalar(_HAS_COLUMN, {"name": HISTORY_TABLE, "column": "indexes"}):
         # Asked first: ALTER TABLE locks out readers even where the column is there.
         connection.execute(text(f"ALTER TABLE {HISTORY_TABLE} ADD COLUMN {_INDEXES}"))
@@ -148,9 +148,9 @@ def table_as_sql() -> str:
     return dedent(_CREATE).strip()
 
 
-def done_as_sql(script: Script, direction: str) -> TextClause:
+def done_as_sql(script: Script, direction: str, release: str) -> TextClause:
     """The statement that notes a step, for a script that somebody else runs."""
-    return _INSERT.bindparams(**_values(script, direction, Outcome.DONE, by="a script"))
+    return _INSERT.bindparams(**_values(script, direction, Outcome.DONE, release, by="a script"))
 
 
 def has_history(connection: Connection) -> bool:
@@ -202,9 +202,9 @@ def interrupted_runs(connection: Connection) -> None:
     connection.execute(_INTERRUPT)
 
 
-def begin(connection: Connection, script: Script, direction: str) -> int:
+def begin(connection: Connection, script: Script, direction: str, release: str) -> int:
     """Notes that a step begins, to be committed before it does; the row's id."""
-    return _insert(connection, script, direction, Outcome.RUNNING)
+    return _insert(connection, script, direction, Outcome.RUNNING, release)
 
 
 def finish(
@@ -229,11 +229,11 @@ def begun_indexes(connection: Connection, revision: str, direction: str) -> set[
     return set(connection.scalars(_BEGUN_INDEXES, {"revision": revision, "direction": direction}))
 
 
-def note_stamp(connection: Connection, stamped: Stamped) -> None:
+def note_stamp(connection: Connection, stamped: Stamped, release: str) -> None:
     """Notes which revisions a stamp has put in force, or out of it, without running them."""
     for direction, scripts in (("unstamp", stamped.out), ("stamp", stamped.into)):
         for script in scripts:
-            _insert(connection, script, direction, Outcome.DONE)
+            _insert(connection, script, direction, Outcome.DONE, release)
 
 
 def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]:
@@ -243,20 +243,20 @@ def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]
     return [script for script in oldest_first(directory) if script.revision in names]
 
 
-def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome) -> int:
-    connection.execute(_INSERT, _values(script, direction, outcome, by=who()))
+def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome, release: str) -> int:
+    connection.execute(_INSERT, _values(script, direction, outcome, release, by=who()))
     # Nobody else inserts: the migration lock is held.
     return int(connection.scalar(_LAST_ID) or 0)
 
 
-def _values(script: Script, direction: str, outcome: Outcome, *, by: str) -> dict[str, str]:
+def _values(script: Script, direction: str, outcome: Outcome, release: str, *, by: str) -> dict[str, str]:
     return {
         "revision": script.revision,
         "phase": phase_of(script).value,
         "direction": direction,
         "outcome": outcome.value,
         "by": by,
-        "release": __version__,
+        "release": release,
         "checksum": checksum_of(script),
     }
 

@@ -50,7 +50,7 @@ def _what_is_wrong(revision: str, times: int) -> str:
     # The first that applies.
     rules = (
         (not revision, "is empty"),
-        (len(revision) > _LONGEST, f"has {len(revision)} characters, and alembic_version holds {_LONGEST}"),
+        (len(revision) > _LONGEST, f"has {len(revision)} characters, and the version table holds {_LONGEST}"),
         (not _ALLOWED.fullmatch(revision), "has characters that a command or printed SQL would misread"),
         (revision in _SYMBOLS, "is a word that commands take for something else"),
         (times > 1, f"is that of {times} files, of which only one would be run"),

@@ -8,37 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import MultipleHeads, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from app.core.config import Phase, Settings
-from app.db.settings import load_settings
-from app.migrator.backfill.definition import check_definitions
-from app.migrator.revisions.ids import REMEDY, faults_of_ids
-from app.migrator.session.signals import Breaker
-from app.postgres.errors import MigrationFailedError, cause_of
-from app.postgres.settings_error import SettingsError
+from ...postgres.errors import MigrationFailedError, cause_of
+from ...postgres.settings_error import SettingsError
+from ..backfill.definition import check_definitions
+from ..command_line import command
+from ..config import MigratorConfig
+from ..phase import Phase
+from ..session.signals import Breaker
+from ..tables import version_table
+from .ids import REMEDY, faults_of_ids
 
-ROOT = Path(__file__).resolve().parents[3]
-VERSION_TABLE = "alembic_version"
-HISTORY_TABLE = "schema_history"
-BACKFILL_TABLE = "schema_backfills"
-# The engine's own: no model, and no difference between the models and a database.
-ENGINE_TABLES = frozenset({VERSION_TABLE, HISTORY_TABLE, BACKFILL_TABLE})
-
-
-# Said once, so that the offline and the online mode cannot come to differ.
-OPTIONS: dict[str, Any] = {
-    "version_table": VERSION_TABLE,
-    "transaction_per_migration": True,
-}
-_SETTINGS = "settings"
+_CONFIG = "migrator"
 _SCOPE = "scope"
+_ASKING = "asking for the configuration"
 # The arguments that `alembic -x` takes.
 _ACCEPTED = "accept-data-loss"
 _PHASES = {f"phase={phase}": phase for phase in Phase}
+
+
+def alembic_options() -> dict[str, Any]:
+    """Return the options of Alembic's context, which are the same for the offline and the online mode."""
+    return {"version_table": version_table(), "transaction_per_migration": True}
 
 
 @dataclass(frozen=True)
@@ -60,9 +56,10 @@ class Scope:
     breaker: Breaker | None = None
 
 
-def alembic_config(settings: Settings, scope: Scope | None = None) -> Config:
+def alembic_config(config: MigratorConfig, scope: Scope | None = None) -> Config:
     """Alembic's configuration, with what `migrations/env.py` then uses instead of reading it from the environment."""
-    return Config(ROOT / "alembic.ini", attributes={_SETTINGS: settings, _SCOPE: scope or Scope()})
+    assert config.alembic_ini is not None, "set by whoever has found the configuration"
+    return Config(config.alembic_ini, attributes={_CONFIG: config, _SCOPE: scope or Scope()})
 
 
 def scope_of(config: Config) -> Scope:
@@ -82,33 +79,64 @@ def scope_of(config: Config) -> Scope:
     return Scope(phases[-1] if phases else Phase.CONTRACT, accept_data_loss=_ACCEPTED in arguments)
 
 
-def settings_of(config: Config) -> Settings:
-    """The Settings of a configuration of ours; of one made by the `alembic` command, the environment's."""
-    settings = config.attributes.get(_SETTINGS)
-    return settings if isinstance(settings, Settings) else load_settings(serving=False)
+def config_of(alembic: Config) -> MigratorConfig | None:
+    """Return the configuration that one of the engine's commands brings along; None under the `alembic` command."""
+    config = alembic.attributes.get(_CONFIG)
+    return config if isinstance(config, MigratorConfig) else None
+
+
+def read_config(alembic_ini: Path) -> MigratorConfig:
+    """Return the configuration that the project's `env.py` hands over; nothing is run. Raises SettingsError."""
+    found: list[MigratorConfig] = []
+    alembic = Config(alembic_ini, attributes={_ASKING: found})
+    if not alembic_ini.is_file():
+        raise SettingsError(str(alembic_ini), "is not there", "Name the file alembic.ini of the project: -c FILE.")
+    try:
+        directory = ScriptDirectory.from_config(alembic)
+        with EnvironmentContext(alembic, directory, fn=lambda *_: [], as_sql=False):
+            directory.run_env()
+    except CommandError as exc:
+        raise SettingsError(str(alembic_ini), f"cannot be used: {exc}", "`alembic heads` reads it, too.") from exc
+    if not found:
+        raise SettingsError(
+            f"{directory.env_py_location}", "does not call run_environment()", "README.md of the engine has its lines."
+        )
+    return found[0]
+
+
+def is_asked_for_config(alembic: Config, config: MigratorConfig) -> bool:
+    """Hand the configuration to `read_config` where that is what runs `env.py`; tell whether it is."""
+    asking = alembic.attributes.get(_ASKING)
+    if asking is None:
+        return False
+    asking.append(config)
+    return True
 
 
 def require_destination(revision: str) -> None:
     """Raises MigrationFailedError for what is no place to go to: nothing, or a range, which is for printed SQL."""
     if not revision or ":" in revision:
         raise MigrationFailedError(
-            f"{revision!r} names no revision. `litestar database history` lists them, and `head` is the newest; a range"
+            f"{revision!r} names no revision. `{command('history')}` lists them, and `head` is the newest; a range"
             " FROM:TO is for --sql."
         )
 
 
-def scripts(settings: Settings) -> ScriptDirectory:
+def scripts(config: MigratorConfig) -> ScriptDirectory:
     """The revisions, read. Raises MigrationFailedError, which names the file that cannot be."""
-    return checked(unread_scripts(settings))
+    return checked(unread_scripts(config), config.default_phase)
 
 
-def unread_scripts(settings: Settings) -> ScriptDirectory:
+def unread_scripts(config: MigratorConfig) -> ScriptDirectory:
     """Return the revisions before any file is read."""
-    return ScriptDirectory.from_config(alembic_config(settings))
+    return ScriptDirectory.from_config(alembic_config(config))
 
 
-def checked(directory: ScriptDirectory) -> ScriptDirectory:
-    """The directory itself, once its files have been read, which Alembic puts off. Raises as `scripts`."""
+def checked(directory: ScriptDirectory, default_phase: Phase | None = None) -> ScriptDirectory:
+    """Return the directory itself, once its files have been read, which Alembic puts off. Raises as `scripts`.
+
+    A revision that declares no phase has the default one from here on.
+    """
     for fault in faults_of_ids(directory):
         raise MigrationFailedError(f"{fault.path}: the revision id {fault.revision!r} {fault.what}. {REMEDY}")
     try:
@@ -127,6 +155,8 @@ def checked(directory: ScriptDirectory) -> ScriptDirectory:
         where = ours[-1] if ours else directory.dir
         raise MigrationFailedError(f"{where} cannot be imported: {type(exc).__name__}: {cause_of(exc)}") from exc
     for script in directory.walk_revisions():
+        if default_phase is not None and not hasattr(script.module, "phase"):
+            vars(script.module)["phase"] = default_phase
         phase_of(script)
         if not callable(getattr(script.module, "upgrade", None)):
             raise MigrationFailedError(f"Revision {script.revision} ({script.path}) has no upgrade().")
@@ -145,7 +175,9 @@ def phase_of(script: Script) -> Phase:
         ) from None
 
 
-JOIN_HEADS = "litestar database merge heads --message 'join the heads'"
+def join_heads() -> str:
+    """Return the command that joins several heads."""
+    return f"{command('merge')} heads --message 'join the heads'"
 
 
 def several_heads(directory: ScriptDirectory) -> str | None:
@@ -155,7 +187,7 @@ def several_heads(directory: ScriptDirectory) -> str | None:
         return None
     return (
         f"there are {len(heads)} heads ({', '.join(heads)}), so that `head` does not say which is meant. Join them:"
-        f" `{JOIN_HEADS}` (or `alembic merge heads -m 'join the heads'`), then upgrade"
+        f" `{join_heads()}` (or `alembic merge heads -m 'join the heads'`), then upgrade"
     )
 
 
@@ -164,7 +196,7 @@ def in_words(exc: CommandError | RevisionError, directory: ScriptDirectory) -> s
     if isinstance(exc, MultipleHeads) or isinstance(exc.__cause__, MultipleHeads):
         return f"Nothing was done: {several_heads(directory) or exc}."
     if str(exc) == "Ambiguous walk":
-        return "Several revisions lie there: name the one that is meant. `litestar database history` lists them."
+        return f"Several revisions lie there: name the one that is meant. `{command('history')}` lists them."
     return str(exc)
 
 

@@ -7,23 +7,23 @@ import structlog
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, text
 
-from app.core.config import Phase
-from app.migrator.revisions.history import Entry, ahead_of, last_done, read_history
-from app.migrator.revisions.loading import HISTORY_TABLE, VERSION_TABLE, oldest_first, phase_of
-from app.migrator.revisions.version_table import require_own_versions
-from app.migrator.session.read_only import read_only_reason
-from app.migrator.sql.effect import Kind
-from app.migrator.sql.reader import effects_of
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ..command_line import command
+from ..phase import Phase
+from ..session.read_only import read_only_reason
+from ..sql.effect import Kind
+from ..sql.reader import effects_of
+from ..tables import HISTORY_TABLE, version_table
+from .history import Entry, ahead_of, last_done, read_history
+from .loading import oldest_first, phase_of
+from .version_table import require_own_versions
 
 _SHOWN = 5
 # As JSON, since somebody may have changed the column.
-_VERSIONS = text(
-    f"""
+_VERSIONS = """
     SELECT to_jsonb(found) ->> 'version_num' AS version, jsonb_typeof(to_jsonb(found) -> 'version_num') AS kind
-    FROM {VERSION_TABLE} AS found
-    """  # noqa: S608 - a constant
-)
+    FROM {} AS found
+"""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -62,9 +62,9 @@ class SchemaState:
 
 def read_state(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> SchemaState:
     """Looks at the version table and the list of tables; changes nothing. Raises MigrationFailedError."""
-    require_own_versions(connection, directory)
+    require_own_versions(connection, directory, metadata)
     tables = frozenset(inspect(connection).get_table_names())
-    applied = _applied(connection) if VERSION_TABLE in tables else None
+    applied = _applied(connection) if version_table() in tables else None
     ours = frozenset(table.name for table in metadata.tables.values())
     if not applied and tables & ours:
         # Somebody has emptied it: no revision led to these tables, and none can be applied over them.
@@ -118,9 +118,9 @@ def require_no_tables(connection: Connection, revisions: Iterable[Script], metad
         shown = ", ".join(taken[:_SHOWN]) + (f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else "")
         raise MigrationFailedError(
             f"Nothing was done: tables that the revisions would create are there already ({shown}), but no revision is"
-            f" recorded: {VERSION_TABLE} is missing or empty. If they are this project's (made from the models, or"
-            " restored without that table), compare them with the models, `litestar database drift`; where nothing"
-            " differs, `litestar database stamp head` adopts them. If they are another application's, use a database"
+            f" recorded: {version_table()} is missing or empty. If they are this project's (made from the models, or"
+            f" restored without that table), compare them with the models, `{command('drift')}`; where nothing"
+            f" differs, `{command('stamp')} head` adopts them. If they are another application's, use a database"
             " of its own."
         )
 
@@ -148,7 +148,7 @@ def nothing_for_this_release(
         raise MigrationFailedError(
             f"The database is at revision {', '.join(unknown)} of another release, and revision"
             f" {', '.join(script.revision for script in lacking)} of this one is not in force in it: two releases have"
-            " grown apart. Deploy one that has both (`litestar database merge heads` joins them)."
+            f" grown apart. Deploy one that has both (`{command('merge')} heads` joins them)."
         )
     if unknown:
         log.warning("the database is ahead of this release, which it still serves: nothing to apply", unknown=unknown)
@@ -167,23 +167,23 @@ def _lacking(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Scri
     return tuple(s for s in oldest_first(directory) if s.revision not in in_force)
 
 
-def require_versions(connection: Connection, directory: ScriptDirectory) -> None:
+def require_versions(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
     """Raises MigrationFailedError where the version table is there and holds what is no revision, or is not ours."""
-    require_own_versions(connection, directory)
-    if inspect(connection).has_table(VERSION_TABLE):
+    require_own_versions(connection, directory, metadata)
+    if inspect(connection).has_table(version_table()):
         _applied(connection)
 
 
 def _applied(connection: Connection) -> tuple[str, ...]:
     # Not through Alembic's MigrationContext: that logs two lines at each call, and readiness calls often.
-    rows = connection.execute(_VERSIONS).all()
+    rows = connection.execute(text(_VERSIONS.format(version_table()))).all()
     for version, kind in rows:
         if kind != "string" or not version.strip():
             held = {None: "no column version_num", "null": "NULL", "string": "a blank text"}.get(kind)
             raise MigrationFailedError(
-                f"The table {VERSION_TABLE} holds {held or f'{version} (a {kind})'}, which names no revision: somebody"
-                " has changed it by hand. Drop it, compare the schema with the models (`litestar database drift`), then"
-                f" `litestar database stamp REVISION`; {HISTORY_TABLE} has what was applied last."
+                f"The table {version_table()} holds {held or f'{version} (a {kind})'}, which names no revision:"
+                f" somebody has changed it by hand. Drop it, compare the schema with the models (`{command('drift')}`),"
+                f" then `{command('stamp')} REVISION`; {HISTORY_TABLE} has what was applied last."
             )
     return tuple(version for version, _ in rows)
 

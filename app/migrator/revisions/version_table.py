@@ -3,11 +3,10 @@
 from collections.abc import Collection
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, text
 
-from app.migrator.revisions.loading import HISTORY_TABLE, VERSION_TABLE
-from app.models import metadata
-from app.postgres.errors import MigrationFailedError, printable
+from ...postgres.errors import MigrationFailedError, printable
+from ..tables import HISTORY_TABLE, version_table
 
 _FOUND = text(
     """
@@ -21,28 +20,32 @@ _FOUND = text(
     """
 )
 # As JSON, since another's may have another column.
-_VERSIONS = text(f"SELECT to_jsonb(found) ->> 'version_num' FROM {VERSION_TABLE} AS found")  # noqa: S608 - a constant
+_VERSIONS = "SELECT to_jsonb(found) ->> 'version_num' FROM {} AS found"
 
 
 class ForeignVersionsError(MigrationFailedError):
     """The version table is not this application's: by it nothing can be said of the schema, and nothing is changed."""
 
 
-def require_own_versions(connection: Connection, directory: ScriptDirectory) -> None:
+def require_own_versions(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
     """Raise ForeignVersionsError where names without a schema lead to the version table of another application."""
-    names = {"history": HISTORY_TABLE, "versions": VERSION_TABLE, "tables": list(metadata.tables)}
+    names = {"history": HISTORY_TABLE, "versions": version_table(), "tables": list(metadata.tables)}
     found = connection.execute(_FOUND, names).first()
     if found is None:
         return
     known = {script.revision for script in directory.walk_revisions()}
-    versions = [str(version) for version in connection.scalars(_VERSIONS)] if found.is_readable else []
+    versions = (
+        [str(version) for version in connection.scalars(text(_VERSIONS.format(version_table())))]
+        if found.is_readable
+        else []
+    )
     unknown = [version for version in versions if version not in known]
     if found.schema != found.ours:
         raise ForeignVersionsError(_elsewhere(found.schema, found.ours, versions, unknown))
     # A newer release of ours has a history, and most of the tables.
     if unknown and not found.has_history and found.tables < len(metadata.tables) / 2:
         raise ForeignVersionsError(
-            f"The table {VERSION_TABLE} in the schema {found.schema} is another application's: revision"
+            f"The table {version_table()} in the schema {found.schema} is another application's: revision"
             f" {_listed(unknown)} is none of this release's, there is no {HISTORY_TABLE}, and this application's tables"
             " are not there. Give it a database of its own, or a schema: CREATE SCHEMA plimsoll, and"
             " `options=-csearch_path%3Dplimsoll` in the URL."
@@ -57,7 +60,7 @@ def _elsewhere(schema: str, ours: str, versions: Collection[str], unknown: Colle
     else:
         whose = "another application's (this role may not read it, or it is empty)"
     return (
-        f"The table {VERSION_TABLE} that search_path leads to is in the schema {schema}, and not in {ours}, where"
+        f"The table {version_table()} that search_path leads to is in the schema {schema}, and not in {ours}, where"
         f" tables are made: it is {whose}. Take {schema} out of search_path (`options=-csearch_path%3D{ours}` in the"
         " URL, or ALTER ROLE … SET search_path), or name it alone if the tables there are meant."
     )

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from app.postgres.sqlstate import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE
+from ...postgres.sqlstate import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE
 
 # The table is in use, and will not be later.
 IN_USE = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})

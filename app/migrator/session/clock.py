@@ -4,8 +4,8 @@ import time
 
 from sqlalchemy import Connection, text
 
-from app.migrator.durations import duration
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ..durations import duration
 
 # Seconds that nothing which goes by months minds.
 _BEARABLE = 3600.0

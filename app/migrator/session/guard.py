@@ -18,13 +18,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import Settings
-from app.migrator.execution.statement_guard import limit_session, silence
-from app.migrator.session.lock import HOLDERS, migration_lock
-from app.migrator.session.read_only import require_writable
-from app.postgres.connect import is_lost
-from app.postgres.errors import BackupError, cause_of, sqlstate_of
-from app.postgres.sqlstate import IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+from ...postgres.connect import is_lost
+from ...postgres.errors import BackupError, cause_of, sqlstate_of
+from ...postgres.sqlstate import IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+from ..config import MigratorConfig
+from ..execution.statement_guard import limit_session, silence
+from .lock import HOLDERS, migration_lock
+from .read_only import require_writable
 
 # By which the server shows these sessions.
 GUARD = "plimsoll guard"
@@ -82,15 +82,15 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
-async def guarded_lock(connection: AsyncConnection, settings: Settings) -> AsyncIterator[None]:
+async def guarded_lock(connection: AsyncConnection, config: MigratorConfig) -> AsyncIterator[None]:
     """Holds the lock for schema changes in a session that ends where its process falls silent.
 
     Raises as the lock, and ReadOnlyDatabaseError.
     """
     await connection.run_sync(require_writable)
-    wait, seconds = settings.db_migrate_lock_wait, silence(settings)
+    wait, seconds = config.lock_wait, silence(config)
     # Limited first, so that no moment is left in which a process that is frozen would keep the lock.
-    limit = partial(limit_session, settings=settings)
+    limit = partial(limit_session, config=config)
     async with migration_lock(connection, wait, prepare=limit), guarded(connection, seconds):
         yield
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
 
 # Any constant does, as long as every release uses the same one: the bytes of "plimsoll".
 LOCK_KEY = int.from_bytes(b"plimsoll", "big")

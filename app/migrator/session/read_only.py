@@ -2,7 +2,8 @@
 
 from sqlalchemy import Connection, text
 
-from app.postgres.errors import MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ..command_line import command
 
 _STATE = text(
     """
@@ -29,7 +30,7 @@ def read_only_reason(connection: Connection) -> str | None:
     elif state.by_default:
         why = (
             "its transactions are read-only by default (default_transaction_read_only), as providers set it where the"
-            " disk is full. `litestar database doctor` says where it is set."
+            f" disk is full. `{command('doctor')}` says where it is set."
         )
     else:
         return None

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app.postgres.errors import DatabaseError
+from ...postgres.errors import DatabaseError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import Settings
-from app.migrator.revisions.loading import VERSION_TABLE
-from app.migrator.session.lock import describe_session
-from app.postgres.errors import MigrationFailedError, sqlstate_of
-from app.postgres.sqlstate import LOCK_NOT_AVAILABLE
+from ...postgres.errors import MigrationFailedError, sqlstate_of
+from ...postgres.sqlstate import LOCK_NOT_AVAILABLE
+from ..command_line import command
+from ..config import MigratorConfig
+from ..tables import version_table
+from .lock import describe_session
 
 _SHOWN = 3
 # Also who waits to lock a table, behind whom all others wait. The version table comes first, since it is read first.
@@ -45,9 +46,9 @@ class TableLockedError(MigrationFailedError):
     """A table could not be read, because somebody holds it; nothing was changed."""
 
 
-def longest_wait(settings: Settings) -> float:
+def longest_wait(config: MigratorConfig) -> float:
     """Return for how many seconds work outside of the migration lock waits for somebody else's migration."""
-    return max(settings.db_migrate_lock_wait, settings.db_migrate_lock_timeout)
+    return max(config.lock_wait, config.lock_timeout)
 
 
 @asynccontextmanager
@@ -76,7 +77,7 @@ async def limited_lock_waits(connection: AsyncConnection, seconds: float) -> Asy
         await connection.rollback()
         raise TableLockedError(
             f"A table could not be read within {seconds:g} s: {holders}, as another migration or a restore does. Wait"
-            " for that to end; `litestar database doctor` shows more."
+            f" for that to end; `{command('doctor')}` shows more."
         ) from exc
     finally:
         event.remove(connection.sync_connection, "before_cursor_execute", limit)
@@ -110,7 +111,7 @@ async def read_once_free(
 
 def describe_holders(connection: Connection) -> str:
     """Return who holds tables of the schema, or waits to, so that nobody can read them: in words."""
-    found = connection.execute(_HOLDERS, {"versions": VERSION_TABLE}).all()
+    found = connection.execute(_HOLDERS, {"versions": version_table()}).all()
     if not found:
         return "who held it, or rows of it, is not to be seen any more"
     words = [

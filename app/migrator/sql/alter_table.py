@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from app.migrator.sql.conditions import columns_allowed_null, is_not_null_column
-from app.migrator.sql.effect import Effect, Kind
-from app.migrator.sql.tokens import Cursor, in_schema_of, qualified, split_name
+from .conditions import columns_allowed_null, is_not_null_column
+from .effect import Effect, Kind
+from .tokens import Cursor, in_schema_of, qualified, split_name
 
 _CONSTRAINTS = frozenset({"CHECK", "EXCLUDE", "FOREIGN", "NOT", "PRIMARY", "UNIQUE"})
 # An IDENTITY or a generated column has what it needs without the INSERT.

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from app.migrator.sql.tokens import Cursor
+from .tokens import Cursor
 
 # Strict operators, which make NULL of a NULL, and what may stand between them.
 _READABLE = frozenset({"=", "<>", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "(", ")", ","})

@@ -10,9 +10,9 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
-from app.migrator.sql.alter_table import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
-from app.migrator.sql.effect import Effect, Kind
-from app.migrator.sql.tokens import Cursor, Statement, UnreadableSqlError, Word, in_schema_of, statements_of
+from .alter_table import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
+from .effect import Effect, Kind
+from .tokens import Cursor, Statement, UnreadableSqlError, Word, in_schema_of, statements_of
 
 Direction = Literal["upgrade", "downgrade"]
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from app.postgres.errors import DatabaseError
+from ..errors import DatabaseError
 
 if os.name == "posix":  # Elsewhere this module can still be imported, and binaries() says what to do.
-    from app.postgres.dev_server.files import Files, prepare, share_others, try_lock
+    from .files import Files, prepare, share_others, try_lock
 
 # Seconds.
 _SAY_AFTER = 5.0
@@ -30,10 +30,8 @@ _LOOK_EVERY = 1.0
 _REVIVALS = 5
 # What the keeper needs of the environment; nothing of it, a secret least of all, outlives the user in the keeper.
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_RUN_KEEPER = (
-    "import sys; sys.path.append(sys.argv.pop(1)); from app.postgres.dev_server.supervisor import main; main()"
-)
-_PROJECT = Path(__file__).parents[3]
+_RUN_KEEPER = f"import sys; sys.path.append(sys.argv.pop(1)); from {__package__}.supervisor import main; main()"
+_PROJECT = Path(__file__).parents[len(__package__.split("."))]
 _REMEDY = "To use another server, set DATABASE_URL to postgresql://user:password@host:5432/database."
 
 log = logging.getLogger(__name__)

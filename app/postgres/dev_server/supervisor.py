@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from app.postgres.dev_server.account import LINUX, end_with_parent, leave_root, name_process
-from app.postgres.dev_server.files import SOCKET_NAME, Files, make_socket_directory, try_lock
+from .account import LINUX, end_with_parent, leave_root, name_process
+from .files import SOCKET_NAME, Files, make_socket_directory, try_lock
 
 DATABASE = "plimsoll"
 READY = "ready"

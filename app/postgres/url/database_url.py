@@ -15,12 +15,12 @@ from urllib.parse import quote, urlencode
 
 from sqlalchemy import URL
 
-from app.postgres.secret import Secret
-from app.postgres.settings_error import SettingsError
-from app.postgres.url.drivers import DEFAULT_PORT, asyncpg_arguments, psycopg_arguments, require_user_name
-from app.postgres.url.parameters import LIBPQ, PSYCOPG, SECRETS, check_parameters
-from app.postgres.url.syntax import Host, InvalidURLError, read_hosts, read_port, split_url
-from app.postgres.url.tls import BINDING_NOTE, tls_mode
+from ..secret import Secret
+from ..settings_error import SettingsError
+from .drivers import DEFAULT_PORT, asyncpg_arguments, psycopg_arguments, require_user_name
+from .parameters import LIBPQ, PSYCOPG, SECRETS, check_parameters
+from .syntax import Host, InvalidURLError, read_hosts, read_port, split_url
+from .tls import BINDING_NOTE, tls_mode
 
 # What may stand behind `postgresql+`, and the package that it needs.
 _DRIVERS = {"asyncpg": "asyncpg", "psycopg": "psycopg", "psycopg_async": "psycopg"}

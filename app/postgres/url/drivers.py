@@ -9,11 +9,11 @@ from typing import Any
 
 import asyncpg
 
-from app.postgres import passwords
-from app.postgres.url.home import leave_closed_home
-from app.postgres.url.parameters import LIBPQ
-from app.postgres.url.syntax import EXAMPLE, Host, InvalidURLError
-from app.postgres.url.tls import tls_arguments
+from .. import passwords
+from .home import leave_closed_home
+from .parameters import LIBPQ
+from .syntax import EXAMPLE, Host, InvalidURLError
+from .tls import tls_arguments
 
 DEFAULT_PORT = 5432
 _KEYWORDS = ("passfile", "krbsrvname", "gsslib", "target_session_attrs")

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
-from app.postgres.url.syntax import SSL_MODES, InvalidURLError
+from .syntax import SSL_MODES, InvalidURLError
 
 PSYCOPG = "postgresql+psycopg:// (with the extra `psycopg`)"
 SECRETS = frozenset({"sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.postgres.secret import Secret
-from app.postgres.url.database_url import DatabaseURL
-from app.postgres.url.parameters import LIBPQ
-from app.postgres.url.syntax import Host
-from app.postgres.url.tls import TLS_PARAMETERS, given_for_tls
+from ..secret import Secret
+from .database_url import DatabaseURL
+from .parameters import LIBPQ
+from .syntax import Host
+from .tls import TLS_PARAMETERS, given_for_tls
 
 # How the server was found, and what is said of each session anew.
 _NOT_PASSED_ON = frozenset(

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from app.postgres.url.home import find_certificate_file, leave_closed_home
-from app.postgres.url.parameters import PSYCOPG, check_parameters
-from app.postgres.url.syntax import InvalidURLError
+from .home import find_certificate_file, leave_closed_home
+from .parameters import PSYCOPG, check_parameters
+from .syntax import InvalidURLError
 
 BINDING_NOTE = (
     "channel_binding=require: asyncpg has none; instead the server's certificate is verified as with "

@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
-from app.core.config import NEEDED_TO_SERVE, Phase, Reading, Settings
+from app.core.config import NEEDED_TO_SERVE, Reading, Settings
 from app.core.setting_sources import SECRETS, Source, file_variable, setting_of
 from app.migrator.doctor.finding import Finding, note, ok, problem, warning
+from app.migrator.doctor.target import ConnectionTarget
+from app.migrator.phase import Phase
 from app.postgres.passwords import find_password
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
@@ -32,16 +33,8 @@ _OTHER_SECRETS = ("database_replica_urls", "local_auth_token", "secret_key")
 _URLS = ("migration_database_url", "database_url")
 
 
-@dataclass(frozen=True)
-class Way:
-    """A way to the database: the variable that names it, and its URL."""
-
-    variable: str
-    url: DatabaseURL
-
-
-def configuration(reading: Reading) -> Iterator[Finding]:
-    """A finding for each setting that counts for migrating, and one for each that is wrong."""
+def check_settings(reading: Reading) -> Iterator[Finding]:
+    """Yield a finding for each setting that counts for migrating, and one for each that is wrong."""
     wrong = {setting_of(found.variable) for found in reading.problems}
     for field in (*_SHOWN, *_OTHER_SECRETS):
         # What cannot be read in .env may set what seems to have its default.
@@ -66,16 +59,16 @@ def configuration(reading: Reading) -> Iterator[Finding]:
     yield from _automatic(reading)
 
 
-def ways(reading: Reading) -> tuple[list[Way], list[Finding]]:
-    """The ways that the settings name, the one that migrations take first; and what is wrong with the others."""
-    found: list[Way] = []
+def read_targets(reading: Reading) -> tuple[list[ConnectionTarget], list[Finding]]:
+    """Return the databases that the settings name, first the one that migrations use; and what is wrong with others."""
+    found: list[ConnectionTarget] = []
     findings: list[Finding] = []
     for field in _URLS:
         held: Secret | None = getattr(reading.settings, field)
         if held is None:
             continue
         try:
-            found.append(Way(field.upper(), normalize_database_url(held.reveal(), field.upper())))
+            found.append(ConnectionTarget(field.upper(), normalize_database_url(held.reveal(), field.upper())))
         except SettingsError as exc:
             findings.append(_wrong(exc))
     return found, findings

@@ -1,0 +1,93 @@
+"""The group `litestar database`: Advanced Alchemy's commands with the engine's configuration, and the engine's own."""
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import rich
+import rich_click as click
+from advanced_alchemy.cli import add_migration_commands
+from advanced_alchemy.config import AlembicAsyncConfig, SQLAlchemyAsyncConfig
+from click import get_current_context
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ...postgres.engine import create_unpooled_engine
+from ..config import MigratorConfig
+from ..revisions.loading import alembic_config
+from ..tables import version_table
+from .group import COMMANDS, MigratorGroup, load_for_command
+from .options import require_terminal
+
+if TYPE_CHECKING:
+    # Imported by `doctor` alone.
+    from ..doctor.finding import Finding
+
+# Advanced Alchemy's that go past the lock and the revisions, would make a second environment, or take part of a backup.
+_LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data")
+# Advanced Alchemy's that ask for a message where none is given.
+_ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
+
+
+def database_group(load: Callable[[], MigratorConfig], examine: Callable[[], "list[Finding]"]) -> click.Group:
+    """Return the command group `database` (also `db`); what `load` raises is said by the command that is run.
+
+    `examine` is what `doctor` does.
+    """
+
+    @click.group(cls=MigratorGroup, name="database", aliases=["db"])
+    def group() -> None:
+        """Look at the schema of the database, and change it safely.
+
+        Works on the database of MIGRATION_DATABASE_URL, or else of DATABASE_URL. `alembic …` does the same work with
+        the same revisions.
+        """
+        ctx = get_current_context()
+        ctx.obj = {"app": ctx.obj, **load_for_command(load, examine)}
+        if config := ctx.obj.get("config"):
+            ctx.obj["configs"] = [_alchemy_config(_engine(ctx, config), config)]
+
+    add_migration_commands(group)
+    for name in (*_LEFT_OUT, *COMMANDS):
+        group.commands.pop(name, None)
+    for name in _ASK_FOR_A_MESSAGE:
+        _ask_only_on_a_terminal(group.commands[name])
+    return group
+
+
+def _engine(ctx: click.Context, config: MigratorConfig) -> Callable[..., AsyncEngine]:
+    # What Advanced Alchemy's commands say, too: standard output is for data, such as the SQL of `stamp --sql`.
+    rich.reconfigure(stderr=True)
+    held = contextlib.ExitStack()
+    ctx.call_on_close(held.close)
+
+    def engine(*_: object, **__: object) -> AsyncEngine:
+        url = held.enter_context(config.open_database())
+        return create_unpooled_engine(url, config.connect_timeout, config.application)
+
+    return engine
+
+
+def _ask_only_on_a_terminal(command: click.Command) -> None:
+    ask: Callable[..., Any] | None = command.callback
+
+    def run(**parameters: Any) -> Any:  # noqa: ANN401 - the command's own
+        if parameters["message"] is None and not parameters["no_prompt"]:
+            require_terminal("--message or --no-prompt")
+        return ask(**parameters) if ask else None
+
+    command.callback = run
+
+
+def _alchemy_config(engine: Any, config: MigratorConfig) -> SQLAlchemyAsyncConfig:  # noqa: ANN401 - typed by Advanced Alchemy as a str's consumer
+    return SQLAlchemyAsyncConfig(
+        # Never used: the engine is made from the settings, and by the first command that wants one.
+        connection_string="postgresql+asyncpg://",
+        create_engine_callable=engine,
+        metadata=config.metadata,
+        alembic_config=AlembicAsyncConfig(
+            script_config=str(config.alembic_ini),
+            script_location=alembic_config(config).get_main_option("script_location", "migrations"),
+            version_table_name=version_table(),
+            compare_type=True,
+        ),
+    )

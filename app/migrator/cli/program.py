@@ -1,0 +1,46 @@
+"""The engine's command line for a project that has no other: `python -m plimsoll_migrator`."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+from click import get_current_context
+
+from ..config import MigratorConfig
+from ..log import log_through_logging
+from ..revisions.loading import read_config
+from .group import MigratorGroup, load_for_command
+
+if TYPE_CHECKING:
+    from ..doctor.finding import Finding
+
+
+@click.group(cls=MigratorGroup)
+@click.option(
+    "-c",
+    "--config",
+    "alembic_ini",
+    type=click.Path(path_type=Path),
+    default=Path("alembic.ini"),
+    show_default=True,
+    help="Alembic's configuration; its env.py says which database and which models.",
+)
+def main(alembic_ini: Path) -> None:
+    """Look at the schema of the database, and change it safely.
+
+    `alembic …` does the rest: revision, stamp, history, current, merge.
+    """
+    log_through_logging()
+    load = cache(lambda: read_config(alembic_ini))
+    get_current_context().obj = load_for_command(load, lambda: _examine(load()))
+
+
+def _examine(config: MigratorConfig) -> "list[Finding]":
+    # Imported here because no other command needs it.
+    from ..doctor.checks import examine  # noqa: PLC0415
+    from ..doctor.finding import Limits  # noqa: PLC0415
+    from ..doctor.target import ConnectionTarget  # noqa: PLC0415
+
+    with config.open_database() as url:
+        return examine(config, [ConnectionTarget("DATABASE_URL", url)], Limits())

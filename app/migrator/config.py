@@ -1,0 +1,111 @@
+"""What the engine is told by the project that uses it."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from math import nan
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import MetaData
+
+from ..postgres.settings_error import SettingsError
+from ..postgres.url.database_url import DatabaseURL, normalize_database_url
+from .command_line import PREFIX, set_command_prefix
+from .phase import Phase
+from .tables import VERSION_TABLE, set_version_table
+
+# A driver that the application uses and the engine does not.
+_OTHER_DRIVER = re.compile(r"^postgres(?:ql)?\+(?!asyncpg\b|psycopg\b|psycopg_async\b)\w+(?=://)")
+# The fields that environment variables set, and the smallest and largest value of each.
+_NUMBERS: dict[str, tuple[str, Callable[[str], float], float, float]] = {
+    "DB_CONNECT_TIMEOUT": ("connect_timeout", float, 0.1, 3600),
+    "DB_MIGRATE_STATEMENT_TIMEOUT": ("statement_timeout", float, 0.1, 86_400),
+    "DB_MIGRATE_LOCK_WAIT": ("lock_wait", float, 0, 86_400),
+    "DB_MIGRATE_LOCK_TIMEOUT": ("lock_timeout", float, 0.01, 3600),
+    "DB_MIGRATE_LOCK_RETRIES": ("lock_retries", int, 0, 1000),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigratorConfig:
+    """The models, the revisions, the database and the limits; times are seconds.
+
+    `database` is the URL that schema changes take, or a context manager that yields it, and may start a server for as
+    long as it lasts: `starts_database` then says that nobody has named that server, so that what only looks does
+    without it. `alembic_ini` is found by Alembic where it runs `env.py`.
+
+    `lock_timeout` is how long a statement waits for a table, `lock_retries` how often a revision is tried again after
+    that, `lock_wait` how long a process waits for another one that migrates. `default_phase` is the phase of a revision
+    that declares none; without it such a revision is refused. With `allows_data_loss` a downgrade may drop what holds
+    rows without being told so. `retention` has the number of months that a table partitioned by month is kept.
+    `release` is recorded beside each revision. `application` is the name by which the server shows sessions.
+    `command` is what people type before the name of one of the engine's commands; `has_alembics` says that Alembic's
+    own are called in the same way. `version_table` is the name of Alembic's table in this project.
+    """
+
+    metadata: MetaData
+    database: str | Callable[[], AbstractContextManager[DatabaseURL]]
+    starts_database: bool = False
+    alembic_ini: Path | None = None
+    connect_timeout: float = 30.0
+    statement_timeout: float = 60.0
+    lock_wait: float = 60.0
+    lock_timeout: float = 2.0
+    lock_retries: int = 10
+    default_phase: Phase | None = None
+    allows_data_loss: bool = False
+    connections_per_process: int | None = None
+    retention: Mapping[str, int] = field(default_factory=dict)
+    pg_bin_dir: Path | None = None
+    release: str = ""
+    application: str = "migrator"
+    command: str = PREFIX
+    has_alembics: bool = False
+    version_table: str = VERSION_TABLE
+
+    def __post_init__(self) -> None:
+        # A process is one program, whose messages all name its commands alike.
+        set_command_prefix(self.command, has_alembics=self.has_alembics)
+        set_version_table(self.version_table)
+
+    @classmethod
+    def from_environment(cls, metadata: MetaData, **fields: Any) -> Self:  # noqa: ANN401 - the fields above
+        """Return a configuration with what the environment sets; `fields` win over it.
+
+        MIGRATION_DATABASE_URL, or else DATABASE_URL, is the database. Raises SettingsError.
+        """
+        given: dict[str, Any] = {"database": os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL")}
+        given |= {row[0]: _number(variable, *row[1:]) for variable, row in _NUMBERS.items()}
+        if directory := os.environ.get("PG_BIN_DIR"):
+            given["pg_bin_dir"] = Path(directory)
+        known = {name: value for name, value in given.items() if value is not None} | fields
+        if "database" not in known:
+            raise SettingsError(
+                "DATABASE_URL", "is not set", "Set it to postgresql://user:password@host:5432/database."
+            )
+        return cls(metadata=metadata, **known)
+
+    @contextmanager
+    def open_database(self) -> Iterator[DatabaseURL]:
+        """Yield the URL of the database. Raises SettingsError, and what `database` raises."""
+        if isinstance(self.database, str):
+            yield normalize_database_url(_OTHER_DRIVER.sub("postgresql", self.database))
+            return
+        with self.database() as url:
+            yield url
+
+
+def _number(variable: str, read: Callable[[str], float], least: float, most: float) -> float | None:
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    try:
+        value = read(text)
+    except ValueError:
+        value = nan
+    if not least <= value <= most:
+        raise SettingsError(variable, f"is {text!r}", f"Set it to a number from {least:g} to {most:g}.")
+    return value

@@ -1,0 +1,22 @@
+"""Upgrading while a program starts."""
+
+import asyncio
+
+from ..config import MigratorConfig
+from ..phase import Phase
+from ..session.signals import Breaker
+from .commands import upgrade
+
+
+async def upgrade_at_start(config: MigratorConfig, phase: Phase = Phase.CONTRACT) -> None:
+    """Apply the pending revisions, however many processes do so at once; a cancelled task breaks the work off.
+
+    Raises MigrationFailedError, DatabaseUnreachableError and ReadOnlyDatabaseError.
+    """
+    breaker = Breaker()
+    try:
+        await asyncio.to_thread(upgrade, config, phase=phase, automatic=True, breaker=breaker)
+    except asyncio.CancelledError:
+        # A thread cannot be cancelled, and the process would wait for it.
+        breaker.break_off()
+        raise

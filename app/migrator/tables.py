@@ -1,0 +1,25 @@
+"""The engine's own tables: no models, and no difference between the models and a database."""
+
+VERSION_TABLE = "alembic_version"
+HISTORY_TABLE = "schema_history"
+BACKFILL_TABLE = "schema_backfills"
+
+_version_table = VERSION_TABLE
+
+
+def version_table() -> str:
+    """Return the name of Alembic's table: one for the whole process, as it has one set of revisions."""
+    return _version_table
+
+
+def set_version_table(name: str) -> None:
+    """Set the name of Alembic's table. Raises ValueError for a name that would have to be quoted."""
+    global _version_table  # noqa: PLW0603 - one process is one program
+    if not name.isidentifier() or name != name.lower():
+        raise ValueError(f"the version table's name {name!r} is no plain lower-case identifier")
+    _version_table = name
+
+
+def engine_tables() -> frozenset[str]:
+    """Return the names of the engine's own tables."""
+    return frozenset({version_table(), HISTORY_TABLE, BACKFILL_TABLE})

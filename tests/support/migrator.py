@@ -1,0 +1,47 @@
+"""The engine's functions as tests call them: with the application's settings in place of the engine's configuration."""
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from app.core.config import Settings
+from app.db.migrator import migrator_config
+from app.migrator.backfill import executor as backfill_executor
+from app.migrator.backfill import status as backfill_status
+from app.migrator.backup import backup as backup_module
+from app.migrator.backup import restore as restore_module
+from app.migrator.config import MigratorConfig
+from app.migrator.drift import report
+from app.migrator.execution import commands
+from app.migrator.lint import linter
+from app.migrator.partitions import commands as partition_commands
+from app.migrator.revisions import loading
+from app.migrator.status import read_status as read_status_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _with_settings(function: Callable[Concatenate[MigratorConfig, P], T]) -> Callable[Concatenate[Settings, P], T]:
+    def call(settings: Settings, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return function(migrator_config(settings), *arguments, **options)
+
+    call.__name__ = function.__name__
+    return call
+
+
+upgrade = _with_settings(commands.upgrade)
+downgrade = _with_settings(commands.downgrade)
+plan = _with_settings(commands.plan)
+reverted = _with_settings(commands.reverted)
+scripts = _with_settings(loading.scripts)
+alembic_config = _with_settings(loading.alembic_config)
+read_status = _with_settings(read_status_of)
+read_drift = _with_settings(report.read_drift)
+lint = _with_settings(linter.lint)
+read_backfills = _with_settings(backfill_status.read_backfills)
+run_backfills = _with_settings(backfill_executor.run)
+maintain = _with_settings(partition_commands.maintain)
+preview_maintenance = _with_settings(partition_commands.preview_maintenance)
+backup = _with_settings(backup_module.backup)
+restore = _with_settings(restore_module.restore)
+look_at_target = _with_settings(restore_module.look_at_target)
