@@ -19,7 +19,7 @@ from app.api.http.admission import Admission
 from app.api.http.auth import AuthMiddleware
 from app.api.http.body import JsonRequest
 from app.api.http.conditions import ETagMiddleware, check_if_match
-from app.api.http.idempotency import Idempotency, keep
+from app.api.http.idempotency import Idempotency, store_answer
 from app.api.http.metrics import metrics
 from app.api.http.query import check_query
 from app.api.invites import InviteController
@@ -82,7 +82,7 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
         # What tells of the process and its database answers however much there is to do.
         middleware=[Admission(settings), AuthMiddleware(settings), ETagMiddleware(), Idempotency(secret.reveal())],
         before_request=before,
-        after_request=keep,
+        after_request=store_answer,
         request_class=JsonRequest,
     )
     return [health, healthz, readyz, metrics, api, swagger_assets()]

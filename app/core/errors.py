@@ -100,7 +100,7 @@ class ConflictError(AppError):
 class PreconditionFailedError(AppError):
     status = HTTPStatus.PRECONDITION_FAILED
     code = "precondition_failed"
-    default_detail = "It is not what you last saw: read it again."
+    default_detail = "It has changed since you last read it: read it again."
 
 
 class TooManyRequestsError(AppError):
@@ -108,7 +108,7 @@ class TooManyRequestsError(AppError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too_many_requests"
-    default_detail = "That was too often: wait as long as `Retry-After` says."
+    default_detail = "There were too many such requests: wait as long as `Retry-After` says."
 
     def __init__(self, wait: int) -> None:
         self.wait = wait

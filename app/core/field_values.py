@@ -50,7 +50,7 @@ def normalize_value(field_type: str, pattern: str | None, value: object) -> obje
         if len(kept) > _MAX_PATTERNED:
             raise UnfitValueError(f"Expected at most {_MAX_PATTERNED} characters, since it is held to a pattern.")
         if compile_pattern(pattern).fullmatch(kept) is None:
-            raise UnfitValueError("It does not match the field's `validation_regex`, which it has to as a whole.")
+            raise UnfitValueError("It does not match the field's `validation_regex`, which must match the whole text.")
     return kept
 
 

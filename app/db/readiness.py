@@ -77,7 +77,7 @@ class Readiness:
         except MigrationFailedError as exc:
             raise DatabaseNotReadyError(str(exc)) from exc
         except asyncio.CancelledError:
-            raise DatabaseNotReadyError("The database did not answer the one who asked before.") from None
+            raise DatabaseNotReadyError("The database did not answer an earlier check in time.") from None
         except (OSError, TimeoutError, DBAPIError) as exc:
             if is_refusal(exc):
                 # Most likely the role may not read alembic_version or schema_history.

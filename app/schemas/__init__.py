@@ -1,1 +1,1 @@
-"""The shapes of requests and responses (msgspec), apart from the tables."""
+"""The shapes of requests and responses (msgspec). They are separate from the tables."""

@@ -1,4 +1,4 @@
-"""What happened."""
+"""Events of the activity, and the feed of comments."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from app.schemas.fields import Moment
 
 
 class ActivityEventRead(msgspec.Struct, kw_only=True):
-    """`route_name` is the operation that reads what was changed, and `route_params` are its path's parameters."""
+    """An event. `route_name` is the operation that reads the changed object; `route_params` are its path parameters."""
 
     id: UUID
     event_type: str

@@ -40,7 +40,7 @@ class AgentNudge(Request):
 
 
 class AgentRead(msgspec.Struct, kw_only=True):
-    """`status` is what it says of itself, `provisioning` before it is heard of, `offline` once it is silent."""
+    """An agent. `status` is what it last reported; before that `provisioning`, and `offline` once it is silent."""
 
     id: UUID
     board_id: UUID | None
@@ -55,7 +55,7 @@ class AgentRead(msgspec.Struct, kw_only=True):
 
 
 class AgentWithToken(AgentRead, kw_only=True):
-    """`token` is shown here and never again; null where the agent was there before."""
+    """An agent with its token, which is shown only here; null if the agent existed before."""
 
     token: str | None
 

@@ -15,7 +15,7 @@ RubricScores = dict[str, Annotated[int, Meta(ge=-(2**31), le=2**31)]]
 
 
 class ApprovalCreate(Request):
-    """`task_id` is put before `task_ids`. An agent's approval is its own, and pending."""
+    """A new approval. `task_id` is put before `task_ids`. An agent creates it for itself, and pending."""
 
     action_type: Name
     confidence: Confidence
@@ -33,7 +33,7 @@ class ApprovalUpdate(Request):
 
 
 class ApprovalRead(msgspec.Struct, kw_only=True):
-    """`task_id` is the first of `task_ids`; `task_titles` are in the same order."""
+    """An approval. `task_id` is the first of `task_ids`; `task_titles` are in the same order."""
 
     id: UUID
     board_id: UUID

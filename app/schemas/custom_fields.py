@@ -12,13 +12,13 @@ FieldType = Literal["text", "text_long", "integer", "decimal", "boolean", "date"
 Visibility = Literal["always", "if_set", "hidden"]
 FieldKey = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*(?![\s\S])")]
 Pattern = Annotated[
-    str, Meta(min_length=1, max_length=500, description="In RE2's syntax; a text has to match it as a whole.")
+    str, Meta(min_length=1, max_length=500, description="A pattern in RE2's syntax, which must match the whole text.")
 ]
 BoardIds = Annotated[list[UUID], Meta(min_length=1, max_length=200)]
 
 
 class TaskCustomFieldDefinitionCreate(Request):
-    """Without a label, that is the key. `validation_regex` is for text and text_long alone."""
+    """A new custom field. The label defaults to the key. `validation_regex` is for text and text_long only."""
 
     field_key: FieldKey
     board_ids: BoardIds
@@ -32,7 +32,10 @@ class TaskCustomFieldDefinitionCreate(Request):
 
 
 class TaskCustomFieldDefinitionUpdate(Request):
-    """A label that is null is the key. What tasks of a board that is left out have comes back with it."""
+    """A change of a custom field. A null label means the key.
+
+    If a board is removed, the values of its tasks are hidden, and come back with the board.
+    """
 
     label: Name | UnsetType | None = UNSET
     field_type: FieldType | UnsetType = UNSET
@@ -45,7 +48,7 @@ class TaskCustomFieldDefinitionUpdate(Request):
 
 
 class TaskCustomFieldDefinitionRead(msgspec.Struct, kw_only=True):
-    """`board_ids` are those of its boards that you may read."""
+    """A custom field. `board_ids` has those of its boards that you may read."""
 
     id: UUID
     organization_id: UUID

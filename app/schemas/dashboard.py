@@ -12,7 +12,7 @@ Bucket = Literal["hour", "day", "week", "month"]
 
 
 class DashboardSeriesPoint(msgspec.Struct, kw_only=True):
-    """`period` is where the bucket begins, in UTC."""
+    """A point. `period` is the beginning of its bucket, in UTC."""
 
     period: Moment
     value: float
@@ -25,14 +25,14 @@ class DashboardRangeSeries(msgspec.Struct, kw_only=True):
 
 
 class DashboardSeriesSet(msgspec.Struct, kw_only=True):
-    """`comparison` is the time of the same length before it."""
+    """A series, and the same series for the preceding time range (`comparison`)."""
 
     primary: DashboardRangeSeries
     comparison: DashboardRangeSeries
 
 
 class DashboardWipPoint(msgspec.Struct, kw_only=True):
-    """How many of today's tasks had each status when the bucket ended."""
+    """How many of the tasks that exist today had each status at the end of the bucket."""
 
     period: Moment
     inbox: int
@@ -53,9 +53,9 @@ class DashboardWipSeriesSet(msgspec.Struct, kw_only=True):
 
 
 class DashboardKpis(msgspec.Struct, kw_only=True):
-    """`active_agents` have been heard of in the last ten minutes. `error_rate_pct` is that of the whole range.
+    """Key figures. `active_agents` have reported in the last ten minutes. `error_rate_pct` is of the whole range.
 
-    `median_cycle_time_hours_7d` is from the start of work to done, of what was done in the last seven days.
+    `median_cycle_time_hours_7d` is the time from the start of work to done, of tasks done in the last seven days.
     """
 
     active_agents: int
@@ -69,7 +69,7 @@ class DashboardKpis(msgspec.Struct, kw_only=True):
 
 
 class DashboardPendingApproval(msgspec.Struct, kw_only=True):
-    """`task_title` is that of the first task that it names."""
+    """A pending approval. `task_title` is the title of its first task."""
 
     approval_id: UUID
     board_id: UUID
@@ -81,16 +81,16 @@ class DashboardPendingApproval(msgspec.Struct, kw_only=True):
 
 
 class DashboardPendingApprovals(msgspec.Struct, kw_only=True):
-    """`items` are the ones that have waited the longest; `total` counts all."""
+    """Pending approvals. `items` has those that have waited the longest; `total` counts all of them."""
 
     total: int
     items: list[DashboardPendingApproval]
 
 
 class DashboardMetrics(msgspec.Struct, kw_only=True):
-    """`throughput`: tasks done. `cycle_time`: mean hours from the start of work to done.
+    """The dashboard. `throughput` counts tasks done; `cycle_time` is the mean hours from the start of work to done.
 
-    `error_rate`: of what was reviewed or decided on, the percentage that was sent back or rejected.
+    `error_rate` is the percentage of reviews and decisions that sent a task back or rejected an approval.
     """
 
     range: RangeKey

@@ -1,4 +1,4 @@
-"""Types that request shapes share: what a text, a name, a slug and a time may be."""
+"""Types that request shapes share: texts, names, slugs and times."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -6,15 +6,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-# Patterns stand in the OpenAPI document too, where ECMAScript's rules hold: it has no \A and no \Z, and Python's $
-# would let a line break follow. `(?![\s\S])` is the end of the text in both.
+# Patterns are in the OpenAPI document, too, which has ECMAScript's syntax: without \A and \Z. Python's $ would allow a
+# line break after it. `(?![\s\S])` is the end of the text in both syntaxes.
 END = r"(?![\s\S])"
 
 NOT_BLANK = r"\S"
 _SLUG = rf"^[a-z0-9]+(-[a-z0-9]+)*{END}"
 _COLOR = rf"^#?[0-9A-Fa-f]{{6}}{END}"
 _EMAIL = rf"^[^@\s]+@[^@\s]+{END}"
-# What a client is told where a text does not match.
+# The message for a client if a text does not match.
 IN_WORDS = {
     NOT_BLANK: "It is blank.",
     _SLUG: "Give small letters and digits, with single hyphens between, such as first-board.",
@@ -32,18 +32,21 @@ Color = Annotated[str, Meta(pattern=_COLOR, description="RRGGBB, with or without
 Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=_EMAIL, examples=["ada@example.com"])]
 Moment = Annotated[datetime, Meta(tz=True)]
 
-# Of these, white space around them is not kept.
+# White space around the values of these fields is removed.
 _STRIPPED = frozenset({"name", "title"})
 _MAX_DEPTH = 32
-# asyncpg stores these two as -infinity and infinity, and reads those back without an offset.
+# asyncpg stores these two as -infinity and infinity, and reads them back without an offset.
 _INFINITIES = frozenset({datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)})
 
 
 class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Base of what clients send; an unknown field is an error, since it is most often a misspelt one."""
+    """The base of request shapes. An unknown field is an error, because it is most often a misspelt one."""
 
     def __post_init__(self) -> None:
-        """What no type says. msgspec makes a ValueError here a validation error; its text starts with the field."""
+        """Check and normalize what types cannot express.
+
+        msgspec turns a ValueError into a validation error. Its text starts with the field.
+        """
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if problem := _unfit(value):
@@ -54,13 +57,13 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                 setattr(self, name, value.strip())
 
     def sent(self) -> dict[str, object]:
-        """The fields that were sent, in an update: null included, what is unset left out."""
+        """Return the fields of an update that were sent, including those that are null."""
         every = {name: getattr(self, name) for name in self.__struct_fields__}
         return {name: value for name, value in every.items() if value is not msgspec.UNSET}
 
 
 def _unfit(value: object, depth: int = 0) -> str | None:
-    """Why PostgreSQL, or a time in UTC, could not hold this; JSON is looked through to its leaves, keys included."""
+    """Return why PostgreSQL could not store the value; None if it can. JSON is checked recursively, with its keys."""
     if isinstance(value, str) and "\x00" in value:
         return "holds the character U+0000"
     if isinstance(value, datetime):

@@ -21,7 +21,7 @@ class OrganizationInviteAccept(Request):
 
 
 class OrganizationInviteRead(msgspec.Struct, kw_only=True):
-    """`token` is good once, until `expires_at`; empty for an admin where the invite makes an owner."""
+    """An invite. `token` is valid once, until `expires_at`. It is empty for an admin if the invite makes an owner."""
 
     id: UUID
     organization_id: UUID

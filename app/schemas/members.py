@@ -12,7 +12,7 @@ RoleName = Literal["owner", "admin", "member"]
 
 
 class OrganizationBoardAccessSpec(Request):
-    """`can_write` includes reading; a spec that grants neither is no grant."""
+    """Access to one board. `can_write` includes reading; without both there is no access."""
 
     board_id: UUID
     can_read: bool = True
@@ -23,13 +23,13 @@ AccessSpecs = Annotated[list[OrganizationBoardAccessSpec], Meta(max_length=1000)
 
 
 class OrganizationMemberUpdate(Request):
-    """`role` null leaves it as it is."""
+    """A change of a member. A null `role` changes nothing."""
 
     role: RoleName | UnsetType | None = UNSET
 
 
 class OrganizationMemberAccessUpdate(Request):
-    """Replaces the access as a whole: what is not sent is not granted."""
+    """A member's whole access, which replaces the previous one: what is not sent is not granted."""
 
     all_boards_read: bool = False
     all_boards_write: bool = False

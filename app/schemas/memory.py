@@ -1,4 +1,4 @@
-"""Memory of boards and of groups of boards."""
+"""The memory of boards and of groups of boards."""
 
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +13,7 @@ MemoryTags = Annotated[list[MemoryTag], Meta(max_length=50)]
 
 
 class BoardMemoryCreate(Request):
-    """With `chat` among its tags it is part of the chat."""
+    """A new memory item. With `chat` among its tags it is part of the chat."""
 
     content: Message
     tags: MemoryTags | None = None
@@ -21,7 +21,7 @@ class BoardMemoryCreate(Request):
 
 
 class BoardGroupMemoryCreate(BoardMemoryCreate):
-    """As a board's."""
+    """A new memory item of a group. With `chat` among its tags it is part of the group's chat."""
 
 
 class _MemoryRead(msgspec.Struct, kw_only=True):

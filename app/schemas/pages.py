@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """`total` is exact with `offset`, and null with `cursor`; `next_cursor` is null on the last page."""
+    """A page of a list. `total` is null with `cursor`, otherwise exact; `next_cursor` is null on the last page."""
 
     items: list[T]
     total: int | None

@@ -1,11 +1,11 @@
-"""What an error looks like (RFC 9457), for the OpenAPI document."""
+"""The shape of an error (RFC 9457), for the OpenAPI document."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 
 class FieldError(msgspec.Struct, kw_only=True):
-    """`pointer` is a JSON pointer into the body (RFC 6901), or a parameter's name."""
+    """A problem with one field. `pointer` is a JSON pointer into the body (RFC 6901), or a parameter's name."""
 
     pointer: str
     detail: str

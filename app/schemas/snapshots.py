@@ -1,4 +1,4 @@
-"""Several things at a glance."""
+"""Snapshots: a board or a group with what is on it, in one answer."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from app.schemas.tasks import Priority, Status, TaskRead
 
 
 class TaskCardRead(TaskRead, kw_only=True):
-    """`assignee` is the name of the agent that works on it; the counts are of the approvals that name it."""
+    """A task with the name of its agent (`assignee`) and the numbers of its approvals."""
 
     assignee: str | None
     approvals_count: int
@@ -23,7 +23,7 @@ class TaskCardRead(TaskRead, kw_only=True):
 
 
 class BoardSnapshot(msgspec.Struct, kw_only=True):
-    """`pending_approvals_count` is of all, whatever of them is in `approvals`."""
+    """A board with what is on it. `pending_approvals_count` counts all, not only those in `approvals`."""
 
     board: BoardRead
     tasks: list[TaskCardRead]
@@ -34,7 +34,7 @@ class BoardSnapshot(msgspec.Struct, kw_only=True):
 
 
 class BoardGroupTaskSummary(msgspec.Struct, kw_only=True):
-    """`assignee` is the name of the agent that works on it."""
+    """A task in the snapshot of a group. `assignee` is the name of its agent."""
 
     id: UUID
     board_id: UUID
@@ -52,7 +52,7 @@ class BoardGroupTaskSummary(msgspec.Struct, kw_only=True):
 
 
 class BoardGroupBoardSnapshot(msgspec.Struct, kw_only=True):
-    """`task_counts` has every status, whatever of it is in `tasks`."""
+    """A board in the snapshot of a group. `task_counts` has every status, also those that are not in `tasks`."""
 
     board: BoardRead
     task_counts: dict[str, int]
@@ -60,7 +60,7 @@ class BoardGroupBoardSnapshot(msgspec.Struct, kw_only=True):
 
 
 class BoardGroupSnapshot(msgspec.Struct, kw_only=True):
-    """`group` is null where the board is in none."""
+    """A group with its boards. `group` is null if the board is in none."""
 
     group: BoardGroupRead | None
     boards: list[BoardGroupBoardSnapshot]

@@ -1,4 +1,4 @@
-"""The `data` of the streams' events: what happened, and to what, as that is by now; null if it is gone."""
+"""The `data` of the streams' events: what happened, and the object's present state, or null if it is gone."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ Encoded = Annotated[str, Meta(extra_json_schema={"contentMediaType": "applicatio
 
 
 class StreamEvent(msgspec.Struct, kw_only=True):
-    """One event of a stream. `id` is what `Last-Event-ID` takes; in `data` are `type`, `activity`, and what changed."""
+    """One event of a stream. `id` is for `Last-Event-ID`; `data` has `type`, `activity` and the changed object."""
 
     id: str
     event: str
@@ -23,30 +23,30 @@ class StreamEvent(msgspec.Struct, kw_only=True):
 
 
 class _StreamItem(msgspec.Struct, kw_only=True):
-    """`type` is that of the activity."""
+    """The part that all items share. `type` is that of the activity."""
 
     type: str
     activity: ActivityEventRead
 
 
 class TaskStreamItem(_StreamItem, kw_only=True):
-    """`comment` is there where the task was commented."""
+    """A change of a task. `comment` is there if it is a comment on the task."""
 
     task: TaskRead | None
     comment: TaskCommentRead | None
 
 
 class AgentStreamItem(_StreamItem, kw_only=True):
-    """A nudge is of the type `agent.nudged`, a comment that names the agent of the type `agent.mentioned`.
+    """A change of an agent. A nudge has the type `agent.nudged`, a comment that names the agent `agent.mentioned`.
 
-    The words are the activity's `message`, and the comment's task is its `task_id`.
+    Its text is the activity's `message`, and the comment's task is the activity's `task_id`.
     """
 
     agent: AgentRead | None
 
 
 class ApprovalStreamItem(_StreamItem, kw_only=True):
-    """`pending_approvals_count` is the board's."""
+    """A change of an approval. `pending_approvals_count` is the board's."""
 
     approval: ApprovalRead | None
     pending_approvals_count: int

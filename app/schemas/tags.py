@@ -9,7 +9,7 @@ from app.schemas.fields import Color, LongText, Moment, Name, Request, Slug
 
 
 class TagCreate(Request):
-    """Without a slug, it is made from the name."""
+    """A new tag. Without a slug, one is made from the name."""
 
     name: Name
     slug: Slug | None = None

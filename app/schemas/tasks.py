@@ -16,7 +16,7 @@ CustomFields = Annotated[dict[str, Any], Meta(max_length=200)]
 
 
 class TaskCreate(Request):
-    """`created_by_user_id` is accepted and not believed: it is always the caller."""
+    """A new task. `created_by_user_id` is accepted but ignored: it is always the caller."""
 
     title: Title
     description: LongText | None = None
@@ -31,7 +31,7 @@ class TaskCreate(Request):
 
 
 class TaskUpdate(Request):
-    """`comment` is stored as a comment of the task, with the change. Custom fields that are not named stay."""
+    """A change of a task. `comment` becomes a comment of the task. Custom fields that are not named do not change."""
 
     title: Title | UnsetType = UNSET
     description: LongText | UnsetType | None = UNSET
@@ -46,7 +46,7 @@ class TaskUpdate(Request):
 
 
 class TaskRead(msgspec.Struct, kw_only=True):
-    """`custom_field_values` has every custom field of the board, null where the task has nothing in it."""
+    """A task. `custom_field_values` has every custom field of the board, null if the task has no value."""
 
     id: UUID
     board_id: UUID

@@ -11,7 +11,7 @@ Scope = Literal["read", "write"]
 
 
 class PersonalTokenCreate(Request):
-    """Without `expires_at` it is good until it is revoked."""
+    """A new token. Without `expires_at` it is valid until it is revoked."""
 
     name: Name
     scope: Scope = "write"
@@ -19,7 +19,7 @@ class PersonalTokenCreate(Request):
 
 
 class PersonalTokenRead(msgspec.Struct, kw_only=True):
-    """`last_used_at` is to the minute."""
+    """A token without its secret. `last_used_at` is exact to the minute."""
 
     id: UUID
     name: str
@@ -30,6 +30,6 @@ class PersonalTokenRead(msgspec.Struct, kw_only=True):
 
 
 class PersonalTokenWithSecret(PersonalTokenRead, kw_only=True):
-    """`token` is shown here and never again."""
+    """A token with its secret (`token`), which is shown only here."""
 
     token: str

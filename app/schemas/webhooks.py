@@ -16,7 +16,7 @@ HeaderName = Annotated[
 
 
 class BoardWebhookCreate(Request):
-    """With a `secret`, what comes in has the HMAC-SHA256 of its body in the `signature_header`."""
+    """A new webhook. With a `secret`, requests must have the HMAC-SHA256 of their body in the `signature_header`."""
 
     description: Description
     enabled: bool = True
@@ -26,7 +26,7 @@ class BoardWebhookCreate(Request):
 
 
 class BoardWebhookUpdate(Request):
-    """A `secret` of null is none, and a `signature_header` of null the usual one."""
+    """A change of a webhook. A null `secret` removes it; a null `signature_header` is the default one."""
 
     description: Description | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
@@ -36,7 +36,7 @@ class BoardWebhookUpdate(Request):
 
 
 class BoardWebhookRead(msgspec.Struct, kw_only=True):
-    """`endpoint_url` is there where PUBLIC_BASE_URL is set. The secret is never shown."""
+    """A webhook. `endpoint_url` is set if PUBLIC_BASE_URL is. The secret is never shown."""
 
     id: UUID
     board_id: UUID
@@ -59,7 +59,7 @@ class BoardWebhookIngestResponse(msgspec.Struct, kw_only=True):
 
 
 class BoardWebhookPayloadRead(msgspec.Struct, kw_only=True):
-    """`payload` is what came in: JSON as it is, anything else as text."""
+    """A received request. `payload` is its body: JSON as it is, anything else as text."""
 
     id: UUID
     board_id: UUID

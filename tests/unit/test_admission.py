@@ -10,7 +10,7 @@ from app.api.http.admission import Admission, OverloadedError
 from app.core.config import Settings
 
 LIMIT = 9
-LONGER = admission._LONGER * LIMIT
+AT_A_STANDSTILL = admission._STANDSTILL_FACTOR * LIMIT
 
 
 class Door(Admission):
@@ -51,9 +51,9 @@ def test_in_a_standstill_more_may_wait_and_so_it_stays_until_they_are_answered(b
     door = Door()
     assert door.let_in(before) == before
     door.stand_still()
-    assert before + door.let_in(100) == LONGER
+    assert before + door.let_in(100) == AT_A_STANDSTILL
     # It is over: whoever comes while they are answered is let in.
-    door.answer(LONGER - LIMIT)
+    door.answer(AT_A_STANDSTILL - LIMIT)
     assert door.let_in(LIMIT) == LIMIT
     door.answer(LIMIT - 1)
     assert door.let_in(1) == 1
@@ -74,9 +74,9 @@ def test_whoever_leaves_without_an_answer_ends_no_standstill_and_is_not_waited_f
     assert door.let_in(LIMIT) == LIMIT
     door.stand_still()
     door.leave(answered=False)
-    assert LIMIT - 1 + door.let_in(100) == LONGER
+    assert LIMIT - 1 + door.let_in(100) == AT_A_STANDSTILL
     door.answer(1)
-    for _ in range(LONGER - 1):
+    for _ in range(AT_A_STANDSTILL - 1):
         door.leave(answered=False)
     assert door.let_in(100) == LIMIT
 
@@ -99,4 +99,4 @@ def test_whoever_asks_for_the_methods_of_a_path_neither_takes_a_place_nor_ends_a
         door.now += admission._STANDSTILL / 2
         asyncio.run(door.handle(scope, receive, tell, answer))
     assert len(told) == 3
-    assert LIMIT + door.let_in(100) == LONGER
+    assert LIMIT + door.let_in(100) == AT_A_STANDSTILL

@@ -1,1 +1,1 @@
-"""What surrounds the handlers: sign-in, admission, body, conditions, idempotency, headers, errors, metrics."""
+"""The HTTP layer around the handlers: sign-in, admission, body, conditions, idempotency, headers, errors, metrics."""

@@ -1,12 +1,12 @@
-"""Admission: so many requests at a time, and whoever comes beyond them is told at once instead of waiting.
+"""Admission control: a limit on concurrent requests. A request beyond it is refused at once instead of waiting.
 
-A number, and no time: while requests are answered, how long the last of the queue waits is in proportion to what each
-one takes (Little's law), on a fast machine as on a slow one.
+The limit is a number of requests, not a waiting time: while requests are answered, the wait of the last one in the
+queue is proportional to the service time (Little's law), on a fast machine and on a slow one.
 
-Where nothing has been answered for a moment, a queue is no sign of too many requests: as when a migration waits for a
-table, and every connection waits behind it. Then it may be longer, since all are served as soon as that is over, and
-so it stays until it is drained. (What tells good queues from bad ones is whether they go away by themselves: Nichols
-and Jacobson, "Controlling Queue Delay", ACM Queue, 2012. How long those who leave have waited, by which they know it,
+If nothing has been answered for a moment, a queue is no sign of overload. A migration may wait for a table, for
+example, and every connection behind it. The queue may then be longer, because it is served as soon as the standstill is
+over; the higher limit holds until it is drained. (A good queue is one that goes away by itself: Nichols and Jacobson,
+"Controlling Queue Delay", ACM Queue, 2012. Their measure, the waiting time of those who leave, cannot be used here: it
 is long after a standstill, too.)
 """
 
@@ -30,17 +30,18 @@ class OverloadedError(ServiceUnavailableError):
     default_detail = "Too many requests are under way; try again shortly."
 
 
-# Seconds without an answer, though there is a queue, that are a standstill, and by how much the limit is then higher.
+# Seconds without an answer after which a queue is a standstill, and the factor by which the limit is then higher.
 _STANDSTILL = 0.25
-_LONGER = 5
-# There is a queue where more are under way than this share of the limit: by default one for each connection.
-_WORKED_ON = 1 / 3
-_PLACE = "admission_place"
+_STANDSTILL_FACTOR = 5
+# Requests beyond this share of the limit form a queue. By default it is one request for each connection.
+_SERVED_SHARE = 1 / 3
+_SLOT = "admission_slot"
 
 
 class Admission(ASGIMiddleware):
-    """Counts a request while it is worked on or waits for that: neither until its body is there, nor from the moment
-    that its response starts, which may be a stream. Raises OverloadedError.
+    """Counts requests that are served or wait for that, and raises OverloadedError beyond the limit.
+
+    A request counts from the moment that its body is complete until its response starts, which may be a stream.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -49,29 +50,31 @@ class Admission(ASGIMiddleware):
         self._limit = settings.request_limit
         self._clock = clock
         self._under_way = 0
-        # When the queue last moved, or there was none; and how many of a standstill's have not been answered yet.
+        # When a request was last answered, or there was no queue; and how many requests of a standstill are left.
         self._moved_at = clock()
-        self._held_up = 0
+        self._left_of_standstill = 0
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope.get("method") == HttpMethod.OPTIONS:
-            # It is answered without the database, and says nothing of whether requests get on.
+            # OPTIONS is answered without the database, and says nothing about the progress of other requests.
             await next_app(scope, receive, send)
             return
-        place = _Place(self, receive, send)
-        place.take()
-        scope["state"][_PLACE] = place
+        slot = _Slot(self, receive, send)
+        slot.take()
+        scope["state"][_SLOT] = slot
         try:
-            await next_app(scope, place.receive, place.send)
+            await next_app(scope, slot.receive, slot.send)
         finally:
-            place.give_back()
-            # What the server gives to receive from has the scope: left there, each request would be a cycle.
-            del scope["state"][_PLACE]
+            slot.release()
+            # The server's `receive` refers to the scope: if the slot stayed, each request would be a reference cycle.
+            del scope["state"][_SLOT]
 
     def enter(self) -> None:
-        if self._under_way < self._limit * _WORKED_ON:
-            self._moved_at, self._held_up = self._clock(), 0
-        if self._under_way >= self._limit * (_LONGER if self._held_up or self._stands_still() else 1):
+        """Count one more request. Raises OverloadedError."""
+        if self._under_way < self._limit * _SERVED_SHARE:
+            self._moved_at, self._left_of_standstill = self._clock(), 0
+        is_standstill = self._left_of_standstill or self._stands_still()
+        if self._under_way >= self._limit * (_STANDSTILL_FACTOR if is_standstill else 1):
             _REFUSED.inc()
             raise OverloadedError
         self._under_way += 1
@@ -79,8 +82,8 @@ class Admission(ASGIMiddleware):
     def leave(self, *, answered: bool) -> None:
         if answered:
             if self._stands_still():
-                self._held_up = self._under_way
-            self._held_up = max(0, self._held_up - 1)
+                self._left_of_standstill = self._under_way
+            self._left_of_standstill = max(0, self._left_of_standstill - 1)
             self._moved_at = self._clock()
         self._under_way -= 1
 
@@ -89,30 +92,33 @@ class Admission(ASGIMiddleware):
 
 
 @asynccontextmanager
-async def standing_aside(scope: Scope) -> AsyncIterator[None]:
-    """Take no place within this context, for a wait that is not for the database. Raises OverloadedError at its end."""
-    place: _Place = scope["state"][_PLACE]
-    place.give_back()
+async def not_counted(scope: Scope) -> AsyncIterator[None]:
+    """Do not count the request within this context, while it waits for something else than the database.
+
+    Raises OverloadedError at the end of the context.
+    """
+    slot: _Slot = scope["state"][_SLOT]
+    slot.release()
     yield
-    place.take()
+    slot.take()
 
 
-class _Place:
-    """One request's."""
+class _Slot:
+    """The slot of one request, which is taken while the request counts."""
 
     def __init__(self, admission: Admission, receive: Receive, send: Send) -> None:
         self._admission = admission
         self._receive = receive
         self._send = send
         self._is_taken = False
-        # Until it is there, or the response starts: what is received from then on is that the client is gone.
+        # True until the body is complete or the response starts. After that only a disconnect can be received.
         self._awaits_body = True
 
     def take(self) -> None:
         self._admission.enter()
         self._is_taken = True
 
-    def give_back(self, *, answered: bool = False) -> None:
+    def release(self, *, answered: bool = False) -> None:
         if self._is_taken:
             self._is_taken = False
             self._admission.leave(answered=answered)
@@ -120,7 +126,7 @@ class _Place:
     async def receive(self) -> ReceiveMessage:
         if not self._awaits_body:
             return await self._receive()
-        self.give_back()
+        self.release()
         message = await self._receive()
         if message["type"] == "http.request" and self._awaits_body:
             self._awaits_body = bool(message.get("more_body"))
@@ -130,5 +136,5 @@ class _Place:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._awaits_body = False
-            self.give_back(answered=True)
+            self.release(answered=True)
         await self._send(message)

@@ -1,4 +1,4 @@
-"""Who is calling: the token of a request, turned into a person in his active organization, or into an agent."""
+"""Authentication: the token of a request identifies a person in their active organization, or an agent."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.http.admission import standing_aside
+from app.api.http.admission import not_counted
 from app.core.config import AuthMode, Settings
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import InvalidJWTError, IssuerUnreachableError
@@ -39,9 +39,9 @@ from app.services.identity import (
 if TYPE_CHECKING:
     from app.core.oidc import Issuer
 
-# In a handler's `opt`: nobody needs to sign in.
+# In a handler's `opt`: no sign-in is needed.
 PUBLIC = "public"
-# In a handler's `opt`: what it reads may not be older than what the primary has.
+# In a handler's `opt`: it must read the primary's present state.
 NEWEST = "newest"
 _SIGN_IN = "sign_in"
 
@@ -49,19 +49,19 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class SignIn(Protocol):
-    """Finds the caller, and the board that the request is about."""
+    """A function that finds the caller, and with them the board that the request is about."""
 
     def __call__(self, session: AsyncSession, board_id: UUID | None = None) -> Awaitable[Caller]: ...
 
 
 def sign_in_of(scope: Scope) -> SignIn:
-    """Signs the caller of a signed-in request in again, for a response that outlives its transaction."""
+    """Return the function that signs the caller in again, for a response that outlives the transaction."""
     sign_in: SignIn = scope["state"][_SIGN_IN]
     return sign_in
 
 
 class AuthMiddleware(ASGIMiddleware):
-    """Signs the request in, or answers 401 before its body is read."""
+    """Signs the caller in. Without a token, or with a malformed one, it raises before the body is read."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -82,10 +82,10 @@ class AuthMiddleware(ASGIMiddleware):
         await next_app(scope, receive, send)
 
     async def _sign_in(self, request: Request[Any, Any, Any]) -> Caller:
-        """Raises UnauthorizedError and ReadOnlyTokenError."""
-        sign_in = await self._way_in(_token(request.scope), request.scope)
+        """Return the caller. Raises UnauthorizedError and ReadOnlyTokenError."""
+        sign_in = await self._choose_sign_in(_token(request.scope), request.scope)
         await self._receive_body(request)
-        caller = await _find(request, sign_in)
+        caller = await _find_caller(request, sign_in)
         if request.method not in SAFE_METHODS and not caller.may_write:
             raise ReadOnlyTokenError
         read_route_of(request.scope).caller_id = caller.id
@@ -93,26 +93,29 @@ class AuthMiddleware(ASGIMiddleware):
         request.scope["state"][_SIGN_IN] = sign_in
         return caller
 
-    async def _way_in(self, token: str, scope: Scope) -> SignIn:
-        """Raises UnknownTokenError where that needs no look at the database, and ServiceUnavailableError."""
+    async def _choose_sign_in(self, token: str, scope: Scope) -> SignIn:
+        """Return the sign-in for this kind of token.
+
+        Raises UnknownTokenError if the token is wrong by itself, without a query, and ServiceUnavailableError.
+        """
         if token.startswith(AGENT_TOKEN_PREFIX):
             return partial(sign_in_agent, token=token)
         if token.startswith(PERSONAL_TOKEN_PREFIX):
             return partial(sign_in_by_token, token=token)
         if self._issuer is not None:
-            return await _identified(self._issuer, token, scope)
+            return await _sign_in_by_issuer(self._issuer, token, scope)
         expected = self._settings.local_auth_token
         if expected is None or not tokens_equal(token, expected.reveal()):
             raise UnknownTokenError
         return sign_in_local
 
     async def _receive_body(self, request: Request[Any, Any, Any]) -> None:
-        """Has the whole body before anything asks the database: a slow client must not hold a connection of it.
+        """Receive the whole body before the first query, so that a slow client holds no connection to the database.
 
-        The request that the handler gets finds it there. Raises RequestTimeoutError and ClientDisconnectedError.
+        The handler's request finds it in the scope. Raises RequestTimeoutError and ClientDisconnectedError.
         """
         if request.method in SAFE_METHODS:
-            # A body means nothing there (RFC 9110, 9.3.1).
+            # The body of such a request has no meaning (RFC 9110, 9.3.1).
             return
         try:
             async with asyncio.timeout(self._settings.request_body_timeout):
@@ -120,17 +123,17 @@ class AuthMiddleware(ASGIMiddleware):
         except TimeoutError:
             raise RequestTimeoutError from None
         except InternalServerException:
-            # Litestar's word for a client that hangs up within its body.
+            # Litestar raises it if the client hangs up within the body.
             raise ClientDisconnectedError from None
 
 
-async def _find(request: Request[Any, Any, Any], sign_in: SignIn) -> Caller:
-    """Signs in where the request will read. Raises UnauthorizedError."""
+async def _find_caller(request: Request[Any, Any, Any], sign_in: SignIn) -> Caller:
+    """Sign in on the server that the request will read. Raises UnauthorizedError."""
     session, route = session_of(request.scope), read_route_of(request.scope)
     board_id = request.path_params.get("board_id")
     only_reads = request.method in SAFE_METHODS and not request.scope["route_handler"].opt.get(NEWEST)
     if only_reads and await route.use_replica():
-        # One that is not known there may be new.
+        # A token that the replica does not know may be new.
         with suppress(UnknownTokenError):
             caller = await sign_in(session, board_id)
             if route.shows_changes_of(caller.id):
@@ -140,7 +143,7 @@ async def _find(request: Request[Any, Any, Any], sign_in: SignIn) -> Caller:
 
 
 async def _note_use(session: AsyncSession, caller: Caller) -> None:
-    """Note that the token is used, unless the database can only be read: that is no reason to refuse a reader."""
+    """Note that the token was used. If the database is read-only, leave it out: reading is possible all the same."""
     try:
         await note_use(session, caller)
     except DBAPIError as exc:
@@ -152,35 +155,38 @@ async def _note_use(session: AsyncSession, caller: Caller) -> None:
 def _issuer_of(settings: Settings) -> "Issuer | None":
     if settings.auth_mode is not AuthMode.OIDC:
         return None
-    # Imported here because without an issuer nobody needs JWTs and an HTTP client: that is 12 MB of memory.
+    # Imported here because JWTs and an HTTP client take 12 MB of memory, and only an issuer needs them.
     from app.core.oidc import Issuer  # noqa: PLC0415
 
     return Issuer(settings)
 
 
-async def _identified(issuer: "Issuer", token: str, scope: Scope) -> SignIn:
-    """By the issuer's token."""
+async def _sign_in_by_issuer(issuer: "Issuer", token: str, scope: Scope) -> SignIn:
+    """Return the sign-in for a token of the issuer. Raises UnknownTokenError and ServiceUnavailableError."""
     try:
-        return partial(sign_in_by_identity, identity=await issuer.identify(token, partial(standing_aside, scope)))
+        return partial(sign_in_by_identity, identity=await issuer.identify(token, partial(not_counted, scope)))
     except InvalidJWTError as exc:
         log.info("a token of the issuer is not good", reason=str(exc))
         raise UnknownTokenError from None
     except IssuerUnreachableError:
-        raise ServiceUnavailableError("Whoever issues the tokens cannot be reached; try again shortly.") from None
+        raise ServiceUnavailableError("The issuer of the tokens cannot be reached; try again shortly.") from None
 
 
 async def _count_failure(request: Request[Any, Any, Any]) -> None:
-    """Raises TooManyRequestsError. Who has a good token is let in all the same: others may share his address."""
+    """Count a failed sign-in. Raises TooManyRequestsError.
+
+    Callers with a valid token are never refused for it: they may share the address with others.
+    """
     await session_of(request.scope).close()
     async with separate_transaction(request.scope) as counting:
         await FAILED_SIGN_INS.take(counting, request.client.host if request.client else "")
 
 
 def _token(scope: Scope) -> str:
-    """Of `X-Agent-Token`, or of the bearer form. Raises UnauthorizedError, also where there is more than one."""
-    of_agent = [value.decode("latin-1").strip() for name, value in scope["headers"] if name == b"x-agent-token"]
+    """Return the token of `X-Agent-Token` or `Authorization`. Raises UnauthorizedError unless there is exactly one."""
+    agent = [value.decode("latin-1").strip() for name, value in scope["headers"] if name == b"x-agent-token"]
     bearer = [_bearer(value) for name, value in scope["headers"] if name == b"authorization"]
-    tokens = of_agent + bearer
+    tokens = agent + bearer
     if len(tokens) != 1 or not tokens[0]:
         raise UnauthorizedError
     return tokens[0]

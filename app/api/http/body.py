@@ -1,7 +1,7 @@
-"""The body of a request: JSON, read into the very shape that the handler names.
+"""The body of a request: JSON, decoded directly into the handler's type.
 
-Litestar alone would read JSON into anything and then convert that leniently: "3" would do for 3, "null" for null and
-a bare number for a time.
+Litestar would decode JSON first and then convert it leniently: "3" would be accepted as 3, "null" as null, and a number
+as a time.
 """
 
 from http import HTTPStatus
@@ -28,10 +28,10 @@ class UnsupportedMediaTypeError(AppError):
 
 
 class JsonRequest(Request[Caller, Any, Any]):
-    """What every handler under /api/v1 gets; one that takes `data` gets it from `json`."""
+    """The request of every handler under /api/v1. A handler that takes `data` gets the result of `json`."""
 
     async def json(self) -> Any:  # noqa: ANN401 - what the handler takes
-        """The body, checked. Raises UnsupportedMediaTypeError where it is declared to be something other than JSON."""
+        """Return the decoded body. Raises UnsupportedMediaTypeError if it is declared as something other than JSON."""
         media_type = self.content_type[0].lower()
         if media_type and media_type != _JSON and not media_type.endswith("+json"):
             raise UnsupportedMediaTypeError

@@ -1,6 +1,6 @@
-"""Conditional requests (RFC 9110, 13): `ETag`, `If-None-Match` on GET, `If-Match` on what changes or deletes.
+"""Conditional requests (RFC 9110, 13): `ETag`, `If-None-Match` on GET, `If-Match` on PATCH, PUT and DELETE.
 
-The tag is a hash of the representation, so that whatever a client could see change changes it.
+The tag is a hash of the representation: every change that a client could see changes it.
 """
 
 import hashlib
@@ -36,9 +36,9 @@ from app.schemas.users import UserRead
 
 _READS = "reads_same_path"
 _TAG_BYTES = 16
-# For an answer with a secret: no cache keeps it, and it has no tag.
+# For an answer with a secret: no cache may store it, and it has no tag.
 NO_STORE = {"Cache-Control": "no-store"}
-# What is locked while it is compared and changed: what the path names, in its order, or what is answered by itself.
+# The rows that are locked between comparison and change: those that the path names, in its order, or the one answered.
 _ROWS: dict[str, type[Any]] = {
     "board_id": Board,
     "group_id": BoardGroup,
@@ -55,20 +55,21 @@ _OWN: dict[type[Any], type[Any]] = {UserRead: User, OrganizationRead: Organizati
 
 
 def etag_of(body: bytes) -> str:
-    """A strong entity tag: equal for equal bytes alone."""
+    """Return a strong entity tag, which is equal only for equal bytes."""
     return f'"{hashlib.blake2b(body, digest_size=_TAG_BYTES).hexdigest()}"'
 
 
 async def check_if_match(request: Request[Any, Any, Any]) -> None:
-    """A before-request hook: what GET of the same path would answer must be what the client last saw.
+    """Check that GET of the same path would answer what the client last saw; a before-request hook.
 
-    From then on nobody else changes it until the transaction ends. Raises PreconditionFailedError, and as that GET.
+    From then on the rows are locked until the transaction ends. Raises PreconditionFailedError, and what that GET
+    raises.
     """
     if request.method not in {"PATCH", "PUT", "DELETE"} or not (wanted := _values(request.scope, b"if-match")):
         return
     reader = _reader(request)
     if reader is None:
-        raise PreconditionFailedError("It has no entity tag: there is nothing to read at this path.")
+        raise PreconditionFailedError("It has no entity tag: nothing can be read at this path.")
     shape = await _read(reader, request)
     _compare(wanted, shape)
     session = session_of(request.scope)
@@ -86,7 +87,7 @@ def _compare(wanted: list[str], shape: msgspec.Struct) -> None:
 
 
 def _values(scope: Scope, header: bytes) -> list[str]:
-    """As it came: the headers of a request are not worth a mapping where one is looked for."""
+    """Return the header's values. Building Litestar's mapping of all headers would cost more than this loop."""
     return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
 
 
@@ -96,7 +97,7 @@ def _has(given: list[str], tag: str) -> bool:
 
 
 def _reader(request: Request[Any, Any, Any]) -> HTTPRouteHandler | None:
-    """The handler of GET at the path of this request; it is looked for once."""
+    """Return the handler of GET at the path of this request; None if it has no tag. It is looked up once."""
     handler: HTTPRouteHandler = request.route_handler
     if _READS not in handler.opt:
         places = request.app.route_handler_method_map.values()
@@ -107,7 +108,7 @@ def _reader(request: Request[Any, Any, Any]) -> HTTPRouteHandler | None:
             "db_session",
             *request.path_params,
         }
-        # One that takes more, an invite's, answers with a secret, which has no tag.
+        # A handler that takes more (an invite's) answers with a secret, which has no tag.
         handler.opt[_READS] = reader if is_plain else None
     found: HTTPRouteHandler | None = handler.opt[_READS]
     return found
@@ -118,7 +119,7 @@ async def _read(reader: HTTPRouteHandler, request: Request[Any, Any, Any]) -> An
 
 
 class ETagMiddleware(ASGIMiddleware):
-    """Tags what was read, made or changed, and answers 304 where the client has it already."""
+    """Adds `ETag` to what was read, made or changed, and answers 304 if the client has it already."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -142,8 +143,8 @@ class ETagMiddleware(ASGIMiddleware):
 
 def _is_taggable(start: HTTPResponseStartEvent) -> bool:
     headers = dict(start["headers"])
-    of_resource = headers.get(b"content-type", b"").startswith(b"application/json")
-    return start["status"] in {HTTPStatus.OK, HTTPStatus.CREATED} and of_resource and b"cache-control" not in headers
+    is_json = headers.get(b"content-type", b"").startswith(b"application/json")
+    return start["status"] in {HTTPStatus.OK, HTTPStatus.CREATED} and is_json and b"cache-control" not in headers
 
 
 def _tag(scope: Scope, start: HTTPResponseStartEvent, body: HTTPResponseBodyEvent) -> None:
@@ -153,5 +154,5 @@ def _tag(scope: Scope, start: HTTPResponseStartEvent, body: HTTPResponseBodyEven
     if known and scope.get("method") == HttpMethod.GET and _has([value.replace("W/", "") for value in known], tag):
         start["status"] = HTTPStatus.NOT_MODIFIED
         body["body"] = b""
-        of_body = {b"content-type", b"content-length"}
-        start["headers"] = [header for header in start["headers"] if header[0] not in of_body]
+        body_headers = {b"content-type", b"content-length"}
+        start["headers"] = [header for header in start["headers"] if header[0] not in body_headers]

@@ -1,4 +1,4 @@
-"""From a row to a response shape."""
+"""Conversion of a row to a response shape."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -8,12 +8,12 @@ import msgspec
 
 ShapeT = TypeVar("ShapeT", bound=msgspec.Struct)
 _Reader = tuple[list[str], Callable[[object], Any]]
-# By shape, type of row, and the names that the row is not asked for.
+# By shape, type of row, and the names of fields that do not come from the row.
 _readers: dict[tuple[type, type, tuple[str, ...]], _Reader] = {}
 
 
 def to_shape(shape: type[ShapeT], row: object, **others: object) -> ShapeT:
-    """The shape with its fields from the row's attributes, and those that the row has not from `others`."""
+    """Return the shape, with its fields from the row's attributes and from `others`."""
     key = (shape, type(row), tuple(others))
     reader = _readers.get(key)
     if reader is None:
@@ -24,5 +24,5 @@ def to_shape(shape: type[ShapeT], row: object, **others: object) -> ShapeT:
 
 def _reader(shape: type[msgspec.Struct], row: object, others: dict[str, object]) -> _Reader:
     names = [name for name in shape.__struct_fields__ if name not in others and hasattr(row, name)]
-    # Of one name, `attrgetter` gives no tuple.
+    # With one name, `attrgetter` returns no tuple.
     return names, attrgetter(*names) if len(names) > 1 else lambda each: [getattr(each, name) for name in names]

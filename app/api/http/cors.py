@@ -1,4 +1,4 @@
-"""CORS (WHATWG Fetch, 3.2): pages of which other origins may call the API. No cookie is ever sent along."""
+"""CORS (WHATWG Fetch, 3.2): which other origins' pages may call the API. Cookies are never allowed."""
 
 from litestar.config.cors import CORSConfig
 
@@ -18,7 +18,7 @@ _SHOWN = ("ETag", "Idempotent-Replayed", "Link", "Location", "Retry-After", "WWW
 
 
 def cors_config(settings: Settings) -> CORSConfig | None:
-    """None where no origin is allowed: browsers then keep all others out."""
+    """Return the configuration; None if no origin is allowed, as browsers then refuse all of them."""
     if not settings.cors_allowed_origins:
         return None
     return CORSConfig(

@@ -1,4 +1,4 @@
-"""The one renderer of errors: RFC 9457 problem details, whatever raised them. No driver's text reaches a client."""
+"""The one renderer of errors, as problem details (RFC 9457). No driver's text reaches a client."""
 
 import re
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ from app.postgres.errors import READ_ONLY, sqlstate_of
 from app.schemas.fields import IN_WORDS
 
 MEDIA_TYPE = "application/problem+json"
-# msgspec ends what it says with the place: "Expected `str`, got `int` - at `$.title`".
+# msgspec ends its messages with the place: "Expected `str`, got `int` - at `$.title`".
 _PLACE = re.compile(r"^(?P<detail>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
-# Where the place is the object around it, what it says starts with the field; so does what a shape of ours says.
+# If the place is the surrounding object, the message starts with the field. Messages of our shapes do so, too.
 _FIELD = re.compile(r"^(?:Object (?:contains unknown|missing required) field )?`(?P<field>[^`]*)`")
 _PATTERNS = {f"Expected `str` matching regex {pattern!r}": words for pattern, words in IN_WORDS.items()}
-# What Litestar says of a body that is not there: the KeyError of its name.
+# Litestar's message for a missing body: the KeyError of its name.
 _NO_BODY = str(KeyError("data"))
 
-# SQLSTATEs, or their two-character classes, that have a meaning for a client (PostgreSQL documentation, appendix A).
+# SQLSTATEs, or their two-character classes, that mean something to a client (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
     "40001": (
         HTTPStatus.CONFLICT,
@@ -58,7 +58,7 @@ _READ_ONLY = (
     "The database can only be read right now; try again.",
 )
 
-# RFC 9110's names, which Python's HTTPStatus has from 3.13 on: a code may not depend on the version of Python.
+# RFC 9110's names, which Python's HTTPStatus has only from 3.13 on. A code must not depend on Python's version.
 _TITLES = {
     413: "Content Too Large",
     414: "URI Too Long",
@@ -79,7 +79,7 @@ def problem(
     errors: tuple[FieldProblem, ...] = (),
     extra: Mapping[str, object] | None = None,
 ) -> Response[dict[str, Any]]:
-    """A problem details response (RFC 9457, section 3); `extra` are members of the problem's own."""
+    """Return a problem details response (RFC 9457, section 3); `extra` holds extension members."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": title_of(status),
@@ -100,7 +100,7 @@ def on_app_error(request: Request[Any, Any, Any], exc: AppError) -> Response[dic
 
 
 def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Response[dict[str, Any]]:
-    """What Litestar raises: no such path, a wrong method, a body or parameter that does not fit."""
+    """Render what Litestar raises: an unknown path, a wrong method, an invalid body or parameter."""
     status = HTTPStatus(exc.status_code)
     headers = {name: value for name, value in (exc.headers or {}).items() if name.lower() == "allow"}
     if status is HTTPStatus.BAD_REQUEST:
@@ -112,16 +112,16 @@ def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Re
 
 
 def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | RepositoryError) -> Response[dict[str, Any]]:
-    """What the driver raised, with or without Advanced Alchemy's wrapping; known by its SQLSTATE alone.
+    """Render what the driver raised, by its SQLSTATE; Advanced Alchemy may have wrapped it.
 
-    Raises the error again where the request's transaction is to be repeated: then this is no answer yet.
+    Raises the error again if the request is going to be retried.
     """
     if will_be_retried(request.scope, exc):
         raise exc
     original = exc if isinstance(exc, DBAPIError) else _dbapi_error(exc)
     driver_error = original.orig if original else None
     if driver_error is not None and isinstance(driver_error.__cause__, ValueError):
-        # The driver could not even send it: a number or a time out of range.
+        # The driver could not send the value: a number or a time out of range.
         return problem(request, *_BY_SQLSTATE["22"])
     state = sqlstate_of(original) or ""
     if state == READ_ONLY:
@@ -136,7 +136,7 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
 
 
 def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
-    """Raises the error again as `on_database_error` does."""
+    """Render the loss of the database. Raises the error again as `on_database_error` does."""
     if will_be_retried(request.scope, exc):
         raise exc
     driver_error = getattr(exc, "orig", None) or exc
@@ -146,13 +146,13 @@ def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[
 
 
 def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError) -> Response[dict[str, Any]]:  # noqa: ARG001
-    """Nobody reads it; the change was rolled back."""
+    """Log that the change was rolled back, and return an answer, which nobody reads."""
     log.info("the client hung up: rolled back", **_where(request))
     return problem(request, HTTPStatus.BAD_REQUEST, "client_disconnected", "The client hung up.")
 
 
 def on_gone(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:  # noqa: ARG001
-    """The row was there when the request came, and another request deleted it before this one could change it."""
+    """Render 404 for a row that another request has deleted since this one read it."""
     return on_app_error(request, NotFoundError())
 
 
@@ -162,7 +162,7 @@ def on_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[d
 
 
 def _where(request: Request[Any, Any, Any]) -> dict[str, str]:
-    # The id by name: an error of a middleware is rendered outside the one that binds it for the log.
+    # The request id is given explicitly: an error of a middleware is rendered outside RequestIdMiddleware.
     return {"method": request.method, "path": request.scope["path"], "request_id": request_id_of(request.scope)}
 
 
@@ -184,24 +184,24 @@ def _is_lost_connection(exc: DBAPIError, state: str) -> bool:
 
 def _field_problems(exc: HTTPException) -> tuple[FieldProblem, ...]:
     if isinstance(exc, ValidationException) and isinstance(exc.extra, list):
-        return tuple(_of_parameter(item) for item in exc.extra if isinstance(item, dict))
-    return (_of_body(exc.detail),)
+        return tuple(_parameter_problem(item) for item in exc.extra if isinstance(item, dict))
+    return (_body_problem(exc.detail),)
 
 
-def _of_parameter(item: dict[str, Any]) -> FieldProblem:
+def _parameter_problem(item: dict[str, Any]) -> FieldProblem:
     message, key = str(item.get("message", "is not valid")), str(item.get("key", ""))
     if item.get("source") == "body" or not key:
-        # "data" is the name that handlers give the body, not one that the client knows.
+        # "data" is the handlers' name for the body, which clients do not know.
         if message == _NO_BODY:
             return FieldProblem("", "Send a body of JSON.")
-        return _of_body(message, "" if key == "data" else key.removeprefix("data."))
+        return _body_problem(message, "" if key == "data" else key.removeprefix("data."))
     return FieldProblem(key, message)
 
 
-def _of_body(message: str, key: str = "") -> FieldProblem:
+def _body_problem(message: str, key: str = "") -> FieldProblem:
     match = _PLACE.match(message)
     detail, path = (match["detail"], match["path"] or "") if match else (message, "")
-    # `[...]` is a key that msgspec does not name: the pointer ends before it.
+    # `[...]` is a key that msgspec does not name, so the pointer ends before it.
     place = (path or (f".{key}" if key else "")).partition("[...]")[0]
     pointer = re.sub(r"[.\[]+", "/", place.replace("]", ""))
     if field := _FIELD.match(detail):

@@ -1,4 +1,4 @@
-"""HEAD on whatever takes GET (RFC 9110, 9.3.2), which is the same answer without its body; and what `Allow` says."""
+"""HEAD on every path that takes GET (RFC 9110, 9.3.2): the same answer without its body. And the `Allow` header."""
 
 import asyncio
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from litestar.types import (
 
 
 class Application(Litestar):
-    """Litestar would ask for a second handler beside each of GET."""
+    """The application, which answers HEAD by its GET handlers. Litestar itself needs a second handler for that."""
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
@@ -33,7 +33,7 @@ class Application(Litestar):
 
 
 class _WithoutBody:
-    """A client who hangs up once he has the headers: a stream would have no end otherwise."""
+    """A client that disconnects once it has the headers. Otherwise a stream would not end."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -57,7 +57,7 @@ class _WithoutBody:
 
 
 async def complete_allow(message: Message, scope: Scope) -> None:
-    """A before-send hook. Of a path that several handlers share, Litestar's answer to OPTIONS knows one of them."""
+    """Complete `Allow`; a before-send hook. If handlers share a path, Litestar's answer has one handler's methods."""
     if message["type"] != "http.response.start" or (
         scope.get("method") != HttpMethod.OPTIONS and message["status"] != HTTPStatus.METHOD_NOT_ALLOWED
     ):

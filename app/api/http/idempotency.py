@@ -1,12 +1,11 @@
-"""`Idempotency-Key` on POST: a request that is sent again has the answer that the first one had, and changes nothing.
+"""`Idempotency-Key` on POST: a request that is sent again gets the first one's answer, and changes nothing.
 
-The answer is kept in the transaction of the request: either both are stored or neither is. One that failed is not
-kept, since it changed nothing; it may be sent again with the same key.
+The answer is stored in the transaction of the request, so that both are stored or neither. The answer to a failed
+request is not stored, since the request changed nothing; it may be sent again with the same key.
 
-A key belongs to its caller, the kind of credential and the organization. What was answered once is answered again only
-to a caller who may still do what is asked: the operation is rehearsed, in a transaction that is rolled back, so that
-its own rules say that. Where it then fails for another reason, such as that what it makes is there, it is answered all
-the same.
+A key belongs to the caller, the kind of credential and the organization. An answer is replayed only to a caller who may
+still do what is asked. To find that out, the operation is run in a transaction that is rolled back, so that its own
+rules decide. If that run fails for another reason, such as that the object exists by now, the answer is replayed.
 """
 
 import hashlib
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
-# In a handler's `opt`: it does the same whichever organization is active.
+# In a handler's `opt`: it does the same for every active organization.
 IN_ANY_ORGANIZATION = "in_any_organization"
 _KEY = re.compile(r"[!-~]{1,255}")
 _MAY_DO_IT = "idempotency_may_do_it"
@@ -47,19 +46,19 @@ class InFlightError(ConflictError):
 class KeyReusedError(AppError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "idempotency_key_reused"
-    default_detail = "Another request had this `Idempotency-Key`: give each its own."
+    default_detail = "Another request had this `Idempotency-Key`: use a new key for each request."
 
 
 class SecretAnswerError(ForbiddenError):
     code = "idempotency_key_of_another_token"
     default_detail = (
-        "It was done with another token, which alone is shown the secret in the answer: to do it once more, send"
+        "This was done with another token, and only that token is shown the secret in the answer: to do it again, send"
         " another `Idempotency-Key`."
     )
 
 
 class _Answer(msgspec.Struct, array_like=True):
-    """`token_id` is the personal access token to which it was given, if it was one."""
+    """A stored answer. `token_id` is the personal access token of the request, if it had one."""
 
     status: int
     headers: dict[str, str]
@@ -72,7 +71,7 @@ class _Answer(msgspec.Struct, array_like=True):
 
 
 class _Pending(NamedTuple):
-    """A request whose answer is to be kept."""
+    """A request whose answer is to be stored."""
 
     repository: IdempotencyRepository
     request_hash: bytes
@@ -84,7 +83,7 @@ _pending: ContextVar[_Pending | None] = ContextVar("idempotency", default=None)
 
 
 class Idempotency(ASGIMiddleware):
-    """Gives the kept answer to a request that is sent again. `secret` seals what is kept."""
+    """Replays the stored answer to a request that is sent again. Answers are encrypted with `secret`."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -95,15 +94,15 @@ class Idempotency(ASGIMiddleware):
         pending, kept = None, None
         if scope["method"] == HttpMethod.POST and isinstance(caller := scope.get("user"), Caller):  # type: ignore[typeddict-item]
             pending, kept = await self._look_up(Request(scope, receive, send), caller)
-        # The last request of this context may have failed.
+        # Also resets what a failed request of the same context may have left.
         _pending.set(None if kept else pending)
         if kept is None:
             await next_app(scope, receive, send)
         else:
-            await _answer_again(kept, scope, receive, send, next_app)
+            await _replay(kept, scope, receive, send, next_app)
 
     async def _look_up(self, request: Request[Any, Any, Any], caller: Caller) -> tuple[_Pending | None, _Answer | None]:
-        """Return the request, where it has a key, and its answer, where it has had one.
+        """Return the request if it has a key, and the stored answer if there is one.
 
         Raises BadRequestError, InFlightError, KeyReusedError and SecretAnswerError.
         """
@@ -117,7 +116,7 @@ class Idempotency(ASGIMiddleware):
         )
         if not await repository.claim():
             raise InFlightError
-        # Imported here because cryptography takes 8 MB of memory, which only the first such key is worth.
+        # Imported here because cryptography takes 8 MB of memory, and most processes see no key.
         from app.core.sealing import Seal  # noqa: PLC0415
 
         token_id = caller.token.id if caller.token else None
@@ -125,7 +124,7 @@ class Idempotency(ASGIMiddleware):
         found = await repository.find()
         answer = pending.seal.decrypt(found.response) if found else None
         if found is None or answer is None:
-            # None that can be opened: the service has another secret since.
+            # There is none, or it cannot be decrypted because SECRET_KEY has changed.
             return pending, None
         if found.request_hash != pending.request_hash:
             raise KeyReusedError
@@ -135,8 +134,8 @@ class Idempotency(ASGIMiddleware):
         return pending, kept
 
 
-async def keep(response: Response[Any]) -> Response[Any]:
-    """Keep the answer to a request with a key: an after-request hook, before the transaction is committed."""
+async def store_answer(response: Response[Any]) -> Response[Any]:
+    """Store the answer to a request with a key; an after-request hook, which runs before the commit."""
     pending = _pending.get()
     if pending is None:
         return response
@@ -149,26 +148,26 @@ async def keep(response: Response[Any]) -> Response[Any]:
 
 
 async def note_error(exc: Exception, scope: Scope) -> None:
-    """Note whether the caller may do what has failed: an after-exception hook."""
-    # Not the error itself, whose traceback has the scope: each failure would be a cycle.
+    """Note whether the caller may do what has failed; an after-exception hook."""
+    # Not the error itself: its traceback refers to the scope, so each failure would be a reference cycle.
     scope["state"][_MAY_DO_IT] = isinstance(exc, AppError) and exc.implies_access
 
 
-async def _answer_again(kept: _Answer, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-    """Send what was answered, or what a caller is answered who may not do that any more."""
-    answered: list[Message] = []
+async def _replay(kept: _Answer, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    """Send the stored answer, or the refusal if the caller may not do that any more."""
+    dry_run_answer: list[Message] = []
 
     async def note(message: Message) -> None:
-        answered.append(message)
+        dry_run_answer.append(message)
 
     scope["state"][_MAY_DO_IT] = True
     start_dry_run(scope)
     await next_app(scope, receive, note)
     if scope["state"][_MAY_DO_IT]:
-        again = Response(kept.body, status_code=kept.status, headers={**kept.headers, REPLAYED: "true"})
-        await again.to_asgi_response(app=None, request=Request(scope, receive, send))(scope, receive, send)
+        replayed = Response(kept.body, status_code=kept.status, headers={**kept.headers, REPLAYED: "true"})
+        await replayed.to_asgi_response(app=None, request=Request(scope, receive, send))(scope, receive, send)
         return
-    for message in answered:
+    for message in dry_run_answer:
         await send(message)
 
 

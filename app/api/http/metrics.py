@@ -1,4 +1,4 @@
-"""What a monitoring system reads of the process and of the schema, in Prometheus' text format."""
+"""Metrics of the process and of the schema, in Prometheus' text format."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from app.migrator.revisions.history import Outcome
 from app.migrator.revisions.state import SchemaState
 
 
-# Not part of the API: it is for the operator's own network.
+# Not in the OpenAPI document: it is for the operator's own network.
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     database = request.app.plugins.get(DatabasePlugin)
@@ -34,7 +34,7 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 class _Schema:
-    """Collects of one look; None is a database that did not answer, of which nothing more is said."""
+    """Collects the metrics of one state of the schema. The state is None if the database did not answer."""
 
     def __init__(self, state: SchemaState | None, heads: tuple[str, ...]) -> None:
         self._state = state

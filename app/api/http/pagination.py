@@ -1,4 +1,4 @@
-"""The query parameters of a list, and its answer: a page with `next_cursor` and a `Link` header (RFC 8288)."""
+"""Pagination: the query parameters of a list, and its page with `next_cursor` and a `Link` header (RFC 8288)."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
@@ -41,7 +41,7 @@ def provide_window(
         ),
     ] = None,
 ) -> Window:
-    """The dependency `window` of a list handler."""
+    """Return the page that the query asks for: the dependency `window` of list handlers."""
     if cursor is not None and offset is not None:
         raise BadRequestError(errors=(FieldProblem("cursor", "Give either `cursor` or `offset`, not both."),))
     return Window(limit, offset or 0, cursor, tuple(map(_key, sort.split(","))) if sort else ())
@@ -55,7 +55,7 @@ def _key(text: str) -> SortKey:
 def page_response(
     request: Request[Any, Any, Any], window: Window, rows: Slice, convert: Callable[[Any], ReadT]
 ) -> Response[Page[ReadT]]:
-    """The page of these rows, each made a response shape by `convert`."""
+    """Return the page of these rows, each converted by `convert`."""
     page = Page([convert(row) for row in rows.rows], rows.total, window.limit, window.offset, rows.next_cursor)
     return Response(page, headers=_links(request, window, rows.next_cursor))
 

@@ -1,4 +1,4 @@
-"""What handlers take, by short names."""
+"""Short names for the types of handlers' parameters."""
 
 from typing import Annotated
 from uuid import UUID
@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.http.body import JsonRequest
 from app.core.paging import Window
 
-# A request that is signed in: `request.user` is who.
+# A signed-in request: `request.user` is the caller.
 CallerRequest = JsonRequest
-# The request's session (`app/db/request/session.py`), committed when the handler has returned.
+# The request's session (`app/db/request/session.py`), which is committed when the handler has returned.
 Session = NamedDependency[AsyncSession]
 PageWindow = NamedDependency[Window]
 Search = Annotated[

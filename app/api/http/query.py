@@ -1,4 +1,4 @@
-"""Query parameters: none that the operation does not know, none more than once or null, and numbers in digits alone."""
+"""Checks of query parameters: unknown, repeated or null ones are errors, and integers have digits only."""
 
 import re
 from typing import Any, NamedTuple
@@ -9,37 +9,37 @@ from litestar.handlers import HTTPRouteHandler
 from app.core.errors import BadRequestError, FieldProblem
 
 _KNOWN = "known_query_parameters"
-# In a handler's `opt`: what its query holds is the sender's business.
+# In a handler's `opt`: its query is not checked, because the sender chooses it.
 ANY_QUERY = "any_query"
-# What reads them would take 1e2 and 100.0, too.
+# Litestar would accept 1e2 and 100.0 as integers, too.
 _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
 
-class _Known(NamedTuple):
+class _Parameters(NamedTuple):
     names: frozenset[str]
     numbers: frozenset[str]
     texts: frozenset[str]
 
 
 async def check_query(request: Request[Any, Any, Any]) -> None:
-    """A before-request hook. Raises BadRequestError: a filter that is not applied shows what was not asked for."""
+    """Check the query; a before-request hook. Raises BadRequestError, so that no misspelt filter is ignored."""
     handler = request.route_handler
     if not request.scope["query_string"] or ANY_QUERY in handler.opt:
         return
     given, known = list(request.query_params.multi_items()), _known(handler, request)
-    problems = [FieldProblem(name, _problem(name, values, known)) for name, values in _gathered(given).items()]
+    problems = [FieldProblem(name, _problem(name, values, known)) for name, values in _values_by_name(given).items()]
     if errors := tuple(problem for problem in problems if problem.detail):
         raise BadRequestError(errors=errors)
 
 
-def _gathered(given: list[tuple[str, str]]) -> dict[str, list[str]]:
+def _values_by_name(given: list[tuple[str, str]]) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
     for name, value in given:
         values.setdefault(name, []).append(value)
     return values
 
 
-def _problem(name: str, values: list[str], known: _Known) -> str:
+def _problem(name: str, values: list[str], known: _Parameters) -> str:
     if name not in known.names:
         others = f"It knows: {', '.join(sorted(known.names))}." if known.names else "It knows none."
         return f"This operation has no such parameter. {others}"
@@ -47,19 +47,19 @@ def _problem(name: str, values: list[str], known: _Known) -> str:
         return "Give it once."
     if name in known.numbers and not _WHOLE_NUMBER.fullmatch(values[0]):
         return "Give a whole number."
-    # What reads them would take this word for a parameter that is not there.
+    # Litestar would take the word null for a missing parameter.
     return (
         "Nothing is null in a query: leave it out." if values[0].lower() == "null" and name not in known.texts else ""
     )
 
 
-def _known(handler: HTTPRouteHandler, request: Request[Any, Any, Any]) -> _Known:
-    """What the handler and its dependencies take; the same at every request, so it is kept with it."""
+def _known(handler: HTTPRouteHandler, request: Request[Any, Any, Any]) -> _Parameters:
+    """Return the parameters of the handler and its dependencies. They are cached in the handler's `opt`."""
     if _KNOWN not in handler.opt:
         model = handler.create_kwargs_model(path_parameters=request.path_params)
         names = frozenset(parameter.field_alias for parameter in model.expected_query_params)
-        handler.opt[_KNOWN] = _Known(names, names & _of_type(handler, int), names & _of_type(handler, str))
-    known: _Known = handler.opt[_KNOWN]
+        handler.opt[_KNOWN] = _Parameters(names, names & _of_type(handler, int), names & _of_type(handler, str))
+    known: _Parameters = handler.opt[_KNOWN]
     return known
 
 

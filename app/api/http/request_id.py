@@ -1,4 +1,4 @@
-"""The request id: taken from `X-Request-Id` where that is fit to be logged, made otherwise, and sent back."""
+"""The request id: the client's `X-Request-Id` if it is fit for a log, otherwise a random one. It is sent back."""
 
 import re
 from secrets import token_hex
@@ -14,7 +14,7 @@ _FIT = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def request_id_of(scope: Scope) -> str:
-    """The id of this request; the same at every call."""
+    """Return the id of this request, which is the same at every call."""
     state = scope["state"]
     if _KEY not in state:
         given = next((value for name, value in scope["headers"] if name == _HEADER), b"").decode("latin-1")
@@ -24,17 +24,17 @@ def request_id_of(scope: Scope) -> str:
 
 
 async def send_request_id(message: Message, scope: Scope) -> None:
-    """A before-send hook, since a path that does not exist is answered before any middleware runs."""
+    """Add the request id; a before-send hook, since an unknown path is answered before any middleware runs."""
     if message["type"] == "http.response.start":
         message["headers"] = [*message.get("headers", ()), (_HEADER, request_id_of(scope).encode("latin-1"))]
 
 
 class RequestIdMiddleware(ASGIMiddleware):
-    """Puts the id on every line that is logged while the request is served."""
+    """Binds the request id for every line that is logged while the request is served."""
 
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        # For good: a request has a context of its own, as it has a task.
+        # It is never unbound: each request has its own task, and so its own context.
         structlog.contextvars.bind_contextvars(request_id=request_id_of(scope))
         await next_app(scope, receive, send)

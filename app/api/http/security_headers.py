@@ -1,4 +1,4 @@
-"""What browsers are told of every answer: to guess nothing, to frame nothing, to run nothing but the documentation."""
+"""Security headers: browsers must not guess types, frame pages, or run anything but the documentation's scripts."""
 
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
@@ -10,7 +10,7 @@ _COMMON = {
     "Referrer-Policy": "no-referrer",
 }
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
-# The interactive documentation: files of our own, and what Swagger UI writes into its page.
+# The interactive documentation: our own files, and the inline script and styles of Swagger UI.
 _PAGE = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -20,7 +20,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
-    """A before-send hook, as what answers an unknown path is no handler, and a middleware would not see it."""
+    """Return a before-send hook that adds the headers. A middleware would miss answers to unknown paths."""
     of_page, of_all = _encoded({"Content-Security-Policy": _PAGE}), _encoded({"Content-Security-Policy": _NOTHING})
     common, over_tls = _encoded(_COMMON), _encoded(_strict_transport(settings))
     is_public_over_tls = (settings.public_base_url or "").startswith("https://")
@@ -37,7 +37,7 @@ def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
 
 
 def _strict_transport(settings: Settings) -> dict[str, str]:
-    """RFC 6797. Never in dev: it would hold for whatever else is tried out under that name."""
+    """Return the header of RFC 6797. Not in dev: it would apply to other services under the same name, too."""
     if settings.is_dev or settings.hsts_max_age == 0:
         return {}
     return {"Strict-Transport-Security": f"max-age={settings.hsts_max_age}"}

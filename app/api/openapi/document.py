@@ -1,4 +1,4 @@
-"""The OpenAPI document at /schema, and its interactive page from files of our own: it works without a network."""
+"""The OpenAPI document at /schema, and its interactive page, whose files we serve: it works without a network."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ _SCHEMES: dict[str, SecurityScheme | Reference] = {
 
 
 class _Document(OpenAPI):
-    """Litestar's document, with what it leaves out."""
+    """Litestar's document, completed with what it leaves out."""
 
     def to_schema(self) -> dict[str, Any]:
         document: dict[str, Any] = super().to_schema()
@@ -100,7 +100,7 @@ def swagger_assets() -> Router:
 
 
 class _Files(BaseLocalFileSystem):
-    """Finds nothing at a path that no file can have: one with a NUL, below a file, or too long."""
+    """A file system that finds nothing at an impossible path: with a NUL, below a file, or too long."""
 
     async def info(self, path: PathType, **kwargs: Any) -> FileInfo:  # noqa: ANN401 - Litestar's signature
         try:
@@ -110,12 +110,12 @@ class _Files(BaseLocalFileSystem):
 
 
 def _readable(title: str) -> str:
-    """`Page[app.schemas.boards.BoardRead]` is BoardPage."""
+    """Return a readable name of a schema: BoardPage for `Page[app.schemas.boards.BoardRead]`."""
     return re.sub(r"^Page[\[_](?:\w+\.)*(\w+?)(?:Read)?[\]_]$", r"\1Page", title)
 
 
 def _schemas_of(titles: set[str]) -> Schemas:
-    """By msgspec, which checks what is sent: Litestar's schemas leave limits out, and that no other field is known."""
+    """Return the schemas by msgspec, which also validates requests. Litestar's leave out limits and unknown fields."""
     shapes = {shape.__name__: shape for shape in _shapes(msgspec.Struct) if shape.__module__.startswith("app.")}
     named = [shapes[title] for title in titles if title in shapes]
     page: Any = Page
@@ -128,7 +128,7 @@ def _schemas_of(titles: set[str]) -> Schemas:
 
 
 def _explicit(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    """With what goes without saying in JSON schema, but not for those who generate clients."""
+    """Return the schema with implicit rules of JSON Schema made explicit, for generators of clients."""
     if isinstance(schema, list):
         return [_explicit(inner) for inner in schema]
     if not isinstance(schema, dict):
@@ -155,7 +155,7 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
 
 
 def _parameter(given: dict[str, Any]) -> dict[str, Any]:
-    """As it can be sent: there is no null in a query, and what is false by itself need not be said."""
+    """Return the parameter as it can be sent: without null, and without members that are false by default."""
     if "$ref" in given:
         return given
     kept = {name: value for name, value in given.items() if value is not False}
@@ -183,6 +183,6 @@ def _add_example(content: dict[str, Any], examples: dict[str, Any]) -> None:
 
 
 def _first(example: dict[str, Any]) -> dict[str, Any]:
-    """Of a page what is in it."""
+    """Return the first item of a page; the example itself if it is no page."""
     items = example.get("items", [example])
     return items[0] if isinstance(items[0], dict) else example

@@ -1,4 +1,4 @@
-"""An example of every shape for the OpenAPI document: the same at every start, and such as could be met."""
+"""A realistic example of every shape for the OpenAPI document. It is the same at every start."""
 
 import re
 import zlib
@@ -8,15 +8,15 @@ Schemas = dict[str, dict[str, Any]]
 
 
 def example_id(noun: str) -> str:
-    """A UUIDv7, the same wherever the same thing is named."""
+    """Return a UUIDv7 that is always the same for the same noun."""
     return f"019ab2c4-7d00-7000-8000-{zlib.crc32(noun.encode()):012x}"
 
 
 _MOMENT = "2026-11-23T10:00:00Z"
 _INVITE = "pli_AZq1xH0AcACAAAAAAAAAAbR1cXf0mQ5xWk7LzHn2v9sD3tYb"
 _RECEIVER = f"/api/v1/boards/{example_id('board')}/webhooks/{example_id('webhook')}"
-# What a field of a shape holds whose name begins so; the first that fits.
-_OF: dict[str, dict[str, Any]] = {
+# Values of fields by the beginning of the shape's name; the first that fits is used.
+_BY_SHAPE: dict[str, dict[str, Any]] = {
     "Agent": {"name": "Bosun", "status": "online", "token": "pla_3hQm0cVtYz8sWbN5kXr2LfJd7GuPeA1oTiC9vMyR4wE"},
     "ApprovalUpdate": {"status": "approved"},
     "Approval": {"status": "pending", "resolved_at": None},
@@ -41,8 +41,8 @@ _OF: dict[str, dict[str, Any]] = {
     "Tag": {"name": "Urgent", "slug": "urgent", "description": "Before anything else"},
     "User": {"name": "Ada Deckhand"},
 }
-# What a field of this name holds anywhere else.
-_VALUES: dict[str, Any] = {
+# Values of fields by their name, in all other shapes.
+_BY_NAME: dict[str, Any] = {
     "action_type": "deploy",
     "agent_name": "Bosun",
     "agent_role": "agent",
@@ -115,7 +115,7 @@ _VALUES: dict[str, Any] = {
     "validation_regex": "[A-F][0-9]",
     "value": 2.0,
 }
-# What another field holds, by the format of its schema, or else by its type.
+# Values of all other fields, by the format of the schema, or else by its type.
 _BY_FORMAT: dict[str, Any] = {
     "date-time": _MOMENT,
     "date": "2026-11-23",
@@ -123,7 +123,7 @@ _BY_FORMAT: dict[str, Any] = {
     "duration": "PT1H",
     "decimal": "1.5",
 }
-_OF_TYPE: dict[str, Any] = {"boolean": False, "integer": 1, "number": 0.0, "object": {}, "null": None}
+_BY_TYPE: dict[str, Any] = {"boolean": False, "integer": 1, "number": 0.0, "object": {}, "null": None}
 _TYPES: dict[Any, Any] = {
     "boolean": bool,
     "integer": int,
@@ -136,15 +136,15 @@ _TYPES: dict[Any, Any] = {
 }
 _FORMATTED = re.compile(r"\d{4}-|[0-9a-f]{8}-")
 _BASE64 = "YWJj"
-# Its keys name custom fields of the board.
+# The keys of its value name custom fields of a board.
 _REFERENCES = frozenset({"custom_field_values"})
 _NOUN = re.compile(r"(Read|Ref|ListItem|WithToken|WithSecret|Item)$")
 
 
 def examples_of(schemas: Schemas) -> dict[str, Any]:
-    """By the name of the shape, one example.
+    """Return one example for each shape, by its name.
 
-    What a client sends names nothing but where it must: there is nothing yet that it could be the name of.
+    An example of a request refers to other objects only if it must: they may not exist yet.
     """
     return {name: _object(name, schemas) for name in schemas}
 
@@ -152,28 +152,28 @@ def examples_of(schemas: Schemas) -> dict[str, Any]:
 def _object(name: str, schemas: Schemas) -> dict[str, Any]:
     schema = schemas[name]
     required = set(schema.get("required", ()))
-    is_sent = schema.get("additionalProperties") is False
+    is_request = schema.get("additionalProperties") is False
     return {
         field: _value(name, field, inner, schemas)
         for field, inner in schema["properties"].items()
-        if not is_sent or field in required or not _names_something(field, inner, schemas)
+        if not is_request or field in required or not _is_reference(field, inner, schemas)
     }
 
 
-def _names_something(field: str, schema: dict[str, Any], schemas: Schemas) -> bool:
-    """Whether it is an id, or made of what cannot do without one."""
+def _is_reference(field: str, schema: dict[str, Any], schemas: Schemas) -> bool:
+    """Return whether the field is an id, or consists of objects that require one."""
     schema = _chosen(schema)
     if "$ref" in schema:
         of = schemas[_target(schema)]
         properties = of.get("properties", {})
-        return any(_names_something(name, properties[name], schemas) for name in of.get("required", ()))
+        return any(_is_reference(name, properties[name], schemas) for name in of.get("required", ()))
     if schema.get("type") == "array":
-        return _names_something(field, schema.get("items") or {}, schemas)
+        return _is_reference(field, schema.get("items") or {}, schemas)
     return schema.get("format") == "uuid" or field in _REFERENCES
 
 
 def _value(owner: str, field: str, schema: dict[str, Any], schemas: Schemas) -> Any:  # noqa: ANN401 - JSON
-    written = next((of for prefix, of in _OF.items() if owner.startswith(prefix) and field in of), _VALUES)
+    written = next((of for prefix, of in _BY_SHAPE.items() if owner.startswith(prefix) and field in of), _BY_NAME)
     if field in written and any(_fits(written[field], one) for one in schema.get("anyOf", [schema])):
         return written[field]
     schema = _chosen(schema)
@@ -187,7 +187,7 @@ def _value(owner: str, field: str, schema: dict[str, Any], schemas: Schemas) -> 
 
 
 def _fits(value: object, schema: dict[str, Any]) -> bool:
-    """Whether a schema without references takes it, as far as a new field of this name may be another thing."""
+    """Return whether the schema takes the value: a new field may have the same name and another type."""
     if "$ref" in str(schema) or not isinstance(value, _TYPES[schema.get("type")]):
         return False
     is_short = not isinstance(value, str) or len(value) <= schema.get("maxLength", len(value))
@@ -201,15 +201,15 @@ def _of_type(owner: str, field: str, schema: dict[str, Any], schemas: Schemas) -
             item = _value(owner, field.removesuffix("s"), schema.get("items") or {}, schemas)
             return [item] * max(1, schema.get("minItems", 1))
         case "integer" | "number" as kind:
-            return _number(_OF_TYPE[kind], schema)
+            return _number(_BY_TYPE[kind], schema)
         case "string" | None:
             return _text(owner, field, schema)
         case other:
-            return _OF_TYPE[other]
+            return _BY_TYPE[other]
 
 
 def _chosen(schema: dict[str, Any]) -> dict[str, Any]:
-    """Of alternatives the first that is not null."""
+    """Return the first alternative that is not null."""
     alternatives = schema.get("anyOf") or [schema]
     return next((one for one in alternatives if one.get("type") != "null"), alternatives[0])
 
@@ -219,13 +219,13 @@ def _target(schema: dict[str, Any]) -> str:
 
 
 def _number(usual: float, schema: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    """Within the limits of the schema."""
+    """Return the usual value, moved into the limits of the schema."""
     value = max(usual, schema.get("minimum", schema.get("exclusiveMinimum", usual - 1) + 1))
     return min(value, schema.get("maximum", schema.get("exclusiveMaximum", value + 1) - 1))
 
 
 def _text(owner: str, field: str, schema: dict[str, Any]) -> str:
-    """The field's name in words, where no format asks for something else."""
+    """Return a text of the schema's format, or else the field's name in words."""
     if schema.get("format") == "uuid":
         return example_id(_noun(owner, field))
     if "contentEncoding" in schema:
@@ -235,6 +235,6 @@ def _text(owner: str, field: str, schema: dict[str, Any]) -> str:
 
 
 def _noun(owner: str, field: str) -> str:
-    """Of an id: what it is of."""
+    """Return the noun of the object that the id names."""
     of = field.removesuffix("_id") if field != "id" else _NOUN.sub("", owner)
     return re.sub(r"(?<!^)(?=[A-Z])", "_", of).lower().rsplit("_", 1)[-1]

@@ -1,7 +1,6 @@
-"""What the operations of the OpenAPI document have in common, which no handler has to say.
+"""The parts of the OpenAPI document that operations share: sign-in, conditional requests, `Idempotency-Key`, limits.
 
-It follows from the method, the path, the body and the answer, as what does it does: signing in, conditional requests,
-`Idempotency-Key`, the limits of bodies.
+They follow from the method, the path, the body and the answer, so that no handler declares them.
 """
 
 import re
@@ -18,32 +17,37 @@ _TEXT: Json = {"type": "string"}
 _SECONDS: Json = {"type": "integer", "minimum": 0}
 _URI: Json = {"type": "string", "format": "uri-reference"}
 _TAG: Json = {"type": "string", "examples": ['"mVQ1b3J0ZW5nIGlzIGEgaGFz"']}
-# Name -> what it says, its schema, whether it is always there.
+# Name -> description, schema, whether it is always present.
 _HEADERS: dict[str, tuple[str, Json, bool]] = {
-    "Accept": ("What the body may be.", _TEXT, True),
-    "Cache-Control": ("`no-store`: no cache may keep it.", _TEXT, True),
-    "ETag": ("The tag of what is answered, for `If-Match` and `If-None-Match`.", _TAG, True),
+    "Accept": ("The media type that the body must have.", _TEXT, True),
+    "Cache-Control": ("`no-store`: no cache may store the answer.", _TEXT, True),
+    "ETag": ("The entity tag of the answer, for `If-Match` and `If-None-Match`.", _TAG, True),
     "Idempotent-Replayed": (
-        "That it is what a request with this `Idempotency-Key` was answered before.",
+        "The answer is that of an earlier request with the same `Idempotency-Key`.",
         {"const": "true"},
         False,
     ),
-    "Link": ("The next page (RFC 8288); not on the last.", _TEXT, False),
-    "Location": ("Where what was made is read.", _URI, True),
-    "Retry-After": ("How many seconds to wait.", _SECONDS, True),
+    "Link": ("The next page (RFC 8288); absent on the last page.", _TEXT, False),
+    "Location": ("The path at which the new object is read.", _URI, True),
+    "Retry-After": ("The number of seconds to wait.", _SECONDS, True),
     "WWW-Authenticate": ("How to sign in.", _TEXT, True),
-    "X-Request-Id": ("The request's id, as the log has it.", {"type": "string", "examples": ["5f0c2a7e"]}, True),
+    "X-Request-Id": (
+        "The id of the request, as in the log.",
+        {"type": "string", "examples": ["5f0c2a7e"]},
+        True,
+    ),
 }
 _PARAMETERS: dict[str, tuple[str, Json]] = {
     "Idempotency-Key": (
-        "Of your own making: sent again within 24 hours, the request is not carried out again but answered as before.",
+        "A key that you choose. A request that is sent again with it within 24 hours is answered as before, and not"
+        " carried out again.",
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["refit-4711"]},
     ),
     "If-Match": (
-        "Only if it is still what has one of these tags; otherwise 412. `*` is whatever there is.",
+        "Carry the request out only if the object still has one of these tags; otherwise answer 412. `*` is any tag.",
         {"type": "string", "examples": ["*"]},
     ),
-    "If-None-Match": ("Not if it is still what has one of these tags; then 304.", _TAG),
+    "If-None-Match": ("Answer 304 if the object still has one of these tags.", _TAG),
 }
 _BODIES: dict[str, Json] = {
     "receive_webhook": {
@@ -54,12 +58,12 @@ _BODIES: dict[str, Json] = {
         },
     }
 }
-_OF_ERRORS = {401: ("WWW-Authenticate",), 415: ("Accept",), 429: ("Retry-After",), 503: ("Retry-After",)}
-_SUCCESSES = {200: "Done, or what was asked for.", 201: "It was made.", 204: "Done; there is nothing to answer."}
+_HEADERS_OF_ERRORS = {401: ("WWW-Authenticate",), 415: ("Accept",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_SUCCESSES = {200: "The result.", 201: "The object was created.", 204: "Done; the answer has no content."}
 
 
 def shared_components(example: Json) -> Json:
-    """The headers, parameters and responses that operations refer to; `example` is a problem's."""
+    """Return the headers, parameters and responses that operations refer to; `example` is a problem."""
     return {
         "headers": {
             name: {"description": text, "schema": schema, **({"required": True} if always else {})}
@@ -70,14 +74,14 @@ def shared_components(example: Json) -> Json:
             for name, (text, schema) in _PARAMETERS.items()
         },
         "responses": {
-            "NotModified": {"description": "You have it already.", "headers": _headers("ETag")},
+            "NotModified": {"description": "The object still has the tag that you sent.", "headers": _headers("ETag")},
             **{_component(status): _problem(status, example) for status in MEANINGS},
         },
     }
 
 
 class Operation:
-    """One operation of the document, to be completed in place. `reader` is the GET of the same path."""
+    """One operation of the document, which is completed in place. `reader` is the GET of the same path."""
 
     def __init__(self, method: str, path: str, described: Json, reader: Json | None) -> None:
         self._method = method
@@ -88,7 +92,7 @@ class Operation:
         self._is_for_agents = path.startswith("/api/v1/agent/")
 
     def complete(self, secrets: frozenset[str]) -> None:
-        """Adds what it shares with others. Answers of the schemas `secrets` have no tag: no cache keeps them."""
+        """Add the parts that operations share. Answers of the schemas `secrets` have no tag, and are not cached."""
         if body := _BODIES.get(self._described["operationId"]):
             self._described["requestBody"] = body
         responses = self._described["responses"]
@@ -125,7 +129,7 @@ class Operation:
         if self._is_signed_in:
             found |= {400, 401, 429, 503}
         if self._is_for_agents or (self._is_signed_in and self._method in _WRITES):
-            # For agents alone; no token that may only read.
+            # The operation is for agents only, or the token may only read.
             found.add(403)
         if self._is_signed_in and self._method in _WRITES:
             found.add(409)
@@ -154,7 +158,7 @@ class Operation:
 
 
 def links_of(path: str, paths: Json) -> Json:
-    """Where the id of what is made at this path is the last parameter of a path: what can be done with it next."""
+    """Return links from the object created at this path to the operations whose path ends with its id."""
     made = re.compile(re.escape(path) + r"/\{(\w+)\}(/[^{]*)?")
     given = {name: f"$request.path.{name}" for name in re.findall(r"\{(\w+)\}", path)}
     return {
@@ -181,7 +185,7 @@ def _problem(status: int, example: Json) -> Json:
     schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {
         "description": meaning,
-        "headers": _headers(*_OF_ERRORS.get(status, ())),
+        "headers": _headers(*_HEADERS_OF_ERRORS.get(status, ())),
         "content": {MEDIA_TYPE: {"schema": schema, "example": written}},
     }
 
@@ -195,6 +199,6 @@ def _ref(kind: str, name: str) -> Json:
 
 
 def _schema_of(response: Json) -> str | None:
-    """The name of the schema of what is answered, if it has one."""
+    """Return the name of the response's schema; None if it has none."""
     schema = response.get("content", {}).get(_JSON, {}).get("schema", {})
     return schema.get("$ref", "").rsplit("/", 1)[-1] or None

@@ -25,7 +25,7 @@ The way of a request, outermost first; each step calls the next one:
 
 Then, back up:
 
-    keep                       api/http/idempotency.py: stores the answer in the request's transaction
+    store_answer               api/http/idempotency.py: stores the answer in the request's transaction
     provide_session            raises if the client has gone, commits, tells the other processes who has written up to
                                where (replicas/wal_tracker.py), notifies streams (db/notify.py), and releases the
                                connection. An error until here is an error response, and nothing is stored
