@@ -1,14 +1,20 @@
 """The project's releases, each in a directory of its own: the one before this, and the next."""
 
 import io
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
+from importlib.metadata import distributions
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from app.core.config import Settings
-from tests.processes import ROOT, copied_checkout
+from tests.processes import BIN, ROOT, copied_checkout
 from tests.support.migrator import scripts
 
 NOTES = ROOT / "migrations" / "RELEASES.md"
@@ -45,7 +51,25 @@ def previous_release(target: Path) -> Path:
     )
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(target, filter="data")
+    _install_packages_that_are_gone(target)
     return target
+
+
+def _install_packages_that_are_gone(checkout: Path) -> None:
+    """Install beside the release's code what it needs and this release's environment does not have any more."""
+    lines = re.findall(r"^[\w.-]+(?:\[.*?\])?==[^\\\n]+", (checkout / "requirements.txt").read_text(), re.MULTILINE)
+    installed = {canonicalize_name(found.name) for found in distributions()}
+    gone = [
+        f"{requirement.name}{requirement.specifier}"
+        for requirement in map(Requirement, lines)
+        if (requirement.marker is None or requirement.marker.evaluate())
+        and canonicalize_name(requirement.name) not in installed
+    ]
+    if gone:
+        uv = shutil.which("uv", path=f"{BIN}:{os.environ['PATH']}")
+        installer = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
+        command = [*installer, "install", "--quiet", "--no-deps", "--target", str(checkout), *gone]
+        subprocess.run(command, check=True, timeout=300)
 
 
 def next_release(target: Path) -> Path:
