@@ -1,6 +1,6 @@
 <%!
     import app.migrator.revisions.ids  # the hook of alembic.ini
-    from app.migrator.lint.proposal import proposed_phase
+    from app.migrator.lint.proposal import propose_phase
 %>\
 """${message}
 
@@ -32,7 +32,7 @@ phase = None
 % else:
 # This is what the generated steps look like. Is it so? "Reviewing a revision" in migrations/docs/writing-revisions.md has
 # the questions.
-phase = "${proposed_phase(config, imports or "", upgrades)}"
+phase = "${propose_phase(config, imports or "", upgrades)}"
 % endif
 
 

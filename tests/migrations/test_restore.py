@@ -24,7 +24,7 @@ from app.postgres.errors import BackupError, MigrationFailedError
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, older_binaries, query, tables
 from tests.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal, started_process
-from tests.support.migrator import backup, look_at_target, restore, upgrade
+from tests.support.migrator import backup, read_target, restore, upgrade
 from tests.waiting import PATIENCE
 
 # With those of Alembic and of the engine.
@@ -204,7 +204,7 @@ def test_what_is_shown_names_the_one_server_that_is_meant_and_another_is_refused
     url = make_url(database_url)
     host, port = url.query.get("host") or url.host, url.port or 5432
     several = f"postgresql://{url.username}@/{url.database}?host=/nowhere,{host}&port=1,{port}"
-    shown = look_at_target(settings_for(several))
+    shown = read_target(settings_for(several))
     assert "/nowhere" not in shown.location
     before = everything(database_url)
     with open_archive(taken) as archive, pytest.raises(BackupError, match=r"db1:5432/d, and now .*Name one host"):
@@ -221,7 +221,7 @@ def test_objects_of_every_kind_are_in_the_way_and_are_replaced(
     restored(database_url, file, replace=True)
     assert dump_schema(database_url) == schema
     execute(empty_database_url, RARE)
-    kinds = {obstacle.kind for obstacle in look_at_target(settings_for(empty_database_url)).obstacles}
+    kinds = {obstacle.kind for obstacle in read_target(settings_for(empty_database_url)).obstacles}
     assert {
         "extension",
         "collation",
@@ -262,7 +262,7 @@ def test_partitioned_table_is_in_the_way_and_is_replaced(empty_database_url: str
 def test_what_extensions_brought_does_not_count(empty_database_url: str, taken: Path) -> None:
     query(empty_database_url, "CREATE EXTENSION citext")
     query(empty_database_url, "CREATE EXTENSION ltree")
-    assert look_at_target(settings_for(empty_database_url)).obstacles == ()
+    assert read_target(settings_for(empty_database_url)).obstacles == ()
     restored(empty_database_url, taken)
     restored(empty_database_url, taken, replace=True)
     assert query(empty_database_url, "SELECT 'A'::citext = 'a'".replace(":", r"\:")) == [(True,)]

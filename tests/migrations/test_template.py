@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 
 from app.core.config import Settings
-from app.migrator.lint.proposal import proposed_phase
+from app.migrator.lint.proposal import propose_phase
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
@@ -84,7 +84,7 @@ def test_table_of_ours_that_no_model_has_is_dropped_by_a_contract_revision(datab
 
 @pytest.mark.parametrize(("step", "phase"), STEPS.items())
 def test_steps_are_judged_by_the_rules_of_lint(step: str, phase: str) -> None:
-    assert proposed_phase(alembic_config(Settings()), "", step) == phase
+    assert propose_phase(alembic_config(Settings()), "", step) == phase
 
 
 def test_empty_revision_has_no_phase_and_is_not_applied_before_it_says_so(database_url: str, release: Release) -> None:

@@ -24,8 +24,8 @@ from .steps import Steps
 
 # The name under which Alembic knows it.
 COMPARISON = "plimsoll.drift"
-# What stands for itself, and may be another application's or an administrator's.
-_OF_ANYBODY = frozenset({Kind.TABLE, Kind.SEQUENCE, Kind.ENUM, Kind.TRIGGER, Kind.POLICY, Kind.RULE})
+# Objects of these kinds may belong to another application or an administrator.
+_KINDS_OF_OTHERS = frozenset({Kind.TABLE, Kind.SEQUENCE, Kind.ENUM, Kind.TRIGGER, Kind.POLICY, Kind.RULE})
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class _Direction:
         self._done: set[str] = set()
 
     def add(self, difference: Difference | None, operations: Sequence[Step] | None) -> None:
-        """Mend the difference by the operations, or by its SQL where they are None."""
+        """Mend the difference by the operations, or by its SQL if they are None."""
         if operations is not None:
             self._operations += operations
             self._done.update(statement.sql for statement in (difference.ddl if difference else ()))
@@ -57,10 +57,10 @@ class _Direction:
 def steps_between(connection: Connection, metadata: MetaData, revisions: Iterable[Script]) -> Steps | None:
     """Return what a revision has to do so that `drift` finds nothing, and its way back; None for nothing.
 
-    What the models do not know is only dropped where one of the `revisions` has created it. Raises DriftUnknownError.
+    It drops what the models do not know only if one of the `revisions` has created it. Raises DriftUnknownError.
     """
     live, models = both_schemas(connection, metadata)
-    found = _of_ours(compare(live, models), revisions)
+    found = _without_others(compare(live, models), revisions)
     if not found:
         return None
     reverse = {_identity(each): each for each in compare(models, live)}
@@ -71,7 +71,7 @@ def steps_between(connection: Connection, metadata: MetaData, revisions: Iterabl
         up.add(each, operations.up if operations else None)
         down.add(reverse.get(_identity(each)), None if back is None else back[::-1])
     return Steps(
-        up.in_order(), down.in_order(_drop_what_was_missing(found, models)), [_in_words(each) for each in found]
+        up.in_order(), down.in_order(_drop_what_was_missing(found, models)), [_describe(each) for each in found]
     )
 
 
@@ -81,7 +81,7 @@ def _identity(found: Difference) -> tuple[Kind, frozenset[str]]:
 
 
 def _drop_what_was_missing(found: Iterable[Difference], models: Schema) -> Iterable[Statement]:
-    """Yield the way back of functions and views that were not there, which the reverse comparison does not look for."""
+    """Yield the statements that drop new functions and views, for which the reverse comparison does not look."""
     for each in found:
         if each.live is None and each.kind is Kind.FUNCTION:
             yield from drop_routine(models.routines[each.key[0]])
@@ -89,29 +89,29 @@ def _drop_what_was_missing(found: Iterable[Difference], models: Schema) -> Itera
             yield from drop_view(models.views[each.key[0]])
 
 
-def _in_words(found: Difference) -> str:
+def _describe(found: Difference) -> str:
     what = "missing" if found.live is None else "unknown to the models" if found.models is None else "different"
     return f"{found.kind} {found.name}: {what}"
 
 
-def _of_ours(found: Sequence[Difference], revisions: Iterable[Script]) -> list[Difference]:
-    """Return the differences without what somebody else has made; tell of that, and of what is in the way."""
-    # Only where it is asked for: the revisions are run without a database.
-    made = _made_by(revisions) if any(map(_may_be_anybodys, found)) else set()
+def _without_others(found: Sequence[Difference], revisions: Iterable[Script]) -> list[Difference]:
+    """Return the differences without what somebody else has made; log that, and what is in the way."""
+    # Only if it is needed, because all revisions are run without a database.
+    made = _created_names(revisions) if any(map(_may_be_others, found)) else set()
     kept = []
     for each in found:
-        if _may_be_anybodys(each) and each.key[-1] not in made:
-            log.warning("left alone: neither the models nor a revision of ours know it", what=_in_words(each))
+        if _may_be_others(each) and each.key[-1] not in made:
+            log.warning("left alone: neither the models nor a revision of ours know it", what=_describe(each))
             continue
         in_the_way = sorted({name for statement in each.ddl for name in statement.in_the_way})
         if in_the_way:
-            log.warning("something is in the way of it", what=_in_words(each), in_the_way=in_the_way)
+            log.warning("something is in the way of it", what=_describe(each), in_the_way=in_the_way)
         kept.append(each)
     return kept
 
 
-def _may_be_anybodys(found: Difference) -> bool:
-    return found.models is None and found.kind in _OF_ANYBODY
+def _may_be_others(found: Difference) -> bool:
+    return found.models is None and found.kind in _KINDS_OF_OTHERS
 
 
 _CREATE = {EffectKind.CREATE_TABLE, EffectKind.CREATE_OTHER, EffectKind.CREATE_TRIGGER}
@@ -119,16 +119,16 @@ _DROP = {EffectKind.DROP_TABLE, EffectKind.DROP_OTHER}
 _RENAME = {EffectKind.RENAME_TABLE, EffectKind.RENAME_OTHER}
 
 
-def _made_by(revisions: Iterable[Script]) -> set[str]:
-    """Return the names of what the revisions have created and not dropped; of one that cannot be read, nothing."""
+def _created_names(revisions: Iterable[Script]) -> set[str]:
+    """Return the names of what the revisions have created and not dropped; one that cannot be read has none."""
     made: set[str] = set()
     for revision in revisions:
         for effect in read_sql(offline_sql(revision) or ""):
-            _note(made, effect)
+            _apply_effect(made, effect)
     return made
 
 
-def _note(made: set[str], effect: Effect) -> None:
+def _apply_effect(made: set[str], effect: Effect) -> None:
     """Add the name that the effect creates to `made`, or take out the one that it drops or renames."""
     name = effect.name if effect.kind is EffectKind.CREATE_TRIGGER and effect.name else effect.table
     if effect.kind in _CREATE:
@@ -146,7 +146,7 @@ def _compare(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispat
     if not isinstance(connection, Connection) or not isinstance(metadata, MetaData):
         raise TypeError("the models of one MetaData are compared with a database")
     directory = migration.script
-    # What was asked before: the comparison has a transaction of its own.
+    # The comparison begins a transaction, so the one that Alembic has begun ends here.
     connection.rollback()
     steps = steps_between(connection, metadata, oldest_first(directory) if directory else ())
     if steps:

@@ -1,4 +1,4 @@
-"""Alembic's operation for a difference, where it has one that does exactly that."""
+"""Alembic's operations for a difference, if it has some that do exactly what is needed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -25,19 +25,19 @@ class Step(NamedTuple):
 
 
 class Operations(NamedTuple):
-    """`down` is None where only SQL brings back what there was."""
+    """The steps of both directions; `down` is None if only SQL brings back what there was."""
 
     up: Sequence[Step]
     down: Sequence[Step] | None
 
 
-# Of the constraints for which there are operations: how `pg_constraint.contype` has them, and how Alembic has them.
+# The types of constraints for which there are operations: `pg_constraint.contype`, and Alembic's name.
 _TYPES = {"c": "check", "u": "unique", "f": "foreignkey"}
 _WITH_OPERATIONS = {Kind.CHECK, Kind.UNIQUE, Kind.FOREIGN_KEY}
 
 
 def operations_for(found: Difference, live: Schema, models: Schema, metadata: MetaData) -> Operations | None:
-    """Return the operations, or None where the difference is to be mended by SQL."""
+    """Return the operations, or None if SQL has to mend the difference."""
     if found.kind is Kind.TABLE:
         return _table(found, metadata)
     if found.kind is Kind.COLUMN:
@@ -112,7 +112,7 @@ _ALTERABLE = ("type", "base", "is_string", "not_null", "expression", "comment")
 
 
 def _alteration(found: Difference, before: Column, after: Column, model: sa.Column[Any]) -> ops.AlterColumnOp | None:
-    """Return None where the column differs in more than Alembic can change."""
+    """Return the operation, or None if the column differs in more than Alembic can change."""
     altered = replace(before, **{name: getattr(after, name) for name in _ALTERABLE})
     if altered != after or after.generated or before.unvalidated:
         return None

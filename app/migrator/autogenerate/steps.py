@@ -1,4 +1,4 @@
-"""The steps of a generated revision, in both directions, and how those in SQL are written into the file."""
+"""The steps of a generated revision, in both directions, and how SQL is written into its file."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,12 @@ from alembic.autogenerate.render import render_op, renderers
 from alembic.operations.ops import ExecuteSQLOp, MigrateOperation
 
 _WIDTH = 90
-# What `text()` takes for a parameter.
+# `text()` takes these for parameters.
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w+(?!:))")
 
 
 class Steps(MigrateOperation):
-    """Everything that a revision does; `differences` say why."""
+    """Everything that a revision does; `differences` describe why."""
 
     def __init__(
         self, up: Sequence[MigrateOperation], down: Sequence[MigrateOperation], differences: Sequence[str]
@@ -23,6 +23,7 @@ class Steps(MigrateOperation):
         self.differences = differences
 
     def reverse(self) -> "Steps":
+        """Return the steps of the downgrade."""
         return Steps(self.down, self.up, self.differences)
 
     def to_diff_tuple(self) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """The file of a backup: an uncompressed tar with `database.dump`, `manifest.json` and `SHA256SUMS`, in this order.
 
-One file, so that dump and manifest cannot be mixed up or parted. A tar, so that every machine has the tool to look
-inside by hand, without this program: `tar xf FILE`, `sha256sum -c SHA256SUMS`, `pg_restore -l database.dump`.
-Uncompressed, because the dump is. The dump comes first and is written as pg_dump makes it, without a second copy on the
-disk; its size and checksum are known only after it. The tar's own header of it is written last, so that a file that was
-cut short begins with zeros or ends too early. Every byte is accounted for: what is left of the blocks is zeros, the
-headers have their sums, and nothing follows the end.
+It is one file, so that dump and manifest cannot be mixed up or separated. It is a tar, so that every machine can look
+inside without this program: `tar xf FILE`, `sha256sum -c SHA256SUMS`, `pg_restore -l database.dump`. It is not
+compressed, because the dump already is. The dump comes first and is written as pg_dump makes it, without a second copy
+on the disk; its size and checksum are known only afterwards. Its header is written last, so that a file that was cut
+short begins with zeros or ends too early. Reading checks every byte: blocks are filled up with zeros, headers have
+checksums, and nothing follows the end.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ DUMP, MANIFEST, SUMS = "database.dump", "manifest.json", "SHA256SUMS"
 CHUNK = 1 << 20
 _BLOCK = tarfile.BLOCKSIZE
 _END = bytes(2 * _BLOCK)
-# A member that is read as a whole: far more than the manifest of ten thousand tables.
+# The most bytes of a member that is read at once: far more than the manifest of ten thousand tables has.
 _SMALL = 16 << 20
 _UNTOUCHED = "Nothing was changed."
 
 
 class ArchiveWriter:
-    """Writes into an empty file that can be sought in: first the dump, piece by piece, then the rest."""
+    """Writes a backup into an empty, seekable file: first the dump, piece by piece, then the rest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -42,12 +42,16 @@ class ArchiveWriter:
         file.write(bytes(_BLOCK))
 
     def write(self, piece: bytes) -> None:
+        """Append a piece of the dump."""
         self._file.write(piece)
         self._hash.update(piece)
         self.size += len(piece)
 
     def finish(self, describe: Callable[[int, str], Manifest]) -> Manifest:
-        """`describe` makes the manifest of the dump's size and SHA-256."""
+        """Write manifest, checksums and headers, and return the manifest.
+
+        `describe` is given the dump's size and SHA-256, and returns the manifest.
+        """
         sha256 = self._hash.hexdigest()
         manifest = describe(self.size, sha256)
         modified = int(manifest.created_at.timestamp())
@@ -62,7 +66,7 @@ class ArchiveWriter:
 
 
 class Archive:
-    """A backup that was read from end to end and found whole."""
+    """A backup that was read from beginning to end and is whole."""
 
     def __init__(self, file: BinaryIO, path: Path, manifest: Manifest) -> None:
         self._file = file
@@ -70,7 +74,7 @@ class Archive:
         self.manifest = manifest
 
     def dump(self) -> Iterator[bytes]:
-        """The dump, in pieces. Raises BackupError if it is not what was checked."""
+        """Yield the dump in pieces. Raises BackupError if it is not what was checked."""
         self._file.seek(_BLOCK)
         found = hashlib.sha256()
         for piece in _pieces(self._file, self.manifest.size):
@@ -82,7 +86,7 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path, report: Report = silent) -> Iterator[Archive]:
-    """Reads and checks all of the file. Raises BackupError where it is no backup, cut short, or altered."""
+    """Read and check all of the file. Raises BackupError if it is no backup, cut short, or altered."""
     try:
         file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - closed below
     except OSError as exc:
@@ -100,19 +104,19 @@ def open_archive(path: Path, report: Report = silent) -> Iterator[Archive]:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Without waiting for somebody who writes into a pipe."""
+    """Open the file, without waiting for the other end if it is a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check(file: BinaryIO, path: Path, report: Report) -> Manifest:
     found = hashlib.sha256()
-    done, size = 0, _enter(file, path, DUMP)
+    done, size = 0, _read_header(file, path, DUMP)
     for piece in _pieces(file, size):
         found.update(piece)
         done += len(piece)
         report(Progress("Checking the file", done, size, "bytes"))
-    _leave(file, path, DUMP, size)
-    manifest, sums = _small(file, path, MANIFEST), _small(file, path, SUMS)
+    _read_padding(file, path, DUMP, size)
+    manifest, sums = _read_member(file, path, MANIFEST), _read_member(file, path, SUMS)
     if sums != _sums(found.hexdigest(), manifest):
         raise _damaged(path, f"{DUMP} or {MANIFEST}")
     end = file.read(len(_END) + 1)
@@ -137,8 +141,8 @@ def _decode(text: bytes, path: Path, size: int, sha256: str) -> Manifest:
     return manifest
 
 
-def _enter(file: BinaryIO, path: Path, name: str) -> int:
-    """Reads a member's header; the member's size."""
+def _read_header(file: BinaryIO, path: Path, name: str) -> int:
+    """Read a member's header, and return the member's size."""
     block = file.read(_BLOCK)
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
@@ -154,19 +158,19 @@ def _enter(file: BinaryIO, path: Path, name: str) -> int:
     return info.size
 
 
-def _leave(file: BinaryIO, path: Path, name: str, size: int) -> None:
+def _read_padding(file: BinaryIO, path: Path, name: str, size: int) -> None:
     expected = _padding(size)
     found = file.read(len(expected))
     if found != expected:
         raise _cut_short(path) if len(found) < len(expected) else _damaged(path, name)
 
 
-def _small(file: BinaryIO, path: Path, name: str) -> bytes:
-    size = _enter(file, path, name)
+def _read_member(file: BinaryIO, path: Path, name: str) -> bytes:
+    size = _read_header(file, path, name)
     if size > _SMALL:
         raise _damaged(path, name)
     content = file.read(size)
-    _leave(file, path, name, size)
+    _read_padding(file, path, name, size)
     return content
 
 

@@ -1,4 +1,4 @@
-"""Taking a backup: pg_dump and the counts of its manifest see the same moment, and one file holds both."""
+"""Taking a backup: pg_dump and the manifest's row counts see one snapshot, and one file holds both."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from .manifest import Manifest, Progress, Report, silent
 from .new_file import new_file
 from .pg_tools import Access, Tools, access, tools_to_dump
 from .programs import running
-from .snapshot import Snapshot, count_rows, frozen, server_version, session
+from .snapshot import Snapshot, count_rows, export_snapshot, server_version, session
 
 _TABLE = re.compile(r"dumping contents of table (.+)")
 
@@ -29,11 +29,12 @@ class Backup:
 
 
 def backup(config: MigratorConfig, file: Path | None = None, report: Report = silent) -> Backup:
-    """Writes a backup of the database to `file`, or to one named after database, time and revision.
+    """Write a backup of the database to `file`, and return it.
 
-    That name is also given where `file` is a directory; else it is in the working directory. Nothing is overwritten,
-    and a file is there only once it is whole. Traffic goes on meanwhile, migrations wait for the tables. Not to be
-    called in a thread that runs an event loop. Raises BackupError, DatabaseUnreachableError and SettingsError.
+    If `file` is a directory, the backup is in it, and without a `file` in the working directory, under the names of
+    database, time and revision. Nothing is overwritten, and the file appears only once it is whole. Traffic goes on
+    meanwhile; migrations wait for the tables. Do not call it in a thread that runs an event loop. Raises BackupError,
+    DatabaseUnreachableError and SettingsError.
     """
     with config.open_database() as url:
         return asyncio.run(_backup(config, url, file, report))
@@ -42,12 +43,12 @@ def backup(config: MigratorConfig, file: Path | None = None, report: Report = si
 async def _backup(config: MigratorConfig, url: DatabaseURL, file: Path | None, report: Report) -> Backup:
     async with session(config, url, "The backup") as connection:
         tools = tools_to_dump(config, server_version(connection))
-        async with frozen(connection) as snapshot:
+        async with export_snapshot(connection) as snapshot:
             path = _destination(file, snapshot)
-            # Before the counting, so that a FILE that cannot be written is known at once.
+            # Before the counting, so that it fails at once if the file cannot be written.
             with new_file(path) as output:
                 rows = await count_rows(connection, snapshot.tables, report)
-                # The snapshot is the proof that pg_dump is in the same database: no other has it.
+                # The snapshot proves that pg_dump is in the same database: no other has it.
                 with access(await pin_url(url, connection), config.connect_timeout) as database:
                     manifest = await _dump(tools, database, snapshot, rows, output, report, config.release)
             return Backup(path, manifest)
@@ -64,7 +65,7 @@ async def _dump(
 ) -> Manifest:
     writer, begun = ArchiveWriter(output), 0
 
-    def heard(line: str) -> None:
+    def report_table(line: str) -> None:
         nonlocal begun
         if match := _TABLE.search(line):
             report(Progress("Dumping", begun, len(rows), "tables", f"{match[1]}, {writer.size:,} bytes so far"))
@@ -72,7 +73,7 @@ async def _dump(
 
     options = ("--format=custom", "--verbose", "--no-password", f"--snapshot={snapshot.id}")
     command = tools.command("pg_dump", *options, f"--dbname={database.connection}")
-    async with running(command, database.environment, heard=heard) as program:
+    async with running(command, database.environment, on_line=report_table) as program:
         while piece := await program.output.read(CHUNK):
             writer.write(piece)
         await program.succeed()

@@ -1,6 +1,6 @@
-"""What a database holds of its own: tables and their rows, and everything that stands in the way of a restore.
+"""What a database holds: tables and their rows, and everything that a restore has to drop first.
 
-What belongs to an extension is the extension's, not the database's own.
+What belongs to an extension is left out.
 """
 
 from typing import NamedTuple
@@ -12,10 +12,10 @@ from ..tables import version_table
 
 _OWN_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _OF_EXTENSION = "SELECT FROM pg_depend AS d WHERE d.classid = '{0}'::regclass AND d.objid = {1}.oid AND d.deptype = 'e'"
-# Also what goes with something else: a column's sequence, a partition; a partitioned table depends on its own columns.
+# Also what is dropped with another object: a column's sequence, a partition. (A partitioned table depends on itself.)
 _OF_ANOTHER = _OF_EXTENSION.replace("= 'e'", "IN ('e', 'a', 'i') AND d.refobjid <> d.objid")
 
-# Partitioned tables have no rows but their partitions'.
+# Without partitioned tables, whose rows are in their partitions.
 TABLES = f"""
     SELECT format('%I.%I', n.nspname, c.relname) COLLATE "C" AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -24,7 +24,7 @@ TABLES = f"""
 """  # noqa: S608 - constants
 
 
-# As text, since a backup is also made of what somebody has changed by hand.
+# As text, because somebody may have changed the table by hand.
 def revisions_query() -> str:
     """Return the statement that reads the database's revisions."""
     return f"""
@@ -54,10 +54,10 @@ _RARE = " UNION ALL ".join(
     f"SELECT '{name}'::regclass AS catalog, oid, {schema}::oid AS schema FROM {name}"  # noqa: S608 - constants
     for name, schema in _CATALOGS.items()
 )
-# FirstNormalObjectId of PostgreSQL's access/transam.h: what is below came with the server.
+# FirstNormalObjectId in PostgreSQL's access/transam.h: what has a smaller number came with the server.
 _FIRST_OF_A_DATABASE = 16384
 
-# In the order of dropping. Each may be gone by then, through the CASCADE of one before.
+# In the order of dropping. The CASCADE of one may drop a later one.
 _OBJECTS = f"""
     SELECT -1 AS rank, 'extension' AS kind, format('%I', e.extname) AS name, 'EXTENSION' AS word
     FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
@@ -110,32 +110,32 @@ _NAMED = 8
 
 
 class Obstacle(NamedTuple):
-    """Something of the database's own, with its name as SQL writes it, and the statement that drops it."""
+    """An object that a restore has to drop: its kind, its quoted name, and the statement that drops it."""
 
     kind: str
     name: str
     drop: str
 
 
-def own_tables(connection: Connection) -> tuple[str, ...]:
-    """Their names as SQL writes them, with the schema."""
+def table_names(connection: Connection) -> tuple[str, ...]:
+    """Return the quoted names of the database's tables, with their schemas."""
     return tuple(connection.scalars(text(TABLES)))
 
 
-def count_of(table: str) -> str:
-    """The statement that counts its rows, but not those of tables that inherit from it."""
+def count_statement(table: str) -> str:
+    """Return the statement that counts the table's rows, but not those of tables that inherit from it."""
     return f"SELECT count(*) FROM ONLY {table}"  # noqa: S608 - quoted by PostgreSQL
 
 
 def revisions_of(connection: Connection) -> tuple[str, ...]:
-    """What the version table holds; nothing where there is none."""
+    """Return the revisions in the version table; nothing if there is none."""
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": version_table()}) is None:
         return ()
     return tuple(connection.scalars(text(f"SELECT name FROM ({revisions_query()}) AS of_the_database")))  # noqa: S608
 
 
 def obstacles(connection: Connection) -> tuple[Obstacle, ...]:
-    """What a restore would meet, in the order in which it can be dropped."""
+    """Return what a restore has to drop, in the order to drop it."""
     return tuple(
         Obstacle(
             row.kind, row.name, f"DROP {row.word} IF EXISTS {row.name} CASCADE" if row.word else _DROP_LARGE_OBJECTS
@@ -145,7 +145,7 @@ def obstacles(connection: Connection) -> tuple[Obstacle, ...]:
 
 
 def describe(found: tuple[Obstacle, ...]) -> str:
-    """In words, tables first."""
+    """Return the obstacles in words, tables first."""
     by_kind: dict[str, list[str]] = {}
     for obstacle in sorted(found, key=lambda one: one.kind != "table"):
         by_kind.setdefault(obstacle.kind, []).append(obstacle.name)
@@ -157,5 +157,5 @@ def describe(found: tuple[Obstacle, ...]) -> str:
 
 
 def other_sessions(connection: Connection) -> str:
-    """Who else is connected to the database, in words; empty if nobody is."""
+    """Return who else is connected to the database, in words; empty if nobody is."""
     return ", ".join(f"{row.application} ({row.sessions})" for row in connection.execute(_OTHERS))

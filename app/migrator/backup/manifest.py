@@ -1,4 +1,4 @@
-"""What a backup says of itself, and what is told while one is taken or restored."""
+"""What a backup says about itself, and what is reported while one is taken or restored."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,15 +6,15 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-# Raised when an older release could no longer restore what a newer one writes.
+# Increase it when an older release can no longer restore what a newer one writes.
 FORMAT = 1
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """`rows` are those of each table in the dump's own snapshot; `revisions` are empty where Alembic manages nothing.
+    """`rows` counts each table's rows in the snapshot of the dump; `revisions` is empty if Alembic manages nothing.
 
-    `created_at` is the moment of the snapshot by the server's clock, in UTC; `server` and `pg_dump` are versions, and
-    `size` (bytes) and `sha256` the dump's.
+    `created_at` is the snapshot's time by the server's clock, in UTC; `server` and `pg_dump` are versions; `size`, in
+    bytes, and `sha256` belong to the dump.
     """
 
     format: int = FORMAT
@@ -30,7 +30,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(NamedTuple):
-    """`done` of `total`, in `unit`; `detail` says what is at hand, if anything is."""
+    """`done` of `total` in `unit`; `detail` says what is being done now."""
 
     step: str
     done: int
@@ -43,4 +43,4 @@ Report = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:
-    """For callers that show nothing."""
+    """Report nothing."""

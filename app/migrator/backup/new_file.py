@@ -1,4 +1,4 @@
-"""A file that is either there as a whole or not at all, and never takes the place of another."""
+"""A file that is either there as a whole or not at all, and never replaces another."""
 
 import errno
 import os
@@ -10,17 +10,17 @@ from typing import BinaryIO
 
 from ...postgres.errors import BackupError
 
-# Of file systems without hard links.
+# File systems without hard links answer with these.
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Appears under `path` once the block has ended without an exception, and is on the disk then.
+    """Yield a file that appears under `path`, and is on the disk, once the block has ended without an exception.
 
-    Until then it is `PATH.xxxxxxxx.partial` beside it, readable by its owner alone; that is removed if the block fails,
-    and left where the process is killed. Raises BackupError if `path` is there, before the block and after it, and
-    for an OSError in the block, such as a full disk.
+    Until then it is `PATH.xxxxxxxx.partial`, which only its owner can read. A block that fails removes it; a process
+    that is killed leaves it. Raises BackupError if `path` exists, before the block or after it, and for an OSError in
+    the block, such as a full disk.
     """
     if os.path.lexists(path):
         raise _exists(path)

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: which of those installed here to take, and how they are told where the database is."""
+"""PostgreSQL's programs: which of those installed here to use, and how they are told where the database is."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from ..config import MigratorConfig
 _PROGRAMS = ("pg_dump", "pg_restore", "psql")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
 _SERVICE = "plimsoll"
-# With these begin the names of all variables that libpq and PostgreSQL's programs read.
+# The names of all variables that libpq and PostgreSQL's programs read begin with these.
 _STEERING = ("PG", "PSQL")
 
 
@@ -32,13 +32,16 @@ class Tools(NamedTuple):
 
     @property
     def major(self) -> int:
+        """The major version."""
         return self.version[0]
 
     @property
     def release(self) -> str:
+        """The version as PostgreSQL writes it, such as 18.1."""
         return f"{self.version[0]}.{self.version[1]}"
 
     def command(self, program: str, *arguments: str) -> list[str]:
+        """Return the command line of one of the programs."""
         return [str(self.directory / program), *arguments]
 
 
@@ -50,9 +53,10 @@ class Access(NamedTuple):
 
 
 def tools_to_dump(config: MigratorConfig, server: int) -> Tools:
-    """For a server of that major version: its own, or else the next newer; of those the last minor version.
+    """Return the programs of the server's major version, or else of the next newer one, in their last minor version.
 
-    Not simply the newest, because what a newer pg_dump writes an older pg_restore cannot read. Raises BackupError.
+    They are not simply the newest, because an older pg_restore cannot read what a newer pg_dump writes. Raises
+    BackupError.
     """
     found = _installed(config)
     usable = [tools for tools in found if tools.major >= server]
@@ -62,7 +66,10 @@ def tools_to_dump(config: MigratorConfig, server: int) -> Tools:
 
 
 def tools_to_restore(config: MigratorConfig, dumped_by: int) -> Tools:
-    """The newest, at least of the major version of the pg_dump that made the backup. Raises BackupError."""
+    """Return the newest programs, which must be as new as the pg_dump of major version `dumped_by`.
+
+    Raises BackupError.
+    """
     found = _installed(config)
     newest = max(found, key=lambda tools: tools.version, default=None)
     if newest is None or newest.major < dumped_by:
@@ -73,16 +80,16 @@ def tools_to_restore(config: MigratorConfig, dumped_by: int) -> Tools:
 
 @contextmanager
 def access(url: DatabaseURL, connect_timeout: float) -> Iterator[Access]:
-    """Yield what a program needs to connect as `url` says, which is pinned to one server (`pinned_url.py`).
+    """Yield what a program needs to connect as `url` says, which is pinned to one server (`pinned.py`).
 
-    Nothing else that libpq, psql or pg_dump would read from the environment reaches the program. What other users of
-    the machine must not see is not in `connection`: the password is in the environment; what libpq has no variable for
-    is in a file of the owner's, for this context.
+    Nothing else that libpq, psql or pg_dump would read from the environment reaches the program. Other users of the
+    machine can see a command line, so `connection` has no secret: the password is in the environment, and a secret for
+    which libpq has no variable is in a file that only the owner can read, until the context ends.
     """
     leave_closed_home()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(_STEERING)},
-        # Its messages are read.
+        # In English, because its messages are parsed.
         "LC_ALL": "C",
         # libpq reads whole seconds and takes less than 2 for 2.
         "PGCONNECT_TIMEOUT": str(max(2, round(connect_timeout))),
@@ -100,7 +107,7 @@ def access(url: DatabaseURL, connect_timeout: float) -> Iterator[Access]:
 
 
 def _installed(config: MigratorConfig) -> list[Tools]:
-    """Those of PG_BIN_DIR where it is set; else of Debian's directories, the development wheel, and the PATH."""
+    """Return the programs in PG_BIN_DIR; without it those of Debian, of the development wheel, and on the PATH."""
     if config.pg_bin_dir is not None:
         tools = _tools_in(config.pg_bin_dir)
         if tools is None:

@@ -1,4 +1,4 @@
-"""The transaction of a restore: drop what was there, run the dump, count, and only then commit."""
+"""The transaction of a restore: drop the obstacles, run the dump, count the rows, and only then commit."""
 
 import asyncio
 import secrets
@@ -11,12 +11,12 @@ from ...postgres.errors import BackupError
 from ..session.lock import JOIN_HOLDER, held_as_sql
 from ..tables import version_table
 from .archive import CHUNK, Archive
-from .contents import TABLES, Obstacle, count_of, revisions_query
+from .contents import TABLES, Obstacle, count_statement, revisions_query
 from .manifest import Manifest, Progress, Report
 from .pg_tools import Access, Tools
 from .programs import BROKEN_PIPE, Program, running
 
-# Without the rest of the machine: its roles, directories and other servers.
+# Roles, directories and other servers belong to the machine, not to the database.
 _NOT_RESTORED = ("--no-owner", "--no-acl", "--no-tablespaces", "--no-publications", "--no-subscriptions")
 _RUN = (
     "--no-psqlrc",
@@ -25,18 +25,19 @@ _RUN = (
     "--tuples-only",
     "--no-password",
     "--set=ON_ERROR_STOP=1",
-    # With the SQLSTATE, by which errors are known.
+    # With the SQLSTATE, by which errors are recognized.
     "--set=VERBOSITY=verbose",
 )
-# What a pg_restore sets first, and the server's major version that came with it: an older one does not know it.
+# What pg_restore sets first, and the server's first major version that knows it.
 _NEWER = {b"SET transaction_timeout = 0;\n": 17}
 _LAST_OF_SETTINGS = b"SELECT pg_catalog.set_config('search_path'"
 
 
 class Plan(NamedTuple):
-    """`lock_timeout` (seconds) is for dropping the obstacles; `server` is its major version.
+    """What is restored, and into what.
 
-    `mark` is the key of a lock that only the session has in which the obstacles were found; `location` is in words.
+    `lock_timeout`, in seconds, is for dropping the obstacles; `server` is the major version. `mark` is the key of a
+    lock that is held by the session in which the obstacles were found; `location` is where that is, for messages.
     """
 
     archive: Archive
@@ -48,7 +49,7 @@ class Plan(NamedTuple):
 
 
 async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> None:
-    """Raises BackupError, and then nothing was changed."""
+    """Run the transaction. Raises BackupError, and then nothing was changed."""
     command = tools.command("psql", *_RUN, f"--dbname={database.connection}")
     async with running(command, database.environment, takes_input=True) as psql:
         try:
@@ -58,7 +59,7 @@ async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> 
             await _run_dump(tools, database, plan, psql, report)
             await _verify(psql, plan.archive.manifest, report)
             report(Progress("Collecting statistics", 0, 1, "tables"))
-            # Without them the first queries would be planned blindly.
+            # Without statistics the first queries would be planned badly.
             await psql.write(b"ANALYZE;\nCOMMIT;\n")
             psql.close_input()
         except BROKEN_PIPE:
@@ -68,15 +69,15 @@ async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> 
 
 
 async def _require_same_database(psql: Program, plan: Plan) -> None:
-    """Raises BackupError unless psql is where the obstacles were found, and now holds the migration lock as well."""
-    # Stronger than the server's identifier and the database's number, which a copy of the server has too.
+    """Raise BackupError unless psql is in the database of the obstacles; let it hold the migration lock, too."""
+    # A copy of the server has the same identifier and database number, but not the lock.
     marked = f"SELECT to_json(EXISTS (SELECT FROM pg_locks AS held WHERE {held_as_sql(plan.mark)}))"  # noqa: S608
-    if await _ask(psql, marked) != [True]:
+    if await _query(psql, marked) != [True]:
         raise BackupError(
             f"psql was led to another server or database than {plan.location}, whose content was looked at: does a load"
             " balancer stand in between? Name one server in MIGRATION_DATABASE_URL. Nothing was changed."
         )
-    if await _ask(psql, JOIN_HOLDER) != [True]:
+    if await _query(psql, JOIN_HOLDER) != [True]:
         raise BackupError(
             "The lock for schema changes was taken by somebody else before psql had its share: try again. Nothing was"
             " changed."
@@ -86,7 +87,7 @@ async def _require_same_database(psql: Program, plan: Plan) -> None:
 def _beginning(plan: Plan) -> str:
     statements = (
         "SET client_min_messages = warning",
-        # Where psql is killed with this process, what it was doing in the server ends too.
+        # If psql is killed with this process, its statement in the server ends, too.
         "SET LOCAL client_connection_check_interval = '1s'",
         "SET statement_timeout = 0",
         f"SET lock_timeout = {round(plan.lock_timeout * 1000)}",
@@ -129,13 +130,13 @@ async def _pass_on(restorer: Program, psql: Program, server: int) -> None:
 
 
 async def _verify(psql: Program, manifest: Manifest, report: Report) -> None:
-    """Raises BackupError, which lists what is not as the manifest has it."""
+    """Raise BackupError, which lists the differences, unless the database is what the manifest says."""
     await psql.write(b"RESET search_path;\n")
-    tables = await _ask(psql, f"SELECT to_json(name) FROM ({TABLES}) AS own")  # noqa: S608
+    tables = await _query(psql, f"SELECT to_json(name) FROM ({TABLES}) AS own")  # noqa: S608
     rows = {}
     for number, table in enumerate(tables):
         report(Progress("Counting rows", number, len(tables), "tables", table))
-        (rows[table],) = await _ask(psql, count_of(table))
+        (rows[table],) = await _query(psql, count_statement(table))
     report(Progress("Counting rows", len(tables), len(tables), "tables"))
     differences = [
         f"{table}: {_rows(manifest.rows.get(table))} in the backup, {_rows(rows.get(table))} restored"
@@ -151,14 +152,14 @@ async def _verify(psql: Program, manifest: Manifest, report: Report) -> None:
 
 
 async def _revisions(psql: Program) -> tuple[str, ...]:
-    if not await _ask(psql, f"SELECT 1 WHERE to_regclass('{version_table()}') IS NOT NULL"):
+    if not await _query(psql, f"SELECT 1 WHERE to_regclass('{version_table()}') IS NOT NULL"):
         return ()
-    return tuple(await _ask(psql, f"SELECT to_json(name) FROM ({revisions_query()}) AS of_the_database"))  # noqa: S608
+    return tuple(await _query(psql, f"SELECT to_json(name) FROM ({revisions_query()}) AS of_the_database"))  # noqa: S608
 
 
-async def _ask(psql: Program, query: str) -> list[Any]:
-    """The rows of a query with one column, which is JSON."""
-    # What came before, such as the results of setval(), ends with the first mark.
+async def _query(psql: Program, query: str) -> list[Any]:
+    """Return the rows of a query with one column, which is JSON."""
+    # Earlier output, such as the results of setval(), ends at the first mark.
     mark = secrets.token_hex(16)
     await psql.write(f"SELECT '{mark}';\n{query};\nSELECT '{mark}';\n".encode())
     answers: list[Any] = []

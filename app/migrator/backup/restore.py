@@ -1,11 +1,12 @@
 """Restoring a backup: in one transaction, which is committed only after the rows have been counted.
 
-pg_restore turns the dump into SQL, and one psql runs that between our BEGIN and COMMIT: with `pg_restore --dbname` what
-there was could not be dropped in the same transaction, nor the result be looked at before it counts. Whatever fails or
-is killed, psql has then not been told to COMMIT, and the database is as it was.
+pg_restore turns the dump into SQL, and one psql runs it between BEGIN and COMMIT: `pg_restore --dbname` could neither
+drop the obstacles in the same transaction, nor check the result before it commits. Whatever fails or is killed, psql
+has not been told to COMMIT yet, and the database is as it was.
 
-Owners and privileges are not restored, since roles belong to a server and not to a database: all is owned by the role
-that restores, and default privileges of the target apply. Neither are tablespaces, publications and subscriptions.
+Owners and privileges are not restored, because roles belong to a server and not to a database: everything is owned by
+the role that restores, and the target's default privileges apply. Tablespaces, publications and subscriptions are not
+restored either.
 """
 
 import asyncio
@@ -33,16 +34,16 @@ from .replay import Plan, replay
 from .snapshot import server_version, session
 
 _MARK = text("SELECT pg_advisory_lock(:key)")
-_BITS = 63  # Of a bigint, without its sign.
+_BITS = 63  # A bigint without its sign.
 # Seconds that pg_restore may take to begin.
 _SILENT_AT_LEAST = 30.0
-_LOOKS = 10
+_ATTEMPTS = 10
 _PAUSE = 0.05
 
 
 @dataclass(frozen=True)
 class Target:
-    """The database that would be restored into; `obstacles` is empty if a restore needs no --replace."""
+    """The database into which a backup would be restored; without `obstacles` no --replace is needed."""
 
     location: str
     obstacles: tuple[Obstacle, ...]
@@ -53,7 +54,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Restored:
-    """`unknown` are revisions that this release does not have; `is_behind`: it has some that the backup lacks."""
+    """What was restored.
+
+    `unknown` are its revisions that this release does not have; `is_behind`: this release has revisions that it lacks.
+    """
 
     location: str
     manifest: Manifest
@@ -61,8 +65,8 @@ class Restored:
     is_behind: bool
 
 
-def look_at_target(config: MigratorConfig) -> Target:
-    """Changes nothing. Raises DatabaseUnreachableError."""
+def read_target(config: MigratorConfig) -> Target:
+    """Return the database of the settings and what is in it; change nothing. Raises DatabaseUnreachableError."""
 
     def target(connection: Connection, url: DatabaseURL) -> Target:
         return Target(pin_url_to(url, connection.connection.driver_connection).location, obstacles(connection))
@@ -79,13 +83,13 @@ def restore(
     shown: Target | None = None,
     report: Report = silent,
 ) -> Restored:
-    """Puts the backup into the database, which must be empty unless `replace` allows to drop what it holds.
+    """Put the backup into the database, which must be empty unless `replace` allows to drop what it holds.
 
-    `shown` is what somebody has agreed to drop: another server of several that the URL names is refused.
+    `shown` is the target that somebody has agreed to drop: another server that the URL names is refused.
 
-    Replacing is refused while others are connected, unless `while_connected`: an application would go on writing what
-    is about to be dropped, and then wait. The migration lock is held throughout. Not to be called in a thread that runs
-    an event loop. Raises BackupError, MigrationFailedError (the lock) and DatabaseUnreachableError.
+    Replacing is refused while others are connected, unless `while_connected`: an application would go on writing to
+    tables that are about to be dropped, and then wait. The migration lock is held throughout. Do not call it in a
+    thread that runs an event loop. Raises BackupError, MigrationFailedError (the lock) and DatabaseUnreachableError.
     """
     tools = tools_to_restore(config, int(archive.manifest.pg_dump.partition(".")[0]))
     directory = scripts(config)
@@ -111,7 +115,7 @@ async def _restore(
     shown: Target | None,
     report: Report,
 ) -> str:
-    """Return where the database is: of several hosts the one that it was."""
+    """Restore, and return where the database is; if the URL names several hosts, the one that was used."""
     async with (
         session(config, url, "The restore") as connection,
         migration_lock(connection, config.lock_wait),
@@ -144,8 +148,8 @@ async def _restore(
 
 
 async def _require_alone(connection: AsyncConnection, url: DatabaseURL) -> None:
-    # Not at the first look: a session, one of ours too, is seen a little longer than it lasts.
-    for _ in range(_LOOKS):
+    # Several times, because pg_stat_activity shows a session a little longer than it lasts, also one of ours.
+    for _ in range(_ATTEMPTS):
         others = await connection.run_sync(other_sessions)
         await connection.rollback()
         if not others:

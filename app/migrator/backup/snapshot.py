@@ -1,4 +1,4 @@
-"""One moment of a database, kept for as long as it is counted and dumped."""
+"""A snapshot of a database, kept while its rows are counted and dumped."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,10 +15,10 @@ from ...postgres.url.database_url import DatabaseURL
 from ..config import MigratorConfig
 from ..session.signals import ended_by_signals
 from ..session.table_locks import limited_lock_waits, longest_wait
-from .contents import count_of, own_tables, revisions_of
+from .contents import count_statement, revisions_of, table_names
 from .manifest import Progress, Report
 
-# Each is known since the major version beside it.
+# Each setting, and the first major version that knows it.
 _NO_LIMITS = (
     ("statement_timeout", 0),
     ("idle_in_transaction_session_timeout", 0),
@@ -30,7 +30,7 @@ _ABOUT = text("SELECT now() AS taken_at, current_database() AS database, current
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`id` is what `pg_dump --snapshot` takes; `tables` are all of the database's own, and locked against DDL."""
+    """`id` is for `pg_dump --snapshot`; `tables` are all tables but extensions', locked against DDL."""
 
     id: str
     taken_at: datetime
@@ -42,7 +42,7 @@ class Snapshot:
 
 @asynccontextmanager
 async def session(config: MigratorConfig, url: DatabaseURL, doing: str) -> AsyncIterator[AsyncConnection]:
-    """A connection for a long piece of work, which `doing` names. Raises DatabaseUnreachableError and BackupError."""
+    """Connect for long work, which `doing` names. Raises DatabaseUnreachableError and BackupError."""
     with ended_by_signals():
         async with open_connection(url, config.connect_timeout, f"{config.application} backups") as connection:
             try:
@@ -55,20 +55,20 @@ async def session(config: MigratorConfig, url: DatabaseURL, doing: str) -> Async
 
 
 def server_version(connection: AsyncConnection) -> int:
-    """The major version."""
+    """Return the server's major version."""
     return int((connection.dialect.server_version_info or (0,))[0])
 
 
 @asynccontextmanager
-async def frozen(connection: AsyncConnection) -> AsyncIterator[Snapshot]:
-    """The database as it is now, for other sessions too until the block ends. Raises BackupError."""
+async def export_snapshot(connection: AsyncConnection) -> AsyncIterator[Snapshot]:
+    """Yield a snapshot that other sessions can use until the block ends. Raises BackupError."""
     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     for _ in range(_ATTEMPTS):
-        tables = await connection.run_sync(own_tables)
+        tables = await connection.run_sync(table_names)
         await connection.rollback()
         # The locks come before the snapshot: a table that an ALTER rewrites in between would look empty in it.
         await _lock(connection, tables)
-        snapshot = await _take(connection)
+        snapshot = await _export(connection)
         if snapshot.tables == tables:
             yield snapshot
             return
@@ -77,10 +77,11 @@ async def frozen(connection: AsyncConnection) -> AsyncIterator[Snapshot]:
 
 
 async def count_rows(connection: AsyncConnection, tables: tuple[str, ...], report: Report) -> dict[str, int]:
+    """Return the number of each table's rows."""
     rows = {}
     for number, table in enumerate(tables):
         report(Progress("Counting rows", number, len(tables), "tables", table))
-        rows[table] = (await connection.exec_driver_sql(count_of(table))).scalar_one()
+        rows[table] = (await connection.exec_driver_sql(count_statement(table))).scalar_one()
     report(Progress("Counting rows", len(tables), len(tables), "tables"))
     return rows
 
@@ -89,13 +90,13 @@ async def _lock(connection: AsyncConnection, tables: tuple[str, ...]) -> None:
     for name, since in _NO_LIMITS:
         if server_version(connection) >= since:
             await connection.execute(text(f"SET LOCAL {name} = 0"))
-    # Better no backup than one without the rows that a policy hides.
+    # It fails if a policy hides rows, because the backup would lack them.
     await connection.execute(text("SET LOCAL row_security = off"))
     if tables:
         await connection.exec_driver_sql(f"LOCK TABLE ONLY {', ONLY '.join(tables)} IN ACCESS SHARE MODE")
 
 
-async def _take(connection: AsyncConnection) -> Snapshot:
+async def _export(connection: AsyncConnection) -> Snapshot:
     identifier = await connection.scalar(text("SELECT pg_export_snapshot()"))
     about = (await connection.execute(_ABOUT)).one()
     return Snapshot(
@@ -104,5 +105,5 @@ async def _take(connection: AsyncConnection) -> Snapshot:
         database=about.database,
         server=about.server,
         revisions=await connection.run_sync(revisions_of),
-        tables=await connection.run_sync(own_tables),
+        tables=await connection.run_sync(table_names),
     )

@@ -53,7 +53,7 @@ def restore(file: Path, replace: bool, while_connected: bool, no_prompt: bool, a
 
 
 def _ask(config: MigratorConfig, archive: Archive, no_prompt: bool) -> library.Target:
-    target = library.look_at_target(config)
+    target = library.read_target(config)
     if target.obstacles:
         click.echo(f"To be dropped from {target}", err=True)
         confirm(f"Replace all of that in {target.location} with {_of(archive.manifest)}?", no_prompt)

@@ -1,4 +1,5 @@
 """`litestar database lint`: what would break the previous release, or stop traffic, before a revision is applied.
 
-`rules.py` has the table of our rules, and `squawk.py` says which of squawk's are asked.
+`known_schema.py` reads the revisions' SQL, `rules.py` has the table of our rules and `contract_steps.py` that of the
+steps of a contract revision, `squawk.py` says which of squawk's rules are on, and `linter.py` brings them together.
 """

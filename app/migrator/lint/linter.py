@@ -1,4 +1,4 @@
-"""Linting revisions: our rules and squawk's over the SQL that each would run, and what the files suppress."""
+"""Linting revisions: our rules and squawk's over the SQL that each would run, without what the files suppress."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,26 +19,26 @@ from ..revisions.state import read_state
 from ..session.readonly_connection import look
 from ..sql.tokens import Statement
 from . import squawk, suppressions
-from .known import Reading, read_revisions
+from .known_schema import ParsedRevision, parse_revisions
 from .rules import RULES
-from .suppressions import suppressions_of
+from .suppressions import read_suppressions
 
-# Whoever lints does not wait for a database that is not up.
+# Linting does not wait long for a database that is not up.
 _CONNECT_TIMEOUT = 3.0
 _SHOWN = 100
-# Where squawk has nothing better.
+# The rewrite, if squawk suggests none.
 _READ_ON = "https://squawkhq.com/docs/{rule}"
 
 
 class UnknownRevisionError(DatabaseError):
-    """A revision that was named is not among the files."""
+    """A revision that somebody named is not among the files."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`revision` and `file` are None for what is wrong with all of them together.
+    """What is wrong with a revision, or with all of them together: then `revision` and `file` are None.
 
     `line` counts from 1 in the revision's SQL, and `sql` is the beginning of the statement.
     """
@@ -54,7 +54,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """`linted` are revisions; `note` says what could not be looked at."""
+    """The ids of the revisions that were linted, the findings, and what could not be checked (`note`)."""
 
     linted: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -63,7 +63,7 @@ class Report:
 
 @dataclass(frozen=True)
 class _Database:
-    """What a database says: the revisions that it lacks (None: it was not asked), and those of other files."""
+    """The revisions that a database lacks (None: not known), and those that it has run from other files."""
 
     pending: frozenset[str] | None = None
     edited: tuple[Script, ...] = ()
@@ -71,24 +71,26 @@ class _Database:
 
 
 def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = False) -> Report:
-    """What is wrong with the revisions `named`: ids, or ranges `a:b`, which are what an upgrade from a to b would run.
+    """Return what is wrong with the revisions `named`: ids, or ranges `a:b`, which an upgrade from a to b would run.
 
-    With none named, those that the configured database has not applied; without one, or with `every`, all of them.
-    Starts no database. Raises UnknownRevisionError, SquawkError and MigrationFailedError.
+    With none named, it lints those that the configured database has not applied; without a database, or with `every`,
+    all. It starts no database. Raises UnknownRevisionError, SquawkError and MigrationFailedError.
     """
-    # Files of such names are not read: some of them Alembic refuses, of others it passes over one.
+    # Of files with such ids Alembic refuses some, and silently leaves out others.
     if faults := faults_of_ids(unread_scripts(config)):
-        return Report((), tuple(_of_id(fault) for fault in faults), "The revisions were not read beyond their ids.")
+        return Report(
+            (), tuple(_id_finding(fault) for fault in faults), "The revisions were not read beyond their ids."
+        )
     directory = scripts(config)
     revisions = oldest_first(directory)
     chosen = _named(directory, named)
-    database = _ask(config, directory)
+    database = _read_database(config, directory)
     if not named:
         known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
-    readings = [reading for reading in read_revisions(revisions) if reading.script.revision in chosen]
-    findings = [*_of_all(directory, database), *_of_each(readings)]
-    return Report(tuple(reading.script.revision for reading in readings), tuple(findings), database.note)
+    parsed = [revision for revision in parse_revisions(revisions) if revision.script.revision in chosen]
+    findings = [*_findings_on_all(directory, database), *_findings_on_each(parsed)]
+    return Report(tuple(revision.script.revision for revision in parsed), tuple(findings), database.note)
 
 
 def _named(directory: ScriptDirectory, names: Iterable[str]) -> set[str]:
@@ -108,7 +110,7 @@ def _scripts(directory: ScriptDirectory, name: str) -> Iterable[Script]:
     return directory.get_revisions(name or "an empty name")
 
 
-def _ask(config: MigratorConfig, directory: ScriptDirectory) -> _Database:
+def _read_database(config: MigratorConfig, directory: ScriptDirectory) -> _Database:
     if config.starts_database:
         return _Database()
 
@@ -127,7 +129,7 @@ def _ask(config: MigratorConfig, directory: ScriptDirectory) -> _Database:
         return _Database(note=f"{exc} So what is pending is not known, and edited-after-applied not checked.")
 
 
-def _of_all(directory: ScriptDirectory, database: _Database) -> Iterator[Finding]:
+def _findings_on_all(directory: ScriptDirectory, database: _Database) -> Iterator[Finding]:
     heads = directory.get_heads()
     if len(heads) > 1:
         message = f"there are {len(heads)} heads ({', '.join(heads)}): an upgrade to head does not know which is meant"
@@ -144,45 +146,48 @@ def _of_all(directory: ScriptDirectory, database: _Database) -> Iterator[Finding
         )
 
 
-def _of_id(fault: Fault) -> Finding:
+def _id_finding(fault: Fault) -> Finding:
     message = f"its id {fault.revision!r} {fault.what}"
     return Finding(fault.revision, str(fault.path), "revision-id", None, None, message, REMEDY)
 
 
-def _of_each(readings: Sequence[Reading]) -> Iterator[Finding]:
-    complaints = squawk.complaints(readings)
-    for reading in readings:
-        found = [*_ours(reading), *(_squawks(reading, complaint) for complaint in complaints[reading.script.revision])]
-        ignored = suppressions_of(reading.script)
+def _findings_on_each(revisions: Sequence[ParsedRevision]) -> Iterator[Finding]:
+    complaints = squawk.complaints(revisions)
+    for revision in revisions:
+        found = [
+            *_own_findings(revision),
+            *(_squawk_finding(revision, complaint) for complaint in complaints[revision.script.revision]),
+        ]
+        ignored = read_suppressions(revision.script)
         yield from sorted(
             (finding for finding in found if finding.rule not in ignored.reasons), key=lambda each: each.line or 0
         )
         for misuse in ignored.misuses({finding.rule for finding in found}, _is_rule):
-            yield _finding(reading, suppressions.RULE, None, None, misuse.message, misuse.rewrite)
+            yield _finding(revision, suppressions.RULE, None, None, misuse.message, misuse.rewrite)
 
 
 def _is_rule(name: str) -> bool:
     return name in RULES or squawk.is_rule(name)
 
 
-def _ours(reading: Reading) -> Iterator[Finding]:
+def _own_findings(revision: ParsedRevision) -> Iterator[Finding]:
     for rule, check in RULES.items():
-        for hit in check(reading):
+        for hit in check(revision):
             line = hit.statement.line if hit.statement else None
-            yield _finding(reading, rule, line, hit.statement, hit.message, hit.rewrite)
+            yield _finding(revision, rule, line, hit.statement, hit.message, hit.rewrite)
 
 
-def _squawks(reading: Reading, complaint: squawk.Complaint) -> Finding:
+def _squawk_finding(revision: ParsedRevision, complaint: squawk.Complaint) -> Finding:
     line, rule = complaint.line, complaint.rule_name
-    statement = next((s for s in reversed(reading.statements) if s.line <= line), None)
+    statement = next((s for s in reversed(revision.statements) if s.line <= line), None)
     message = complaint.message.replace("\n", " ")
-    return _finding(reading, rule, line, statement, message, complaint.help or _READ_ON.format(rule=rule))
+    return _finding(revision, rule, line, statement, message, complaint.help or _READ_ON.format(rule=rule))
 
 
 def _finding(
-    reading: Reading, rule: str, line: int | None, statement: Statement | None, message: str, rewrite: str
+    revision: ParsedRevision, rule: str, line: int | None, statement: Statement | None, message: str, rewrite: str
 ) -> Finding:
     text = " ".join(statement.text.split()) if statement else None
     if text and len(text) > _SHOWN:
         text = text[: _SHOWN - 1] + "…"
-    return Finding(reading.script.revision, reading.script.path, rule, line, text, message, rewrite)
+    return Finding(revision.script.revision, revision.script.path, rule, line, text, message, rewrite)

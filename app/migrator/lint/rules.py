@@ -1,4 +1,4 @@
-"""Our own rules for one revision: what breaks the previous release, or production, and squawk does not know."""
+"""Our own rules for one revision: what squawk does not know of what breaks the previous release, or stops traffic."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,31 +7,31 @@ from ..phase import Phase
 from ..sql.effect import Kind
 from ..sql.tokens import Cursor, Statement, in_schema_of
 from .contract_steps import STEPS
-from .known import Change, Reading
+from .known_schema import Change, ParsedRevision
 
 
 @dataclass(frozen=True)
 class Hit:
-    """What is wrong, where (None: with all of the revision), and the safe rewrite."""
+    """What is wrong, in which statement (None: in all of the revision), and the safe rewrite."""
 
     statement: Statement | None
     message: str
     rewrite: str
 
 
-def _contract_step_in_expand(reading: Reading) -> Iterator[Hit]:
-    if reading.phase is Phase.CONTRACT:
+def _contract_step_in_expand(revision: ParsedRevision) -> Iterator[Hit]:
+    if revision.phase is Phase.CONTRACT:
         return
-    for change in reading.changes:
+    for change in revision.changes:
         step = STEPS.get(change.effect.kind)
         if step and not change.is_of_new_table and not step.is_free(change.effect, change.before):
             yield Hit(change.statement, f"{change.effect}: {step.why}", step.rewrite)
 
 
-def _not_null_without_check(reading: Reading) -> Iterator[Hit]:
-    for change in _of_old_tables(reading, {Kind.SET_NOT_NULL}):
+def _not_null_without_check(revision: ParsedRevision) -> Iterator[Hit]:
+    for change in _of_old_tables(revision, {Kind.SET_NOT_NULL}):
         # ADD COLUMN … NOT NULL reads nothing.
-        if _adds_column(reading, change) or change.before.has_valid_check(change.effect.table, change.effect.column):
+        if _adds_column(revision, change) or change.before.has_valid_check(change.effect.table, change.effect.column):
             continue
         yield Hit(
             change.statement,
@@ -41,21 +41,21 @@ def _not_null_without_check(reading: Reading) -> Iterator[Hit]:
         )
 
 
-def _adds_column(reading: Reading, of: Change) -> bool:
+def _adds_column(revision: ParsedRevision, of: Change) -> bool:
     return any(
         change.statement is of.statement
         and change.effect.kind is Kind.ADD_COLUMN
         and (change.effect.table, change.effect.column) == (of.effect.table, of.effect.column)
-        for change in reading.changes
+        for change in revision.changes
     )
 
 
-def _concurrently_not_alone(reading: Reading) -> Iterator[Hit]:
-    outside = any(statement.head == "COMMIT" for statement in reading.statements)
-    if not outside and not any(statement.has("CONCURRENTLY") for statement in reading.statements):
+def _concurrently_not_alone(revision: ParsedRevision) -> Iterator[Hit]:
+    outside = any(statement.head == "COMMIT" for statement in revision.statements)
+    if not outside and not any(statement.has("CONCURRENTLY") for statement in revision.statements):
         return
-    work = [statement for statement in reading.statements if statement.head not in {"BEGIN", "COMMIT"}]
-    if len(work) > 1 and _makes_way_for(work[0], work[1]):
+    work = [statement for statement in revision.statements if statement.head not in {"BEGIN", "COMMIT"}]
+    if len(work) > 1 and _drops_failed_build(work[0], work[1]):
         del work[0]
     if len(work) > 1:
         yield Hit(
@@ -65,7 +65,7 @@ def _concurrently_not_alone(reading: Reading) -> Iterator[Hit]:
         )
 
 
-def _makes_way_for(first: Statement, second: Statement) -> bool:
+def _drops_failed_build(first: Statement, second: Statement) -> bool:
     drop, create = Cursor(first.words), Cursor(second.words)
     create.skip("CREATE")
     create.skip("UNIQUE")
@@ -77,8 +77,8 @@ def _makes_way_for(first: Statement, second: Statement) -> bool:
     return drop.name() == in_schema_of(create.name(), name)
 
 
-def _backfill_in_revision(reading: Reading) -> Iterator[Hit]:
-    for change in _of_old_tables(reading, {Kind.UPDATE, Kind.DELETE}):
+def _backfill_in_revision(revision: ParsedRevision) -> Iterator[Hit]:
+    for change in _of_old_tables(revision, {Kind.UPDATE, Kind.DELETE}):
         yield Hit(
             change.statement,
             f"{change.effect}: in one transaction, so that every row stays locked until the revision is over",
@@ -86,7 +86,7 @@ def _backfill_in_revision(reading: Reading) -> Iterator[Hit]:
         )
 
 
-# Why the traffic of a whole table waits for longer than a moment, and the safe rewrite.
+# Why all traffic of a table waits for more than a moment, and the safe rewrite.
 _LONG_LOCKS = {
     Kind.LOCK: (
         "reads or writes of it wait until the revision is over",
@@ -103,8 +103,8 @@ _LONG_LOCKS = {
 }
 
 
-def _table_locked(reading: Reading) -> Iterator[Hit]:
-    for change in _of_old_tables(reading, set(_LONG_LOCKS)):
+def _table_locked(revision: ParsedRevision) -> Iterator[Hit]:
+    for change in _of_old_tables(revision, set(_LONG_LOCKS)):
         # A view that the revision itself has made.
         if (change.effect.table,) in change.before.others:
             continue
@@ -113,7 +113,7 @@ def _table_locked(reading: Reading) -> Iterator[Hit]:
 
 
 # A table that is dropped is no longer used.
-_NOT_OF_A_TABLE_IN_USE = {
+_LOCKS_NOTHING_IN_USE = {
     Kind.DROP_TABLE,
     Kind.DROP_OTHER,
     Kind.RENAME_OTHER,
@@ -121,12 +121,12 @@ _NOT_OF_A_TABLE_IN_USE = {
     Kind.DROP_INDEX,
     Kind.RENAME_INDEX,
 }
-_LOCKS = set(STEPS) - _NOT_OF_A_TABLE_IN_USE | {Kind.ADD_COLUMN, Kind.SET_DEFAULT, *_LONG_LOCKS}
+_LOCKS = set(STEPS) - _LOCKS_NOTHING_IN_USE | {Kind.ADD_COLUMN, Kind.SET_DEFAULT, *_LONG_LOCKS}
 
 
-def _several_tables_locked(reading: Reading) -> Iterator[Hit]:
+def _several_tables_locked(revision: ParsedRevision) -> Iterator[Hit]:
     first = None
-    for change in _of_old_tables(reading, _LOCKS):
+    for change in _of_old_tables(revision, _LOCKS):
         first = first or change
         if change.effect.table != first.effect.table:
             yield Hit(
@@ -138,8 +138,8 @@ def _several_tables_locked(reading: Reading) -> Iterator[Hit]:
             return
 
 
-def _block_of_code(reading: Reading) -> Iterator[Hit]:
-    for change in reading.changes:
+def _block_of_code(revision: ParsedRevision) -> Iterator[Hit]:
+    for change in revision.changes:
         if change.effect.kind is Kind.OPAQUE:
             yield Hit(
                 change.statement,
@@ -148,8 +148,8 @@ def _block_of_code(reading: Reading) -> Iterator[Hit]:
             )
 
 
-def _cannot_run_offline(reading: Reading) -> Iterator[Hit]:
-    if reading.sql is None:
+def _cannot_run_offline(revision: ParsedRevision) -> Iterator[Hit]:
+    if revision.sql is None:
         yield Hit(
             None,
             "its SQL cannot be known without a database, so that nothing of it was checked",
@@ -157,13 +157,13 @@ def _cannot_run_offline(reading: Reading) -> Iterator[Hit]:
         )
 
 
-def _of_old_tables(reading: Reading, kinds: set[Kind]) -> Iterator[Change]:
-    """The changes of these kinds that are not about a table that the revision itself has made."""
-    return (change for change in reading.changes if change.effect.kind in kinds and not change.is_of_new_table)
+def _of_old_tables(revision: ParsedRevision, kinds: set[Kind]) -> Iterator[Change]:
+    """Return the changes of these kinds to tables that an earlier revision has made."""
+    return (change for change in revision.changes if change.effect.kind in kinds and not change.is_of_new_table)
 
 
 # By name; migrations/docs/linting.md describes each.
-RULES: dict[str, Callable[[Reading], Iterator[Hit]]] = {
+RULES: dict[str, Callable[[ParsedRevision], Iterator[Hit]]] = {
     "contract-step-in-expand": _contract_step_in_expand,
     "not-null-without-check": _not_null_without_check,
     "concurrently-not-alone": _concurrently_not_alone,

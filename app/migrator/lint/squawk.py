@@ -1,7 +1,7 @@
-"""squawk, the linter for PostgreSQL migrations: which of its rules are asked, and what it says of a revision's SQL.
+"""squawk, the linter for PostgreSQL migrations: which of its rules are on, and what it says of a revision's SQL.
 
-`alembic-squawk` on PyPI is not used: it runs `alembic upgrade --sql` in a process of its own, takes the text apart by
-its comments, and has suppressions without reasons.
+`alembic-squawk` on PyPI is not used: it runs `alembic upgrade --sql` in another process, splits the text at its
+comments, and has suppressions without reasons.
 """
 
 import os
@@ -17,7 +17,7 @@ import msgspec
 
 from ...postgres.errors import DatabaseError
 from ..phase import Phase
-from .known import Reading
+from .known_schema import ParsedRevision
 
 # The oldest server that is supported.
 POSTGRESQL = "14"
@@ -26,7 +26,7 @@ _SECONDS = 60
 
 @dataclass(frozen=True)
 class Choice:
-    """Rules that are switched off, or on where squawk leaves them off, in revisions of these phases, and why."""
+    """Rules that are switched off, or on although squawk leaves them off, in revisions of these phases, and why."""
 
     rules: tuple[str, ...]
     why: str
@@ -105,13 +105,13 @@ ON = (
 
 
 class SquawkError(DatabaseError):
-    """squawk is not installed, or does not do as it is told."""
+    """squawk is not installed, or failed."""
 
     exit_code = 2
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """One element of its JSON; `line` counts from 0."""
+    """One element of squawk's JSON; `line` counts from 0."""
 
     file: str
     line: int
@@ -120,30 +120,35 @@ class Complaint(msgspec.Struct, frozen=True):
     help: str | None
 
 
-def complaints(readings: Sequence[Reading]) -> dict[str, list[Complaint]]:
-    """What squawk says of each revision, by its id; `line` counts from 1 in the revision's SQL. Raises SquawkError."""
-    found: dict[str, list[Complaint]] = {reading.script.revision: [] for reading in readings}
+def complaints(revisions: Sequence[ParsedRevision]) -> dict[str, list[Complaint]]:
+    """Return squawk's complaints by the revisions' ids; `line` counts from 1 in the SQL. Raises SquawkError."""
+    found: dict[str, list[Complaint]] = {revision.script.revision: [] for revision in revisions}
     program = _program()
     with TemporaryDirectory(prefix="plimsoll-lint-") as folder:
         for phase in Phase:
-            files = [_write(reading, Path(folder)) for reading in readings if reading.phase is phase and reading.sql]
+            files = [
+                _write(revision, Path(folder)) for revision in revisions if revision.phase is phase and revision.sql
+            ]
             for complaint in _ask(program, files, phase, Path(folder)) if files else ():
                 found[Path(complaint.file).stem].append(complaint)
     return found
 
 
 def is_rule(name: str) -> bool:
-    """Whether squawk knows a rule of this name."""
+    """Return whether squawk knows a rule of this name."""
     return _run(_program(), [f"--exclude={name}"], Path.cwd()).returncode == 0
 
 
-def _write(reading: Reading, folder: Path) -> str:
-    """The file's name. The SQL of an autocommit_block() has the COMMIT and BEGIN of its own."""
-    # A comment would suppress without a reason.
-    sql = (reading.sql or "").replace("squawk-", "squawk_")
-    # The line of BEGIN makes what squawk counts from 0 the number of the SQL's line, counted from 1.
-    (folder / f"{reading.script.revision}.sql").write_text(f"BEGIN;\n{sql}\nCOMMIT;\n", encoding="utf-8")
-    return f"{reading.script.revision}.sql"
+def _write(revision: ParsedRevision, folder: Path) -> str:
+    """Write the revision's SQL into a file, and return its name.
+
+    The SQL of an autocommit_block() has a COMMIT and BEGIN of its own.
+    """
+    # squawk takes comments for suppressions, which would have no reason.
+    sql = (revision.sql or "").replace("squawk-", "squawk_")
+    # squawk counts lines from 0: with BEGIN before it, the SQL's first line is number 1.
+    (folder / f"{revision.script.revision}.sql").write_text(f"BEGIN;\n{sql}\nCOMMIT;\n", encoding="utf-8")
+    return f"{revision.script.revision}.sql"
 
 
 def _ask(program: str, files: Sequence[str], phase: Phase, folder: Path) -> list[Complaint]:

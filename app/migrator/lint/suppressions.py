@@ -1,4 +1,4 @@
-"""`lint_ignore` in the file of a revision: which findings are fine there, each with its reason."""
+"""`lint_ignore` in the file of a revision: the findings that are fine there, each with its reason."""
 
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
@@ -13,19 +13,21 @@ _FORM = 'lint_ignore = {"rule-name": "the reason why it is fine here"}'
 
 @dataclass(frozen=True)
 class Misuse:
+    """What is wrong with a suppression, and how to correct it."""
+
     message: str
     rewrite: str
 
 
 @dataclass(frozen=True)
 class Suppressions:
-    """Of one revision: its rules with their reasons, and what is wrong with the whole."""
+    """The suppressed rules of one revision with their reasons, and what is wrong with the whole."""
 
     reasons: dict[str, str]
     misuse: Misuse | None = None
 
     def misuses(self, found: Set[str], is_rule: Callable[[str], bool]) -> Iterator[Misuse]:
-        """What is wrong with them, given the names of the rules by which something was found."""
+        """Yield what is wrong with them; `found` are the rules that found something."""
         if self.misuse:
             yield self.misuse
         for rule, reason in self.reasons.items():
@@ -39,7 +41,8 @@ class Suppressions:
                 yield Misuse(f"{rule} is suppressed without a reason", "Say why it is fine here, in a sentence.")
 
 
-def suppressions_of(script: Script) -> Suppressions:
+def read_suppressions(script: Script) -> Suppressions:
+    """Return the suppressions in the revision's file."""
     given = getattr(script.module, "lint_ignore", {})
     if not isinstance(given, dict) or not all(isinstance(text, str) for pair in given.items() for text in pair):
         return Suppressions({}, Misuse("lint_ignore is not a dict of strings", _FORM))

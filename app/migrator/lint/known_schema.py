@@ -1,4 +1,4 @@
-"""What is known of the schema from the SQL of the revisions before, and of one revision so far."""
+"""What the SQL of the earlier revisions, and of one revision so far, tells about the schema."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,11 +16,12 @@ Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Known:
-    """Rows of names; `_PARTS` says of what. The first five are of this revision, the others of all up to here.
+class KnownSchema:
+    """Rows of names, whose parts `_PARTS` names: what this revision has made, and then what all revisions have.
 
-    `checks` are the columns of constraints CHECK (column IS NOT NULL) by the constraints' names, `valid` constraints
-    that hold for every row, `required` columns that are NOT NULL, `unique` the indexes that are.
+    `tables`, `columns`, `defaults`, `constraints` and `others` are what this revision has made. `checks` are the
+    constraints CHECK (column IS NOT NULL) with their columns, `valid` the constraints that hold for every row,
+    `required` the columns that are NOT NULL, `unique` the unique indexes.
     """
 
     tables: Rows = frozenset()
@@ -33,23 +34,26 @@ class Known:
     required: Rows = frozenset()
     unique: Rows = frozenset()
 
-    def at_next_revision(self) -> "Known":
-        return Known(checks=self.checks, valid=self.valid, required=self.required, unique=self.unique)
+    def at_next_revision(self) -> "KnownSchema":
+        """Return what is known when the next revision begins."""
+        return KnownSchema(checks=self.checks, valid=self.valid, required=self.required, unique=self.unique)
 
     def has_valid_check(self, table: str, column: str | None) -> bool:
+        """Return whether a validated CHECK says that the column is not NULL."""
         return any((table, name) in self.valid for of, name, checked in self.checks if (of, checked) == (table, column))
 
     def is_superfluous(self, table: str, constraint: str | None) -> bool:
-        """Whether the constraint is CHECK (column IS NOT NULL) of a column that is NOT NULL."""
+        """Return whether the constraint is CHECK (column IS NOT NULL) of a column that is NOT NULL."""
         return any(
             (of, column) in self.required for of, name, column in self.checks if (of, name) == (table, constraint)
         )
 
     def has_old_unique(self, index: str | None) -> bool:
-        """Whether an earlier revision has made this index, and it is a unique one."""
+        """Return whether an earlier revision has made this index, and made it unique."""
         return any(name == index for _, name in self.unique - self.constraints)
 
-    def after(self, effect: Effect) -> "Known":
+    def after(self, effect: Effect) -> "KnownSchema":
+        """Return what is known after the effect."""
         rows: dict[str, Rows] = {field: getattr(self, field) for field in _PARTS}
         for field, parts in _LOSES.get(effect.kind, {}).items():
             rows[field] = frozenset(row for row in rows[field] if not _is_of(effect, field, row, parts))
@@ -80,12 +84,12 @@ _PARTS: dict[str, Parts] = {
 
 
 def _with(parts: Parts) -> dict[str, Parts]:
-    """Every field whose rows name this, found by it."""
+    """Return every field whose rows have these parts, by which a row is found."""
     return {field: parts for field, of in _PARTS.items() if set(parts) <= set(of)}
 
 
 _INDEXES: dict[str, Parts] = {"unique": _INDEX, "constraints": _INDEX}
-# Of each kind of effect the fields that gain a row.
+# The fields that gain a row by each kind of effect.
 _GAINS: dict[Kind, tuple[str, ...]] = {
     Kind.CREATE_TABLE: ("tables",),
     Kind.CREATE_OTHER: ("others",),
@@ -97,7 +101,7 @@ _GAINS: dict[Kind, tuple[str, ...]] = {
     Kind.ADD_UNIQUE_INDEX: ("constraints", "unique"),
     Kind.VALIDATE: ("valid",),
 }
-# The fields that lose the rows which these parts of the effect name.
+# The fields that lose the rows with the same parts as the effect.
 _LOSES: dict[Kind, dict[str, Parts]] = {
     Kind.DROP_TABLE: _with(_TABLE),
     Kind.DROP_COLUMN: _with(_COLUMN),
@@ -105,7 +109,7 @@ _LOSES: dict[Kind, dict[str, Parts]] = {
     Kind.DROP_NOT_NULL: {"required": _COLUMN},
     Kind.DROP_CONSTRAINT: _with(_NAME),
     Kind.DROP_INDEX: _INDEXES,
-    # Before it is validated itself: what was valid is one of the same name that is gone, with its column or table.
+    # Until VALIDATE comes: an earlier constraint of the name was valid, and is gone with its column or table.
     Kind.ADD_CONSTRAINT: {"valid": _NAME},
     Kind.ADD_NOT_NULL_CHECK: {"valid": _NAME},
 }
@@ -136,20 +140,21 @@ def _renamed(effect: Effect, field: str, row: tuple[str, ...], parts: Parts) -> 
 
 @dataclass(frozen=True)
 class Change:
-    """One effect of a statement, and what was known before it."""
+    """One effect of a statement, and the schema as it was known before."""
 
     statement: Statement
     effect: Effect
-    before: Known
+    before: KnownSchema
 
     @property
     def is_of_new_table(self) -> bool:
+        """Whether this revision has made the table."""
         return (self.effect.table,) in self.before.tables
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One revision, read; `sql` is None where that cannot be known without a database."""
+class ParsedRevision:
+    """One revision with its statements and changes; `sql` is None if it cannot be known without a database."""
 
     script: Script
     phase: Phase
@@ -158,9 +163,9 @@ class Reading:
     changes: tuple[Change, ...]
 
 
-def read_revisions(revisions: Iterable[Script]) -> Iterator[Reading]:
-    """Of all revisions, oldest first."""
-    known = Known()
+def parse_revisions(revisions: Iterable[Script]) -> Iterator[ParsedRevision]:
+    """Parse the revisions, which come oldest first, and yield them."""
+    known = KnownSchema()
     for script in revisions:
         sql = offline_sql(script)
         known = known.at_next_revision()
@@ -170,12 +175,12 @@ def read_revisions(revisions: Iterable[Script]) -> Iterator[Reading]:
             for effect in read_statement(statement):
                 changes.append(Change(statement, effect, known))
                 known = known.after(effect)
-        yield Reading(script, phase_of(script), sql, statements, tuple(changes))
+        yield ParsedRevision(script, phase_of(script), sql, statements, tuple(changes))
 
 
 def _statements(sql: str | None) -> tuple[Statement, ...]:
     try:
         return tuple(statements_of(sql or ""))
     except UnreadableSqlError:
-        # squawk says where.
+        # squawk reports where.
         return ()
