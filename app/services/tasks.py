@@ -116,7 +116,7 @@ class Tasks:
         await self._check_assignee(fields)
         depends_on, tag_ids = _unique(fields["depends_on_task_ids"]), _unique(fields["tag_ids"])
         status = fields["status"]
-        if depends_on or status != TaskStatus.INBOX:
+        if status != TaskStatus.INBOX:
             self._board = await self._boards.lock(self._board.id)
         now = datetime.now(UTC)
         task = await self._tasks.store(

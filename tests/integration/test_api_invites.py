@@ -73,13 +73,14 @@ async def test_who_accepts_is_what_the_invite_says(
 ) -> None:
     gone = (await client.post("/api/v1/boards", json={"name": "g", "slug": "gone", "description": ""})).json()
     specs = [{"board_id": board["id"], "can_write": True}, {"board_id": gone["id"]}]
-    made = await invite(client, role=role, all_boards_read=True, board_access=specs)
+    everywhere = {"all_boards_read": role != "owner", "all_boards_write": role != "admin"}
+    made = await invite(client, role=role, board_access=specs, **everywhere)
     await client.delete(f"/api/v1/boards/{gone['id']}")
     staff.hand_over()
     answer = await accept(client, made)
     joined = answer.json()
     assert (answer.status_code, joined["role"], joined["user_id"]) == (201, role, str(staff.my_user))
-    assert (joined["all_boards_read"], joined["all_boards_write"]) == (True, False)
+    assert {name: joined[name] for name in everywhere} == everywhere
     assert [(item["board_id"], item["can_read"], item["can_write"]) for item in joined["board_access"]] == [
         (board["id"], True, True)
     ]

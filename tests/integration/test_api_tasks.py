@@ -229,6 +229,37 @@ async def test_moment_is_read_back_as_it_was_sent_or_refused(
         assert (await client.get(response.headers["location"])).json()["due_at"] == moment
 
 
+@pytest.mark.parametrize("kind", ["tags", "dependencies"])
+async def test_new_task_is_answered_as_it_is_read(client: httpx.AsyncClient, tasks_url: str, kind: str) -> None:
+    tag, other = (await client.post("/api/v1/tags", json={"name": "Rope"})).json(), await create(client, tasks_url)
+    fields = {"tag_ids": [tag["id"]]} if kind == "tags" else {"depends_on_task_ids": [other["id"]]}
+    made = await create(client, tasks_url, **fields)
+    assert made == (await client.get(f"{tasks_url}/{made['id']}")).json()
+    assert {name: made[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_rule_that_comes_while_a_task_waits_to_be_done_counts(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str, method: str
+) -> None:
+    task = await create(client, tasks_url)
+    url, fields = (tasks_url, {"title": "t"}) if method == "POST" else (f"{tasks_url}/{task['id']}", {})
+    with holding(database_url, "UPDATE boards SET require_review_before_done = true") as wait_for_a_waiter:
+        late = asyncio.create_task(client.request(method, url, json={**fields, "status": "done"}))
+        await asyncio.to_thread(wait_for_a_waiter)
+    assert ((await late).status_code, (await late).json()["code"]) == (409, "review_required")
+
+
+async def test_what_depends_on_nothing_else_does_not_wait_for_the_board(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str
+) -> None:
+    other, task = await create(client, tasks_url), await create(client, tasks_url)
+    # As a change of a status does.
+    with holding(database_url, "SELECT FROM boards FOR NO KEY UPDATE"):
+        assert (await patch(client, tasks_url, task, title="new", priority="high")).status_code == 200
+        await create(client, tasks_url, depends_on_task_ids=[other["id"]])
+
+
 async def test_deleted_task_sets_free_what_waited_for_it(client: httpx.AsyncClient, tasks_url: str) -> None:
     first = await create(client, tasks_url)
     second = await create(client, tasks_url, depends_on_task_ids=[first["id"]])

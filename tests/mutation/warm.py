@@ -7,6 +7,7 @@ so is what other processes run: who asks has a test that passes here run once mo
 import gc
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -16,7 +17,10 @@ from pathlib import Path
 from types import CodeType, FunctionType
 
 import msgspec
+import psycopg
 import pytest
+from _pytest.fixtures import SubRequest
+from sqlalchemy import make_url
 
 from app.core.config import Settings
 
@@ -26,6 +30,9 @@ SOCKET = "MUTATION_SOCKET"
 NOT_HERE = 99
 _REQUEST_BYTES = 1 << 20
 _CODE = pytest.StashKey[int]()
+# Tests that change rows alone, and so leave a database that others can have once those are gone.
+_CHANGE_ROWS = re.compile(r"tests/integration/test_(api_(?!headers|read_only)\w+|tenancy)\.py")
+_SHARED = "shared_by_mutants"
 
 
 def build_application() -> None:
@@ -41,6 +48,7 @@ def pytest_runtestloop(session: pytest.Session) -> object:
     """Return None in a process of its own for each request, which goes on with its tests; in this one, at the end."""
     items = {item.nodeid: item for item in session.items}
     build_application()
+    shared = _SharedDatabase(os.environ["TEST_DATABASE_URL"], os.environ["TEST_TEMPLATE"])
     functions: dict[str, list[FunctionType]] = defaultdict(list)
     for function in gc.get_objects():
         if isinstance(function, FunctionType):
@@ -53,6 +61,7 @@ def pytest_runtestloop(session: pytest.Session) -> object:
                 signal.alarm(asked["seconds"])
                 os.dup2(os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
                 session.items = [items[name] for name in asked["tests"] if name in items]
+                session.config.pluginmanager.register(shared)
                 try:
                     _put_in(functions[asked["file"]], asked["file"], asked["source"])
                 except ValueError:
@@ -72,6 +81,42 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     session.config.stash[_CODE] = int(exitstatus)
+
+
+class _SharedDatabase:
+    """One database for all tests that change rows alone: to clone and drop one takes longer than most of them."""
+
+    def __init__(self, url: str, template: str) -> None:
+        self._url = make_url(url).set(database=_SHARED)
+        server = self._url.set(drivername="postgresql")
+        self._conninfo = server.render_as_string(hide_password=False)
+        with self._connection("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {_SHARED} TEMPLATE {template}")
+        tables = "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+        with self._connection(_SHARED) as connection:
+            named = [name for (name,) in connection.execute(f"{tables} AND relnamespace = 'public'::regnamespace")]
+            # What the migrations have written there stays.
+            empty = [name for name in named if not connection.execute(f"SELECT FROM {name} LIMIT 1").fetchall()]
+        self._emptying = "; ".join(f"DELETE FROM {name}" for name in empty)
+
+    def _connection(self, database: str) -> "psycopg.Connection[tuple[str]]":
+        return psycopg.connect(self._conninfo, dbname=database, autocommit=True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[str], request: SubRequest) -> str | None:
+        if fixturedef.argname != "database_url" or not _CHANGE_ROWS.match(request.node.nodeid):
+            return None
+        with self._connection(_SHARED) as connection:
+            connection.execute(f"SET session_replication_role = replica; {self._emptying}")
+        url = self._url.render_as_string(hide_password=False)
+        fixturedef.cached_result = (url, fixturedef.cache_key(request), None)
+        return url
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and _CHANGE_ROWS.match(report.nodeid):
+            # Nothing of the test has to be taken down.
+            os.write(1, f"\nFAILED {report.nodeid}\n".encode())
+            os._exit(int(pytest.ExitCode.TESTS_FAILED))
 
 
 def _put_in(functions: list[FunctionType], file: str, source: str) -> None:
