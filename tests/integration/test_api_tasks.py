@@ -232,7 +232,7 @@ async def test_moment_is_read_back_as_it_was_sent_or_refused(
 @pytest.mark.parametrize("kind", ["tags", "dependencies"])
 async def test_new_task_is_answered_as_it_is_read(client: httpx.AsyncClient, tasks_url: str, kind: str) -> None:
     tag, other = (await client.post("/api/v1/tags", json={"name": "Rope"})).json(), await create(client, tasks_url)
-    fields = {"tag_ids": [tag["id"]]} if kind == "tags" else {"depends_on_task_ids": [other["id"]]}
+    fields: dict[str, Any] = {"tag_ids": [tag["id"]]} if kind == "tags" else {"depends_on_task_ids": [other["id"]]}
     made = await create(client, tasks_url, **fields)
     assert made == (await client.get(f"{tasks_url}/{made['id']}")).json()
     assert {name: made[name] for name in fields} == fields

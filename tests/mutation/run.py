@@ -176,8 +176,6 @@ class _Bench:
                 return Result(mutant.key, "uncovered", "", 0)
             finished = self._run_with(mutant, source, tests, self._limit(tests, record))
         if finished.code < 0:
-            # Its databases and roles are there yet.
-            self._start_server()
             by = "no end" if finished.code == -signal.SIGALRM else "a crash"
             return Result(mutant.key, "killed", by, len(tests))
         if finished.code == _NO_TESTS:
@@ -221,10 +219,14 @@ class _Bench:
         """Run the tests until one fails, with the fault in the module's file."""
         self._write(mutant.path, mutant.applied_to(source))
         try:
-            return self._run(tests, seconds)
+            finished = self._run(tests, seconds)
         finally:
             self._write(mutant.path, source)
             _end_leftovers(self._ours)
+        if finished.code < 0:
+            # Its databases and roles are there yet.
+            self._start_server()
+        return finished
 
     def _write(self, path: str, source: str) -> None:
         self._written += 1

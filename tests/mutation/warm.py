@@ -33,6 +33,8 @@ _CODE = pytest.StashKey[int]()
 # Tests that change rows alone, and so leave a database that others can have once those are gone.
 _CHANGE_ROWS = re.compile(r"tests/integration/test_(api_(?!headers|read_only)\w+|tenancy)\.py")
 _SHARED = "shared_by_mutants"
+# Seconds that a test waits for what perhaps never comes to pass.
+_PATIENCE = 10.0
 
 
 def build_application() -> None:
@@ -62,6 +64,9 @@ def pytest_runtestloop(session: pytest.Session) -> object:
                 os.dup2(os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
                 session.items = [items[name] for name in asked["tests"] if name in items]
                 session.config.pluginmanager.register(shared)
+                for module in list(sys.modules.values()):
+                    if hasattr(module, "PATIENCE"):
+                        module.PATIENCE = _PATIENCE  # type: ignore[attr-defined]
                 try:
                     _put_in(functions[asked["file"]], asked["file"], asked["source"])
                 except ValueError:
