@@ -21,6 +21,11 @@ from app.api.openapi.operations import Operation, links_of, shared_components
 from app.schemas.pages import Page
 
 _ASSETS = "/schema-assets"
+# The mark on a ship's hull: a circle with a line through it.
+_ICON = (
+    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' stroke='teal'"
+    " stroke-width='2'><circle cx='8' cy='8' r='5'/><path d='M0 8h16'/></svg>"
+)
 _DESCRIPTION = """\
 Boards, tasks, agents, approvals and what happened to them, for teams of people and AI agents.
 
@@ -81,21 +86,24 @@ def openapi_config(version: str) -> OpenAPIConfig:
         render_plugins=[
             SwaggerRenderPlugin(
                 path=["/", "/swagger"],
-                js_url=f"{_ASSETS}/swagger-ui-bundle.js",
-                css_url=f"{_ASSETS}/swagger-ui.css",
-                standalone_preset_js_url=f"{_ASSETS}/swagger-ui-standalone-preset.js",
-                favicon=f"<link rel='icon' type='image/png' href='{_ASSETS}/favicon-32x32.png'>",
+                js_url=f"{_ASSETS}/javascripts/swagger-ui-bundle.js",
+                css_url=f"{_ASSETS}/stylesheets/swagger-ui.css",
+                standalone_preset_js_url=f"{_ASSETS}/javascripts/swagger-ui-standalone-preset.js",
+                favicon=f'<link rel="icon" href="{_ICON}">',
             )
         ],
     )
 
 
 def swagger_assets() -> Router:
-    """Swagger UI's own files, as the swagger-ui-py wheel brings them."""
-    spec = find_spec("swagger_ui")
+    """Return the route of Swagger UI's files, which the package mkdocs-swagger-ui-tag contains.
+
+    Of the packages that contain them it is the smallest that needs no web framework of its own.
+    """
+    spec = find_spec("mkdocs_swagger_ui_tag")
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("The package swagger-ui-py is not installed.")
-    directory = Path(spec.submodule_search_locations[0]) / "static"
+        raise RuntimeError("The package mkdocs-swagger-ui-tag is not installed.")
+    directory = Path(spec.submodule_search_locations[0]) / "swagger-ui"
     return create_static_files_router(_ASSETS, [directory], file_system=_Files(), include_in_schema=False)
 
 
