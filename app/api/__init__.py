@@ -24,7 +24,7 @@ from app.api.http.metrics import metrics
 from app.api.http.query import check_query
 from app.api.invites import InviteController
 from app.api.members import MemberController
-from app.api.memory import BoardGroupMemoryController, BoardMemoryController, GroupMemoryOfBoardController
+from app.api.memory import MemoryController
 from app.api.openapi.document import swagger_assets
 from app.api.organizations import OrganizationController
 from app.api.snapshots import BoardSnapshotController, GroupSnapshotController
@@ -45,9 +45,7 @@ _CONTROLLERS = (
     InviteController,
     BoardController,
     BoardGroupController,
-    BoardMemoryController,
-    BoardGroupMemoryController,
-    GroupMemoryOfBoardController,
+    MemoryController,
     BoardSnapshotController,
     GroupSnapshotController,
     TaskController,

@@ -3,17 +3,19 @@
 from uuid import UUID
 
 from litestar import Controller, Response, get
+from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from app.api.http.conversion import to_shape
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, Session
+from app.api.http.parameters import CallerRequest, PageWindow, provide_service
 from app.api.openapi.errors import problems
 from app.models import ActivityEvent
-from app.repositories.activity import ActivityRepository, FeedItem
 from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
 from app.schemas.pages import Page
+from app.services.activity import ActivityService, FeedItem
 
+Activity = NamedDependency[ActivityService]
 # What is neither board nor task -> the operation that reads it, whose path has its id.
 _READS = {"agent": "get_agent", "invite": "get_invite", "member": "get_member"}
 
@@ -21,12 +23,13 @@ _READS = {"agent": "get_agent", "invite": "get_invite", "member": "get_member"}
 class ActivityController(Controller):
     path = "/activity"
     tags = ("activity",)
+    dependencies = provide_service(ActivityService)
 
     @get(operation_id="list_activity", summary="What happened, newest first", responses=problems(404))
     async def list_all(
-        self, request: CallerRequest, window: PageWindow, db_session: Session
+        self, request: CallerRequest, window: PageWindow, service: Activity
     ) -> Response[Page[ActivityEventRead]]:
-        found = await ActivityRepository(session=db_session).page(request.user.access, window)
+        found = await service.page(window)
         return page_response(request, window, found, read_event)
 
     @get(
@@ -39,10 +42,10 @@ class ActivityController(Controller):
         self,
         request: CallerRequest,
         window: PageWindow,
-        db_session: Session,
+        service: Activity,
         board_id: FromQuery[UUID | None] = None,
     ) -> Response[Page[ActivityTaskCommentFeedItemRead]]:
-        found = await ActivityRepository(session=db_session).comments(request.user.access, board_id, window)
+        found = await service.page_comments(board_id, window)
         return page_response(request, window, found, read_comment_item)
 
 

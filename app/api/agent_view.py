@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from litestar import Controller, Router, delete, get, post
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.enums import HttpMethod
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.params import JSONBody, Parameter
@@ -13,34 +14,36 @@ from app.api.agents import AgentController, read_agent
 from app.api.approvals import ApprovalController
 from app.api.boards import BoardController
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import CallerRequest, PathId, Session
-from app.api.memory import BoardMemoryController
+from app.api.http.parameters import PathId, provide_service
+from app.api.memory import MemoryController
 from app.api.openapi.errors import problems
 from app.api.tasks import TaskController
 from app.api.webhooks import read_payload
-from app.repositories.tags import TagRepository
 from app.schemas.agents import AgentHealthStatusResponse, AgentNudge, AgentRead, OkResponse
 from app.schemas.tags import TagRef
 from app.schemas.webhooks import BoardWebhookPayloadRead
-from app.services.agents import Agents, status_of
-from app.services.boards import open_board
+from app.services.agents import AgentService, status_of
 from app.services.identity import AgentsOnlyError
-from app.services.webhooks import Webhooks
+from app.services.tags import TagService
+from app.services.webhooks import WebhookService
 
+Agents = NamedDependency[AgentService]
 # Of each controller those handlers that agents have under this path.
 _SHARED: dict[type[Controller], tuple[str, ...]] = {
     BoardController: ("list_all", "read"),
     AgentController: ("list_all", "create"),
     TaskController: ("list_all", "create", "read", "update", "remove", "list_comments", "create_comment"),
-    BoardMemoryController: ("list_all", "create"),
+    MemoryController: ("list_of_board", "add_to_board"),
     ApprovalController: ("list_all", "create", "read"),
 }
 
 
 class AgentViewController(Controller):
+    dependencies = provide_service(AgentService)
+
     @get("/healthz", operation_id="agent_healthz", summary="Who you are, if you are known", responses=problems(403))
-    async def healthz(self, request: CallerRequest, db_session: Session) -> AgentHealthStatusResponse:
-        agent = await Agents(db_session, request.user).oneself()
+    async def healthz(self, service: Agents) -> AgentHealthStatusResponse:
+        agent = await service.get_own()
         return to_shape(AgentHealthStatusResponse, agent, ok=True, agent_id=agent.id, status=status_of(agent))
 
     @post(
@@ -50,20 +53,8 @@ class AgentViewController(Controller):
         responses=problems(403),
         status_code=200,
     )
-    async def heartbeat(self, request: CallerRequest, db_session: Session) -> AgentRead:
-        agents = Agents(db_session, request.user)
-        return read_agent(await agents.heartbeat(await agents.oneself(), None))
-
-    @get(
-        "/boards/{board_id:uuid}/tags",
-        operation_id="agent_list_tags",
-        summary="The tags that tasks can have",
-        responses=problems(403, 404),
-    )
-    async def list_tags(self, request: CallerRequest, board_id: PathId, db_session: Session) -> list[TagRef]:
-        board = await open_board(db_session, request.user, board_id)
-        tags = await TagRepository(session=db_session).of_organization(board.organization_id)
-        return [to_shape(TagRef, tag) for tag in tags]
+    async def heartbeat(self, service: Agents) -> AgentRead:
+        return read_agent(await service.heartbeat_own())
 
     @post(
         "/boards/{board_id:uuid}/agents/{agent_id:uuid}/nudge",
@@ -74,15 +65,40 @@ class AgentViewController(Controller):
     )
     async def nudge(
         self,
-        request: CallerRequest,
         board_id: PathId,
         agent_id: PathId,
         data: JSONBody[AgentNudge],
-        db_session: Session,
+        service: Agents,
     ) -> OkResponse:
         """An event of the type `agent.nudged`, with the message, in the streams of agents."""
-        await Agents(db_session, request.user).nudge(board_id, agent_id, data.message)
+        await service.nudge(board_id, agent_id, data.message)
         return OkResponse()
+
+    @delete(
+        "/boards/{board_id:uuid}/agents/{agent_id:uuid}",
+        operation_id="agent_delete_agent",
+        summary="Delete an agent of the board, as its lead, or yourself",
+        responses=problems(403, 404),
+    )
+    async def remove(self, board_id: PathId, agent_id: PathId, service: Agents) -> None:
+        await service.delete(agent_id, board_id)
+
+
+class AgentTagController(Controller):
+    dependencies = provide_service(TagService)
+
+    @get(
+        "/boards/{board_id:uuid}/tags",
+        operation_id="agent_list_tags",
+        summary="The tags that tasks can have",
+        responses=problems(403, 404),
+    )
+    async def list_tags(self, board_id: PathId, service: NamedDependency[TagService]) -> list[TagRef]:
+        return [to_shape(TagRef, tag) for tag in await service.list_for_board(board_id)]
+
+
+class AgentPayloadController(Controller):
+    dependencies = provide_service(WebhookService)
 
     @get(
         "/boards/{board_id:uuid}/webhooks/{webhook_id:uuid}/payloads/{payload_id:uuid}",
@@ -92,36 +108,25 @@ class AgentViewController(Controller):
     )
     async def read_payload(
         self,
-        request: CallerRequest,
         board_id: PathId,
         webhook_id: PathId,
         payload_id: PathId,
-        db_session: Session,
+        service: NamedDependency[WebhookService],
         max_chars: Annotated[int | None, Parameter(ge=1, le=2**31, description="Of its text.")] = None,
     ) -> BoardWebhookPayloadRead:
-        board = await open_board(db_session, request.user, board_id)
-        payload = await Webhooks(db_session, request.user, board).payload(webhook_id, payload_id)
-        return read_payload(board.id, payload, max_chars)
-
-    @delete(
-        "/boards/{board_id:uuid}/agents/{agent_id:uuid}",
-        operation_id="agent_delete_agent",
-        summary="Delete an agent of the board, as its lead, or yourself",
-        responses=problems(403, 404),
-    )
-    async def remove(self, request: CallerRequest, board_id: PathId, agent_id: PathId, db_session: Session) -> None:
-        await Agents(db_session, request.user).remove(agent_id, board_id)
+        return read_payload(board_id, await service.get_payload(board_id, webhook_id, payload_id), max_chars)
 
 
 def agent_view() -> Router:
     """Everything under /agent, for agents alone."""
     shared = [_view_of(owner, names) for owner, names in _SHARED.items()]
-    return Router("/agent", route_handlers=[AgentViewController, *shared], tags=["agent"], guards=[_agents_only])
+    own = (AgentViewController, AgentTagController, AgentPayloadController)
+    return Router("/agent", route_handlers=[*own, *shared], tags=["agent"], guards=[_agents_only])
 
 
 def _view_of(owner: type[Controller], names: tuple[str, ...]) -> type[Controller]:
     """A controller of these handlers, with operation ids of their own."""
-    handlers: dict[str, Any] = {"path": vars(owner)["path"]}
+    handlers: dict[str, Any] = {"path": vars(owner)["path"], "dependencies": vars(owner)["dependencies"]}
     for name in names:
         handler: HTTPRouteHandler = deepcopy(getattr(owner, name))
         handler.operation_id = f"agent_{handler.operation_id}"

@@ -3,16 +3,16 @@
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
 from app.api.http.conditions import NO_STORE
 from app.api.http.conversion import to_shape
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.openapi.errors import problems
 from app.models import Agent
-from app.repositories.agents import AgentRepository
 from app.schemas.agents import (
     AgentCreate,
     AgentHeartbeat,
@@ -22,30 +22,31 @@ from app.schemas.agents import (
     AgentWithToken,
 )
 from app.schemas.pages import Page
-from app.services.agents import Agents, Registered, status_of
+from app.services.agents import AgentService, Registered, status_of
+
+Agents = NamedDependency[AgentService]
 
 
 class AgentController(Controller):
     path = "/agents"
     tags = ("agents",)
+    dependencies = provide_service(AgentService)
 
     @get(operation_id="list_agents", summary="List the agents that you may see", responses=problems(404))
     async def list_all(
         self,
         request: CallerRequest,
         window: PageWindow,
-        db_session: Session,
+        service: Agents,
         board_id: FromQuery[UUID | None] = None,
     ) -> Response[Page[AgentRead]]:
-        found = await AgentRepository(session=db_session).page(request.user.access, board_id, window)
+        found = await service.page(board_id, window)
         return page_response(request, window, found, read_agent)
 
     @post(operation_id="create_agent", summary="Register an agent", responses=problems(403, 404, 409))
-    async def create(
-        self, request: CallerRequest, data: JSONBody[AgentCreate], db_session: Session
-    ) -> Response[AgentWithToken]:
+    async def create(self, data: JSONBody[AgentCreate], service: Agents) -> Response[AgentWithToken]:
         """The answer has the agent's `token`, once: only its hash is kept."""
-        registered = await Agents(db_session, request.user).register(data.sent())
+        registered = await service.create(data.sent())
         return _with_token(registered, created=True)
 
     @post(
@@ -56,30 +57,29 @@ class AgentController(Controller):
         status_code=200,
     )
     async def heartbeat_by_name(
-        self, request: CallerRequest, data: JSONBody[AgentHeartbeatCreate], db_session: Session
+        self, data: JSONBody[AgentHeartbeatCreate], service: Agents
     ) -> Response[AgentWithToken]:
-        registered = await Agents(db_session, request.user).heartbeat_named(data.name, data.board_id, data.status)
+        registered = await service.heartbeat_by_name(data.name, data.board_id, data.status)
         return _with_token(registered, created=registered.token is not None)
 
     @get("/{agent_id:uuid}", operation_id="get_agent", summary="Read an agent", responses=problems(404))
-    async def read(self, request: CallerRequest, agent_id: PathId, db_session: Session) -> AgentRead:
-        return read_agent(await Agents(db_session, request.user).find(agent_id))
+    async def read(self, agent_id: PathId, service: Agents) -> AgentRead:
+        return read_agent(await service.get(agent_id))
 
     @patch("/{agent_id:uuid}", operation_id="update_agent", summary="Change it", responses=problems(403, 404, 409))
     async def update(
         self,
-        request: CallerRequest,
         agent_id: PathId,
         data: JSONBody[AgentUpdate],
-        db_session: Session,
+        service: Agents,
         force: FromQuery[bool] = False,  # noqa: ARG002
     ) -> AgentRead:
         """`force` is accepted and changes nothing."""
-        return read_agent(await Agents(db_session, request.user).update(agent_id, data.sent()))
+        return read_agent(await service.update(agent_id, data.sent()))
 
     @delete("/{agent_id:uuid}", operation_id="delete_agent", summary="Delete it", responses=problems(403, 404))
-    async def remove(self, request: CallerRequest, agent_id: PathId, db_session: Session) -> None:
-        await Agents(db_session, request.user).remove(agent_id)
+    async def remove(self, agent_id: PathId, service: Agents) -> None:
+        await service.delete(agent_id)
 
     @post(
         "/{agent_id:uuid}/token",
@@ -88,10 +88,8 @@ class AgentController(Controller):
         responses=problems(403, 404),
         status_code=200,
     )
-    async def renew_token(
-        self, request: CallerRequest, agent_id: PathId, db_session: Session
-    ) -> Response[AgentWithToken]:
-        return _with_token(await Agents(db_session, request.user).renew_token(agent_id), created=False)
+    async def renew_token(self, agent_id: PathId, service: Agents) -> Response[AgentWithToken]:
+        return _with_token(await service.renew_token(agent_id), created=False)
 
     @post(
         "/{agent_id:uuid}/heartbeat",
@@ -100,10 +98,8 @@ class AgentController(Controller):
         responses=problems(403, 404),
         status_code=200,
     )
-    async def heartbeat(
-        self, request: CallerRequest, agent_id: PathId, data: JSONBody[AgentHeartbeat], db_session: Session
-    ) -> AgentRead:
-        return read_agent(await Agents(db_session, request.user).heartbeat_of(agent_id, data.status))
+    async def heartbeat(self, agent_id: PathId, data: JSONBody[AgentHeartbeat], service: Agents) -> AgentRead:
+        return read_agent(await service.heartbeat(agent_id, data.status))
 
 
 def read_agent(agent: Agent) -> AgentRead:

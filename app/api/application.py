@@ -2,7 +2,6 @@
 
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.di import Provide
 from litestar.plugins import PluginProtocol
 
 from app import __version__
@@ -12,7 +11,6 @@ from app.api.http.cors import cors_config
 from app.api.http.exception_handlers import EXCEPTION_HANDLERS
 from app.api.http.head import Application, complete_allow
 from app.api.http.idempotency import note_error
-from app.api.http.pagination import provide_window
 from app.api.http.request_id import RequestIdMiddleware, send_request_id
 from app.api.http.security_headers import security_headers
 from app.api.openapi.document import openapi_config
@@ -41,7 +39,6 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
         after_exception=[note_error],
         before_send=[send_request_id, complete_allow, security_headers(settings)],
         cors_config=cors_config(settings),
-        dependencies={"window": Provide(provide_window, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         state=State({"public_base_url": settings.public_base_url}),
         openapi_config=openapi_config(__version__),

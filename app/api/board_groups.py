@@ -1,41 +1,42 @@
 """/board-groups"""
 
 from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.http.conversion import to_shape
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.openapi.errors import problems
 from app.models import BoardGroup
-from app.repositories.board_groups import BoardGroupRepository
 from app.schemas.board_groups import BoardGroupCreate, BoardGroupRead, BoardGroupUpdate
 from app.schemas.pages import Page
-from app.services.board_groups import create_group, delete_group, open_group, update_group
+from app.services.board_groups import BoardGroupService
+
+Groups = NamedDependency[BoardGroupService]
 
 
 class BoardGroupController(Controller):
     path = "/board-groups"
     tags = ("board-groups",)
+    dependencies = provide_service(BoardGroupService)
 
     @get(operation_id="list_board_groups", summary="List the groups of boards", responses=problems(404))
     async def list_all(
-        self, request: CallerRequest, window: PageWindow, db_session: Session
+        self, request: CallerRequest, window: PageWindow, service: Groups
     ) -> Response[Page[BoardGroupRead]]:
         """Those with a board that you may read; all of them for whoever may read all boards."""
-        found = await BoardGroupRepository(session=db_session).page(request.user.access, window)
+        found = await service.page(window)
         return page_response(request, window, found, read_group)
 
     @post(operation_id="create_board_group", summary="Create a group of boards", responses=problems(403, 404, 409))
-    async def create(
-        self, request: CallerRequest, data: JSONBody[BoardGroupCreate], db_session: Session
-    ) -> Response[BoardGroupRead]:
-        group = await create_group(db_session, request.user, data.sent())
+    async def create(self, data: JSONBody[BoardGroupCreate], service: Groups) -> Response[BoardGroupRead]:
+        group = await service.create(data.sent())
         return Response(read_group(group), headers={"Location": f"/api/v1/board-groups/{group.id}"}, status_code=201)
 
     @get("/{group_id:uuid}", operation_id="get_board_group", summary="Read a group", responses=problems(404))
-    async def read(self, request: CallerRequest, group_id: PathId, db_session: Session) -> BoardGroupRead:
-        return read_group(await open_group(db_session, request.user, group_id))
+    async def read(self, group_id: PathId, service: Groups) -> BoardGroupRead:
+        return read_group(await service.get(group_id))
 
     @patch(
         "/{group_id:uuid}",
@@ -43,10 +44,8 @@ class BoardGroupController(Controller):
         summary="Change it",
         responses=problems(403, 404, 409),
     )
-    async def update(
-        self, request: CallerRequest, group_id: PathId, data: JSONBody[BoardGroupUpdate], db_session: Session
-    ) -> BoardGroupRead:
-        return read_group(await update_group(db_session, request.user, group_id, data.sent()))
+    async def update(self, group_id: PathId, data: JSONBody[BoardGroupUpdate], service: Groups) -> BoardGroupRead:
+        return read_group(await service.update(group_id, data.sent()))
 
     @delete(
         "/{group_id:uuid}",
@@ -54,8 +53,8 @@ class BoardGroupController(Controller):
         summary="Delete a group and its memory; its boards stay",
         responses=problems(403, 404),
     )
-    async def remove(self, request: CallerRequest, group_id: PathId, db_session: Session) -> None:
-        await delete_group(db_session, request.user, group_id)
+    async def remove(self, group_id: PathId, service: Groups) -> None:
+        await service.delete(group_id)
 
 
 def read_group(group: BoardGroup) -> BoardGroupRead:

@@ -3,55 +3,55 @@
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from app.api.http.conversion import to_shape
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Search, Session
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Search, provide_service
 from app.api.openapi.errors import problems
 from app.models import Board
-from app.repositories.boards import BoardRepository
 from app.schemas.boards import BoardCreate, BoardRead, BoardUpdate
 from app.schemas.pages import Page
-from app.services.boards import create_board, delete_board, open_board, update_board
+from app.services.boards import BoardService
+
+Boards = NamedDependency[BoardService]
 
 
 class BoardController(Controller):
     path = "/boards"
     tags = ("boards",)
+    dependencies = provide_service(BoardService)
 
     @get(operation_id="list_boards", summary="List the boards that you may read", responses=problems(404))
     async def list_all(
         self,
         request: CallerRequest,
         window: PageWindow,
-        db_session: Session,
+        service: Boards,
         board_group_id: FromQuery[UUID | None] = None,
         search: Search = None,
     ) -> Response[Page[BoardRead]]:
-        found = await BoardRepository(session=db_session).page(request.user.access, board_group_id, search, window)
+        found = await service.page(board_group_id, search, window)
         return page_response(request, window, found, read_board)
 
     @post(operation_id="create_board", summary="Create a board", responses=problems(403, 404, 409))
-    async def create(
-        self, request: CallerRequest, data: JSONBody[BoardCreate], db_session: Session
-    ) -> Response[BoardRead]:
-        board = await create_board(db_session, request.user, data.sent())
+    async def create(self, data: JSONBody[BoardCreate], service: Boards) -> Response[BoardRead]:
+        board = await service.create(data.sent())
         return Response(read_board(board), headers={"Location": f"/api/v1/boards/{board.id}"}, status_code=201)
 
     @get("/{board_id:uuid}", operation_id="get_board", summary="Read a board", responses=problems(404))
-    async def read(self, request: CallerRequest, board_id: PathId, db_session: Session) -> BoardRead:
-        return read_board(await open_board(db_session, request.user, board_id))
+    async def read(self, board_id: PathId, service: Boards) -> BoardRead:
+        return read_board(await service.get(board_id))
 
     @patch("/{board_id:uuid}", operation_id="update_board", summary="Change it", responses=problems(403, 404, 409))
     async def update(
         self,
-        request: CallerRequest,
         board_id: PathId,
         data: JSONBody[BoardUpdate],
-        db_session: Session,
+        service: Boards,
     ) -> BoardRead:
-        return read_board(await update_board(db_session, request.user, board_id, data.sent()))
+        return read_board(await service.update(board_id, data.sent()))
 
     @delete(
         "/{board_id:uuid}",
@@ -59,8 +59,8 @@ class BoardController(Controller):
         summary="Delete a board and all that it contains",
         responses=problems(403, 404),
     )
-    async def remove(self, request: CallerRequest, board_id: PathId, db_session: Session) -> None:
-        await delete_board(db_session, request.user, board_id)
+    async def remove(self, board_id: PathId, service: Boards) -> None:
+        await service.delete(board_id)
 
 
 def read_board(board: Board) -> BoardRead:

@@ -1,31 +1,35 @@
 """/organizations/me/custom-fields"""
 
 from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import CallerRequest, PathId, Session
+from app.api.http.parameters import PathId, provide_service
 from app.api.openapi.errors import problems
 from app.schemas.custom_fields import (
     TaskCustomFieldDefinitionCreate,
     TaskCustomFieldDefinitionRead,
     TaskCustomFieldDefinitionUpdate,
 )
-from app.services.custom_fields import CustomFields, FieldView
+from app.services.custom_fields import CustomFieldService, FieldView
+
+Fields = NamedDependency[CustomFieldService]
 
 
 class CustomFieldController(Controller):
     path = "/organizations/me/custom-fields"
     tags = ("custom-fields",)
+    dependencies = provide_service(CustomFieldService)
 
     @get(
         operation_id="list_custom_fields",
         summary="List the custom fields of the boards that you may read",
         responses=problems(404),
     )
-    async def list_all(self, request: CallerRequest, db_session: Session) -> list[TaskCustomFieldDefinitionRead]:
+    async def list_all(self, service: Fields) -> list[TaskCustomFieldDefinitionRead]:
         """All of them in one piece, oldest first; for agents those of their board."""
-        return [_read(view) for view in await CustomFields(db_session, request.user).views()]
+        return [_read(view) for view in await service.list()]
 
     @post(
         operation_id="create_custom_field",
@@ -33,10 +37,10 @@ class CustomFieldController(Controller):
         responses=problems(403, 404, 409),
     )
     async def create(
-        self, request: CallerRequest, data: JSONBody[TaskCustomFieldDefinitionCreate], db_session: Session
+        self, data: JSONBody[TaskCustomFieldDefinitionCreate], service: Fields
     ) -> Response[TaskCustomFieldDefinitionRead]:
         """Tasks that its boards have already stay without a value, also where it is required."""
-        view = await CustomFields(db_session, request.user).create(data.sent())
+        view = await service.create(data.sent())
         location = f"/api/v1/organizations/me/custom-fields/{view.field.id}"
         return Response(_read(view), headers={"Location": location}, status_code=201)
 
@@ -46,10 +50,8 @@ class CustomFieldController(Controller):
         summary="Read a custom field",
         responses=problems(404),
     )
-    async def read(
-        self, request: CallerRequest, task_custom_field_definition_id: PathId, db_session: Session
-    ) -> TaskCustomFieldDefinitionRead:
-        return _read(await CustomFields(db_session, request.user).view(task_custom_field_definition_id))
+    async def read(self, task_custom_field_definition_id: PathId, service: Fields) -> TaskCustomFieldDefinitionRead:
+        return _read(await service.get(task_custom_field_definition_id))
 
     @patch(
         "/{task_custom_field_definition_id:uuid}",
@@ -59,14 +61,12 @@ class CustomFieldController(Controller):
     )
     async def update(
         self,
-        request: CallerRequest,
         task_custom_field_definition_id: PathId,
         data: JSONBody[TaskCustomFieldDefinitionUpdate],
-        db_session: Session,
+        service: Fields,
     ) -> TaskCustomFieldDefinitionRead:
         """A new type or pattern is refused where a task has a value that would not stand under it as it is."""
-        fields = CustomFields(db_session, request.user)
-        return _read(await fields.update(task_custom_field_definition_id, data.sent()))
+        return _read(await service.update(task_custom_field_definition_id, data.sent()))
 
     @delete(
         "/{task_custom_field_definition_id:uuid}",
@@ -74,10 +74,8 @@ class CustomFieldController(Controller):
         summary="Delete a custom field with its values",
         responses=problems(403, 404),
     )
-    async def remove(
-        self, request: CallerRequest, task_custom_field_definition_id: PathId, db_session: Session
-    ) -> None:
-        await CustomFields(db_session, request.user).delete(task_custom_field_definition_id)
+    async def remove(self, task_custom_field_definition_id: PathId, service: Fields) -> None:
+        await service.delete(task_custom_field_definition_id)
 
 
 def _read(view: FieldView) -> TaskCustomFieldDefinitionRead:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from litestar import Controller, get
+from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import CallerRequest, Session
+from app.api.http.parameters import provide_service
 from app.api.openapi.errors import problems
-from app.repositories.dashboard import DashboardScope
 from app.schemas.dashboard import (
     Bucket,
     DashboardKpis,
@@ -24,31 +24,24 @@ from app.schemas.dashboard import (
     DashboardWipSeriesSet,
     RangeKey,
 )
-from app.services.board_groups import open_group
-from app.services.boards import open_board
-from app.services.dashboard import BucketPoint, Dashboard, dashboard_of
+from app.services.dashboard import BucketPoint, Dashboard, DashboardService
 
 
 class DashboardController(Controller):
     path = "/metrics/dashboard"
     tags = ("metrics",)
+    dependencies = provide_service(DashboardService)
 
     @get(operation_id="get_dashboard", summary="How the work goes, and how it went", responses=problems(404))
     async def read(
         self,
-        request: CallerRequest,
-        db_session: Session,
+        service: NamedDependency[DashboardService],
         range_key: FromQuery[RangeKey] = "24h",
         board_id: FromQuery[UUID | None] = None,
         group_id: FromQuery[UUID | None] = None,
     ) -> DashboardMetrics:
         """Of the boards that you may read, of one board, or of those in a group."""
-        if board_id is not None:
-            await open_board(db_session, request.user, board_id)
-        if group_id is not None:
-            await open_group(db_session, request.user, group_id)
-        scope = DashboardScope(request.user.access, board_id, group_id)
-        return _read(range_key, await dashboard_of(db_session, scope, range_key))
+        return _read(range_key, await service.get(range_key, board_id, group_id))
 
 
 def _read(key: RangeKey, found: Dashboard) -> DashboardMetrics:

@@ -8,7 +8,7 @@ from app.api.http.conditions import NO_STORE
 from app.api.http.conversion import to_shape
 from app.api.http.idempotency import IN_ANY_ORGANIZATION
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.members import grants_of, read_member
 from app.api.openapi.errors import problems
 from app.core.security import InviteTokens
@@ -16,21 +16,23 @@ from app.models import OrganizationInvite
 from app.schemas.invites import OrganizationInviteAccept, OrganizationInviteCreate, OrganizationInviteRead
 from app.schemas.members import OrganizationMemberRead
 from app.schemas.pages import Page
-from app.services.invites import Invites, accept_invite, may_see_token
+from app.services.invites import InviteService, may_see_token
 
+Invites = NamedDependency[InviteService]
 Tokens = NamedDependency[InviteTokens]
 
 
 class InviteController(Controller):
     path = "/organizations"
     tags = ("organizations",)
+    dependencies = provide_service(InviteService)
 
     @get("/me/invites", operation_id="list_invites", summary="List the invites", responses=problems(403, 404))
     async def list_all(
-        self, request: CallerRequest, window: PageWindow, db_session: Session, invite_tokens: Tokens
+        self, request: CallerRequest, window: PageWindow, service: Invites, invite_tokens: Tokens
     ) -> Response[Page[OrganizationInviteRead]]:
         """Newest first, used and expired ones too; for owners and admins, who see the tokens."""
-        found = await Invites(db_session, request.user).page(window)
+        found = await service.page(window)
         response = page_response(request, window, found, lambda invite: _read(request, invite, invite_tokens))
         response.headers.update(NO_STORE)
         return response
@@ -40,13 +42,13 @@ class InviteController(Controller):
         self,
         request: CallerRequest,
         data: JSONBody[OrganizationInviteCreate],
-        db_session: Session,
+        service: Invites,
         invite_tokens: Tokens,
     ) -> Response[OrganizationInviteRead]:
         """Nothing is sent: give the `token` to whom you invite. It is good once, for seven days."""
         fields = data.sent()
         del fields["board_access"]
-        invite = await Invites(db_session, request.user).create(fields, grants_of(data.board_access))
+        invite = await service.create(fields, grants_of(data.board_access))
         headers = {"Location": f"/api/v1/organizations/me/invites/{invite.id}", **NO_STORE}
         return Response(_read(request, invite, invite_tokens), headers=headers, status_code=201)
 
@@ -57,9 +59,9 @@ class InviteController(Controller):
         responses=problems(403, 404),
     )
     async def read(
-        self, request: CallerRequest, invite_id: PathId, db_session: Session, invite_tokens: Tokens
+        self, request: CallerRequest, invite_id: PathId, service: Invites, invite_tokens: Tokens
     ) -> Response[OrganizationInviteRead]:
-        invite = await Invites(db_session, request.user).find(invite_id)
+        invite = await service.get(invite_id)
         return Response(_read(request, invite, invite_tokens), headers=NO_STORE)
 
     @delete(
@@ -70,10 +72,10 @@ class InviteController(Controller):
         status_code=200,
     )
     async def remove(
-        self, request: CallerRequest, invite_id: PathId, db_session: Session, invite_tokens: Tokens
+        self, request: CallerRequest, invite_id: PathId, service: Invites, invite_tokens: Tokens
     ) -> Response[OrganizationInviteRead]:
         """Answers what it was. Whoever has accepted it stays a member."""
-        invite = await Invites(db_session, request.user).remove(invite_id)
+        invite = await service.delete(invite_id)
         return Response(_read(request, invite, invite_tokens), headers=NO_STORE)
 
     @post(
@@ -85,13 +87,12 @@ class InviteController(Controller):
     )
     async def accept(
         self,
-        request: CallerRequest,
         data: JSONBody[OrganizationInviteAccept],
-        db_session: Session,
+        service: Invites,
         invite_tokens: Tokens,
     ) -> Response[OrganizationMemberRead]:
         """The organization becomes your active one only if you have none; `Location` is to be read while it is."""
-        member = await accept_invite(db_session, request.user, invite_tokens, data.token)
+        member = await service.accept(invite_tokens, data.token)
         headers = {"Location": f"/api/v1/organizations/me/members/{member.id}"}
         return Response(read_member(member), headers=headers, status_code=201)
 

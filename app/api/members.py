@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 
 from litestar import Controller, Response, delete, get, patch, put
+from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.http.conversion import to_shape
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.openapi.errors import problems
 from app.models import OrganizationMember
-from app.repositories.members import Grant, MemberRepository
 from app.schemas.members import (
     OrganizationBoardAccessRead,
     OrganizationBoardAccessSpec,
@@ -20,27 +20,29 @@ from app.schemas.members import (
     OrganizationUserRead,
 )
 from app.schemas.pages import Page
-from app.services.members import Members
+from app.services.members import Grant, MemberService
+
+Members = NamedDependency[MemberService]
 
 
 class MemberController(Controller):
     path = "/organizations/me"
     tags = ("organizations",)
+    dependencies = provide_service(MemberService)
 
     @get("/member", operation_id="get_my_membership", summary="Read your membership", responses=problems(403, 404))
-    async def read_own(self, request: CallerRequest, db_session: Session) -> OrganizationMemberRead:
-        return read_member(await Members(db_session, request.user).find(request.user.member.id))
+    async def read_own(self, service: Members) -> OrganizationMemberRead:
+        return read_member(await service.get_own())
 
     @get("/members", operation_id="list_members", summary="List the members", responses=problems(403, 404))
     async def list_all(
-        self, request: CallerRequest, window: PageWindow, db_session: Session
+        self, request: CallerRequest, window: PageWindow, service: Members
     ) -> Response[Page[OrganizationMemberRead]]:
-        found = await MemberRepository(session=db_session).page(request.user.member.organization_id, window)
-        return page_response(request, window, found, read_member)
+        return page_response(request, window, await service.page(window), read_member)
 
     @get("/members/{member_id:uuid}", operation_id="get_member", summary="Read a member", responses=problems(403, 404))
-    async def read(self, request: CallerRequest, member_id: PathId, db_session: Session) -> OrganizationMemberRead:
-        return read_member(await Members(db_session, request.user).find(member_id))
+    async def read(self, member_id: PathId, service: Members) -> OrganizationMemberRead:
+        return read_member(await service.get(member_id))
 
     @patch(
         "/members/{member_id:uuid}",
@@ -49,10 +51,10 @@ class MemberController(Controller):
         responses=problems(403, 404, 409),
     )
     async def update(
-        self, request: CallerRequest, member_id: PathId, data: JSONBody[OrganizationMemberUpdate], db_session: Session
+        self, member_id: PathId, data: JSONBody[OrganizationMemberUpdate], service: Members
     ) -> OrganizationMemberRead:
         """Owners give any role, admins those of admin and member; an organization keeps an owner."""
-        return read_member(await Members(db_session, request.user).change_role(member_id, data.role or None))
+        return read_member(await service.change_role(member_id, data.role or None))
 
     @delete(
         "/members/{member_id:uuid}",
@@ -60,8 +62,8 @@ class MemberController(Controller):
         summary="Remove a member, or leave",
         responses=problems(403, 404, 409),
     )
-    async def remove(self, request: CallerRequest, member_id: PathId, db_session: Session) -> None:
-        await Members(db_session, request.user).remove(member_id)
+    async def remove(self, member_id: PathId, service: Members) -> None:
+        await service.delete(member_id)
 
     @put(
         "/members/{member_id:uuid}/access",
@@ -71,13 +73,12 @@ class MemberController(Controller):
     )
     async def replace_access(
         self,
-        request: CallerRequest,
         member_id: PathId,
         data: JSONBody[OrganizationMemberAccessUpdate],
-        db_session: Session,
+        service: Members,
     ) -> OrganizationMemberRead:
         """Replaces what he had. Owners and admins reach all boards whatever is said here."""
-        member = await Members(db_session, request.user).replace_access(
+        member = await service.replace_access(
             member_id,
             grants_of(data.board_access),
             all_boards_read=data.all_boards_read,

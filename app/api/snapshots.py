@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, get
+from litestar.di import NamedDependency
 from litestar.params import FromQuery, Parameter
 
 from app.api.agents import read_agent
@@ -12,12 +13,11 @@ from app.api.approvals import read_approval
 from app.api.board_groups import read_group
 from app.api.boards import read_board
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import CallerRequest, PathId, Session
+from app.api.http.parameters import PathId, provide_service
 from app.api.memory import read_memory
 from app.api.openapi.errors import problems
 from app.api.tasks import read_task
 from app.models import Tag
-from app.repositories.snapshots import AssignedTask
 from app.schemas.snapshots import (
     BoardGroupBoardSnapshot,
     BoardGroupSnapshot,
@@ -26,25 +26,32 @@ from app.schemas.snapshots import (
     TaskCardRead,
 )
 from app.schemas.tags import TagRef
-from app.services.board_groups import open_group, open_group_of
-from app.services.boards import open_board
-from app.services.snapshots import BoardPart, GroupSnapshot, Scope, TaskCard, snapshot_of, snapshot_of_board
+from app.services.snapshots import (
+    AssignedTask,
+    BoardPart,
+    GroupSnapshot,
+    SnapshotDepth,
+    SnapshotService,
+    TaskCard,
+)
 
+Snapshots = NamedDependency[SnapshotService]
 PerBoard = Annotated[int, Parameter(ge=0, le=100, description="Tasks of each board.")]
 
 
 class BoardSnapshotController(Controller):
     path = "/boards/{board_id:uuid}/snapshot"
     tags = ("boards",)
+    dependencies = provide_service(SnapshotService)
 
     @get(operation_id="get_board_snapshot", summary="A board with what is on it", responses=problems(404))
-    async def read(self, request: CallerRequest, board_id: PathId, db_session: Session) -> BoardSnapshot:
+    async def read(self, board_id: PathId, service: Snapshots) -> BoardSnapshot:
         """Up to 500 tasks, what is in progress first and what is done last.
 
         Besides up to 200 each of agents, approvals (pending first) and chat messages (the newest, in the order in which
         they were written). The lists have the rest.
         """
-        found = await snapshot_of_board(db_session, request.user, await open_board(db_session, request.user, board_id))
+        found = await service.get_board(board_id)
         return BoardSnapshot(
             board=read_board(found.board),
             tasks=[_read_card(card) for card in found.tasks],
@@ -58,6 +65,7 @@ class BoardSnapshotController(Controller):
 class GroupSnapshotController(Controller):
     path = "/"
     tags = ("board-groups",)
+    dependencies = provide_service(SnapshotService)
 
     @get(
         "/board-groups/{group_id:uuid}/snapshot",
@@ -67,16 +75,13 @@ class GroupSnapshotController(Controller):
     )
     async def of_group(
         self,
-        request: CallerRequest,
         group_id: PathId,
-        db_session: Session,
+        service: Snapshots,
         include_done: FromQuery[bool] = False,
         per_board_task_limit: PerBoard = 5,
     ) -> BoardGroupSnapshot:
         """What is in progress comes first, then what is in review; within a status by priority."""
-        group = await open_group(db_session, request.user, group_id)
-        scope = Scope(per_board_task_limit, include_done)
-        return _read(await snapshot_of(db_session, request.user, group, scope))
+        return _read(await service.get_group(group_id, SnapshotDepth(per_board_task_limit, include_done)))
 
     @get(
         "/boards/{board_id:uuid}/group-snapshot",
@@ -86,17 +91,15 @@ class GroupSnapshotController(Controller):
     )
     async def of_board(
         self,
-        request: CallerRequest,
         board_id: PathId,
-        db_session: Session,
+        service: Snapshots,
         include_self: FromQuery[bool] = False,
         include_done: FromQuery[bool] = False,
         per_board_task_limit: PerBoard = 5,
     ) -> BoardGroupSnapshot:
         """As a group's; with `include_self` the board is among them."""
-        group = await open_group_of(db_session, request.user, board_id)
-        scope = Scope(per_board_task_limit, include_done, but=None if include_self else board_id)
-        return _read(await snapshot_of(db_session, request.user, group, scope))
+        depth = SnapshotDepth(per_board_task_limit, include_done)
+        return _read(await service.get_group_of_board(board_id, depth, include_self=include_self))
 
 
 def _read(found: GroupSnapshot) -> BoardGroupSnapshot:
@@ -119,6 +122,6 @@ def _read_card(card: TaskCard) -> TaskCardRead:
         TaskCardRead,
         read_task(card.view),
         assignee=card.assignee,
-        approvals_count=card.naming.approvals,
-        approvals_pending_count=card.naming.pending,
+        approvals_count=card.approvals.total,
+        approvals_pending_count=card.approvals.pending,
     )

@@ -1,7 +1,6 @@
 """What the streams say: from events of the trail to server-sent data, in a fixed number of statements."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -12,13 +11,7 @@ from app.api.agents import read_agent
 from app.api.approvals import read_approval
 from app.api.memory import read_group_memory, read_memory
 from app.api.tasks import read_comment, read_task
-from app.models import ActivityEvent, Board
-from app.repositories.activity import COMMENTED, ActivityRepository
-from app.repositories.agents import AgentRepository
-from app.repositories.approvals import ApprovalRepository
-from app.repositories.boards import BoardRepository
-from app.repositories.memory import BoardGroupMemoryRepository, BoardMemoryRepository
-from app.repositories.tasks import TaskCommentRepository, TaskRepository
+from app.models import ActivityEvent
 from app.schemas.memory import BoardGroupMemoryRead, BoardMemoryRead
 from app.schemas.streams import (
     AgentStreamItem,
@@ -28,24 +21,27 @@ from app.schemas.streams import (
     TaskCommentStreamItem,
     TaskStreamItem,
 )
-from app.services.approvals import Approvals
+from app.services.activity import COMMENTED, ActivityService
+from app.services.agents import AgentService
+from app.services.approvals import ApprovalService
+from app.services.boards import BoardService
 from app.services.identity import NOBODY
+from app.services.memory import MemoryService
 from app.services.streams import Message, Topic
-from app.services.tasks import Tasks
+from app.services.tasks import TaskService
 
 Events = Sequence[ActivityEvent]
 Fields = dict[str, object]
-ViewT = TypeVar("ViewT")
 
 
 async def load_tasks(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
-    board = await _board(session, topic)
-    if board is None:
+    board_id = await _board_id(session, topic)
+    if board_id is None:
         return []
-    rows = await TaskRepository(session=session).of_ids(event.task_id for event in events)
-    views = _by_id(await Tasks(session, NOBODY, board).views(list(rows.values())), lambda view: view.task.id)
+    tasks = TaskService(session, NOBODY)
+    views = await tasks.get_by_ids(board_id, [event.task_id for event in events])
     commented = [event.subject_id for event in events if event.event_type == COMMENTED]
-    comments = await TaskCommentRepository(session=session).of_ids(commented)
+    comments = await tasks.get_comments_by_ids(commented)
 
     def item(event: ActivityEvent) -> Fields:
         view, comment = views.get(event.task_id), comments.get(event.subject_id)
@@ -55,13 +51,12 @@ async def load_tasks(session: AsyncSession, topic: Topic, events: Events) -> lis
 
 
 async def load_approvals(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
-    board = await _board(session, topic)
-    if board is None:
+    board_id = await _board_id(session, topic)
+    if board_id is None:
         return []
-    repository = ApprovalRepository(session=session)
-    rows = await repository.of_ids(_subject_ids(events))
-    views = _by_id(await Approvals(session, NOBODY, board).views(list(rows.values())), lambda view: view.approval.id)
-    pending = await repository.pending(board.id)
+    approvals = ApprovalService(session, NOBODY)
+    views = await approvals.get_by_ids(_subject_ids(events))
+    pending = await approvals.count_pending(board_id)
 
     def item(event: ActivityEvent) -> Fields:
         view = views.get(event.subject_id)
@@ -72,7 +67,7 @@ async def load_approvals(session: AsyncSession, topic: Topic, events: Events) ->
 
 async def load_agents(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
     """An agent that has gone to a board beyond what is shown is as one that is deleted."""
-    agents = await AgentRepository(session=session).of_ids(_subject_ids(events))
+    agents = await AgentService(session, NOBODY).get_by_ids(_subject_ids(events))
 
     def item(event: ActivityEvent) -> Fields:
         agent = agents.get(event.subject_id)
@@ -82,19 +77,19 @@ async def load_agents(session: AsyncSession, topic: Topic, events: Events) -> li
 
 
 async def load_memory(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
-    memories = await BoardMemoryRepository(session=session).of_ids(_subject_ids(events))
+    memories = await MemoryService(session, NOBODY).get_by_ids(_subject_ids(events))
     shown = {key: read_memory(memory) for key, memory in memories.items()}
     return _of_memory(BoardMemoryStreamItem, topic, events, shown)
 
 
 async def load_group_memory(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
-    memories = await BoardGroupMemoryRepository(session=session).of_ids(_subject_ids(events))
+    memories = await MemoryService(session, NOBODY).get_of_groups_by_ids(_subject_ids(events))
     shown = {key: read_group_memory(memory) for key, memory in memories.items()}
     return _of_memory(BoardGroupMemoryStreamItem, topic, events, shown)
 
 
 async def load_comments(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:  # noqa: ARG001
-    found = await ActivityRepository(session=session).feed_items(events)
+    found = await ActivityService(session, NOBODY).feed_items(events)
     items = {item.event.id: read_comment_item(item) for item in found}
     return _messages(TaskCommentStreamItem, [item.event for item in found], lambda event: {"comment": items[event.id]})
 
@@ -119,15 +114,11 @@ def _messages(shape: type[msgspec.Struct], events: Events, item: Callable[[Activ
     ]
 
 
-def _by_id(views: Sequence[ViewT], id_of: Callable[[ViewT], UUID]) -> dict[UUID | None, ViewT]:
-    return {id_of(view): view for view in views}
-
-
-async def _board(session: AsyncSession, topic: Topic) -> Board | None:
-    """The one board that the topic is about, if it is there still."""
+async def _board_id(session: AsyncSession, topic: Topic) -> UUID | None:
+    """Return the one board that the topic is about, if it is there still."""
     assert topic.wanted.board_ids is not None, "a topic of one board"
     (board_id,) = topic.wanted.board_ids
-    return await BoardRepository(session=session).get_one_or_none(id=board_id)
+    return board_id if await BoardService(session, NOBODY).exists(board_id) else None
 
 
 def _subject_ids(events: Events) -> list[UUID | None]:

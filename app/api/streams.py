@@ -26,14 +26,13 @@ from app.api.stream_messages import (
 )
 from app.core.errors import BadRequestError, FieldProblem
 from app.core.stream_cursor import StreamCursor, is_moment
-from app.repositories.activity import COMMENTED
-from app.repositories.streams import EventFilter, StreamRepository
 from app.schemas.streams import StreamEvent
-from app.services.board_groups import open_group, open_group_of
-from app.services.boards import open_board
+from app.services.activity import COMMENTED
+from app.services.board_groups import BoardGroupService
+from app.services.boards import BoardService
 from app.services.hub import Hub
 from app.services.identity import Caller
-from app.services.streams import Admitted, Loader, Reader, Topic
+from app.services.streams import Admitted, EventFilter, Loader, Reader, StreamService, Topic
 
 Admit = Callable[[AsyncSession, Caller], Awaitable[Topic]]
 _MEDIA_TYPE = "text/event-stream"
@@ -64,7 +63,7 @@ class Opening:
         """Of what `admit` lets the caller see; it is asked again as long as the stream goes on."""
         admitted = await _admitted(admit, self._session, self._request.user)
         # Read before the response starts: what is committed once the client has its headers is in the stream.
-        now = await StreamRepository(self._session).current_snapshot()
+        now = await StreamService(self._session, self._request.user).current_snapshot()
         begin = self._begin
         cursor = (
             begin
@@ -165,7 +164,7 @@ class StreamController(Controller):
     )
     async def group_memory(self, opening: Open, group_id: PathId, is_chat: FromQuery[bool | None] = None) -> Stream:
         async def admit(session: AsyncSession, caller: Caller) -> Topic:
-            group = await open_group(session, caller, group_id)
+            group = await BoardGroupService(session, caller).get(group_id)
             return _in_group(group.organization_id, group.id, is_chat)
 
         return await opening.stream(admit)
@@ -182,7 +181,7 @@ class StreamController(Controller):
         """Nothing, while the board is in none."""
 
         async def admit(session: AsyncSession, caller: Caller) -> Topic:
-            group = await open_group_of(session, caller, board_id)
+            group = await BoardGroupService(session, caller).get_of_board(board_id)
             return _in_group(caller.access.organization_id, group.id if group else None, is_chat)
 
         return await opening.stream(admit)
@@ -190,7 +189,7 @@ class StreamController(Controller):
 
 def _on_board(board_id: UUID, name: str, kind: str, load: Loader, is_chat: bool | None = None) -> Admit:
     async def admit(session: AsyncSession, caller: Caller) -> Topic:
-        board = await open_board(session, caller, board_id)
+        board = await BoardService(session, caller).get(board_id)
         return Topic(name, EventFilter(board.organization_id, kind, frozenset({board.id})), load, is_chat)
 
     return admit
@@ -202,7 +201,7 @@ def _everywhere_or_on(board_id: UUID | None, name: str, kind: str, load: Loader)
         return _on_board(board_id, name, kind, load)
 
     async def admit(session: AsyncSession, caller: Caller) -> Topic:
-        boards = await StreamRepository(session).readable_board_ids(caller.access)
+        boards = await StreamService(session, caller).readable_board_ids()
         wanted = EventFilter(caller.access.organization_id, kind, boards, beside_boards=caller.agent is None)
         return Topic(name, wanted, load)
 

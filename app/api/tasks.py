@@ -4,22 +4,21 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
+from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, Parameter
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.conversion import to_shape
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Search, Session
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Search, provide_service
 from app.api.openapi.errors import problems
 from app.core.errors import BadRequestError, FieldProblem
 from app.models import TaskComment, TaskStatus
-from app.repositories.tasks import TaskCommentRepository, TaskFilter, TaskRepository
 from app.schemas.pages import Page
 from app.schemas.tags import TagRef
 from app.schemas.tasks import TaskCommentCreate, TaskCommentRead, TaskCreate, TaskRead, TaskUpdate
-from app.services.boards import open_board
-from app.services.tasks import Tasks, TaskView
+from app.services.tasks import TaskFilter, TaskService, TaskView
 
+Tasks = NamedDependency[TaskService]
 _ONE_STATUS = f"({'|'.join(TaskStatus)})"
 Statuses = Annotated[
     str | None,
@@ -33,6 +32,7 @@ Statuses = Annotated[
 class TaskController(Controller):
     path = "/boards/{board_id:uuid}/tasks"
     tags = ("tasks",)
+    dependencies = provide_service(TaskService)
 
     @get(operation_id="list_tasks", summary="List the tasks of a board", responses=problems(404))
     async def list_all(
@@ -40,51 +40,43 @@ class TaskController(Controller):
         request: CallerRequest,
         board_id: PathId,
         window: PageWindow,
-        db_session: Session,
+        service: Tasks,
         status: Statuses = None,
         assigned_agent_id: FromQuery[UUID | None] = None,
         unassigned: FromQuery[bool | None] = None,
         search: Search = None,
     ) -> Response[Page[TaskRead]]:
-        board = await open_board(db_session, request.user, board_id)
         wanted = TaskFilter(_statuses(status), assigned_agent_id, unassigned, search)
-        found = await TaskRepository(session=db_session).page(board.id, wanted, window)
-        views = await Tasks(db_session, request.user, board).views(found.rows)
-        return page_response(request, window, found._replace(rows=views), read_task)
+        return page_response(request, window, await service.page(board_id, wanted, window), read_task)
 
     @post(operation_id="create_task", summary="Create a task", responses=problems(403, 404, 409))
     async def create(
         self,
-        request: CallerRequest,
         board_id: PathId,
         data: JSONBody[TaskCreate],
-        db_session: Session,
+        service: Tasks,
     ) -> Response[TaskRead]:
-        tasks = await _writable(db_session, request, board_id)
-        view = await tasks.create(data.sent())
+        view = await service.create(board_id, data.sent())
         location = f"/api/v1/boards/{board_id}/tasks/{view.task.id}"
         return Response(read_task(view), headers={"Location": location}, status_code=201)
 
     @get("/{task_id:uuid}", operation_id="get_task", summary="Read a task", responses=problems(404))
-    async def read(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> TaskRead:
-        board = await open_board(db_session, request.user, board_id)
-        return read_task(await Tasks(db_session, request.user, board).view(task_id))
+    async def read(self, board_id: PathId, task_id: PathId, service: Tasks) -> TaskRead:
+        return read_task(await service.get(board_id, task_id))
 
     @patch("/{task_id:uuid}", operation_id="update_task", summary="Change it", responses=problems(403, 404, 409))
     async def update(
         self,
-        request: CallerRequest,
         board_id: PathId,
         task_id: PathId,
         data: JSONBody[TaskUpdate],
-        db_session: Session,
+        service: Tasks,
     ) -> TaskRead:
-        tasks = await _writable(db_session, request, board_id)
-        return read_task(await tasks.update(task_id, data.sent()))
+        return read_task(await service.update(board_id, task_id, data.sent()))
 
     @delete("/{task_id:uuid}", operation_id="delete_task", summary="Delete a task", responses=problems(403, 404))
-    async def remove(self, request: CallerRequest, board_id: PathId, task_id: PathId, db_session: Session) -> None:
-        await (await _writable(db_session, request, board_id)).delete(task_id)
+    async def remove(self, board_id: PathId, task_id: PathId, service: Tasks) -> None:
+        await service.delete(board_id, task_id)
 
     @get("/{task_id:uuid}/comments", operation_id="list_comments", summary="List comments", responses=problems(404))
     async def list_comments(
@@ -93,31 +85,23 @@ class TaskController(Controller):
         board_id: PathId,
         task_id: PathId,
         window: PageWindow,
-        db_session: Session,
+        service: Tasks,
     ) -> Response[Page[TaskCommentRead]]:
         """Oldest first."""
-        board = await open_board(db_session, request.user, board_id)
-        task = await Tasks(db_session, request.user, board).look(task_id)
-        found = await TaskCommentRepository(session=db_session).page(task.id, window)
-        return page_response(request, window, found, read_comment)
+        return page_response(request, window, await service.page_comments(board_id, task_id, window), read_comment)
 
     @post("/{task_id:uuid}/comments", operation_id="create_comment", summary="Comment", responses=problems(403, 404))
     async def create_comment(
         self,
-        request: CallerRequest,
         board_id: PathId,
         task_id: PathId,
         data: JSONBody[TaskCommentCreate],
-        db_session: Session,
+        service: Tasks,
     ) -> Response[TaskCommentRead]:
         """`@name`, the first word of a name or `@lead` tell an agent of the board, in the stream of agents."""
-        comment = await (await _writable(db_session, request, board_id)).comment(task_id, data.message)
+        comment = await service.add_comment(board_id, task_id, data.message)
         location = f"/api/v1/boards/{board_id}/tasks/{task_id}/comments"
         return Response(read_comment(comment), headers={"Location": location}, status_code=201)
-
-
-async def _writable(session: AsyncSession, request: CallerRequest, board_id: UUID) -> Tasks:
-    return Tasks(session, request.user, await open_board(session, request.user, board_id, write=True))
 
 
 def _statuses(text: str | None) -> frozenset[str]:

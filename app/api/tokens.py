@@ -1,29 +1,33 @@
 """/users/me/tokens"""
 
 from litestar import Controller, Response, delete, get, post
+from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.http.conditions import NO_STORE
 from app.api.http.conversion import to_shape
 from app.api.http.idempotency import IN_ANY_ORGANIZATION
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.openapi.errors import problems
 from app.models import PersonalToken
 from app.schemas.pages import Page
 from app.schemas.tokens import PersonalTokenCreate, PersonalTokenRead, PersonalTokenWithSecret
-from app.services.tokens import Tokens
+from app.services.tokens import TokenService
+
+Tokens = NamedDependency[TokenService]
 
 
 class TokenController(Controller):
     path = "/users/me/tokens"
     tags = ("users",)
+    dependencies = provide_service(TokenService)
 
     @get(operation_id="list_tokens", summary="List your personal access tokens", responses=problems(403))
     async def list_all(
-        self, request: CallerRequest, window: PageWindow, db_session: Session
+        self, request: CallerRequest, window: PageWindow, service: Tokens
     ) -> Response[Page[PersonalTokenRead]]:
-        found = await Tokens(db_session, request.user).page(window)
+        found = await service.page(window)
         return page_response(request, window, found, _read)
 
     @post(
@@ -32,21 +36,19 @@ class TokenController(Controller):
         responses=problems(403),
         opt={IN_ANY_ORGANIZATION: True},
     )
-    async def create(
-        self, request: CallerRequest, data: JSONBody[PersonalTokenCreate], db_session: Session
-    ) -> Response[PersonalTokenWithSecret]:
+    async def create(self, data: JSONBody[PersonalTokenCreate], service: Tokens) -> Response[PersonalTokenWithSecret]:
         """The answer has the `token`, once: only its hash is kept. With scope `read` it may GET, and nothing else."""
-        token, secret = await Tokens(db_session, request.user).create(data.sent())
+        token, secret = await service.create(data.sent())
         headers = {"Location": f"/api/v1/users/me/tokens/{token.id}", **NO_STORE}
         return Response(to_shape(PersonalTokenWithSecret, token, token=secret), headers=headers, status_code=201)
 
     @get("/{token_id:uuid}", operation_id="get_token", summary="Read one, without it", responses=problems(403, 404))
-    async def read(self, request: CallerRequest, token_id: PathId, db_session: Session) -> PersonalTokenRead:
-        return _read(await Tokens(db_session, request.user).find(token_id))
+    async def read(self, token_id: PathId, service: Tokens) -> PersonalTokenRead:
+        return _read(await service.get(token_id))
 
     @delete("/{token_id:uuid}", operation_id="revoke_token", summary="Revoke it", responses=problems(403, 404))
-    async def revoke(self, request: CallerRequest, token_id: PathId, db_session: Session) -> None:
-        await Tokens(db_session, request.user).revoke(token_id)
+    async def revoke(self, token_id: PathId, service: Tokens) -> None:
+        await service.revoke(token_id)
 
 
 def _read(token: PersonalToken) -> PersonalTokenRead:

@@ -1,34 +1,36 @@
 """/users/me"""
 
 from litestar import Controller, delete, get, patch
+from litestar.di import NamedDependency
 from litestar.params import JSONBody
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import CallerRequest, Session
+from app.api.http.parameters import provide_service
 from app.api.openapi.errors import problems
-from app.repositories.users import UserRepository
+from app.models import User
 from app.schemas.users import UserRead, UserUpdate
-from app.services.users import delete_user
+from app.services.users import UserService
+
+Users = NamedDependency[UserService]
 
 
 class UserController(Controller):
     path = "/users/me"
     tags = ("users",)
+    dependencies = provide_service(UserService)
 
     @get(operation_id="get_me", summary="Read yourself", responses=problems(403))
-    async def read(self, request: CallerRequest, db_session: Session) -> UserRead:
-        return await _read(request, db_session)
+    async def read(self, service: Users) -> UserRead:
+        return _read(await service.get())
 
     @patch(operation_id="update_me", summary="Change yourself", responses=problems(403))
-    async def update(self, request: CallerRequest, data: JSONBody[UserUpdate], db_session: Session) -> UserRead:
-        await UserRepository(session=db_session).change(request.user.person.id, data.sent())
-        return await _read(request, db_session)
+    async def update(self, data: JSONBody[UserUpdate], service: Users) -> UserRead:
+        return _read(await service.update(data.sent()))
 
     @delete(operation_id="delete_me", summary="Delete yourself", responses=problems(409))
-    async def remove(self, request: CallerRequest, db_session: Session) -> None:
-        await delete_user(db_session, request.user)
+    async def remove(self, service: Users) -> None:
+        await service.delete()
 
 
-async def _read(request: CallerRequest, session: AsyncSession) -> UserRead:
-    return to_shape(UserRead, await UserRepository(session=session).get(request.user.person.id))
+def _read(user: User) -> UserRead:
+    return to_shape(UserRead, user)

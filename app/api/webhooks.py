@@ -5,17 +5,17 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.http.auth import PUBLIC
 from app.api.http.conversion import to_shape
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session
+from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session, provide_service
 from app.api.http.query import ANY_QUERY
 from app.api.openapi.errors import problems
 from app.db.request.session import separate_transaction
 from app.models import BoardWebhook, BoardWebhookPayload
-from app.repositories.webhooks import WebhookPayloadRepository, WebhookRepository
 from app.schemas.pages import Page
 from app.schemas.webhooks import (
     BoardWebhookCreate,
@@ -24,38 +24,37 @@ from app.schemas.webhooks import (
     BoardWebhookRead,
     BoardWebhookUpdate,
 )
-from app.services.boards import open_board
-from app.services.webhooks import PER_ADDRESS, Delivery, Webhooks, find_receiver, receive
+from app.services.webhooks import Delivery, WebhookReceiver, WebhookService
 
+Webhooks = NamedDependency[WebhookService]
 _ONE = "/{webhook_id:uuid}"
 
 
 class WebhookController(Controller):
     path = "/boards/{board_id:uuid}/webhooks"
     tags = ("board-webhooks",)
+    dependencies = provide_service(WebhookService)
 
     @get(operation_id="list_webhooks", summary="List the webhooks of a board", responses=problems(404))
     async def list_all(
-        self, request: CallerRequest, board_id: PathId, window: PageWindow, db_session: Session
+        self, request: CallerRequest, board_id: PathId, window: PageWindow, service: Webhooks
     ) -> Response[Page[BoardWebhookRead]]:
-        board = await open_board(db_session, request.user, board_id)
-        found = await WebhookRepository(session=db_session).page(board.id, window)
+        found = await service.page(board_id, window)
         return page_response(request, window, found, lambda webhook: _read(request, webhook))
 
     @post(operation_id="create_webhook", summary="Create a webhook", responses=problems(403, 404))
     async def create(
-        self, request: CallerRequest, board_id: PathId, data: JSONBody[BoardWebhookCreate], db_session: Session
+        self, request: CallerRequest, board_id: PathId, data: JSONBody[BoardWebhookCreate], service: Webhooks
     ) -> Response[BoardWebhookRead]:
-        board = await open_board(db_session, request.user, board_id, write=True)
-        webhook = await Webhooks(db_session, request.user, board).create(data.sent())
-        return Response(_read(request, webhook), headers={"Location": _path(webhook)}, status_code=201)
+        webhook = await service.create(board_id, data.sent())
+        headers = {"Location": _path(board_id, webhook.id)}
+        return Response(_read(request, webhook), headers=headers, status_code=201)
 
     @get(_ONE, operation_id="get_webhook", summary="Read a webhook", responses=problems(404))
     async def read(
-        self, request: CallerRequest, board_id: PathId, webhook_id: PathId, db_session: Session
+        self, request: CallerRequest, board_id: PathId, webhook_id: PathId, service: Webhooks
     ) -> BoardWebhookRead:
-        board = await open_board(db_session, request.user, board_id)
-        return _read(request, await Webhooks(db_session, request.user, board).find(webhook_id))
+        return _read(request, await service.get(board_id, webhook_id))
 
     @patch(_ONE, operation_id="update_webhook", summary="Change it", responses=problems(403, 404))
     async def update(
@@ -64,15 +63,13 @@ class WebhookController(Controller):
         board_id: PathId,
         webhook_id: PathId,
         data: JSONBody[BoardWebhookUpdate],
-        db_session: Session,
+        service: Webhooks,
     ) -> BoardWebhookRead:
-        board = await open_board(db_session, request.user, board_id, write=True)
-        return _read(request, await Webhooks(db_session, request.user, board).update(webhook_id, data.sent()))
+        return _read(request, await service.update(board_id, webhook_id, data.sent()))
 
     @delete(_ONE, operation_id="delete_webhook", summary="Delete it and what came in", responses=problems(403, 404))
-    async def remove(self, request: CallerRequest, board_id: PathId, webhook_id: PathId, db_session: Session) -> None:
-        board = await open_board(db_session, request.user, board_id, write=True)
-        await Webhooks(db_session, request.user, board).delete(webhook_id)
+    async def remove(self, board_id: PathId, webhook_id: PathId, service: Webhooks) -> None:
+        await service.delete(board_id, webhook_id)
 
     @post(
         _ONE,
@@ -88,23 +85,20 @@ class WebhookController(Controller):
         """Any body of up to 1 MiB. 60 a minute from one address; `Retry-After` says when there may be more."""
         source_ip = request.client.host if request.client else None
         async with separate_transaction(request.scope) as counting:
-            await find_receiver(counting, board_id, webhook_id)
-            await PER_ADDRESS.take(counting, str(webhook_id), source_ip or "")
+            await WebhookReceiver(counting).count(board_id, webhook_id, source_ip)
         headers = {name: ", ".join(request.headers.getall(name)) for name in request.headers}
-        receiver = await find_receiver(db_session, board_id, webhook_id)
-        payload = await receive(db_session, receiver, Delivery(await request.body(), headers, source_ip))
-        location = f"{_path(receiver.webhook)}/payloads/{payload.id}"
+        delivery = Delivery(await request.body(), headers, source_ip)
+        payload = await WebhookReceiver(db_session).receive(board_id, webhook_id, delivery)
+        location = f"{_path(board_id, webhook_id)}/payloads/{payload.id}"
         answer = BoardWebhookIngestResponse(board_id=board_id, webhook_id=webhook_id, payload_id=payload.id)
         return Response(answer, headers={"Location": location}, status_code=201)
 
     @get(f"{_ONE}/payloads", operation_id="list_payloads", summary="List what came in", responses=problems(404))
     async def list_payloads(
-        self, request: CallerRequest, board_id: PathId, webhook_id: PathId, window: PageWindow, db_session: Session
+        self, request: CallerRequest, board_id: PathId, webhook_id: PathId, window: PageWindow, service: Webhooks
     ) -> Response[Page[BoardWebhookPayloadRead]]:
-        board = await open_board(db_session, request.user, board_id)
-        webhook = await Webhooks(db_session, request.user, board).find(webhook_id)
-        found = await WebhookPayloadRepository(session=db_session).page(webhook.id, window)
-        return page_response(request, window, found, lambda payload: read_payload(board.id, payload))
+        found = await service.page_payloads(board_id, webhook_id, window)
+        return page_response(request, window, found, lambda payload: read_payload(board_id, payload))
 
     @get(
         f"{_ONE}/payloads/{{payload_id:uuid}}",
@@ -113,10 +107,9 @@ class WebhookController(Controller):
         responses=problems(404),
     )
     async def read_one_payload(
-        self, request: CallerRequest, board_id: PathId, webhook_id: PathId, payload_id: PathId, db_session: Session
+        self, board_id: PathId, webhook_id: PathId, payload_id: PathId, service: Webhooks
     ) -> BoardWebhookPayloadRead:
-        board = await open_board(db_session, request.user, board_id)
-        return read_payload(board.id, await Webhooks(db_session, request.user, board).payload(webhook_id, payload_id))
+        return read_payload(board_id, await service.get_payload(board_id, webhook_id, payload_id))
 
 
 def read_payload(board_id: UUID, payload: BoardWebhookPayload, max_chars: int | None = None) -> BoardWebhookPayloadRead:
@@ -142,12 +135,12 @@ def _text(body: bytes) -> str:
     return body.decode(errors="replace")
 
 
-def _path(webhook: BoardWebhook) -> str:
-    return f"/api/v1/boards/{webhook.board_id}/webhooks/{webhook.id}"
+def _path(board_id: UUID, webhook_id: UUID) -> str:
+    return f"/api/v1/boards/{board_id}/webhooks/{webhook_id}"
 
 
 def _read(request: CallerRequest, webhook: BoardWebhook) -> BoardWebhookRead:
-    path, base_url = _path(webhook), request.app.state.public_base_url
+    path, base_url = _path(webhook.board_id, webhook.id), request.app.state.public_base_url
     return to_shape(
         BoardWebhookRead,
         webhook,

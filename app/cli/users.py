@@ -15,9 +15,7 @@ from app.db.settings import load_settings
 from app.db.transaction import run_in_transaction
 from app.migrator.cli.options import as_json, print_rows
 from app.models import PersonalToken, TokenScope, User
-from app.repositories.tokens import TokenRepository
-from app.repositories.users import UserRepository
-from app.services.accounts import create_account, find_account, issue_token, revoke_token
+from app.services.accounts import AccountService
 
 _MOST_DAYS = 36_500
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -29,7 +27,7 @@ def list_users(as_json: bool) -> None:
     """List the users of all organizations, oldest first."""
 
     async def work(session: AsyncSession) -> Sequence[tuple[User, int]]:
-        return await UserRepository(session=session).every()
+        return await AccountService(session).list()
 
     found = run_in_transaction(load_settings(serving=False), work)
     _show(
@@ -60,7 +58,7 @@ def create(name: str, email: str | None, subject: str | None) -> None:
         raise click.BadParameter("It is no e-mail address.", param_hint="--email")
 
     async def work(session: AsyncSession) -> User:
-        return await create_account(session, name.strip(), email, subject)
+        return await AccountService(session).create(name.strip(), email, subject)
 
     click.echo(run_in_transaction(load_settings(serving=False), work).id)
 
@@ -83,8 +81,8 @@ def token(user: str, name: str, scope: str, days: int | None) -> None:
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
 
     async def work(session: AsyncSession) -> str:
-        owner = await find_account(session, user)
-        return (await issue_token(session, owner, name.strip(), TokenScope(scope), expires_at)).secret
+        issued = await AccountService(session).issue_token(user, name.strip(), TokenScope(scope), expires_at)
+        return issued.secret
 
     click.echo(run_in_transaction(load_settings(serving=False), work))
 
@@ -96,7 +94,7 @@ def tokens(user: str, as_json: bool) -> None:
     """List a user's personal access tokens, oldest first; expired ones too."""
 
     async def work(session: AsyncSession) -> Sequence[PersonalToken]:
-        return await TokenRepository(session=session).of_user((await find_account(session, user)).id)
+        return await AccountService(session).list_tokens(user)
 
     _show(
         [
@@ -120,7 +118,7 @@ def revoke(token_id: UUID) -> None:
     """Revoke a personal access token: it is worth nothing from then on."""
 
     async def work(session: AsyncSession) -> PersonalToken:
-        return await revoke_token(session, token_id)
+        return await AccountService(session).revoke_token(token_id)
 
     click.echo(f"Revoked {run_in_transaction(load_settings(serving=False), work).name}.", err=True)
 

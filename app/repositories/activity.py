@@ -1,4 +1,4 @@
-"""The trail of what happened, and the comments in it."""
+"""The activity: what happened, and the comments in it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,13 +18,13 @@ from app.repositories.sorting import Ordering
 COMMENTED = "task.commented"
 STATUS_CHANGED = "task.status_changed"
 _TO = " → "
-_EVENT = PreparedStatement(insert(ActivityEvent))
+_INSERT = PreparedStatement(insert(ActivityEvent))
 _ACTIVITY = Ordering("activity", ActivityEvent)
 _COMMENTS = Ordering("comment feed", ActivityEvent)
 
 
 def status_change(before: str, after: str) -> str:
-    """The message of a STATUS_CHANGED, which `status_before` and `status_after` take apart again."""
+    """Return the message of a STATUS_CHANGED, which `status_before` and `status_after` take apart again."""
     return f"{before}{_TO}{after}"
 
 
@@ -37,7 +37,7 @@ def status_after() -> ColumnElement[str]:
 
 
 class FeedItem(NamedTuple):
-    """A comment, which the event's `subject_id` is, with what it was written on and the agent that wrote it."""
+    """The event of a comment, whose id is its `subject_id`, with the task, its board and the agent that wrote it."""
 
     event: ActivityEvent
     task: Task
@@ -48,26 +48,26 @@ class FeedItem(NamedTuple):
 class ActivityRepository(Repository[ActivityEvent]):
     model_type = ActivityEvent
 
-    async def write(self, organization_id: UUID, event_type: str, **about: UUID | str | None) -> None:
-        """Stores an event, by its columns, with the transaction; who waits for events is told of the commit."""
-        event = {"organization_id": organization_id, "event_type": event_type, **about}
-        await execute_prepared(self.session, _EVENT, **event)
+    async def add_row(self, organization_id: UUID, event_type: str, **columns: UUID | str | None) -> None:
+        """Add an event, by one prepared statement; streams are told of the commit."""
+        event = {"organization_id": organization_id, "event_type": event_type, **columns}
+        await execute_prepared(self.session, _INSERT, **event)
         self.session.info[NOTIFY_ON_COMMIT] = True
 
     async def page(self, access: AccessScope, window: Window) -> Slice:
-        """What happened on the boards and in the groups that the caller may read, and beside them; newest first.
+        """Return what happened on the boards and in the groups that the caller may read, and beside them; newest first.
 
-        What happened on a board or in a group that is gone is shown to those who may read all boards.
+        Events of a board or group that is gone are shown to those who may read all boards.
         """
-        statement = select(ActivityEvent).where(*_of(access))
+        statement = select(ActivityEvent).where(*_readable(access))
         return await read_slice(self.session, statement, _ACTIVITY, window)
 
-    async def comments(self, access: AccessScope, board_id: UUID | None, window: Window) -> Slice:
-        """The comments on tasks that the caller may read, newest first, as FeedItems; those of one board, with that."""
+    async def page_comments(self, access: AccessScope, board_id: UUID | None, window: Window) -> Slice:
+        """Return the comments that the caller may read, newest first, as FeedItems; with a board those on it."""
         statement = (
             select(ActivityEvent)
             .join(Task, Task.id == ActivityEvent.task_id)
-            .where(*_of(access), ActivityEvent.event_type == COMMENTED)
+            .where(*_readable(access), ActivityEvent.event_type == COMMENTED)
         )
         if board_id is not None:
             statement = statement.where(ActivityEvent.board_id == board_id)
@@ -75,7 +75,7 @@ class ActivityRepository(Repository[ActivityEvent]):
         return found._replace(rows=await self.feed_items(found.rows) if found.rows else [])
 
     async def feed_items(self, events: Sequence[ActivityEvent]) -> list[FeedItem]:
-        """Of comments, in this order, without those whose task is gone by now."""
+        """Return the items of these comments, in this order, without those whose task is gone by now."""
         statement = (
             select(ActivityEvent.id, Task, Board, Agent)
             .join(Task, Task.id == ActivityEvent.task_id)
@@ -92,7 +92,7 @@ class ActivityRepository(Repository[ActivityEvent]):
         return [FeedItem(event, row[1], row[2], row[3]) for event, row in rows]
 
 
-def _of(access: AccessScope) -> tuple[ColumnElement[bool], ...]:
+def _readable(access: AccessScope) -> tuple[ColumnElement[bool], ...]:
     ours = ActivityEvent.organization_id == access.organization_id
     if access.reads_all:
         return (ours,)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from app.core.errors import ConflictError
 from app.core.paging import Slice, Window
 from app.models import Approval, ApprovalStatus, ApprovalTask, Task
-from app.repositories.base import Repository
+from app.repositories.base import ConstraintErrors, Repository
 from app.repositories.constraints import translating
 from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
@@ -30,48 +30,38 @@ class NamedTask(NamedTuple):
 
 class ApprovalRepository(Repository[Approval]):
     model_type = Approval
-
-    async def store(self, approval: Approval, task_ids: Sequence[UUID]) -> Approval:
-        """Stores it with the tasks that it names, in this order. Raises PendingApprovalExistsError."""
-        self.session.add(approval)
-        await self.session.flush()
-        same = {
-            "organization_id": approval.organization_id,
-            "approval_id": approval.id,
-            "is_pending": approval.status == ApprovalStatus.PENDING,
-        }
-        rows = [{**same, "task_id": task_id, "position": position} for position, task_id in enumerate(task_ids)]
-        if rows:
-            with translating("uq_approval_tasks_task_id_pending", PendingApprovalExistsError):
-                await self.session.execute(insert(ApprovalTask), rows)
-        return approval
-
-    async def resolve(self, approval: Approval) -> None:
-        """Stores its new status, and lets other approvals name its tasks."""
-        await self.session.flush()
-        of_it = ApprovalTask.approval_id == approval.id
-        await self.session.execute(update(ApprovalTask).where(of_it).values(is_pending=False))
+    constraint_errors: ClassVar[ConstraintErrors] = {"uq_approval_tasks_task_id_pending": PendingApprovalExistsError}
 
     async def page(self, board_id: UUID, status: str | None, window: Window) -> Slice:
-        """The approvals of the board, newest first."""
+        """Return the approvals of the board, newest first."""
         statement = select(Approval).where(Approval.board_id == board_id)
         if status is not None:
             statement = statement.where(Approval.status == status)
         return await read_slice(self.session, statement, _ORDER, window)
 
-    async def pending(self, board_id: UUID) -> int:
-        """How many of the board's are pending."""
-        return await self.count(Approval.board_id == board_id, Approval.status == ApprovalStatus.PENDING)
+    async def count_pending(self, board_id: UUID) -> int:
+        return await self.count(board_id=board_id, status=ApprovalStatus.PENDING)
 
-    async def find(self, board_id: UUID, approval_id: UUID, *, lock: bool = False) -> Approval | None:
-        """With `lock` nobody else changes it until the transaction ends."""
-        statement = select(Approval).where(Approval.board_id == board_id, Approval.id == approval_id)
-        if lock:
-            statement = statement.with_for_update().execution_options(populate_existing=True)
-        return (await self.session.scalars(statement)).one_or_none()
+    async def add_tasks(self, approval: Approval, task_ids: Sequence[UUID]) -> None:
+        """Have the approval name these tasks, in this order. Raises PendingApprovalExistsError."""
+        if not task_ids:
+            return
+        common = {
+            "organization_id": approval.organization_id,
+            "approval_id": approval.id,
+            "is_pending": approval.status == ApprovalStatus.PENDING,
+        }
+        rows = [{**common, "task_id": task_id, "position": position} for position, task_id in enumerate(task_ids)]
+        with translating(self.constraint_errors):
+            await self.session.execute(insert(ApprovalTask), rows)
 
-    async def tasks(self, approval_ids: Sequence[UUID]) -> dict[UUID, list[NamedTask]]:
-        """The tasks that each names, in its order, in one statement."""
+    async def release_tasks(self, approval_id: UUID) -> None:
+        """Let other pending approvals name the tasks of this one, which is resolved."""
+        of_approval = ApprovalTask.approval_id == approval_id
+        await self.session.execute(update(ApprovalTask).where(of_approval).values(is_pending=False))
+
+    async def named_tasks(self, approval_ids: Sequence[UUID]) -> dict[UUID, list[NamedTask]]:
+        """Return the tasks that each approval names, in their order, in one statement."""
         found: dict[UUID, list[NamedTask]] = defaultdict(list)
         statement = (
             select(ApprovalTask.approval_id, Task.id, Task.title)
@@ -84,7 +74,7 @@ class ApprovalRepository(Repository[Approval]):
         return found
 
     async def statuses_naming(self, task_id: UUID) -> set[str]:
-        """The statuses of the approvals that name the task."""
+        """Return the statuses of the approvals that name the task."""
         statement = (
             select(Approval.status)
             .join(ApprovalTask, ApprovalTask.approval_id == Approval.id)

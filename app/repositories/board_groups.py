@@ -1,6 +1,6 @@
 """Board groups, as far as the caller may read or write their boards."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -8,16 +8,15 @@ from sqlalchemy import select
 from app.core.paging import Slice, Window
 from app.models import BoardGroup
 from app.repositories.access import AccessScope
-from app.repositories.base import Repository
+from app.repositories.base import ConstraintErrors, Repository
 from app.repositories.boards import SlugTakenError
-from app.repositories.constraints import translating
 from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _ORDER = Ordering("board groups", BoardGroup, sortable=("updated_at", "name"))
 
 
-class OpenGroup(NamedTuple):
+class ReadableGroup(NamedTuple):
     """A group that the caller may read; `may_write` is about its memory."""
 
     group: BoardGroup
@@ -26,27 +25,21 @@ class OpenGroup(NamedTuple):
 
 class BoardGroupRepository(Repository[BoardGroup]):
     model_type = BoardGroup
-
-    async def store(self, group: BoardGroup) -> BoardGroup:
-        """Raises SlugTakenError."""
-        with translating("uq_board_groups_organization_id_slug", SlugTakenError):
-            self.session.add(group)
-            await self.session.flush()
-        return group
+    constraint_errors: ClassVar[ConstraintErrors] = {"uq_board_groups_organization_id_slug": SlugTakenError}
 
     async def page(self, access: AccessScope, window: Window) -> Slice:
-        """The groups that the caller may read, newest first."""
+        """Return the groups that the caller may read, newest first."""
         statement = select(BoardGroup).where(
             BoardGroup.organization_id == access.organization_id, access.readable_group(BoardGroup.id)
         )
         return await read_slice(self.session, statement, _ORDER, window)
 
-    async def find(self, access: AccessScope, group_id: UUID) -> OpenGroup | None:
-        """The group, in one statement; None also where it is another organization's, or not the caller's to read."""
+    async def get_readable_or_none(self, access: AccessScope, group_id: UUID) -> ReadableGroup | None:
+        """Return the group, in one statement; None also where the caller may not read it."""
         statement = select(BoardGroup, access.writable_group(BoardGroup.id)).where(
             BoardGroup.id == group_id,
             BoardGroup.organization_id == access.organization_id,
             access.readable_group(BoardGroup.id),
         )
         row = (await self.session.execute(statement)).one_or_none()
-        return OpenGroup(row[0], row[1]) if row else None
+        return ReadableGroup(row[0], row[1]) if row else None

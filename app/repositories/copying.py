@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models import Base
 
 
-class Copying:
-    """Writes in the session's transaction, past its identity map."""
+class CopyWriter:
+    """Writes rows in the session's transaction, past its identity map."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def copy(self, model: type[Base], columns: Sequence[str], rows: Collection[Sequence[Any]]) -> None:
-        """Appends the rows, values in the order of `columns`; of a JSON column, its text. Defaults fill the others."""
+        """Append the rows, values in the order of `columns`, JSON as text. Defaults fill the other columns."""
         connection = await self._session.connection()
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None
@@ -34,7 +34,7 @@ class Copying:
             raise DBAPIError("COPY", None, exc, hide_parameters=True) from exc
 
     async def analyze(self, models: Iterable[type[Base]]) -> None:
-        """So that queries are planned for what there is now; a table that this role does not own is left out."""
+        """Have queries planned for what there is now; a table that this role does not own is left out."""
         names = ", ".join(model.__tablename__ for model in models)
         await self._session.execute(text(f"ANALYZE {names}"))
 

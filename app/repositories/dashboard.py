@@ -1,4 +1,4 @@
-"""What the dashboard shows, in a fixed number of statements."""
+"""The figures of the dashboard, in a fixed number of statements."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ class DashboardScope(NamedTuple):
     group_id: UUID | None = None
 
     def on(self, board_id: InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None]) -> ColumnElement[bool]:
-        """Whether the board with the id in this column is one of them."""
+        """Return whether the board with the id in this column is one of them."""
         # An alias, since a statement may have the table in its own FROM.
         board = aliased(Board)
         conditions = [board.id == board_id, board.organization_id == self.access.organization_id]
@@ -39,7 +39,7 @@ class DashboardScope(NamedTuple):
 class BucketRow(NamedTuple):
     """What happened within one bucket, which begins at `period`.
 
-    `done` tasks came to be done, `hours` after the start of work on the mean; of `judged` reviews and decisions `bad`
+    `done` tasks were finished, in `hours` on the mean since the start of work; of `judged` reviews and decisions, `bad`
     ones sent something back. `net` is by how much the number of tasks of each status grew.
     """
 
@@ -58,12 +58,12 @@ class PendingRow(NamedTuple):
 
 
 class DashboardRepository:
-    def __init__(self, session: AsyncSession, scope: DashboardScope) -> None:
+    def __init__(self, *, session: AsyncSession, scope: DashboardScope) -> None:
         self._session = session
         self._scope = scope
 
     async def task_counts(self) -> dict[str, int]:
-        """As the database has counted them: it would take long to count all tasks of a large organization."""
+        """Return the database's own counts: to count all tasks of a large organization would take long."""
         of_organization = TaskCount.organization_id == self._scope.access.organization_id
         statement = (
             select(TaskCount.status, func.sum(TaskCount.tasks).cast(BigInteger))
@@ -72,12 +72,12 @@ class DashboardRepository:
         )
         return {row[0]: row[1] for row in await self._session.execute(statement)}
 
-    async def active_agents(self, since: datetime) -> int:
+    async def count_active_agents(self, since: datetime) -> int:
         statement = select(func.count()).where(Agent.last_seen_at >= since, self._scope.on(Agent.board_id))
         return await self._session.scalar(statement) or 0
 
     async def buckets(self, bucket: str, begin: datetime) -> list[BucketRow]:
-        """Those since `begin` in which anything happened; of tasks that are there still."""
+        """Return the buckets since `begin` in which anything happened, to tasks that are there still."""
         before, after = status_before(), status_after()
         is_change = ActivityEvent.event_type == STATUS_CHANGED
         is_done = and_(is_change, after == TaskStatus.DONE)
@@ -98,22 +98,22 @@ class DashboardRepository:
             for row in await self._session.execute(statement)
         ]
 
-    async def created(self, bucket: str, begin: datetime) -> dict[datetime, int]:
-        """How many of today's tasks were made in each bucket since `begin`."""
+    async def count_created(self, bucket: str, begin: datetime) -> dict[datetime, int]:
+        """Return how many of today's tasks were made in each bucket since `begin`."""
         period = self._bucket(bucket, Task.created_at)
         made = Task.created_at >= begin, self._scope.on(Task.board_id)
         statement = select(period, func.count()).where(*made).group_by(text("1"))
         return {row[0]: row[1] for row in await self._session.execute(statement)}
 
     async def median_hours(self, since: datetime) -> float | None:
-        """From the start of work to done, of what came to be done since then."""
+        """Return the median time from the start of work to done, of the tasks that were finished since then."""
         statement = select(func.percentile_cont(0.5).within_group(_hours()))
         is_done = and_(ActivityEvent.event_type == STATUS_CHANGED, status_after() == TaskStatus.DONE)
         median: float | None = await self._session.scalar(self._events(statement, since).where(is_done))
         return median
 
     async def pending(self, limit: int) -> tuple[int, Sequence[PendingRow]]:
-        """How many approvals wait, and those that have waited the longest."""
+        """Return how many approvals wait, and those that have waited the longest."""
         waits = Approval.status == ApprovalStatus.PENDING, self._scope.on(Approval.board_id)
         total = await self._session.scalar(select(func.count()).where(*waits)) or 0
         first_task = and_(ApprovalTask.approval_id == Approval.id, ApprovalTask.position == 0)
@@ -129,7 +129,7 @@ class DashboardRepository:
         return total, [PendingRow(*row) for row in await self._session.execute(statement)]
 
     def _events(self, statement: Select[SelectedT], begin: datetime) -> Select[SelectedT]:
-        """Of what happened since then to tasks that are there still, and of what was decided."""
+        """Select from what happened since then to tasks that are there still, and from what was decided."""
         about_task = ActivityEvent.event_type == STATUS_CHANGED
         return (
             statement.select_from(ActivityEvent)

@@ -19,7 +19,7 @@ class BoardMemoryRepository(Repository[BoardMemory]):
     model_type = BoardMemory
 
     async def page(self, board_id: UUID, is_chat: bool | None, window: Window) -> Slice:
-        """What the board remembers, newest first; with `is_chat` the chat alone, or all but the chat."""
+        """Return what the board remembers, newest first; with `is_chat` the chat alone, or all but the chat."""
         statement = select(BoardMemory).where(BoardMemory.board_id == board_id, *_chat(BoardMemory.is_chat, is_chat))
         return await read_slice(self.session, statement, _BOARDS, window)
 
@@ -28,9 +28,9 @@ class BoardGroupMemoryRepository(Repository[BoardGroupMemory]):
     model_type = BoardGroupMemory
 
     async def page(self, group_id: UUID, is_chat: bool | None, window: Window) -> Slice:
-        """As a board's."""
-        of_it = BoardGroupMemory.board_group_id == group_id
-        statement = select(BoardGroupMemory).where(of_it, *_chat(BoardGroupMemory.is_chat, is_chat))
+        """Return what the group remembers, newest first; with `is_chat` the chat alone, or all but the chat."""
+        of_group = BoardGroupMemory.board_group_id == group_id
+        statement = select(BoardGroupMemory).where(of_group, *_chat(BoardGroupMemory.is_chat, is_chat))
         return await read_slice(self.session, statement, _GROUPS, window)
 
 

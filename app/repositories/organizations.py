@@ -1,11 +1,11 @@
-"""Organizations, and whose they are."""
+"""Organizations, and who is in them."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
-from app.core.errors import NotFoundError
 from app.db.request.session_info import NOTIFY_ON_COMMIT
 from app.models import Organization, OrganizationMember, Role, User
 from app.repositories.base import Repository
@@ -14,9 +14,9 @@ from app.repositories.base import Repository
 class OrganizationRepository(Repository[Organization]):
     model_type = Organization
 
-    async def create_owned(self, organization: Organization, user_id: UUID) -> Organization:
-        """Stores the organization with this user as its owner, and makes it his active one."""
-        stored = await self.add(organization, auto_refresh=False)
+    async def add_owned(self, organization: Organization, user_id: UUID) -> Organization:
+        """Add the organization with this user as its owner, and make it their active one."""
+        stored = await self.add(organization)
         self.session.add(OrganizationMember(organization_id=stored.id, user_id=user_id, role=Role.OWNER))
         await self.session.flush()
         await self.activate(user_id, stored.id)
@@ -27,8 +27,13 @@ class OrganizationRepository(Repository[Organization]):
             update(User).where(User.id == user_id).values(active_organization_id=organization_id)
         )
 
+    async def deactivate(self, user_id: UUID, organization_id: UUID) -> None:
+        """Leave the user without an active organization, if this is the one."""
+        is_active = User.id == user_id, User.active_organization_id == organization_id
+        await self.session.execute(update(User).where(*is_active).values(active_organization_id=None))
+
     async def list_of_user(self, user_id: UUID) -> Sequence[tuple[Organization, str]]:
-        """His organizations with his role in each, oldest first."""
+        """Return the user's organizations with their role in each, oldest first."""
         statement = (
             select(Organization, OrganizationMember.role)
             .join(OrganizationMember, OrganizationMember.organization_id == Organization.id)
@@ -37,32 +42,17 @@ class OrganizationRepository(Repository[Organization]):
         )
         return [(row[0], row[1]) for row in await self.session.execute(statement)]
 
-    async def find_of_user(self, user_id: UUID, organization_id: UUID) -> Organization | None:
-        statement = (
-            select(Organization)
-            .join(OrganizationMember, OrganizationMember.organization_id == Organization.id)
-            .where(OrganizationMember.user_id == user_id, Organization.id == organization_id)
+    async def get_of_user(self, user_id: UUID, organization_id: UUID) -> Organization:
+        """Return the organization. Raises NotFoundError where the user is no member."""
+        membership = (
+            select(OrganizationMember.id)
+            .where(OrganizationMember.user_id == user_id, OrganizationMember.organization_id == Organization.id)
+            .exists()
         )
-        return (await self.session.scalars(statement)).one_or_none()
-
-    async def deactivate(self, user_id: UUID, organization_id: UUID) -> None:
-        """Leaves him without an active organization, if this is the one."""
-        his = User.id == user_id, User.active_organization_id == organization_id
-        await self.session.execute(update(User).where(*his).values(active_organization_id=None))
-
-    async def lock(self, organization_id: UUID) -> None:
-        """Until the transaction ends, nobody else changes who belongs to it and as what, or gets this lock.
-
-        Rows that refer to the organization can be added all the same.
-
-        Raises NotFoundError where it is gone by then.
-        """
-        statement = select(Organization.id).where(Organization.id == organization_id).with_for_update(key_share=True)
-        if await self.session.scalar(statement) is None:
-            raise NotFoundError
+        return await self.get_one(membership, id=organization_id)
 
     async def lock_owned_by(self, user_id: UUID) -> list[UUID]:
-        """The organizations of which he is an owner, locked against a second owner leaving at the same time."""
+        """Return the organizations that the user owns, locked against a second owner leaving at the same time."""
         statement = (
             select(Organization.id)
             .join(OrganizationMember, OrganizationMember.organization_id == Organization.id)
@@ -72,8 +62,8 @@ class OrganizationRepository(Repository[Organization]):
         )
         return list((await self.session.scalars(statement)).all())
 
-    async def others_in(self, organization_ids: Sequence[UUID], user_id: UUID) -> dict[UUID, tuple[int, int]]:
-        """How many other members, and how many other owners, each of these organizations has."""
+    async def count_others(self, organization_ids: Sequence[UUID], user_id: UUID) -> dict[UUID, tuple[int, int]]:
+        """Return how many other members, and how many other owners, each organization has; one without is left out."""
         owners = func.count().filter(OrganizationMember.role == Role.OWNER)
         statement = (
             select(OrganizationMember.organization_id, func.count(), owners)
@@ -82,7 +72,8 @@ class OrganizationRepository(Repository[Organization]):
         )
         return {row[0]: (row[1], row[2]) for row in await self.session.execute(statement)}
 
-    async def delete_all(self, organization_ids: Sequence[UUID]) -> None:
-        """Delete them with all that they have, their events too: who waits for those is told of the commit."""
-        await self.session.execute(delete(Organization).where(Organization.id.in_(organization_ids)))
+    async def delete_many(self, item_ids: list[Any], **options: Any) -> Sequence[Organization]:  # noqa: ANN401
+        """Delete organizations with all that they have: their events, too, so that streams are told of the commit."""
+        deleted = await super().delete_many(item_ids, **options)
         self.session.info[NOTIFY_ON_COMMIT] = True
+        return deleted

@@ -5,49 +5,48 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import RateLimit
+from app.repositories.base import Repository
 
-# What has not been counted for so long is forgotten, some of it whenever something new is counted.
-_FORGET_AFTER = timedelta(hours=1)
-_FORGET_AT_ONCE = 20
+# Counts that are older are deleted, some of them whenever a new count begins.
+_KEPT_FOR = timedelta(hours=1)
+_DELETED_AT_ONCE = 20
 
 
-class RateLimitRepository:
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+class RateLimitRepository(Repository[RateLimit]):
+    model_type = RateLimit
 
-    async def count(self, key: bytes, limit: int, window: timedelta) -> int | None:
-        """Counts one more; None while that is within `limit` in the window, else the seconds until the next begins.
+    async def take(self, key: bytes, limit: int, window: timedelta) -> int | None:
+        """Count one more; return None while that is within `limit`, else the seconds until the next window begins.
 
-        A window begins with the first time that is counted. Of two who count at once each has a number of his own.
+        A window begins with the first time that is counted. Of two that are counted at once each has its own number.
         """
-        now, new = func.clock_timestamp(), RateLimit.began_at <= func.clock_timestamp() - window
+        now, is_over = func.clock_timestamp(), RateLimit.began_at <= func.clock_timestamp() - window
         statement = (
             insert(RateLimit)
             .values(key=key, began_at=now, count=1)
             .on_conflict_do_update(
                 index_elements=[RateLimit.key],
                 set_={
-                    "began_at": case((new, now), else_=RateLimit.began_at),
-                    "count": case((new, 1), else_=RateLimit.count + 1),
+                    "began_at": case((is_over, now), else_=RateLimit.began_at),
+                    "count": case((is_over, 1), else_=RateLimit.count + 1),
                 },
             )
             .returning(RateLimit.began_at, RateLimit.count)
         )
-        began_at, count = (await self._session.execute(statement)).one()
+        began_at, count = (await self.session.execute(statement)).one()
         if count == 1:
-            await self._forget()
+            await self._delete_old()
         if count <= limit:
             return None
         return max(1, math.ceil((began_at + window - datetime.now(UTC)).total_seconds()))
 
-    async def _forget(self) -> None:
+    async def _delete_old(self) -> None:
         old = (
             select(RateLimit.key)
-            .where(RateLimit.began_at < func.now() - _FORGET_AFTER)
-            .limit(_FORGET_AT_ONCE)
+            .where(RateLimit.began_at < func.now() - _KEPT_FOR)
+            .limit(_DELETED_AT_ONCE)
             .with_for_update(skip_locked=True)
         )
-        await self._session.execute(delete(RateLimit).where(RateLimit.key.in_(old)))
+        await self.session.execute(delete(RateLimit).where(RateLimit.key.in_(old)))

@@ -1,4 +1,4 @@
-"""Boards at a glance, alone and in a group, in as many statements as it has tables, however much there is of each."""
+"""Boards at a glance, alone and in a group: one statement a table, however much there is of each."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ _FIRST = (_BY_STATUS, _BY_PRIORITY, Task.updated_at.desc(), Task.id)
 
 
 class BoardsOfGroup(NamedTuple):
-    """The boards of a group that the caller may read, but for one."""
+    """The boards of a group that the caller may read, perhaps without one."""
 
     access: AccessScope
     group_id: UUID
-    but: UUID | None = None
+    without: UUID | None = None
 
     def conditions(self) -> tuple[ColumnElement[bool], ...]:
         shown = (Board.board_group_id == self.group_id, self.access.readable(Board.id))
-        return (*shown, Board.id != self.but) if self.but else shown
+        return (*shown, Board.id != self.without) if self.without else shown
 
 
 class AssignedTask(NamedTuple):
@@ -47,24 +47,24 @@ class AssignedTask(NamedTuple):
     assignee: str | None
 
 
-class Naming(NamedTuple):
+class ApprovalCount(NamedTuple):
     """How many approvals name a task, and how many of these are pending."""
 
-    approvals: int = 0
+    total: int = 0
     pending: int = 0
 
 
 class SnapshotRepository:
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, *, session: AsyncSession) -> None:
         self._session = session
 
-    async def boards(self, wanted: BoardsOfGroup) -> Sequence[Board]:
-        """By name."""
+    async def list_boards(self, wanted: BoardsOfGroup) -> Sequence[Board]:
+        """Return the boards, by name."""
         statement = select(Board).where(*wanted.conditions()).order_by(Board.name, Board.id)
         return (await self._session.scalars(statement)).all()
 
     async def task_counts(self, wanted: BoardsOfGroup) -> dict[UUID, dict[str, int]]:
-        """How many tasks of each status each board has; what there is none of is left out."""
+        """Return how many tasks of each status each board has; a status without any is left out."""
         found: dict[UUID, dict[str, int]] = defaultdict(dict)
         statement = (
             select(Task.board_id, Task.status, func.count())
@@ -76,10 +76,10 @@ class SnapshotRepository:
             found[board_id][status] = count
         return found
 
-    async def first_tasks(
+    async def list_first_tasks(
         self, wanted: BoardsOfGroup, limit: int, *, include_done: bool
     ) -> dict[UUID, list[AssignedTask]]:
-        """The first `limit` tasks of each board: those in progress first, then by priority, then the last changed."""
+        """Return the first `limit` tasks of each board: by status, in progress first, by priority, the last changed."""
         place = func.row_number().over(partition_by=Task.board_id, order_by=_FIRST).label("place")
         placed = select(Task.id, place).join(Board, Board.id == Task.board_id).where(*wanted.conditions())
         if not include_done:
@@ -97,8 +97,8 @@ class SnapshotRepository:
             found[task.board_id].append(AssignedTask(task, assignee))
         return found
 
-    async def tasks_of_board(self, board_id: UUID, limit: int) -> list[AssignedTask]:
-        """In the order of `first_tasks`, those that are done last."""
+    async def list_tasks(self, board_id: UUID, limit: int) -> list[AssignedTask]:
+        """Return tasks of the board in the order of `list_first_tasks`, those that are done last."""
         statement = (
             select(Task, Agent.name)
             .outerjoin(Agent, Agent.id == Task.assigned_agent_id)
@@ -108,29 +108,29 @@ class SnapshotRepository:
         )
         return [AssignedTask(row[0], row[1]) for row in await self._session.execute(statement)]
 
-    async def namings(self, task_ids: Sequence[UUID]) -> dict[UUID, Naming]:
-        """By the approvals that name them; a task that none names is left out."""
+    async def count_approvals(self, task_ids: Sequence[UUID]) -> dict[UUID, ApprovalCount]:
+        """Return how many approvals name each task; a task that none names is left out."""
         statement = (
             select(ApprovalTask.task_id, func.count(), func.count().filter(ApprovalTask.is_pending))
             .where(ApprovalTask.task_id.in_(task_ids))
             .group_by(ApprovalTask.task_id)
         )
-        return {row[0]: Naming(row[1], row[2]) for row in await self._session.execute(statement)}
+        return {row[0]: ApprovalCount(row[1], row[2]) for row in await self._session.execute(statement)}
 
-    async def agents_of_board(self, board_id: UUID, limit: int) -> Sequence[Agent]:
-        """Newest first."""
+    async def list_agents(self, board_id: UUID, limit: int) -> Sequence[Agent]:
+        """Return agents of the board, newest first."""
         order = Agent.created_at.desc(), Agent.id.desc()
         statement = select(Agent).where(Agent.board_id == board_id).order_by(*order).limit(limit)
         return (await self._session.scalars(statement)).all()
 
-    async def approvals_of_board(self, board_id: UUID, limit: int) -> Sequence[Approval]:
-        """Those that are pending first, then newest first."""
+    async def list_approvals(self, board_id: UUID, limit: int) -> Sequence[Approval]:
+        """Return approvals of the board, those that are pending first, then newest first."""
         order = Approval.status != ApprovalStatus.PENDING, Approval.created_at.desc(), Approval.id.desc()
         statement = select(Approval).where(Approval.board_id == board_id).order_by(*order).limit(limit)
         return (await self._session.scalars(statement)).all()
 
-    async def chat_of_board(self, board_id: UUID, limit: int) -> Sequence[BoardMemory]:
-        """The newest messages, oldest first."""
+    async def list_chat(self, board_id: UUID, limit: int) -> Sequence[BoardMemory]:
+        """Return the newest messages of the board, oldest first."""
         statement = (
             select(BoardMemory)
             .where(BoardMemory.board_id == board_id, BoardMemory.is_chat)

@@ -79,7 +79,7 @@ class EventFilter(NamedTuple):
 
 
 class StreamRepository:
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, *, session: AsyncSession) -> None:
         self._session = session
 
     async def current_snapshot(self) -> Snapshot:

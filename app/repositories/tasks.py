@@ -27,7 +27,7 @@ _COMMENTS = Ordering("comments", TaskComment, newest_first=False)
 
 
 class TaskFilter(NamedTuple):
-    """Every condition that is given has to hold."""
+    """Conditions of a list of tasks; all that are given have to hold."""
 
     statuses: frozenset[str] = frozenset()
     assigned_agent_id: UUID | None = None
@@ -35,12 +35,12 @@ class TaskFilter(NamedTuple):
     search: str | None = None
 
     @property
-    def kind(self) -> "_Kind":
+    def shape(self) -> "_FilterShape":
         by_agent = self.assigned_agent_id is not None
-        return _Kind(bool(self.statuses), by_agent, self.unassigned, bool(self.search))
+        return _FilterShape(bool(self.statuses), by_agent, self.unassigned, bool(self.search))
 
 
-class _Kind(NamedTuple):
+class _FilterShape(NamedTuple):
     """What the conditions of a filter look like, whichever values it is given."""
 
     by_status: bool
@@ -58,27 +58,26 @@ class TaskDetails:
     tags: list[Tag] = field(default_factory=list)
 
 
-_IT = Task.board_id == bindparam("board_id"), Task.id == bindparam("task_id")
-_ONE = PreparedStatement(select(*Task.__table__.c).where(*_IT))
-_TO_CHANGE = select(Task).where(*_IT)
-_NEW = PreparedStatement(insert(Task).returning(*Task.__table__.c))
-_THESE = bindparam("task_ids", type_=ARRAY(Uuid))
-_WAITS = PreparedStatement(
+_BY_BOARD_AND_ID = Task.board_id == bindparam("board_id"), Task.id == bindparam("task_id")
+_SELECT_ONE = PreparedStatement(select(*Task.__table__.c).where(*_BY_BOARD_AND_ID))
+_INSERT = PreparedStatement(insert(Task).returning(*Task.__table__.c))
+_TASK_IDS = bindparam("task_ids", type_=ARRAY(Uuid))
+_DEPENDENCIES = PreparedStatement(
     select(TaskDependency.task_id, TaskDependency.depends_on_task_id, Task.status)
     .join(Task, Task.id == TaskDependency.depends_on_task_id)
-    .where(TaskDependency.task_id == any_(_THESE))
+    .where(TaskDependency.task_id == any_(_TASK_IDS))
     .order_by(TaskDependency.created_at, TaskDependency.depends_on_task_id)
 )
 _TAGS = PreparedStatement(
     select(TaskTag.task_id, *Tag.__table__.c)
     .join(Tag, Tag.id == TaskTag.tag_id)
-    .where(TaskTag.task_id == any_(_THESE))
+    .where(TaskTag.task_id == any_(_TASK_IDS))
     .order_by(Tag.name, Tag.id)
 )
 
 
 @lru_cache(maxsize=256)
-def _page(wanted: _Kind, shape: PageShape) -> PreparedPage:
+def _page(wanted: _FilterShape, shape: PageShape) -> PreparedPage:
     statement = select(*Task.__table__.c).where(Task.board_id == bindparam("board_id"))
     if wanted.by_status:
         statement = statement.where(Task.status == any_(bindparam("statuses", type_=ARRAY(Text))))
@@ -96,10 +95,10 @@ class TaskRepository(Repository[Task]):
     model_type = Task
 
     async def page(self, board_id: UUID, wanted: TaskFilter, window: Window) -> Slice:
-        """Rows of the board's tasks, newest first."""
+        """Return rows of the board's tasks, newest first."""
         return await fetch_slice(
             self.session,
-            partial(_page, wanted.kind),
+            partial(_page, wanted.shape),
             _TASKS,
             window,
             board_id=board_id,
@@ -108,24 +107,21 @@ class TaskRepository(Repository[Task]):
             search=wanted.search,
         )
 
-    async def look(self, board_id: UUID, task_id: UUID) -> Task | None:
-        """A row with the model's columns, which cannot be changed."""
-        found = await fetch_rows(self.session, _ONE, board_id=board_id, task_id=task_id)
-        return found[0] if found else None
+    async def get_row(self, board_id: UUID, task_id: UUID) -> Task:
+        """Return a row with the model's columns, which cannot be changed. Raises NotFoundError."""
+        found: list[Task] = await fetch_rows(self.session, _SELECT_ONE, board_id=board_id, task_id=task_id)
+        return self.check_not_found(found[0] if found else None)
 
-    async def store(self, **columns: object) -> Task:
-        """A new row; as `look` has it."""
-        (row,) = await execute_prepared(self.session, _NEW, **columns)
+    async def add_row(self, **columns: object) -> Task:
+        """Add a task and return a row of it, as `get_row` does: one prepared statement."""
+        (row,) = await execute_prepared(self.session, _INSERT, **columns)
         stored: Task = row
         return stored
 
-    async def find(self, board_id: UUID, task_id: UUID) -> Task | None:
-        return (await self.session.scalars(_TO_CHANGE, {"board_id": board_id, "task_id": task_id})).one_or_none()
-
     async def details(self, task_ids: Sequence[UUID]) -> dict[UUID, TaskDetails]:
-        """What belongs to each of these tasks, perhaps nothing; in two statements however many they are."""
+        """Return what belongs to each of these tasks, perhaps nothing; in two statements however many they are."""
         found: dict[UUID, TaskDetails] = defaultdict(TaskDetails)
-        for task_id, other_id, status in await fetch_rows(self.session, _WAITS, task_ids=task_ids):
+        for task_id, other_id, status in await fetch_rows(self.session, _DEPENDENCIES, task_ids=task_ids):
             found[task_id].depends_on.append(other_id)
             if status != TaskStatus.DONE:
                 found[task_id].blocked_by.append(other_id)
@@ -134,19 +130,19 @@ class TaskRepository(Repository[Task]):
         return found
 
     async def tags(self, task_ids: Sequence[UUID]) -> dict[UUID, list[Tag]]:
-        """Rows of the tags of each of these tasks, by name; a task without any is left out."""
+        """Return rows of the tags of each task, by name; a task without any is left out."""
         found: dict[UUID, list[Tag]] = defaultdict(list)
         for tag in await fetch_rows(self.session, _TAGS, task_ids=task_ids):
             found[tag.task_id].append(tag)
         return found
 
-    async def known(self, board_id: UUID, task_ids: Collection[UUID]) -> set[UUID]:
-        """Those of the ids that are tasks of this board."""
+    async def existing_ids(self, board_id: UUID, task_ids: Collection[UUID]) -> set[UUID]:
+        """Return those of the ids that are tasks of this board."""
         statement = select(Task.id).where(Task.board_id == board_id, Task.id.in_(task_ids))
         return set((await self.session.scalars(statement)).all())
 
-    async def leads_to(self, starts: Collection[UUID], task_id: UUID) -> bool:
-        """Whether one of `starts` is the task, or waits for it over any number of steps."""
+    async def any_waits_for(self, starts: Collection[UUID], task_id: UUID) -> bool:
+        """Return whether one of `starts` is the task, or waits for it over any number of steps."""
         reached = (
             select(TaskDependency.depends_on_task_id.label("id"))
             .where(TaskDependency.task_id.in_(starts))
@@ -166,8 +162,8 @@ class TaskRepository(Repository[Task]):
 
     async def add_dependencies(self, board: Board, task_id: UUID, depends_on: Collection[UUID]) -> None:
         if depends_on:
-            same = {"organization_id": board.organization_id, "task_id": task_id}
-            rows = [{**same, "depends_on_task_id": other} for other in depends_on]
+            common = {"organization_id": board.organization_id, "task_id": task_id}
+            rows = [{**common, "depends_on_task_id": other} for other in depends_on]
             await self.session.execute(insert(TaskDependency), rows)
 
     async def replace_tags(self, board: Board, task_id: UUID, tag_ids: Collection[UUID]) -> None:
@@ -176,19 +172,19 @@ class TaskRepository(Repository[Task]):
 
     async def add_tags(self, board: Board, task_id: UUID, tag_ids: Collection[UUID]) -> None:
         if tag_ids:
-            same = {"organization_id": board.organization_id, "task_id": task_id}
-            await self.session.execute(insert(TaskTag), [{**same, "tag_id": tag} for tag in tag_ids])
+            common = {"organization_id": board.organization_id, "task_id": task_id}
+            await self.session.execute(insert(TaskTag), [{**common, "tag_id": tag} for tag in tag_ids])
 
 
 class TaskCommentRepository(Repository[TaskComment]):
     model_type = TaskComment
 
     async def page(self, task_id: UUID, window: Window) -> Slice:
-        """The comments of the task, oldest first."""
+        """Return the comments of the task, oldest first."""
         statement = select(TaskComment).where(TaskComment.task_id == task_id)
         return await read_slice(self.session, statement, _COMMENTS, window)
 
     async def has_any(self, task_id: UUID) -> bool:
-        return bool(
-            await self.session.scalar(select(select(TaskComment.id).where(TaskComment.task_id == task_id).exists()))
-        )
+        """Return whether the task has a comment; `exists` would count them all."""
+        comment = select(TaskComment.id).where(TaskComment.task_id == task_id)
+        return bool(await self.session.scalar(select(comment.exists())))

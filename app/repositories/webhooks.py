@@ -16,7 +16,7 @@ _PAYLOADS = Ordering("webhook payloads", BoardWebhookPayload)
 
 
 class Receiver(NamedTuple):
-    """A webhook, and the organization that its board is of."""
+    """A webhook, and the organization of its board."""
 
     webhook: BoardWebhook
     organization_id: UUID
@@ -25,43 +25,26 @@ class Receiver(NamedTuple):
 class WebhookRepository(Repository[BoardWebhook]):
     model_type = BoardWebhook
 
-    async def store(self, webhook: BoardWebhook) -> BoardWebhook:
-        self.session.add(webhook)
-        await self.session.flush()
-        return webhook
-
     async def page(self, board_id: UUID, window: Window) -> Slice:
-        """The webhooks of the board, newest first."""
-        return await read_slice(
-            self.session, select(BoardWebhook).where(BoardWebhook.board_id == board_id), _WEBHOOKS, window
-        )
+        """Return the webhooks of the board, newest first."""
+        statement = select(BoardWebhook).where(BoardWebhook.board_id == board_id)
+        return await read_slice(self.session, statement, _WEBHOOKS, window)
 
-    async def find(self, board_id: UUID, webhook_id: UUID) -> BoardWebhook | None:
-        statement = select(BoardWebhook).where(BoardWebhook.board_id == board_id, BoardWebhook.id == webhook_id)
-        return (await self.session.scalars(statement)).one_or_none()
-
-    async def receiver(self, board_id: UUID, webhook_id: UUID) -> Receiver | None:
-        """As `find`, for a sender who is nobody; it stays until the transaction ends."""
+    async def lock_receiver(self, board_id: UUID, webhook_id: UUID) -> Receiver:
+        """Return the webhook, which is not deleted until the transaction ends. Raises NotFoundError."""
         statement = (
             select(BoardWebhook, Board.organization_id)
             .join(Board, Board.id == BoardWebhook.board_id)
             .where(BoardWebhook.board_id == board_id, BoardWebhook.id == webhook_id)
             .with_for_update(read=True, key_share=True)
         )
-        row = (await self.session.execute(statement)).one_or_none()
-        return Receiver(row[0], row[1]) if row else None
+        return Receiver(*self.check_not_found((await self.session.execute(statement)).one_or_none()))
 
 
 class WebhookPayloadRepository(Repository[BoardWebhookPayload]):
     model_type = BoardWebhookPayload
 
     async def page(self, webhook_id: UUID, window: Window) -> Slice:
-        """What came in by the webhook, newest first."""
+        """Return what came in by the webhook, newest first."""
         statement = select(BoardWebhookPayload).where(BoardWebhookPayload.webhook_id == webhook_id)
         return await read_slice(self.session, statement, _PAYLOADS, window)
-
-    async def find(self, webhook_id: UUID, payload_id: UUID) -> BoardWebhookPayload | None:
-        statement = select(BoardWebhookPayload).where(
-            BoardWebhookPayload.webhook_id == webhook_id, BoardWebhookPayload.id == payload_id
-        )
-        return (await self.session.scalars(statement)).one_or_none()

@@ -1,44 +1,25 @@
-"""The activity of an organization: what its members and agents do is recorded, and listed."""
+"""The activity that a caller may read: events, and comments on tasks."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from app.core.paging import Slice, Window
+from app.models import ActivityEvent
+from app.repositories.activity import COMMENTED, ActivityRepository, FeedItem
+from app.services.base import Service
 
-from app.repositories.activity import ActivityRepository
-from app.services.identity import Caller
+__all__ = ("COMMENTED", "ActivityService", "FeedItem")
 
 
-class ActivityLog:
-    """Records what one caller does in one organization, in the transaction in which they do it."""
+class ActivityService(Service):
+    async def page(self, window: Window) -> Slice:
+        """Return what happened, newest first."""
+        return await ActivityRepository(session=self._session).page(self._caller.access, window)
 
-    def __init__(self, session: AsyncSession, caller: Caller, organization_id: UUID) -> None:
-        self._repository = ActivityRepository(session=session)
-        self._caller = caller
-        self._organization_id = organization_id
+    async def page_comments(self, board_id: UUID | None, window: Window) -> Slice:
+        """Return comments as FeedItems, newest first; with a board those on its tasks."""
+        return await ActivityRepository(session=self._session).page_comments(self._caller.access, board_id, window)
 
-    async def record(
-        self,
-        event_type: str,
-        message: str | None = None,
-        *,
-        board_group_id: UUID | None = None,
-        board_id: UUID | None = None,
-        task_id: UUID | None = None,
-        subject_id: UUID | None = None,
-    ) -> None:
-        """Store an event. `event_type` says what was changed and how: `task.created`.
-
-        `subject_id` is what was changed where that is no group, board or task. With `board_group_id` the event is shown
-        to those who may read the group.
-        """
-        await self._repository.write(
-            self._organization_id,
-            event_type,
-            message=message,
-            user_id=self._caller.user_id,
-            agent_id=self._caller.agent_id,
-            board_group_id=board_group_id,
-            board_id=board_id,
-            task_id=task_id,
-            subject_id=subject_id,
-        )
+    async def feed_items(self, events: Sequence[ActivityEvent]) -> list[FeedItem]:
+        """Return the items of these comments, in this order, without those whose task is gone by now."""
+        return await ActivityRepository(session=self._session).feed_items(events)

@@ -1,21 +1,20 @@
 """Agents: their tokens, who leads a board, how many it takes, and whether one is still heard of."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.core.errors import ConflictError, ForbiddenError, NotFoundError
+from app.core.paging import Slice, Window
 from app.core.security import new_agent_token, token_hash
 from app.models import Agent, AgentStatus
 from app.repositories.agents import AgentRepository
-from app.repositories.base import hold_row
 from app.repositories.boards import BoardRepository
 from app.repositories.organizations import OrganizationRepository
-from app.services.activity import ActivityLog
-from app.services.boards import UnknownBoardError, open_board
-from app.services.identity import Caller, LeadOnlyError
+from app.services.base import Service
+from app.services.boards import BoardService, UnknownBoardError
+from app.services.identity import LeadOnlyError
 
 SILENT_AFTER = timedelta(minutes=10)
 
@@ -28,115 +27,131 @@ class MaxAgentsError(ConflictError):
 
 
 class Registered(NamedTuple):
-    """`token` is None where the agent was there before."""
+    """An agent; `token` is None where the agent was there before."""
 
     agent: Agent
     token: str | None
 
 
 def status_of(agent: Agent) -> str:
-    """What the agent says of itself, unless nothing has been heard of it, or not for `SILENT_AFTER`."""
+    """Return what the agent says of itself, or that it is offline where nothing was heard of it for `SILENT_AFTER`."""
     if agent.last_seen_at is None:
         return agent.status
     return AgentStatus.OFFLINE if datetime.now(UTC) - agent.last_seen_at > SILENT_AFTER else agent.status
 
 
-class Agents:
+class AgentService(Service):
     """The agents that the caller may see."""
 
-    def __init__(self, session: AsyncSession, caller: Caller) -> None:
-        self._session = session
-        self._caller = caller
-        self._access = caller.access
-        self._agents = AgentRepository(session=session)
-        self._activity = ActivityLog(session, caller, self._access.organization_id)
+    async def page(self, board_id: UUID | None, window: Window) -> Slice:
+        """Return agents, newest first; with a board those of that board."""
+        return await self._agents.page(self._caller.access, board_id, window)
 
-    async def find(self, agent_id: UUID, board_id: UUID | None = None) -> Agent:
-        """Raises NotFoundError, also where it is not on the board that is named."""
-        agent = await self._agents.find(self._access, agent_id)
-        if agent is None or (board_id is not None and agent.board_id != board_id):
-            raise NotFoundError
-        return agent
+    async def get(self, agent_id: UUID) -> Agent:
+        """Return an agent. Raises NotFoundError."""
+        return await self._agents.get_visible(self._caller.access, agent_id)
 
-    async def register(self, fields: dict[str, Any]) -> Registered:
-        """Raises UnknownReferenceError, ForbiddenError, LeadOnlyError and MaxAgentsError."""
-        board_id = fields["board_id"] or self._access.board_id
-        token = new_agent_token()
+    async def get_own(self) -> Agent:
+        """Return the agent that calls. Raises AgentsOnlyError."""
+        return await self._agents.get(self._caller.acting_agent.id)
+
+    async def get_by_ids(self, ids: Sequence[UUID | None]) -> dict[UUID | None, Agent]:
+        """Return those of these agents that are there, whoever may see them."""
+        return await self._agents.get_by_ids(ids)
+
+    async def create(self, fields: dict[str, Any]) -> Registered:
+        """Register an agent. Raises UnknownReferenceError, ForbiddenError, LeadOnlyError and MaxAgentsError."""
+        access, token = self._caller.access, new_agent_token()
         agent = Agent(
-            **{**fields, "board_id": None}, organization_id=self._access.organization_id, token_hash=token_hash(token)
+            **{**fields, "board_id": None}, organization_id=access.organization_id, token_hash=token_hash(token)
         )
-        await self._move(agent, board_id)
-        await self._agents.store(agent)
-        await self._note("created", agent, agent.name)
+        await self._move(agent, fields["board_id"] or access.board_id)
+        await self._agents.add(agent)
+        await self._record("created", agent, agent.name)
         return Registered(agent, token)
 
     async def update(self, agent_id: UUID, changes: dict[str, Any]) -> Agent:
-        """Raises as `register`, and NotFoundError."""
-        agent = await self._find_to_change(agent_id)
+        """Change an agent. Raises as `create`, and NotFoundError."""
+        agent = await self._get_to_change(agent_id)
         if "board_id" in changes and changes["board_id"] != agent.board_id:
             await self._move(agent, changes["board_id"])
         for name, value in changes.items():
             if name != "board_id":
                 setattr(agent, name, value)
-        await self._agents.store(agent)
-        await self._note("updated", agent, ", ".join(changes))
+        await self._agents.update(agent)
+        await self._record("updated", agent, ", ".join(changes))
         return agent
 
-    async def remove(self, agent_id: UUID, board_id: UUID | None = None) -> None:
-        """Its token is worth nothing from then on. Raises NotFoundError, ForbiddenError and LeadOnlyError."""
-        agent = await self._find_to_change(agent_id, board_id)
-        await self._note("deleted", agent, agent.name)
+    async def delete(self, agent_id: UUID, board_id: UUID | None = None) -> None:
+        """Delete an agent, whose token is worth nothing from then on; with a board only if it is on that.
+
+        Raises NotFoundError, ForbiddenError and LeadOnlyError.
+        """
+        agent = await self._get_to_change(agent_id, board_id)
+        await self._record("deleted", agent, agent.name)
         await self._leave(agent)
-        await self._agents.remove(agent.id)
+        await self._agents.delete(agent.id)
 
     async def renew_token(self, agent_id: UUID) -> Registered:
-        """The former token is worth nothing from then on. Raises as `remove`."""
-        agent = await self._find_to_change(agent_id)
+        """Give an agent another token; the former one is worth nothing from then on. Raises as `delete`."""
+        agent = await self._get_to_change(agent_id)
         token = new_agent_token()
         agent.token_hash = token_hash(token)
-        await self._agents.store(agent)
-        await self._note("token_renewed", agent, agent.name)
+        await self._agents.update(agent)
+        await self._record("token_renewed", agent, agent.name)
         return Registered(agent, token)
 
-    async def oneself(self) -> Agent:
-        """The agent that calls. Raises AgentsOnlyError."""
-        return await self._agents.get(self._caller.acting_agent.id)
+    async def heartbeat_own(self) -> Agent:
+        """Record that the agent that calls is there. Raises AgentsOnlyError."""
+        return await self._heartbeat(await self.get_own(), None)
 
-    async def heartbeat(self, agent: Agent, status: str | None) -> Agent:
-        """Notes that the agent is there; an event only where that is news."""
+    async def heartbeat(self, agent_id: UUID, status: str | None) -> Agent:
+        """Record that an agent is there. Raises as `delete`."""
+        return await self._heartbeat(await self._get_to_change(agent_id), status)
+
+    async def heartbeat_by_name(self, name: str, board_id: UUID | None, status: str | None) -> Registered:
+        """Record that the board's agent of this name is there; create it where there is none. Raises as `create`."""
+        access = self._caller.access
+        board_id = board_id or access.board_id
+        agent, token = await self._agents.get_by_name_or_none(access, name, board_id), None
+        if agent is None:
+            # And again, since another first heartbeat by this name may be under way.
+            await OrganizationRepository(session=self._session).lock(id=access.organization_id)
+            agent = await self._agents.get_by_name_or_none(access, name, board_id)
+        if agent is None:
+            agent, token = await self.create({"name": name, "board_id": board_id})
+        else:
+            await self._require_to_change(agent)
+        return Registered(await self._heartbeat(agent, status), token)
+
+    async def nudge(self, board_id: UUID, agent_id: UUID, message: str) -> None:
+        """Send a message to an agent of the board, by the stream of agents. Raises NotFoundError and ForbiddenError."""
+        await BoardService(self._session, self._caller).get_writable(board_id)
+        await self._record("nudged", await self._get(agent_id, board_id), message)
+
+    @property
+    def _agents(self) -> AgentRepository:
+        return AgentRepository(session=self._session)
+
+    async def _heartbeat(self, agent: Agent, status: str | None) -> Agent:
+        """Store the heartbeat; it is an event only where the status changes."""
         before = status_of(agent)
         agent.last_seen_at = datetime.now(UTC)
         agent.status = status or AgentStatus.ONLINE
-        await self._agents.store(agent)
+        await self._agents.update(agent)
         if agent.status != before:
-            await self._note("status_changed", agent, f"{before} → {agent.status}")
+            await self._record("status_changed", agent, f"{before} → {agent.status}")
         return agent
 
-    async def heartbeat_of(self, agent_id: UUID, status: str | None) -> Agent:
-        """Raises as `remove`."""
-        return await self.heartbeat(await self._find_to_change(agent_id), status)
+    async def _get(self, agent_id: UUID, board_id: UUID | None) -> Agent:
+        """Return an agent. Raises NotFoundError, also where it is not on the board that is named."""
+        agent = await self.get(agent_id)
+        if board_id is not None and agent.board_id != board_id:
+            raise NotFoundError
+        return agent
 
-    async def heartbeat_named(self, name: str, board_id: UUID | None, status: str | None) -> Registered:
-        """The agent of this name on the board is made where there is none. Raises as `register`."""
-        board_id = board_id or self._access.board_id
-        agent, token = await self._agents.find_named(self._access, name, board_id), None
-        if agent is None:
-            # And again, since another first heartbeat by this name may be under way.
-            await OrganizationRepository(session=self._session).lock(self._access.organization_id)
-            agent = await self._agents.find_named(self._access, name, board_id)
-        if agent is None:
-            agent, token = await self.register({"name": name, "board_id": board_id})
-        else:
-            await self._require_to_change(agent)
-        return Registered(await self.heartbeat(agent, status), token)
-
-    async def nudge(self, board_id: UUID, agent_id: UUID, message: str) -> None:
-        """Raises NotFoundError and ForbiddenError."""
-        await open_board(self._session, self._caller, board_id, write=True)
-        await self._note("nudged", await self.find(agent_id, board_id), message)
-
-    async def _find_to_change(self, agent_id: UUID, board_id: UUID | None = None) -> Agent:
-        agent = await self.find(agent_id, board_id)
+    async def _get_to_change(self, agent_id: UUID, board_id: UUID | None = None) -> Agent:
+        agent = await self._get(agent_id, board_id)
         await self._require_to_change(agent)
         return agent
 
@@ -144,46 +159,47 @@ class Agents:
         if self._caller.agent and not self._caller.agent.is_board_lead and self._caller.agent.id != agent.id:
             raise LeadOnlyError
         if agent.board_id is not None:
-            await open_board(self._session, self._caller, agent.board_id, write=True)
-        elif not self._access.writes_all:
+            await BoardService(self._session, self._caller).get_writable(agent.board_id)
+        elif not self._caller.access.writes_all:
             raise ForbiddenError
 
     async def _move(self, agent: Agent, board_id: UUID | None) -> None:
-        """Onto this board, or off every one."""
+        """Move the agent onto this board, or off every one."""
         if self._caller.agent and not self._caller.agent.is_board_lead:
             raise LeadOnlyError
         if agent.board_id is not None:
-            await self._note("left", agent, agent.name)
+            await self._record("left", agent, agent.name)
         await self._leave(agent)
         if board_id is None:
-            if not self._access.writes_all:
+            if not self._caller.access.writes_all:
                 raise ForbiddenError
             return
         try:
-            board = await open_board(self._session, self._caller, board_id, write=True)
+            await BoardService(self._session, self._caller).get_writable(board_id)
         except NotFoundError:
             raise UnknownBoardError from None
-        board = await BoardRepository(session=self._session).lock(board.id)
-        if await self._agents.on_board(board.id) >= board.max_agents:
+        board = await BoardRepository(session=self._session).lock(id=board_id)
+        if await self._agents.count(board_id=board.id) >= board.max_agents:
             raise MaxAgentsError(board.max_agents)
         agent.board_id = board.id
-        agent.is_board_lead = not await self._agents.has_lead(board.id)
+        agent.is_board_lead = not await self._agents.exists(board_id=board.id, is_board_lead=True)
 
     async def _leave(self, agent: Agent) -> None:
-        """Whoever has been on the board the longest leads it after its lead."""
+        """Take the agent off its board; if it was the lead, the agent that has been there the longest leads it."""
         if (board_id := agent.board_id) is None:
             return
-        await BoardRepository(session=self._session).lock(board_id)
+        await BoardRepository(session=self._session).lock(id=board_id)
         # While this request waited, another may have made it the lead, or moved it.
-        await hold_row(self._session, Agent, agent.id)
+        await self._agents.lock(id=agent.id)
         if agent.board_id != board_id:
             raise ConflictError("The agent has just been moved to another board.")
         agent.board_id = None
         was_lead, agent.is_board_lead = agent.is_board_lead, False
-        await self._agents.store(agent)
-        if was_lead and (heir := await self._agents.oldest_on_board(board_id)):
+        await self._agents.update(agent)
+        if was_lead and (heir := await self._agents.get_oldest_of_board_or_none(board_id)):
             heir.is_board_lead = True
-            await self._agents.store(heir)
+            await self._agents.update(heir)
 
-    async def _note(self, verb: str, agent: Agent, message: str) -> None:
-        await self._activity.record(f"agent.{verb}", message, board_id=agent.board_id, subject_id=agent.id)
+    async def _record(self, verb: str, agent: Agent, message: str) -> None:
+        log = self._activity_of(agent.organization_id)
+        await log.record(f"agent.{verb}", message, board_id=agent.board_id, subject_id=agent.id)

@@ -1,17 +1,15 @@
-"""Boards: opening one, which is the one way from an id in a path to a board that the caller may use; changing them."""
+"""Boards: the one way from an id in a path to a board that the caller may use."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
+from app.core.paging import Slice, Window
 from app.models import Board
-from app.repositories.access import AccessScope
 from app.repositories.board_groups import BoardGroupRepository
-from app.repositories.boards import BoardRepository, find_board
-from app.services.activity import ActivityLog
-from app.services.identity import Caller, PeopleOnlyError
+from app.repositories.boards import BoardRepository, ReadableBoard
+from app.services.base import Service
+from app.services.identity import PeopleOnlyError
 
 
 class UnknownReferenceError(BadRequestError):
@@ -32,69 +30,87 @@ class UnknownBoardError(UnknownReferenceError):
         super().__init__("board_id", "board")
 
 
-async def open_board(session: AsyncSession, caller: Caller, board_id: UUID, *, write: bool = False) -> Board:
-    """The board, to look at. Raises NotFoundError unless the caller may read it, and ForbiddenError to write."""
-    access, prefetched = caller.access, caller.prefetched_board
-    # Within a transaction something may be locked, and what was found with the caller is as it was before that.
-    if prefetched is not None and prefetched.board_id == board_id and not session.in_transaction():
-        found = prefetched.found
-    else:
-        found = await find_board(session, access, board_id)
-    if found is None:
-        raise NotFoundError
-    if write and not found.may_write:
-        raise ForbiddenError
-    return found.board
+class BoardService(Service):
+    """The boards that the caller may read."""
 
+    async def page(self, board_group_id: UUID | None, search: str | None, window: Window) -> Slice:
+        """Return boards, newest first: of a group, and found by `search`, where given."""
+        repository = BoardRepository(session=self._session)
+        return await repository.page(self._caller.access, board_group_id, search, window)
 
-async def create_board(session: AsyncSession, caller: Caller, fields: dict[str, Any]) -> Board:
-    """Raises ForbiddenError, UnknownReferenceError and SlugTakenError."""
-    access = caller.member_access
-    if not access.writes_all:
-        raise ForbiddenError("Creating boards takes an owner, an admin, or a member who may write all boards.")
-    await _check_group(session, access, fields["board_group_id"])
-    board = await BoardRepository(session=session).store(Board(organization_id=access.organization_id, **fields))
-    await ActivityLog(session, caller, access.organization_id).record("board.created", board.name, board_id=board.id)
-    return board
+    async def get(self, board_id: UUID) -> Board:
+        """Return a row of the board, to look at. Raises NotFoundError unless the caller may read it."""
+        return (await self._require_readable(board_id)).board
 
+    async def get_writable(self, board_id: UUID) -> Board:
+        """Return a row of the board, to look at. Raises NotFoundError, and ForbiddenError where they may only read."""
+        found = await self._require_readable(board_id)
+        if not found.may_write:
+            raise ForbiddenError
+        return found.board
 
-async def update_board(session: AsyncSession, caller: Caller, board_id: UUID, changes: dict[str, Any]) -> Board:
-    """Raises as `open_board`, PeopleOnlyError, UnknownReferenceError and SlugTakenError."""
-    board = await _open_for_people(session, caller, board_id)
-    await _check_group(session, caller.access, changes.get("board_group_id"))
-    for name, value in changes.items():
-        setattr(board, name, value)
-    await BoardRepository(session=session).store(board)
-    await ActivityLog(session, caller, board.organization_id).record(
-        "board.updated", ", ".join(changes), board_id=board.id
-    )
-    return board
+    async def exists(self, board_id: UUID) -> bool:
+        """Return whether the board is there, whoever may read it."""
+        return await BoardRepository(session=self._session).exists(id=board_id)
 
+    async def create(self, fields: dict[str, Any]) -> Board:
+        """Create a board. Raises ForbiddenError, UnknownReferenceError and SlugTakenError."""
+        access = self._caller.member_access
+        if not access.writes_all:
+            raise ForbiddenError("Creating boards takes an owner, an admin, or a member who may write all boards.")
+        await self._check_group(fields["board_group_id"])
+        board = Board(organization_id=access.organization_id, **fields)
+        await BoardRepository(session=self._session).add(board)
+        await self._record("created", board, board.name)
+        return board
 
-async def delete_board(session: AsyncSession, caller: Caller, board_id: UUID) -> None:
-    """Raises as `open_board`, and PeopleOnlyError."""
-    board = await _open_for_people(session, caller, board_id)
-    await BoardRepository(session=session).remove(board.id)
-    await ActivityLog(session, caller, board.organization_id).record("board.deleted", board.name, board_id=board.id)
+    async def update(self, board_id: UUID, changes: dict[str, Any]) -> Board:
+        """Change a board. Raises as `get_writable`, PeopleOnlyError, UnknownReferenceError and SlugTakenError."""
+        board = await self._get_to_change(board_id)
+        await self._check_group(changes.get("board_group_id"))
+        for name, value in changes.items():
+            setattr(board, name, value)
+        await BoardRepository(session=self._session).update(board)
+        await self._record("updated", board, ", ".join(changes))
+        return board
 
+    async def delete(self, board_id: UUID) -> None:
+        """Delete a board with all that it has. Raises as `get_writable`, and PeopleOnlyError."""
+        board = await self._get_to_change(board_id)
+        await BoardRepository(session=self._session).delete(board.id)
+        await self._record("deleted", board, board.name)
 
-async def _open_for_people(session: AsyncSession, caller: Caller, board_id: UUID) -> Board:
-    await open_board(session, caller, board_id, write=True)
-    if caller.agent:
-        # It works on its board; what the board is and asks for is not its own to say.
-        raise PeopleOnlyError
-    return await BoardRepository(session=session).get(board_id)
+    async def _require_readable(self, board_id: UUID) -> ReadableBoard:
+        access, prefetched = self._caller.access, self._caller.prefetched_board
+        # Within a transaction something may be locked, and what was found with the caller is older than that.
+        if prefetched is not None and prefetched.board_id == board_id and not self._session.in_transaction():
+            found = prefetched.found
+        else:
+            found = await BoardRepository(session=self._session).get_row(access, board_id)
+        if found is None:
+            raise NotFoundError
+        return found
 
+    async def _get_to_change(self, board_id: UUID) -> Board:
+        await self.get_writable(board_id)
+        if self._caller.agent:
+            # It works on its board; what the board is and asks for is not its own to say.
+            raise PeopleOnlyError
+        return await BoardRepository(session=self._session).get(board_id)
 
-async def _check_group(session: AsyncSession, access: AccessScope, board_group_id: UUID | None) -> None:
-    """Raises UnknownReferenceError, and ForbiddenError where he may only read the group.
+    async def _check_group(self, board_group_id: UUID | None) -> None:
+        """Raise UnknownReferenceError, or ForbiddenError where the caller may only read the group.
 
-    Whoever may use a board may use its group: a writer of one board must not so come into a group that is not his.
-    """
-    if board_group_id is None:
-        return
-    found = await BoardGroupRepository(session=session).find(access, board_group_id)
-    if found is None:
-        raise UnknownReferenceError("board_group_id", "board group")
-    if not found.may_write:
-        raise ForbiddenError("Putting a board into a group takes writing one of the boards in it, or all boards.")
+        Who may use a board may use its group: a writer of one board must not get into another's group in this way.
+        """
+        if board_group_id is None:
+            return
+        groups = BoardGroupRepository(session=self._session)
+        found = await groups.get_readable_or_none(self._caller.access, board_group_id)
+        if found is None:
+            raise UnknownReferenceError("board_group_id", "board group")
+        if not found.may_write:
+            raise ForbiddenError("Putting a board into a group takes writing one of the boards in it, or all boards.")
+
+    async def _record(self, verb: str, board: Board, message: str) -> None:
+        await self._activity_of(board.organization_id).record(f"board.{verb}", message, board_id=board.id)

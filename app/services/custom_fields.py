@@ -1,20 +1,18 @@
-"""Custom fields: who defines them, and what a change of one may do to what tasks have in it."""
+"""Custom fields: who defines them, and what a change of one may do to the values that tasks have in it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.core.errors import BadRequestError, ConflictError, FieldProblem, NotFoundError
 from app.core.field_values import TEXT_TYPES, BadPatternError, UnfitValueError, compile_pattern, normalize_value
 from app.models import CustomField
 from app.repositories.boards import BoardRepository
 from app.repositories.custom_fields import CustomFieldRepository
+from app.services.base import Service
 from app.services.boards import UnknownReferenceError
-from app.services.identity import Caller
-from app.services.members import MANAGERS, Members
+from app.services.members import MANAGERS, MemberService
 
 # They are listed in one piece, and a task shows all that its board has.
 MAX_FIELDS = 100
@@ -31,51 +29,46 @@ class TooManyFieldsError(ConflictError):
 
 
 class FieldView(NamedTuple):
-    """A field with those of its boards that the caller may read."""
+    """A field, with its boards that the caller may read."""
 
     field: CustomField
     board_ids: Sequence[UUID]
 
 
-class CustomFields:
-    """Those of the caller's active organization; owners and admins change them, one at a time."""
+class CustomFieldService(Service):
+    """The fields of the caller's active organization; owners and admins change them, one at a time."""
 
-    def __init__(self, session: AsyncSession, caller: Caller) -> None:
-        self._session = session
-        self._caller = caller
-        self._fields = CustomFieldRepository(session=session)
-
-    async def view(self, field_id: UUID) -> FieldView:
-        """Raises NotFoundError."""
-        if not (found := await self.views(field_id)):
+    async def get(self, field_id: UUID) -> FieldView:
+        """Return a field. Raises NotFoundError."""
+        if not (found := await self.list(field_id)):
             raise NotFoundError
         return found[0]
 
-    async def views(self, field_id: UUID | None = None) -> list[FieldView]:
-        """In two statements however many they are; with `field_id` that one alone."""
-        fields = await self._fields.readable(self._caller.access, field_id)
+    async def list(self, field_id: UUID | None = None) -> Sequence[FieldView]:
+        """Return the fields of boards that the caller may read, oldest first; with `field_id` that one alone."""
+        fields = await self._fields.list_readable(self._caller.access, field_id)
         boards = await self._fields.board_ids(self._caller.access, [field.id for field in fields])
         return [FieldView(field, boards.get(field.id, ())) for field in fields]
 
     async def create(self, fields: dict[str, Any]) -> FieldView:
-        """Raises ForbiddenError, UnknownReferenceError, TooManyFieldsError and FieldKeyTakenError."""
-        organization_id = await self._hold_organization()
-        if await self._fields.in_organization(organization_id) >= MAX_FIELDS:
+        """Define a field. Raises ForbiddenError, UnknownReferenceError, TooManyFieldsError and FieldKeyTakenError."""
+        organization_id = await self._lock_organization()
+        if await self._fields.count(organization_id=organization_id) >= MAX_FIELDS:
             raise TooManyFieldsError
-        board_ids = await self._known(organization_id, fields.pop("board_ids"))
+        board_ids = await self._require_boards(organization_id, fields.pop("board_ids"))
         field = CustomField(
             organization_id=organization_id, **{**fields, "label": fields["label"] or fields["field_key"]}
         )
         _settle(field)
-        await self._fields.store(field)
+        await self._fields.add(field)
         await self._fields.replace_boards(field, board_ids)
         return FieldView(field, board_ids)
 
     async def update(self, field_id: UUID, changes: dict[str, Any]) -> FieldView:
-        """Raises ForbiddenError, NotFoundError, UnknownReferenceError and FieldInUseError."""
-        field = await self._hold(field_id)
+        """Change a field. Raises ForbiddenError, NotFoundError, UnknownReferenceError and FieldInUseError."""
+        field = await self._lock(field_id)
         if board_ids := changes.pop("board_ids", None):
-            await self._fields.replace_boards(field, await self._known(field.organization_id, board_ids))
+            await self._fields.replace_boards(field, await self._require_boards(field.organization_id, board_ids))
             field.updated_at = datetime.now(UTC)
         before = field.field_type, field.validation_regex
         for name, value in changes.items():
@@ -84,33 +77,36 @@ class CustomFields:
         _settle(field)
         if before != (field.field_type, field.validation_regex):
             await self._require_values_to_fit(field)
-        await self._fields.store(field)
+        await self._fields.update(field)
         boards = await self._fields.board_ids(self._caller.access, [field.id])
         return FieldView(field, boards.get(field.id, ()))
 
     async def delete(self, field_id: UUID) -> None:
-        """With what tasks have in it. Raises ForbiddenError and NotFoundError."""
-        await self._fields.remove((await self._hold(field_id)).id)
+        """Delete a field with the values that tasks have in it. Raises ForbiddenError and NotFoundError."""
+        await self._fields.delete((await self._lock(field_id)).id)
 
-    async def _hold_organization(self) -> UUID:
-        return (await Members(self._session, self._caller).hold(*MANAGERS)).organization_id
+    @property
+    def _fields(self) -> CustomFieldRepository:
+        return CustomFieldRepository(session=self._session)
 
-    async def _hold(self, field_id: UUID) -> CustomField:
-        field = await self._fields.hold(await self._hold_organization(), field_id)
-        if field is None:
-            raise NotFoundError
-        return field
+    async def _lock_organization(self) -> UUID:
+        return (await MemberService(self._session, self._caller).lock_own(*MANAGERS)).organization_id
 
-    async def _known(self, organization_id: UUID, board_ids: Sequence[UUID]) -> list[UUID]:
-        """Without doubles, in the order in which they are read."""
+    async def _lock(self, field_id: UUID) -> CustomField:
+        """Return the field to be changed; no task gets or loses a value in it until the transaction ends."""
+        return await self._fields.lock(organization_id=await self._lock_organization(), id=field_id)
+
+    async def _require_boards(self, organization_id: UUID, board_ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Return the ids without doubles, in the order in which they are read. Raises UnknownReferenceError."""
         wanted = set(board_ids)
-        if await BoardRepository(session=self._session).of_organization(organization_id, wanted) != wanted:
+        boards = BoardRepository(session=self._session)
+        if await boards.lock_existing_ids(organization_id, wanted) != wanted:
             raise UnknownReferenceError("board_ids", "board")
         return sorted(wanted)
 
     async def _require_values_to_fit(self, field: CustomField) -> None:
-        """Nothing that a task has is lost or given another form: it stands as it is, or the change is refused."""
-        async for value in self._fields.values(field.id):
+        """Raise FieldInUseError where a value would be lost or given another form."""
+        async for value in self._fields.stream_values(field.id):
             try:
                 stands = normalize_value(field.field_type, field.validation_regex, value) == value
             except UnfitValueError:
@@ -120,7 +116,7 @@ class CustomFields:
 
 
 def _settle(field: CustomField) -> None:
-    """Holds its parts to each other, and gives its default the form of a value. Raises BadRequestError."""
+    """Give the default the form of a value. Raises BadRequestError where parts of the field do not go together."""
     if field.validation_regex is not None:
         if field.field_type not in TEXT_TYPES:
             raise _refusal("validation_regex", "Only text and text_long are held to a pattern.")

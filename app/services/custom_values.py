@@ -1,4 +1,4 @@
-"""What the tasks of a board have in its custom fields."""
+"""The values that the tasks of a board have in its custom fields."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,47 +17,45 @@ MAX_OF_TASK = 65_536
 _POINTER = "/custom_field_values"
 
 
-class CustomValues:
-    """Whoever sets some holds the definitions that they follow, until they are committed."""
+class CustomValueService:
+    """The values of tasks. Setting some locks the definitions that they follow until the transaction ends."""
 
-    def __init__(self, session: AsyncSession, board_id: UUID) -> None:
-        self._board_id = board_id
-        self._values = CustomValueRepository(session)
+    def __init__(self, session: AsyncSession) -> None:
+        self._values = CustomValueRepository(session=session)
 
-    async def of(self, task_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
-        """Every field of the board, null where a task has nothing; in one statement however many they are."""
-        return await self._values.of_tasks(self._board_id, task_ids)
+    async def values_of_tasks(self, board_id: UUID, task_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+        """Return each task's value in every field of the board, None where it has none; in one statement."""
+        return await self._values.values_of_tasks(board_id, task_ids)
 
-    async def fill(self, task_id: UUID, sent: Mapping[str, object]) -> dict[str, Any]:
-        """Of a new task: what was sent, and the defaults of the fields that were not; as `of` has them.
+    async def fill(self, board_id: UUID, task_id: UUID, sent: Mapping[str, object]) -> dict[str, Any]:
+        """Set the values of a new task: those that were sent, and the defaults of the other fields; return them.
 
         Raises BadRequestError.
         """
-        fields = await self._values.fields(self._board_id)
+        fields = await self._values.lock_fields(board_id)
         defaults = {field.field_key: field.default_value for field in fields}
         filled = _fitting(fields, {**defaults, **sent}, {})
-        await self._values.put(task_id, [(field, value) for field, value in filled if value is not None])
+        await self._values.set_values(task_id, [(field, value) for field, value in filled if value is not None])
         return {field.field_key: value for field, value in filled}
 
-    async def change(self, task_id: UUID, sent: Mapping[str, object]) -> None:
-        """Those that were sent; null clears one. The caller has the board's lock. Raises BadRequestError."""
-        fields = await self._values.fields(self._board_id)
-        before = (await self.of([task_id]))[task_id]
-        changed = _fitting(fields, sent, before)
-        await self._values.put(task_id, changed)
+    async def change(self, board_id: UUID, task_id: UUID, sent: Mapping[str, object]) -> None:
+        """Set the values that were sent; None clears one. The board is locked. Raises BadRequestError."""
+        fields = await self._values.lock_fields(board_id)
+        before = (await self.values_of_tasks(board_id, [task_id]))[task_id]
+        await self._values.set_values(task_id, _fitting(fields, sent, before))
 
 
 def _fitting(
     fields: Sequence[CustomField], values: Mapping[str, object], before: Mapping[str, object]
 ) -> list[tuple[CustomField, object]]:
-    """The values as they are kept, with their fields; null where there is none. Raises BadRequestError."""
+    """Return the values as they are kept, with their fields; None where there is none. Raises BadRequestError."""
     _require_small({**before, **values})
     known = {field.field_key: field for field in fields}
     kept: list[tuple[CustomField, object]] = []
     problems: list[FieldProblem] = []
     for key, value in values.items():
         try:
-            field = _known(known, key)
+            field = _require_field(known, key)
             kept.append((field, _kept(field, value)))
         except UnfitValueError as exc:
             problems.append(FieldProblem(f"{_POINTER}/{_escaped(key)}", str(exc)))
@@ -66,7 +64,7 @@ def _fitting(
     return kept
 
 
-def _known(fields: Mapping[str, CustomField], key: str) -> CustomField:
+def _require_field(fields: Mapping[str, CustomField], key: str) -> CustomField:
     if key not in fields:
         raise UnfitValueError("This board has no such custom field.")
     return fields[key]
@@ -81,12 +79,12 @@ def _kept(field: CustomField, value: object) -> object:
 
 
 def _require_small(values: Mapping[str, object]) -> None:
-    """Before anything is made of them. What is kept may be a few bytes longer than what was sent."""
+    """Raise BadRequestError where they are too long as they were sent; what is kept may be a few bytes longer."""
     if len(msgspec.json.encode(values)) > MAX_OF_TASK:
         detail = f"The values of a task take at most {MAX_OF_TASK} bytes of JSON together."
         raise BadRequestError(errors=(FieldProblem(_POINTER, detail),))
 
 
 def _escaped(key: str) -> str:
-    """As part of a JSON pointer (RFC 6901)."""
+    """Return the key as part of a JSON pointer (RFC 6901)."""
     return key.replace("~", "~0").replace("/", "~1")

@@ -1,14 +1,16 @@
-"""The dashboard: what is, what was in a range of time, and what was in the time of the same length before it."""
+"""The dashboard: the present, a range of time, and the time of the same length before it."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from uuid import UUID
 
 from app.models import TaskStatus
 from app.repositories.dashboard import BucketRow, DashboardRepository, DashboardScope, PendingRow
 from app.services.agents import SILENT_AFTER
+from app.services.base import Service
+from app.services.board_groups import BoardGroupService
+from app.services.boards import BoardService
 
 BucketName = Literal["hour", "day", "week", "month"]
 _MEDIAN_OF = timedelta(days=7)
@@ -52,33 +54,44 @@ class Dashboard(NamedTuple):
     pending: Sequence[PendingRow]
 
 
-async def dashboard_of(session: AsyncSession, scope: DashboardScope, range_key: str) -> Dashboard:
-    """In a fixed number of statements."""
-    now = datetime.now(UTC)
-    bucket, count = _RANGES[range_key]
-    periods = begins(bucket, 2 * count, now)
-    repository = DashboardRepository(session, scope)
-    counts = dict.fromkeys(map(str, TaskStatus), 0) | await repository.task_counts()
-    rows = {row.period: row for row in await repository.buckets(bucket, periods[0])}
-    points = _points(periods, rows, await repository.created(bucket, periods[0]), counts)
-    recent = [rows[period] for period in periods[count:] if period in rows]
-    total, pending = await repository.pending(_PENDING_SHOWN)
-    return Dashboard(
-        now=now,
-        bucket=bucket,
-        task_counts=counts,
-        active_agents=await repository.active_agents(now - SILENT_AFTER),
-        error_rate_pct=_percent(sum(row.bad for row in recent), sum(row.judged for row in recent)),
-        median_cycle_hours=await repository.median_hours(now - _MEDIAN_OF),
-        points=points[count:],
-        comparison=points[:count],
-        pending_total=total,
-        pending=pending,
-    )
+class DashboardService(Service):
+    async def get(self, range_key: str, board_id: UUID | None, group_id: UUID | None) -> Dashboard:
+        """Return the dashboard of the boards that the caller may read, of one board, or of those in a group.
+
+        It takes a fixed number of statements. Raises NotFoundError.
+        """
+        if board_id is not None:
+            await BoardService(self._session, self._caller).get(board_id)
+        if group_id is not None:
+            await BoardGroupService(self._session, self._caller).get(group_id)
+        scope = DashboardScope(self._caller.access, board_id, group_id)
+        return await self._dashboard(DashboardRepository(session=self._session, scope=scope), range_key)
+
+    async def _dashboard(self, repository: DashboardRepository, range_key: str) -> Dashboard:
+        now = datetime.now(UTC)
+        bucket, count = _RANGES[range_key]
+        periods = begins(bucket, 2 * count, now)
+        counts = dict.fromkeys(map(str, TaskStatus), 0) | await repository.task_counts()
+        rows = {row.period: row for row in await repository.buckets(bucket, periods[0])}
+        points = _points(periods, rows, await repository.count_created(bucket, periods[0]), counts)
+        recent = [rows[period] for period in periods[count:] if period in rows]
+        total, pending = await repository.pending(_PENDING_SHOWN)
+        return Dashboard(
+            now=now,
+            bucket=bucket,
+            task_counts=counts,
+            active_agents=await repository.count_active_agents(now - SILENT_AFTER),
+            error_rate_pct=_percent(sum(row.bad for row in recent), sum(row.judged for row in recent)),
+            median_cycle_hours=await repository.median_hours(now - _MEDIAN_OF),
+            points=points[count:],
+            comparison=points[:count],
+            pending_total=total,
+            pending=pending,
+        )
 
 
 def begins(bucket: str, count: int, now: datetime) -> list[datetime]:
-    """Where the last `count` buckets begin in UTC, oldest first; `now` is in the last one. Weeks begin on Monday."""
+    """Return where the last `count` buckets begin in UTC, oldest first; `now` is in the last. Weeks begin on Monday."""
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
     if bucket == "month":
@@ -91,7 +104,7 @@ def begins(bucket: str, count: int, now: datetime) -> list[datetime]:
 def _points(
     periods: Sequence[datetime], rows: dict[datetime, BucketRow], created: dict[datetime, int], counts: dict[str, int]
 ) -> list[BucketPoint]:
-    """From the newest back: before a bucket there was what there is after it, less what it brought."""
+    """Count back from the present: before a bucket there was what there is after it, less what it brought."""
     points: list[BucketPoint] = []
     wip = counts
     for period in reversed(periods):

@@ -204,7 +204,7 @@ class Hub:
         poll, before = self._polls_begun, self._now
         events: Sequence[ActivityEvent] = ()
         async with self._sessions() as session:
-            repository = StreamRepository(session)
+            repository = StreamRepository(session=session)
             snapshot = await repository.current_snapshot()
             if before is not None and before.snapshot != snapshot:
                 followed = list(self._followed)

@@ -1,4 +1,4 @@
-"""Who is calling: a person with his place in his active organization, or an agent with its board."""
+"""Who is calling: a person with a place in their active organization, or an agent with its board."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from app.core.identity import Identity
 from app.core.security import token_hash
 from app.models import Organization, TokenScope, User
 from app.repositories.access import AccessScope
-from app.repositories.boards import OpenBoard
-from app.repositories.callers import Bearer, Membership, Person, Worker, find_bearer, find_person, find_worker
+from app.repositories.boards import ReadableBoard
+from app.repositories.callers import Bearer, Membership, Person, Worker, get_bearer, get_person, get_worker
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
@@ -65,17 +65,17 @@ class LeadOnlyError(ForbiddenError):
 
 
 class PrefetchedBoard(NamedTuple):
-    """The board that a request is about, by its path: looked for with its caller, found where he may read it."""
+    """The board that a request is about, by its path: read with the caller, and found where they may read it."""
 
     board_id: UUID
-    found: OpenBoard | None
+    found: ReadableBoard | None
 
 
 class Caller(NamedTuple):
-    """Either `user`, with the `membership` of his active organization if he has one, or `agent`.
+    """Either `user`, with the `membership` of their active organization if they have one, or `agent`.
 
-    `token` is the personal access token by which the user has signed in. What he signed in with is good `until` then;
-    None until it is taken away.
+    `token` is the personal access token by which the user has signed in. The credential is good `until` then; None is
+    until it is taken away.
     """
 
     user: Person | None
@@ -91,52 +91,52 @@ class Caller(NamedTuple):
 
     @property
     def person(self) -> Person:
-        """Raises PeopleOnlyError."""
+        """The user. Raises PeopleOnlyError."""
         if self.user is None:
             raise PeopleOnlyError
         return self.user
 
     @property
     def member(self) -> Membership:
-        """Raises PeopleOnlyError and NoActiveOrganizationError."""
+        """The membership of the active organization. Raises PeopleOnlyError and NoActiveOrganizationError."""
         if self.membership is None:
             raise NoActiveOrganizationError if self.user else PeopleOnlyError
         return self.membership
 
     @property
     def acting_agent(self) -> Worker:
-        """Raises AgentsOnlyError."""
+        """The agent. Raises AgentsOnlyError."""
         if self.agent is None:
             raise AgentsOnlyError
         return self.agent
 
     @property
     def access(self) -> AccessScope:
-        """Raises NoActiveOrganizationError."""
+        """The boards that the caller may use. Raises NoActiveOrganizationError."""
         if self.agent:
             return AccessScope(self.agent.organization_id, board_id=self.agent.board_id)
         return self.member_access
 
     @property
     def member_access(self) -> AccessScope:
-        """Raises PeopleOnlyError and NoActiveOrganizationError."""
+        """The boards that the member may use. Raises PeopleOnlyError and NoActiveOrganizationError."""
         me = self.member
         return AccessScope(me.organization_id, member_id=me.id, reads_all=me.reads_all, writes_all=me.writes_all)
 
     @property
     def organization_id(self) -> UUID | None:
-        """That in which he acts; None of a user without an active one."""
+        """The organization in which the caller acts; None for a user without an active one."""
         place = self.agent or self.membership
         return place.organization_id if place else None
 
     @property
     def access_ids(self) -> frozenset[UUID]:
-        """Those by which events name what he acts by."""
+        """The ids by which events name what gives the caller access: membership, token or agent."""
         return frozenset(each.id for each in (self.membership, self.token, self.agent) if each)
 
     @property
     def id(self) -> UUID:
-        """Of the user or the agent."""
+        """The id of the user or the agent."""
         caller_id = self.user_id or self.agent_id
         assert caller_id is not None, "somebody is signed in"
         return caller_id
@@ -151,19 +151,19 @@ class Caller(NamedTuple):
 
 
 FAILED_SIGN_INS = Limit("failed sign-ins", 60, timedelta(minutes=1))
-"""Of one address, with tokens that are not known."""
+"""Limits sign-ins from one address with tokens that are not known."""
 NOBODY = Caller(None, None)
-"""In whose name what is shown to several callers is read; it may do nothing."""
+"""Reads what is shown to several callers; may do nothing."""
 
 
 async def sign_in_local(session: AsyncSession, board_id: UUID | None = None) -> Caller:
-    """The user of the shared token; the first call makes him. Each way in looks for the board in the same statement."""
+    """Return the user of the shared token, whom the first call makes. The board is read by the same statement."""
     return await _sign_in(session, board_id, LOCAL_SUBJECT, "Local user")
 
 
 async def sign_in_agent(session: AsyncSession, board_id: UUID | None = None, *, token: str) -> Caller:
-    """Raises UnauthorizedError."""
-    found = await find_worker(session, token_hash(token), board_id)
+    """Return the agent of this token. Raises UnauthorizedError."""
+    found = await get_worker(session, token_hash(token), board_id)
     if found is None:
         raise UnknownTokenError
     agent, board = found
@@ -171,8 +171,8 @@ async def sign_in_agent(session: AsyncSession, board_id: UUID | None = None, *, 
 
 
 async def sign_in_by_token(session: AsyncSession, board_id: UUID | None = None, *, token: str) -> Caller:
-    """By a personal access token. Raises UnauthorizedError, also where it has expired."""
-    found = await find_bearer(session, token_hash(token), board_id)
+    """Return the user of this personal access token. Raises UnauthorizedError, also where it has expired."""
+    found = await get_bearer(session, token_hash(token), board_id)
     if found is None:
         raise UnknownTokenError
     user, membership, bearer, board = found
@@ -182,40 +182,40 @@ async def sign_in_by_token(session: AsyncSession, board_id: UUID | None = None, 
 
 
 async def sign_in_by_identity(session: AsyncSession, board_id: UUID | None = None, *, identity: Identity) -> Caller:
-    """By whom an issuer says it is; the first call makes him. Raises UnauthorizedError where its token has expired."""
+    """Return the user whom an issuer names; the first call makes them. Raises UnauthorizedError after the expiry."""
     if identity.expires_at <= datetime.now(UTC):
         raise UnknownTokenError
     caller = await _sign_in(session, board_id, identity.subject, identity.name, identity.email)
     return caller._replace(until=identity.expires_at)
 
 
-async def note_use(session: AsyncSession, caller: Caller) -> None:
-    """Notes that the caller's token is used."""
+async def record_token_use(session: AsyncSession, caller: Caller) -> None:
+    """Record that the caller's personal access token is used."""
     if caller.token is not None:
-        await TokenRepository(session=session).note_use(caller.token)
+        await TokenRepository(session=session).record_use(caller.token)
 
 
 async def _sign_in(
     session: AsyncSession, board_id: UUID | None, subject: str, name: str | None, email: str | None = None
 ) -> Caller:
-    """The user of this subject, who is made where there is none."""
-    found = await find_person(session, subject, board_id)
+    """Return the user of this subject, who is made where there is none."""
+    found = await get_person(session, subject, board_id)
     if found is None:
-        await make_user(session, User(subject=subject, name=name, email=email))
-        found = await find_person(session, subject, board_id)
+        await add_user(session, User(subject=subject, name=name, email=email))
+        found = await get_person(session, subject, board_id)
     assert found is not None, "made above, or by the transaction that add_if_absent waited for"
     user, membership, board = found
     return Caller(user, membership, prefetched_board=_prefetched(board_id, board))
 
 
-def _prefetched(board_id: UUID | None, found: OpenBoard | None) -> PrefetchedBoard | None:
+def _prefetched(board_id: UUID | None, found: ReadableBoard | None) -> PrefetchedBoard | None:
     return None if board_id is None else PrefetchedBoard(board_id, found)
 
 
-async def make_user(session: AsyncSession, user: User) -> bool:
-    """Stores the user with an organization named Personal; False where his subject has a user already."""
+async def add_user(session: AsyncSession, user: User) -> bool:
+    """Add the user with an organization named Personal; return False where the subject has a user already."""
     user.id = user.id or uuid7()
     if not await UserRepository(session=session).add_if_absent(user):
         return False
-    await OrganizationRepository(session=session).create_owned(Organization(name=PERSONAL_ORGANIZATION), user.id)
+    await OrganizationRepository(session=session).add_owned(Organization(name=PERSONAL_ORGANIZATION), user.id)
     return True

@@ -6,8 +6,6 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.core.errors import AppError, ConflictError, ForbiddenError, NotFoundError
 from app.core.paging import Slice, Window
 from app.core.security import InviteTokens, new_invite_seed, tokens_equal
@@ -17,9 +15,8 @@ from app.repositories.callers import Membership, Person
 from app.repositories.invites import InviteRepository
 from app.repositories.members import Grant, MemberRepository
 from app.repositories.organizations import OrganizationRepository
-from app.services.activity import ActivityLog
-from app.services.identity import Caller
-from app.services.members import MANAGERS, Members, known_grants, require_above, require_role
+from app.services.base import Service
+from app.services.members import MANAGERS, MemberService, require_above, require_grants, require_role
 
 GOOD_FOR = timedelta(days=7)
 
@@ -34,7 +31,7 @@ class InviteUsedError(ConflictError):
 
 
 class FormerMemberError(InviteUsedError):
-    """It was accepted, and whoever asks is no member: that would have been another, or he has left since."""
+    """It was accepted, and the caller is no member: another accepted it, or the caller has left since."""
 
     implies_access = False
 
@@ -51,39 +48,35 @@ class InviteForAnotherError(ForbiddenError):
 
 
 def may_see_token(me: Membership, invite: OrganizationInvite) -> bool:
-    """An admin could leave, and come back as an owner with the token of an owner's invite."""
+    """Return whether the member may see the invite's token: by an owner's invite an admin could become an owner."""
     return me.role == Role.OWNER or invite.role != Role.OWNER
 
 
-class Invites:
-    """Those of the caller's active organization, which owners and admins see and make."""
+class InviteService(Service):
+    """The invites of the caller's active organization, which owners and admins see and make.
 
-    def __init__(self, session: AsyncSession, caller: Caller) -> None:
-        self._session = session
-        self._caller = caller
-        self._me = caller.member
-        self._members = Members(session, caller)
-        self._invites = InviteRepository(session=session)
-        self._activity = ActivityLog(session, caller, self._me.organization_id)
+    All methods but `accept` raise PeopleOnlyError, NoActiveOrganizationError and ForbiddenError.
+    """
 
     async def page(self, window: Window) -> Slice:
-        """Raises ForbiddenError."""
-        require_role(self._me, MANAGERS)
-        return await self._invites.page(self._me.organization_id, window)
+        """Return invites, newest first."""
+        require_role(self._caller.member, MANAGERS)
+        return await self._invites.page(self._caller.member.organization_id, window)
 
-    async def find(self, invite_id: UUID) -> OrganizationInvite:
-        """Raises ForbiddenError and NotFoundError."""
-        require_role(self._me, MANAGERS)
-        invite = await self._invites.find(self._me.organization_id, invite_id)
+    async def get(self, invite_id: UUID) -> OrganizationInvite:
+        """Return an invite. Raises NotFoundError."""
+        me = self._caller.member
+        require_role(me, MANAGERS)
+        invite = await self._invites.get_current_or_none(me.organization_id, invite_id)
         if invite is None:
             raise NotFoundError
         return invite
 
     async def create(self, fields: dict[str, Any], grants: Sequence[Grant]) -> OrganizationInvite:
-        """Raises ForbiddenError, also for an admin who invites an owner, and UnknownReferenceError."""
-        me = await self._members.hold(*MANAGERS)
+        """Invite somebody. Raises ForbiddenError also where an admin invites an owner, and UnknownReferenceError."""
+        me = await MemberService(self._session, self._caller).lock_own(*MANAGERS)
         require_above(me, fields["role"])
-        granted = await known_grants(BoardRepository(session=self._session), me.organization_id, grants)
+        granted = await require_grants(BoardRepository(session=self._session), me.organization_id, grants)
         invite = OrganizationInvite(
             **fields,
             organization_id=me.organization_id,
@@ -91,65 +84,66 @@ class Invites:
             token_seed=new_invite_seed(),
             expires_at=datetime.now(UTC) + GOOD_FOR,
         )
-        await self._invites.store(invite, granted)
-        # Without the address: every member reads the trail.
-        await self._activity.record("invite.created", invite.role, subject_id=invite.id)
+        await self._invites.add(invite)
+        await self._invites.add_grants(invite, granted)
+        await self._record("created", invite)
         return invite
 
-    async def remove(self, invite_id: UUID) -> OrganizationInvite:
-        """Its token is worth nothing from then on; who has used it stays. Raises as `create`, and NotFoundError."""
-        me = await self._members.hold(*MANAGERS)
-        invite = await self.find(invite_id)
+    async def delete(self, invite_id: UUID) -> OrganizationInvite:
+        """Take an invite back; who has used it stays a member. Raises as `create`, and NotFoundError."""
+        me = await MemberService(self._session, self._caller).lock_own(*MANAGERS)
+        invite = await self.get(invite_id)
         require_above(me, invite.role)
-        await self._invites.remove(invite.id)
-        await self._activity.record("invite.deleted", invite.role, subject_id=invite.id)
+        await self._invites.delete(invite.id)
+        await self._record("deleted", invite)
         return invite
 
+    async def accept(self, tokens: InviteTokens, token: str) -> OrganizationMember:
+        """Make the caller a member, as the invite says; the organization is their active one if they have none.
 
-async def accept_invite(session: AsyncSession, caller: Caller, tokens: InviteTokens, token: str) -> OrganizationMember:
-    """Makes the caller a member, as the invite says; it is his active organization if he has none.
+        Raises PeopleOnlyError, NoSuchInviteError, InviteForAnotherError, InviteUsedError, InviteExpiredError and
+        AlreadyMemberError.
+        """
+        user, members = self._caller.person, MemberRepository(session=self._session)
+        invite = await self._lock_by_token(tokens, token)
+        _require_good(invite, user, await members.list_of_user(user.id))
+        member = OrganizationMember(
+            organization_id=invite.organization_id,
+            user_id=user.id,
+            role=invite.role,
+            all_boards_read=invite.all_boards_read,
+            all_boards_write=invite.all_boards_write,
+        )
+        await members.add(member)
+        await members.add_grants(member, await self._invites.list_grants(invite.id))
+        invite.accepted_by_user_id, invite.accepted_at = user.id, datetime.now(UTC)
+        await self._invites.update(invite)
+        if user.active_organization_id is None:
+            await OrganizationRepository(session=self._session).activate(user.id, invite.organization_id)
+        log = self._activity_of(invite.organization_id)
+        await log.record("member.joined", member.role, subject_id=member.id)
+        return await members.get_with_grants(invite.organization_id, member.id)
 
-    Raises PeopleOnlyError, NotFoundError, InviteForAnotherError, InviteUsedError, InviteExpiredError and
-    AlreadyMemberError.
-    """
-    user = caller.person
-    invites, members = InviteRepository(session=session), MemberRepository(session=session)
-    invite = await _hold(session, tokens, token)
-    _require_good(invite, user, await members.of_user(user.id))
-    member = OrganizationMember(
-        organization_id=invite.organization_id,
-        user_id=user.id,
-        role=invite.role,
-        all_boards_read=invite.all_boards_read,
-        all_boards_write=invite.all_boards_write,
-    )
-    await members.store(member)
-    await members.add_grants(member, await invites.grants(invite.id))
-    invite.accepted_by_user_id, invite.accepted_at = user.id, datetime.now(UTC)
-    await invites.store(invite)
-    if user.active_organization_id is None:
-        await OrganizationRepository(session=session).activate(user.id, invite.organization_id)
-    await ActivityLog(session, caller, invite.organization_id).record(
-        "member.joined", member.role, subject_id=member.id
-    )
-    joined = await members.find(invite.organization_id, member.id)
-    assert joined is not None, "stored above"
-    return joined
+    @property
+    def _invites(self) -> InviteRepository:
+        return InviteRepository(session=self._session)
 
+    async def _lock_by_token(self, tokens: InviteTokens, token: str) -> OrganizationInvite:
+        """Return the invite of this token, which nobody else accepts or deletes meanwhile."""
+        invite_id = tokens.invite_id(token)
+        invite = await self._invites.get_one_or_none(id=invite_id) if invite_id else None
+        if invite is None or not tokens_equal(token, tokens.make(invite.id, invite.token_seed)):
+            raise NoSuchInviteError
+        # Of two requests with one token, the second one waits here and finds the invite used.
+        await OrganizationRepository(session=self._session).lock(id=invite.organization_id)
+        current = await self._invites.get_current_or_none(invite.organization_id, invite.id)
+        if current is None:
+            raise NoSuchInviteError
+        return current
 
-async def _hold(session: AsyncSession, tokens: InviteTokens, token: str) -> OrganizationInvite:
-    """The invite of this token, with nobody accepting or deleting it meanwhile."""
-    invites = InviteRepository(session=session)
-    invite_id = tokens.invite_id(token)
-    invite = await invites.find_anywhere(invite_id) if invite_id else None
-    if invite is None or not tokens_equal(token, tokens.make(invite.id, invite.token_seed)):
-        raise NoSuchInviteError
-    # Of two requests with one token, the second one waits here and finds the invite used.
-    await OrganizationRepository(session=session).lock(invite.organization_id)
-    held = await invites.find(invite.organization_id, invite.id)
-    if held is None:
-        raise NoSuchInviteError
-    return held
+    async def _record(self, verb: str, invite: OrganizationInvite) -> None:
+        """Record without the address: every member reads the activity."""
+        await self._activity_of(invite.organization_id).record(f"invite.{verb}", invite.role, subject_id=invite.id)
 
 
 def _require_good(invite: OrganizationInvite, user: Person, memberships: Sequence[OrganizationMember]) -> None:

@@ -3,112 +3,126 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
+from app.core.errors import BadRequestError, FieldProblem, ForbiddenError
+from app.core.paging import Slice, Window
 from app.models import OrganizationMember, Role
 from app.repositories.boards import BoardRepository
 from app.repositories.callers import Membership
 from app.repositories.members import Grant, MemberRepository
 from app.repositories.organizations import OrganizationRepository
-from app.services.activity import ActivityLog
+from app.services.base import Service
 from app.services.boards import UnknownReferenceError
-from app.services.identity import Caller
 from app.services.users import LastOwnerError
+
+__all__ = ("MANAGERS", "Grant", "MemberService")
 
 MANAGERS = (Role.OWNER, Role.ADMIN)
 
 
-class Members:
-    """The members of the caller's active organization; who is one, and as what, changes one at a time."""
+class MemberService(Service):
+    """The members of the caller's active organization; who is one, and as what, changes one at a time.
 
-    def __init__(self, session: AsyncSession, caller: Caller) -> None:
-        self._session = session
-        self._me: Membership | OrganizationMember = caller.member
-        self._organizations = OrganizationRepository(session=session)
-        self._members = MemberRepository(session=session)
-        self._activity = ActivityLog(session, caller, self._me.organization_id)
+    All methods raise PeopleOnlyError and NoActiveOrganizationError.
+    """
 
-    async def find(self, member_id: UUID) -> OrganizationMember:
-        """Raises NotFoundError."""
-        member = await self._members.find(self._me.organization_id, member_id)
-        if member is None:
-            raise NotFoundError
-        return member
+    async def page(self, window: Window) -> Slice:
+        """Return members, oldest first."""
+        return await self._members.page(self._caller.member.organization_id, window)
 
-    async def hold(self, *roles: str) -> OrganizationMember:
-        """The caller's membership, with nobody's changing until the transaction ends.
+    async def get(self, member_id: UUID) -> OrganizationMember:
+        """Return a member. Raises NotFoundError."""
+        return await self._members.get_with_grants(self._caller.member.organization_id, member_id)
 
-        What it was when he signed in may be over by now: he is asked for one of `roles` under the lock. Raises
-        ForbiddenError, and NotFoundError where he is no member any more.
+    async def get_own(self) -> OrganizationMember:
+        """Return the caller's own membership. Raises NotFoundError where they are no member any more."""
+        return await self.get(self._caller.member.id)
+
+    async def lock_own(self, *roles: str) -> OrganizationMember:
+        """Return the caller's membership; nobody's changes until the transaction ends.
+
+        The caller may have lost the role since they signed in: under the lock they must have one of `roles`. Raises
+        ForbiddenError, and NotFoundError where they are no member any more.
         """
-        await self._organizations.lock(self._me.organization_id)
-        me = self._me = await self.find(self._me.id)
+        await OrganizationRepository(session=self._session).lock(id=self._caller.member.organization_id)
+        me = await self.get_own()
         require_role(me, roles)
         return me
 
     async def change_role(self, member_id: UUID, role: str | None) -> OrganizationMember:
-        """None leaves it as it is. Raises ForbiddenError, NotFoundError and LastOwnerError."""
-        member = await self._hold_to_change(member_id)
+        """Give a member another role; None leaves it. Raises ForbiddenError, NotFoundError and LastOwnerError."""
+        me, member = await self._lock_to_change(member_id)
         before, after = member.role, role or member.role
         if before == after:
             return member
-        require_above(self._me, after)
+        require_above(me, after)
         await self._require_other_owner(member)
         member.role = after
-        await self._members.store(member)
-        await self._activity.record("member.updated", f"{before} → {after}", subject_id=member.id)
+        await self._members.update(member)
+        await self._record("updated", member, f"{before} → {after}")
         return member
 
-    async def remove(self, member_id: UUID) -> None:
-        """His access ends with the transaction. Everybody may remove himself. Raises as `change_role`."""
-        member = await self._hold_to_change(member_id, or_oneself=True)
+    async def delete(self, member_id: UUID) -> None:
+        """Remove a member, whose access ends with the transaction; everybody may leave. Raises as `change_role`."""
+        if member_id == self._caller.member.id:
+            member = await self.lock_own(*Role)
+        else:
+            _, member = await self._lock_to_change(member_id)
         await self._require_other_owner(member)
-        await self._members.remove(member.id)
-        await self._organizations.deactivate(member.user_id, member.organization_id)
-        await self._activity.record("member.removed", member.user.name, subject_id=member.id)
+        await self._members.delete(member.id)
+        await OrganizationRepository(session=self._session).deactivate(member.user_id, member.organization_id)
+        await self._record("removed", member, member.user.name)
 
     async def replace_access(
         self, member_id: UUID, grants: Sequence[Grant], *, all_boards_read: bool, all_boards_write: bool
     ) -> OrganizationMember:
-        """Raises ForbiddenError, NotFoundError and UnknownReferenceError."""
-        member = await self._hold_to_change(member_id)
+        """Say what a member may do on which boards. Raises ForbiddenError, NotFoundError and UnknownReferenceError."""
+        _, member = await self._lock_to_change(member_id)
         boards = BoardRepository(session=self._session)
-        granted = await known_grants(boards, member.organization_id, grants)
+        granted = await require_grants(boards, member.organization_id, grants)
         member.all_boards_read, member.all_boards_write = all_boards_read, all_boards_write
-        await self._members.store(member)
+        await self._members.update(member)
         await self._members.replace_grants(member, granted)
-        await self._activity.record("member.access_changed", member.user.name, subject_id=member.id)
-        return await self.find(member.id)
+        await self._record("access_changed", member, member.user.name)
+        return await self.get(member.id)
 
-    async def _hold_to_change(self, member_id: UUID, *, or_oneself: bool = False) -> OrganizationMember:
-        if or_oneself and member_id == self._me.id:
-            return await self.hold(*Role)
-        await self.hold(*MANAGERS)
-        member = await self.find(member_id)
-        require_above(self._me, member.role)
-        return member
+    @property
+    def _members(self) -> MemberRepository:
+        return MemberRepository(session=self._session)
+
+    async def _lock_to_change(self, member_id: UUID) -> tuple[OrganizationMember, OrganizationMember]:
+        """Return the caller's membership and the member's."""
+        me = await self.lock_own(*MANAGERS)
+        member = await self.get(member_id)
+        require_above(me, member.role)
+        return me, member
 
     async def _require_other_owner(self, member: OrganizationMember) -> None:
         if member.role == Role.OWNER and not await self._members.has_other_owner(member):
             raise LastOwnerError("The organization would be left without an owner: make another member owner first.")
 
+    async def _record(self, verb: str, member: OrganizationMember, message: str | None) -> None:
+        await self._activity_of(member.organization_id).record(f"member.{verb}", message, subject_id=member.id)
+
 
 def require_role(me: Membership | OrganizationMember, roles: Collection[str]) -> None:
-    """Raises ForbiddenError."""
+    """Raise ForbiddenError unless the member has one of these roles."""
     if me.role not in roles:
         raise ForbiddenError(f"This takes the role {' or '.join(roles)}; yours is {me.role}.")
 
 
 def require_above(me: Membership | OrganizationMember, role: str) -> None:
-    """Only owners have to do with owners, be it to make one. Raises ForbiddenError."""
+    """Raise ForbiddenError where a member who is no owner changes an owner, or makes one."""
     if role == Role.OWNER and me.role != Role.OWNER:
         raise ForbiddenError("Only an owner makes owners, or changes one.")
 
 
-async def known_grants(boards: BoardRepository, organization_id: UUID, grants: Collection[Grant]) -> list[Grant]:
-    """Those that grant something. Raises UnknownReferenceError, and BadRequestError where a board is named twice."""
-    known = await boards.of_organization(organization_id, {grant.board_id for grant in grants}) if grants else set()
+async def require_grants(boards: BoardRepository, organization_id: UUID, grants: Collection[Grant]) -> list[Grant]:
+    """Return the grants that grant something.
+
+    Raises UnknownReferenceError, and BadRequestError where a board is named twice.
+    """
+    wanted = {grant.board_id for grant in grants}
+    known = await boards.lock_existing_ids(organization_id, wanted) if grants else set()
     seen: set[UUID] = set()
     for place, grant in enumerate(grants):
         field = f"board_access/{place}/board_id"

@@ -1,4 +1,4 @@
-"""Whom a text speaks to: `@name`, the first word of a name, or `@lead`; in any case."""
+"""The agents that a text speaks to: by `@name`, the first word of a name, or `@lead`, in any case."""
 
 import re
 from collections.abc import Iterable
@@ -11,11 +11,11 @@ _LEAD = "lead"
 
 
 def mentioned(text: str, agents: Iterable[Agent]) -> list[Agent]:
-    """Those of the agents to whom the text speaks."""
+    """Return those of the agents that the text speaks to."""
     words = {word.rstrip("-").casefold() for word in _MENTION.findall(text)}
-    return [agent for agent in agents if words & _called(agent)]
+    return [agent for agent in agents if words & _names_of(agent)]
 
 
-def _called(agent: Agent) -> set[str]:
+def _names_of(agent: Agent) -> set[str]:
     name = agent.name.casefold()
     return {name, *name.split()[:1], *([_LEAD] if agent.is_board_lead else [])}

@@ -1,4 +1,4 @@
-"""Limits of how often something may be done, for all processes together."""
+"""Limits on how often something may be done, for all processes together."""
 
 import hashlib
 from datetime import timedelta
@@ -11,15 +11,15 @@ from app.repositories.rate_limits import RateLimitRepository
 
 
 class Limit(NamedTuple):
-    """At most `times` in a `window`; `name` keeps apart what is counted."""
+    """At most `times` in a `window`; `name` keeps one limit's counts from another's."""
 
     name: str
     times: int
     window: timedelta
 
     async def take(self, session: AsyncSession, *whom: str) -> None:
-        """Counts one more for whom it is. Raises TooManyRequestsError; it has been counted all the same."""
+        """Count one more for this address or other key. Raises TooManyRequestsError, after counting it all the same."""
         key = hashlib.sha256("\0".join((self.name, *whom)).encode()).digest()
-        wait = await RateLimitRepository(session).count(key, self.times, self.window)
+        wait = await RateLimitRepository(session=session).take(key, self.times, self.window)
         if wait is not None:
             raise TooManyRequestsError(wait)

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.models import Agent, Board, BoardGroup, BoardMemory, Tag, TaskStatus
-from app.repositories.approvals import ApprovalRepository
-from app.repositories.snapshots import AssignedTask, BoardsOfGroup, Naming, SnapshotRepository
+from app.repositories.snapshots import ApprovalCount, AssignedTask, BoardsOfGroup, SnapshotRepository
 from app.repositories.tasks import TaskRepository
-from app.services.approvals import Approvals, ApprovalView
-from app.services.identity import Caller
-from app.services.tasks import Tasks, TaskView
+from app.services.approvals import ApprovalService, ApprovalView
+from app.services.base import Service
+from app.services.board_groups import BoardGroupService
+from app.services.boards import BoardService
+from app.services.tasks import TaskService, TaskView
+
+__all__ = ("AssignedTask", "SnapshotService")
 
 # What a board has more of is in its lists.
 MAX_TASKS = 500
@@ -35,27 +36,11 @@ class GroupSnapshot(NamedTuple):
     tags: dict[UUID, list[Tag]]
 
 
-class Scope(NamedTuple):
-    """What is wanted of it: the first `tasks` of each board, those that are done too; all boards `but` one."""
+class SnapshotDepth(NamedTuple):
+    """How much of a group is wanted: the first `tasks` of each board, perhaps those that are done, too."""
 
     tasks: int
     include_done: bool
-    but: UUID | None = None
-
-
-async def snapshot_of(session: AsyncSession, caller: Caller, group: BoardGroup | None, scope: Scope) -> GroupSnapshot:
-    """Of a group that the caller has opened; in four statements however many boards and tasks there are."""
-    if group is None:
-        return GroupSnapshot(None, (), {})
-    snapshots = SnapshotRepository(session)
-    wanted = BoardsOfGroup(caller.access, group.id, scope.but)
-    boards = await snapshots.boards(wanted)
-    counts = await snapshots.task_counts(wanted)
-    tasks = await snapshots.first_tasks(wanted, scope.tasks, include_done=scope.include_done)
-    tags = await TaskRepository(session=session).tags([row.task.id for rows in tasks.values() for row in rows])
-    none_of_any = dict.fromkeys(map(str, TaskStatus), 0)
-    parts = [BoardPart(board, none_of_any | counts.get(board.id, {}), tasks.get(board.id, ())) for board in boards]
-    return GroupSnapshot(group, parts, tags)
 
 
 class TaskCard(NamedTuple):
@@ -63,7 +48,7 @@ class TaskCard(NamedTuple):
 
     view: TaskView
     assignee: str | None
-    naming: Naming
+    approvals: ApprovalCount
 
 
 class BoardSnapshot(NamedTuple):
@@ -77,21 +62,52 @@ class BoardSnapshot(NamedTuple):
     pending_approvals: int
 
 
-async def snapshot_of_board(session: AsyncSession, caller: Caller, board: Board) -> BoardSnapshot:
-    """Of a board that the caller has opened; in ten statements at most, however much there is on it."""
-    snapshots = SnapshotRepository(session)
-    rows = await snapshots.tasks_of_board(board.id, MAX_TASKS)
-    views = await Tasks(session, caller, board).views([row.task for row in rows])
-    namings = await snapshots.namings([row.task.id for row in rows])
-    approvals = await snapshots.approvals_of_board(board.id, MAX_OTHERS)
-    return BoardSnapshot(
-        board,
-        [
-            TaskCard(view, row.assignee, namings.get(row.task.id) or Naming())
+class SnapshotService(Service):
+    """Snapshots of what the caller may read, in a fixed number of statements. All methods raise NotFoundError."""
+
+    async def get_board(self, board_id: UUID) -> BoardSnapshot:
+        """Return a board with what is on it, in ten statements at most."""
+        board = await BoardService(self._session, self._caller).get(board_id)
+        tasks, approvals = TaskService(self._session, self._caller), ApprovalService(self._session, self._caller)
+        rows = await self._snapshots.list_tasks(board.id, MAX_TASKS)
+        views = await tasks.views(board.id, [row.task for row in rows])
+        counts = await self._snapshots.count_approvals([row.task.id for row in rows])
+        cards = [
+            TaskCard(view, row.assignee, counts.get(row.task.id) or ApprovalCount())
             for row, view in zip(rows, views, strict=True)
-        ],
-        await snapshots.agents_of_board(board.id, MAX_OTHERS),
-        await Approvals(session, caller, board).views(approvals),
-        await snapshots.chat_of_board(board.id, MAX_OTHERS),
-        await ApprovalRepository(session=session).pending(board.id),
-    )
+        ]
+        return BoardSnapshot(
+            board,
+            cards,
+            await self._snapshots.list_agents(board.id, MAX_OTHERS),
+            await approvals.views(await self._snapshots.list_approvals(board.id, MAX_OTHERS)),
+            await self._snapshots.list_chat(board.id, MAX_OTHERS),
+            await approvals.count_pending(board.id),
+        )
+
+    async def get_group(self, group_id: UUID, depth: SnapshotDepth) -> GroupSnapshot:
+        """Return a group's boards with their first tasks."""
+        group = await BoardGroupService(self._session, self._caller).get(group_id)
+        return await self._group(group, depth, without=None)
+
+    async def get_group_of_board(self, board_id: UUID, depth: SnapshotDepth, *, include_self: bool) -> GroupSnapshot:
+        """Return the boards of the board's group with their first tasks; nothing, where it is in none."""
+        group = await BoardGroupService(self._session, self._caller).get_of_board(board_id)
+        if group is None:
+            return GroupSnapshot(None, (), {})
+        return await self._group(group, depth, without=None if include_self else board_id)
+
+    @property
+    def _snapshots(self) -> SnapshotRepository:
+        return SnapshotRepository(session=self._session)
+
+    async def _group(self, group: BoardGroup, depth: SnapshotDepth, without: UUID | None) -> GroupSnapshot:
+        wanted = BoardsOfGroup(self._caller.access, group.id, without)
+        boards = await self._snapshots.list_boards(wanted)
+        counts = await self._snapshots.task_counts(wanted)
+        tasks = await self._snapshots.list_first_tasks(wanted, depth.tasks, include_done=depth.include_done)
+        ids = [row.task.id for rows in tasks.values() for row in rows]
+        tags = await TaskRepository(session=self._session).tags(ids)
+        zero = dict.fromkeys(map(str, TaskStatus), 0)
+        parts = [BoardPart(board, zero | counts.get(board.id, {}), tasks.get(board.id, ())) for board in boards]
+        return GroupSnapshot(group, parts, tags)

@@ -22,6 +22,7 @@ from app.core.errors import AppError, NotFoundError
 from app.core.stream_cursor import Snapshot, StreamCursor
 from app.models import ActivityEvent
 from app.repositories.streams import EventFilter, StreamRepository
+from app.services.base import Service
 from app.services.hub import Batch, Hub
 
 # Seconds: without a word; without asking whether the reader still may (at most, and at least where the sign-in
@@ -35,6 +36,8 @@ _PAGE = 200
 # Milliseconds after which a client comes back.
 _COME_BACK_AFTER = 2000
 _SIGN_OF_LIFE = b": still here\n\n"
+
+__all__ = ("Admitted", "EventFilter", "Loader", "Message", "Reader", "StreamService", "Topic")
 
 ResultT = TypeVar("ResultT")
 log = structlog.stdlib.get_logger(__name__)
@@ -64,6 +67,18 @@ class Admitted(NamedTuple):
 
     topic: Topic
     reader_ids: frozenset[UUID]
+
+
+class StreamService(Service):
+    """What a stream that is opened needs to know of the database and of its caller."""
+
+    async def current_snapshot(self) -> Snapshot:
+        """Return what is visible now."""
+        return await StreamRepository(session=self._session).current_snapshot()
+
+    async def readable_board_ids(self) -> frozenset[UUID] | None:
+        """Return the boards that the caller may read; None where that is all."""
+        return await StreamRepository(session=self._session).readable_board_ids(self._caller.access)
 
 
 Loader = Callable[[AsyncSession, Topic, Sequence[ActivityEvent]], Awaitable[list[Message]]]
@@ -197,7 +212,7 @@ class Reader:
 async def _load_page(
     topic: Topic, cursor: StreamCursor, end: Snapshot, session: AsyncSession
 ) -> tuple[Sequence[ActivityEvent], list[Message]]:
-    events = await StreamRepository(session).list_after(topic.wanted, cursor, end, _PAGE)
+    events = await StreamRepository(session=session).list_after(topic.wanted, cursor, end, _PAGE)
     return events, await topic.load(session, topic, events) if events else []
 
 

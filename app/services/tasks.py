@@ -1,27 +1,26 @@
-"""The rules of tasks: what a change of status needs, what may wait for what."""
+"""Tasks, with what they wait for, their tags, values and comments."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from app.core.errors import ConflictError, NotFoundError
-from app.models import ApprovalStatus, Board, Task, TaskComment, TaskStatus
+from app.core.errors import ConflictError
+from app.core.paging import Slice, Window
+from app.models import Board, Task, TaskComment, TaskStatus
 from app.repositories.activity import COMMENTED, status_change
 from app.repositories.agents import AgentRepository
-from app.repositories.approvals import ApprovalRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.tags import TagRepository
-from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskRepository
-from app.services.activity import ActivityLog
-from app.services.boards import UnknownReferenceError
-from app.services.custom_values import CustomValues
-from app.services.identity import Caller, LeadOnlyError
+from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskFilter, TaskRepository
+from app.services.base import Service
+from app.services.boards import BoardService, UnknownReferenceError
+from app.services.custom_values import CustomValueService
 from app.services.mentions import mentioned
+from app.services.task_status import require_status_allowed
 
-_NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.DONE})
+__all__ = ("TaskFilter", "TaskService", "TaskView")
+
 # Fields of a change that reads what it depends on, and that is therefore made under the board's lock.
 _ONE_AT_A_TIME = frozenset({"status", "depends_on_task_ids", "tag_ids", "custom_field_values"})
 # Fields of a change that are not columns of the task.
@@ -33,36 +32,6 @@ class DependencyCycleError(ConflictError):
     default_detail = "The tasks would wait for each other in a circle."
 
 
-class TaskBlockedError(ConflictError):
-    code = "task_blocked"
-
-    def __init__(self, blocked_by: Sequence[UUID]) -> None:
-        super().__init__(
-            "The task waits for tasks that are not done.",
-            extra={"blocked_by_task_ids": [str(id_) for id_ in blocked_by]},
-        )
-
-
-class ReviewRequiredError(ConflictError):
-    code = "review_required"
-    default_detail = "On this board a task is done only after it was in review."
-
-
-class CommentRequiredError(ConflictError):
-    code = "comment_required"
-    default_detail = "On this board a task needs a comment to go to review."
-
-
-class ApprovalRequiredError(ConflictError):
-    code = "approval_required"
-    default_detail = "On this board a task is done only with an approved approval that names it."
-
-
-class PendingApprovalError(ConflictError):
-    code = "pending_approval"
-    default_detail = "On this board the status of a task stays while a pending approval names it."
-
-
 class TaskView(NamedTuple):
     """A task with what belongs to it."""
 
@@ -71,185 +40,188 @@ class TaskView(NamedTuple):
     custom_field_values: dict[str, Any]
 
 
-class Tasks:
-    """The tasks of a board that the caller has opened; their dependencies, tags and statuses change one at a time."""
+class TaskService(Service):
+    """The tasks of boards; their dependencies, tags and statuses change one at a time.
 
-    def __init__(self, session: AsyncSession, caller: Caller, board: Board) -> None:
-        self._board = board
-        self._caller = caller
-        self._activity = ActivityLog(session, caller, board.organization_id)
-        self._agents = AgentRepository(session=session)
-        self._boards = BoardRepository(session=session)
-        self._tasks = TaskRepository(session=session)
-        self._tags = TagRepository(session=session)
-        self._comments = TaskCommentRepository(session=session)
-        self._custom_values = CustomValues(session, board.id)
+    Methods that take a board's id raise as `BoardService.get` or `get_writable`, and NotFoundError for a task.
+    """
 
-    async def view(self, task_id: UUID) -> TaskView:
-        (view,) = await self.views([await self.look(task_id)])
-        return view
+    async def page(self, board_id: UUID, wanted: TaskFilter, window: Window) -> Slice:
+        """Return the board's tasks as TaskViews, newest first."""
+        board = await self._boards.get(board_id)
+        found = await self._tasks.page(board.id, wanted, window)
+        return found._replace(rows=await self.views(board.id, found.rows))
 
-    async def views(self, tasks: Sequence[Task]) -> list[TaskView]:
-        """With their dependencies, tags and custom fields, in three statements however many they are."""
+    async def get(self, board_id: UUID, task_id: UUID) -> TaskView:
+        """Return a task of the board."""
+        board = await self._boards.get(board_id)
+        return await self._view(board, await self._tasks.get_row(board.id, task_id))
+
+    async def views(self, board_id: UUID, tasks: Sequence[Task]) -> list[TaskView]:
+        """Return the tasks with their details and custom fields, in three statements however many they are."""
         if not tasks:
             return []
         ids = [task.id for task in tasks]
-        details, values = await self._tasks.details(ids), await self._custom_values.of(ids)
+        details, values = await self._tasks.details(ids), await self._values.values_of_tasks(board_id, ids)
         return [TaskView(task, details[task.id], values[task.id]) for task in tasks]
 
-    async def look(self, task_id: UUID) -> Task:
-        """A row of it. Raises NotFoundError."""
-        task = await self._tasks.look(self._board.id, task_id)
-        if task is None:
-            raise NotFoundError
-        return task
+    async def get_by_ids(self, board_id: UUID, ids: Sequence[UUID | None]) -> dict[UUID | None, TaskView]:
+        """Return those of these tasks of the board that are there, whoever may read it."""
+        tasks = await self._tasks.get_by_ids(ids)
+        return {view.task.id: view for view in await self.views(board_id, [*tasks.values()])}
 
-    async def find(self, task_id: UUID) -> Task:
-        """To change it. Raises NotFoundError."""
-        task = await self._tasks.find(self._board.id, task_id)
-        if task is None:
-            raise NotFoundError
-        return task
-
-    async def create(self, fields: dict[str, Any]) -> TaskView:
-        """Raises UnknownReferenceError, BadRequestError and, where its status asks for it, the errors of `update`."""
-        await self._check_assignee(fields)
+    async def create(self, board_id: UUID, fields: dict[str, Any]) -> TaskView:
+        """Create a task. Raises UnknownReferenceError, BadRequestError and, for its status, the errors of `update`."""
+        board = await self._boards.get_writable(board_id)
+        await self._check_assignee(board, fields)
         depends_on, tag_ids = _unique(fields["depends_on_task_ids"]), _unique(fields["tag_ids"])
         status = fields["status"]
         if status != TaskStatus.INBOX:
-            self._board = await self._boards.lock(self._board.id)
-        now = datetime.now(UTC)
-        task = await self._tasks.store(
+            board = await BoardRepository(session=self._session).lock(id=board.id)
+        tasks, now = self._tasks, datetime.now(UTC)
+        task = await tasks.add_row(
             **_columns(fields) | {"status": TaskStatus.INBOX},
-            organization_id=self._board.organization_id,
-            board_id=self._board.id,
+            organization_id=board.organization_id,
+            board_id=board.id,
             created_by_user_id=self._caller.user_id,
             created_at=now,
             updated_at=now,
         )
-        await self._note("created", task, task.title)
-        await self._check_references(depends_on, tag_ids)
-        await self._tasks.add_dependencies(self._board, task.id, depends_on)
-        await self._tasks.add_tags(self._board, task.id, tag_ids)
-        values = await self._custom_values.fill(task.id, fields["custom_field_values"])
+        await self._record(board, "created", task, task.title)
+        await self._check_references(board, depends_on, tag_ids)
+        await tasks.add_dependencies(board, task.id, depends_on)
+        await tasks.add_tags(board, task.id, tag_ids)
+        values = await self._values.fill(board.id, task.id, fields["custom_field_values"])
         if status != TaskStatus.INBOX:
-            task = await self.find(task.id)
-            await self._enter(task, status)
+            task = await tasks.get_one(board_id=board.id, id=task.id)
+            await self._enter(board, task, status)
             # Every task begins in the inbox: the numbers of the past are counted back by these.
-            await self._note("status_changed", task, status_change(TaskStatus.INBOX, status))
-        details = (await self._tasks.details([task.id]))[task.id] if depends_on or tag_ids else TaskDetails()
+            await self._record(board, "status_changed", task, status_change(TaskStatus.INBOX, status))
+        details = (await tasks.details([task.id]))[task.id] if depends_on or tag_ids else TaskDetails()
         return TaskView(task, details, values)
 
-    async def update(self, task_id: UUID, changes: dict[str, Any]) -> TaskView:
-        """Raises DependencyCycleError, TaskBlockedError, BadRequestError and the errors of the board's rules."""
-        await self._check_assignee(changes)
+    async def update(self, board_id: UUID, task_id: UUID, changes: dict[str, Any]) -> TaskView:
+        """Change a task.
+
+        Raises UnknownReferenceError, DependencyCycleError, TaskBlockedError, BadRequestError and the errors of the
+        board's rules.
+        """
+        board = await self._boards.get_writable(board_id)
+        await self._check_assignee(board, changes)
         if _ONE_AT_A_TIME & changes.keys():
-            self._board = await self._boards.lock(self._board.id)
-        task = await self.find(task_id)
-        await self._change_references(task, changes)
+            board = await BoardRepository(session=self._session).lock(id=board.id)
+        tasks = self._tasks
+        task = await tasks.get_one(board_id=board.id, id=task_id)
+        await self._change_references(board, task, changes)
         if comment := changes.get("comment"):
-            await self._comment(task, comment)
+            await self._add_comment(board, task, comment)
         for name, value in _columns(changes).items():
             if name != "status":
                 setattr(task, name, value)
         before = task.status
         if "status" in changes and changes["status"] != before:
-            await self._enter(task, changes["status"])
-            await self._note("status_changed", task, status_change(before, task.status))
-        await self._tasks.session.flush()
+            await self._enter(board, task, changes["status"])
+            await self._record(board, "status_changed", task, status_change(before, task.status))
+        await tasks.update(task)
         if others := sorted(changes.keys() - {"status", "comment"}):
-            await self._note("updated", task, ", ".join(others))
-        (view,) = await self.views([task])
+            await self._record(board, "updated", task, ", ".join(others))
+        return await self._view(board, task)
+
+    async def delete(self, board_id: UUID, task_id: UUID) -> None:
+        """Delete a task with all that belongs to it."""
+        board = await self._boards.get_writable(board_id)
+        task = await self._tasks.get_one(board_id=board.id, id=task_id)
+        await self._tasks.delete(task.id)
+        await self._record(board, "deleted", task, task.title)
+
+    async def page_comments(self, board_id: UUID, task_id: UUID, window: Window) -> Slice:
+        """Return the comments of a task, oldest first."""
+        board = await self._boards.get(board_id)
+        task = await self._tasks.get_row(board.id, task_id)
+        return await TaskCommentRepository(session=self._session).page(task.id, window)
+
+    async def get_comments_by_ids(self, ids: Sequence[UUID | None]) -> dict[UUID | None, TaskComment]:
+        """Return those of these comments that are there, whoever may read them."""
+        return await TaskCommentRepository(session=self._session).get_by_ids(ids)
+
+    async def add_comment(self, board_id: UUID, task_id: UUID, message: str) -> TaskComment:
+        """Add a comment to a task, and tell the agents that it speaks to."""
+        board = await self._boards.get_writable(board_id)
+        return await self._add_comment(board, await self._tasks.get_one(board_id=board.id, id=task_id), message)
+
+    @property
+    def _boards(self) -> BoardService:
+        return BoardService(self._session, self._caller)
+
+    @property
+    def _tasks(self) -> TaskRepository:
+        return TaskRepository(session=self._session)
+
+    @property
+    def _values(self) -> CustomValueService:
+        return CustomValueService(self._session)
+
+    async def _view(self, board: Board, task: Task) -> TaskView:
+        (view,) = await self.views(board.id, [task])
         return view
 
-    async def delete(self, task_id: UUID) -> None:
-        task = await self.find(task_id)
-        await self._tasks.remove(task.id)
-        await self._note("deleted", task, task.title)
-
-    async def comment(self, task_id: UUID, message: str) -> TaskComment:
-        """Raises NotFoundError."""
-        return await self._comment(await self.find(task_id), message)
-
-    async def _comment(self, task: Task, message: str) -> TaskComment:
+    async def _add_comment(self, board: Board, task: Task, message: str) -> TaskComment:
         comment = TaskComment(
-            organization_id=self._board.organization_id,
+            organization_id=board.organization_id,
             task_id=task.id,
             author_user_id=self._caller.user_id,
             author_agent_id=self._caller.agent_id,
             message=message,
         )
-        await self._comments.add(comment, auto_refresh=False)
-        await self._activity.record(COMMENTED, message, board_id=self._board.id, task_id=task.id, subject_id=comment.id)
-        await self._tell_mentioned(task, message)
+        await TaskCommentRepository(session=self._session).add(comment)
+        log = self._activity_of(board.organization_id)
+        await log.record(COMMENTED, message, board_id=board.id, task_id=task.id, subject_id=comment.id)
+        await self._tell_mentioned(board, task, message)
         return comment
 
-    async def _tell_mentioned(self, task: Task, message: str) -> None:
-        """Each agent of the board that the comment speaks to has it in its streams, as it has a nudge."""
-        agents = await self._agents.of_board(self._board.id) if "@" in message else ()
+    async def _tell_mentioned(self, board: Board, task: Task, message: str) -> None:
+        """Send the comment to each agent of the board that it speaks to, by its streams, as a nudge is sent."""
+        agents = await AgentRepository(session=self._session).list_of_board(board.id) if "@" in message else ()
+        log = self._activity_of(board.organization_id)
         for agent in mentioned(message, agents):
             if agent.id != self._caller.agent_id:
-                await self._activity.record(
-                    "agent.mentioned", message, board_id=self._board.id, task_id=task.id, subject_id=agent.id
-                )
+                await log.record("agent.mentioned", message, board_id=board.id, task_id=task.id, subject_id=agent.id)
 
-    async def _note(self, verb: str, task: Task, message: str) -> None:
-        await self._activity.record(f"task.{verb}", message, board_id=self._board.id, task_id=task.id)
+    async def _record(self, board: Board, verb: str, task: Task, message: str) -> None:
+        log = self._activity_of(board.organization_id)
+        await log.record(f"task.{verb}", message, board_id=board.id, task_id=task.id)
 
-    async def _check_assignee(self, fields: dict[str, Any]) -> None:
-        agent_id = fields.get("assigned_agent_id")
-        if agent_id is not None and not await self._agents.is_on_board(agent_id, self._board.id):
+    async def _check_assignee(self, board: Board, fields: dict[str, Any]) -> None:
+        agents, agent_id = AgentRepository(session=self._session), fields.get("assigned_agent_id")
+        if agent_id is not None and not await agents.exists(id=agent_id, board_id=board.id):
             raise UnknownReferenceError("assigned_agent_id", "agent on this board")
 
-    async def _change_references(self, task: Task, changes: dict[str, Any]) -> None:
+    async def _change_references(self, board: Board, task: Task, changes: dict[str, Any]) -> None:
         depends_on, tag_ids = _unique(changes.get("depends_on_task_ids")), _unique(changes.get("tag_ids"))
-        await self._check_references(depends_on, tag_ids)
+        await self._check_references(board, depends_on, tag_ids)
         if "depends_on_task_ids" in changes:
-            if depends_on and await self._tasks.leads_to(depends_on, task.id):
+            if depends_on and await self._tasks.any_waits_for(depends_on, task.id):
                 raise DependencyCycleError
-            await self._tasks.replace_dependencies(self._board, task.id, depends_on)
+            await self._tasks.replace_dependencies(board, task.id, depends_on)
         if "tag_ids" in changes:
-            await self._tasks.replace_tags(self._board, task.id, tag_ids)
+            await self._tasks.replace_tags(board, task.id, tag_ids)
         if values := changes.get("custom_field_values"):
-            await self._custom_values.change(task.id, values)
+            await self._values.change(board.id, task.id, values)
             task.updated_at = datetime.now(UTC)
 
-    async def _check_references(self, depends_on: Collection[UUID], tag_ids: Collection[UUID]) -> None:
-        if depends_on and await self._tasks.known(self._board.id, depends_on) != set(depends_on):
+    async def _check_references(self, board: Board, depends_on: Collection[UUID], tag_ids: Collection[UUID]) -> None:
+        if depends_on and await self._tasks.existing_ids(board.id, depends_on) != set(depends_on):
             raise UnknownReferenceError("depends_on_task_ids", "task on this board")
-        if tag_ids and await self._tags.known(self._board.organization_id, list(tag_ids)) != set(tag_ids):
+        tags = TagRepository(session=self._session)
+        if tag_ids and await tags.existing_ids(board.organization_id, tag_ids) != set(tag_ids):
             raise UnknownReferenceError("tag_ids", "tag")
 
-    async def _enter(self, task: Task, status: str) -> None:
-        """Moves the task to this status, if its dependencies and the board's rules let it."""
-        agent = self._caller.agent
-        if agent and self._board.only_lead_can_change_status and not agent.is_board_lead:
-            raise LeadOnlyError
-        approvals = await self._statuses_of_approvals(task, status)
-        if self._board.block_status_changes_with_pending_approval and ApprovalStatus.PENDING in approvals:
-            raise PendingApprovalError
-        if status in _NEEDS_UNBLOCKED:
-            blocked_by = (await self._tasks.details([task.id]))[task.id].blocked_by
-            if blocked_by:
-                raise TaskBlockedError(blocked_by)
-        needs_comment = status == TaskStatus.REVIEW and self._board.comment_required_for_review
-        if needs_comment and not await self._comments.has_any(task.id):
-            raise CommentRequiredError
-        if status == TaskStatus.DONE:
-            if self._board.require_review_before_done and task.status != TaskStatus.REVIEW:
-                raise ReviewRequiredError
-            if self._board.require_approval_for_done and ApprovalStatus.APPROVED not in approvals:
-                raise ApprovalRequiredError
+    async def _enter(self, board: Board, task: Task, status: str) -> None:
+        """Move the task to this status, if its dependencies and the board's rules let it."""
+        await require_status_allowed(self._session, self._caller, board, task, status)
         if status == TaskStatus.IN_PROGRESS:
             task.in_progress_at = datetime.now(UTC)
         task.status = status
-
-    async def _statuses_of_approvals(self, task: Task, status: str) -> set[str]:
-        """Of those that name the task, where a rule of the board asks for them before it gets this status."""
-        needed = status == TaskStatus.DONE and self._board.require_approval_for_done
-        if not (needed or self._board.block_status_changes_with_pending_approval):
-            return set()
-        return await ApprovalRepository(session=self._tasks.session).statuses_naming(task.id)
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:

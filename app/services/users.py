@@ -1,13 +1,13 @@
-"""Leaving: what goes with a user, and what he cannot leave behind."""
+"""The caller as a user, and leaving: what is deleted with a user, and who cannot leave."""
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from typing import Any
 
 from app.core.errors import ConflictError
+from app.models import User
 from app.repositories.members import MemberRepository
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.users import UserRepository
-from app.services.activity import ActivityLog
-from app.services.identity import Caller
+from app.services.base import Service
 
 
 class LastOwnerError(ConflictError):
@@ -15,24 +15,33 @@ class LastOwnerError(ConflictError):
     default_detail = "You are the last owner of an organization that has other members: make one of them owner first."
 
 
-async def delete_user(session: AsyncSession, caller: Caller) -> None:
-    """Deletes the caller, and the organizations of which he is the only member.
+class UserService(Service):
+    """The user who calls. All methods raise PeopleOnlyError."""
 
-    Raises PeopleOnlyError and LastOwnerError.
-    """
-    user_id = caller.person.id
-    users = UserRepository(session=session)
-    # First, so that nobody makes him the owner of one more organization meanwhile.
-    await users.lock(user_id)
-    organizations = OrganizationRepository(session=session)
-    owned = await organizations.lock_owned_by(user_id)
-    others = await organizations.others_in(owned, user_id)
-    if any(owners == 0 for _, owners in others.values()):
-        raise LastOwnerError
-    await organizations.delete_all([organization for organization in owned if organization not in others])
-    user = await users.get(user_id)
-    for member in await MemberRepository(session=session).of_user(user_id):
-        await ActivityLog(session, caller, member.organization_id).record(
-            "member.removed", user.name, subject_id=member.id
-        )
-    await users.remove(user_id)
+    async def get(self) -> User:
+        return await self._users.get(self._caller.person.id)
+
+    async def update(self, changes: dict[str, Any]) -> User:
+        """Change the caller. Raises NotFoundError where they are gone by now."""
+        user = await self.get()
+        for name, value in changes.items():
+            setattr(user, name, value)
+        return await self._users.update(user)
+
+    async def delete(self) -> None:
+        """Delete the caller, and the organizations of which they are the only member. Raises LastOwnerError."""
+        # First, so that nobody makes them the owner of one more organization meanwhile.
+        user = await self._users.lock_whole(self._caller.person.id)
+        organizations = OrganizationRepository(session=self._session)
+        owned = await organizations.lock_owned_by(user.id)
+        others = await organizations.count_others(owned, user.id)
+        if any(owners == 0 for _, owners in others.values()):
+            raise LastOwnerError
+        await organizations.delete_many([organization for organization in owned if organization not in others])
+        for member in await MemberRepository(session=self._session).list_of_user(user.id):
+            await self._activity_of(member.organization_id).record("member.removed", user.name, subject_id=member.id)
+        await self._users.delete(user.id)
+
+    @property
+    def _users(self) -> UserRepository:
+        return UserRepository(session=self._session)

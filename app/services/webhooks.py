@@ -1,4 +1,4 @@
-"""Webhooks: who sends to one is known by its signature, if at all."""
+"""Webhooks of boards, and what comes in by them: a sender is known by a signature, if at all."""
 
 import hashlib
 import hmac
@@ -11,13 +11,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import AppError, ForbiddenError, NotFoundError
+from app.core.errors import AppError, ForbiddenError
+from app.core.paging import Slice, Window
 from app.models import SIGNATURE_HEADER, Board, BoardWebhook, BoardWebhookPayload
 from app.repositories.agents import AgentRepository
 from app.repositories.webhooks import Receiver, WebhookPayloadRepository, WebhookRepository
-from app.services.activity import ActivityLog
-from app.services.boards import UnknownReferenceError
-from app.services.identity import NOBODY, Caller
+from app.services.activity_log import ActivityLog
+from app.services.base import Service
+from app.services.boards import BoardService, UnknownReferenceError
+from app.services.identity import NOBODY
 from app.services.rate_limits import Limit
 
 PER_ADDRESS = Limit("webhook", 60, timedelta(minutes=1))
@@ -40,14 +42,14 @@ class WebhookDisabledError(AppError):
 
 
 class Delivery(NamedTuple):
-    """What was sent, and by whom; the names of `headers` are in lower case."""
+    """What was sent, and from where; the names of `headers` are in lower case."""
 
     body: bytes
     headers: Mapping[str, str]
     source_ip: str | None
 
     def is_signed(self, webhook: BoardWebhook) -> bool:
-        """Whether it has the signature that the webhook asks for, if it does; takes a time that tells nothing of it."""
+        """Return whether it has the signature that the webhook asks for, in a time that tells nothing about it."""
         if webhook.secret is None:
             return True
         given = self.headers.get(webhook.signature_header.lower(), "").strip().lower().removeprefix(_PREFIX)
@@ -55,97 +57,115 @@ class Delivery(NamedTuple):
         return hmac.compare_digest(given.encode(), expected.encode())
 
     def kept_headers(self, webhook: BoardWebhook) -> dict[str, str]:
+        """Return the headers without those that hold credentials."""
         own = webhook.signature_header.lower()
         return {name: value for name, value in self.headers.items() if name != own and not _CREDENTIALS.search(name)}
 
 
-class Webhooks:
-    """The webhooks of a board that the caller has opened."""
+class WebhookService(Service):
+    """The webhooks of boards. All methods raise as `BoardService.get` or `get_writable`, and NotFoundError."""
 
-    def __init__(self, session: AsyncSession, caller: Caller, board: Board) -> None:
-        self._board = board
-        self._agents = AgentRepository(session=session)
-        self._webhooks = WebhookRepository(session=session)
-        self._payloads = WebhookPayloadRepository(session=session)
-        self._activity = ActivityLog(session, caller, board.organization_id)
+    async def page(self, board_id: UUID, window: Window) -> Slice:
+        """Return the board's webhooks, newest first."""
+        board = await self._boards.get(board_id)
+        return await self._webhooks.page(board.id, window)
 
-    async def find(self, webhook_id: UUID) -> BoardWebhook:
-        """Raises NotFoundError."""
-        webhook = await self._webhooks.find(self._board.id, webhook_id)
-        if webhook is None:
-            raise NotFoundError
+    async def get(self, board_id: UUID, webhook_id: UUID) -> BoardWebhook:
+        """Return a webhook of the board."""
+        return await self._get(await self._boards.get(board_id), webhook_id)
+
+    async def page_payloads(self, board_id: UUID, webhook_id: UUID, window: Window) -> Slice:
+        """Return what came in by a webhook, newest first."""
+        webhook = await self.get(board_id, webhook_id)
+        return await WebhookPayloadRepository(session=self._session).page(webhook.id, window)
+
+    async def get_payload(self, board_id: UUID, webhook_id: UUID, payload_id: UUID) -> BoardWebhookPayload:
+        """Return a payload that came in by a webhook."""
+        webhook = await self.get(board_id, webhook_id)
+        payloads = WebhookPayloadRepository(session=self._session)
+        return await payloads.get_one(webhook_id=webhook.id, id=payload_id)
+
+    async def create(self, board_id: UUID, fields: dict[str, Any]) -> BoardWebhook:
+        """Create a webhook. Raises UnknownReferenceError."""
+        board = await self._boards.get_writable(board_id)
+        await self._check_agent(board, fields)
+        webhook = BoardWebhook(organization_id=board.organization_id, board_id=board.id, **_with_header(fields))
+        await self._webhooks.add(webhook)
+        await self._record("created", board, webhook)
         return webhook
 
-    async def payload(self, webhook_id: UUID, payload_id: UUID) -> BoardWebhookPayload:
-        """Raises NotFoundError."""
-        webhook = await self.find(webhook_id)
-        payload = await self._payloads.find(webhook.id, payload_id)
-        if payload is None:
-            raise NotFoundError
-        return payload
-
-    async def create(self, fields: dict[str, Any]) -> BoardWebhook:
-        """Raises UnknownReferenceError."""
-        await self._check(fields)
-        where = {"organization_id": self._board.organization_id, "board_id": self._board.id}
-        webhook = await self._webhooks.store(BoardWebhook(**where, **_with_header(fields)))
-        await self._note("created", webhook)
-        return webhook
-
-    async def update(self, webhook_id: UUID, changes: dict[str, Any]) -> BoardWebhook:
-        """Raises NotFoundError and UnknownReferenceError."""
-        webhook = await self.find(webhook_id)
-        await self._check(changes)
+    async def update(self, board_id: UUID, webhook_id: UUID, changes: dict[str, Any]) -> BoardWebhook:
+        """Change a webhook. Raises UnknownReferenceError."""
+        board = await self._boards.get_writable(board_id)
+        webhook = await self._get(board, webhook_id)
+        await self._check_agent(board, changes)
         for name, value in _with_header(changes).items():
             setattr(webhook, name, value)
-        await self._webhooks.store(webhook)
-        await self._note("updated", webhook)
+        await self._webhooks.update(webhook)
+        await self._record("updated", board, webhook)
         return webhook
 
-    async def delete(self, webhook_id: UUID) -> None:
-        """What came in by it goes with it. Raises NotFoundError."""
-        webhook = await self.find(webhook_id)
-        await self._webhooks.remove(webhook.id)
-        await self._note("deleted", webhook)
+    async def delete(self, board_id: UUID, webhook_id: UUID) -> None:
+        """Delete a webhook with all that came in by it."""
+        board = await self._boards.get_writable(board_id)
+        webhook = await self._get(board, webhook_id)
+        await self._webhooks.delete(webhook.id)
+        await self._record("deleted", board, webhook)
 
-    async def _check(self, fields: dict[str, Any]) -> None:
-        agent_id = fields.get("agent_id")
-        if agent_id is not None and not await self._agents.is_on_board(agent_id, self._board.id):
+    @property
+    def _boards(self) -> BoardService:
+        return BoardService(self._session, self._caller)
+
+    @property
+    def _webhooks(self) -> WebhookRepository:
+        return WebhookRepository(session=self._session)
+
+    async def _get(self, board: Board, webhook_id: UUID) -> BoardWebhook:
+        return await self._webhooks.get_one(board_id=board.id, id=webhook_id)
+
+    async def _check_agent(self, board: Board, fields: dict[str, Any]) -> None:
+        agents, agent_id = AgentRepository(session=self._session), fields.get("agent_id")
+        if agent_id is not None and not await agents.exists(id=agent_id, board_id=board.id):
             raise UnknownReferenceError("agent_id", "agent on this board")
 
-    async def _note(self, verb: str, webhook: BoardWebhook) -> None:
-        await self._activity.record(
-            f"webhook.{verb}", webhook.description, board_id=self._board.id, subject_id=webhook.id
+    async def _record(self, verb: str, board: Board, webhook: BoardWebhook) -> None:
+        log = self._activity_of(board.organization_id)
+        await log.record(f"webhook.{verb}", webhook.description, board_id=board.id, subject_id=webhook.id)
+
+
+class WebhookReceiver:
+    """Takes what senders, who are no callers, send to webhooks. All methods raise NotFoundError."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def count(self, board_id: UUID, webhook_id: UUID, source_ip: str | None) -> None:
+        """Count a delivery. Raises TooManyRequestsError; it has been counted all the same."""
+        await self._lock(board_id, webhook_id)
+        await PER_ADDRESS.take(self._session, str(webhook_id), source_ip or "")
+
+    async def receive(self, board_id: UUID, webhook_id: UUID, delivery: Delivery) -> BoardWebhookPayload:
+        """Store a delivery. Raises WebhookDisabledError and InvalidSignatureError."""
+        webhook, organization_id = await self._lock(board_id, webhook_id)
+        if not webhook.enabled:
+            raise WebhookDisabledError
+        if not delivery.is_signed(webhook):
+            raise InvalidSignatureError(webhook.signature_header)
+        payload = BoardWebhookPayload(
+            organization_id=organization_id,
+            webhook_id=webhook.id,
+            body=delivery.body,
+            headers=delivery.kept_headers(webhook),
+            source_ip=delivery.source_ip,
+            content_type=delivery.headers.get("content-type"),
         )
+        await WebhookPayloadRepository(session=self._session).add(payload)
+        log = ActivityLog(self._session, NOBODY, organization_id)
+        await log.record("webhook.received", webhook.description, board_id=webhook.board_id, subject_id=payload.id)
+        return payload
 
-
-async def find_receiver(session: AsyncSession, board_id: UUID, webhook_id: UUID) -> Receiver:
-    """Raises NotFoundError."""
-    found = await WebhookRepository(session=session).receiver(board_id, webhook_id)
-    if found is None:
-        raise NotFoundError
-    return found
-
-
-async def receive(session: AsyncSession, receiver: Receiver, delivery: Delivery) -> BoardWebhookPayload:
-    """Raises WebhookDisabledError and InvalidSignatureError."""
-    webhook = receiver.webhook
-    if not webhook.enabled:
-        raise WebhookDisabledError
-    if not delivery.is_signed(webhook):
-        raise InvalidSignatureError(webhook.signature_header)
-    payload = BoardWebhookPayload(
-        organization_id=receiver.organization_id,
-        webhook_id=webhook.id,
-        body=delivery.body,
-        headers=delivery.kept_headers(webhook),
-        source_ip=delivery.source_ip,
-        content_type=delivery.headers.get("content-type"),
-    )
-    await WebhookPayloadRepository(session=session).add(payload, auto_refresh=False)
-    log = ActivityLog(session, NOBODY, receiver.organization_id)
-    await log.record("webhook.received", webhook.description, board_id=webhook.board_id, subject_id=payload.id)
-    return payload
+    async def _lock(self, board_id: UUID, webhook_id: UUID) -> Receiver:
+        return await WebhookRepository(session=self._session).lock_receiver(board_id, webhook_id)
 
 
 def _with_header(fields: dict[str, Any]) -> dict[str, Any]:

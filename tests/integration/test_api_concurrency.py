@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.plugin import DatabasePlugin
 from app.repositories.callers import Person
 from app.services.identity import Caller
-from app.services.users import LastOwnerError, delete_user
+from app.services.users import LastOwnerError, UserService
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import holding, query
 
@@ -108,7 +108,7 @@ async def test_two_owners_who_leave_at_once_do_not_leave_a_member_without_owner(
     async def leave(user_id: UUID) -> str:
         async with AsyncSession(app.plugins.get(DatabasePlugin).engine) as session, session.begin():
             try:
-                await delete_user(session, Caller(Person(user_id, None, None), None))
+                await UserService(session, Caller(Person(user_id, None, None), None)).delete()
             except LastOwnerError:
                 return "stays"
             return "left"

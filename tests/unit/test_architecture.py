@@ -21,8 +21,8 @@ MAY_IMPORT = {
     "db": {"core", "postgres", "migrator", "models", "__init__"},
     "repositories": {"models", "core", "db.request"},
     "services": {"repositories", "models", "core"},
-    "api": {"services", "repositories", "schemas", "core", "models", "db", "postgres", "migrator", "__init__"},
-    "cli": {"services", "repositories", "models", "core", "db", "postgres", "migrator"},
+    "api": {"services", "schemas", "core", "models", "db", "postgres", "migrator", "__init__"},
+    "cli": {"services", "models", "core", "db", "postgres", "migrator"},
     "server": {"core"},
     "asgi": {"api", "cli", "server", "core", "db", "postgres.settings_error", "migrator.closed_pipe", "__init__"},
 }

@@ -29,7 +29,7 @@ from app.services.identity import (
     Caller,
     ReadOnlyTokenError,
     UnknownTokenError,
-    note_use,
+    record_token_use,
     sign_in_agent,
     sign_in_by_identity,
     sign_in_by_token,
@@ -89,7 +89,7 @@ class AuthMiddleware(ASGIMiddleware):
         if request.method not in SAFE_METHODS and not caller.may_write:
             raise ReadOnlyTokenError
         read_route_of(request.scope).caller_id = caller.id
-        await _note_use(session_of(request.scope), caller)
+        await _record_token_use(session_of(request.scope), caller)
         request.scope["state"][_SIGN_IN] = sign_in
         return caller
 
@@ -142,10 +142,10 @@ async def _find_caller(request: Request[Any, Any, Any], sign_in: SignIn) -> Call
     return await sign_in(session, board_id)
 
 
-async def _note_use(session: AsyncSession, caller: Caller) -> None:
+async def _record_token_use(session: AsyncSession, caller: Caller) -> None:
     """Note that the token was used. If the database is read-only, leave it out: reading is possible all the same."""
     try:
-        await note_use(session, caller)
+        await record_token_use(session, caller)
     except DBAPIError as exc:
         if sqlstate_of(exc) != READ_ONLY:
             raise

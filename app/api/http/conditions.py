@@ -30,9 +30,9 @@ from app.models import (
     Task,
     User,
 )
-from app.repositories.base import hold_row
 from app.schemas.organizations import OrganizationRead
 from app.schemas.users import UserRead
+from app.services.locks import lock_row
 
 _READS = "reads_same_path"
 _TAG_BYTES = 16
@@ -74,9 +74,9 @@ async def check_if_match(request: Request[Any, Any, Any]) -> None:
     _compare(wanted, shape)
     session = session_of(request.scope)
     for name, row_id in request.path_params.items():
-        await hold_row(session, _ROWS[name], row_id)
+        await lock_row(session, _ROWS[name], row_id)
     if own := _OWN.get(type(shape)):
-        await hold_row(session, own, shape.id)
+        await lock_row(session, own, shape.id)
     _compare(wanted, await _read(reader, request))
 
 
@@ -105,7 +105,7 @@ def _reader(request: Request[Any, Any, Any]) -> HTTPRouteHandler | None:
         reader = same.get("GET")
         is_plain = reader and reader.parsed_fn_signature.parameters.keys() <= {
             "request",
-            "db_session",
+            "service",
             *request.path_params,
         }
         # A handler that takes more (an invite's) answers with a secret, which has no tag.
@@ -115,7 +115,14 @@ def _reader(request: Request[Any, Any, Any]) -> HTTPRouteHandler | None:
 
 
 async def _read(reader: HTTPRouteHandler, request: Request[Any, Any, Any]) -> Any:  # noqa: ANN401 - some shape
-    return await reader.fn(request=request, db_session=session_of(request.scope), **request.path_params)
+    taken = dict(request.path_params)
+    names = reader.parsed_fn_signature.parameters
+    if "request" in names:
+        taken["request"] = request
+    if "service" in names:
+        provide = reader.resolve_dependencies()["service"]
+        taken["service"] = await provide(request=request, db_session=session_of(request.scope))
+    return await reader.fn(**taken)
 
 
 class ETagMiddleware(ASGIMiddleware):

@@ -24,7 +24,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.http.conditions import NO_STORE
 from app.core.errors import AppError, BadRequestError, ConflictError, FieldProblem, ForbiddenError
 from app.db.request.session import session_of, start_dry_run
-from app.repositories.idempotency import IdempotencyRepository
+from app.services.idempotency import IdempotencyService
 from app.services.identity import Caller
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class _Answer(msgspec.Struct, array_like=True):
 class _Pending(NamedTuple):
     """A request whose answer is to be stored."""
 
-    repository: IdempotencyRepository
+    answers: IdempotencyService
     request_hash: bytes
     seal: "Seal"
     token_id: UUID | None
@@ -111,17 +111,15 @@ class Idempotency(ASGIMiddleware):
         if not _KEY.fullmatch(key):
             raise BadRequestError(errors=(FieldProblem(HEADER, "Give 1 to 255 visible ASCII characters."),))
         known = _owner(request, caller) + key.encode()
-        repository = IdempotencyRepository(
-            session_of(request.scope), caller.id, hashlib.sha256(b"key" + known).digest()
-        )
-        if not await repository.claim():
+        service = IdempotencyService(session_of(request.scope), caller.id, hashlib.sha256(b"key" + known).digest())
+        if not await service.claim():
             raise InFlightError
         # Imported here because cryptography takes 8 MB of memory, and most processes see no key.
         from app.core.sealing import Seal  # noqa: PLC0415
 
         token_id = caller.token.id if caller.token else None
-        pending = _Pending(repository, await _hash_of(request), Seal(self._secret, known), token_id)
-        found = await repository.find()
+        pending = _Pending(service, await _hash_of(request), Seal(self._secret, known), token_id)
+        found = await service.get_kept_or_none()
         answer = pending.seal.decrypt(found.response) if found else None
         if found is None or answer is None:
             # There is none, or it cannot be decrypted because SECRET_KEY has changed.
@@ -143,7 +141,7 @@ async def store_answer(response: Response[Any]) -> Response[Any]:
     body = b"" if response.content is None else msgspec.json.encode(response.content)
     headers = {"Content-Type": "application/json", **{key: str(value) for key, value in response.headers.items()}}
     answer = _Answer(response.status_code or HTTPStatus.CREATED, headers, body, pending.token_id)
-    await pending.repository.keep(pending.request_hash, pending.seal.encrypt(msgspec.msgpack.encode(answer)))
+    await pending.answers.keep(pending.request_hash, pending.seal.encrypt(msgspec.msgpack.encode(answer)))
     return response
 
 

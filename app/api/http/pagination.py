@@ -7,17 +7,17 @@ from urllib.parse import urlencode
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.params import Parameter
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import BadRequestError, FieldProblem
 from app.core.paging import Slice, SortKey, Window
 from app.schemas.pages import Page
+from app.services.base import Service
 
 ReadT = TypeVar("ReadT")
 
 
 def provide_window(
-    db_session: NamedDependency[AsyncSession],  # noqa: ARG001 - so that they come one after the other: two at once are tasks of a group
+    service: NamedDependency[Service],  # noqa: ARG001 - one after the other: two at once would be tasks of a group
     limit: Annotated[int, Parameter(ge=1, le=200, description="Rows in a page.")] = 50,
     offset: Annotated[
         # Litestar's document takes a limit of 0 for none.

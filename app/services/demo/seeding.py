@@ -13,9 +13,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.repositories.copying import Copying
+from app.repositories.copying import CopyWriter
 from app.repositories.organizations import OrganizationRepository
-from app.services.accounts import find_account
+from app.services.accounts import AccountService
 from app.services.demo.choice import Choice
 from app.services.demo.organization import FOUNDED_WITHIN, AgentToken, Founding
 from app.services.demo.rows import MODELS, Batch, EventRow
@@ -54,7 +54,7 @@ async def find_owner(session: AsyncSession, known_as: str) -> UUID:
     """
     if known_as == LOCAL_SUBJECT:
         return (await sign_in_local(session)).person.id
-    return (await find_account(session, known_as)).id
+    return (await AccountService(session).get(known_as)).id
 
 
 async def seed(session: AsyncSession, plan: Plan, owner_id: UUID, report: Callable[[int], None]) -> Seeded:
@@ -68,7 +68,7 @@ async def seed(session: AsyncSession, plan: Plan, owner_id: UUID, report: Callab
         await session.flush()
         rows[model.__tablename__] += len(few)
     session.expunge_all()
-    copying = Copying(session)
+    copying = CopyWriter(session)
     first = Batch()
     first.rows[EventRow].extend(founded.events)
     with _without_collecting():

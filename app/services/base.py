@@ -1,0 +1,19 @@
+"""The base of the services that controllers get."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.services.activity_log import ActivityLog
+from app.services.identity import Caller
+
+
+class Service:
+    """What a caller may do with one kind of resource, in the transaction of one session."""
+
+    def __init__(self, session: AsyncSession, caller: Caller) -> None:
+        self._session = session
+        self._caller = caller
+
+    def _activity_of(self, organization_id: UUID) -> ActivityLog:
+        return ActivityLog(self._session, self._caller, organization_id)
