@@ -10,7 +10,7 @@ import rich_click as click
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.demo_progress import reporting
+from app.cli.demo_progress import progress_report
 from app.cli.group import DataGroup
 from app.core.config import Environment, Settings
 from app.db.database import open_database
@@ -62,18 +62,18 @@ def seed_command(
     release's, or the database refused; 4 the database cannot be reached; 130 and 143 stopped by Ctrl-C or SIGTERM.
     """
     chosen = secrets.randbelow(_MOST_SEEDS) if number is None else number
-    plan = Plan(_checked(organization), boards, tasks, chosen)
+    plan = Plan(_check_name(organization), boards, tasks, chosen)
     settings = load_settings(serving=False)
     began = time.monotonic()
     with open_database(settings) as url:
         if settings.environment not in _FREE_TO_FILL:
             where = f"{url.location} (ENVIRONMENT={settings.environment})"
             confirm(f"Fill the database {where} with a made-up organization?", no_prompt)
-        made = _make(settings, plan, owner, as_json=as_json)
+        seeded = _seed(settings, plan, owner, as_json=as_json)
     if as_json:
-        click.echo(msgspec.json.encode(made).decode())
+        click.echo(msgspec.json.encode(seeded).decode())
     else:
-        _tell(made, time.monotonic() - began)
+        _print_summary(seeded, time.monotonic() - began)
 
 
 @click.group(cls=DataGroup, name="demo")
@@ -84,41 +84,41 @@ def demo() -> None:
 demo.add_command(seed_command)
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> str:
     stripped = name.strip()
     if not stripped or len(stripped) > _LONGEST_NAME or not stripped.isprintable():
         raise click.BadParameter(f"It is not 1 to {_LONGEST_NAME} printable characters.", param_hint="--organization")
     return stripped
 
 
-def _make(settings: Settings, plan: Plan, known_as: str, *, as_json: bool) -> Seeded:
+def _seed(settings: Settings, plan: Plan, owner: str, *, as_json: bool) -> Seeded:
     async def find(session: AsyncSession) -> UUID:
         await require_schema(session, settings)
-        return await find_owner(session, known_as)
+        return await find_owner(session, owner)
 
     # In a separate transaction: until it commits, nobody else can sign in with the shared token.
-    owner = run_in_transaction(settings, find)
-    with reporting(plan.tasks, as_json=as_json) as report:
+    owner_id = run_in_transaction(settings, find)
+    with progress_report(plan.tasks, as_json=as_json) as report:
 
         async def work(session: AsyncSession) -> Seeded:
-            return await seed(session, plan, owner, report)
+            return await seed(session, plan, owner_id, report)
 
         return run_in_transaction(settings, work)
 
 
-def _tell(made: Seeded, seconds: float) -> None:
+def _print_summary(made: Seeded, seconds: float) -> None:
     total = sum(made.rows.values())
     click.echo(
         f"Made {made.organization} ({made.organization_id}), {total:,} rows in {seconds:.1f} s. The same again:"
         f" --seed {made.seed}.\n"
     )
-    _show(("table", "rows"), [(table, f"{rows:,}") for table, rows in made.rows.items() if rows])
+    _print_table(("table", "rows"), [(table, f"{rows:,}") for table, rows in made.rows.items() if rows])
     first = made.agents[0].board
     click.echo(f"\nAgents of {first}, whose tokens are shown this once:\n")
-    _show(("agent", "token"), [(agent.name, agent.token) for agent in made.agents if agent.board == first])
+    _print_table(("agent", "token"), [(agent.name, agent.token) for agent in made.agents if agent.board == first])
 
 
-def _show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*head, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)

@@ -24,10 +24,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 @contextmanager
-def reporting(tasks: int, *, as_json: bool) -> Iterator[Report]:
+def progress_report(tasks: int, *, as_json: bool) -> Iterator[Report]:
     """Yield a function that is called with the number of tasks written so far."""
     if as_json or not sys.stderr.isatty():
-        yield _logging(tasks)
+        yield _log_progress(tasks)
         return
     columns = (TextColumn("Tasks"), BarColumn(), TaskProgressColumn(show_speed=True), MofNCompleteColumn())
     times = (TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
@@ -36,7 +36,7 @@ def reporting(tasks: int, *, as_json: bool) -> Iterator[Report]:
         yield lambda written: bars.update(bar, completed=written)
 
 
-def _logging(tasks: int) -> Report:
+def _log_progress(tasks: int) -> Report:
     began = last = time.monotonic()
 
     def report(written: int) -> None:

@@ -30,7 +30,7 @@ def list_users(as_json: bool) -> None:
         return await AccountService(session).list()
 
     found = run_in_transaction(load_settings(serving=False), work)
-    _show(
+    _print_rows(
         [
             {
                 "id": user.id,
@@ -96,7 +96,7 @@ def tokens(user: str, as_json: bool) -> None:
     async def work(session: AsyncSession) -> Sequence[PersonalToken]:
         return await AccountService(session).list_tokens(user)
 
-    _show(
+    _print_rows(
         [
             {
                 "id": held.id,
@@ -136,7 +136,7 @@ for _command in (list_users, create, token, tokens, revoke):
     users.add_command(_command)
 
 
-def _show(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
+def _print_rows(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(rows).decode())
         return

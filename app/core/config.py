@@ -131,15 +131,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         commands that only need the database, the settings of the sign-in may be missing. Raises SettingsError, which
         names every variable that is wrong, by `further_checks` too, and what it may hold.
         """
-        reading = read_settings(environ, env_file)
-        problems = [*reading.problems, *(further_checks(reading.settings) if further_checks else ())]
+        report = read_settings(environ, env_file)
+        problems = [*report.problems, *(further_checks(report.settings) if further_checks else ())]
         relevant = [found for found in problems if serving or setting_of(found.variable) not in NEEDED_TO_SERVE]
         if relevant:
             raise relevant[0] if len(relevant) == 1 else SeveralSettingsError(relevant)
-        return reading.settings
+        return report.settings
 
 
-class Reading(NamedTuple):
+class SettingsReport(NamedTuple):
     """The settings as read, the source of each field's value, and every problem.
 
     A field whose value is wrong has its default. `secret_files` has the paths of secrets that came from files of their
@@ -153,7 +153,7 @@ class Reading(NamedTuple):
     is_complete: bool
 
 
-def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Reading:
+def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> SettingsReport:
     """Read the settings as `Settings.load` does, but collect in `problems` what `load` would raise."""
     held = os.environ if environ is None else environ
     known = {*map(str.upper, _PARSERS), *map(file_variable, SECRETS)}
@@ -181,7 +181,7 @@ def read_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     problems += misspelt_beyond_dev(settings.misspelt, given, is_dev=settings.is_dev)
     if not file.problems:
         problems += _missing(settings, {setting_of(found.variable) for found in problems})
-    return Reading(settings, sources, tuple(problems), secret_files, not file.problems)
+    return SettingsReport(settings, sources, tuple(problems), secret_files, not file.problems)
 
 
 def _missing(settings: Settings, wrong: Collection[str]) -> Iterator[SettingsError]:

@@ -21,7 +21,7 @@ def open_database(settings: Settings) -> Iterator[DatabaseURL]:
     if settings.database_url is not None:
         yield normalize_database_url(settings.database_url.reveal())
         return
-    # Imported here because the production image is without the wheel that it needs.
+    # Imported here because the production image does not have the wheel that it needs.
     from app.postgres.dev_server.server import acquire  # noqa: PLC0415
 
     with acquire(settings.data_dir) as server:

@@ -1,4 +1,4 @@
-"""What the migration engine is told of this application."""
+"""The migration engine's configuration for this application."""
 
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def migrator_config(settings: Settings) -> MigratorConfig:
-    """Return the engine's configuration for the database that the settings mean."""
+    """Return the engine's configuration for the database of the settings."""
     retention = {
         "activity_events": settings.activity_retention_months,
         "board_webhook_payloads": settings.webhook_payload_retention_months,

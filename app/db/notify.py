@@ -22,7 +22,7 @@ from app.postgres.errors import OF_ASYNCPG
 
 _CHANNEL = "plimsoll_activity"
 # Commits within this time (seconds) share one notification.
-_GATHERED_FOR = 0.02
+_BATCH_TIME = 0.02
 _RECONNECT_AFTER = 1.0
 
 log = structlog.stdlib.get_logger(__name__)
@@ -79,7 +79,7 @@ class Notifications:
         await asyncio.gather(*self._sending)
 
     async def _send(self) -> None:
-        await asyncio.sleep(_GATHERED_FOR)
+        await asyncio.sleep(_BATCH_TIME)
         # Commits from here on need another notification.
         self._is_gathering = False
         try:

@@ -78,7 +78,7 @@ async def _create_all(config: MigratorConfig, url: DatabaseURL, directory: Scrip
         if not _has_work(state, config.metadata):
             _warn(state, [])
             return
-        # Locked, because of two processes that run CREATE TABLE IF NOT EXISTS at once one fails.
+        # Locked: if two processes run CREATE TABLE IF NOT EXISTS at once, one of them fails.
         async with guarded_lock(connection, config):
             try:
                 async with connection.begin():

@@ -13,7 +13,7 @@ from alembic import command
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from app.core.config import Reading, read_settings
+from app.core.config import SettingsReport, read_settings
 from app.db.doctor import examine_application as examine
 from app.migrator.doctor.checks import CHECKS, GROUPS, most_important
 from app.migrator.doctor.finding import Finding, Limits, Severity
@@ -33,7 +33,7 @@ BEFORE_THE_HEAD = REVISIONS[-2]
 INDEX = "ix_tasks_board_id_status_created_at_id"
 
 
-def reading_of(url: str | None, **environ: str) -> Reading:
+def reading_of(url: str | None, **environ: str) -> SettingsReport:
     given = {"ENVIRONMENT": "test", "LOCAL_AUTH_TOKEN": TOKEN, "DB_CONNECT_TIMEOUT": "2", **environ}
     return read_settings(given | ({"DATABASE_URL": url} if url else {}), NO_FILE)
 

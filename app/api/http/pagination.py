@@ -17,7 +17,7 @@ ReadT = TypeVar("ReadT")
 
 
 def provide_window(
-    service: NamedDependency[Service],  # noqa: ARG001 - one after the other: two at once would be tasks of a group
+    service: NamedDependency[Service],  # noqa: ARG001 - resolved first: two dependencies at once would take a task group
     limit: Annotated[int, Parameter(ge=1, le=200, description="Rows in a page.")] = 50,
     offset: Annotated[
         # Litestar's document takes a limit of 0 for none.

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
-from app.core.config import Reading, read_settings
+from app.core.config import SettingsReport, read_settings
 from app.core.logging import configure_logging
 from app.core.setting_sources import setting_of
 from app.db.database import open_database
@@ -20,32 +20,32 @@ from app.postgres.errors import DatabaseError
 
 def examine_process() -> list[Finding]:
     """Return every finding about this process's settings and database."""
-    reading = read_settings()
-    configure_logging(reading.settings)
-    return examine_application(reading)
+    report = read_settings()
+    configure_logging(report.settings)
+    return examine_application(report)
 
 
-def examine_application(reading: Reading, limits: Limits | None = None) -> list[Finding]:
+def examine_application(report: SettingsReport, limits: Limits | None = None) -> list[Finding]:
     """Return every finding about these settings and their database. Blocks for seconds if a server does not answer."""
     allowed = limits or Limits()
-    allowed = replace(allowed, connect_timeout=min(allowed.connect_timeout, reading.settings.db_connect_timeout))
-    targets, wrong = read_targets(reading)
-    findings = named("Configuration", "settings", [*check_settings(reading), *wrong])
-    with ExitStack() as held:
-        if _starts_by_itself(reading):
+    allowed = replace(allowed, connect_timeout=min(allowed.connect_timeout, report.settings.db_connect_timeout))
+    targets, wrong = read_targets(report)
+    findings = named("Configuration", "settings", [*check_settings(report), *wrong])
+    with ExitStack() as stack:
+        if _uses_dev_server(report):
             try:
-                targets = [ConnectionTarget("DATABASE_URL", held.enter_context(open_database(reading.settings)))]
+                targets = [ConnectionTarget("DATABASE_URL", stack.enter_context(open_database(report.settings)))]
             except DatabaseError as exc:
-                command = f"ls -la {reading.settings.data_dir}"
+                command = f"ls -la {report.settings.data_dir}"
                 failed = problem(str(exc), "Without it there is no database to look at.", command)
                 findings += named("Connection", "start", [failed])
-        further = partial(check_replicas, reading.settings)
-        return examine(migrator_config(reading.settings), targets, allowed, found_before=findings, further=further)
+        further = partial(check_replicas, report.settings)
+        return examine(migrator_config(report.settings), targets, allowed, found_before=findings, further=further)
 
 
-def _starts_by_itself(reading: Reading) -> bool:
-    """Tell whether the settings mean the server that starts by itself, and not only for want of right ones."""
-    settings, wrong = reading.settings, {setting_of(found.variable) for found in reading.problems}
+def _uses_dev_server(report: SettingsReport) -> bool:
+    """Return whether the settings mean the development server, and not only because a URL is wrong."""
+    settings, wrong = report.settings, {setting_of(found.variable) for found in report.problems}
     unset = settings.database_url is None and settings.migration_database_url is None
-    is_meant = reading.is_complete and not wrong & {"ENVIRONMENT", "DATABASE_URL", "MIGRATION_DATABASE_URL"}
+    is_meant = report.is_complete and not wrong & {"ENVIRONMENT", "DATABASE_URL", "MIGRATION_DATABASE_URL"}
     return settings.is_dev and unset and is_meant

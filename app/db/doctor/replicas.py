@@ -1,4 +1,4 @@
-"""Whether each read replica that the settings name is one, and how far behind it is."""
+"""Findings about read replicas: whether each is a replica of this primary, and how far behind it is."""
 
 import asyncio
 
@@ -15,8 +15,8 @@ from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.syntax import EXAMPLE
 
-_WRITTEN = text("SELECT pg_current_wal_lsn()::text")
-_BEHIND = text(
+_PRIMARY_POSITION = text("SELECT pg_current_wal_lsn()::text")
+_REPLICA_STATE = text(
     "SELECT pg_is_in_recovery(), (CAST(CAST(:written AS text) AS pg_lsn) - pg_last_wal_replay_lsn())::bigint"
 )
 _LEFT_OUT = "The application leaves it out, and reads another or the primary."
@@ -35,9 +35,9 @@ async def check_replicas(settings: Settings, primary: DatabaseURL, limits: Limit
     try:
         async with asyncio.timeout(seconds), engine(primary, limits).connect() as connection:
             identity = await connection.run_sync(server.identity)
-            written = str(await connection.scalar(_WRITTEN))
+            written = str(await connection.scalar(_PRIMARY_POSITION))
     except (OSError, DBAPIError, TimeoutError):
-        # Others tell why.
+        # Other checks report why.
         return []
     return list(await asyncio.gather(*(_replica(url, identity, written, limits, seconds) for url in urls)))
 
@@ -47,7 +47,7 @@ async def _replica(url: DatabaseURL, identity: str, written: str, limits: Limits
     try:
         async with asyncio.timeout(seconds), engine(url, limits).connect() as connection:
             is_copy = await connection.run_sync(server.identity) == identity
-            is_in_recovery, behind = (await connection.execute(_BEHIND, {"written": written})).one()
+            is_in_recovery, behind = (await connection.execute(_REPLICA_STATE, {"written": written})).one()
     except (OSError, DBAPIError, TimeoutError) as exc:
         seen = f"{name} cannot be looked at: {classify_connect_error(exc).reason}."
         return warning(seen, _LEFT_OUT, psql(url, "SELECT pg_is_in_recovery()"))

@@ -1,10 +1,10 @@
-"""Which settings count for migrating, where each came from, and what is wrong with them."""
+"""Findings about the settings that matter for migrations: values, sources and mistakes."""
 
 import shlex
 from collections.abc import Iterator
 from enum import Enum
 
-from app.core.config import NEEDED_TO_SERVE, Reading, Settings
+from app.core.config import NEEDED_TO_SERVE, Settings, SettingsReport
 from app.core.setting_sources import SECRETS, Source, file_variable, setting_of
 from app.migrator.doctor.finding import Finding, note, ok, problem, warning
 from app.migrator.doctor.target import ConnectionTarget
@@ -28,43 +28,43 @@ _SHOWN = (
     "db_migrate_lock_retries",
     "db_migrate_statement_timeout",
 )
-# Of these, that they are set and where.
+# Of these only the source is shown.
 _OTHER_SECRETS = ("database_replica_urls", "local_auth_token", "secret_key")
 _URLS = ("migration_database_url", "database_url")
 
 
-def check_settings(reading: Reading) -> Iterator[Finding]:
-    """Yield a finding for each setting that counts for migrating, and one for each that is wrong."""
-    wrong = {setting_of(found.variable) for found in reading.problems}
+def check_settings(report: SettingsReport) -> Iterator[Finding]:
+    """Yield a finding for each setting that matters for migrations, and one for each that is wrong."""
+    wrong = {setting_of(found.variable) for found in report.problems}
     for field in (*_SHOWN, *_OTHER_SECRETS):
-        # What cannot be read in .env may set what seems to have its default.
-        is_known = reading.is_complete or reading.sources[field] is not Source.DEFAULT
+        # A line of .env that could not be read may set a setting that seems to have its default.
+        is_known = report.is_complete or report.sources[field] is not Source.DEFAULT
         if is_known and field.upper() not in wrong:
-            yield from _setting(reading, field)
-    for found in reading.problems:
+            yield from _setting(report, field)
+    for found in report.problems:
         yield _wrong(found)
-    for name, meant in reading.settings.misspelt:
+    for name, meant in report.settings.misspelt:
         if name not in wrong:
             yield warning(
                 f"{name} is set, and is no setting. Is {meant} meant?",
                 f"Nothing reads it: {meant} is as shown above, or at its default.",
                 _where_it_is(name),
             )
-    for name in reading.settings.not_read:
+    for name in report.settings.not_read:
         yield warning(
             f"{name} stands in .env, and is no setting.",
             "It is another program's, or libpq's, which reads the environment alone.",
             _where_it_is(name),
         )
-    yield from _automatic(reading)
+    yield from _automatic(report)
 
 
-def read_targets(reading: Reading) -> tuple[list[ConnectionTarget], list[Finding]]:
-    """Return the databases that the settings name, first the one that migrations use; and what is wrong with others."""
+def read_targets(report: SettingsReport) -> tuple[list[ConnectionTarget], list[Finding]]:
+    """Return the databases of the settings, the one for migrations first; and findings about wrong URLs."""
     found: list[ConnectionTarget] = []
     findings: list[Finding] = []
     for field in _URLS:
-        held: Secret | None = getattr(reading.settings, field)
+        held: Secret | None = getattr(report.settings, field)
         if held is None:
             continue
         try:
@@ -74,26 +74,26 @@ def read_targets(reading: Reading) -> tuple[list[ConnectionTarget], list[Finding
     return found, findings
 
 
-def _setting(reading: Reading, field: str) -> Iterator[Finding]:
-    value = getattr(reading.settings, field)
+def _setting(report: SettingsReport, field: str) -> Iterator[Finding]:
+    value = getattr(report.settings, field)
     if field in _OTHER_SECRETS:
         if value:
-            yield ok(f"{field.upper()}: set ({_source(reading, field)})")
+            yield ok(f"{field.upper()}: set ({_source(report, field)})")
         return
     if value is None:
         shown = "not set"
         if field == "database_url":
-            shown += ": the PostgreSQL that starts by itself" if reading.settings.is_dev else ""
+            shown += ": the PostgreSQL that starts by itself" if report.settings.is_dev else ""
         if field == "migration_database_url":
             shown += ": migrations take DATABASE_URL"
     else:
-        shown = f"{_show(field.upper(), value)} ({_source(reading, field)})"
+        shown = f"{_show(field.upper(), value)} ({_source(report, field)})"
     yield ok(f"{field.upper()}: {shown}")
 
 
-def _source(reading: Reading, field: str) -> str:
-    source = reading.sources[field]
-    if path := reading.secret_files.get(field):
+def _source(report: SettingsReport, field: str) -> str:
+    source = report.sources[field]
+    if path := report.secret_files.get(field):
         return f"from the file {path}, which {file_variable(field.upper())} names (from {source})"
     return "default" if source is Source.DEFAULT else f"from {source}"
 
@@ -155,8 +155,8 @@ def _where_it_is(name: str) -> str:
     return f"unset {name}; grep -now {name} .env"
 
 
-def _automatic(reading: Reading) -> Iterator[Finding]:
-    settings = reading.settings
+def _automatic(report: SettingsReport) -> Iterator[Finding]:
+    settings = report.settings
     if settings.is_dev or not settings.db_auto_migrate:
         return
     if settings.db_auto_migrate_phase is Phase.CONTRACT:

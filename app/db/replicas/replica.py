@@ -25,7 +25,7 @@ _SELECT_STATE = """
            upper(lpad(to_hex(greatest(timeline_id, min_recovery_end_timeline, received_tli)), 8, '0'))
     FROM pg_control_checkpoint(), pg_control_recovery() LEFT JOIN pg_stat_wal_receiver ON true
 """
-# Seconds: for the answer to a poll, for a free connection of the pool, and for how long a replica at least is left out.
+# Seconds: for the answer to a poll, for a free connection of the pool, and how long a replica is left out at least.
 _REPLICA_POLL_TIMEOUT = 0.5
 _POOL_TIMEOUT = 0.1
 _EXCLUSION_TIME = 1.0
