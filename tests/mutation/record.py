@@ -32,6 +32,8 @@ concurrency = thread,greenlet,multiprocessing
 patch = subprocess,_exit
 context = ${{PYTEST_CURRENT_TEST-}}
 """
+# Of a short test, beside what is measured: a test of half a second does not cost twice as much as one of a quarter.
+_SECONDS_OF_A_TEST = 0.5
 # What pytest adds to the id of the test that runs.
 _PHASE = re.compile(r" \((call|setup|teardown)\)$")
 
@@ -95,6 +97,7 @@ class Record:
     def __init__(self, data: CoverageData, seconds: dict[str, float], sources: dict[str, str]) -> None:
         self.seconds = seconds
         self._sources = sources
+        self._tests_with = Counter(word for test in {t.partition("[")[0] for t in seconds} for word in _words(test))
         # The lines of each file, with their contexts; files are named from the checkout. The context is the test, or
         # that with its phase in a process that the test has started, or nothing before the first test.
         self._contexts: dict[str, dict[int, set[str]]] = {}
@@ -120,21 +123,22 @@ class Record:
         return source
 
     def tests_of(self, mutant: Mutant, budget: float, *, started_too: bool = True) -> list[str]:
-        """Return the tests that may notice a fault, those that are likely to and quick first, within so many seconds.
+        """Return the tests that may notice a fault, those with its words and the quick first, within so many seconds.
 
         One test is returned, however long it takes, if any runs one of the lines. Without `started_too`, tests of which
         only another process runs one are left out.
         """
         contexts = self._contexts_of(mutant)
         touching = {_PHASE.sub("", c) for c in contexts} if started_too else contexts
-        subject = Path(mutant.path).stem.removesuffix("s")
+        about = _words(mutant.key + "\n".join(self._sources[mutant.path].splitlines()[slice(*_span(mutant.lines))]))
         chosen: list[str] = []
         met: Counter[str] = Counter()
-        order: dict[str, tuple[int, bool, float]] = {}
+        order: dict[str, tuple[int, float, float]] = {}
         for test in sorted(touching & self.seconds.keys(), key=lambda test: (self.seconds[test], test)):
             # The other parameters of a test come after other tests.
-            file, function = test.partition("[")[0].split("::", 1)
-            order[test] = (met[function], subject not in file, self.seconds[test])
+            function = test.partition("[")[0]
+            alike = sum(1 / self._tests_with[word] for word in about & _words(function))
+            order[test] = (met[function], -alike / (self.seconds[test] + _SECONDS_OF_A_TEST), self.seconds[test])
             met[function] += 1
         for test in sorted(order, key=order.__getitem__):
             budget -= self.seconds[test]
@@ -152,6 +156,15 @@ class Record:
         of_file = self._contexts.get(mutant.path, {})
         lines = of_file if mutant.is_import else mutant.lines
         return set[str]().union(*(of_file.get(line, ()) for line in lines))
+
+
+def _words(text: str) -> set[str]:
+    """Return the words of the names in a text, without the s of a plural."""
+    return {word.removesuffix("s") for word in re.findall(r"[a-z]{3,}", text.lower())}
+
+
+def _span(lines: range) -> tuple[int, int]:
+    return lines.start - 1, lines.stop - 1
 
 
 def _modules() -> Iterable[Path]:
