@@ -78,6 +78,8 @@ async def test_change_of_a_task_is_logged(
     about = {"board_id": crew["id"], "task_id": task["id"]}
     by_me, by_lead = {**about, "user_id": me["id"]}, {**about, "agent_id": lead["id"]}
     assert log.new() == [("task.created", "Splice", by_me), ("task.status_changed", "inbox → in_progress", by_me)]
+    same = await done(client.patch(f"{tasks_url}/{task['id']}", json={"status": "in_progress"}))
+    assert (same["in_progress_at"], log.new()) == (task["in_progress_at"], [])
     changes = {"title": "Splice it", "description": "x", "status": "review", "comment": "@Mate: ready"}
     await done((await signed_in(lead)).patch(f"{tasks_url}/{task['id']}", json=changes))
     commented, mentioned, moved, updated = log.new()

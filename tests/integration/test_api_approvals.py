@@ -97,6 +97,7 @@ async def test_approval_is_resolved_once(
     for again in ("approved", "rejected", "pending"):
         refused = await client.patch(approval, json={"status": again})
         assert (refused.status_code, refused.json()["code"]) == (409, "approval_resolved")
+        assert refused.json()["approval_status"] == status
     events = [event["event_type"] for event in (await client.get("/api/v1/activity")).json()["items"]]
     assert events[:2] == [f"approval.{status}", "approval.created"]
 
