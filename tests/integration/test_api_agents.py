@@ -134,6 +134,18 @@ async def test_first_agent_leads_and_the_oldest_follows_it(client: httpx.AsyncCl
     assert leads == [("third", False), ("second", True)]
 
 
+async def test_age_decides_who_follows_and_whose_name_it_is(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str
+) -> None:
+    lead, second, third = [await register(client, crew, name=name) for name in ("Lead", "Mate", "Mate")]
+    query(database_url, "UPDATE agents SET created_at = created_at - interval '1 day' WHERE id = :id", id=third["id"])
+    beaten = (await client.post(f"{AGENTS}/heartbeat", json={"name": "Mate", "board_id": crew["id"]})).json()
+    assert beaten["id"] == third["id"]
+    await client.delete(f"{AGENTS}/{lead['id']}")
+    assert (await client.get(f"{AGENTS}/{third['id']}")).json()["is_board_lead"] is True
+    assert (await client.get(f"{AGENTS}/{second['id']}")).json()["is_board_lead"] is False
+
+
 async def test_board_takes_no_more_agents_than_it_says(client: httpx.AsyncClient, board: dict[str, Any]) -> None:
     await register(client, board)
     refused = await client.post(AGENTS, json={"name": "one too many", "board_id": board["id"]})

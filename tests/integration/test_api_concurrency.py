@@ -13,7 +13,7 @@ from app.db.plugin import DatabasePlugin
 from app.repositories.callers import Person
 from app.services.identity import Caller
 from app.services.users import LastOwnerError, UserService
-from tests.integration.conftest import Stranger
+from tests.integration.conftest import Staff, Stranger
 from tests.migrations.conftest import holding, query
 
 BOARDS = "/api/v1/boards"
@@ -132,3 +132,70 @@ async def test_organizations_made_while_their_owner_leaves_are_not_left_without_
     assert (await leaving).status_code == 204
     assert {response.status_code for response in await asyncio.gather(*making)} == {409}
     assert query(database_url, "SELECT count(*) FROM organizations") == [(0,)]
+
+
+async def test_change_of_a_status_keeps_nobody_from_adding_to_its_board(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str
+) -> None:
+    task = (await client.post(tasks_url, json={"title": "t"})).json()
+    row = "SELECT FROM tasks WHERE id = :id FOR NO KEY UPDATE"
+    with holding(database_url, row, id=task["id"]) as wait_for_waiters:
+        changing = asyncio.create_task(client.patch(f"{tasks_url}/{task['id']}", json={"status": "review"}))
+        await asyncio.to_thread(wait_for_waiters, 1)
+        assert (await client.post(tasks_url, json={"title": "another"})).status_code == 201
+    assert (await changing).status_code == 200
+
+
+async def test_change_of_a_member_keeps_nobody_from_adding_to_the_organization(
+    client: httpx.AsyncClient, staff: Staff, database_url: str
+) -> None:
+    member = staff.join("member")
+    row = "SELECT FROM organization_members WHERE id = :id FOR UPDATE"
+    with holding(database_url, row, id=member) as wait_for_waiters:
+        url = f"/api/v1/organizations/me/members/{member}"
+        changing = asyncio.create_task(client.patch(url, json={"role": "admin"}))
+        await asyncio.to_thread(wait_for_waiters, 1)
+        assert (await client.post("/api/v1/tags", json={"name": "Rope"})).status_code == 201
+    assert (await changing).status_code == 200
+
+
+async def test_board_that_is_granted_stays_until_it_is_and_may_be_changed_meanwhile(
+    client: httpx.AsyncClient, staff: Staff, board: dict[str, Any], database_url: str
+) -> None:
+    member, url = staff.join("member"), f"{BOARDS}/{board['id']}"
+    row = "SELECT FROM organization_members WHERE id = :id FOR UPDATE"
+    with holding(database_url, row, id=member) as wait_for_waiters:
+        body = {"all_boards_read": True, "board_access": [{"board_id": board["id"]}]}
+        access = f"/api/v1/organizations/me/members/{member}/access"
+        granting = asyncio.create_task(client.put(access, json=body))
+        await asyncio.to_thread(wait_for_waiters, 1)
+        assert (await client.patch(url, json={"name": "Quay"})).status_code == 200
+        deleting = asyncio.create_task(client.delete(url))
+        await asyncio.to_thread(wait_for_waiters, 2)
+    assert [(await granting).status_code, (await deleting).status_code] == [200, 204]
+
+
+async def test_delivery_does_not_wait_for_a_change_of_its_board_or_webhook(
+    client: httpx.AsyncClient, board: dict[str, Any], database_url: str
+) -> None:
+    url = f"{BOARDS}/{board['id']}/webhooks"
+    webhook = (await client.post(url, json={"description": "deploys"})).json()
+    # As their changes do.
+    rows = "SELECT FROM boards, board_webhooks FOR NO KEY UPDATE"
+    with holding(database_url, rows):
+        assert (await client.post(webhook["endpoint_path"], json={})).status_code == 201
+
+
+async def test_what_is_forgotten_waits_for_nobody(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
+) -> None:
+    key = {"Idempotency-Key": "one"}
+    await client.post(tasks_url, json={"title": "t"}, headers=key)
+    old = "INSERT INTO rate_limits SELECT decode('00', 'hex'), now() - interval '2 days', 1"
+    query(database_url, old)
+    query(database_url, "UPDATE idempotent_responses SET created_at = now() - interval '2 days'")
+    webhook = (await client.post(f"{BOARDS}/{board['id']}/webhooks", json={"description": "d"})).json()
+    with holding(database_url, "SELECT FROM rate_limits, idempotent_responses FOR UPDATE"):
+        answer = await client.post(tasks_url, json={"title": "t"}, headers={"Idempotency-Key": "another"})
+        assert answer.status_code == 201
+        assert (await client.post(webhook["endpoint_path"], json={})).status_code == 201

@@ -238,14 +238,21 @@ async def test_new_task_is_answered_as_it_is_read(client: httpx.AsyncClient, tas
     assert {name: made[name] for name in fields} == fields
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_rule_that_comes_while_a_task_waits_to_be_done_counts(
-    client: httpx.AsyncClient, tasks_url: str, database_url: str, method: str
+async def test_tags_are_in_the_order_of_their_names_and_dependencies_as_they_were_sent(
+    client: httpx.AsyncClient, tasks_url: str
 ) -> None:
-    task = await create(client, tasks_url)
-    url, fields = (tasks_url, {"title": "t"}) if method == "POST" else (f"{tasks_url}/{task['id']}", {})
+    tags = [(await client.post("/api/v1/tags", json={"name": name})).json()["id"] for name in ("b", "c", "a")]
+    others = [(await create(client, tasks_url))["id"] for _ in range(3)]
+    made = await create(client, tasks_url, tag_ids=tags, depends_on_task_ids=others[::-1])
+    assert [tag["name"] for tag in made["tags"]] == ["a", "b", "c"]
+    assert made["depends_on_task_ids"] == made["blocked_by_task_ids"] == others[::-1]
+
+
+async def test_rule_that_comes_while_a_new_task_waits_to_be_done_counts(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str
+) -> None:
     with holding(database_url, "UPDATE boards SET require_review_before_done = true") as wait_for_a_waiter:
-        late = asyncio.create_task(client.request(method, url, json={**fields, "status": "done"}))
+        late = asyncio.create_task(client.post(tasks_url, json={"title": "t", "status": "done"}))
         await asyncio.to_thread(wait_for_a_waiter)
     assert ((await late).status_code, (await late).json()["code"]) == (409, "review_required")
 
