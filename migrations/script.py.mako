@@ -2,7 +2,7 @@
     import app.migrator.revisions.ids  # the hook of alembic.ini
     from app.migrator.lint.proposal import propose_phase
 %>\
-"""${message}
+"""${message.rstrip(".")}.
 
 Revision: ${up_revision}
 Revises: ${down_revision | comma,n}
@@ -30,8 +30,8 @@ phase = "expand"
 # starts.
 phase = None
 % else:
-# This is what the generated steps look like. Is it so? "Reviewing a revision" in migrations/docs/writing-revisions.md has
-# the questions.
+# This is what the generated steps look like. Is it so? "Reviewing a revision" in migrations/docs/writing-revisions.md
+# has the questions.
 phase = "${propose_phase(config, imports or "", upgrades)}"
 % endif
 

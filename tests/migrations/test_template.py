@@ -1,6 +1,7 @@
 """What `alembic revision` writes: the rule, and a proposal of the phase unless there are no steps."""
 
 import importlib.util
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.migrator.lint.proposal import propose_phase
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
+from tests.processes import BIN, ROOT
 from tests.support.migrator import alembic_config, lint, read_status, upgrade
 
 # What the database has beside the models, or lacks of them; and the phase of what makes the two alike.
@@ -102,8 +104,17 @@ def test_empty_revision_has_no_phase_and_is_not_applied_before_it_says_so(databa
 
 def test_file_states_the_rule(database_url: str, release: Release) -> None:
     text = generated(release, settings_for(database_url)).read_text()
-    assert text.startswith('"""A wave\n\nRevision: ')
+    assert text.startswith('"""A wave.\n\nRevision: ')
     assert "# The rule: while you deploy, the previous release runs on this schema, too." in text
     assert '"expand"    it still works afterwards' in text
     assert '"contract"  it does not' in text
     assert "\n\n\n\n" not in text
+
+
+@pytest.mark.parametrize("check", ["check", "format --check"])
+def test_file_with_steps_passes_the_checks_of_the_project(database_url: str, release: Release, check: str) -> None:
+    query(database_url, "ALTER TABLE tasks DROP COLUMN due_at")
+    file = generated(release, settings_for(database_url), autogenerate=True)
+    ruff = [str(BIN / "ruff"), *check.split(), "--stdin-filename", f"migrations/versions/{file.name}", "-"]
+    done = subprocess.run(ruff, input=file.read_text(), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
