@@ -13,7 +13,7 @@ from app.db.doctor.settings import check_settings, read_targets
 from app.db.migrator import migrator_config
 from app.migrator.doctor.checks import examine
 from app.migrator.doctor.finding import Finding, Limits, problem
-from app.migrator.doctor.runner import named
+from app.migrator.doctor.runner import label_findings
 from app.migrator.doctor.target import ConnectionTarget
 from app.postgres.errors import DatabaseError
 
@@ -30,7 +30,7 @@ def examine_application(report: SettingsReport, limits: Limits | None = None) ->
     allowed = limits or Limits()
     allowed = replace(allowed, connect_timeout=min(allowed.connect_timeout, report.settings.db_connect_timeout))
     targets, wrong = read_targets(report)
-    findings = named("Configuration", "settings", [*check_settings(report), *wrong])
+    findings = label_findings("Configuration", "settings", [*check_settings(report), *wrong])
     with ExitStack() as stack:
         if _uses_dev_server(report):
             try:
@@ -38,7 +38,7 @@ def examine_application(report: SettingsReport, limits: Limits | None = None) ->
             except DatabaseError as exc:
                 command = f"ls -la {report.settings.data_dir}"
                 failed = problem(str(exc), "Without it there is no database to look at.", command)
-                findings += named("Connection", "start", [failed])
+                findings += label_findings("Connection", "start", [failed])
         further = partial(check_replicas, report.settings)
         return examine(migrator_config(report.settings), targets, allowed, found_before=findings, further=further)
 

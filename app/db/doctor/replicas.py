@@ -9,7 +9,7 @@ from app.core.config import Settings
 from app.db.replicas.selection import replica_urls
 from app.migrator.doctor import server
 from app.migrator.doctor.finding import Finding, Limits, ok, problem, psql, warning
-from app.migrator.doctor.session import engine
+from app.migrator.doctor.session import doctor_engine
 from app.postgres.connect import classify_connect_error
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
@@ -33,7 +33,7 @@ async def check_replicas(settings: Settings, primary: DatabaseURL, limits: Limit
         return []
     seconds = limits.connect_timeout + limits.statement_timeout
     try:
-        async with asyncio.timeout(seconds), engine(primary, limits).connect() as connection:
+        async with asyncio.timeout(seconds), doctor_engine(primary, limits).connect() as connection:
             identity = await connection.run_sync(server.identity)
             written = str(await connection.scalar(_PRIMARY_POSITION))
     except (OSError, DBAPIError, TimeoutError):
@@ -45,7 +45,7 @@ async def check_replicas(settings: Settings, primary: DatabaseURL, limits: Limit
 async def _replica(url: DatabaseURL, identity: str, written: str, limits: Limits, seconds: float) -> Finding:
     name = f"The replica {url.location}"
     try:
-        async with asyncio.timeout(seconds), engine(url, limits).connect() as connection:
+        async with asyncio.timeout(seconds), doctor_engine(url, limits).connect() as connection:
             is_copy = await connection.run_sync(server.identity) == identity
             is_in_recovery, behind = (await connection.execute(_REPLICA_STATE, {"written": written})).one()
     except (OSError, DBAPIError, TimeoutError) as exc:

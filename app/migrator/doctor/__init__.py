@@ -1,5 +1,5 @@
 """`litestar database doctor`: what may be wrong between here and a migrated database, one module a group of checks.
 
-Nothing is changed by it, and a check that fails is a finding like any other, so that it works when half of it is
-broken. `examination.py` has the table of checks.
+It changes nothing, and a check that fails is a finding, so that it works when half of the database is broken.
+`checks.py` has the table of checks, `connectivity.py` checks the network up to the login, `runner.py` runs the rest.
 """

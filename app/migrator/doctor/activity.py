@@ -1,6 +1,6 @@
-"""What happens in the database at this moment: who holds the migration lock, who is in whose way, and for how long.
+"""What happens in the database now: who holds the migration lock, who blocks whom, and for how long.
 
-Never a query's text: it may hold values.
+It never shows a query's text, which may hold values.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from ..durations import duration
 from ..session.lock import holder_of_lock
-from .finding import Finding, Subject, note, ok, warning
+from .finding import CheckContext, Finding, note, ok, warning
 
 _SESSIONS = text(
     """
@@ -22,7 +22,7 @@ _SESSIONS = text(
     FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     """
 )
-# Whoever waits for a row waits for its transaction; the table is that of the row's lock, held meanwhile.
+# Who waits for a row waits for the transaction that has it, and meanwhile holds a lock that names the table.
 _WAITING = text(
     """
     SELECT pid, pg_blocking_pids(pid) AS blockers,
@@ -51,7 +51,7 @@ _IDLE = "idle in transaction"
 
 @dataclass(frozen=True)
 class Session:
-    """A row of pg_stat_activity; of another role's session most is None, unless ours has pg_read_all_stats."""
+    """A row of pg_stat_activity; without pg_read_all_stats most is None for the sessions of other roles."""
 
     pid: int
     role: str | None
@@ -73,10 +73,11 @@ class Session:
 
     @property
     def is_idle_in_transaction(self) -> bool:
+        """Whether it has a transaction and does nothing."""
         return (self.state or "").startswith(_IDLE)
 
 
-def lock(connection: Connection, _: Subject) -> Iterator[Finding]:
+def lock(connection: Connection, _: CheckContext) -> Iterator[Finding]:
     holder = holder_of_lock(connection)
     if holder is None:
         yield ok("Nobody holds the migration lock.")
@@ -84,7 +85,7 @@ def lock(connection: Connection, _: Subject) -> Iterator[Finding]:
         yield note(f"The migration lock is held by {holder}.", "A migration is running: another one waits for it.")
 
 
-def blocked(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def blocked(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     waiting = connection.execute(_WAITING).all()
     if not waiting:
         yield ok("Nobody waits for a lock.")
@@ -92,11 +93,11 @@ def blocked(connection: Connection, subject: Subject) -> Iterator[Finding]:
     sessions = _sessions(connection)
     for row in waiting:
         for blocker in dict.fromkeys(row.blockers):
-            yield _in_the_way(row, blocker, sessions, subject)
+            yield _blocked_by(row, blocker, sessions, context)
 
 
-def transactions(connection: Connection, subject: Subject) -> Iterator[Finding]:
-    limit = subject.limits.long_transaction
+def transactions(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    limit = context.limits.long_transaction
     long = [s for s in _sessions(connection).values() if (s.in_transaction or 0) > limit]
     prepared = connection.execute(_PREPARED, {"seconds": limit}).all()
     if not long and not prepared:
@@ -105,17 +106,17 @@ def transactions(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield warning(
             f"A transaction is open for {duration(session.in_transaction or 0)}: {session}.",
             "CREATE INDEX CONCURRENTLY waits for it to end, and so does an ALTER of what it has touched.",
-            _end(session.pid, session, subject),
+            _end(session.pid, session, context),
         )
     for row in prepared:
         yield warning(
             f"The prepared transaction {row.gid!r} of {row.owner} is open for {duration(row.seconds)}.",
             "It holds its locks until somebody ends it, even over a restart.",
-            subject.psql("ROLLBACK PREPARED '" + row.gid.replace("'", "''") + "'"),
+            context.psql("ROLLBACK PREPARED '" + row.gid.replace("'", "''") + "'"),
         )
 
 
-def _in_the_way(row: Any, blocker: int, sessions: Mapping[int, Session], subject: Subject) -> Finding:  # noqa: ANN401
+def _blocked_by(row: Any, blocker: int, sessions: Mapping[int, Session], context: CheckContext) -> Finding:  # noqa: ANN401
     waiter = sessions.get(row.pid)
     # A blocker of pid 0 is a prepared transaction.
     by = sessions.get(blocker) or ("a prepared transaction" if blocker == 0 else f"process {blocker}")
@@ -123,16 +124,19 @@ def _in_the_way(row: Any, blocker: int, sessions: Mapping[int, Session], subject
     return warning(
         f"{_capital(str(waiter or f'process {row.pid}'))} waits{since} for {row.mode} on {row.what}, held up by {by}.",
         "Whoever wants the same comes to stand behind it; a migration that waits stops requests in this way.",
-        subject.psql("SELECT gid, prepared, owner FROM pg_prepared_xacts")
+        context.psql("SELECT gid, prepared, owner FROM pg_prepared_xacts")
         if blocker == 0
-        else _end(blocker, sessions.get(blocker), subject),
+        else _end(blocker, sessions.get(blocker), context),
     )
 
 
-def _end(pid: int, session: Session | None, subject: Subject) -> str:
-    """Cancelling ends a statement; a session that is idle has none, so only its end frees what it holds."""
+def _end(pid: int, session: Session | None, context: CheckContext) -> str:
+    """Return the command that frees what the session holds.
+
+    Cancelling ends a statement; an idle session has none, so the session has to end.
+    """
     idle = session is not None and session.is_idle_in_transaction
-    return subject.psql(f"SELECT {'pg_terminate_backend' if idle else 'pg_cancel_backend'}({pid})")
+    return context.psql(f"SELECT {'pg_terminate_backend' if idle else 'pg_cancel_backend'}({pid})")
 
 
 def _sessions(connection: Connection) -> dict[int, Session]:

@@ -1,4 +1,4 @@
-"""The table of checks, and the examination as a whole: what does not depend on what is broken still runs."""
+"""The table of checks, and all of them together: a check still runs if what it depends on is not broken."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,13 +13,13 @@ from ..command_line import command
 from ..config import MigratorConfig
 from ..revisions.loading import scripts
 from . import activity, privileges, revisions, schema, server, storage
-from .finding import Finding, Limits, Severity, Subject, note, problem
-from .reach import reach
-from .runner import Check, ask_all, named, not_reached
-from .session import compare, poolers
+from .connectivity import check_connectivity
+from .finding import CheckContext, Finding, Limits, Severity, note, problem
+from .runner import Check, label_findings, not_reached, run_checks
+from .session import check_poolers, check_same_database
 from .target import ConnectionTarget
 
-# In the order in which one thing may be the cause of the next.
+# In the order in which one may be the cause of the next.
 CHECKS: tuple[Check, ...] = (
     Check("Server", "version", server.version),
     Check("Server", "writable", server.writable),
@@ -27,7 +27,7 @@ CHECKS: tuple[Check, ...] = (
     Check("Server", "clock", server.clock),
     Check("Privileges", "schema", privileges.schema),
     Check("Privileges", "tables", privileges.tables),
-    Check("Privileges", "sight", privileges.sight),
+    Check("Privileges", "sight", privileges.can_see_other_sessions),
     Check("Revisions", "state", revisions.state),
     Check("Revisions", "history", revisions.history),
     Check("Revisions", "drift", schema.drift),
@@ -55,19 +55,19 @@ def examine(
     found_before: Sequence[Finding] = (),
     further: Callable[[DatabaseURL, Limits], Awaitable[list[Finding]]] | None = None,
 ) -> list[Finding]:
-    """Return every finding, in the order of GROUPS; blocks for some seconds where a server does not answer.
+    """Return every finding, in the order of GROUPS. Blocks for some seconds if a server does not answer.
 
     `targets` begins with the database that migrations use. `further` makes the application's own checks, once there is
     a session; `found_before` are its findings without one.
     """
     directory, read = _read_files(config)
-    findings = [*found_before, *named("Revisions", "files", read)]
+    findings = [*found_before, *label_findings("Revisions", "files", read)]
     findings += asyncio.run(_examine(config, directory, targets, limits, further))
     return sorted(findings, key=lambda finding: GROUPS.index(finding.group))
 
 
 def most_important(findings: Sequence[Finding]) -> Finding | None:
-    """The first problem, or else the first warning: what comes later may follow from it."""
+    """Return the first problem, or else the first warning: later ones may be its consequences."""
     for severity in (Severity.PROBLEM, Severity.WARNING):
         for finding in findings:
             if finding.severity is severity:
@@ -91,32 +91,34 @@ async def _examine(
     limits: Limits,
     further: Callable[[DatabaseURL, Limits], Awaitable[list[Finding]]] | None,
 ) -> list[Finding]:
-    reached = await asyncio.gather(*(reach(target.url, limits) for target in targets))
+    reached = await asyncio.gather(*(check_connectivity(target.url, limits) for target in targets))
     findings: list[Finding] = []
     for target, (steps, _) in zip(targets, reached, strict=True):
         for step, finding in steps:
-            findings += named("Connection", step, [_of(target, finding) if len(targets) > 1 else finding])
-    checks = [*CHECKS, *_of_the_application(targets)]
+            findings += label_findings(
+                "Connection", step, [_with_variable(target, finding) if len(targets) > 1 else finding]
+            )
+    checks = [*CHECKS, *_application_checks(targets)]
     open_targets = [target for target, (_, passed) in zip(targets, reached, strict=True) if passed]
     if not open_targets:
         why = "there is no session" if targets else "no setting names a database that can be tried"
-        findings += [] if targets else named("Connection", "way", [note(f"Not reached: {why}.")])
+        findings += [] if targets else label_findings("Connection", "way", [note(f"Not reached: {why}.")])
         return [*findings, *not_reached(checks, why)]
     url = open_targets[0].url
-    findings += named("Connection", "pooler", await poolers(open_targets, limits))
+    findings += label_findings("Connection", "pooler", await check_poolers(open_targets, limits))
     if len(open_targets) > 1:
-        findings += named("Connection", "same database", await compare(open_targets, limits))
+        findings += label_findings("Connection", "same database", await check_same_database(open_targets, limits))
     if further is not None:
-        findings += named("Connection", "replicas", await further(url, limits))
-    return findings + await ask_all(checks, Subject(config, url, directory, limits))
+        findings += label_findings("Connection", "replicas", await further(url, limits))
+    return findings + await run_checks(checks, CheckContext(config, url, directory, limits))
 
 
-def _of(target: ConnectionTarget, finding: Finding) -> Finding:
+def _with_variable(target: ConnectionTarget, finding: Finding) -> Finding:
     return msgspec.structs.replace(finding, seen=f"{target.variable}: {finding.seen}")
 
 
-def _of_the_application(targets: Sequence[ConnectionTarget]) -> list[Check]:
-    """What there is to ask where the application is another role than migrations."""
+def _application_checks(targets: Sequence[ConnectionTarget]) -> list[Check]:
+    """Return the checks of the application's roles, if they are others than the role that migrates."""
     migrating, *rest = (target.url.user for target in targets) if targets else (None,)
     return [
         Check("Privileges", "application", partial(privileges.application, role=user))

@@ -1,4 +1,4 @@
-"""What a check has found, and what the checks are told."""
+"""What a check has found, and what the checks are given."""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from ..config import MigratorConfig
 
 
 class Severity(StrEnum):
-    """NOTE is worth knowing, or could not be looked at; WARNING may hurt; PROBLEM keeps from migrating or serving."""
+    """NOTE: worth knowing, or not to be checked. WARNING: may do harm. PROBLEM: prevents migrating or serving."""
 
     OK = "ok"
     NOTE = "note"
@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """`next_command` is a line for a shell; warnings and problems always have one. No secret and no row is in it."""
+    """A finding without secrets and values of rows; warnings and problems have a `next_command`, a line for a shell."""
 
     group: str = ""
     check: str = ""
@@ -33,7 +33,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on something is worth a warning: seconds, bytes, shares of 1, and numbers of transactions."""
+    """The values from which on there is a warning: seconds, bytes, shares of 1, and numbers of transactions."""
 
     connect_timeout: float = 5.0
     statement_timeout: float = 5.0
@@ -48,8 +48,8 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is examined through a connection that stands: `url` made it; no `directory` where it cannot be read."""
+class CheckContext:
+    """What a check has beside a connection, which `url` made; `directory` is None if the revisions cannot be read."""
 
     config: MigratorConfig
     url: DatabaseURL
@@ -57,7 +57,7 @@ class Subject:
     limits: Limits
 
     def psql(self, statement: str, role: str | None = None) -> str:
-        """As `psql`; with `role` as that one, where ours may not."""
+        """Return a command line that runs the statement as the connection's user, or as `role`."""
         return psql(replace(self.url, user=role or self.url.user), statement)
 
 
@@ -82,5 +82,5 @@ def sentence(text: str) -> str:
 
 
 def psql(url: DatabaseURL, statement: str) -> str:
-    """A command line that asks for the password, if there is one to ask for."""
+    """Return a command line that runs the statement; psql asks for the password if it needs one."""
     return f"psql {shlex.quote(url.libpq_without_password)} -c {shlex.quote(statement)}"

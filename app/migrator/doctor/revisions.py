@@ -1,4 +1,4 @@
-"""Where the database stands against this release's revisions, and how the last steps ended."""
+"""At which revision of this release the database is, and how the last steps ended."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,16 @@ from ..revisions.loading import join_heads, phase_of
 from ..revisions.state import SchemaState, read_state, redundant
 from ..session.lock import holder_of_lock
 from ..tables import version_table
-from .finding import Finding, Subject, note, ok, problem, warning
+from .finding import CheckContext, Finding, note, ok, problem, warning
 
 _AGE = text("SELECT extract(epoch FROM clock_timestamp() - :started)::float8")
 _SHOWN = 5
-# Of each direction of a step what it has made of the revision.
+# What a step has done to its revision, by the step's direction.
 _DONE = {"upgrade": "applied", "downgrade": "reverted", "stamp": "stamped", "unstamp": "stamped away"}
 
 
 def files(directory: ScriptDirectory) -> Iterator[Finding]:
-    """What can be told without a database."""
+    """Check the revisions' files, which takes no database."""
     heads = directory.get_heads()
     if len(heads) > 1:
         yield problem(
@@ -38,28 +38,28 @@ def files(directory: ScriptDirectory) -> Iterator[Finding]:
     yield ok(f"This release has {count} revisions; the head is {heads[0]}." if heads else "There are no revisions.")
 
 
-def state(connection: Connection, subject: Subject) -> Iterator[Finding]:
-    if subject.directory is None:
+def state(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    if context.directory is None:
         yield note("Not reached: the revisions cannot be read.")
         return
     try:
-        found = read_state(connection, subject.directory, subject.config.metadata)
+        found = read_state(connection, context.directory, context.config.metadata)
     except MigrationFailedError as exc:
-        yield problem(str(exc), "Nothing can be migrated.", subject.psql(f"SELECT * FROM {version_table()}"))  # noqa: S608
+        yield problem(str(exc), "Nothing can be migrated.", context.psql(f"SELECT * FROM {version_table()}"))  # noqa: S608
         return
-    yield from _edited(connection, subject.directory, found)
+    yield from _edited(connection, context.directory, found)
     if not found.is_managed:
         yield _unmanaged(found)
     elif found.unknown:
-        yield _unknown(subject, found)
+        yield _unknown(context, found)
     else:
-        yield from _rows(subject, subject.directory, found)
-        yield from _backfills(connection, subject.directory, subject.config.metadata, found)
+        yield from _rows(context, context.directory, found)
+        yield from _backfills(connection, context.directory, context.config.metadata, found)
         yield from _pending(found)
 
 
-def history(connection: Connection, _: Subject) -> Iterator[Finding]:
-    """The last step that did not end well, and whether the one that runs is alive."""
+def history(connection: Connection, _: CheckContext) -> Iterator[Finding]:
+    """Check how the last step ended, and whether one that is recorded as running is alive."""
     entries = read_history(connection)
     if not entries:
         yield note("No migration is recorded in this database yet.")
@@ -90,7 +90,7 @@ def _unmanaged(found: SchemaState) -> Finding:
     )
 
 
-def _unknown(subject: Subject, found: SchemaState) -> Finding:
+def _unknown(context: CheckContext, found: SchemaState) -> Finding:
     names = ", ".join(found.unknown)
     if found.pending and not found.broken_by:
         return problem(
@@ -110,17 +110,20 @@ def _unknown(subject: Subject, found: SchemaState) -> Finding:
         " revision or not recorded.",
         "A newer release has migrated it, or it is another application's. Deploy that release, or restore a backup:"
         " this one does not work on it, and can neither upgrade nor downgrade it.",
-        subject.psql(f"SELECT version_num FROM {version_table()}"),  # noqa: S608 - to be read
+        context.psql(f"SELECT version_num FROM {version_table()}"),  # noqa: S608 - to be read
     )
 
 
-def _rows(subject: Subject, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
-    """Two rows are right for two branches only: not where one of them comes before the other."""
+def _rows(context: CheckContext, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
+    """Yield a problem for each row of the version table that another row makes redundant.
+
+    Two rows are right for two branches, but not if one comes before the other.
+    """
     for revision in redundant(directory, found.applied or ()):
         yield problem(
             f"{version_table()} has {revision} beside a revision that comes after it.",
             "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
-            subject.psql(f"DELETE FROM {version_table()} WHERE version_num = '{revision}'"),  # noqa: S608 - to be read
+            context.psql(f"DELETE FROM {version_table()} WHERE version_num = '{revision}'"),  # noqa: S608 - to be read
         )
 
 
@@ -141,7 +144,7 @@ def _edited(connection: Connection, directory: ScriptDirectory, found: SchemaSta
 def _backfills(
     connection: Connection, directory: ScriptDirectory, metadata: MetaData, found: SchemaState
 ) -> Iterator[Finding]:
-    """Before the upgrade, which would refuse: the backfills that the next revisions wait for; then the others."""
+    """Yield the backfills for which pending revisions wait, since an upgrade would be refused; then the others."""
     pending = {script.revision for script in found.pending}
     statuses = read_statuses(connection, directory, metadata, by_rows=True)
     left = set(names_to_run(statuses))
@@ -207,7 +210,7 @@ def _running(connection: Connection, entry: Entry) -> Finding:
 
 
 def _ended_badly(entry: Entry, after: Entry | None) -> Finding:
-    """`after` is the step of the same revision that was done since."""
+    """Return the finding on a failed step; `after` is a later step of its revision that was done."""
     cause = f": {entry.error.rstrip('.')}" if entry.error else ""
     seen = f"The last failure: {entry.direction} {entry.revision} {entry.outcome} ({_when(entry)}){cause}."
     if after:

@@ -1,4 +1,4 @@
-"""Running checks on a database: each with a time limit, in a transaction that can change nothing, or is undone."""
+"""Running checks on a database: each has a time limit, and a transaction that is read-only or rolled back."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,36 +13,38 @@ from ...postgres.connect import classify_connect_error
 from ...postgres.errors import cause_of, sqlstate_of
 from ...postgres.sqlstate import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED
 from ..session.table_locks import describe_holders
-from .finding import Finding, Limits, Subject, note, warning
-from .session import engine
+from .finding import CheckContext, Finding, Limits, note, warning
+from .session import doctor_engine
 
 # A statement that took too long, or waited too long for a lock.
 _TOO_LONG = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})
-# Beyond the limit of the statement, for the way there and back.
+# Seconds beyond the statement's limit, for the network.
 _GRACE = 1.0
-# Seconds for all checks together: of a server that has become slow, the rest is not asked.
+# Seconds for all checks together: if a server has become slow, the rest is left out.
 _ALTOGETHER = 30.0
 
 
 class Check(NamedTuple):
-    """A question that takes a connection."""
+    """A check that needs a connection."""
 
     group: str
     name: str
-    ask: Callable[[Connection, Subject], Iterable[Finding]]
+    run: Callable[[Connection, CheckContext], Iterable[Finding]]
 
 
-def named(group: str, check: str, findings: Iterable[Finding]) -> list[Finding]:
+def label_findings(group: str, check: str, findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings with the names of their group and check."""
     return [msgspec.structs.replace(finding, group=group, check=check) for finding in findings]
 
 
 def not_reached(checks: Iterable[Check], why: str) -> Iterator[Finding]:
+    """Yield a note for each check that cannot run."""
     for check in checks:
-        yield from named(check.group, check.name, [note(f"Not reached: {why}.")])
+        yield from label_findings(check.group, check.name, [note(f"Not reached: {why}.")])
 
 
-async def ask_all(checks: Sequence[Check], subject: Subject) -> list[Finding]:
-    """What each check finds; its failure is a finding, and a connection that is lost is made anew for the next."""
+async def run_checks(checks: Sequence[Check], context: CheckContext) -> list[Finding]:
+    """Return what each check finds. A failure is a finding; after a lost connection the next check has a new one."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _ALTOGETHER
     findings: list[Finding] = []
@@ -51,14 +53,14 @@ async def ask_all(checks: Sequence[Check], subject: Subject) -> list[Finding]:
         if loop.time() > deadline:
             return [*findings, *not_reached(checks[done:], "the server has become too slow")]
         try:
-            connection = connection or await _connect(subject)
+            connection = connection or await _connect(context)
         except (OSError, DBAPIError, TimeoutError) as exc:
             return [
                 *findings,
                 *not_reached(checks[done:], f"the connection was lost: {classify_connect_error(exc).reason}"),
             ]
-        found, is_alive = await _ask(check, connection, subject)
-        findings += named(check.group, check.name, found)
+        found, is_alive = await _run_check(check, connection, context)
+        findings += label_findings(check.group, check.name, found)
         if not is_alive:
             await connection.invalidate()
             connection = None
@@ -67,27 +69,27 @@ async def ask_all(checks: Sequence[Check], subject: Subject) -> list[Finding]:
     return findings
 
 
-async def _connect(subject: Subject) -> AsyncConnection:
-    async with asyncio.timeout(subject.limits.connect_timeout + _GRACE):
-        return await engine(subject.url, subject.limits).connect()
+async def _connect(context: CheckContext) -> AsyncConnection:
+    async with asyncio.timeout(context.limits.connect_timeout + _GRACE):
+        return await doctor_engine(context.url, context.limits).connect()
 
 
-async def _ask(check: Check, connection: AsyncConnection, subject: Subject) -> tuple[list[Finding], bool]:
-    """The findings, and whether the connection can be used for the next check."""
+async def _run_check(check: Check, connection: AsyncConnection, context: CheckContext) -> tuple[list[Finding], bool]:
+    """Return the findings, and whether the connection can be used for the next check."""
     try:
-        async with asyncio.timeout(subject.limits.statement_timeout + _GRACE):
+        async with asyncio.timeout(context.limits.statement_timeout + _GRACE):
             try:
-                await _restrict(connection, subject.limits)
-                return await connection.run_sync(lambda sync: list(check.ask(sync, subject))), True
+                await _restrict(connection, context.limits)
+                return await connection.run_sync(lambda sync: list(check.run(sync, context))), True
             finally:
                 await connection.rollback()
     except (OSError, DBAPIError, TimeoutError) as exc:
         is_alive = getattr(getattr(exc, "orig", None), "sqlstate", None) is not None and not connection.invalidated
         holders = await _holders(connection) if is_alive and sqlstate_of(exc) == LOCK_NOT_AVAILABLE else ""
-        return [_failed(exc, subject, holders)], is_alive
-    # A check that trips over what it finds must not take the others with it.
+        return [_failure(exc, context, holders)], is_alive
+    # A check that fails on what it finds must not stop the others.
     except Exception as exc:  # noqa: BLE001
-        return [_tripped(f"{type(exc).__name__}: {cause_of(exc)}", subject)], True
+        return [_not_checked(f"{type(exc).__name__}: {cause_of(exc)}", context)], True
 
 
 async def _restrict(connection: AsyncConnection, limits: Limits) -> None:
@@ -103,7 +105,7 @@ async def _holders(connection: AsyncConnection) -> str:
         await connection.rollback()
 
 
-def _failed(exc: Exception, subject: Subject, holders: str) -> Finding:
+def _failure(exc: Exception, context: CheckContext, holders: str) -> Finding:
     state = getattr(getattr(exc, "orig", None), "sqlstate", None)
     if state == INSUFFICIENT_PRIVILEGE:
         return note("Not visible to this role.", f"The server says: {cause_of(exc)}.")
@@ -111,22 +113,22 @@ def _failed(exc: Exception, subject: Subject, holders: str) -> Finding:
         return warning(
             _too_long(exc, state, holders),
             "The server is overloaded, or a lock is held for long: see who waits for whom.",
-            _look_by_hand(subject),
+            _activity_command(context),
         )
     reason = f"SQLSTATE {state}: {cause_of(exc)}" if state else classify_connect_error(exc).reason
-    return _tripped(reason, subject)
+    return _not_checked(reason, context)
 
 
 def _too_long(exc: Exception, state: str | None, holders: str) -> str:
     if state == LOCK_NOT_AVAILABLE:
         return f"What was asked for is locked: {holders}."
-    # Who ended the statement the server tells: our limit, the role's, or somebody.
+    # The server says who ended the statement: our limit, the role's, or somebody.
     return f"No answer in time{f': {cause_of(exc)}' if state else ''}."
 
 
-def _tripped(reason: str, subject: Subject) -> Finding:
-    return warning(f"This could not be looked at: {reason}.", "The other checks go on.", _look_by_hand(subject))
+def _not_checked(reason: str, context: CheckContext) -> Finding:
+    return warning(f"This could not be looked at: {reason}.", "The other checks go on.", _activity_command(context))
 
 
-def _look_by_hand(subject: Subject) -> str:
-    return subject.psql("SELECT pid, state, wait_event_type, wait_event FROM pg_stat_activity")
+def _activity_command(context: CheckContext) -> str:
+    return context.psql("SELECT pid, state, wait_event_type, wait_event FROM pg_stat_activity")

@@ -1,4 +1,4 @@
-"""Whether the schema of a database at head is the one of the models."""
+"""Whether the schema of a database at head is that of the models."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from ..command_line import command
 from ..drift.comparison import DriftUnknownError, differences
 from ..drift.difference import shown
 from ..revisions.state import read_state
-from .finding import Finding, Subject, note, ok, warning
+from .finding import CheckContext, Finding, note, ok, warning
 
 
-def drift(connection: Connection, subject: Subject) -> Iterator[Finding]:
-    """Compare with the models, in a transaction that is rolled back; before head a difference says nothing."""
+def drift(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    """Compare with the models, in a transaction that is rolled back, if the database is at head."""
     try:
-        state = read_state(connection, subject.directory, subject.config.metadata) if subject.directory else None
+        state = read_state(connection, context.directory, context.config.metadata) if context.directory else None
     except MigrationFailedError:
         state = None
     if state is None or not state.is_managed or state.pending or state.unknown:
@@ -24,7 +24,7 @@ def drift(connection: Connection, subject: Subject) -> Iterator[Finding]:
     # The comparison creates the models' tables for a moment, which a read-only transaction cannot.
     connection.rollback()
     try:
-        found = differences(connection, subject.config.metadata)
+        found = differences(connection, context.config.metadata)
     except DriftUnknownError as exc:
         yield note(f"Not compared with the models: {exc}")
         return

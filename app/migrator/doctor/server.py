@@ -1,4 +1,4 @@
-"""The server at the other end: whether it is one that migrations can run on."""
+"""Whether migrations can run on the server."""
 
 import shlex
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from ...postgres.monitor import IDENTITY
 from ..durations import duration
 from ..session.clock import in_words, is_far, seconds_ahead
-from .finding import Finding, Subject, note, ok, problem, warning
-from .resetting import find_reset
+from .finding import CheckContext, Finding, note, ok, problem, warning
+from .setting_reset import find_reset
 
 _OLDEST = 140_000
 _YOUNG = 600
@@ -27,13 +27,13 @@ _WRITABLE = text(
 )
 
 
-def version(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def version(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     row = connection.execute(_VERSION).one()
     if row.number < _OLDEST:
         yield problem(
             f"The server is PostgreSQL {row.version}.",
             "The migrations and the application need 14 or later.",
-            subject.psql("SELECT version()"),
+            context.psql("SELECT version()"),
         )
     else:
         yield ok(f"PostgreSQL {row.version}, up for {duration(row.up)}.")
@@ -43,13 +43,13 @@ def version(connection: Connection, subject: Subject) -> Iterator[Finding]:
         )
 
 
-def writable(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def writable(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     row = connection.execute(_WRITABLE).one()
     if row.replica:
         yield problem(
             "The server is a replica (in recovery).",
             "It cannot be written to. Name the primary, or all hosts and target_session_attrs=read-write.",
-            subject.psql("SELECT status, sender_host, sender_port FROM pg_stat_wal_receiver"),
+            context.psql("SELECT status, sender_host, sender_port FROM pg_stat_wal_receiver"),
         )
     elif row.read_only == "on":
         reset = find_reset(connection, "default_transaction_read_only")
@@ -57,16 +57,16 @@ def writable(connection: Connection, subject: Subject) -> Iterator[Finding]:
             f"Transactions are read-only by default (default_transaction_read_only, set by: {row.source}).",
             "Every migration and every write of the application fails. A provider sets this when the disk is full."
             + ("" if reset else " Here the URL's options or how the server was started say so: take it out there."),
-            subject.psql(*reset or ("SHOW default_transaction_read_only",)),
+            context.psql(*reset or ("SHOW default_transaction_read_only",)),
         )
     else:
         yield ok("The server can be written to.")
 
 
-def clock(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def clock(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     ahead = seconds_ahead(connection)
-    if abs(ahead) <= subject.limits.clock_skew:
-        yield ok(f"The clocks agree within {subject.limits.clock_skew:g} s.")
+    if abs(ahead) <= context.limits.clock_skew:
+        yield ok(f"The clocks agree within {context.limits.clock_skew:g} s.")
         return
     yield warning(
         f"{in_words(ahead)}.",
@@ -76,7 +76,7 @@ def clock(connection: Connection, subject: Subject) -> Iterator[Finding]:
     )
 
 
-def encoding(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def encoding(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     name = connection.scalar(text("SELECT current_setting('server_encoding')"))
     if name == "UTF8":
         yield ok("The database's encoding is UTF8.")
@@ -84,10 +84,10 @@ def encoding(connection: Connection, subject: Subject) -> Iterator[Finding]:
     yield warning(
         f"The database's encoding is {name}.",
         "Not every text that a request may hold can be stored. It cannot be changed: dump, create anew, restore.",
-        f"createdb --template=template0 --encoding=UTF8 {shlex.quote(f'{subject.url.database}_utf8')}",
+        f"createdb --template=template0 --encoding=UTF8 {shlex.quote(f'{context.url.database}_utf8')}",
     )
 
 
 def identity(connection: Connection) -> str:
-    """The same of two connections exactly if they lead to one database."""
+    """Return a text that two connections share exactly if they lead to one database."""
     return str(connection.scalar(IDENTITY))

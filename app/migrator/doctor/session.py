@@ -1,4 +1,4 @@
-"""What a session is at the end of each way: one of the server's own, and in which database."""
+"""Whether a pooler stands before the server, and whether several URLs lead to one database."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from .finding import Finding, Limits, note, ok, problem, psql
 from .target import ConnectionTarget
 
 
-def engine(url: DatabaseURL, limits: Limits) -> AsyncEngine:
-    """For the sessions of the examination, which the server shows under a name of their own."""
+def doctor_engine(url: DatabaseURL, limits: Limits) -> AsyncEngine:
+    """Return an engine for the checks; pg_stat_activity shows its sessions under a name of their own."""
     return create_unpooled_engine(url, limits.connect_timeout, "plimsoll doctor")
 
 
-async def poolers(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
-    """Of the ways that stand, the one that migrations take first."""
+async def check_poolers(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
+    """Check for a pooler in transaction mode; `found` are the targets with a session, that of migrations first."""
     pooled = [await _pooled(target.url, limits) for target in found]
     findings = [_for_migrating(found[0], pooled[0])]
     for target, shared in zip(found, pooled, strict=True):
@@ -30,8 +30,8 @@ async def poolers(found: Sequence[ConnectionTarget], limits: Limits) -> list[Fin
     return findings
 
 
-async def compare(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
-    """Whether the ways lead to one database."""
+async def check_same_database(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
+    """Check that the targets lead to one database."""
     names = " and ".join(target.variable for target in found)
     try:
         identities = {await _identity(target.url, limits) for target in found}
@@ -70,10 +70,10 @@ def _unprepared(target: ConnectionTarget) -> Finding:
 
 
 async def _pooled(url: DatabaseURL, limits: Limits) -> bool | None:
-    """None where it cannot be told."""
+    """Return whether a pooler gives each transaction another session; None if it cannot be told."""
     try:
         seconds = limits.connect_timeout + limits.statement_timeout
-        async with asyncio.timeout(seconds), engine(url, limits).connect() as connection:
+        async with asyncio.timeout(seconds), doctor_engine(url, limits).connect() as connection:
             return await is_pooled(connection)
     except (OSError, DBAPIError, TimeoutError):
         return None
@@ -81,5 +81,5 @@ async def _pooled(url: DatabaseURL, limits: Limits) -> bool | None:
 
 async def _identity(url: DatabaseURL, limits: Limits) -> str:
     seconds = limits.connect_timeout + limits.statement_timeout
-    async with asyncio.timeout(seconds), engine(url, limits).connect() as connection:
+    async with asyncio.timeout(seconds), doctor_engine(url, limits).connect() as connection:
         return await connection.run_sync(server.identity)

@@ -1,4 +1,4 @@
-"""What is stored and what it takes: broken indexes and constraints, connections, disk, WAL, transaction numbers."""
+"""Storage and its limits: broken indexes and constraints, connections, disk, WAL, transaction numbers."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ from ..partitions.months import add_months
 from ..partitions.state import PartitionState, read_partitions
 from ..revisions.state import read_state
 from ..sql.identifiers import quote
-from .finding import Finding, Subject, note, ok, problem, warning
+from .finding import CheckContext, Finding, note, ok, problem, warning
 
 # What REINDEX CONCURRENTLY leaves behind when it fails.
 _LEFTOVER = re.compile(r"_cc(new|old)\d*$")
@@ -40,7 +40,7 @@ _NOT_VALID = text(
     WHERE NOT convalidated AND {_USER_SCHEMAS} ORDER BY 1, 3, 2
     """  # noqa: S608 - a constant
 )
-# From pg_stat_database, since pg_stat_activity shows kinds of sessions to some roles only.
+# From pg_stat_database, because pg_stat_activity shows the kinds of sessions to some roles only.
 _CONNECTIONS = text(
     """
     SELECT (SELECT sum(numbackends) FROM pg_stat_database)::int AS used,
@@ -54,7 +54,7 @@ _TABLE_SIZES = text(
     SELECT relname AS name, pg_total_relation_size(pg_class.oid) AS bytes
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE relkind IN ('r', 'm') AND {_USER_SCHEMAS}
-      -- Asking for a table's size waits for whoever has locked it.
+      -- The size of a locked table cannot be read before the lock is released.
       AND NOT EXISTS (SELECT FROM pg_locks WHERE relation = pg_class.oid AND mode = 'AccessExclusiveLock')
     ORDER BY 2 DESC LIMIT 3
     """  # noqa: S608 - a constant
@@ -71,15 +71,15 @@ _SLOTS = text(
 _AGE = text("SELECT datname AS name, age(datfrozenxid) AS age FROM pg_database ORDER BY 2 DESC LIMIT 1")
 
 
-def indexes(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def indexes(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     rows = connection.execute(_INVALID).all()
     if not rows:
         yield ok("Every index is valid.")
         return
     behind = (
-        subject.directory is not None and read_state(connection, subject.directory, subject.config.metadata).is_behind
+        context.directory is not None and read_state(connection, context.directory, context.config.metadata).is_behind
     )
-    declared = {index.name for table in subject.config.metadata.tables.values() for index in table.indexes}
+    declared = {index.name for table in context.config.metadata.tables.values() for index in table.indexes}
     for row in rows:
         name = f"{quote(row.schema)}.{quote(row.name)}"
         if row.building:
@@ -91,11 +91,11 @@ def indexes(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield warning(
             f"The index {name} on {row.table_name} is invalid: a CREATE INDEX CONCURRENTLY has failed or was killed.",
             "No query uses it, but every write keeps it up to date. An upgrade mends those of pending revisions.",
-            upgrade_command() if row.name in declared and behind else subject.psql(mend),
+            upgrade_command() if row.name in declared and behind else context.psql(mend),
         )
 
 
-def constraints(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def constraints(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     rows = connection.execute(_NOT_VALID).all()
     if not rows:
         yield ok("Every constraint is validated.")
@@ -104,18 +104,18 @@ def constraints(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield note(
             f"The constraint {row.name} on {table} is NOT VALID.",
             "It holds for new rows; old ones were never checked. Between an expand and its contract that is planned.",
-            subject.psql(f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(row.name)}"),
+            context.psql(f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(row.name)}"),
         )
 
 
-def partitions(connection: Connection, subject: Subject) -> Iterator[Finding]:
-    tables = read_partitions(connection, subject.config)
-    found = [finding for state in tables for finding in _of_partitions(state)]
+def partitions(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    tables = read_partitions(connection, context.config)
+    found = [finding for state in tables for finding in _partition_findings(state)]
     names = ", ".join(state.table for state in tables)
     yield from found or [ok(f"The partitions to come are there ({names})." if tables else "No table is partitioned.")]
 
 
-def _of_partitions(state: PartitionState) -> Iterator[Finding]:
+def _partition_findings(state: PartitionState) -> Iterator[Finding]:
     table = state.table
     if state.default is None:
         yield problem(f"{table} has no default partition.", "Rows of months without one are refused.", _partitions())
@@ -134,33 +134,33 @@ def _of_partitions(state: PartitionState) -> Iterator[Finding]:
         yield note(seen, why, f"{_partitions()} --drop")
 
 
-def connections(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def connections(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     used, most = connection.execute(_CONNECTIONS).one()
-    pool = subject.config.connections_per_process
+    pool = context.config.connections_per_process
     seen = f"{used} of {most} connections are in use{f'; one process of ours takes up to {pool}' if pool else ''}."
-    if used < most * subject.limits.used_connections:
+    if used < most * context.limits.used_connections:
         yield ok(seen)
         return
     tell = problem if used >= most * _FULL else warning
     yield tell(
         seen,
         "When none is left, neither requests nor migrations get in: make the pools smaller or put a pooler in between.",
-        subject.psql(
+        context.psql(
             "SELECT usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC"
         ),
     )
 
 
-def sizes(connection: Connection, _: Subject) -> Iterator[Finding]:
+def sizes(connection: Connection, _: CheckContext) -> Iterator[Finding]:
     whole = decimal(connection.scalar(_DATABASE_SIZE) or 0)
     largest = ", ".join(f"{row.name} {decimal(row.bytes)}" for row in connection.execute(_TABLE_SIZES))
     yield ok(f"The database takes {whole}" + (f"; largest: {largest}." if largest else "."))
 
 
-def disk(connection: Connection, subject: Subject) -> Iterator[Finding]:
-    """The server's disk: only where it is also this machine's, since SQL does not tell what is free."""
+def disk(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    """Check the server's disk, if it is on this machine: SQL does not tell how much is free."""
     directory = Path(str(connection.scalar(text("SELECT current_setting('data_directory')"))))
-    if not _is_local(subject):
+    if not _is_local(context):
         yield note("How much of the server's disk is free cannot be seen from here.", "", "df -h")
         return
     try:
@@ -169,7 +169,7 @@ def disk(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield note(f"How much of the server's disk is free cannot be seen from here ({directory}).", "", "df -h")
         return
     seen = f"{decimal(usage.free)} of {decimal(usage.total)} are free on the disk of {directory}."
-    if usage.free >= usage.total * subject.limits.free_disk:
+    if usage.free >= usage.total * context.limits.free_disk:
         yield ok(seen)
     else:
         yield warning(
@@ -177,14 +177,14 @@ def disk(connection: Connection, subject: Subject) -> Iterator[Finding]:
         )
 
 
-def wal(connection: Connection, _: Subject) -> Iterator[Finding]:
+def wal(connection: Connection, _: CheckContext) -> Iterator[Finding]:
     row = connection.execute(_WAL).one()
     yield ok(f"The write-ahead log takes {decimal(int(row.bytes))} in {row.files} files.")
 
 
-def slots(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def slots(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     rows = connection.execute(_SLOTS).all()
-    most = subject.limits.retained_wal
+    most = context.limits.retained_wal
     kept = [row for row in rows if (row.bytes or 0) > most or row.status in {"unreserved", "lost"}]
     if not kept:
         yield ok(f"{len(rows)} replication slots, none of which holds back much WAL.")
@@ -193,14 +193,14 @@ def slots(connection: Connection, subject: Subject) -> Iterator[Finding]:
         yield warning(
             f"The replication slot {row.name} ({use}, {row.status}) holds back {decimal(row.bytes or 0)} of WAL.",
             "That fills the disk, and a backfill makes it grow faster. Mend the replica; drop the slot if it has none.",
-            subject.psql("SELECT slot_name, active, restart_lsn, wal_status FROM pg_replication_slots"),
+            context.psql("SELECT slot_name, active, restart_lsn, wal_status FROM pg_replication_slots"),
         )
 
 
-def wraparound(connection: Connection, subject: Subject) -> Iterator[Finding]:
+def wraparound(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     row = connection.execute(_AGE).one()
     seen = f"The oldest transaction number in use is {row.age:,} transactions old (database {row.name})."
-    if row.age <= subject.limits.transaction_age:
+    if row.age <= context.limits.transaction_age:
         yield ok(seen)
         return
     tell = problem if row.age > _WRAPS_AT else warning
@@ -211,9 +211,9 @@ def wraparound(connection: Connection, subject: Subject) -> Iterator[Finding]:
     )
 
 
-def _is_local(subject: Subject) -> bool:
-    return bool(subject.url.hosts) and all(
-        host.is_socket or host.name in {"localhost", "127.0.0.1", "::1"} for host in subject.url.hosts
+def _is_local(context: CheckContext) -> bool:
+    return bool(context.url.hosts) and all(
+        host.is_socket or host.name in {"localhost", "127.0.0.1", "::1"} for host in context.url.hosts
     )
 
 

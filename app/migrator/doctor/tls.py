@@ -1,4 +1,4 @@
-"""What a server offers of TLS, and whether its certificate stands up to what the URL asks for."""
+"""The TLS that a server offers, and whether its certificate meets what the URL demands."""
 
 import asyncio
 import ssl
@@ -22,14 +22,14 @@ _PROTOCOL = ["postgresql"]
 
 
 class NoTLSError(Exception):
-    """The server answers that it has none."""
+    """The server answers that it has no TLS."""
 
 
 class NotPostgresError(Exception):
-    """Who answers does not speak its protocol."""
+    """What answers does not speak PostgreSQL's protocol."""
 
 
-# What was met instead of TLS, what is seen, and why it matters.
+# What happened instead of TLS, and the finding's `seen` and `why`.
 _NO_OFFER: tuple[tuple[type[Exception], str, str], ...] = (
     (
         NoTLSError,
@@ -51,15 +51,18 @@ _NO_OFFER: tuple[tuple[type[Exception], str, str], ...] = (
 
 @dataclass(frozen=True)
 class Offer:
-    """`certificate` is as of `SSLSocket.getpeercert`, empty where it is out of its time; `refused` says why not us."""
+    """The TLS of a server.
+
+    `certificate` is what `SSLSocket.getpeercert` returns, empty if it has expired; `refused` says why it is distrusted.
+    """
 
     protocol: str
     certificate: Mapping[str, Any]
     refused: str | None
 
 
-async def tls(url: DatabaseURL, host: str, port: int, limits: Limits) -> tuple[list[Finding], bool]:
-    """Findings on TLS with one server, and whether it is worth going on to the login."""
+async def check_tls(url: DatabaseURL, host: str, port: int, limits: Limits) -> tuple[list[Finding], bool]:
+    """Return the findings on TLS with one server, and whether the login is worth trying."""
     try:
         mode = tls_mode(url.parameters)
         context = url.connect_args.get("ssl")
@@ -72,13 +75,13 @@ async def tls(url: DatabaseURL, host: str, port: int, limits: Limits) -> tuple[l
     try:
         async with asyncio.timeout(limits.connect_timeout):
             verifying = context if isinstance(context, ssl.SSLContext) else None
-            offer = await _look(host, port, verifying, direct=direct)
+            offer = await _read_offer(host, port, verifying, direct=direct)
     except (NoTLSError, NotPostgresError, OSError, EOFError) as exc:
-        return [_no_offer(exc, mode, host, port)], isinstance(exc, NoTLSError) and mode in _MAY_DO_WITHOUT
-    return list(_judge(offer, mode, host, port, limits)), offer.refused is None
+        return [_no_offer_finding(exc, mode, host, port)], isinstance(exc, NoTLSError) and mode in _MAY_DO_WITHOUT
+    return list(_offer_findings(offer, mode, host, port, limits)), offer.refused is None
 
 
-async def _look(host: str, port: int, verifying: ssl.SSLContext | None, *, direct: bool) -> Offer:
+async def _read_offer(host: str, port: int, verifying: ssl.SSLContext | None, *, direct: bool) -> Offer:
     first = await _handshake(host, port, _unverified(), direct=direct)
     refused = None
     if verifying is not None and verifying.verify_mode is ssl.CERT_REQUIRED:
@@ -91,7 +94,10 @@ async def _look(host: str, port: int, verifying: ssl.SSLContext | None, *, direc
 
 
 async def _read_certificate(host: str, port: int, der: bytes, *, direct: bool) -> Mapping[str, Any]:
-    """Python takes only verified certificates apart, so this one is made its own authority, and met once more."""
+    """Return the fields of the server's certificate.
+
+    Python parses only certificates that it has verified, so a second handshake trusts this one as its own authority.
+    """
     context = _unverified()
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -131,7 +137,7 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _judge(offer: Offer, mode: str, host: str, port: int, limits: Limits) -> Iterator[Finding]:
+def _offer_findings(offer: Offer, mode: str, host: str, port: int, limits: Limits) -> Iterator[Finding]:
     described = _describe(offer)
     if offer.refused is not None:
         yield problem(
@@ -146,10 +152,10 @@ def _judge(offer: Offer, mode: str, host: str, port: int, limits: Limits) -> Ite
             f"sslmode={mode} does not check whose certificate it is.",
             "Whoever stands in between can pass for the server. sslmode=verify-full&sslrootcert=… checks it.",
         )
-    yield from _expiry(offer, host, port, limits)
+    yield from _expiry_findings(offer, host, port, limits)
 
 
-def _expiry(offer: Offer, host: str, port: int, limits: Limits) -> Iterator[Finding]:
+def _expiry_findings(offer: Offer, host: str, port: int, limits: Limits) -> Iterator[Finding]:
     left = _seconds_left(offer)
     if left is None or left < limits.certificate_days * _DAY:
         when = "is out of its time" if left is None else f"expires in {left / _DAY:.0f} days"
@@ -177,13 +183,13 @@ def _seconds_left(offer: Offer) -> float | None:
     return None if ends is None else ssl.cert_time_to_seconds(str(ends)) - datetime.now(UTC).timestamp()
 
 
-def _no_offer(exc: Exception, mode: str, host: str, port: int) -> Finding:
-    where, look = f"{host}:{port}", f"pg_isready -h {host} -p {port}"
+def _no_offer_finding(exc: Exception, mode: str, host: str, port: int) -> Finding:
+    where, command = f"{host}:{port}", f"pg_isready -h {host} -p {port}"
     if isinstance(exc, NoTLSError) and mode in _MAY_DO_WITHOUT:
         return _unencrypted(host, port, f"The server offers no TLS, and sslmode={mode} does without.")
     for kind, seen, why in _NO_OFFER:
         if isinstance(exc, kind):
-            return problem(f"{where}: {seen.format(mode=mode)}", why, look)
+            return problem(f"{where}: {seen.format(mode=mode)}", why, command)
     return problem(
         f"{where}: TLS could not be negotiated ({getattr(exc, 'reason', None) or type(exc).__name__}).",
         "Something else than PostgreSQL may listen there, or the two have no version of TLS in common.",

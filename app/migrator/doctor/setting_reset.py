@@ -1,4 +1,4 @@
-"""What ALTER resets a setting that a session has been given, by where it comes from."""
+"""The ALTER statement that resets a setting, which depends on where the session has it from."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ _SETTING = text(
     """
     SELECT source, session_user AS role, current_database() AS database,
            (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()) AS owner,
-           -- The number of the role that initdb made.
+           -- 10 is the number of the role that initdb makes.
            pg_get_userbyid(10) AS superuser
     FROM pg_settings WHERE name = :name
     """
@@ -25,7 +25,7 @@ class Reset(NamedTuple):
 
 
 def find_reset(connection: Connection, name: str) -> Reset | None:
-    """Return what takes the value away; None where the client has given it, or nobody has."""
+    """Return what takes the value away; None if the client has set it, or nobody has."""
     row = connection.execute(_SETTING, {"name": name}).one()
     database, role = f"DATABASE {quote(row.database)}", f"ROLE {quote(row.role)}"
     places = {

@@ -1,4 +1,4 @@
-"""The way to the server, step by step: name, TCP or socket, TLS, login, database."""
+"""The connection to a server, step by step: name, TCP or socket, TLS, login, database."""
 
 import asyncio
 import shlex
@@ -27,8 +27,8 @@ from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.drivers import DEFAULT_PORT
 from ...postgres.url.syntax import Host
 from .finding import Finding, Limits, note, ok, problem, psql, sentence, warning
-from .session import engine
-from .tls import tls
+from .session import doctor_engine
+from .tls import check_tls
 
 Step = tuple[str, Finding]
 
@@ -61,16 +61,16 @@ _ADVICE: dict[ConnectFailure, Advice] = {
 _ANY_OTHER = Advice("The server's log says more.", lambda url: psql(url, "SELECT 1"))
 
 
-async def reach(url: DatabaseURL, limits: Limits) -> tuple[list[Step], bool]:
-    """What was found on the way, each with the step's name, and whether a session could be had."""
+async def check_connectivity(url: DatabaseURL, limits: Limits) -> tuple[list[Step], bool]:
+    """Return the findings, each with its step's name, and whether a session could be opened."""
     if not url.hosts:
-        looks = note("The URL names no host: the driver looks for PGHOST, a Unix socket, then localhost.")
-        steps, passed = [("dns", looks)], True
+        no_host = note("The URL names no host: the driver looks for PGHOST, a Unix socket, then localhost.")
+        steps, passed = [("dns", no_host)], True
     else:
         found = await asyncio.gather(*(_host(url, host, limits) for host in url.hosts))
-        # One of several hosts is enough, so the others' ends are warnings.
+        # One of several hosts is enough, so that failures of the others are warnings.
         passed = any(there for _, there in found)
-        steps = [(name, _milder(finding) if passed else finding) for part, _ in found for name, finding in part]
+        steps = [(name, _as_warning(finding) if passed else finding) for part, _ in found for name, finding in part]
     if not passed:
         return [*steps, ("login", note("Not reached: no host lets us as far as the login."))], False
     login = await _login(url, limits)
@@ -88,10 +88,10 @@ async def _host(url: DatabaseURL, host: Host, limits: Limits) -> tuple[list[Step
     steps: list[Step] = [("dns", ok(_resolved(host.name, resolved)))]
     tried = await asyncio.gather(*(_connect(address, port, limits) for address in resolved))
     there = any(finding.severity == "ok" for finding in tried)
-    steps += [("tcp", _milder(finding) if there else finding) for finding in tried]
+    steps += [("tcp", _as_warning(finding) if there else finding) for finding in tried]
     if not there:
         return [*steps, *_not_reached("tls", what=f"there is no connection to {host.name}:{port}")], False
-    findings, passed = await tls(url, host.name, port, limits)
+    findings, passed = await check_tls(url, host.name, port, limits)
     return [*steps, *(("tls", finding) for finding in findings)], passed
 
 
@@ -103,7 +103,7 @@ async def _resolve(name: str, port: int, limits: Limits) -> tuple[str, ...] | Fi
         if not answer.done():
             answer.set_exception(failure) if failure else answer.set_result(tuple(dict.fromkeys(addresses)))
 
-    def look() -> None:
+    def resolve() -> None:
         failure: OSError | UnicodeError | None
         try:
             found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
@@ -113,8 +113,8 @@ async def _resolve(name: str, port: int, limits: Limits) -> tuple[str, ...] | Fi
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, addresses, failure)
 
-    # A thread of its own that nobody waits for: a resolver that hangs cannot be stopped.
-    threading.Thread(target=look, daemon=True).start()
+    # A daemon thread, which nothing waits for: a resolver that hangs cannot be stopped.
+    threading.Thread(target=resolve, daemon=True).start()
     command = f"getent hosts {shlex.quote(name)}"
     why = "A misspelt host, or a name that this machine's resolver does not know (network, container, VPN)."
     try:
@@ -168,19 +168,19 @@ def _socket(path: Path) -> Finding:
 
 async def _login(url: DatabaseURL, limits: Limits) -> list[Step]:
     try:
-        async with asyncio.timeout(limits.connect_timeout + 1), engine(url, limits).connect() as connection:
+        async with asyncio.timeout(limits.connect_timeout + 1), doctor_engine(url, limits).connect() as connection:
             row = (await connection.execute(text("SELECT current_user, current_database()"))).one()
     except SettingsError as exc:
         return [("login", problem(str(exc), "No connection is made before it is mended.", psql(url, "SELECT 1")))]
     except (OSError, DBAPIError, TimeoutError) as exc:
-        return _turned_away(url, classify_connect_error(exc))
+        return _login_failure(url, classify_connect_error(exc))
     return [
         ("login", ok(f"The server lets {row.current_user} in.")),
         ("database", ok(f"The database {row.current_database} is there.")),
     ]
 
 
-def _turned_away(url: DatabaseURL, failure: ConnectFailure) -> list[Step]:
+def _login_failure(url: DatabaseURL, failure: ConnectFailure) -> list[Step]:
     advice = _ADVICE.get(failure.kind, _ANY_OTHER)
     user, name = url.user or "(default user)", url.database or "(default name)"
     if failure.kind == NO_DATABASE:
@@ -198,7 +198,7 @@ def _not_reached(*steps: str, what: str) -> list[Step]:
     return [(step, note(f"Not reached: {what}.")) for step in steps]
 
 
-def _milder(finding: Finding) -> Finding:
+def _as_warning(finding: Finding) -> Finding:
     if finding.severity != "problem":
         return finding
     return warning(finding.seen, f"{finding.why} Another address or host answers.", finding.next_command)
