@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -15,9 +16,9 @@ from app.postgres.errors import MigrationFailedError
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
-from tests.conftest import client_of, settings_for, started
+from tests.conftest import CREATE_DATABASE, client_of, settings_for, started
 from tests.integration.throwaway_postgres import Server, new_cluster, running
-from tests.migrations.conftest import HEAD, Release, applied, query, tables
+from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, query, tables
 from tests.migrations.test_backfill import define, fill, make_numbers, touched
 from tests.migrations.test_doctor import examined
 from tests.pooler import pooling, through
@@ -35,13 +36,38 @@ def server() -> Iterator[Server]:
         yield server
 
 
+def place(server: Server, name: str) -> str:
+    return f"postgresql://postgres@/{name}?host={server.directory}&port={server.port}"
+
+
+@contextmanager
+def new_database(server: Server, template: str) -> Iterator[str]:
+    """Its URL past the pooler."""
+    name = f"pooled_{uuid4().hex}"
+    server.execute(CREATE_DATABASE.format(name, template))
+    yield place(server, name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def direct(server: Server) -> Iterator[str]:
     """A new, empty database, past the pooler."""
-    name = f"pooled_{uuid4().hex}"
-    server.execute(f"CREATE DATABASE {name}")
-    yield f"postgresql://postgres@/{name}?host={server.directory}&port={server.port}"
-    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database(server, "template1") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def template(server: Server) -> str:
+    server.execute("CREATE DATABASE migrated")
+    upgrade(settings_for(place(server, "migrated")))
+    return "migrated"
+
+
+@pytest.fixture
+def at_head(server: Server, template: str) -> Iterator[str]:
+    """A new database at head, past the pooler."""
+    with new_database(server, template) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +85,10 @@ def poolers(server: Server) -> Iterator[dict[str, int]]:
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
 @pytest.mark.parametrize(("mode", "parameters"), [("transaction", "?pgbouncer=true"), ("session", "")])
 async def test_application_works_behind_it(
-    poolers: dict[str, int], direct: str, mode: str, parameters: str, driver: str
+    poolers: dict[str, int], at_head: str, mode: str, parameters: str, driver: str
 ) -> None:
     """More requests at once than the pooler has sessions, each of several statements."""
-    await asyncio.to_thread(upgrade, settings_for(direct))
-    url = through(poolers[mode], direct, driver, parameters)
+    url = through(poolers[mode], at_head, driver, parameters)
     # In session mode a connection of ours is a session of the pooler's, and /readyz wants one, too.
     size = 4 if mode == "session" else 20
     settings = settings_for(
@@ -85,9 +110,9 @@ async def test_application_works_behind_it(
 
         await asyncio.gather(*(work(number) for number in range(_AT_ONCE)))
         assert (await client.get("/readyz")).status_code == 200
-    assert query(direct, "SELECT count(*) FROM tasks WHERE title LIKE 'changed %'") == [(_AT_ONCE,)]
+    assert query(at_head, "SELECT count(*) FROM tasks WHERE title LIKE 'changed %'") == [(_AT_ONCE,)]
     # Whose session it is that they would be in, nobody could say.
-    assert query(through(poolers[mode], direct), "SELECT name FROM pg_prepared_statements") == []
+    assert query(through(poolers[mode], at_head), "SELECT name FROM pg_prepared_statements") == []
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
@@ -100,8 +125,8 @@ def test_migrating_through_the_transaction_mode_is_refused(
         upgrade(settings_for(url))
     assert tables(direct) == set()
     # No session of the pooler's keeps the lock.
-    upgrade(settings_for(direct, db_migrate_lock_wait=0))
-    assert applied(direct) == [HEAD]
+    upgrade(settings_for(direct, db_migrate_lock_wait=0), REVISIONS[0])
+    assert applied(direct) == [REVISIONS[0]]
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
@@ -146,17 +171,16 @@ def test_both_command_lines_migrate_past_the_pooler(
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
 def test_doctor_tells_that_the_transaction_mode_serves_requests_only(
-    poolers: dict[str, int], direct: str, driver: str
+    poolers: dict[str, int], at_head: str, driver: str
 ) -> None:
-    upgrade(settings_for(direct))
-    url = through(poolers["transaction"], direct, driver)
+    url = through(poolers["transaction"], at_head, driver)
     lock, statements = pooler_findings(url)
     assert "DATABASE_URL leads through a pooler" in lock.seen
     assert lock.next_command.startswith("export MIGRATION_DATABASE_URL=")
     assert "does not say pgbouncer=true" in statements.seen
     assert [finding.severity for finding in pooler_findings(f"{url}?pgbouncer=true")] == ["problem"]
-    assert [f.severity for f in pooler_findings(f"{url}?pgbouncer=true", MIGRATION_DATABASE_URL=direct)] == ["ok"]
-    _, statements = pooler_findings(url, MIGRATION_DATABASE_URL=direct)
+    assert [f.severity for f in pooler_findings(f"{url}?pgbouncer=true", MIGRATION_DATABASE_URL=at_head)] == ["ok"]
+    _, statements = pooler_findings(url, MIGRATION_DATABASE_URL=at_head)
     assert "does not say pgbouncer=true" in statements.seen
 
 
@@ -170,19 +194,18 @@ def pooler_findings(url: str, **environ: Any) -> list[Finding]:
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
 def test_backfills_through_the_transaction_mode_do_each_row_once(
-    poolers: dict[str, int], direct: str, release: Release, driver: str
+    poolers: dict[str, int], at_head: str, release: Release, driver: str
 ) -> None:
-    upgrade(settings_for(direct))
-    make_numbers(direct)
+    make_numbers(at_head)
     define(release, batch_size=100)
     parameters = "?pgbouncer=true" if driver == "postgresql" else ""
-    url = through(poolers["transaction"], direct, driver, parameters)
+    url = through(poolers["transaction"], at_head, driver, parameters)
     threads = [threading.Thread(target=fill, args=(url,)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert touched(direct) == {1: 10_000}
+    assert touched(at_head) == {1: 10_000}
     # What they set ends with their transactions.
     limits = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
-    assert {tuple(query(through(poolers["transaction"], direct), limits)) for _ in range(10)} == {(("0", "0"),)}
+    assert {tuple(query(through(poolers["transaction"], at_head), limits)) for _ in range(10)} == {(("0", "0"),)}
