@@ -9,8 +9,9 @@ from app.db.migrator import ROOT
 from app.migrator.partitions.tables import default_partition, is_partitioned
 from app.migrator.revisions.state import tables_created_by
 from app.models import metadata
+from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, query
+from tests.migrations.conftest import REVISIONS, Release, query
 from tests.support.migrator import scripts, upgrade
 
 SETTINGS = settings_for("postgresql://unused@localhost/unused")
@@ -81,3 +82,21 @@ def test_upgrading_again_does_nothing(database_url: str, dump_schema: Callable[[
     before = dump_schema(database_url)
     upgrade(settings_for(database_url), head)
     assert dump_schema(database_url) == before
+
+
+def test_revisions_are_read_again_once_a_file_has_changed_and_not_before(release: Release) -> None:
+    before = scripts(SETTINGS)
+    assert scripts(SETTINGS) is before
+    added = release.add("pass")
+    assert scripts(SETTINGS).get_heads() == [added]
+    (file,) = (release.root / "migrations" / "versions").glob("*_test.py")
+    file.write_text(file.read_text().replace("def upgrade():", "def upgrades():"))
+    for _ in range(2):
+        with pytest.raises(MigrationFailedError, match=r"has no upgrade\(\)"):
+            scripts(SETTINGS)
+    file.unlink()
+    assert scripts(SETTINGS).get_heads() == before.get_heads()
+    (release.root / "migrations" / "backfills").mkdir()
+    (release.root / "migrations" / "backfills" / "broken.py").write_text("after = None\n")
+    with pytest.raises(MigrationFailedError, match="broken"):
+        scripts(SETTINGS)

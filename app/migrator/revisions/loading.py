@@ -123,8 +123,28 @@ def require_destination(revision: str) -> None:
 
 
 def scripts(config: MigratorConfig) -> ScriptDirectory:
-    """The revisions, read. Raises MigrationFailedError, which names the file that cannot be."""
-    return checked(unread_scripts(config), config.default_phase)
+    """Return the revisions, read; this process reads them again only once a file has changed.
+
+    Raises MigrationFailedError, which names the file that cannot be read.
+    """
+    directory = unread_scripts(config)
+    state = (config.default_phase, _state_of_files(directory))
+    if state not in _last_read:
+        checked(directory, config.default_phase)
+        _last_read.clear()
+        _last_read[state] = directory
+    return _last_read[state]
+
+
+# One at most: a server reads them several times at its start, and from then on none of them changes.
+_last_read: dict[object, ScriptDirectory] = {}
+
+
+def _state_of_files(directory: ScriptDirectory) -> frozenset[tuple[str, int, int]]:
+    """Return each file that is read, with the time of its last change in nanoseconds and its bytes."""
+    folders = {Path(directory.dir), *map(Path, directory.version_locations)}
+    files = {file: file.stat() for folder in folders for file in folder.rglob("*.py") if file.exists()}
+    return frozenset((str(file), found.st_mtime_ns, found.st_size) for file, found in files.items())
 
 
 def unread_scripts(config: MigratorConfig) -> ScriptDirectory:
