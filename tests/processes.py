@@ -57,17 +57,31 @@ def run(
     bin_directory: Path = BIN,
     seconds: float = 2 * PATIENCE,
     stdin: int = subprocess.DEVNULL,
+    stdout: int | None = None,
+    stderr: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal unless given."""
+    """Run `alembic …` or `litestar …` to its end, at most `seconds`; standard input is no terminal unless given.
+
+    What it writes to a descriptor that is given is not in the result.
+    """
     program = [str(bin_directory / command[0]), *command[1:]]
     within = in_checkout(env, cwd)
     if not _can_be_forked(env, bin_directory):
+        outputs = [subprocess.PIPE if given is None else given for given in (stdout, stderr)]
         return subprocess.run(
-            program, env=within, cwd=cwd, stdin=stdin, capture_output=True, text=True, timeout=seconds, check=False
+            program,
+            env=within,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=outputs[0],
+            stderr=outputs[1],
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open() as nothing:
-        streams = [nothing.fileno() if stdin == subprocess.DEVNULL else stdin, out.fileno(), err.fileno()]
-        process = Forked(program, within, cwd, streams)
+        outputs = [out.fileno() if stdout is None else stdout, err.fileno() if stderr is None else stderr]
+        process = Forked(program, within, cwd, [nothing.fileno() if stdin == subprocess.DEVNULL else stdin, *outputs])
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -175,20 +189,6 @@ def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT,
     os.close(ours)
     assert running.wait(timeout=PATIENCE) == 0, shown.decode()
     return shown.decode()
-
-
-@contextmanager
-def started_process(*arguments: str | Path, env: Mapping[str, str], stderr: int) -> Iterator[subprocess.Popen[str]]:
-    """`litestar database …` that the test ends, in a group of its own; killed at the end if it still runs."""
-    command = [BIN / "litestar", "database", *arguments]
-    with subprocess.Popen(
-        command, env=in_checkout(env, ROOT), stderr=stderr, text=True, start_new_session=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def start_logging(command: list[str], env: Mapping[str, str], cwd: Path, log: Path) -> Forked | subprocess.Popen[bytes]:

@@ -22,8 +22,9 @@ from app.postgres.errors import BackupError, DatabaseUnreachableError
 from app.postgres.settings_error import SettingsError
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import Server, new_cluster, running
+from tests.migrations import stopping
 from tests.migrations.conftest import applied, holding, older_binaries, query
-from tests.processes import BIN, ROOT, environment, in_checkout, run, started_process
+from tests.processes import BIN, ROOT, environment, in_checkout, run
 from tests.support.migrator import backup
 from tests.waiting import PATIENCE
 
@@ -308,23 +309,23 @@ def test_command_prints_the_name_or_the_manifest(database_url: str, tmp_path: Pa
     ("how", "leftovers"), [(signal.SIGKILL, [".partial"]), (signal.SIGINT, []), (signal.SIGTERM, [])]
 )
 def test_backup_that_is_ended_in_the_middle_leaves_none(
-    how: signal.Signals, leftovers: list[str], database_url: str, tmp_path: Path
+    how: signal.Signals,
+    leftovers: list[str],
+    database_url: str,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
+    command = ("litestar", "database", "backup", str(tmp_path / "mine.tar"))
+    log = tmp_path_factory.mktemp("log") / "log"
     with (
         holding(database_url, STOP_PG_DUMP) as wait_for_a_waiter,
-        started_process(
-            "backup",
-            tmp_path / "mine.tar",
-            env=environment(DATABASE_URL=database_url),
-            stderr=subprocess.PIPE,
-        ) as process,
+        stopping.running(command, environment(DATABASE_URL=database_url), ROOT, log) as process,
     ):
         wait_for_a_waiter()
         # Ctrl-C is for the whole group.
         (os.killpg if how is signal.SIGINT else os.kill)(process.pid, how)
-        _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == (-how if how is signal.SIGKILL else 128 + how)
-    assert (f"Stopped by {how.name}" in said) is (how is not signal.SIGKILL)
+        assert process.wait(timeout=PATIENCE) == (-how if how is signal.SIGKILL else 128 + how)
+    assert (f"Stopped by {how.name}" in log.read_text()) is (how is not signal.SIGKILL)
     left = list(tmp_path.iterdir())
     assert [path.suffix for path in left] == leftovers
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in left)

@@ -410,18 +410,14 @@ def test_nobody_who_reads_is_no_error_but_the_exit_code_of_a_closed_pipe(
 ) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    env = in_checkout(environment(DATABASE_URL=database_url, PYTHONUNBUFFERED=unbuffered), ROOT)
+    env = environment(DATABASE_URL=database_url, PYTHONUNBUFFERED=unbuffered)
     # Half of them each way; with --long, all.
     chosen = [command for n, command in enumerate(WRITING) if long or n % 2 == bool(unbuffered)]
 
     def ended(command: str) -> tuple[int, str]:
-        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, WRITING[command]: writer}
-        program, *arguments = command.split()
-        with subprocess.Popen(
-            [str(BIN / program), *arguments], env=env, stdin=subprocess.DEVNULL, **streams
-        ) as process:
-            said = "".join(part.decode() for part in process.communicate(timeout=PATIENCE) if part)
-        return process.returncode, said
+        streams: dict[str, Any] = {WRITING[command]: writer}
+        done = run(*command.split(), env=env, **streams)
+        return done.returncode, (done.stdout or "") + (done.stderr or "")
 
     with ThreadPoolExecutor(2) as pool:
         for command, (code, said) in zip(chosen, pool.map(ended, chosen), strict=True):

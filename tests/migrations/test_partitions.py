@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +31,9 @@ from app.postgres.errors import MigrationFailedError
 from app.repositories.sorting import Ordering, place_values
 from tests.conftest import settings_for
 from tests.migrations.conftest import holding, query
+from tests.migrations.stopping import running
 from tests.migrations.test_doctor import examined, one
-from tests.processes import environment, run, started_process
+from tests.processes import ROOT, environment, run
 from tests.support.migrator import (
     backup,
     downgrade,
@@ -252,13 +252,13 @@ def test_work_that_was_broken_off_is_a_problem_and_goes_on(database_url: str, va
     assert held(database_url) == {month(MONTHS_AHEAD + 1): 1, DEFAULT: 1}
 
 
-def test_killed_at_its_last_step_it_is_finished_by_the_next(database_url: str) -> None:
+def test_killed_at_its_last_step_it_is_finished_by_the_next(database_url: str, tmp_path: Path) -> None:
     query(database_url, f"DROP TABLE {', '.join(month(count) for count in range(MONTHS_AHEAD + 1))}")
     store(database_url, 0)
     env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_TIMEOUT="60")
     with (
         holding(database_url, "LOCK TABLE ONLY activity_events IN ACCESS SHARE MODE") as until_it_waits,
-        started_process("partitions", "--apply", env=env, stderr=subprocess.DEVNULL) as process,
+        running(("litestar", "database", "partitions", "--apply"), env, ROOT, tmp_path / "log") as process,
     ):
         until_it_waits()
         process.send_signal(signal.SIGKILL)

@@ -23,12 +23,14 @@ from app.models import metadata
 from app.postgres.errors import BackupError, MigrationFailedError
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, older_binaries, query, tables
-from tests.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal, started_process
+from tests.migrations.stopping import running
+from tests.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal
 from tests.support.migrator import backup, read_target, restore, upgrade
 from tests.waiting import PATIENCE
 
 # With those of Alembic and of the engine.
 TABLES = len(metadata.tables) + 2
+RESTORE = ("litestar", "database", "restore")
 # Lets everybody read the catalog, and nobody create a table.
 STOP_RESTORE = "LOCK TABLE pg_catalog.pg_class IN SHARE MODE"
 FILL = """
@@ -348,7 +350,7 @@ def test_restore_that_is_ended_changes_nothing_and_lets_nobody_in_before_psql_is
     env = environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_TIMEOUT="600")
     with (
         holding(database_url, "LOCK TABLE users IN ACCESS SHARE MODE") as wait_for_a_waiter,
-        started_process("restore", taken, *options, env=env, stderr=subprocess.DEVNULL) as process,
+        running((*RESTORE, str(taken), *options), env, ROOT, taken.with_name("log")) as process,
     ):
         wait_for_a_waiter()
         programs = psutil.Process(process.pid).children(recursive=True)
@@ -369,7 +371,7 @@ def test_psql_that_is_left_alone_keeps_the_lock(database_url: str, taken: Path) 
     end = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'plimsoll backups'"
     with (
         holding(database_url, "LOCK TABLE users IN ACCESS SHARE MODE") as wait_for_a_waiter,
-        started_process("restore", taken, *options, env=env, stderr=subprocess.DEVNULL),
+        running((*RESTORE, str(taken), *options), env, ROOT, taken.with_name("log")),
     ):
         wait_for_a_waiter()
         assert query(database_url, f"{end} AND datname = current_database()") == [(True,)]
