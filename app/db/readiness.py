@@ -9,7 +9,7 @@ from app.core.errors import ServiceUnavailableError
 from app.db.migrator import migrator_config
 from app.migrator.revisions.loading import scripts
 from app.migrator.revisions.state import SchemaState, read_state
-from app.migrator.session.table_locks import limited_lock_waits
+from app.migrator.session.table_locks import read_once_free
 from app.models import metadata
 from app.postgres.connect import classify_connect_error, is_refusal
 from app.postgres.engine import create_unpooled_engine
@@ -98,8 +98,8 @@ class Readiness:
         return self._running_read
 
     async def _read_state(self) -> SchemaState:
-        async with self._engine.connect() as connection, limited_lock_waits(connection, READY_WITHIN_SECONDS / 2):
-            return await connection.run_sync(read_state, self._scripts, metadata)
+        async with self._engine.connect() as connection:
+            return await read_once_free(connection, 0, READY_WITHIN_SECONDS / 2, read_state, self._scripts, metadata)
 
 
 def _behind(state: SchemaState) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .execution.commands import upgrade as upgrade
     from .execution.environment import run_environment as run_environment
     from .execution.startup import upgrade_at_start as upgrade_at_start
+    from .litestar_plugin import MigratorPlugin as MigratorPlugin
     from .phase import Phase as Phase
     from .revisions.loading import read_config as read_config
     from .status import read_status as read_status
@@ -30,6 +31,7 @@ _MODULES = {
     "DatabaseUnreachableError": "..postgres.errors",
     "MigrationFailedError": "..postgres.errors",
     "MigratorConfig": ".config",
+    "MigratorPlugin": ".litestar_plugin",
     "Phase": ".phase",
     "SettingsError": "..postgres.settings_error",
     "downgrade": ".execution.commands",

@@ -33,10 +33,11 @@ def main(alembic_ini: Path) -> None:
     """
     log_through_logging()
     load = cache(lambda: read_config(alembic_ini))
-    get_current_context().obj = load_for_command(load, lambda: _examine(load()))
+    get_current_context().obj = load_for_command(load, lambda: examine_config(load()))
 
 
-def _examine(config: MigratorConfig) -> "list[Finding]":
+def examine_config(config: MigratorConfig) -> "list[Finding]":
+    """Return what `doctor` finds about the project's database."""
     # Imported here because no other command needs it.
     from ..doctor.checks import examine  # noqa: PLC0415
     from ..doctor.finding import Limits  # noqa: PLC0415

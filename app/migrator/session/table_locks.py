@@ -52,11 +52,14 @@ def longest_wait(config: MigratorConfig) -> float:
 
 
 @asynccontextmanager
-async def limited_lock_waits(connection: AsyncConnection, seconds: float) -> AsyncIterator[None]:
+async def limited_lock_waits(
+    connection: AsyncConnection, seconds: float, *, in_one_snapshot: bool = False
+) -> AsyncIterator[None]:
     """Let a statement of this block wait for a lock for so many seconds at most.
 
-    The limit is each transaction's own, so that a pooler's next client does not inherit it. Raises TableLockedError,
-    which says who holds the table; the transaction is rolled back then.
+    The limit is each transaction's own, so that a pooler's next client does not inherit it. With `in_one_snapshot` all
+    that a transaction reads is of one moment. Raises TableLockedError, which says who holds the table; the transaction
+    is rolled back then.
     """
     limited: object = None
 
@@ -64,6 +67,9 @@ async def limited_lock_waits(connection: AsyncConnection, seconds: float) -> Asy
         nonlocal limited
         if (transaction := connection.get_transaction()) is not limited:
             limited = transaction
+            if in_one_snapshot:
+                # Otherwise another process might commit a revision between two questions about the schema.
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(seconds * 1000)}")
 
     event.listen(connection.sync_connection, "before_cursor_execute", limit)
@@ -99,7 +105,7 @@ async def read_once_free(
     is_told = False
     while True:
         try:
-            async with limited_lock_waits(connection, seconds):
+            async with limited_lock_waits(connection, seconds, in_one_snapshot=True):
                 return await connection.run_sync(read, *arguments, **options)
         except TableLockedError as exc:
             if time.monotonic() >= deadline:

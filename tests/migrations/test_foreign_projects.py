@@ -1,0 +1,190 @@
+"""The engine alone, as a wheel in two projects of others: one with a synchronous engine, one with Litestar."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import advanced_alchemy
+import pytest
+
+from tests.migrations.conftest import holding, query
+from tests.processes import BIN, ROOT
+from tests.waiting import PATIENCE
+
+FOREIGN = Path(__file__).parent / "foreign"
+LEVELS = "ALTER TABLE hero ADD COLUMN level"
+HISTORY = "SELECT revision, outcome, release FROM schema_history ORDER BY id"
+
+
+class Project:
+    """A copy of a project in a folder of its own, with the virtual environment that has the wheel."""
+
+    def __init__(self, root: Path, venv: Path, url: str) -> None:
+        self.root = root
+        self._bin = venv / "bin"
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._env = {**kept, "DATABASE_URL": url, "PYTHONPATH": str(root), "LITESTAR_APP": "app:app"}
+
+    def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
+        program = [str(self._bin / command[0]), *command[1:]]
+        return subprocess.Popen(
+            program, cwd=self.root, env=self._env | variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def run(self, *command: str, code: int = 0, **variables: str) -> str:
+        """Return what the command printed; it has to end with this exit code."""
+        with self.start(*command, **variables) as process:
+            out, err = process.communicate(timeout=2 * PATIENCE)
+        assert process.returncode == code, f"{command}: {process.returncode}\n{out}\n{err}"
+        return out + err
+
+    def migrate(self, *arguments: str, code: int = 0) -> str:
+        return self.run("python", "-m", "plimsoll_migrator", *arguments, code=code)
+
+    def use(self, environment: str) -> None:
+        shutil.copy(self.root / "migrations" / environment, self.root / "migrations" / "env.py")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([BIN / "uv", "build", "-q", "--wheel", ROOT / "app" / "migrator", "-o", folder], check=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    def install(extras: str) -> Path:
+        venv = tmp_path_factory.mktemp("venv") / "venv"
+        subprocess.run([BIN / "uv", "venv", "-q", "--python", sys.executable, venv], check=True)
+        pinned = ("--constraints", str(ROOT / "requirements.txt"))
+        wanted = f"plimsoll-migrator[{extras}] @ {wheel.as_uri()}"
+        subprocess.run([BIN / "uv", "pip", "install", "-q", "--python", venv, *pinned, wanted], check=True)
+        return venv
+
+    return install
+
+
+@pytest.fixture(scope="module")
+def sync_venv(install: Callable[[str], Path]) -> Path:
+    return install("psycopg,lint")
+
+
+@pytest.fixture
+def project(sync_venv: Path, empty_database_url: str, tmp_path: Path) -> Project:
+    """The synchronous project, with the engine in its env.py."""
+    root = shutil.copytree(FOREIGN / "sync", tmp_path / "project")
+    made = Project(root, sync_venv, empty_database_url.replace("+asyncpg", "+psycopg"))
+    made.use("safe_env.py")
+    return made
+
+
+def test_wheel_needs_no_framework(project: Project) -> None:
+    code = "import sys, plimsoll_migrator; plimsoll_migrator.upgrade; print({'litestar', 'app'} & set(sys.modules))"
+    assert "set()" in project.run("python", "-c", code)
+    assert "backfill" in project.migrate("--help")
+
+
+def test_database_that_plain_alembic_made_is_adopted(project: Project, empty_database_url: str) -> None:
+    project.use("plain_env.py")
+    project.run("alembic", "upgrade", "0001")
+    query(empty_database_url, "INSERT INTO hero (name) VALUES ('Deadpond')")
+    project.use("safe_env.py")
+    status = json.loads(project.migrate("status", "--json"))
+    assert [row["state"] for row in status["revisions"]] == ["applied", "pending"]
+    assert "python -m plimsoll_migrator upgrade" in project.migrate("status", "--check", code=10)
+    project.run("alembic", "upgrade", "head")
+    assert query(empty_database_url, HISTORY) == [("0001", "done", "7"), ("0002", "done", "7")]
+    assert query(empty_database_url, "SELECT name, level FROM hero") == [("Deadpond", None)]
+    assert "No difference" in project.migrate("drift")
+    assert "Nothing is wrong" in project.migrate("doctor")
+
+
+def test_eight_starters_at_once_apply_each_revision_once(project: Project, empty_database_url: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda _: project.run("python", "app.py"), range(8)))
+    assert all("heroes: 0" in each for each in said)
+    assert query(empty_database_url, HISTORY) == [("0001", "done", "7"), ("0002", "done", "7")]
+
+
+def test_kill_in_a_revision_leaves_nothing_and_the_next_start_goes_on(
+    project: Project, empty_database_url: str
+) -> None:
+    project.run("alembic", "upgrade", "0001")
+    with (
+        holding(empty_database_url, "LOCK TABLE hero") as wait,
+        project.start("python", "app.py", DB_MIGRATE_LOCK_TIMEOUT="60") as starter,
+    ):
+        wait()
+        starter.kill()
+    assert "heroes: 0" in project.run("python", "app.py")
+    outcomes = [outcome for revision, outcome, _ in query(empty_database_url, HISTORY) if revision == "0002"]
+    assert outcomes == ["interrupted", "done"]
+
+
+def test_table_in_use_is_waited_for_and_then_a_message(project: Project, empty_database_url: str) -> None:
+    project.run("alembic", "upgrade", "0001")
+    with holding(empty_database_url, "LOCK TABLE hero"):
+        limits = {"DB_MIGRATE_LOCK_TIMEOUT": "0.05", "DB_MIGRATE_LOCK_RETRIES": "1"}
+        said = project.run("alembic", "upgrade", "head", code=3, **limits)
+    assert "`python -m plimsoll_migrator doctor` shows who holds the table" in said
+    assert "Traceback" not in said
+
+
+def test_drift_and_lint_see_the_projects_models_and_revisions(project: Project, empty_database_url: str) -> None:
+    project.run("alembic", "upgrade", "head")
+    query(empty_database_url, "DROP INDEX ix_team_name")
+    assert "CREATE INDEX CONCURRENTLY ix_team_name" in project.migrate("drift", code=14)
+    (project.root / "migrations" / "versions" / "0003_no_levels.py").write_text(
+        '"""Nobody has a level."""\nfrom alembic import op\nrevision = "0003"\ndown_revision = "0002"\n'
+        'def upgrade():\n    op.drop_column("hero", "level")\n'
+    )
+    assert "contract" in project.migrate("lint", "0003", code=1)
+
+
+def test_backfill_changes_the_rows_that_are_left(project: Project, empty_database_url: str) -> None:
+    project.run("alembic", "upgrade", "head")
+    query(empty_database_url, "INSERT INTO hero (name, level) VALUES ('Deadpond', 4), ('Spider-Boy', NULL)")
+    project.migrate("backfill", "levels")
+    assert query(empty_database_url, "SELECT name, level FROM hero ORDER BY id") == [("Deadpond", 4), ("Spider-Boy", 1)]
+
+
+@pytest.fixture(scope="module")
+def litestar_venv(install: Callable[[str], Path]) -> Path:
+    return install("litestar")
+
+
+@pytest.fixture
+def litestar_project(litestar_venv: Path, empty_database_url: str, tmp_path: Path) -> Project:
+    """The Litestar project with Advanced Alchemy's own env.py."""
+    root = shutil.copytree(FOREIGN / "litestar", tmp_path / "project")
+    (package,) = advanced_alchemy.__path__
+    shutil.copy(Path(package) / "alembic" / "templates" / "asyncio" / "env.py", root / "migrations" / "env.py")
+    return Project(root, litestar_venv, empty_database_url)
+
+
+def test_litestar_database_of_advanced_alchemy_is_adopted(litestar_project: Project, empty_database_url: str) -> None:
+    litestar_project.run("litestar", "database", "upgrade", "--no-prompt")
+    litestar_project.use("safe_env.py")
+    assert "up to date" in litestar_project.run("litestar", "database", "status", SAFE="1")
+    litestar_project.run("litestar", "database", "upgrade", "--no-prompt", SAFE="1")
+    query(empty_database_url, "ALTER TABLE book ADD COLUMN pages integer")
+    assert "pages" in litestar_project.run("litestar", "database", "drift", SAFE="1", code=14)
+    assert query(empty_database_url, "SELECT version_num FROM alembic_versions") == [("0001",)]
+    assert "0001" in litestar_project.run("litestar", "database", "heads", SAFE="1")
+
+
+def test_litestar_application_upgrades_at_its_start(litestar_project: Project, empty_database_url: str) -> None:
+    litestar_project.use("safe_env.py")
+    code = (
+        "from litestar.testing import TestClient\nfrom app import app\n"
+        "with TestClient(app) as client: print('books:', client.get('/').json())"
+    )
+    assert "books: 0" in litestar_project.run("python", "-c", code, SAFE="1")
+    assert query(empty_database_url, "SELECT version_num FROM alembic_versions") == [("0001",)]
