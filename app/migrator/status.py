@@ -12,8 +12,8 @@ from ..postgres.url.database_url import DatabaseURL
 from .backfill.status import names_to_run, read_statuses
 from .command_line import command
 from .config import MigratorConfig
-from .drift.comparison import DriftUnknownError, differences
 from .drift.difference import shown
+from .drift.scratch_schema import DriftUnknownError, differences
 from .phase import Phase
 from .revisions.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
 from .revisions.loading import oldest_first, phase_of, scripts, several_heads

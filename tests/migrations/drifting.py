@@ -11,9 +11,9 @@ from sqlalchemy import MetaData, create_engine, event, make_url
 from sqlalchemy.dialects.postgresql import ARRAY, INT4RANGE, ExcludeConstraint
 from sqlalchemy.pool import NullPool
 
-from app.migrator.drift.comparison import differences
 from app.migrator.drift.difference import Difference, script
 from app.migrator.drift.report import LOSES_DATA, as_sql
+from app.migrator.drift.scratch_schema import differences
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.migrations.conftest import query

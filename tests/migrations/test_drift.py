@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy import MetaData, event, make_url
 
 from app.db.startup import init_db
-from app.migrator.drift.comparison import DriftUnknownError, differences
 from app.migrator.drift.difference import Kind, script
 from app.migrator.drift.report import as_sql
+from app.migrator.drift.scratch_schema import DriftUnknownError, differences
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import database_named, settings_for

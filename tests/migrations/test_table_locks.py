@@ -15,7 +15,7 @@ from app.core.config import Settings
 from app.db.readiness import DatabaseNotReadyError, Readiness
 from app.db.startup import init_db
 from app.migrator.backfill.throttle import Throttle
-from app.migrator.drift.comparison import DriftUnknownError
+from app.migrator.drift.scratch_schema import DriftUnknownError
 from app.migrator.session.table_locks import TableLockedError, limited_lock_waits
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url

@@ -11,10 +11,10 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy import Connection, MetaData
 
 from ..drift.catalogue import Schema
-from ..drift.code import drop_routine, drop_view
+from ..drift.code_ddl import drop_routine, drop_view
 from ..drift.compare import compare
-from ..drift.comparison import both_schemas
 from ..drift.difference import Difference, Kind, Statement, script
+from ..drift.scratch_schema import both_schemas
 from ..revisions.loading import oldest_first
 from ..sql.effect import Effect
 from ..sql.effect import Kind as EffectKind

@@ -155,7 +155,7 @@ def _constraint(found: Difference, live: Schema, models: Schema, metadata: MetaD
 
 
 def _is_more_than_itself(found: Difference, before: Constraint | None, after: Constraint | None) -> bool:
-    """Tell whether the constraint is only renamed or validated, or foreign keys rest on it."""
+    """Return whether the constraint is only renamed or validated, or foreign keys rest on it."""
     if before is None and after is None:
         return True
     if found.live is not None and found.models is not None:

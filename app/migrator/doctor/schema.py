@@ -6,8 +6,8 @@ from sqlalchemy import Connection
 
 from ...postgres.errors import MigrationFailedError
 from ..command_line import command
-from ..drift.comparison import DriftUnknownError, differences
 from ..drift.difference import shown
+from ..drift.scratch_schema import DriftUnknownError, differences
 from ..revisions.state import read_state
 from .finding import CheckContext, Finding, note, ok, warning
 

@@ -1,7 +1,7 @@
-"""One schema as PostgreSQL's catalogues have it: everything that a comparison looks at, in the server's own words.
+"""One schema as PostgreSQL's catalogues have it: everything that is compared, in the server's own words.
 
-Definitions are those of `pg_get_constraintdef` and the like, read while the schema comes first in `search_path`: so
-they do not name it, and two schemas that are the same read the same.
+Definitions come from `pg_get_constraintdef` and the like, read while the schema is the first in `search_path`: so they
+do not name it, and two schemas that are the same read the same.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -10,15 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from . import code_queries, queries
-from .code import Attached, Routine, View
+from . import catalogue_queries, code_queries
+from .code_ddl import Attached, Routine, View
 from .dependents import DEPENDENTS, RELATIONS, Dependent
 from .difference import Kind
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """`owner` is the path of the column that it goes with; `owner_table` and `owner_column` are that column's names."""
+    """A sequence; `owner` is the path of the column that owns it, whose names are `owner_table` and `owner_column`."""
 
     name: str
     type: str
@@ -30,11 +30,11 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Column:
-    """`path` is `table.column`, quoted where it must be; `base` is the type without its length or precision.
+    """A column; `path` is `table.column`, quoted if it must be; `base` is the type without its length or precision.
 
-    `expression` is the default, or what a generated column is made of. `identity` is "ALWAYS" or "BY DEFAULT",
-    `generated` "STORED" or "VIRTUAL"; `made_from` are the paths of the columns that its expression
-    uses. `unvalidated` names a NOT NULL that old rows need not meet (PostgreSQL 18).
+    `expression` is the default, or that of a generated column; `made_from` are the paths of the columns that it uses.
+    `identity` is "ALWAYS" or "BY DEFAULT", `generated` "STORED" or "VIRTUAL". `unvalidated` is the name of a NOT NULL
+    constraint that was not checked for old rows (PostgreSQL 18).
     """
 
     table: str
@@ -56,12 +56,13 @@ class Column:
 
     @property
     def default(self) -> str | None:
+        """The expression of the default, if it has one."""
         return None if self.generated else self.expression
 
 
 @dataclass(frozen=True)
 class Table:
-    """`parents` are tables that it inherits from, other than as a partition."""
+    """A table; `parents` are the tables that it inherits from, other than as a partition."""
 
     name: str
     unlogged: bool
@@ -76,11 +77,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Constraint:
-    """`type` is a letter of `pg_constraint.contype`; `columns` are the paths of all that it looks at.
+    """A constraint; `type` is a letter of `pg_constraint.contype`, `columns` are the paths of the columns that it uses.
 
-    `is_watched` says that the triggers which hold rows to it are enabled.
-    `index` is the one that it owns or, of a foreign key, the one that it rests on in the table that it `references`;
-    `index_definition` what follows that index's name.
+    `is_watched`: the triggers that enforce it are enabled. `index` is the index that it owns, or, for a foreign key,
+    the one that it needs in the table that it `references`; `index_definition` is what follows that index's name.
     """
 
     table: str
@@ -98,7 +98,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Index:
-    """`definition` is what follows the name; `is_plain` says that it has neither expressions nor a condition."""
+    """An index; `definition` is what follows the name; `is_plain`: it has neither expressions nor a condition."""
 
     table: str
     name: str
@@ -111,7 +111,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Enum:
-    """`type` is the name as a column's type has it."""
+    """An enum; `type` is its name as the type of a column."""
 
     name: str
     type: str
@@ -120,9 +120,10 @@ class Enum:
 
 @dataclass(frozen=True)
 class Schema:
-    """Names are as they are stored, not quoted; what belongs to a table is by that, too. `casts` as in `pg_cast`.
+    """Everything in a schema by its name, not quoted; what belongs to a table is by the table's name, too.
 
-    `repairs` are statements to run after one that brings back a table, function or trigger of that name.
+    `casts` are those of `pg_cast`. `repairs` are the statements to run after a table, function or trigger of that name
+    was created.
     """
 
     tables: Mapping[str, Table]
@@ -139,12 +140,13 @@ class Schema:
     repairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def column(self, path: str) -> Column | None:
+        """Return the column with this path, if there is one."""
         found = (column for table in self.tables.values() for column in table.columns.values() if column.path == path)
         return next(found, None)
 
 
 def read_schema(connection: Connection, schema: str, without: Collection[str] = ()) -> Schema:
-    """Read what is in `schema`, but for the tables `without` and for what extensions own."""
+    """Read what is in `schema`, without the tables `without` and what extensions own."""
 
     def rows(query: str) -> list[dict[str, Any]]:
         values = {"schema": schema, "without": sorted(without)}
@@ -152,24 +154,24 @@ def read_schema(connection: Connection, schema: str, without: Collection[str] = 
         return [dict(row) for row in connection.execute(text(query), wanted).mappings()]
 
     columns: dict[str, dict[str, Column]] = {}
-    for row in rows(queries.COLUMNS):
+    for row in rows(catalogue_queries.COLUMNS):
         columns.setdefault(row["table"], {})[row["name"]] = Column(**_fixed(row))
     attached = [Attached(**{**row, "kind": Kind(row["kind"])}) for row in rows(code_queries.ATTACHED)]
-    tables = [Table(**_fixed(row), columns=columns.get(row["name"], {})) for row in rows(queries.TABLES)]
-    constraints = [Constraint(**_fixed(row)) for row in rows(queries.CONSTRAINTS)]
-    indexes = [Index(**_fixed(row)) for row in rows(queries.INDEXES)]
+    tables = [Table(**_fixed(row), columns=columns.get(row["name"], {})) for row in rows(catalogue_queries.TABLES)]
+    constraints = [Constraint(**_fixed(row)) for row in rows(catalogue_queries.CONSTRAINTS)]
+    indexes = [Index(**_fixed(row)) for row in rows(catalogue_queries.INDEXES)]
     return Schema(
         tables={table.name: table for table in tables},
         constraints={(constraint.table, constraint.name): constraint for constraint in constraints},
         indexes={index.name: index for index in indexes},
-        sequences={row["name"]: Sequence(**_fixed(row)) for row in rows(queries.SEQUENCES)},
-        enums={row["name"]: Enum(**_fixed(row)) for row in rows(queries.ENUMS)},
+        sequences={row["name"]: Sequence(**_fixed(row)) for row in rows(catalogue_queries.SEQUENCES)},
+        enums={row["name"]: Enum(**_fixed(row)) for row in rows(catalogue_queries.ENUMS)},
         attached={(found.table, found.kind, found.name): found for found in attached},
         routines={row["signature"]: Routine(**row) for row in rows(code_queries.ROUTINES)},
         views={row["name"]: View(**row) for row in rows(code_queries.VIEWS)},
         relations={row.pop("name"): Dependent(**row) for row in rows(RELATIONS)},
         dependents=_by_target(rows(DEPENDENTS)),
-        casts={(row["source"], row["target"]): row["context"] for row in rows(queries.CASTS)},
+        casts={(row["source"], row["target"]): row["context"] for row in rows(catalogue_queries.CASTS)},
     )
 
 
@@ -182,7 +184,7 @@ def _by_target(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], tuple[De
 
 
 def _fixed(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the row with what cannot change in place of lists."""
+    """Return the row with tuples and frozen sets instead of lists."""
     fixed: dict[str, Any] = {name: tuple(value) for name, value in row.items() if isinstance(value, list)}
     for name in {"columns", "made_from"} & fixed.keys():
         fixed[name] = frozenset(fixed[name])

@@ -1,6 +1,6 @@
-"""The questions to the catalogues about triggers, policies, rules, functions and views."""
+"""The queries of the catalogues for triggers, policies, rules, functions and views."""
 
-from .queries import OURS, owned_by_extension
+from .catalogue_queries import OURS, owned_by_extension
 
 ATTACHED = f"""{OURS}
     SELECT t.relname::text AS "table", g.tgname::text AS name, 'trigger' AS kind,
@@ -26,7 +26,7 @@ ATTACHED = f"""{OURS}
 """  # noqa: S608 - constants
 
 _NAME = "CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE quote_ident(n.nspname) END || '.'"
-# The server says the schema of a function whatever search_path is.
+# The server writes the schema of a function whatever search_path is.
 ROUTINES = f"""
     SELECT p.proname::text AS name, format('%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid)) AS signature,
            CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END AS kind,

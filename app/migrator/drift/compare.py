@@ -4,18 +4,26 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..sql.identifiers import quote, quote_literal
-from . import catalogue, columns, obstacles, rules, types
+from . import catalogue, constraint_ddl, obstacles, table_ddl, type_ddl
 from .catalogue import Column, Constraint, Index, Schema, Table
 from .compare_code import attached, routines, views
-from .consequences import with_consequences
 from .difference import Difference, Kind, Statement
 from .obstacles import Obstacles
-from .pairing import NOTHING, difference, differing, either, in_both, mend, take_renamed
+from .pairing import (
+    NOTHING,
+    difference,
+    differing_pairs,
+    first_not_none,
+    mending_statements,
+    pop_renamed,
+    tables_in_both,
+)
+from .propagation import propagate_obstacles
 
 _CONSTRAINTS = {
     "p": Kind.PRIMARY_KEY,
     "u": Kind.UNIQUE,
-    rules.FOREIGN_KEY: Kind.FOREIGN_KEY,
+    constraint_ddl.FOREIGN_KEY: Kind.FOREIGN_KEY,
     "c": Kind.CHECK,
     "x": Kind.EXCLUSION,
 }
@@ -24,31 +32,31 @@ _CONSTRAINTS = {
 def compare(live: Schema, models: Schema) -> list[Difference]:
     """Return each object that differs, by kind and name.
 
-    What belongs to a table or column that is missing, or unknown to the models, goes with it; so does a check or index
-    that reads differently only because its column's type does.
+    What belongs to a table or column that is missing, or unknown to the models, is part of that difference; so is a
+    check or index that reads differently only because its column's type does.
     """
     by_kind = (_tables, _columns, _constraints, _indexes, _sequences, _enums, routines, views, attached)
     found = [each for find in by_kind for each in find(live, models)]
-    return with_consequences(found, live, models)
+    return propagate_obstacles(found, live, models)
 
 
 def _tables(live: Schema, models: Schema) -> Iterator[Difference]:
-    for before, after in differing(live.tables, models.tables):
-        ddl = mend(
+    for before, after in differing_pairs(live.tables, models.tables):
+        ddl = mending_statements(
             before,
             after,
-            create=lambda table: columns.create_table(live, models, table),
-            drop=lambda table: columns.drop_table(live, table),
-            change=columns.change_table,
+            create=lambda table: table_ddl.create_table(live, models, table),
+            drop=lambda table: table_ddl.drop_table(live, table),
+            change=table_ddl.change_table,
         )
-        name = either(before, after).name
+        name = first_not_none(before, after).name
         found = obstacles.of_new_table(live, models, name) if before is None else NOTHING
         if before and not after:
             found = obstacles.of_dropped_table(live, before)
-        yield difference(Kind.TABLE, (name,), before, after, _table_in_words, ddl, found)
+        yield difference(Kind.TABLE, (name,), before, after, _describe_table, ddl, found)
 
 
-def _table_in_words(table: Table) -> str:
+def _describe_table(table: Table) -> str:
     flags = {
         "unlogged": table.unlogged,
         "row level security": table.row_security,
@@ -60,44 +68,47 @@ def _table_in_words(table: Table) -> str:
 
 
 def _columns(live: Schema, models: Schema) -> Iterator[Difference]:
-    for table in in_both(live, models):
-        for before, after in differing(live.tables[table].columns, models.tables[table].columns):
-            ddl = mend(
+    for table in tables_in_both(live, models):
+        for before, after in differing_pairs(live.tables[table].columns, models.tables[table].columns):
+            ddl = mending_statements(
                 before,
                 after,
-                create=lambda column: columns.add_column(live, models, column),
-                drop=lambda column: [columns.drop_column(column)],
-                change=lambda old, new: columns.change_column(live, models, old, new),
+                create=lambda column: table_ddl.add_column(live, models, column),
+                drop=lambda column: [table_ddl.drop_column(column)],
+                change=lambda old, new: table_ddl.change_column(live, models, old, new),
             )
-            replaced = before and (after is None or columns.is_rewritten(before, after))
+            replaced = before and (after is None or table_ddl.is_rewritten(before, after))
             found = obstacles.of_column(live, models, before) if before and replaced else NOTHING
-            column = either(before, after)
+            column = first_not_none(before, after)
             key = (column.table, column.name)
-            yield difference(Kind.COLUMN, key, before, after, _column_in_words, ddl, found, column.path)
+            yield difference(Kind.COLUMN, key, before, after, _describe_column, ddl, found, column.path)
 
 
-def _column_in_words(column: Column) -> str:
+def _describe_column(column: Column) -> str:
     comment = f" ({quote_literal(column.comment)})" if column.comment else ""
-    return columns.definition(column) + (" (not validated)" if column.unvalidated else "") + comment
+    return table_ddl.definition(column) + (" (not validated)" if column.unvalidated else "") + comment
 
 
 def _constraints(live: Schema, models: Schema) -> Iterator[Difference]:
-    both, retyped = in_both(live, models), _retyped(live, models)
+    both, retyped = tables_in_both(live, models), _retyped(live, models)
     before_all = {key: found for key, found in live.constraints.items() if found.table in both}
     after_all = {key: found for key, found in models.constraints.items() if found.table in both}
-    for before, after in take_renamed(before_all, after_all, lambda found: replace(found, name="", valid=True)):
-        ddl = [rules.rename_constraint(before, after), *([] if before.valid else [rules.validate(after)])]
+    for before, after in pop_renamed(before_all, after_all, lambda found: replace(found, name="", valid=True)):
+        ddl = [
+            constraint_ddl.rename_constraint(before, after),
+            *([] if before.valid else [constraint_ddl.validate(after)]),
+        ]
         name = f"{quote(after.table)}.{quote(after.name)}"
         names = (after.table, after.name, before.name)
         yield difference(_CONSTRAINTS[after.type], names, before, after, _constraint_with_name, ddl, name=name)
-    for old, new in differing(before_all, after_all):
+    for old, new in differing_pairs(before_all, after_all):
         if old and new and old.type == new.type == "c" and old.columns & retyped:
             continue
         ddl = list(_mend_constraint(live, models, old, new))
-        found = either(new, old)
+        found = first_not_none(new, old)
         in_the_way = _in_the_way_of_constraint(live, models, old, new)
         key = (found.table, found.name)
-        yield difference(_CONSTRAINTS[found.type], key, old, new, _constraint_in_words, ddl, in_the_way)
+        yield difference(_CONSTRAINTS[found.type], key, old, new, _describe_constraint, ddl, in_the_way)
 
 
 def _mend_constraint(
@@ -105,14 +116,14 @@ def _mend_constraint(
 ) -> Iterator[Statement]:
     if after and _is_only_to_be_validated(before, after):
         if after.valid:
-            yield rules.validate(after)
+            yield constraint_ddl.validate(after)
         return
-    if before and before.type != rules.FOREIGN_KEY:
-        yield from rules.around_index(live, models, before.index)
+    if before and before.type != constraint_ddl.FOREIGN_KEY:
+        yield from constraint_ddl.around_index(live, models, before.index)
     if before and not after:
-        yield rules.drop_constraint(before)
+        yield constraint_ddl.drop_constraint(before)
     if after:
-        yield from rules.add_constraint(live, after)
+        yield from constraint_ddl.add_constraint(live, after)
 
 
 def _is_only_to_be_validated(before: Constraint | None, after: Constraint | None) -> bool:
@@ -128,48 +139,48 @@ def _in_the_way_of_constraint(
     return obstacles.both(of_old, obstacles.of_new_constraint(live, models, after) if after else NOTHING)
 
 
-def _constraint_in_words(constraint: Constraint) -> str:
+def _describe_constraint(constraint: Constraint) -> str:
     watched = "" if constraint.is_watched else " (not enforced: its triggers are disabled)"
     return constraint.definition + ("" if constraint.valid else " NOT VALID") + watched
 
 
 def _constraint_with_name(constraint: Constraint) -> str:
-    return f"{_constraint_in_words(constraint)} (named {quote(constraint.name)})"
+    return f"{_describe_constraint(constraint)} (named {quote(constraint.name)})"
 
 
 def _indexes(live: Schema, models: Schema) -> Iterator[Difference]:
-    both, retyped = in_both(live, models), _retyped(live, models)
+    both, retyped = tables_in_both(live, models), _retyped(live, models)
     before_all = {name: index for name, index in live.indexes.items() if index.table in both}
     after_all = {name: index for name, index in models.indexes.items() if index.table in both}
-    for before, after in take_renamed(before_all, after_all, lambda index: replace(index, name="")):
-        ddl = [rules.rename_index(before, after)]
+    for before, after in pop_renamed(before_all, after_all, lambda index: replace(index, name="")):
+        ddl = [constraint_ddl.rename_index(before, after)]
         key = (after.name, before.name)
         yield difference(Kind.INDEX, key, before, after, _index_with_name, ddl, name=quote(after.name))
-    for old, new in differing(before_all, after_all):
+    for old, new in differing_pairs(before_all, after_all):
         if old and new and not old.is_plain and old.columns & retyped:
             continue
-        resting = rules.around_index(live, models, old.name) if old else []
-        change = mend(
+        resting = constraint_ddl.around_index(live, models, old.name) if old else []
+        change = mending_statements(
             old,
             new,
-            create=lambda index: rules.create_index(live, index),
-            drop=lambda index: [rules.drop_index(live, index)],
-            change=lambda _, index: rules.create_index(live, index),
+            create=lambda index: constraint_ddl.create_index(live, index),
+            drop=lambda index: [constraint_ddl.drop_index(live, index)],
+            change=lambda _, index: constraint_ddl.create_index(live, index),
         )
         in_the_way = obstacles.of_index(live, old.name) if old else NOTHING
         in_the_way = obstacles.both(in_the_way, obstacles.of_new_index(live, models, new) if new else NOTHING)
         yield difference(
-            Kind.INDEX, (either(new, old).name,), old, new, _index_in_words, [*resting, *change], in_the_way
+            Kind.INDEX, (first_not_none(new, old).name,), old, new, _describe_index, [*resting, *change], in_the_way
         )
 
 
-def _index_in_words(index: Index) -> str:
+def _describe_index(index: Index) -> str:
     words = f"{'UNIQUE ' if index.unique else ''}{index.definition}"
     return words if index.valid else f"{words} (invalid: a build that failed has left it)"
 
 
 def _index_with_name(index: Index) -> str:
-    return f"{_index_in_words(index)} (named {quote(index.name)})"
+    return f"{_describe_index(index)} (named {quote(index.name)})"
 
 
 def _sequences(live: Schema, models: Schema) -> Iterator[Difference]:
@@ -179,37 +190,37 @@ def _sequences(live: Schema, models: Schema) -> Iterator[Difference]:
     before_all = {
         n: s
         for n, s in live.sequences.items()
-        # One that the models have with a column which is missing comes to that with the column.
+        # A sequence of a column that is missing is created with the column.
         if n in after_all or (n not in models.sequences and (s.owner is None or s.owner in paths))
     }
-    for before, after in differing(before_all, after_all):
-        ddl = mend(
+    for before, after in differing_pairs(before_all, after_all):
+        ddl = mending_statements(
             before,
             after,
-            create=lambda sequence: types.create_sequence(live, sequence),
-            drop=types.drop_sequence,
-            change=types.change_sequence,
+            create=lambda sequence: type_ddl.create_sequence(live, sequence),
+            drop=type_ddl.drop_sequence,
+            change=type_ddl.change_sequence,
         )
-        key = (either(before, after).name,)
-        yield difference(Kind.SEQUENCE, key, before, after, _sequence_in_words, ddl)
+        key = (first_not_none(before, after).name,)
+        yield difference(Kind.SEQUENCE, key, before, after, _describe_sequence, ddl)
 
 
-def _sequence_in_words(sequence: catalogue.Sequence) -> str:
+def _describe_sequence(sequence: catalogue.Sequence) -> str:
     return f"AS {sequence.type} {' '.join(sequence.options)} OWNED BY {sequence.owner or 'NONE'}"
 
 
 def _enums(live: Schema, models: Schema) -> Iterator[Difference]:
-    for before, after in differing(live.enums, models.enums):
-        ddl = mend(
+    for before, after in differing_pairs(live.enums, models.enums):
+        ddl = mending_statements(
             before,
             after,
-            create=types.create_enum,
-            drop=types.drop_enum,
-            change=lambda old, new: types.change_enum(live, models, old, new),
+            create=type_ddl.create_enum,
+            drop=type_ddl.drop_enum,
+            change=lambda old, new: type_ddl.change_enum(live, models, old, new),
         )
-        enum = either(before, after)
+        enum = first_not_none(before, after)
         in_the_way = (
-            obstacles.of_enum(live, models, enum.name) if before and types.is_replaced(before, after) else NOTHING
+            obstacles.of_enum(live, models, enum.name) if before and type_ddl.is_replaced(before, after) else NOTHING
         )
         yield difference(Kind.ENUM, (enum.name,), before, after, _labels, ddl, in_the_way, enum.type)
 
@@ -225,9 +236,9 @@ def _paths(schema: Schema) -> set[str]:
 def _retyped(live: Schema, models: Schema) -> set[str]:
     """Return the paths of the columns whose type is to change."""
     found = set()
-    for table in in_both(live, models):
+    for table in tables_in_both(live, models):
         for name, before in live.tables[table].columns.items():
             after = models.tables[table].columns.get(name)
-            if after and columns.has_other_type(before, after):
+            if after and table_ddl.has_other_type(before, after):
                 found.add(before.path)
     return found

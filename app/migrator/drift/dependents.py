@@ -1,14 +1,15 @@
-"""What keeps the server from changing or dropping an object: whatever else depends on it, as `pg_depend` has it."""
+"""What keeps the server from changing or dropping an object: the objects that depend on it, by `pg_depend`."""
 
 from typing import NamedTuple
 
-from .queries import OURS
+from .catalogue_queries import OURS
 
 
 class Dependent(NamedTuple):
-    """`table` is the one that it belongs to, if that is one of ours; `column` the one that is generated.
+    """An object that depends on another; `what` names it for people.
 
-    `code` is the name of a view of ours, or of the table's trigger, policy or rule.
+    `table` is its table, if that is in the schema; `column` is the generated column; `code` is the name of the view in
+    the schema, or of the table's trigger, policy or rule.
     """
 
     what: str
@@ -17,7 +18,7 @@ class Dependent(NamedTuple):
     code: str | None = None
 
 
-# Everything that has a name in the schema, and the table that it goes with.
+# Everything that has a name in the schema, and the table that it belongs to.
 RELATIONS = """
     SELECT c.relname::text AS name, concat(CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
                WHEN 'i' THEN 'index' WHEN 'I' THEN 'index' WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'type'
@@ -32,7 +33,7 @@ RELATIONS = """
     WHERE n.nspname = :schema
 """
 
-# Left out is what goes with the object by itself, and what the statements take care of: indexes and constraints of our
+# Without what the server drops with the object, and what the statements drop: indexes and constraints of the schema's
 # tables, defaults, partitions.
 DEPENDENTS = f"""{OURS},
     target (kind, name, class, oid, sub) AS (

@@ -6,6 +6,8 @@ from enum import IntEnum, StrEnum
 
 
 class Kind(StrEnum):
+    """The kinds of objects that are compared."""
+
     TABLE = "table"
     COLUMN = "column"
     INDEX = "index"
@@ -24,7 +26,7 @@ class Kind(StrEnum):
 
 
 class Order(IntEnum):
-    """When a statement runs: what is in the way goes first, and what something else rests on comes before it."""
+    """When a statement runs: drops come first, and what something else needs comes before it."""
 
     DROP_CODE = 1
     DROP_FOREIGN_KEYS = 2
@@ -46,15 +48,16 @@ class Order(IntEnum):
     DROP_SEQUENCES_AND_TYPES = 15
     CREATE_CODE = 16
     COMMENTS = 17
-    # Once everything counts again that does.
+    # When every trigger and function is there again.
     REPAIRS = 18
 
 
 @dataclass(frozen=True)
 class Statement:
-    """`loses_data`: what a table or column holds may be gone or altered after it, or that is a condition of it.
+    """A statement that mends a difference.
 
-    `in_the_way` names what keeps the server from running it: views that use a column and the like.
+    `loses_data`: after it, or what has to run before it, rows or values may be gone or altered. `in_the_way` names what
+    keeps the server from running it, such as views that use a column.
     """
 
     sql: str
@@ -65,11 +68,11 @@ class Statement:
 
 @dataclass(frozen=True)
 class Difference:
-    """`live` and `models` are the object's definition on either side; None where it does not exist there.
+    """An object that differs; `live` and `models` are its definitions; None if it does not exist there.
 
-    `ddl` takes the database to the models. It is for one difference alone; of several, `script` gives the order.
-    `key` has the names that make up `name` as they are stored: in most cases the table's, and the object's;
-    of one that is to be renamed its present one, too.
+    `ddl` changes the database into what the models have. It is for this difference alone; `script` gives the order of
+    several. `key` has the stored names of which `name` consists: mostly the table's and the object's, and also the
+    present name of an object that is to be renamed.
     """
 
     kind: Kind
@@ -81,6 +84,7 @@ class Difference:
 
     @property
     def loses_data(self) -> bool:
+        """Whether one of the statements loses data."""
         return any(statement.loses_data for statement in self.ddl)
 
 
@@ -88,18 +92,18 @@ _SHOWN = 3
 
 
 def shown(found: Sequence[Difference]) -> str:
-    """Name the first differences, for a message of one line."""
+    """Return the names of the first differences, for a message of one line."""
     names = ", ".join(f"{difference.kind} {difference.name}" for difference in found[:_SHOWN])
     return names + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
 
 
 def script(differences: Iterable[Difference]) -> list[Statement]:
-    """The statements of all differences, each once, so that they can be run from the first to the last."""
-    # Two differences may want the same foreign key out of their way, and back.
+    """Return the statements of all differences, each once, in the order to run them."""
+    # Two differences may drop and create the same foreign key.
     every: dict[tuple[Order, str], Statement] = {}
     for statement in (statement for difference in differences for statement in difference.ddl):
         known = every.get((statement.order, statement.sql))
-        # Of two, the one that is to be run.
+        # The one with fewer marks, which is to be run.
         if known is None or (known.loses_data, known.in_the_way) > (statement.loses_data, statement.in_the_way):
             every[statement.order, statement.sql] = statement
     return sorted(every.values(), key=lambda statement: statement.order)

@@ -1,4 +1,4 @@
-"""What stands in the way of a statement, to be said instead of failing: dependents, and names that are taken."""
+"""What would make a statement fail, so that it can be said: dependents, and names that are taken."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ _INDEXED = ("p", "u", "x")
 
 
 class Obstacles(NamedTuple):
-    """`what` is in the way; `after_loss` says that it goes with a table that the models do not know."""
+    """`what` is in the way; `after_loss`: it would be dropped with a table that the models do not know."""
 
     what: tuple[str, ...] = ()
     after_loss: bool = False
@@ -35,9 +35,9 @@ def of_dropped_table(live: Schema, table: Table) -> Obstacles:
 def of_column(live: Schema, models: Schema, column: Column) -> Obstacles:
     """Return what keeps the column from being dropped, or from having another type.
 
-    What is generated from it, and code of the models' tables or of the models, goes first, and comes back.
+    It leaves out what the statements drop first and create again: columns generated from it, and the models' code.
     """
-    found = [found for found in _dependents(live, ("column", column.path)) if not _gets_out_of_the_way(models, found)]
+    found = [found for found in _dependents(live, ("column", column.path)) if not _is_dropped_first(models, found)]
     return Obstacles(_named(found).what + _parents(live, column.table))
 
 
@@ -54,7 +54,7 @@ def of_index(live: Schema, name: str) -> Obstacles:
 
 
 def of_enum(live: Schema, models: Schema, name: str) -> Obstacles:
-    """Return what keeps the type from being dropped; columns that the models do not know go before it, with loss."""
+    """Return what keeps the type from being dropped; columns unknown to the models are dropped first, with loss."""
     found = list(_dependents(live, ("type", name)))
     known = {(column.table, column.name) for table in models.tables.values() for column in table.columns.values()}
     lost = any(dependent.table and (dependent.table, dependent.column) not in known for dependent in found)
@@ -94,7 +94,7 @@ def both(one: Obstacles, other: Obstacles) -> Obstacles:
 
 
 def _taken(live: Schema, models: Schema, names: Iterable[str]) -> Obstacles:
-    """Return the relations of these names, but for those of the models' tables, which are compared by themselves."""
+    """Return the relations of these names, without those of the models' tables, which are compared anyway."""
     found = [
         relation for name in names if (relation := live.relations.get(name)) and relation.table not in models.tables
     ]
@@ -107,7 +107,7 @@ def _dependents(live: Schema, *targets: tuple[str, str]) -> Iterator[Dependent]:
         yield from live.dependents.get(target, ())
 
 
-def _gets_out_of_the_way(models: Schema, found: Dependent) -> bool:
+def _is_dropped_first(models: Schema, found: Dependent) -> bool:
     if found.table is None:
         return found.code in models.views
     return found.table in models.tables and (found.column is not None or found.code is not None)

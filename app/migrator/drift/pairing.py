@@ -13,14 +13,14 @@ K = TypeVar("K", bound=Hashable)
 NOTHING = Obstacles()
 
 
-def differing(before: Mapping[K, T], after: Mapping[K, T]) -> Iterator[tuple[T | None, T | None]]:
-    """Yield the pairs that are not equal; None stands for what is missing on one side."""
+def differing_pairs(before: Mapping[K, T], after: Mapping[K, T]) -> Iterator[tuple[T | None, T | None]]:
+    """Yield the pairs that are not equal, with None for what is missing on one side."""
     for key in [*before, *(key for key in after if key not in before)]:
         if before.get(key) != after.get(key):
             yield before.get(key), after.get(key)
 
 
-def mend(
+def mending_statements(
     before: T | None,
     after: T | None,
     *,
@@ -28,7 +28,7 @@ def mend(
     drop: Callable[[T], Iterable[Statement]],
     change: Callable[[T, T], Iterable[Statement]],
 ) -> tuple[Statement, ...]:
-    """Return the statements that `create`, `drop` or `change` the object, depending on which side has it."""
+    """Return the statements of `create`, `drop` or `change`, depending on which side has the object."""
     if before is not None and after is not None:
         return tuple(change(before, after))
     return tuple(create(after)) if after is not None else tuple(drop(before)) if before is not None else ()
@@ -44,25 +44,25 @@ def difference(
     in_the_way: Obstacles = NOTHING,
     name: str | None = None,
 ) -> Difference:
-    """Return the difference with both sides as `show` puts them, and its statements marked by what is in the way."""
+    """Return the difference, with both sides as `show` returns them, and its statements with their obstacles."""
     sides = (show(before) if before else None, show(after) if after else None)
     return Difference(kind, name or ".".join(map(quote, key)), key, *sides, tuple(in_the_way.mark(ddl)))
 
 
-def either(one: T | None, other: T | None) -> T:
+def first_not_none(one: T | None, other: T | None) -> T:
     """Return the first that is not None."""
     found = one if one is not None else other
     assert found is not None
     return found
 
 
-def in_both(live: Schema, models: Schema) -> Sequence[str]:
+def tables_in_both(live: Schema, models: Schema) -> Sequence[str]:
     """Return the names of the tables that both schemas have."""
     return [name for name in live.tables if name in models.tables]
 
 
-def take_renamed(before: dict[K, T], after: dict[K, T], content: Callable[[T], Hashable]) -> list[tuple[T, T]]:
-    """Remove from both sides what is the same but for its name, and return those pairs."""
+def pop_renamed(before: dict[K, T], after: dict[K, T], content: Callable[[T], Hashable]) -> list[tuple[T, T]]:
+    """Remove from both sides what is the same under another name, and return those pairs."""
     extra = {content(found): key for key, found in before.items() if key not in after}
     missing = {content(found): key for key, found in after.items() if key not in before}
     return [(before.pop(extra[same]), after.pop(missing[same])) for same in extra if same in missing]

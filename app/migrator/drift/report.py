@@ -1,4 +1,4 @@
-"""The comparison of a settings' database with this release's models, and how it is written down as SQL."""
+"""The comparison of a database with this release's models, and its script of SQL."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,19 +11,21 @@ from ..revisions.loading import scripts
 from ..revisions.state import read_state
 from ..session.readonly_connection import look
 from ..status import EXIT_CODES, Verdict
-from .comparison import differences
 from .difference import Difference, Order, Statement, script
+from .scratch_schema import differences
 
 LOSES_DATA = "-- loses data: "
 BLOCKED = "-- blocked: "
-# What waits for a lock makes everything after it wait, too. CONCURRENTLY does not, and has to wait for others.
+# Who waits for a lock makes everybody after it wait. CONCURRENTLY does not, and has to wait for others without limit.
 _SHORT, _NONE = "2s", "0"
 
 
 @dataclass(frozen=True)
 class Drift:
-    """`pending` are this release's revisions that the database lacks, `unknown` those that this release lacks: either
-    of them alone makes a difference from the models. `script` is the DDL of all differences, to run in that order.
+    """How a database differs from the models.
+
+    `pending` are this release's revisions that the database lacks, `unknown` those that this release lacks: both are
+    reasons for differences. `script` has the statements of all differences, in the order to run them.
     """
 
     database: str
@@ -35,6 +37,7 @@ class Drift:
 
     @property
     def exit_code(self) -> int:
+        """The exit code of `drift`."""
         return EXIT_CODES[Verdict.DRIFTED] if self.differences else EXIT_CODES[Verdict.UP_TO_DATE]
 
 
@@ -53,7 +56,7 @@ def read_drift(config: MigratorConfig) -> Drift:
         return Drift(
             database=url.location,
             server=str(server),
-            # Of a database that Alembic does not manage nothing is pending: its tables may be as at any revision.
+            # If Alembic does not manage the database, its tables may be those of any revision.
             pending=tuple(script.revision for script in state.pending) if state.is_managed else (),
             unknown=state.unknown,
             differences=tuple(found),
@@ -64,13 +67,13 @@ def read_drift(config: MigratorConfig) -> Drift:
 
 
 def as_sql(statements: tuple[Statement, ...]) -> Iterator[str]:
-    """Yield lines for psql; a statement that loses data is a comment, which somebody has to want first.
+    """Yield lines for psql; a statement that loses data is a comment, which somebody has to uncomment.
 
-    So is one that the server would refuse, after a line that says what is in the way.
+    A statement that the server would refuse is a comment, too, after a line that says what is in the way.
     """
     limit = None
     if any(statement.order is Order.FUNCTIONS for statement in statements):
-        # What a function in SQL names may be created after it.
+        # A function may name what is created after it.
         yield "SET check_function_bodies = off;"
     for statement in statements:
         if statement.in_the_way:

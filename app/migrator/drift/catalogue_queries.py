@@ -1,7 +1,8 @@
-"""The questions to the catalogues, for PostgreSQL 14 and later."""
+"""The queries of the catalogues, for PostgreSQL 14 and later."""
 
 
 def owned_by_extension(catalogue: str, oid: str) -> str:
+    """Return the SQL condition that an extension owns the object."""
     return (
         f"EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = '{catalogue}'::regclass"
         f" AND e.objid = {oid} AND e.deptype = 'e')"
@@ -9,7 +10,7 @@ def owned_by_extension(catalogue: str, oid: str) -> str:
 
 
 def _columns_of(catalogue: str, oid: str) -> str:
-    """The paths of the columns that an object depends on."""
+    """Return SQL for the paths of the columns that an object depends on."""
     return (
         "ARRAY(SELECT DISTINCT format('%I.%I', r.relname, a.attname) FROM pg_depend AS d"  # noqa: S608 - constants
         " JOIN pg_class AS r ON r.oid = d.refobjid JOIN pg_attribute AS a ON a.attrelid = r.oid"
@@ -19,9 +20,9 @@ def _columns_of(catalogue: str, oid: str) -> str:
 
 
 def _after_name(oid: str) -> str:
-    """What follows the name in CREATE [UNIQUE] INDEX name …"""
+    """Return SQL for what follows the name in CREATE [UNIQUE] INDEX name …"""
     whole, name = f"pg_get_indexdef({oid}, 0, true)", "' ' || quote_ident(i.relname) || ' '"
-    # Of a partitioned table the server says ONLY, which would leave its partitions without.
+    # For a partitioned table the server says ONLY, which would leave its partitions without the index.
     return f"regexp_replace(substr({whole}, strpos({whole}, {name}) + length({name})), '^ON ONLY ', 'ON ')"
 
 
@@ -69,7 +70,7 @@ COLUMNS = f"""{OURS}
     ORDER BY t.relname, a.attnum
 """  # noqa: S608 - constants
 
-# PostgreSQL 18 has NOT NULL there, too ('n'): that is the column's.
+# Without NOT NULL ('n'), which PostgreSQL 18 has there, too, and which is compared with the columns.
 CONSTRAINTS = f"""{OURS}
     SELECT t.relname::text AS "table", k.conname::text AS name, k.contype::text AS type,
            regexp_replace(pg_get_constraintdef(k.oid, true), ' NOT VALID$', '') AS definition, k.convalidated AS valid,
@@ -97,7 +98,7 @@ INDEXES = f"""{OURS}
     ORDER BY t.relname, i.relname
 """  # noqa: S608 - constants
 
-# Those of identity columns are the columns'; those of tables that are left out go with them.
+# Without those of identity columns, which are compared with the columns, and of tables that are left out.
 SEQUENCES = f"""
     SELECT s.relname::text AS name, format_type(q.seqtypid, NULL) AS type, {_OPTIONS} AS options,
            CASE WHEN a.attname IS NOT NULL THEN format('%I.%I', r.relname, a.attname) END AS owner,
@@ -124,7 +125,7 @@ ENUMS = f"""
     ORDER BY y.typname
 """  # noqa: S608 - constants
 
-# Context: i, implicit, which loses nothing; a, on assignment; e, only where it is asked for.
+# Context: i is implicit, and loses nothing; a is on assignment; e is only explicit.
 CASTS = """
     SELECT format_type(castsource, NULL) AS source, format_type(casttarget, NULL) AS target,
            castcontext::text AS context

@@ -1,4 +1,4 @@
-"""The statements for constraints and indexes: in the way that stops no traffic, where the table may have any."""
+"""The statements for constraints and indexes, which stop no traffic of a table that may have any."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,14 @@ from .catalogue import Column, Constraint, Index, Schema
 from .difference import Order, Statement
 
 FOREIGN_KEY = "f"
-# PostgreSQL builds the index of these first, and only then locks the table, for a moment.
+# For these an index is built first, and only then the table is locked, for a moment.
 _BY_INDEX = {"p": "PRIMARY KEY", "u": "UNIQUE"}
-# These can be added without looking at the rows, and be checked against them without a lock that stops traffic.
+# These can be added without reading the rows, and validated without a lock that stops traffic.
 _VALIDATED = ("c", FOREIGN_KEY)
 
 
 def add_constraint(live: Schema, constraint: Constraint) -> list[Statement]:
-    """Add the constraint to a table that exists, in place of one of its name."""
+    """Add the constraint to a table that exists, instead of one of its name."""
     order = Order.FOREIGN_KEYS if constraint.type == FOREIGN_KEY else Order.CONSTRAINTS
     name, table = quote(constraint.name), f"ALTER TABLE {quote(constraint.table)}"
     replaced = (constraint.table, constraint.name) in live.constraints
@@ -53,19 +53,19 @@ def rename_constraint(live: Constraint, models: Constraint) -> Statement:
 def around_index(live: Schema, models: Schema, index: str | None) -> list[Statement]:
     """Drop the foreign keys that rest on this unique index, and create those of the models again."""
     resting = [c for c in live.constraints.values() if c.type == FOREIGN_KEY and index and c.index == index]
-    return _out_of_the_way(live, models, resting, [])
+    return _drop_and_recreate(live, models, resting, [])
 
 
 def around_column(live: Schema, models: Schema, column: Column, *, replaced: bool) -> list[Statement]:
     """Drop what keeps the column's type from being changed, and create it again as the models have it.
 
-    Keys and plain indexes follow such a change by themselves; all goes with a column that is dropped (`replaced`).
+    PostgreSQL changes keys and plain indexes with the type; with a dropped column (`replaced`) it drops all.
     """
     constraints = [
         c for c in live.constraints.values() if column.path in c.columns and (replaced or c.type not in _BY_INDEX)
     ]
     indexes = [i for i in live.indexes.values() if column.path in i.columns and (replaced or not i.is_plain)]
-    return _out_of_the_way(live, models, constraints, indexes)
+    return _drop_and_recreate(live, models, constraints, indexes)
 
 
 def create_index(live: Schema, index: Index) -> list[Statement]:
@@ -94,12 +94,12 @@ def _create(live: Schema, index: Index, name: str) -> str:
 
 
 def _how(live: Schema, index: Index) -> str:
-    """Return CONCURRENTLY, which a partitioned table does not know, and one that is not there yet has no use for."""
+    """Return CONCURRENTLY, unless the table is partitioned, which allows none, or new, which needs none."""
     table = live.tables.get(index.table)
     return "CONCURRENTLY " if table and not table.is_partitioned else ""
 
 
-def _out_of_the_way(
+def _drop_and_recreate(
     live: Schema, models: Schema, constraints: Iterable[Constraint], indexes: Iterable[Index]
 ) -> list[Statement]:
     """Drop these, and create those of them again that the models have."""

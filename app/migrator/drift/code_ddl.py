@@ -1,7 +1,7 @@
-"""What acts by itself or is read as a table: triggers, policies and rules of tables, functions, views.
+"""Triggers, policies and rules of tables, functions and views, and the statements for them.
 
-Triggers, policies and rules are compared as those of the models' tables, whoever made them: they change what a
-statement does. Functions and views only as far as the models make them: others do nothing before they are called.
+All triggers, policies and rules of the models' tables are compared, whoever made them, because they change what
+statements do; but only the functions and views that the models have, because others do nothing until they are used.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..sql.identifiers import quote
 from .difference import Kind, Order, Statement
 
-# Of `pg_trigger.tgenabled` and `pg_rewrite.ev_enabled`: how the state is set, and in words.
+# By `pg_trigger.tgenabled` and `pg_rewrite.ev_enabled`: how the state is set, and how it is shown.
 _STATES = {
     "O": ("ENABLE", ""),
     "D": ("DISABLE", " (disabled)"),
@@ -31,13 +31,14 @@ class Attached:
     state: str = NORMAL
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
+        """The definition and the state, for people."""
         return self.definition + _STATES[self.state][1]
 
 
 @dataclass(frozen=True)
 class Routine:
-    """A function or procedure: `signature` as DROP names it, `result` what CREATE OR REPLACE cannot change."""
+    """A function or procedure; `signature` is its name in DROP, `result` is what CREATE OR REPLACE cannot change."""
 
     name: str
     signature: str
@@ -48,6 +49,8 @@ class Routine:
 
 @dataclass(frozen=True)
 class View:
+    """A view or materialized view."""
+
     name: str
     kind: str
     definition: str

@@ -1,4 +1,4 @@
-"""Holds back what cannot be run before something else is, which loses data or has something in its way."""
+"""A statement cannot run before what it needs: if that loses data or has obstacles, so does the statement."""
 
 import re
 from collections.abc import Callable, Hashable, Sequence
@@ -12,10 +12,10 @@ _KEYS = {Kind.PRIMARY_KEY, Kind.UNIQUE}
 _CONSTRAINTS = {*_KEYS, Kind.FOREIGN_KEY, Kind.CHECK, Kind.EXCLUSION}
 
 
-def with_consequences(found: Sequence[Difference], live: Schema, models: Schema) -> list[Difference]:
-    """Return the differences, each wholly marked where a part of it, or what it rests on, is marked."""
-    marked = [_wholly(difference) for difference in found]
-    # What rests on a table rests on what that rests on: from columns over keys to foreign keys.
+def propagate_obstacles(found: Sequence[Difference], live: Schema, models: Schema) -> list[Difference]:
+    """Return the differences, each marked as a whole if a part of it, or what it needs, is marked."""
+    marked = [_mark_whole(difference) for difference in found]
+    # Three times, because a foreign key needs a key, which needs columns.
     for _ in range(3):
         held_back = {key: _mark_of(each) for each in marked if _holds_back(each) for key in _provided(each)}
         if not held_back:
@@ -24,8 +24,8 @@ def with_consequences(found: Sequence[Difference], live: Schema, models: Schema)
     return marked
 
 
-def _wholly(found: Difference) -> Difference:
-    """Return the difference with all statements marked as any is: half of it would leave a table without an index."""
+def _mark_whole(found: Difference) -> Difference:
+    """Return the difference with every statement marked as one is: half of it could leave a table without an index."""
     mark = _mark_of(found)
     return replace(found, ddl=tuple(mark.mark(found.ddl)))
 
@@ -36,7 +36,7 @@ def _mark_of(found: Difference) -> Obstacles:
 
 
 def _holds_back(found: Difference) -> bool:
-    """Tell whether others wait for this one; none does for what the models do not know."""
+    """Return whether others have to wait for this one; nothing needs what the models do not know."""
     return found.models is not None and _mark_of(found) != Obstacles()
 
 
@@ -62,7 +62,7 @@ def _nothing(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
 
 
 def _by_column(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
-    """Return the columns that it is generated from."""
+    """Return the columns that the column is generated from."""
     columns = (schema.column(found.name) for schema in (live, models))
     return [needed for column in columns if column for needed in _columns(live, models, column.made_from)]
 
@@ -89,7 +89,7 @@ def _columns(live: Schema, models: Schema, paths: frozenset[str]) -> list[Hashab
 
 
 def _by_code(found: Difference, live: Schema, models: Schema) -> list[Hashable]:
-    """Return what its words may mean: at most, one too many is held back."""
+    """Return the tables and functions that its words may name; at worst it waits for one too many."""
     words = set(re.findall(r"\w+", found.models or ""))
     tables = {*live.tables, *models.tables} & words
     functions = {routine.name for routine in models.routines.values()} & words

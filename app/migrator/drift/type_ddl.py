@@ -2,8 +2,8 @@
 
 from ..sql.identifiers import quote, quote_literal, temporary_name
 from .catalogue import Column, Enum, Schema, Sequence
+from .constraint_ddl import around_column
 from .difference import Order, Statement
-from .rules import around_column
 
 
 def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
@@ -22,7 +22,7 @@ def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
 
 
 def _from_another(before: Sequence, after: Sequence) -> list[Statement]:
-    # Not dropped with the column or table that it went with.
+    # So that it is not dropped with the column that owned it.
     free = Statement(f"ALTER SEQUENCE {quote(after.name)} OWNED BY NONE", Order.DROP_CONSTRAINTS_AND_INDEXES)
     return [*([free] if before.owner else []), *_set_options(before, after)]
 
@@ -48,7 +48,7 @@ def drop_sequence(sequence: Sequence) -> list[Statement]:
 
 
 def advance_sequence(table: str, column: str, order: Order) -> Statement:
-    """Set the column's sequence past the values that are there; without any, leave it."""
+    """Set the column's sequence past the values that are there, if there are any."""
     which = f"pg_get_serial_sequence({quote_literal(quote(table))}, {quote_literal(column)})"
     return Statement(f"SELECT setval({which}, max({quote(column)})) FROM {quote(table)}", order)  # noqa: S608 - names
 
@@ -62,18 +62,18 @@ def drop_enum(enum: Enum) -> list[Statement]:
 
 
 def is_replaced(before: Enum, after: Enum | None) -> bool:
-    """Tell whether the type is dropped: a value can neither be removed nor moved."""
+    """Return whether the type has to be dropped, because a value can neither be removed nor moved."""
     return after is None or tuple(label for label in after.labels if label in before.labels) != before.labels
 
 
 def change_enum(live: Schema, models: Schema, before: Enum, after: Enum) -> list[Statement]:
-    """Add the missing values; a value cannot be removed or moved, so for that a new type takes the old one's place."""
+    """Add the missing values, or replace the type if values have to be removed or moved."""
     if is_replaced(before, after):
         return _replace_enum(live, models, before, after)
     found = []
     for position, label in enumerate(after.labels):
         if label not in before.labels:
-            # What comes before it is there by then.
+            # The label before it was added before.
             where = f"AFTER {quote_literal(after.labels[position - 1])}" if position else _before_first(before)
             found.append(
                 Statement(f"ALTER TYPE {after.type} ADD VALUE {quote_literal(label)} {where}".rstrip(), Order.TYPES)

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from ..sql.identifiers import quote, quote_literal
 from .catalogue import Column, Constraint, Schema, Table
-from .code import change_view, create_attached, drop_attached
+from .code_ddl import change_view, create_attached, drop_attached
+from .constraint_ddl import FOREIGN_KEY, around_column, create_index, drop_constraint
 from .difference import Order, Statement
-from .rules import FOREIGN_KEY, around_column, create_index, drop_constraint
-from .types import advance_sequence, create_sequence
+from .type_ddl import advance_sequence, create_sequence
 
 _HERE = Order.TABLES_AND_COLUMNS
 
 
 def definition(column: Column) -> str:
-    """Return what follows the name where the column is created."""
+    """Return what follows the column's name in CREATE TABLE."""
     words = [column.type]
     if column.collation:
         words.append(f"COLLATE {column.collation}")
@@ -53,7 +53,7 @@ def create_table(live: Schema, models: Schema, table: Table) -> list[Statement]:
 def change_table(before: Table, after: Table) -> list[Statement]:
     actions = []
     if before.unlogged != after.unlogged:
-        # It writes the table anew, under a lock that stops everything.
+        # It rewrites the table, under a lock that stops reads and writes.
         actions.append(f"SET {'UNLOGGED' if after.unlogged else 'LOGGED'}")
     if before.row_security != after.row_security:
         actions.append(f"{'ENABLE' if after.row_security else 'DISABLE'} ROW LEVEL SECURITY")
@@ -66,7 +66,7 @@ def change_table(before: Table, after: Table) -> list[Statement]:
 
 
 def repairs(models: Schema, name: str) -> list[Statement]:
-    """Return what is to be run once a table, function or trigger of this name is there again."""
+    """Return what is to be run when a table, function or trigger of this name was created again."""
     return [Statement(sql, Order.REPAIRS) for sql in models.repairs.get(name, ())]
 
 
@@ -83,7 +83,7 @@ def add_column(live: Schema, models: Schema, column: Column) -> list[Statement]:
 
 
 def drop_column(column: Column) -> Statement:
-    # What is generated can be generated again, and is in the way of what it is generated from.
+    # A generated column can be generated again; it is dropped before the columns that it uses.
     order = Order.DROP_CONSTRAINTS_AND_INDEXES if column.generated else Order.DROP_COLUMNS
     drop = f"ALTER TABLE {quote(column.table)} DROP COLUMN {quote(column.name)}"
     return Statement(drop, order, loses_data=column.generated is None)
@@ -91,7 +91,7 @@ def drop_column(column: Column) -> Statement:
 
 def change_column(live: Schema, models: Schema, before: Column, after: Column) -> list[Statement]:
     """Change the column; what depends on it is dropped before, and created again after it."""
-    if _is_made_otherwise(before, after):
+    if _is_generated_differently(before, after):
         return _replace_column(live, models, before, after)
     return [
         *_drop_source(before, after),
@@ -104,9 +104,9 @@ def change_column(live: Schema, models: Schema, before: Column, after: Column) -
 
 
 def _replace_column(live: Schema, models: Schema, before: Column, after: Column) -> list[Statement]:
-    way = around_column(live, models, before, replaced=True)
+    around = around_column(live, models, before, replaced=True)
     drop = replace(drop_column(before), order=Order.DROP_CONSTRAINTS_AND_INDEXES)
-    return [*_around_code(live, models, before), *way, drop, *add_column(live, models, after)]
+    return [*_around_code(live, models, before), *around, drop, *add_column(live, models, after)]
 
 
 def _around_code(live: Schema, models: Schema, column: Column) -> Iterator[Statement]:
@@ -124,12 +124,12 @@ def has_other_type(before: Column, after: Column) -> bool:
 
 
 def is_rewritten(before: Column, after: Column) -> bool:
-    """Tell whether the column gets another type, or is dropped and created again."""
-    return has_other_type(before, after) or _is_made_otherwise(before, after)
+    """Return whether the column gets another type, or is dropped and created again."""
+    return has_other_type(before, after) or _is_generated_differently(before, after)
 
 
-def _is_made_otherwise(before: Column, after: Column) -> bool:
-    """Tell whether the values are generated in a way that no ALTER leads to."""
+def _is_generated_differently(before: Column, after: Column) -> bool:
+    """Return whether the values are generated in a way that no ALTER can change."""
     was, becomes = (before.generated, before.expression), (after.generated, after.expression)
     if after.generated:
         return was != becomes or has_other_type(before, after)
@@ -137,7 +137,7 @@ def _is_made_otherwise(before: Column, after: Column) -> bool:
 
 
 def _drop_source(before: Column, after: Column) -> list[Statement]:
-    """Drop what fills the column, where the models fill it otherwise or the type is to change."""
+    """Drop what fills the column, if the models fill it in another way, or the type changes."""
     if before.generated and not after.generated:
         return [_alter(before, "DROP EXPRESSION")]
     if before.identity and not after.identity:
@@ -183,7 +183,7 @@ def _set_null(before: Column, after: Column) -> list[Statement]:
         return [Statement(f"{table} VALIDATE CONSTRAINT {quote(before.unvalidated)}", _HERE)]
     if before.not_null:
         return []
-    # The valid check spares SET NOT NULL the look at all rows under a lock that stops everything.
+    # With the valid check SET NOT NULL need not read all rows under a lock that stops reads and writes.
     check = f"drift_not_null_{before.position}"
     return [
         Statement(f"{table} ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID", _HERE),

@@ -1,7 +1,7 @@
-"""Comparing a database with the models: both are read by the same server, in a transaction that is rolled back.
+"""Comparing a database with the models: the server reads both, in a transaction that is rolled back.
 
-The models' tables are created for a moment in a schema of their own, so that PostgreSQL itself puts their defaults,
-checks and indexes into its words. Nothing of the live tables is changed, and none is locked.
+The models' tables are created for a moment in a scratch schema, so that PostgreSQL itself puts their defaults, checks
+and indexes into its words. The live tables are neither changed nor locked.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from ..repairs import REPAIRS
 from ..session.table_locks import describe_holders
 from ..sql.identifiers import quote
 from ..tables import engine_tables
-from . import queries
+from . import catalogue_queries
 from .catalogue import Column, Constraint, Index, Schema, Table, read_schema
 from .compare import compare
 from .difference import Difference
 
 _TEMPORARY = "pg_temp"
-# PostgreSQL 17 and later lock a table, for the moment in which they say its defaults, against its being changed.
+# PostgreSQL 17 and later lock a table against changes for the moment in which they show its defaults.
 _LIMITS = {"lock_timeout": "500ms", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s"}
 
 
@@ -36,7 +36,7 @@ class DriftUnknownError(DatabaseError):
 def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
     """Return what differs between the tables of `metadata` and the schema in which the connection creates tables.
 
-    Raises as `both_schemas`.
+    Raises what `both_schemas` raises.
     """
     return compare(*both_schemas(connection, metadata))
 
@@ -44,23 +44,23 @@ def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
 def both_schemas(connection: Connection, metadata: MetaData) -> tuple[Schema, Schema]:
     """Return the schema in which the connection creates tables, and what `metadata` would make of it, comparable.
 
-    The connection must not be in a transaction, and is in none afterwards. Raises DriftUnknownError; ValueError where
+    The connection must not be in a transaction, and is in none afterwards. Raises DriftUnknownError, and ValueError if
     the metadata names a schema, or the connection commits by itself.
     """
     if named := sorted({table.schema for table in metadata.tables.values() if table.schema}):
         raise ValueError(f"the comparison is of one schema, but the metadata names {', '.join(named)}")
     with _rolled_back(connection):
-        place = _look_around(connection)
+        session = _prepare_transaction(connection)
         # Before there is a temporary schema: that would hide live tables of the same names.
-        live = read_schema(connection, place["schema"], engine_tables())
-        scratch = _create_scratch(connection, place)
+        live = read_schema(connection, session["schema"], engine_tables())
+        scratch = _create_scratch(connection, session)
         try:
             metadata.create_all(connection, checkfirst=False)
         except DBAPIError as exc:
-            _explain(exc, "The models' tables cannot be created on this server")
-        models = _as_in(place["schema"], scratch, read_schema(connection, scratch, engine_tables()))
+            _raise_unknown(exc, "The models' tables cannot be created on this server")
+        models = _with_schema_name(session["schema"], scratch, read_schema(connection, scratch, engine_tables()))
         models = replace(models, repairs=metadata.info.get(REPAIRS, {}))
-        return _with_wanted_comments(_as_parsed(connection, live, models), models), models
+        return _with_wanted_comments(_without_rewording(connection, live, models), models), models
 
 
 @contextmanager
@@ -76,72 +76,72 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
             with connection.begin():
                 holders = describe_holders(connection)
             raise DriftUnknownError(f"A schema change is under way: {holders}. Compare again later.") from exc
-        _explain(exc, "The schema could not be read")
+        _raise_unknown(exc, "The schema could not be read")
 
 
-def _look_around(connection: Connection) -> dict[str, Any]:
-    """Return where we are and what we may do; give the transaction one view of the catalogues, and limits."""
+def _prepare_transaction(connection: Connection) -> dict[str, Any]:
+    """Give the transaction one snapshot of the catalogues, and limits. Returns its schema, role and rights."""
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     for name, value in _LIMITS.items():
         connection.execute(text(f"SET LOCAL {name} = '{value}'"))
-    place = dict(connection.execute(text(queries.PLACE)).mappings().one())
-    if place["isolation"] != "repeatable read":
+    session = dict(connection.execute(text(catalogue_queries.PLACE)).mappings().one())
+    if session["isolation"] != "repeatable read":
         raise ValueError("the connection commits by itself: what is created for the comparison would stay")
-    if place["is_read_only"]:
-        why = "it is a standby" if place["is_standby"] else "its transactions are read-only"
+    if session["is_read_only"]:
+        why = "it is a standby" if session["is_standby"] else "its transactions are read-only"
         raise DriftUnknownError(f"The comparison creates tables for a moment, and this server lets nobody: {why}.")
-    if place["schema"] is None:
+    if session["schema"] is None:
         raise DriftUnknownError(
-            f"None of the schemas in search_path ({place['search_path']}) exists, or the role {place['role']} may not"
-            " use them (GRANT USAGE ON SCHEMA): there is nothing to compare."
+            f"None of the schemas in search_path ({session['search_path']}) exists, or the role {session['role']} may"
+            " not use them (GRANT USAGE ON SCHEMA): there is nothing to compare."
         )
-    return place
+    return session
 
 
-def _create_scratch(connection: Connection, place: dict[str, Any]) -> str:
+def _create_scratch(connection: Connection, session: dict[str, Any]) -> str:
     """Create a schema for unqualified names, for the rest of the transaction, and return its name."""
-    if not (place["may_create"] or place["may_create_temporary"]):
+    if not (session["may_create"] or session["may_create_temporary"]):
         raise DriftUnknownError(
-            f"The comparison creates the models' tables for a moment, and the role {place['role']} may not: it needs"
-            f" the privilege TEMPORARY or CREATE. GRANT TEMPORARY ON DATABASE {quote(place['database'])}"
-            f" TO {quote(place['role'])}"
+            f"The comparison creates the models' tables for a moment, and the role {session['role']} may not: it needs"
+            f" the privilege TEMPORARY or CREATE. GRANT TEMPORARY ON DATABASE {quote(session['database'])}"
+            f" TO {quote(session['role'])}"
         )
-    scratch = f"drift_{uuid4().hex}" if place["may_create"] else _TEMPORARY
-    if place["may_create"]:
+    scratch = f"drift_{uuid4().hex}" if session["may_create"] else _TEMPORARY
+    if session["may_create"]:
         connection.execute(text(f"CREATE SCHEMA {scratch}"))
-    path = f"{scratch}, {place['search_path']}"
+    path = f"{scratch}, {session['search_path']}"
     connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
-    if place["may_create"]:
+    if session["may_create"]:
         return scratch
-    # The temporary schema of a session is made by its first table, under a name of its own.
+    # The first temporary table makes the session's temporary schema, whose name only the server knows.
     connection.execute(text("CREATE TEMPORARY TABLE drift_first ()"))
     name = connection.scalar(text("SELECT nspname::text FROM pg_namespace WHERE oid = pg_my_temp_schema()"))
     connection.execute(text(f"DROP TABLE {_TEMPORARY}.drift_first"))
     return str(name)
 
 
-def _as_parsed(connection: Connection, live: Schema, models: Schema) -> Schema:
-    """Return `live`, where a check or index that only reads differently reads as in the models.
+def _without_rewording(connection: Connection, live: Schema, models: Schema) -> Schema:
+    """Return `live` with the models' definitions for checks and indexes that only read differently.
 
-    PostgreSQL's own words change when it reads them: `x IN ('a')` on a varchar is written in another way after a
+    PostgreSQL's own words change when it parses them again: it writes `x IN ('a')` on a varchar in another way after a
     restore than before.
     """
     constraints, indexes = dict(live.constraints), dict(live.indexes)
     for key, before in live.constraints.items():
         after = models.constraints.get(key)
         if after and before.type == after.type == "c" and before.definition != after.definition:
-            read = {_read_again(connection, found) for found in (before, after)}
-            constraints[key] = replace(before, definition=after.definition) if _agree(read) else before
+            read = {_reparse(connection, found) for found in (before, after)}
+            constraints[key] = replace(before, definition=after.definition) if _are_equal(read) else before
     for name, index in live.indexes.items():
         wanted = models.indexes.get(name)
         if wanted and index.table == wanted.table and index.definition != wanted.definition:
-            read = {_read_again(connection, found) for found in (index, wanted)}
-            indexes[name] = replace(index, definition=wanted.definition) if _agree(read) else index
+            read = {_reparse(connection, found) for found in (index, wanted)}
+            indexes[name] = replace(index, definition=wanted.definition) if _are_equal(read) else index
     return replace(live, constraints=constraints, indexes=indexes)
 
 
-def _as_in(schema: str, scratch: str, models: Schema) -> Schema:
-    """Return the models with what names the schema of the moment as it reads in the live one."""
+def _with_schema_name(schema: str, scratch: str, models: Schema) -> Schema:
+    """Return the models with the live schema's name instead of the scratch schema's."""
 
     def moved(definition: str) -> str:
         # The temporary schema of a session has two names.
@@ -158,7 +158,7 @@ def _as_in(schema: str, scratch: str, models: Schema) -> Schema:
 
 
 def _with_wanted_comments(live: Schema, models: Schema) -> Schema:
-    """Return `live` without the comments that are the database's own: of what the models do not comment."""
+    """Return `live` without the comments on what the models do not comment."""
     tables = {}
     for name, table in live.tables.items():
         wanted = models.tables.get(name)
@@ -174,20 +174,20 @@ def _wanted(live: Table | Column, models: Table | Column | None) -> str | None:
     return live.comment if models is not None and models.comment is not None else None
 
 
-def _agree(read: set[str | None]) -> bool:
+def _are_equal(read: set[str | None]) -> bool:
     return len(read) == 1 and None not in read
 
 
-def _read_again(connection: Connection, found: Constraint | Index) -> str | None:
-    """Return the definition once the server has read it; None where the models' tables cannot have it."""
+def _reparse(connection: Connection, found: Constraint | Index) -> str | None:
+    """Return the definition as the server writes it after parsing it; None if the models' tables cannot have it."""
     if isinstance(found, Index):
-        create, shown = f"CREATE INDEX drift_probe {found.definition}", queries.PROBED_INDEX
+        create, shown = f"CREATE INDEX drift_probe {found.definition}", catalogue_queries.PROBED_INDEX
     else:
         create = f"ALTER TABLE {quote(found.table)} ADD CONSTRAINT drift_probe {found.definition}"
-        shown = queries.PROBED_CONSTRAINT
+        shown = catalogue_queries.PROBED_CONSTRAINT
     probe = connection.begin_nested()
     try:
-        # As it stands: a definition may hold what looks like a parameter.
+        # Without parameters: a definition may hold what looks like one.
         connection.exec_driver_sql(create, execution_options={"no_parameters": True})
         return str(connection.exec_driver_sql(shown).scalar())
     except DBAPIError:
@@ -196,7 +196,7 @@ def _read_again(connection: Connection, found: Constraint | Index) -> str | None
         probe.rollback()
 
 
-def _explain(exc: DBAPIError, what: str) -> None:
+def _raise_unknown(exc: DBAPIError, what: str) -> None:
     if exc.connection_invalidated or sqlstate_of(exc) == LOCK_NOT_AVAILABLE:
         raise exc
     raise DriftUnknownError(f"{what}: {cause_of(exc)}.") from exc
