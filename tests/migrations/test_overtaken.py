@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from app.migrator.execution import executor
+from app.migrator.revisions.state import require_no_tables
 from tests.conftest import settings_for
 from tests.migrations.conftest import query
 from tests.processes import environment, run
@@ -15,13 +16,12 @@ from tests.support.migrator import upgrade
 @pytest.fixture
 def overtaken(monkeypatch: pytest.MonkeyPatch, empty_database_url: str) -> None:
     """Another process applies the first revision between a plan's look at the version table and that at the tables."""
-    real = executor.require_no_tables
 
     def overtaking(connection: Connection, *arguments: Any) -> None:
-        monkeypatch.setattr(executor, "require_no_tables", real)
+        monkeypatch.setattr(executor, "require_no_tables", require_no_tables)
         done = run("alembic", "upgrade", "+1", env=environment(DATABASE_URL=empty_database_url))
         assert done.returncode == 0, done.stderr
-        real(connection, *arguments)
+        require_no_tables(connection, *arguments)
 
     monkeypatch.setattr(executor, "require_no_tables", overtaking)
 
