@@ -9,7 +9,10 @@ import pytest
 from tests.processes import ROOT
 
 DOCS = ROOT / "migrations" / "docs"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "migrations").rglob("*.md")), ROOT / "tests/benchmarks/README.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(page for room in ("app", "migrations", "tests") for page in (ROOT / room).rglob("*.md")),
+]
 
 _CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
