@@ -60,6 +60,7 @@ class TaskDetails:
 
 _BY_BOARD_AND_ID = Task.board_id == bindparam("board_id"), Task.id == bindparam("task_id")
 _SELECT_ONE = PreparedStatement(select(*Task.__table__.c).where(*_BY_BOARD_AND_ID))
+_SELECT_TO_CHANGE = select(Task).where(*_BY_BOARD_AND_ID)
 _INSERT = PreparedStatement(insert(Task).returning(*Task.__table__.c))
 _TASK_IDS = bindparam("task_ids", type_=ARRAY(Uuid))
 _DEPENDENCIES = PreparedStatement(
@@ -111,6 +112,11 @@ class TaskRepository(Repository[Task]):
         """Return a row with the model's columns, which cannot be changed. Raises NotFoundError."""
         found: list[Task] = await fetch_rows(self.session, _SELECT_ONE, board_id=board_id, task_id=task_id)
         return self.check_not_found(found[0] if found else None)
+
+    async def get_to_change(self, board_id: UUID, task_id: UUID) -> Task:
+        """Return a task of the board, by a statement that is built once. Raises NotFoundError."""
+        found = await self.session.scalars(_SELECT_TO_CHANGE, {"board_id": board_id, "task_id": task_id})
+        return self.check_not_found(found.one_or_none())
 
     async def add_row(self, **columns: object) -> Task:
         """Add a task and return a row of it, as `get_row` does: one prepared statement."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -129,7 +130,7 @@ class AgentService(Service):
         await BoardService(self._session, self._caller).get_writable(board_id)
         await self._record("nudged", await self._get(agent_id, board_id), message)
 
-    @property
+    @cached_property
     def _agents(self) -> AgentRepository:
         return AgentRepository(session=self._session)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -107,11 +108,11 @@ class ApprovalService(Service):
         await self._record(status, view)
         return view
 
-    @property
+    @cached_property
     def _boards(self) -> BoardService:
         return BoardService(self._session, self._caller)
 
-    @property
+    @cached_property
     def _approvals(self) -> ApprovalRepository:
         return ApprovalRepository(session=self._session)
 

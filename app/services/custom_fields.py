@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -85,7 +86,7 @@ class CustomFieldService(Service):
         """Delete a field with the values that tasks have in it. Raises ForbiddenError and NotFoundError."""
         await self._fields.delete((await self._lock(field_id)).id)
 
-    @property
+    @cached_property
     def _fields(self) -> CustomFieldRepository:
         return CustomFieldRepository(session=self._session)
 

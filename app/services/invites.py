@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -124,7 +125,7 @@ class InviteService(Service):
         await log.record("member.joined", member.role, subject_id=member.id)
         return await members.get_with_grants(invite.organization_id, member.id)
 
-    @property
+    @cached_property
     def _invites(self) -> InviteRepository:
         return InviteRepository(session=self._session)
 

@@ -1,6 +1,7 @@
 """Members: who may change whose place in an organization, and what each may do on its boards."""
 
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from uuid import UUID
 
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError
@@ -85,7 +86,7 @@ class MemberService(Service):
         await self._record("access_changed", member, member.user.name)
         return await self.get(member.id)
 
-    @property
+    @cached_property
     def _members(self) -> MemberRepository:
         return MemberRepository(session=self._session)
 

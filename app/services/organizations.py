@@ -1,6 +1,7 @@
 """Organizations: the caller's own, and the active one."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from uuid import UUID
 
 from app.models import Organization, Role
@@ -39,6 +40,6 @@ class OrganizationService(Service):
         me = await MemberService(self._session, self._caller).lock_own(Role.OWNER)
         await self._organizations.delete_many([me.organization_id])
 
-    @property
+    @cached_property
     def _organizations(self) -> OrganizationRepository:
         return OrganizationRepository(session=self._session)

@@ -1,6 +1,7 @@
 """Boards at a glance, alone and in a group."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
@@ -97,7 +98,7 @@ class SnapshotService(Service):
             return GroupSnapshot(None, (), {})
         return await self._group(group, depth, without=None if include_self else board_id)
 
-    @property
+    @cached_property
     def _snapshots(self) -> SnapshotRepository:
         return SnapshotRepository(session=self._session)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -93,7 +94,7 @@ class TaskService(Service):
         await tasks.add_tags(board, task.id, tag_ids)
         values = await self._values.fill(board.id, task.id, fields["custom_field_values"])
         if status != TaskStatus.INBOX:
-            task = await tasks.get_one(board_id=board.id, id=task.id)
+            task = await tasks.get_to_change(board.id, task.id)
             await self._enter(board, task, status)
             # Every task begins in the inbox: the numbers of the past are counted back by these.
             await self._record(board, "status_changed", task, status_change(TaskStatus.INBOX, status))
@@ -111,7 +112,7 @@ class TaskService(Service):
         if _ONE_AT_A_TIME & changes.keys():
             board = await BoardRepository(session=self._session).lock(id=board.id)
         tasks = self._tasks
-        task = await tasks.get_one(board_id=board.id, id=task_id)
+        task = await tasks.get_to_change(board.id, task_id)
         await self._change_references(board, task, changes)
         if comment := changes.get("comment"):
             await self._add_comment(board, task, comment)
@@ -130,7 +131,7 @@ class TaskService(Service):
     async def delete(self, board_id: UUID, task_id: UUID) -> None:
         """Delete a task with all that belongs to it."""
         board = await self._boards.get_writable(board_id)
-        task = await self._tasks.get_one(board_id=board.id, id=task_id)
+        task = await self._tasks.get_to_change(board.id, task_id)
         await self._tasks.delete(task.id)
         await self._record(board, "deleted", task, task.title)
 
@@ -147,17 +148,17 @@ class TaskService(Service):
     async def add_comment(self, board_id: UUID, task_id: UUID, message: str) -> TaskComment:
         """Add a comment to a task, and tell the agents that it speaks to."""
         board = await self._boards.get_writable(board_id)
-        return await self._add_comment(board, await self._tasks.get_one(board_id=board.id, id=task_id), message)
+        return await self._add_comment(board, await self._tasks.get_to_change(board.id, task_id), message)
 
-    @property
+    @cached_property
     def _boards(self) -> BoardService:
         return BoardService(self._session, self._caller)
 
-    @property
+    @cached_property
     def _tasks(self) -> TaskRepository:
         return TaskRepository(session=self._session)
 
-    @property
+    @cached_property
     def _values(self) -> CustomValueService:
         return CustomValueService(self._session)
 

@@ -1,6 +1,7 @@
 """Personal access tokens: shown once, used until they expire or are revoked."""
 
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -60,7 +61,7 @@ class TokenService(Service):
         for membership in await MemberRepository(session=self._session).list_of_user(token.user_id):
             await self._record("revoked", token, membership.organization_id)
 
-    @property
+    @cached_property
     def _tokens(self) -> TokenRepository:
         return TokenRepository(session=self._session)
 

@@ -1,5 +1,6 @@
 """The caller as a user, and leaving: what is deleted with a user, and who cannot leave."""
 
+from functools import cached_property
 from typing import Any
 
 from app.core.errors import ConflictError
@@ -42,6 +43,6 @@ class UserService(Service):
             await self._activity_of(member.organization_id).record("member.removed", user.name, subject_id=member.id)
         await self._users.delete(user.id)
 
-    @property
+    @cached_property
     def _users(self) -> UserRepository:
         return UserRepository(session=self._session)

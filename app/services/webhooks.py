@@ -5,6 +5,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -112,11 +113,11 @@ class WebhookService(Service):
         await self._webhooks.delete(webhook.id)
         await self._record("deleted", board, webhook)
 
-    @property
+    @cached_property
     def _boards(self) -> BoardService:
         return BoardService(self._session, self._caller)
 
-    @property
+    @cached_property
     def _webhooks(self) -> WebhookRepository:
         return WebhookRepository(session=self._session)
 
