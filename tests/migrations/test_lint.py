@@ -367,6 +367,7 @@ ALONE = {
     ),
     "a drop": autocommit("DROP INDEX CONCURRENTLY IF EXISTS one"),
     "another that needs autocommit": autocommit("VACUUM tags"),
+    "the refresh of a view, in a transaction": sql("SELECT 1", "REFRESH MATERIALIZED VIEW CONCURRENTLY busy"),
     "the word in a string": sql("SELECT 1", "SELECT 'CONCURRENTLY'"),
 }
 

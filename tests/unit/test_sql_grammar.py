@@ -11,10 +11,10 @@ import pytest
 from app.core.config import Settings
 from app.migrator.sql.effect import Effect, Kind
 from app.migrator.sql.reader import offline_sql, read_sql
-from app.migrator.sql.tokens import scan
+from app.migrator.sql.tokens import scan, statements_of
 from tests.processes import ROOT
 from tests.support.migrator import scripts
-from tests.unit.grammar import effects_by_grammar
+from tests.unit.grammar import concurrency_by_grammar, effects_by_grammar
 
 NAMES = [
     "t",
@@ -141,6 +141,7 @@ AWKWARD = [
     'CREATE UNIQUE INDEX IF NOT EXISTS i ON s.t USING btree (a COLLATE "C" text_ops DESC NULLS LAST) INCLUDE (b)',
     "CREATE UNIQUE INDEX ON t (lower(a)); CREATE UNIQUE INDEX ON t ((a), b); CREATE INDEX ON t ((a || b))",
     "CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT WHERE b IS NULL",
+    "REINDEX (CONCURRENTLY, VERBOSE) TABLE t; REFRESH MATERIALIZED VIEW CONCURRENTLY v; REINDEX INDEX i",
     "REINDEX INDEX CONCURRENTLY i; DROP INDEX CONCURRENTLY IF EXISTS i; ALTER INDEX i ATTACH PARTITION j",
     # What is neither table nor index.
     "ALTER TYPE e ADD VALUE IF NOT EXISTS 'x' BEFORE 'y'; ALTER TYPE e RENAME VALUE 'It''s' TO 'X'",
@@ -263,6 +264,11 @@ def test_every_statement_of_the_project_does_what_the_grammar_says() -> None:
 @pytest.mark.parametrize("sql", EXPLAINED)
 def test_explained_difference_is_still_there(sql: str) -> None:
     assert differences(sql)
+
+
+def test_every_concurrent_statement_is_known_to_be_so() -> None:
+    for sql in [*AWKWARD, *corpus()]:
+        assert [statement.has("CONCURRENTLY") for statement in statements_of(sql)] == concurrency_by_grammar(sql), sql
 
 
 def test_words_are_those_of_the_servers_scanner() -> None:

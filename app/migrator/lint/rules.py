@@ -52,7 +52,9 @@ def _adds_column(revision: ParsedRevision, of: Change) -> bool:
 
 def _concurrently_not_alone(revision: ParsedRevision) -> Iterator[Hit]:
     outside = any(statement.head == "COMMIT" for statement in revision.statements)
-    if not outside and not any(statement.has("CONCURRENTLY") for statement in revision.statements):
+    # A view can be refreshed CONCURRENTLY in a transaction.
+    concurrent = any(statement.has("CONCURRENTLY") and statement.head != "REFRESH" for statement in revision.statements)
+    if not outside and not concurrent:
         return
     work = [statement for statement in revision.statements if statement.head not in {"BEGIN", "COMMIT"}]
     if len(work) > 1 and _drops_failed_build(work[0], work[1]):
