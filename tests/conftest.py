@@ -1,6 +1,7 @@
 """One PostgreSQL for the whole run; a database of its own, cloned from a migrated template, for each test."""
 
 import asyncio
+import gc
 import os
 import shutil
 import socket
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 TOKEN = "t0ken-" * 10 + "for-tests"
 _FIGURES = "figures: "
+# New objects between two collections, as in the application: with Python's 700 they take a sixth of the time.
+_COLLECT_AFTER = 10_000
 _DATA = pytest.StashKey[Path]()
 # The files are copied, and not each page written to the log: a database is there in a third of the time.
 CREATE_DATABASE = 'CREATE DATABASE "{}" TEMPLATE "{}" STRATEGY file_copy'
@@ -46,8 +49,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(_COLLECT_AFTER)
     if not hasattr(config, "workerinput"):
         config.stash[_DATA] = new_directory()
+
+
+def pytest_collection_finish() -> None:
+    # What has been imported stays: no collection goes through it again.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
