@@ -1,6 +1,7 @@
 """The plugins that add our commands, and the check whether this process runs one of them."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,12 @@ class CommandGroup(CLIPlugin):
 
 def _add_demo(cli: "Group") -> None:
     # Imported here, as below, because neither a server nor another command needs it.
-    from app.cli.demo import demo  # noqa: PLC0415
+    if find_spec("app.cli.demo") is None:
+        from app.cli.no_demo import no_demo  # noqa: PLC0415
+
+        cli.add_command(no_demo)
+        return
+    from app.cli.demo.commands import demo  # noqa: PLC0415
 
     cli.add_command(demo)
 

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from app.core.errors import BadRequestError, ConflictError, NotFoundError
 from app.models import PersonalToken, TokenScope, User
 from app.repositories.callers import get_person
+from app.repositories.organizations import OrganizationRepository
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
 from app.services.identity import Caller, add_user
@@ -54,6 +55,10 @@ class AccountService:
         if not await add_user(self._session, user):
             raise SubjectTakenError
         return user
+
+    async def activate_organization(self, user_id: UUID, organization_id: UUID) -> None:
+        """Make an organization the user's active one."""
+        await OrganizationRepository(session=self._session).activate(user_id, organization_id)
 
     async def list_tokens(self, known_as: str) -> Sequence[PersonalToken]:
         """Return the tokens of a user, oldest first. Raises as `get`."""

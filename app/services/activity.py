@@ -5,10 +5,10 @@ from uuid import UUID
 
 from app.core.paging import Slice, Window
 from app.models import ActivityEvent
-from app.repositories.activity import COMMENTED, ActivityRepository, FeedItem
+from app.repositories.activity import COMMENTED, STATUS_CHANGED, ActivityRepository, FeedItem, status_change
 from app.services.base import Service
 
-__all__ = ("COMMENTED", "ActivityService", "FeedItem")
+__all__ = ("COMMENTED", "STATUS_CHANGED", "ActivityService", "FeedItem", "status_change")
 
 
 class ActivityService(Service):

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from litestar import Litestar
 from sqlalchemy import make_url
 
-from app.cli.demo import demo
+from app.cli.demo import words
+from app.cli.demo.commands import demo
 from app.core.field_values import normalize_value
 from app.models import TaskStatus
-from app.services.demo import words
 from tests.conftest import client_of, settings_for
 from tests.integration.placement import astray
 from tests.migrations.conftest import REVISIONS, holding, query

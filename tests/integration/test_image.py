@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -54,7 +55,17 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Most of it is never imported here.
     command = [*pip, "install", "--quiet", "--no-compile", *arguments.split()]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
-    return copied_checkout(root)
+    copied_checkout(root)
+    for left_out in re.findall(r"^app/.+$", (ROOT / ".dockerignore").read_text(), re.MULTILINE):
+        shutil.rmtree(root / left_out)
+    return root
+
+
+def test_image_says_that_the_demo_is_for_a_checkout(image: Path) -> None:
+    env = environment(DATABASE_URL="postgresql://nobody@127.0.0.1/nothing")
+    told = run("litestar", "demo", "seed", "--tasks", "10", env=env, cwd=image, bin_directory=image / "venv/bin")
+    assert told.returncode == 1
+    assert "The image has no demo: run `litestar demo` in a checkout" in told.stderr
 
 
 def test_production_install_migrates_as_a_job_then_serves_and_stops_gracefully(

@@ -38,4 +38,4 @@ def test_server_imports_nothing_for_other_commands_or_for_what_few_need() -> Non
     assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.migrator.cli") == set()
     names = imported("litestar", "run", "--help", DATABASE_URL="postgresql://nobody@127.0.0.1/nothing")
     assert "app.api.tasks" in names
-    assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.cli.demo", "app.cli.users", "app.services.demo") == set()
+    assert below(names, *_OF_SOME_SETTINGS_OR_REQUESTS, "app.cli.demo", "app.cli.users") == set()

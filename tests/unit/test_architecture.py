@@ -45,7 +45,7 @@ ONLY_IN = {
     "the parsing of a database URL": (r"\bsplit_url\(|\bmake_url\(|\burlsplit\(", ("postgres/url/",)),
     "what a member was granted": (
         r"\bBoardAccess\b",
-        ("models/", "repositories/access.py", "repositories/boards.py", "repositories/members.py", "services/demo/"),
+        ("models/", "repositories/access.py", "repositories/boards.py", "repositories/members.py", "cli/demo/"),
     ),
     "a connection of its own": (r"\bcreate_async_engine\(", ("postgres/engine.py",)),
 }

@@ -10,14 +10,14 @@ import rich_click as click
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.demo_progress import progress_report
+from app.cli.demo.progress import progress_report
+from app.cli.demo.seeding import Plan, Seeded, find_owner, seed
 from app.cli.group import DataGroup
 from app.core.config import Environment, Settings
 from app.db.database import open_database
 from app.db.settings import load_settings
 from app.db.transaction import require_schema, run_in_transaction
 from app.migrator.cli.options import as_json, confirm, no_prompt, print_rows
-from app.services.demo.seeding import Plan, Seeded, find_owner, seed
 from app.services.identity import LOCAL_SUBJECT
 
 _LONGEST_NAME = 200

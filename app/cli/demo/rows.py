@@ -167,7 +167,7 @@ class Actor(NamedTuple):
 
 
 def id_at(moment: datetime) -> UUID:
-    """A UUIDv7 as of that moment, so that it sorts by it."""
+    """Return a UUIDv7 of that moment, so that it sorts by it."""
     milliseconds = round(moment.timestamp() * 1000)
     made = uuid7(milliseconds // 1000, milliseconds % 1000 * 1_000_000)
     # As the driver's own subclass of UUID: with several of them in every row, its speed is that of the whole.
@@ -186,7 +186,7 @@ def event(
     task_id: UUID | None = None,
     subject_id: UUID | None = None,
 ) -> EventRow:
-    """As `Trail.note` writes it."""
+    """Return an event as `ActivityLog.record` stores it."""
     return EventRow(
         id_at(moment),
         moment,

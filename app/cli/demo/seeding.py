@@ -1,4 +1,4 @@
-"""Filling a database with a made-up organization, in the caller's transaction."""
+"""Filling a database with a made-up organization, in one transaction."""
 
 import asyncio
 import gc
@@ -13,13 +13,12 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.repositories.copying import CopyWriter
-from app.repositories.organizations import OrganizationRepository
+from app.cli.demo.choice import Choice
+from app.cli.demo.copying import CopyWriter
+from app.cli.demo.organization import FOUNDED_WITHIN, AgentToken, Founding
+from app.cli.demo.rows import MODELS, Batch, EventRow
+from app.cli.demo.task_life import TaskLife
 from app.services.accounts import AccountService
-from app.services.demo.choice import Choice
-from app.services.demo.organization import FOUNDED_WITHIN, AgentToken, Founding
-from app.services.demo.rows import MODELS, Batch, EventRow
-from app.services.demo.task_life import TaskLife
 from app.services.identity import LOCAL_SUBJECT, sign_in_local
 
 # Small enough that a batch takes some 20 MB, and large enough that what it costs to begin one does not show.
@@ -48,7 +47,7 @@ class Seeded(msgspec.Struct):
 
 
 async def find_owner(session: AsyncSession, known_as: str) -> UUID:
-    """The id of the user of this id, subject or e-mail address; the shared token's is made where he is not there yet.
+    """Return the id of the user with this id, subject or e-mail address; make the shared token's where there is none.
 
     Raises NotFoundError and BadRequestError.
     """
@@ -58,7 +57,7 @@ async def find_owner(session: AsyncSession, known_as: str) -> UUID:
 
 
 async def seed(session: AsyncSession, plan: Plan, owner_id: UUID, report: Callable[[int], None]) -> Seeded:
-    """Makes the organization, its owner's active one from then on; `report` is told how many tasks are written."""
+    """Make the organization, its owner's active one from then on; `report` is told how many tasks are written."""
     rng = random.Random(plan.seed)  # noqa: S311 - content, and no secret
     now = datetime.now(UTC)
     founded = Founding(plan.organization, plan.boards, owner_id, now - _PAST, now, rng)
@@ -81,13 +80,13 @@ async def seed(session: AsyncSession, plan: Plan, owner_id: UUID, report: Callab
             report(written)
     await copying.analyze(set(founded.models) | set(MODELS.values()))
     # Last, since it locks the owner's row.
-    await OrganizationRepository(session=session).activate(owner_id, founded.id)
+    await AccountService(session).activate_organization(owner_id, founded.id)
     return Seeded(founded.id, plan.organization, owner_id, plan.seed, dict(rows), founded.tokens)
 
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Rows have no cycles, and the garbage collector would look for them for a third of the time."""
+    """Turn the garbage collector off: rows have no cycles, and it would look for them for a third of the time."""
     gc.disable()
     try:
         yield
@@ -96,7 +95,7 @@ def _without_collecting() -> Iterator[None]:
 
 
 def _batches(founded: Founding, tasks: int, now: datetime, rng: random.Random) -> Iterator[Batch]:
-    """Tasks in the order in which they were made, on all boards, of which some are busier than others."""
+    """Yield tasks in the order in which they were made, on all boards, some of which are busier than others."""
     begin = now - _PAST + FOUNDED_WITHIN
     places = Choice(founded.places, [rng.uniform(0.5, 1.5) for _ in founded.places])
     batch = Batch()
@@ -109,7 +108,7 @@ def _batches(founded: Founding, tasks: int, now: datetime, rng: random.Random) -
 
 
 async def _made_ahead(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
-    """Each is made while the server is busy with the one before."""
+    """Make each batch while the server is busy with the one before."""
     ahead = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
     while (batch := await ahead) is not None:
         ahead = asyncio.ensure_future(asyncio.to_thread(next, batches, None))

@@ -12,6 +12,9 @@ from uuid import UUID
 
 import msgspec
 
+from app.cli.demo import words
+from app.cli.demo.places import FieldChoice, Place
+from app.cli.demo.rows import Actor, EventRow, event, id_at
 from app.core.security import new_agent_token, new_invite_seed, token_hash
 from app.core.slugs import slugify
 from app.models import (
@@ -33,9 +36,6 @@ from app.models import (
     Tag,
     User,
 )
-from app.services.demo import words
-from app.services.demo.places import FieldChoice, Place
-from app.services.demo.rows import Actor, EventRow, event, id_at
 
 ModelT = TypeVar("ModelT", bound=Base)
 FOUNDED_WITHIN = timedelta(days=7)
@@ -264,7 +264,7 @@ class Founding:
 
 
 def _name(names: Sequence[str], number: int) -> str:
-    """The next of the names; from the second time round with the number of the round behind it."""
+    """Return the next of the names; from the second round on with the number of the round behind it."""
     rounds, which = divmod(number, len(names))
     return f"{names[which]} {rounds + 1}" if rounds else names[which]
 

@@ -12,13 +12,11 @@ from uuid import UUID
 
 import msgspec
 
-from app.models import ApprovalStatus, TaskPriority, TaskStatus
-from app.repositories.activity import COMMENTED, STATUS_CHANGED, status_change
-from app.services.demo import words
-from app.services.demo.choice import Choice
-from app.services.demo.organization import Founding
-from app.services.demo.places import Earlier, Place
-from app.services.demo.rows import (
+from app.cli.demo import words
+from app.cli.demo.choice import Choice
+from app.cli.demo.organization import Founding
+from app.cli.demo.places import Earlier, Place
+from app.cli.demo.rows import (
     Actor,
     ApprovalRow,
     ApprovalTaskRow,
@@ -32,6 +30,8 @@ from app.services.demo.rows import (
     event,
     id_at,
 )
+from app.models import ApprovalStatus, TaskPriority, TaskStatus
+from app.services.activity import COMMENTED, STATUS_CHANGED, status_change
 
 # How far a task gets, given time, in percent and in the order of the statuses: so that there is work to see at each
 # stage, however old it is.
@@ -74,7 +74,7 @@ class TaskLife:
         self._place.recent.append(Earlier(self._id, done_at))
 
     def _plan(self) -> Iterator[Move]:
-        """The moves after the inbox, as far as they are past."""
+        """Yield the moves after the inbox, as far as they are past."""
         at = self._born
         for status in self._path():
             at += timedelta(hours=self._rng.expovariate(1 / _HOURS[status]))
@@ -224,7 +224,7 @@ class TaskLife:
         self._batch.add(event(self._founded.id, at, event_type, message, actor, **where))
 
     def _worker(self) -> Actor:
-        """The agent that the task is assigned to, for the most part, or a person."""
+        """Return the agent that the task is assigned to, for the most part, or a person."""
         return Actor(agent_id=self._agent_id) if self._agent_id and self._happens(0.8) else self._person()
 
     def _person(self) -> Actor:
