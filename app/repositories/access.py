@@ -24,7 +24,7 @@ class AccessShape(NamedTuple):
         return AccessScope(
             organization,
             member_id=member if self.is_member else None,
-            board_id=None if self.is_member else board,
+            board_id=board,
             reads_all=self.reads_all,
             writes_all=self.writes_all,
         )

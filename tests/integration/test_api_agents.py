@@ -287,9 +287,10 @@ async def test_only_the_lead_changes_other_agents(
 async def test_only_the_lead_changes_a_status_where_the_board_says_so(
     client: httpx.AsyncClient, crew: dict[str, Any], signed_in: SignIn, tasks_url: str
 ) -> None:
-    await client.patch(f"/api/v1/boards/{crew['id']}", json={"only_lead_can_change_status": True})
     lead, mate = [await signed_in(await register(client, crew, name=name)) for name in ("lead", "mate")]
     task = (await mate.post(tasks_url, json={"title": "t"})).json()
+    assert (await mate.patch(f"{tasks_url}/{task['id']}", json={"status": "review"})).status_code == 200
+    await client.patch(f"/api/v1/boards/{crew['id']}", json={"only_lead_can_change_status": True})
     refused = await mate.patch(f"{tasks_url}/{task['id']}", json={"status": "in_progress"})
     assert (refused.status_code, refused.json()["code"]) == (403, "lead_only")
     assert (await mate.patch(f"{tasks_url}/{task['id']}", json={"title": "still"})).status_code == 200

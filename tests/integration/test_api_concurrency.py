@@ -14,6 +14,7 @@ from app.repositories.callers import Person
 from app.services.identity import Caller
 from app.services.users import LastOwnerError, UserService
 from tests.integration.conftest import Staff, Stranger
+from tests.integration.test_api_boards import become, grant
 from tests.migrations.conftest import holding, query
 
 BOARDS = "/api/v1/boards"
@@ -132,6 +133,21 @@ async def test_organizations_made_while_their_owner_leaves_are_not_left_without_
     assert (await leaving).status_code == 204
     assert {response.status_code for response in await asyncio.gather(*making)} == {409}
     assert query(database_url, "SELECT count(*) FROM organizations") == [(0,)]
+
+
+async def test_access_that_is_taken_away_while_the_request_waits_for_a_row_counts(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
+) -> None:
+    task = (await client.post(tasks_url, json={"title": "t"})).json()
+    url = f"{tasks_url}/{task['id']}"
+    seen = {"If-Match": (await client.get(url)).headers["etag"]}
+    become(database_url, "member")
+    grant(database_url, board["id"], reads=True, writes=True)
+    with holding(database_url, "SELECT FROM tasks FOR UPDATE") as wait_for_a_waiter:
+        late = asyncio.create_task(client.patch(url, json={"title": "late"}, headers=seen))
+        await asyncio.to_thread(wait_for_a_waiter, 1, "DELETE FROM board_access")
+    assert ((await late).status_code, (await late).json()["code"]) == (404, "not_found")
+    assert query(database_url, "SELECT title FROM tasks") == [("t",)]
 
 
 async def test_change_of_a_status_keeps_nobody_from_adding_to_its_board(

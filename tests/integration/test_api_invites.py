@@ -221,6 +221,7 @@ async def test_owners_are_invited_by_owners_alone(client: httpx.AsyncClient, sta
     (listed,) = (await client.get(INVITES)).json()["items"]
     assert listed == (await client.get(f"{INVITES}/{made['id']}")).json() == {**made, "token": ""}
     assert (await client.post(ACCEPT, json={"token": ""})).status_code == 404
+    assert re.fullmatch(r"pli_[\w-]{64}", (await invite(client, role="admin"))["token"])
 
 
 async def test_invite_that_is_taken_back_is_worth_nothing(

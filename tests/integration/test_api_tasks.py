@@ -159,6 +159,7 @@ async def test_comment_for_review_may_come_with_the_change(
 ) -> None:
     await client.patch(f"/api/v1/boards/{board['id']}", json={"comment_required_for_review": True})
     task = await create(client, tasks_url)
+    assert (await patch(client, tasks_url, task, status="in_progress")).status_code == 200
     refused = await patch(client, tasks_url, task, status="review")
     assert (refused.status_code, refused.json()["code"]) == (409, "comment_required")
     assert (await patch(client, tasks_url, task, status="review", comment="ready")).status_code == 200
