@@ -77,7 +77,9 @@ class MigratorConfig:
 
         MIGRATION_DATABASE_URL, or else DATABASE_URL, is the database. Raises SettingsError.
         """
-        given: dict[str, Any] = {"database": os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL")}
+        given: dict[str, Any] = {
+            "database": os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL") or None
+        }
         given |= {row[0]: _number(variable, *row[1:]) for variable, row in _NUMBERS.items()}
         if directory := os.environ.get("PG_BIN_DIR"):
             given["pg_bin_dir"] = Path(directory)

@@ -148,6 +148,18 @@ def test_drift_and_lint_see_the_projects_models_and_revisions(project: Project, 
     assert "contract" in project.migrate("lint", "0003", code=1)
 
 
+def test_project_that_is_not_ready_for_the_engine_hears_of_it(project: Project, empty_database_url: str) -> None:
+    project.use("plain_env.py")
+    assert "does not call run_environment()" in project.migrate("status", code=2)
+    assert query(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+    project.use("safe_env.py")
+    assert "-c FILE" in project.migrate("-c", "nothing.ini", "status", code=2)
+    assert "DATABASE_URL is not set" in project.run("alembic", "upgrade", "head", code=2, DATABASE_URL="")
+    models = project.root / "models.py"
+    models.write_text(models.read_text().replace("MetaData()", 'MetaData(schema="other")'))
+    assert "The models name schemas (other)" in project.migrate("drift", code=1)
+
+
 def test_backfill_changes_the_rows_that_are_left(project: Project, empty_database_url: str) -> None:
     project.run("alembic", "upgrade", "head")
     query(empty_database_url, "INSERT INTO hero (name, level) VALUES ('Deadpond', 4), ('Spider-Boy', NULL)")

@@ -44,11 +44,14 @@ def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
 def both_schemas(connection: Connection, metadata: MetaData) -> tuple[Schema, Schema]:
     """Return the schema in which the connection creates tables, and what `metadata` would make of it, comparable.
 
-    The connection must not be in a transaction, and is in none afterwards. Raises DriftUnknownError, and ValueError if
-    the metadata names a schema, or the connection commits by itself.
+    The connection must not be in a transaction, and is in none afterwards. Raises DriftUnknownError, also for metadata
+    that names a schema, and ValueError if the connection commits by itself.
     """
     if named := sorted({table.schema for table in metadata.tables.values() if table.schema}):
-        raise ValueError(f"the comparison is of one schema, but the metadata names {', '.join(named)}")
+        raise DriftUnknownError(
+            f"The models name schemas ({', '.join(named)}), and the comparison is of the one schema in which the"
+            " connection makes tables."
+        )
     with _rolled_back(connection):
         session = _prepare_transaction(connection)
         # Before there is a temporary schema: that would hide live tables of the same names.

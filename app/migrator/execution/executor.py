@@ -206,6 +206,8 @@ class Run:
                 backfill_state.forget(connection, script.revision)
             took = history.finish(connection, entry, history.Outcome.DONE, retries=attempt)
 
+        # As Alembic's log calls it.
+        guarded.__name__ = change.__name__
         step.migration_fn = guarded
         self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=done)  # noqa: ARG005
         context.run_migrations()

@@ -1,6 +1,7 @@
 """Where the revisions are, and the Alembic configuration that every way of migrating uses."""
 
 import hashlib
+import io
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,7 +94,8 @@ def read_config(alembic_ini: Path) -> MigratorConfig:
         raise SettingsError(str(alembic_ini), "is not there", "Name the file alembic.ini of the project: -c FILE.")
     try:
         directory = ScriptDirectory.from_config(alembic)
-        with EnvironmentContext(alembic, directory, fn=lambda *_: [], as_sql=False):
+        # As for printed SQL, so that an env.py that is not ours connects to nothing.
+        with EnvironmentContext(alembic, directory, fn=lambda *_: [], as_sql=True, output_buffer=io.StringIO()):
             directory.run_env()
     except CommandError as exc:
         raise SettingsError(str(alembic_ini), f"cannot be used: {exc}", "`alembic heads` reads it, too.") from exc
