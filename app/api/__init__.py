@@ -1,4 +1,4 @@
-"""The HTTP layer: controllers parse, call and convert. Here is the list of what is served."""
+"""The HTTP layer: controllers parse, call a service and convert. This module lists what is served."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ _CONTROLLERS = (
 
 
 def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
-    """Everything that is served; what is under /api/v1 needs a token."""
+    """Return all route handlers. Those under /api/v1 need a token."""
     secret = settings.secret_key
     assert secret is not None, "create_app gives it one"
     tokens = InviteTokens(secret.reveal())
@@ -77,7 +77,7 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
             "invite_tokens": Provide(lambda: tokens, sync_to_thread=False),
             "opening": Provide(provide_opening, sync_to_thread=False),
         },
-        # What tells of the process and its database answers however much there is to do.
+        # Health and metrics are outside of it, so that they answer under any load.
         middleware=[Admission(settings), AuthMiddleware(settings), ETagMiddleware(), Idempotency(secret.reveal())],
         before_request=before,
         after_request=store_answer,

@@ -1,4 +1,4 @@
-"""/activity"""
+"""The controller of activity: /activity."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from app.schemas.pages import Page
 from app.services.activity import ActivityService, FeedItem
 
 Activity = NamedDependency[ActivityService]
-# What is neither board nor task -> the operation that reads it, whose path has its id.
+# Objects other than boards and tasks -> the operation that reads them. Its path has the id.
 _READS = {"agent": "get_agent", "invite": "get_invite", "member": "get_member"}
 
 
@@ -25,7 +25,7 @@ class ActivityController(Controller):
     tags = ("activity",)
     dependencies = provide_service(ActivityService)
 
-    @get(operation_id="list_activity", summary="What happened, newest first", responses=problems(404))
+    @get(operation_id="list_activity", summary="List what happened, newest first", responses=problems(404))
     async def list_all(
         self, request: CallerRequest, window: PageWindow, service: Activity
     ) -> Response[Page[ActivityEventRead]]:
@@ -35,7 +35,7 @@ class ActivityController(Controller):
     @get(
         "/task-comments",
         operation_id="list_comment_feed",
-        summary="The comments of all tasks that you may read, newest first",
+        summary="List the comments on all tasks that you may read, newest first",
         responses=problems(404),
     )
     async def list_comments(
@@ -55,7 +55,7 @@ def read_event(event: ActivityEvent) -> ActivityEventRead:
 
 
 def _route(event: ActivityEvent) -> tuple[str | None, dict[str, str] | None]:
-    """The operation that reads what was changed, unless that is gone, and the parameters of its path."""
+    """Return the operation that reads the changed object, and its path parameters; None if the object is gone."""
     noun, _, verb = event.event_type.partition(".")
     if verb in {"deleted", "removed"}:
         return None, None

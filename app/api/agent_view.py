@@ -1,4 +1,4 @@
-"""/agent/…: what an agent sees, by the same handlers under a second path, and what only an agent asks for."""
+"""/agent/…: handlers of other controllers under a second path for agents, and operations for agents only."""
 
 from copy import deepcopy
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ from app.services.tags import TagService
 from app.services.webhooks import WebhookService
 
 Agents = NamedDependency[AgentService]
-# Of each controller those handlers that agents have under this path.
+# Controller -> its handlers that agents have under this path, too.
 _SHARED: dict[type[Controller], tuple[str, ...]] = {
     BoardController: ("list_all", "read"),
     AgentController: ("list_all", "create"),
@@ -41,7 +41,12 @@ _SHARED: dict[type[Controller], tuple[str, ...]] = {
 class AgentViewController(Controller):
     dependencies = provide_service(AgentService)
 
-    @get("/healthz", operation_id="agent_healthz", summary="Who you are, if you are known", responses=problems(403))
+    @get(
+        "/healthz",
+        operation_id="agent_healthz",
+        summary="Check your token, and read who you are",
+        responses=problems(403),
+    )
     async def healthz(self, service: Agents) -> AgentHealthStatusResponse:
         agent = await service.get_own()
         return to_shape(AgentHealthStatusResponse, agent, ok=True, agent_id=agent.id, status=status_of(agent))
@@ -49,7 +54,7 @@ class AgentViewController(Controller):
     @post(
         "/heartbeat",
         operation_id="agent_heartbeat",
-        summary="Note that you are there",
+        summary="Report that you are alive",
         responses=problems(403),
         status_code=200,
     )
@@ -59,7 +64,7 @@ class AgentViewController(Controller):
     @post(
         "/boards/{board_id:uuid}/agents/{agent_id:uuid}/nudge",
         operation_id="agent_nudge",
-        summary="Remind another agent of the board",
+        summary="Remind another agent of your board",
         responses=problems(403, 404),
         status_code=200,
     )
@@ -70,14 +75,14 @@ class AgentViewController(Controller):
         data: JSONBody[AgentNudge],
         service: Agents,
     ) -> OkResponse:
-        """An event of the type `agent.nudged`, with the message, in the streams of agents."""
+        """Send an event of the type `agent.nudged`, with the message, to the streams of agents."""
         await service.nudge(board_id, agent_id, data.message)
         return OkResponse()
 
     @delete(
         "/boards/{board_id:uuid}/agents/{agent_id:uuid}",
         operation_id="agent_delete_agent",
-        summary="Delete an agent of the board, as its lead, or yourself",
+        summary="Delete an agent of your board, or yourself",
         responses=problems(403, 404),
     )
     async def remove(self, board_id: PathId, agent_id: PathId, service: Agents) -> None:
@@ -90,7 +95,7 @@ class AgentTagController(Controller):
     @get(
         "/boards/{board_id:uuid}/tags",
         operation_id="agent_list_tags",
-        summary="The tags that tasks can have",
+        summary="List the tags that tasks can have",
         responses=problems(403, 404),
     )
     async def list_tags(self, board_id: PathId, service: NamedDependency[TagService]) -> list[TagRef]:
@@ -103,7 +108,7 @@ class AgentPayloadController(Controller):
     @get(
         "/boards/{board_id:uuid}/webhooks/{webhook_id:uuid}/payloads/{payload_id:uuid}",
         operation_id="agent_get_payload",
-        summary="Read what came in by a webhook",
+        summary="Read a request that a webhook has received",
         responses=problems(403, 404),
     )
     async def read_payload(
@@ -112,20 +117,22 @@ class AgentPayloadController(Controller):
         webhook_id: PathId,
         payload_id: PathId,
         service: NamedDependency[WebhookService],
-        max_chars: Annotated[int | None, Parameter(ge=1, le=2**31, description="Of its text.")] = None,
+        max_chars: Annotated[
+            int | None, Parameter(ge=1, le=2**31, description="The length to which the text of the body is cut.")
+        ] = None,
     ) -> BoardWebhookPayloadRead:
         return read_payload(board_id, await service.get_payload(board_id, webhook_id, payload_id), max_chars)
 
 
 def agent_view() -> Router:
-    """Everything under /agent, for agents alone."""
+    """Return the router of everything under /agent, which only agents may use."""
     shared = [_view_of(owner, names) for owner, names in _SHARED.items()]
     own = (AgentViewController, AgentTagController, AgentPayloadController)
     return Router("/agent", route_handlers=[*own, *shared], tags=["agent"], guards=[_agents_only])
 
 
 def _view_of(owner: type[Controller], names: tuple[str, ...]) -> type[Controller]:
-    """A controller of these handlers, with operation ids of their own."""
+    """Return a controller with copies of these handlers, which have operation ids of their own."""
     handlers: dict[str, Any] = {"path": vars(owner)["path"], "dependencies": vars(owner)["dependencies"]}
     for name in names:
         handler: HTTPRouteHandler = deepcopy(getattr(owner, name))
@@ -135,6 +142,6 @@ def _view_of(owner: type[Controller], names: tuple[str, ...]) -> type[Controller
 
 
 async def _agents_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Raises AgentsOnlyError; asks nothing of OPTIONS, for which nobody signs in."""
+    """Raise AgentsOnlyError unless an agent calls. OPTIONS is left out, because it needs no sign-in."""
     if connection.scope.get("method") != HttpMethod.OPTIONS and connection.user.agent is None:
         raise AgentsOnlyError

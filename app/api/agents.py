@@ -1,4 +1,4 @@
-"""/agents"""
+"""The controller of agents: /agents."""
 
 from uuid import UUID
 
@@ -45,14 +45,14 @@ class AgentController(Controller):
 
     @post(operation_id="create_agent", summary="Register an agent", responses=problems(403, 404, 409))
     async def create(self, data: JSONBody[AgentCreate], service: Agents) -> Response[AgentWithToken]:
-        """The answer has the agent's `token`, once: only its hash is kept."""
+        """Register an agent. Only this answer has the agent's `token`, whose hash is stored."""
         registered = await service.create(data.sent())
         return _with_token(registered, created=True)
 
     @post(
         "/heartbeat",
         operation_id="heartbeat_by_name",
-        summary="Note that the agent of this name is there; make it where there is none",
+        summary="Report that an agent is alive, by name, or register a new agent",
         responses={**problems(403, 404, 409), 201: ResponseSpec(AgentWithToken, generate_examples=False)},
         status_code=200,
     )
@@ -66,7 +66,9 @@ class AgentController(Controller):
     async def read(self, agent_id: PathId, service: Agents) -> AgentRead:
         return read_agent(await service.get(agent_id))
 
-    @patch("/{agent_id:uuid}", operation_id="update_agent", summary="Change it", responses=problems(403, 404, 409))
+    @patch(
+        "/{agent_id:uuid}", operation_id="update_agent", summary="Change an agent", responses=problems(403, 404, 409)
+    )
     async def update(
         self,
         agent_id: PathId,
@@ -74,17 +76,17 @@ class AgentController(Controller):
         service: Agents,
         force: FromQuery[bool] = False,  # noqa: ARG002
     ) -> AgentRead:
-        """`force` is accepted and changes nothing."""
+        """Change the agent. `force` is accepted, but has no effect."""
         return read_agent(await service.update(agent_id, data.sent()))
 
-    @delete("/{agent_id:uuid}", operation_id="delete_agent", summary="Delete it", responses=problems(403, 404))
+    @delete("/{agent_id:uuid}", operation_id="delete_agent", summary="Delete an agent", responses=problems(403, 404))
     async def remove(self, agent_id: PathId, service: Agents) -> None:
         await service.delete(agent_id)
 
     @post(
         "/{agent_id:uuid}/token",
         operation_id="renew_agent_token",
-        summary="Give it a new token; the former one is worth nothing from then on",
+        summary="Replace the token of an agent",
         responses=problems(403, 404),
         status_code=200,
     )
@@ -94,7 +96,7 @@ class AgentController(Controller):
     @post(
         "/{agent_id:uuid}/heartbeat",
         operation_id="heartbeat",
-        summary="Note that it is there",
+        summary="Report that an agent is alive",
         responses=problems(403, 404),
         status_code=200,
     )

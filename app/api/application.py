@@ -1,4 +1,4 @@
-"""What serves requests, wired together."""
+"""The application that serves requests, wired together."""
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -24,7 +24,7 @@ _MAX_BODY_BYTES = 1024 * 1024
 
 
 def build(given: Settings, *further: PluginProtocol) -> Litestar:
-    """A new application of these settings, with `further` plugins. Raises SettingsError."""
+    """Return a new application with these settings and `further` plugins. Raises SettingsError."""
     settings = with_secrets(given)
     configure_logging(settings)
     return Application(

@@ -1,4 +1,4 @@
-"""/boards/{board_id}/approvals"""
+"""The controller of approvals: /boards/{board_id}/approvals."""
 
 from litestar import Controller, Response, get, patch, post
 from litestar.di import NamedDependency
@@ -46,7 +46,7 @@ class ApprovalController(Controller):
     @patch(
         "/{approval_id:uuid}",
         operation_id="resolve_approval",
-        summary="Approve or reject, once",
+        summary="Approve or reject an approval, once",
         responses=problems(403, 404, 409),
     )
     async def resolve(

@@ -1,4 +1,4 @@
-"""What `litestar run` shows in dev: where to go, and a command that makes the first board."""
+"""The banner of `litestar run` in dev: addresses, the token, and a command that creates the first board."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ _BODY = '{"name": "First board", "slug": "first-board", "description": "Where th
 
 
 class Banner(CLIPlugin):
-    """Printed once, by the command line and not by its workers; a token that somebody set is not printed."""
+    """Prints the banner once, in the command and not in its workers. A token that was set is not printed."""
 
     def __init__(self, settings: Settings, *, token_was_made: bool) -> None:
         self._settings = settings
         self._token_was_made = token_was_made
 
     def on_cli_init(self, cli: click.Group) -> None:
-        """No command of its own."""
+        """Add no command."""
 
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:  # noqa: ARG002 - Litestar's signature
@@ -44,7 +44,7 @@ class Banner(CLIPlugin):
         )
 
     def _token(self) -> tuple[str, str]:
-        """What a command shows for a token, and where it is from."""
+        """Return the token as commands show it, and where it comes from."""
         if self._settings.auth_mode is AuthMode.OIDC:
             return "$TOKEN", f"one of {self._settings.oidc_issuer}, or a personal access token"
         token = self._settings.local_auth_token
@@ -54,7 +54,7 @@ class Banner(CLIPlugin):
 
 
 def _base_url() -> str:
-    """Where `litestar run` was told to listen."""
+    """Return the URL at which `litestar run` listens."""
     context = click.get_current_context(silent=True)
     options = context.params if context is not None else {}
     host = options.get("host") or "127.0.0.1"

@@ -1,4 +1,4 @@
-"""/board-groups"""
+"""The controller of board groups: /board-groups."""
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -21,27 +21,27 @@ class BoardGroupController(Controller):
     tags = ("board-groups",)
     dependencies = provide_service(BoardGroupService)
 
-    @get(operation_id="list_board_groups", summary="List the groups of boards", responses=problems(404))
+    @get(operation_id="list_board_groups", summary="List the board groups that you may read", responses=problems(404))
     async def list_all(
         self, request: CallerRequest, window: PageWindow, service: Groups
     ) -> Response[Page[BoardGroupRead]]:
-        """Those with a board that you may read; all of them for whoever may read all boards."""
+        """List the groups with a board that you may read; all groups if you may read all boards."""
         found = await service.page(window)
         return page_response(request, window, found, read_group)
 
-    @post(operation_id="create_board_group", summary="Create a group of boards", responses=problems(403, 404, 409))
+    @post(operation_id="create_board_group", summary="Create a board group", responses=problems(403, 404, 409))
     async def create(self, data: JSONBody[BoardGroupCreate], service: Groups) -> Response[BoardGroupRead]:
         group = await service.create(data.sent())
         return Response(read_group(group), headers={"Location": f"/api/v1/board-groups/{group.id}"}, status_code=201)
 
-    @get("/{group_id:uuid}", operation_id="get_board_group", summary="Read a group", responses=problems(404))
+    @get("/{group_id:uuid}", operation_id="get_board_group", summary="Read a board group", responses=problems(404))
     async def read(self, group_id: PathId, service: Groups) -> BoardGroupRead:
         return read_group(await service.get(group_id))
 
     @patch(
         "/{group_id:uuid}",
         operation_id="update_board_group",
-        summary="Change it",
+        summary="Change a board group",
         responses=problems(403, 404, 409),
     )
     async def update(self, group_id: PathId, data: JSONBody[BoardGroupUpdate], service: Groups) -> BoardGroupRead:
@@ -50,7 +50,7 @@ class BoardGroupController(Controller):
     @delete(
         "/{group_id:uuid}",
         operation_id="delete_board_group",
-        summary="Delete a group and its memory; its boards stay",
+        summary="Delete a board group and its memory, but no boards",
         responses=problems(403, 404),
     )
     async def remove(self, group_id: PathId, service: Groups) -> None:

@@ -1,4 +1,4 @@
-"""/boards"""
+"""The controller of boards: /boards."""
 
 from uuid import UUID
 
@@ -44,7 +44,7 @@ class BoardController(Controller):
     async def read(self, board_id: PathId, service: Boards) -> BoardRead:
         return read_board(await service.get(board_id))
 
-    @patch("/{board_id:uuid}", operation_id="update_board", summary="Change it", responses=problems(403, 404, 409))
+    @patch("/{board_id:uuid}", operation_id="update_board", summary="Change a board", responses=problems(403, 404, 409))
     async def update(
         self,
         board_id: PathId,
@@ -56,7 +56,7 @@ class BoardController(Controller):
     @delete(
         "/{board_id:uuid}",
         operation_id="delete_board",
-        summary="Delete a board and all that it contains",
+        summary="Delete a board with all of its content",
         responses=problems(403, 404),
     )
     async def remove(self, board_id: PathId, service: Boards) -> None:

@@ -1,4 +1,4 @@
-"""/organizations/me/custom-fields"""
+"""The controller of custom fields: /organizations/me/custom-fields."""
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -28,18 +28,18 @@ class CustomFieldController(Controller):
         responses=problems(404),
     )
     async def list_all(self, service: Fields) -> list[TaskCustomFieldDefinitionRead]:
-        """All of them in one piece, oldest first; for agents those of their board."""
+        """List all of them without pages, oldest first; agents see those of their board."""
         return [_read(view) for view in await service.list()]
 
     @post(
         operation_id="create_custom_field",
-        summary="Define a custom field",
+        summary="Create a custom field",
         responses=problems(403, 404, 409),
     )
     async def create(
         self, data: JSONBody[TaskCustomFieldDefinitionCreate], service: Fields
     ) -> Response[TaskCustomFieldDefinitionRead]:
-        """Tasks that its boards have already stay without a value, also where it is required."""
+        """Create the field. Existing tasks have no value in it, even if it is required."""
         view = await service.create(data.sent())
         location = f"/api/v1/organizations/me/custom-fields/{view.field.id}"
         return Response(_read(view), headers={"Location": location}, status_code=201)
@@ -56,7 +56,7 @@ class CustomFieldController(Controller):
     @patch(
         "/{task_custom_field_definition_id:uuid}",
         operation_id="update_custom_field",
-        summary="Change its definition",
+        summary="Change a custom field",
         responses=problems(403, 404, 409),
     )
     async def update(
@@ -65,7 +65,7 @@ class CustomFieldController(Controller):
         data: JSONBody[TaskCustomFieldDefinitionUpdate],
         service: Fields,
     ) -> TaskCustomFieldDefinitionRead:
-        """A new type or pattern is refused where a task has a value that would not stand under it as it is."""
+        """Change the field. A new type or pattern is refused if a task has a value that does not fit it unchanged."""
         return _read(await service.update(task_custom_field_definition_id, data.sent()))
 
     @delete(

@@ -1,4 +1,4 @@
-"""/metrics/dashboard"""
+"""The controller of the dashboard: /metrics/dashboard."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -32,7 +32,11 @@ class DashboardController(Controller):
     tags = ("metrics",)
     dependencies = provide_service(DashboardService)
 
-    @get(operation_id="get_dashboard", summary="How the work goes, and how it went", responses=problems(404))
+    @get(
+        operation_id="get_dashboard",
+        summary="Read the dashboard: key figures, and how they developed",
+        responses=problems(404),
+    )
     async def read(
         self,
         service: NamedDependency[DashboardService],
@@ -40,7 +44,7 @@ class DashboardController(Controller):
         board_id: FromQuery[UUID | None] = None,
         group_id: FromQuery[UUID | None] = None,
     ) -> DashboardMetrics:
-        """Of the boards that you may read, of one board, or of those in a group."""
+        """Read the dashboard of all boards that you may read, of one board, or of the boards in a group."""
         return _read(range_key, await service.get(range_key, board_id, group_id))
 
 

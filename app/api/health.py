@@ -1,4 +1,4 @@
-"""Is the process alive, and can it serve."""
+"""Liveness and readiness of the process."""
 
 from http import HTTPStatus
 from typing import Any
@@ -9,7 +9,7 @@ from litestar import Request, get
 from app.api.openapi.errors import problems
 from app.db.plugin import DatabasePlugin
 
-_ALIVE = "The process answers. Never touches the database."
+_ALIVE = "It answers 200 as long as the process runs, and does not use the database."
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -17,19 +17,33 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """Both are "ok"; where one is not, the answer is a 503 whose code says which."""
+    """The answer of a process that can serve. Otherwise it is a 503 whose `code` says why."""
 
     status: str = "ready"
     database: str = "ok"
     schema: str = "ok"
 
 
-@get("/health", operation_id="health", summary="Alive", description=_ALIVE, tags=["health"], security=[{}])
+@get(
+    "/health",
+    operation_id="health",
+    summary="Check that the process is alive",
+    description=_ALIVE,
+    tags=["health"],
+    security=[{}],
+)
 async def health() -> Health:
     return Health()
 
 
-@get("/healthz", operation_id="healthz", summary="Alive", description=_ALIVE, tags=["health"], security=[{}])
+@get(
+    "/healthz",
+    operation_id="healthz",
+    summary="Check that the process is alive",
+    description=_ALIVE,
+    tags=["health"],
+    security=[{}],
+)
 async def healthz() -> Health:
     return Health()
 
@@ -38,10 +52,10 @@ async def healthz() -> Health:
     "/readyz",
     operation_id="readyz",
     security=[{}],
-    summary="Ready",
+    summary="Check that the process can serve requests",
     description=(
-        "503 when the database does not answer within 2 s (code `database_unreachable`), its schema is behind this"
-        " release (`schema_behind`), a newer release has taken away what this one uses (`schema_contracted`), or the"
+        "It answers 503 if the database does not answer within 2 s (code `database_unreachable`), its schema is behind"
+        " this release (`schema_behind`), a newer release has removed what this one uses (`schema_contracted`), or the"
         " database can only be read (`database_read_only`)."
     ),
     tags=["health"],

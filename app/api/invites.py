@@ -1,4 +1,4 @@
-"""/organizations/me/invites and /organizations/invites/accept"""
+"""The controller of invites: /organizations/me/invites and /organizations/invites/accept."""
 
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
@@ -27,17 +27,27 @@ class InviteController(Controller):
     tags = ("organizations",)
     dependencies = provide_service(InviteService)
 
-    @get("/me/invites", operation_id="list_invites", summary="List the invites", responses=problems(403, 404))
+    @get(
+        "/me/invites",
+        operation_id="list_invites",
+        summary="List the invites to your active organization",
+        responses=problems(403, 404),
+    )
     async def list_all(
         self, request: CallerRequest, window: PageWindow, service: Invites, invite_tokens: Tokens
     ) -> Response[Page[OrganizationInviteRead]]:
-        """Newest first, used and expired ones too; for owners and admins, who see the tokens."""
+        """List the invites, newest first, with used and expired ones. Only owners and admins may."""
         found = await service.page(window)
         response = page_response(request, window, found, lambda invite: _read(request, invite, invite_tokens))
         response.headers.update(NO_STORE)
         return response
 
-    @post("/me/invites", operation_id="create_invite", summary="Invite somebody", responses=problems(403, 404))
+    @post(
+        "/me/invites",
+        operation_id="create_invite",
+        summary="Invite a person to your active organization",
+        responses=problems(403, 404),
+    )
     async def create(
         self,
         request: CallerRequest,
@@ -45,7 +55,7 @@ class InviteController(Controller):
         service: Invites,
         invite_tokens: Tokens,
     ) -> Response[OrganizationInviteRead]:
-        """Nothing is sent: give the `token` to whom you invite. It is good once, for seven days."""
+        """Create an invite. Nothing is sent: give the person the `token`, which is valid once, for seven days."""
         fields = data.sent()
         del fields["board_access"]
         invite = await service.create(fields, grants_of(data.board_access))
@@ -67,21 +77,21 @@ class InviteController(Controller):
     @delete(
         "/me/invites/{invite_id:uuid}",
         operation_id="delete_invite",
-        summary="Take an invite back",
+        summary="Withdraw an invite",
         responses=problems(403, 404),
         status_code=200,
     )
     async def remove(
         self, request: CallerRequest, invite_id: PathId, service: Invites, invite_tokens: Tokens
     ) -> Response[OrganizationInviteRead]:
-        """Answers what it was. Whoever has accepted it stays a member."""
+        """Withdraw the invite, and return it. A person who has accepted it remains a member."""
         invite = await service.delete(invite_id)
         return Response(_read(request, invite, invite_tokens), headers=NO_STORE)
 
     @post(
         "/invites/accept",
         operation_id="accept_invite",
-        summary="Become a member with the token of an invite",
+        summary="Accept an invite, by the token in the body",
         responses=problems(403, 404, 409, 410),
         opt={IN_ANY_ORGANIZATION: True},
     )
@@ -91,7 +101,10 @@ class InviteController(Controller):
         service: Invites,
         invite_tokens: Tokens,
     ) -> Response[OrganizationMemberRead]:
-        """The organization becomes your active one only if you have none; `Location` is to be read while it is."""
+        """Become a member. The organization becomes your active one if you have none.
+
+        `Location` can be read while the organization is your active one.
+        """
         member = await service.accept(invite_tokens, data.token)
         headers = {"Location": f"/api/v1/organizations/me/members/{member.id}"}
         return Response(read_member(member), headers=headers, status_code=201)

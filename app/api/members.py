@@ -1,4 +1,4 @@
-"""/organizations/me/member and /organizations/me/members"""
+"""The controller of members and their access: /organizations/me/member and /organizations/me/members."""
 
 from collections.abc import Iterable
 
@@ -30,11 +30,16 @@ class MemberController(Controller):
     tags = ("organizations",)
     dependencies = provide_service(MemberService)
 
-    @get("/member", operation_id="get_my_membership", summary="Read your membership", responses=problems(403, 404))
+    @get("/member", operation_id="get_my_membership", summary="Read your own membership", responses=problems(403, 404))
     async def read_own(self, service: Members) -> OrganizationMemberRead:
         return read_member(await service.get_own())
 
-    @get("/members", operation_id="list_members", summary="List the members", responses=problems(403, 404))
+    @get(
+        "/members",
+        operation_id="list_members",
+        summary="List the members of your active organization",
+        responses=problems(403, 404),
+    )
     async def list_all(
         self, request: CallerRequest, window: PageWindow, service: Members
     ) -> Response[Page[OrganizationMemberRead]]:
@@ -47,19 +52,19 @@ class MemberController(Controller):
     @patch(
         "/members/{member_id:uuid}",
         operation_id="update_member",
-        summary="Change his role",
+        summary="Change the role of a member",
         responses=problems(403, 404, 409),
     )
     async def update(
         self, member_id: PathId, data: JSONBody[OrganizationMemberUpdate], service: Members
     ) -> OrganizationMemberRead:
-        """Owners give any role, admins those of admin and member; an organization keeps an owner."""
+        """Change the role. Owners give any role, admins the roles admin and member. The last owner remains."""
         return read_member(await service.change_role(member_id, data.role or None))
 
     @delete(
         "/members/{member_id:uuid}",
         operation_id="remove_member",
-        summary="Remove a member, or leave",
+        summary="Remove a member, or leave the organization",
         responses=problems(403, 404, 409),
     )
     async def remove(self, member_id: PathId, service: Members) -> None:
@@ -68,7 +73,7 @@ class MemberController(Controller):
     @put(
         "/members/{member_id:uuid}/access",
         operation_id="replace_member_access",
-        summary="Say what he may do on which boards",
+        summary="Replace a member's access to boards",
         responses=problems(403, 404),
     )
     async def replace_access(
@@ -77,7 +82,7 @@ class MemberController(Controller):
         data: JSONBody[OrganizationMemberAccessUpdate],
         service: Members,
     ) -> OrganizationMemberRead:
-        """Replaces what he had. Owners and admins reach all boards whatever is said here."""
+        """Replace the member's whole access. Owners and admins have access to all boards in any case."""
         member = await service.replace_access(
             member_id,
             grants_of(data.board_access),

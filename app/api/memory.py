@@ -1,4 +1,4 @@
-"""/boards/{board_id}/memory, /board-groups/{group_id}/memory and /boards/{board_id}/group-memory"""
+"""The controller of the memory of boards and of board groups."""
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
@@ -28,7 +28,7 @@ class MemoryController(Controller):
     @get(
         _BOARD,
         operation_id="list_board_memory",
-        summary="What a board remembers, newest first",
+        summary="List the memory of a board, newest first",
         responses=problems(404),
         tags=["board-memory"],
     )
@@ -40,13 +40,13 @@ class MemoryController(Controller):
         service: Memory,
         is_chat: FromQuery[bool | None] = None,
     ) -> Response[Page[BoardMemoryRead]]:
-        """With `is_chat` the chat alone, or all but the chat."""
+        """List the memory. With `is_chat=true` only the chat, with `is_chat=false` all but the chat."""
         return page_response(request, window, await service.page_of_board(board_id, is_chat, window), read_memory)
 
     @post(
         _BOARD,
         operation_id="create_board_memory",
-        summary="Add to it",
+        summary="Add to the memory of a board",
         responses=problems(403, 404),
         tags=["board-memory"],
     )
@@ -60,7 +60,7 @@ class MemoryController(Controller):
     @get(
         _GROUP,
         operation_id="list_board_group_memory",
-        summary="What a group of boards remembers, newest first",
+        summary="List the memory of a board group, newest first",
         responses=problems(404),
         tags=["board-group-memory"],
     )
@@ -72,14 +72,14 @@ class MemoryController(Controller):
         service: Memory,
         is_chat: FromQuery[bool | None] = None,
     ) -> Response[Page[BoardGroupMemoryRead]]:
-        """With `is_chat` the chat alone, or all but the chat."""
+        """List the memory. With `is_chat=true` only the chat, with `is_chat=false` all but the chat."""
         found = await service.page_of_group(group_id, is_chat, window)
         return page_response(request, window, found, read_group_memory)
 
     @post(
         _GROUP,
         operation_id="create_board_group_memory",
-        summary="Add to it",
+        summary="Add to the memory of a board group",
         responses=problems(403, 404),
         tags=["board-group-memory"],
     )
@@ -91,7 +91,7 @@ class MemoryController(Controller):
     @get(
         _GROUP_OF_BOARD,
         operation_id="list_group_memory_of_board",
-        summary="What the group that the board is in remembers, newest first",
+        summary="List the memory of a board's group, newest first",
         responses=problems(404),
         tags=["board-group-memory"],
     )
@@ -103,14 +103,14 @@ class MemoryController(Controller):
         service: Memory,
         is_chat: FromQuery[bool | None] = None,
     ) -> Response[Page[BoardGroupMemoryRead]]:
-        """Nothing, where the board is in none."""
+        """List the memory of the group that the board is in; nothing if there is none."""
         found = await service.page_of_group_of_board(board_id, is_chat, window)
         return page_response(request, window, found, read_group_memory)
 
     @post(
         _GROUP_OF_BOARD,
         operation_id="create_group_memory_of_board",
-        summary="Add to it",
+        summary="Add to the memory of a board's group",
         responses=problems(403, 404, 409),
         tags=["board-group-memory"],
     )

@@ -1,4 +1,4 @@
-"""/organizations"""
+"""The controller of organizations: /organizations."""
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -26,7 +26,7 @@ class OrganizationController(Controller):
 
     @post(
         operation_id="create_organization",
-        summary="Create an organization, and make it active",
+        summary="Create an organization, and switch to the new organization",
         opt={IN_ANY_ORGANIZATION: True},
     )
     async def create(self, data: JSONBody[OrganizationCreate], service: Organizations) -> Response[OrganizationRead]:
@@ -43,7 +43,12 @@ class OrganizationController(Controller):
             for organization, role in await service.list()
         ]
 
-    @patch("/me/active", operation_id="set_active_organization", summary="Switch", responses=problems(404))
+    @patch(
+        "/me/active",
+        operation_id="set_active_organization",
+        summary="Choose your active organization",
+        responses=problems(404),
+    )
     async def switch(
         self,
         data: JSONBody[OrganizationActiveUpdate],
@@ -51,16 +56,18 @@ class OrganizationController(Controller):
     ) -> OrganizationRead:
         return to_shape(OrganizationRead, await service.activate(data.organization_id))
 
-    @get("/me", operation_id="get_my_organization", summary="Read the active one", responses=problems(403, 404))
+    @get(
+        "/me", operation_id="get_my_organization", summary="Read your active organization", responses=problems(403, 404)
+    )
     async def read(self, service: Organizations) -> OrganizationRead:
         return to_shape(OrganizationRead, await service.get_active())
 
     @delete(
         "/me",
         operation_id="delete_my_organization",
-        summary="Delete the active one with all that it has",
+        summary="Delete your active organization with all of its content",
         responses=problems(403, 404),
     )
     async def remove(self, service: Organizations) -> None:
-        """Takes an owner."""
+        """Delete the organization. Only an owner may."""
         await service.delete_active()

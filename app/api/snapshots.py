@@ -1,4 +1,4 @@
-"""/boards/{board_id}/snapshot, /board-groups/{group_id}/snapshot and /boards/{board_id}/group-snapshot"""
+"""The controllers of snapshots, of a board and of a board group."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -36,7 +36,7 @@ from app.services.snapshots import (
 )
 
 Snapshots = NamedDependency[SnapshotService]
-PerBoard = Annotated[int, Parameter(ge=0, le=100, description="Tasks of each board.")]
+PerBoard = Annotated[int, Parameter(ge=0, le=100, description="The number of tasks of each board.")]
 
 
 class BoardSnapshotController(Controller):
@@ -44,12 +44,16 @@ class BoardSnapshotController(Controller):
     tags = ("boards",)
     dependencies = provide_service(SnapshotService)
 
-    @get(operation_id="get_board_snapshot", summary="A board with what is on it", responses=problems(404))
+    @get(
+        operation_id="get_board_snapshot",
+        summary="Read a board with its tasks, agents, approvals and chat",
+        responses=problems(404),
+    )
     async def read(self, board_id: PathId, service: Snapshots) -> BoardSnapshot:
-        """Up to 500 tasks, what is in progress first and what is done last.
+        """Read up to 500 tasks, those in progress first and those done last.
 
-        Besides up to 200 each of agents, approvals (pending first) and chat messages (the newest, in the order in which
-        they were written). The lists have the rest.
+        Agents, approvals (pending first) and chat messages (the newest, in the order in which they were written) are up
+        to 200 each. The lists have the rest.
         """
         found = await service.get_board(board_id)
         return BoardSnapshot(
@@ -70,7 +74,7 @@ class GroupSnapshotController(Controller):
     @get(
         "/board-groups/{group_id:uuid}/snapshot",
         operation_id="get_board_group_snapshot",
-        summary="The boards of a group that you may read, with their first tasks",
+        summary="Read the boards of a board group, with their first tasks",
         responses=problems(404),
     )
     async def of_group(
@@ -80,13 +84,13 @@ class GroupSnapshotController(Controller):
         include_done: FromQuery[bool] = False,
         per_board_task_limit: PerBoard = 5,
     ) -> BoardGroupSnapshot:
-        """What is in progress comes first, then what is in review; within a status by priority."""
+        """Read the boards that you may read. Tasks in progress come first, then those in review, each by priority."""
         return _read(await service.get_group(group_id, SnapshotDepth(per_board_task_limit, include_done)))
 
     @get(
         "/boards/{board_id:uuid}/group-snapshot",
         operation_id="get_group_snapshot_of_board",
-        summary="The other boards of the board's group that you may read, with their first tasks",
+        summary="Read the other boards of a board's group, with their first tasks",
         responses=problems(404),
     )
     async def of_board(
@@ -97,7 +101,7 @@ class GroupSnapshotController(Controller):
         include_done: FromQuery[bool] = False,
         per_board_task_limit: PerBoard = 5,
     ) -> BoardGroupSnapshot:
-        """As a group's; with `include_self` the board is among them."""
+        """Read them as the group's snapshot has them. With `include_self` the board itself is among them."""
         depth = SnapshotDepth(per_board_task_limit, include_done)
         return _read(await service.get_group_of_board(board_id, depth, include_self=include_self))
 

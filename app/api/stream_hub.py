@@ -1,4 +1,4 @@
-"""The hub of a process's streams: made with the application, and ended before the server waits for their end."""
+"""The plugin that owns the process's stream hub. It ends the streams before the server waits for responses to end."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ from app.services.hub import Hub
 
 
 class StreamPlugin(InitPlugin):
-    """The dependency `hub`. It comes after DatabasePlugin, whose sessions it uses."""
+    """Provides the dependency `hub`. It must come after DatabasePlugin, whose sessions it uses."""
 
     def __init__(self) -> None:
         self._hub: Hub | None = None
@@ -35,7 +35,7 @@ class StreamPlugin(InitPlugin):
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
         database = app.plugins.get(DatabasePlugin)
         self._hub = Hub(database.sessions, database.notifications)
-        with _told_of_the_end(self._hub.end):
+        with _call_at_shutdown(self._hub.end):
             try:
                 yield
             finally:
@@ -43,8 +43,8 @@ class StreamPlugin(InitPlugin):
 
 
 @contextmanager
-def _told_of_the_end(tell: Callable[[], None]) -> Iterator[None]:
-    """Calls `tell` at SIGTERM and SIGINT, and then what the server does at them.
+def _call_at_shutdown(callback: Callable[[], None]) -> Iterator[None]:
+    """Call `callback` at SIGTERM and SIGINT, and then the server's own handlers.
 
     A server ends the application only after all responses have ended, and a stream does not end by itself.
     """
@@ -52,20 +52,20 @@ def _told_of_the_end(tell: Callable[[], None]) -> Iterator[None]:
         yield
         return
     loop = asyncio.get_running_loop()
-    theirs = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def handle(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(tell)
-        handler = theirs[signal.Signals(number)]
-        assert callable(handler), "the others are left alone"
+        loop.call_soon_threadsafe(callback)
+        handler = previous[signal.Signals(number)]
+        assert callable(handler), "only callable ones are replaced"
         handler(number, frame)
 
-    ours = [number for number, handler in theirs.items() if callable(handler)]
-    for number in ours:
+    replaced = [number for number, handler in previous.items() if callable(handler)]
+    for number in replaced:
         signal.signal(number, handle)
     try:
         yield
     finally:
-        for number in ours:
+        for number in replaced:
             if signal.getsignal(number) is handle:
-                signal.signal(number, theirs[number])
+                signal.signal(number, previous[number])

@@ -1,4 +1,4 @@
-"""What the streams say: from events of the trail to server-sent data, in a fixed number of statements."""
+"""The messages of streams: converts activity events to server-sent data, in a fixed number of statements."""
 
 from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
@@ -66,7 +66,7 @@ async def load_approvals(session: AsyncSession, topic: Topic, events: Events) ->
 
 
 async def load_agents(session: AsyncSession, topic: Topic, events: Events) -> list[Message]:
-    """An agent that has gone to a board beyond what is shown is as one that is deleted."""
+    """Load the agents. One that has moved to a board outside the topic is shown as deleted."""
     agents = await AgentService(session, NOBODY).get_by_ids(_subject_ids(events))
 
     def item(event: ActivityEvent) -> Fields:
@@ -100,14 +100,14 @@ def _of_memory(
     events: Events,
     shown: Mapping[UUID | None, BoardMemoryRead | BoardGroupMemoryRead],
 ) -> list[Message]:
-    """Of what is there still, and is chat or not as the topic says."""
+    """Return messages for the memory that still exists, and is chat or not as the topic asks."""
     wanted = {key: memory for key, memory in shown.items() if topic.is_chat in {None, memory.is_chat}}
     told = [event for event in events if event.subject_id in wanted]
     return _messages(shape, told, lambda event: {"memory": wanted[event.subject_id]})
 
 
 def _messages(shape: type[msgspec.Struct], events: Events, item: Callable[[ActivityEvent], Fields]) -> list[Message]:
-    """In each what all have in common, and what `item` says of the event."""
+    """Return a message for each event, with the fields that `item` returns."""
     return [
         Message(event, msgspec.json.encode(shape(type=event.event_type, activity=read_event(event), **item(event))))
         for event in events
@@ -115,7 +115,7 @@ def _messages(shape: type[msgspec.Struct], events: Events, item: Callable[[Activ
 
 
 async def _board_id(session: AsyncSession, topic: Topic) -> UUID | None:
-    """Return the one board that the topic is about, if it is there still."""
+    """Return the topic's one board; None if it has been deleted."""
     assert topic.wanted.board_ids is not None, "a topic of one board"
     (board_id,) = topic.wanted.board_ids
     return board_id if await BoardService(session, NOBODY).exists(board_id) else None

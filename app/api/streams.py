@@ -1,4 +1,4 @@
-"""…/stream: server-sent events (WHATWG HTML, 9.2) of what happens."""
+"""…/stream: changes as server-sent events (WHATWG HTML, 9.2)."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -36,20 +36,20 @@ from app.services.streams import Admitted, EventFilter, Loader, Reader, StreamSe
 
 Admit = Callable[[AsyncSession, Caller], Awaitable[Topic]]
 _MEDIA_TYPE = "text/event-stream"
-# No proxy may keep or gather what is sent; the second is nginx's word for that.
+# No proxy may cache or buffer a stream; the second header tells nginx.
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-# A plus sign that nobody has encoded arrives as a space.
+# A plus sign that was not encoded arrives as a space.
 _LOST_PLUS = re.compile(r" (\d\d:\d\d)$")
 _SENT = ResponseSpec(
     StreamEvent,
     generate_examples=False,
     media_type=_MEDIA_TYPE,
-    description="Server-sent events of this form, and a comment every 15 s.",
+    description="Server-sent events of this form, and a comment line every 15 s.",
 )
 
 
 class Opening:
-    """Opens the streams of one request."""
+    """Opens the stream of one request."""
 
     def __init__(
         self, request: CallerRequest, session: AsyncSession, hub: Hub, begin: StreamCursor | datetime | None
@@ -60,9 +60,9 @@ class Opening:
         self._begin = begin
 
     async def stream(self, admit: Admit) -> Stream:
-        """Of what `admit` lets the caller see; it is asked again as long as the stream goes on."""
+        """Return the stream of what `admit` lets the caller see. It is called again while the stream goes on."""
         admitted = await _admitted(admit, self._session, self._request.user)
-        # Read before the response starts: what is committed once the client has its headers is in the stream.
+        # Read before the response starts: every later commit is then in the stream.
         now = await StreamService(self._session, self._request.user).current_snapshot()
         begin = self._begin
         cursor = (
@@ -93,16 +93,18 @@ def provide_opening(
         str | None,
         Parameter(
             max_length=64,
-            description="What happened at this time or later too (RFC 3339).",
+            description="Begin with events at this time or later (RFC 3339).",
             schema_extra={"format": "date-time"},
         ),
     ] = None,
     last_event_id: Annotated[
         str | None,
-        HeaderParameter(name="Last-Event-ID", description="Go on after the event of this `id`; goes before `since`."),
+        HeaderParameter(
+            name="Last-Event-ID", description="Go on after the event with this `id`. It takes precedence over `since`."
+        ),
     ] = None,
 ) -> Opening:
-    """The dependency `opening`. Raises BadRequestError and InvalidStreamCursorError."""
+    """Return the dependency `opening`. Raises BadRequestError and InvalidStreamCursorError."""
     if last_event_id:
         return Opening(request, db_session, hub, StreamCursor.decode(last_event_id))
     return Opening(request, db_session, hub, _time(since) if since is not None else None)
@@ -128,38 +130,58 @@ def _stream(path: str, operation_id: str, summary: str, tag: str) -> get:
         summary=summary,
         tags=[tag],
         responses={**problems(404), 200: _SENT},
-        # What a replica shows now may have been committed long before the client has its headers.
+        # A replica may lack commits from before the client has its headers, which would be missing in the stream.
         opt={NEWEST: True},
     )
 
 
 class StreamController(Controller):
-    """Changes as they happen, for as long as the client stays."""
+    """The streams of changes, which go on as long as the client stays."""
 
-    @_stream("/agents/stream", "stream_agents", "Agents, as they change", "agents")
+    @_stream("/agents/stream", "stream_agents", "Stream the changes of agents", "agents")
     async def agents(self, opening: Open, board_id: FromQuery[UUID | None] = None) -> Stream:
         return await opening.stream(_everywhere_or_on(board_id, "agent", "agent.", load_agents))
 
-    @_stream("/activity/task-comments/stream", "stream_comments", "Comments, as they are written", "activity")
+    @_stream(
+        "/activity/task-comments/stream",
+        "stream_comments",
+        "Stream the comments on all tasks that you may read",
+        "activity",
+    )
     async def comments(self, opening: Open, board_id: FromQuery[UUID | None] = None) -> Stream:
         return await opening.stream(_everywhere_or_on(board_id, "comment", COMMENTED, load_comments))
 
-    @_stream("/boards/{board_id:uuid}/tasks/stream", "stream_tasks", "Tasks and comments, as they change", "tasks")
+    @_stream(
+        "/boards/{board_id:uuid}/tasks/stream",
+        "stream_tasks",
+        "Stream the changes and comments of a board's tasks",
+        "tasks",
+    )
     async def tasks(self, opening: Open, board_id: PathId) -> Stream:
         return await opening.stream(_on_board(board_id, "task", "task.", load_tasks))
 
-    @_stream("/boards/{board_id:uuid}/approvals/stream", "stream_approvals", "Approvals, as they change", "approvals")
+    @_stream(
+        "/boards/{board_id:uuid}/approvals/stream",
+        "stream_approvals",
+        "Stream the changes of a board's approvals",
+        "approvals",
+    )
     async def approvals(self, opening: Open, board_id: PathId) -> Stream:
         return await opening.stream(_on_board(board_id, "approval", "approval.", load_approvals))
 
-    @_stream("/boards/{board_id:uuid}/memory/stream", "stream_board_memory", "Memory, as it grows", "board-memory")
+    @_stream(
+        "/boards/{board_id:uuid}/memory/stream",
+        "stream_board_memory",
+        "Stream additions to the memory of a board",
+        "board-memory",
+    )
     async def memory(self, opening: Open, board_id: PathId, is_chat: FromQuery[bool | None] = None) -> Stream:
         return await opening.stream(_on_board(board_id, "memory", "board_memory.", load_memory, is_chat))
 
     @_stream(
         "/board-groups/{group_id:uuid}/memory/stream",
         "stream_board_group_memory",
-        "A group's memory, as it grows",
+        "Stream additions to the memory of a board group",
         "board-group-memory",
     )
     async def group_memory(self, opening: Open, group_id: PathId, is_chat: FromQuery[bool | None] = None) -> Stream:
@@ -172,13 +194,13 @@ class StreamController(Controller):
     @_stream(
         "/boards/{board_id:uuid}/group-memory/stream",
         "stream_group_memory_of_board",
-        "The memory of the group that the board is in, as it grows",
+        "Stream additions to the memory of a board's group",
         "board-group-memory",
     )
     async def group_memory_of_board(
         self, opening: Open, board_id: PathId, is_chat: FromQuery[bool | None] = None
     ) -> Stream:
-        """Nothing, while the board is in none."""
+        """Stream additions; nothing while the board is in no group."""
 
         async def admit(session: AsyncSession, caller: Caller) -> Topic:
             group = await BoardGroupService(session, caller).get_of_board(board_id)
@@ -196,7 +218,7 @@ def _on_board(board_id: UUID, name: str, kind: str, load: Loader, is_chat: bool 
 
 
 def _everywhere_or_on(board_id: UUID | None, name: str, kind: str, load: Loader) -> Admit:
-    """On one board, or on all that the caller may read and, for people, beside them."""
+    """Return the topic of one board, or of all boards that the caller may read; for people also what has no board."""
     if board_id is not None:
         return _on_board(board_id, name, kind, load)
 

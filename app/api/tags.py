@@ -1,4 +1,4 @@
-"""/tags"""
+"""The controller of tags: /tags."""
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
@@ -20,7 +20,7 @@ class TagController(Controller):
     tags = ("tags",)
     dependencies = provide_service(TagService)
 
-    @get(operation_id="list_tags", summary="List the tags", responses=problems(403, 404))
+    @get(operation_id="list_tags", summary="List the tags of your active organization", responses=problems(403, 404))
     async def list_all(self, request: CallerRequest, window: PageWindow, service: Tags) -> Response[Page[TagRead]]:
         return page_response(request, window, await service.page(window), _read)
 

@@ -1,4 +1,4 @@
-"""/boards/{board_id}/tasks"""
+"""The controller of tasks and their comments: /boards/{board_id}/tasks."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,7 +23,7 @@ _ONE_STATUS = f"({'|'.join(TaskStatus)})"
 Statuses = Annotated[
     str | None,
     Parameter(
-        description="One status, or several with commas between.",
+        description="One status, or several separated by commas.",
         schema_extra={"pattern": f"^({_ONE_STATUS}(,{_ONE_STATUS})*)?$"},
     ),
 ]
@@ -64,7 +64,7 @@ class TaskController(Controller):
     async def read(self, board_id: PathId, task_id: PathId, service: Tasks) -> TaskRead:
         return read_task(await service.get(board_id, task_id))
 
-    @patch("/{task_id:uuid}", operation_id="update_task", summary="Change it", responses=problems(403, 404, 409))
+    @patch("/{task_id:uuid}", operation_id="update_task", summary="Change a task", responses=problems(403, 404, 409))
     async def update(
         self,
         board_id: PathId,
@@ -78,7 +78,12 @@ class TaskController(Controller):
     async def remove(self, board_id: PathId, task_id: PathId, service: Tasks) -> None:
         await service.delete(board_id, task_id)
 
-    @get("/{task_id:uuid}/comments", operation_id="list_comments", summary="List comments", responses=problems(404))
+    @get(
+        "/{task_id:uuid}/comments",
+        operation_id="list_comments",
+        summary="List the comments on a task",
+        responses=problems(404),
+    )
     async def list_comments(
         self,
         request: CallerRequest,
@@ -87,10 +92,15 @@ class TaskController(Controller):
         window: PageWindow,
         service: Tasks,
     ) -> Response[Page[TaskCommentRead]]:
-        """Oldest first."""
+        """List the comments, oldest first."""
         return page_response(request, window, await service.page_comments(board_id, task_id, window), read_comment)
 
-    @post("/{task_id:uuid}/comments", operation_id="create_comment", summary="Comment", responses=problems(403, 404))
+    @post(
+        "/{task_id:uuid}/comments",
+        operation_id="create_comment",
+        summary="Comment on a task",
+        responses=problems(403, 404),
+    )
     async def create_comment(
         self,
         board_id: PathId,
@@ -98,7 +108,7 @@ class TaskController(Controller):
         data: JSONBody[TaskCommentCreate],
         service: Tasks,
     ) -> Response[TaskCommentRead]:
-        """`@name`, the first word of a name or `@lead` tell an agent of the board, in the stream of agents."""
+        """Add a comment. `@lead`, or `@` with an agent's name or its first word, notifies them in their stream."""
         comment = await service.add_comment(board_id, task_id, data.message)
         location = f"/api/v1/boards/{board_id}/tasks/{task_id}/comments"
         return Response(read_comment(comment), headers={"Location": location}, status_code=201)

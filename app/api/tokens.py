@@ -1,4 +1,4 @@
-"""/users/me/tokens"""
+"""The controller of personal access tokens: /users/me/tokens."""
 
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
@@ -32,21 +32,31 @@ class TokenController(Controller):
 
     @post(
         operation_id="create_token",
-        summary="Make a personal access token",
+        summary="Create a personal access token",
         responses=problems(403),
         opt={IN_ANY_ORGANIZATION: True},
     )
     async def create(self, data: JSONBody[PersonalTokenCreate], service: Tokens) -> Response[PersonalTokenWithSecret]:
-        """The answer has the `token`, once: only its hash is kept. With scope `read` it may GET, and nothing else."""
+        """Create a token. Only this answer has the `token`, whose hash is stored. With scope `read` it may only GET."""
         token, secret = await service.create(data.sent())
         headers = {"Location": f"/api/v1/users/me/tokens/{token.id}", **NO_STORE}
         return Response(to_shape(PersonalTokenWithSecret, token, token=secret), headers=headers, status_code=201)
 
-    @get("/{token_id:uuid}", operation_id="get_token", summary="Read one, without it", responses=problems(403, 404))
+    @get(
+        "/{token_id:uuid}",
+        operation_id="get_token",
+        summary="Read a personal access token, without the secret",
+        responses=problems(403, 404),
+    )
     async def read(self, token_id: PathId, service: Tokens) -> PersonalTokenRead:
         return _read(await service.get(token_id))
 
-    @delete("/{token_id:uuid}", operation_id="revoke_token", summary="Revoke it", responses=problems(403, 404))
+    @delete(
+        "/{token_id:uuid}",
+        operation_id="revoke_token",
+        summary="Revoke a personal access token",
+        responses=problems(403, 404),
+    )
     async def revoke(self, token_id: PathId, service: Tokens) -> None:
         await service.revoke(token_id)
 

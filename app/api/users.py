@@ -1,4 +1,4 @@
-"""/users/me"""
+"""The controller of the signed-in user: /users/me."""
 
 from litestar import Controller, delete, get, patch
 from litestar.di import NamedDependency
@@ -19,15 +19,15 @@ class UserController(Controller):
     tags = ("users",)
     dependencies = provide_service(UserService)
 
-    @get(operation_id="get_me", summary="Read yourself", responses=problems(403))
+    @get(operation_id="get_me", summary="Read your own user", responses=problems(403))
     async def read(self, service: Users) -> UserRead:
         return _read(await service.get())
 
-    @patch(operation_id="update_me", summary="Change yourself", responses=problems(403))
+    @patch(operation_id="update_me", summary="Change your own user", responses=problems(403))
     async def update(self, data: JSONBody[UserUpdate], service: Users) -> UserRead:
         return _read(await service.update(data.sent()))
 
-    @delete(operation_id="delete_me", summary="Delete yourself", responses=problems(409))
+    @delete(operation_id="delete_me", summary="Delete your own user", responses=problems(409))
     async def remove(self, service: Users) -> None:
         await service.delete()
 

@@ -1,4 +1,4 @@
-"""/boards/{board_id}/webhooks"""
+"""The controller of webhooks and the requests that they have received: /boards/{board_id}/webhooks."""
 
 from typing import Any
 from uuid import UUID
@@ -56,7 +56,7 @@ class WebhookController(Controller):
     ) -> BoardWebhookRead:
         return _read(request, await service.get(board_id, webhook_id))
 
-    @patch(_ONE, operation_id="update_webhook", summary="Change it", responses=problems(403, 404))
+    @patch(_ONE, operation_id="update_webhook", summary="Change a webhook", responses=problems(403, 404))
     async def update(
         self,
         request: CallerRequest,
@@ -67,14 +67,19 @@ class WebhookController(Controller):
     ) -> BoardWebhookRead:
         return _read(request, await service.update(board_id, webhook_id, data.sent()))
 
-    @delete(_ONE, operation_id="delete_webhook", summary="Delete it and what came in", responses=problems(403, 404))
+    @delete(
+        _ONE,
+        operation_id="delete_webhook",
+        summary="Delete a webhook with all requests that were received",
+        responses=problems(403, 404),
+    )
     async def remove(self, board_id: PathId, webhook_id: PathId, service: Webhooks) -> None:
         await service.delete(board_id, webhook_id)
 
     @post(
         _ONE,
         operation_id="receive_webhook",
-        summary="Send something in; takes no token, but a signature where the webhook has a secret",
+        summary="Send a request to a webhook, without a token",
         responses=problems(403, 404, 410, 413, 429),
         security=[{}],
         opt={PUBLIC: True, ANY_QUERY: True},
@@ -82,7 +87,7 @@ class WebhookController(Controller):
     async def receive(
         self, request: Request[Any, Any, Any], board_id: PathId, webhook_id: PathId, db_session: Session
     ) -> Response[BoardWebhookIngestResponse]:
-        """Any body of up to 1 MiB. 60 a minute from one address; `Retry-After` says when there may be more."""
+        """Receive any body of up to 1 MiB, 60 a minute from one address. With a secret, a signature is required."""
         source_ip = request.client.host if request.client else None
         async with separate_transaction(request.scope) as counting:
             await WebhookReceiver(counting).count(board_id, webhook_id, source_ip)
@@ -93,7 +98,12 @@ class WebhookController(Controller):
         answer = BoardWebhookIngestResponse(board_id=board_id, webhook_id=webhook_id, payload_id=payload.id)
         return Response(answer, headers={"Location": location}, status_code=201)
 
-    @get(f"{_ONE}/payloads", operation_id="list_payloads", summary="List what came in", responses=problems(404))
+    @get(
+        f"{_ONE}/payloads",
+        operation_id="list_payloads",
+        summary="List the requests that a webhook has received",
+        responses=problems(404),
+    )
     async def list_payloads(
         self, request: CallerRequest, board_id: PathId, webhook_id: PathId, window: PageWindow, service: Webhooks
     ) -> Response[Page[BoardWebhookPayloadRead]]:
@@ -103,7 +113,7 @@ class WebhookController(Controller):
     @get(
         f"{_ONE}/payloads/{{payload_id:uuid}}",
         operation_id="get_payload",
-        summary="Read what came in",
+        summary="Read a request that a webhook has received",
         responses=problems(404),
     )
     async def read_one_payload(
@@ -113,7 +123,7 @@ class WebhookController(Controller):
 
 
 def read_payload(board_id: UUID, payload: BoardWebhookPayload, max_chars: int | None = None) -> BoardWebhookPayloadRead:
-    """With `max_chars` the text of it, no longer than that."""
+    """Return the shape of a received request; with `max_chars` its body is text, cut to that length."""
     content = _content(payload.body) if max_chars is None else _text(payload.body)[:max_chars]
     return to_shape(
         BoardWebhookPayloadRead, payload, board_id=board_id, payload=content, received_at=payload.created_at
@@ -121,7 +131,7 @@ def read_payload(board_id: UUID, payload: BoardWebhookPayload, max_chars: int | 
 
 
 def _content(body: bytes) -> object:
-    """JSON as it came, to the last digit; what is none as text, and nothing as null."""
+    """Return JSON unchanged to the last digit, anything else as text, and an empty body as None."""
     if not body.strip():
         return None
     try:

@@ -10,7 +10,7 @@ from app.schemas.fields import LongText, Moment, Name, Request
 from app.schemas.tasks import Ids
 
 Status = Literal["pending", "approved", "rejected"]
-Confidence = Annotated[float, Meta(ge=0, le=100, description="Percent.")]
+Confidence = Annotated[float, Meta(ge=0, le=100, description="A percentage.")]
 RubricScores = dict[str, Annotated[int, Meta(ge=-(2**31), le=2**31)]]
 
 

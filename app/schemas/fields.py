@@ -28,7 +28,7 @@ Message = Annotated[str, Meta(min_length=1, max_length=20_000, pattern=NOT_BLANK
 ShortText = Annotated[str, Meta(max_length=200)]
 LongText = Annotated[str, Meta(max_length=20_000)]
 Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_SLUG, examples=["first-board"])]
-Color = Annotated[str, Meta(pattern=_COLOR, description="RRGGBB, with or without #.", examples=["9e9e9e"])]
+Color = Annotated[str, Meta(pattern=_COLOR, description="A color as RRGGBB, with or without #.", examples=["9e9e9e"])]
 Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=_EMAIL, examples=["ada@example.com"])]
 Moment = Annotated[datetime, Meta(tz=True)]
 

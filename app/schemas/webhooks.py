@@ -11,7 +11,13 @@ from app.schemas.fields import END, NOT_BLANK, Moment, Request
 Description = Annotated[str, Meta(min_length=1, max_length=2000, pattern=NOT_BLANK)]
 WebhookSecret = Annotated[str, Meta(min_length=1, max_length=500)]
 HeaderName = Annotated[
-    str, Meta(min_length=1, max_length=100, pattern=rf"^[!#$%&'*+.^_`|~0-9A-Za-z-]+{END}", description="RFC 9110, 5.1.")
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=rf"^[!#$%&'*+.^_`|~0-9A-Za-z-]+{END}",
+        description="The name of a header (RFC 9110, 5.1).",
+    ),
 ]
 
 

@@ -15,6 +15,12 @@ from tests.conftest import settings_for
 
 NO_UUIDS = {("ProblemDetails", "request_id"), ("StreamEvent", "id")}
 METHODS = {"get", "post", "patch", "put", "delete"}
+# With one of these a summary begins, and it names its objects: it stands alone in a list of operations.
+VERBS = {
+    *("Accept", "Add", "Approve", "Ask", "Change", "Check", "Choose", "Comment", "Create", "Delete", "Invite", "List"),
+    *("Read", "Register", "Remind", "Remove", "Replace", "Report", "Revoke", "Send", "Stream", "Withdraw"),
+}
+POINTING = {"he", "her", "him", "his", "it", "one", "she", "them", "these", "this", "those"}
 # Its own schema, as a document of OpenAPI 3.1 refers to it.
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -98,6 +104,32 @@ def test_every_operation_has_an_id_of_its_own_a_summary_and_a_tag() -> None:
         assert re.fullmatch(r"[a-z][a-z0-9_]+", operation.id)
         assert operation.described["summary"], operation.id
         assert operation.described["tags"], operation.id
+
+
+def test_summaries_begin_with_a_verb_and_name_their_objects() -> None:
+    for operation in operations():
+        verb, *rest = re.findall(r"[\w'-]+", operation.described["summary"])
+        assert verb in VERBS, operation.described["summary"]
+        assert [word for word in rest if word in POINTING] == [], operation.described["summary"]
+
+
+def descriptions(part: object) -> Iterator[str]:
+    if isinstance(part, list):
+        for inner in part:
+            yield from descriptions(inner)
+    elif isinstance(part, dict):
+        for name, inner in part.items():
+            if name == "description" and isinstance(inner, str):
+                yield inner
+            elif name not in {"example", "examples"}:
+                yield from descriptions(inner)
+
+
+def test_descriptions_are_sentences_and_call_people_they() -> None:
+    found = [*descriptions(document())]
+    assert len(found) > 100
+    assert [text for text in found if not re.fullmatch(r"[A-Z`*@].*\.", text, re.DOTALL)] == []
+    assert [text for text in found if re.search(r"\b(he|him|his)\b", text, re.IGNORECASE)] == []
 
 
 # Status -> the operations under /api/v1 that can answer so, whatever else they can.

@@ -18,25 +18,25 @@ ReadT = TypeVar("ReadT")
 
 def provide_window(
     service: NamedDependency[Service],  # noqa: ARG001 - resolved first: two dependencies at once would take a task group
-    limit: Annotated[int, Parameter(ge=1, le=200, description="Rows in a page.")] = 50,
+    limit: Annotated[int, Parameter(ge=1, le=200, description="The number of rows in a page.")] = 50,
     offset: Annotated[
         # Litestar's document takes a limit of 0 for none.
         int | None,
-        Parameter(ge=0, le=2**31, description="Rows to pass over.", schema_extra={"minimum": 0}),
+        Parameter(ge=0, le=2**31, description="The number of rows to skip.", schema_extra={"minimum": 0}),
     ] = None,
     cursor: Annotated[
         str | None,
         Parameter(
             max_length=4096,
-            description="`next_cursor` of the page before; empty, it is the first page, and no row is counted.",
+            description="`next_cursor` of the previous page. An empty cursor is the first page, without a `total`.",
         ),
     ] = None,
     sort: Annotated[
         str | None,
         Parameter(
             max_length=200,
-            description="Columns, commas between; `-` in front of one turns its order round. A 400 that answers another"
-            " column names those that the list has.",
+            description="Columns to sort by, separated by commas; `-` before a column reverses its order. The 400 for"
+            " an unknown column names the list's columns.",
             schema_extra={"examples": ["-created_at"]},
         ),
     ] = None,

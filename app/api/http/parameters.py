@@ -19,7 +19,9 @@ Session = NamedDependency[AsyncSession]
 PageWindow = NamedDependency[Window]
 Search = Annotated[
     str | None,
-    Parameter(max_length=200, description='Words, "a phrase", `or`, and `-word` for what must not be there.'),
+    Parameter(
+        max_length=200, description='Words to search for, "a phrase", `or`, and `-word` for a word that must not occur.'
+    ),
 ]
 PathId = FromPath[UUID]
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         path="/schema",
         components=Components(security_schemes=_SCHEMES),
         security=[{name: []} for name in _SCHEMES],
+        use_handler_docstrings=True,
         render_plugins=[
             SwaggerRenderPlugin(
                 path=["/", "/swagger"],
@@ -142,6 +144,8 @@ def _explicit(schema: Any) -> Any:  # noqa: ANN401 - JSON
     if not isinstance(schema, dict):
         return schema
     said = {name: inner if name == "default" else _explicit(inner) for name, inner in schema.items()}
+    if isinstance(text := said.get("description"), str):
+        said["description"] = cleandoc(text)
     if said.get("type") == "object" and not said.keys() & {"properties", "additionalProperties"}:
         said["additionalProperties"] = True
     return {"type": "string", **said} if isinstance(said.get("enum"), list) else said

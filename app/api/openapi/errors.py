@@ -13,7 +13,7 @@ MEANINGS = {
     401: ("The token is missing or unknown.", "unauthorized"),
     403: ("You may not do this; `code` says why.", "forbidden"),
     404: ("There is no such object in your active organization.", "not_found"),
-    408: ("The body did not come in time.", "request_timeout"),
+    408: ("The body did not arrive in time.", "request_timeout"),
     409: ("The request conflicts with the present state; `code` says how.", "conflict"),
     410: ("It has expired, or is disabled; `code` says which.", "invite_expired"),
     412: (

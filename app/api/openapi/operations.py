@@ -30,7 +30,7 @@ _HEADERS: dict[str, tuple[str, Json, bool]] = {
     "Link": ("The next page (RFC 8288); absent on the last page.", _TEXT, False),
     "Location": ("The path at which the new object is read.", _URI, True),
     "Retry-After": ("The number of seconds to wait.", _SECONDS, True),
-    "WWW-Authenticate": ("How to sign in.", _TEXT, True),
+    "WWW-Authenticate": ("The way to sign in.", _TEXT, True),
     "X-Request-Id": (
         "The id of the request, as in the log.",
         {"type": "string", "examples": ["5f0c2a7e"]},
@@ -121,7 +121,7 @@ class Operation:
         if self._method == "post" and self._is_signed_in:
             names.append("Idempotent-Replayed")
         response["headers"] = _headers(*names)
-        if _JSON in content:
+        if _JSON in content or not content:
             response["description"] = _SUCCESSES[status]
 
     def _errors(self) -> set[int]:
