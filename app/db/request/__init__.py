@@ -18,7 +18,8 @@ The way of a request, outermost first; each step calls the next one:
     error renderer             the same handlers again, so that errors of a handler pass the middleware as answers; an
                                error that SessionMiddleware is going to retry is raised again instead
     check_query, check_if_match  before the handler: api/http/query.py, api/http/conditions.py
-    provide_session            session.py: gives the handler the session, and commits when the handler has returned
+    provide_session            session.py: provides the session, and commits when the handler has returned
+    provide_service            api/http/parameters.py: makes the handler's service of the session and the caller
     handler                    api/<x>.py calls services/<x>.py, which calls repositories/<x>.py
       fetch_rows, execute_prepared   prepared.py: frequent statements go to asyncpg directly. Other statements pass
                                through SQLAlchemy. Both use the one connection of the session (postgres/pool.py)
