@@ -1,7 +1,9 @@
 """The documentation: its links, the paths that it names, and how long its entrances are."""
 
+import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,25 @@ def test_every_page_is_reached_from_readme() -> None:
 @pytest.mark.parametrize(("page", "limit"), [("README.md", 200), ("migrations/README.md", 60)])
 def test_entrance_is_short(page: str, limit: int) -> None:
     assert len((ROOT / page).read_text().splitlines()) < limit
+
+
+@of_each_page
+def test_code_imports_names_that_exist(page: Path) -> None:
+    for code in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.") and not adds(node):
+                for alias in node.names:
+                    assert hasattr(import_module(node.module or ""), alias.name), f"{node.module} has no {alias.name}"
+
+
+def adds(node: ast.ImportFrom) -> bool:
+    """Whether it imports what the page itself adds."""
+    return "milestone" in ast.unparse(node).lower()
+
+
+def test_lists_that_a_new_resource_enters_exist() -> None:
+    rows = re.findall(r"^\| `(\S+\.py)` \| (.*?) \|", (DOCS / "add-a-resource.md").read_text(), re.MULTILINE)
+    assert len(rows) > 5
+    for path, what in rows:
+        for name in re.findall(r"`(_?[A-Z][A-Z_]+|__all__|test_\w+)`", what):
+            assert name in (ROOT / path).read_text(), f"{path} has no {name}"
