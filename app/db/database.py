@@ -16,7 +16,7 @@ def open_database(settings: Settings) -> Iterator[DatabaseURL]:
 
     Without DATABASE_URL, which Settings allows in dev only, a PostgreSQL server for development is started; it runs at
     least as long as this context. Blocks while it starts: call it in a thread from asynchronous code. Raises
-    SettingsError and EmbeddedPostgresError.
+    SettingsError and DevServerError.
     """
     if settings.database_url is not None:
         yield normalize_database_url(settings.database_url.reveal())

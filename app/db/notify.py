@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.tasks import finish_or_cancel
-from app.postgres.errors import OF_ASYNCPG
+from app.postgres.errors import ASYNCPG_ERRORS
 
 _CHANNEL = "plimsoll_activity"
 # Commits within this time (seconds) share one notification.
@@ -97,7 +97,7 @@ class Notifications:
             try:
                 async with self._listener() as engine, engine.connect() as connection:
                     await self._hear_all((await connection.get_raw_connection()).driver_connection)
-            except (OSError, SQLAlchemyError, *OF_ASYNCPG) as exc:
+            except (OSError, SQLAlchemyError, *ASYNCPG_ERRORS) as exc:
                 # The listener calls the driver directly, so that its errors are not SQLAlchemy's.
                 log.warning("nothing is heard of other processes", error=type(exc).__name__)
             if not self._is_over:

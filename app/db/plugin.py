@@ -24,7 +24,7 @@ from app.db.request.prepared import SingleConnectionSession
 from app.db.request.session import SessionMiddleware, provide_session
 from app.db.request.session_info import USES_ASYNCPG
 from app.db.startup import init_db
-from app.migrator.session.signals import ended_by_signals
+from app.migrator.session.signals import cancel_on_signals
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseError
 from app.postgres.monitor import disposing
@@ -161,7 +161,7 @@ async def _direct_engine(settings: Settings, url: DatabaseURL, purpose: str) -> 
 
 async def _prepare_until_signal(settings: Settings, url: DatabaseURL) -> None:
     # Only under `litestar run`, before its server sets its own handlers. Another server's handlers are left alone.
-    with ended_by_signals():
+    with cancel_on_signals():
         await init_db(settings, url)
 
 

@@ -7,13 +7,13 @@ from sqlalchemy.exc import DBAPIError
 from app.core.config import Settings
 from app.core.errors import ServiceUnavailableError
 from app.db.migrator import migrator_config
-from app.migrator.revisions.loading import scripts
+from app.migrator.revisions.loading import load_revisions
 from app.migrator.revisions.state import SchemaState, read_state
-from app.migrator.session.table_locks import read_once_free
+from app.migrator.session.table_locks import read_when_unlocked
 from app.models import metadata
 from app.postgres.connect import classify_connect_error, is_refusal
 from app.postgres.engine import create_unpooled_engine
-from app.postgres.errors import MigrationFailedError, cause_of
+from app.postgres.errors import MigrationFailedError, error_summary
 from app.postgres.url.database_url import DatabaseURL
 
 READY_WITHIN_SECONDS = 2.0
@@ -44,7 +44,7 @@ class Readiness:
 
     def __init__(self, settings: Settings, url: DatabaseURL) -> None:
         self._engine = create_unpooled_engine(url, READY_WITHIN_SECONDS)
-        self._scripts = scripts(migrator_config(settings))
+        self._scripts = load_revisions(migrator_config(settings))
         self.heads = tuple(self._scripts.get_heads())
         self._running_read: asyncio.Task[SchemaState] | None = None
 
@@ -81,7 +81,9 @@ class Readiness:
         except (OSError, TimeoutError, DBAPIError) as exc:
             if is_refusal(exc):
                 # Most likely the role may not read alembic_version or schema_history.
-                raise DatabaseNotReadyError(f"The database refused to say where it stands: {cause_of(exc)}.") from exc
+                raise DatabaseNotReadyError(
+                    f"The database refused to say where it stands: {error_summary(exc)}."
+                ) from exc
             raise DatabaseNotReadyError(
                 f"The database cannot be reached: {classify_connect_error(exc).reason}."
             ) from exc
@@ -99,7 +101,9 @@ class Readiness:
 
     async def _read_state(self) -> SchemaState:
         async with self._engine.connect() as connection:
-            return await read_once_free(connection, 0, READY_WITHIN_SECONDS / 2, read_state, self._scripts, metadata)
+            return await read_when_unlocked(
+                connection, 0, READY_WITHIN_SECONDS / 2, read_state, self._scripts, metadata
+            )
 
 
 def _behind(state: SchemaState) -> str:

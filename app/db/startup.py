@@ -14,15 +14,15 @@ from app.migrator.config import MigratorConfig
 from app.migrator.execution.startup import upgrade_at_start
 from app.migrator.execution.statement_guard import limit_statements
 from app.migrator.partitions.commands import make_missing_partitions
-from app.migrator.revisions.history import Stamped, create_history, note_stamp
-from app.migrator.revisions.loading import has_revisions, scripts, several_heads
+from app.migrator.revisions.history import StampChange, create_history, record_stamp
+from app.migrator.revisions.loading import describe_several_heads, has_revisions, load_revisions
 from app.migrator.revisions.state import SchemaState, read_state, tables_created_by
-from app.migrator.session.guard import guarded_lock
 from app.migrator.session.lock import is_pooled
-from app.migrator.session.table_locks import read_once_free
+from app.migrator.session.silence_guard import guarded_lock
+from app.migrator.session.table_locks import read_when_unlocked
 from app.postgres.connect import is_lost, translate_connection_errors, wait_for_database
 from app.postgres.engine import create_unpooled_engine
-from app.postgres.errors import MigrationFailedError, cause_of
+from app.postgres.errors import MigrationFailedError, error_summary
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.drivers import unshared_statements
@@ -39,11 +39,11 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     config = migrator_config(settings)
     await wait_for_database(url, config.connect_timeout)
     await _check_pooler(settings, url)
-    directory = scripts(config)
+    directory = load_revisions(config)
     if settings.db_auto_migrate and has_revisions(directory):
         await upgrade_at_start(config, settings.db_auto_migrate_phase)
         return
-    if several := several_heads(directory):
+    if several := describe_several_heads(directory):
         log.warning("the revisions have grown apart", reason=several)
     if settings.db_auto_migrate:
         log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
@@ -73,7 +73,7 @@ async def _create_all(config: MigratorConfig, url: DatabaseURL, directory: Scrip
     async with engine.connect() as connection:
         # Without the lock, which a pooler may not offer: if nothing is to be created, nothing needs to be guarded.
         wait, limit = config.lock_wait, config.lock_timeout
-        state = await read_once_free(connection, wait, limit, read_state, directory, config.metadata)
+        state = await read_when_unlocked(connection, wait, limit, read_state, directory, config.metadata)
         await connection.rollback()
         if not _has_work(state, config.metadata):
             _warn(state, [])
@@ -87,7 +87,9 @@ async def _create_all(config: MigratorConfig, url: DatabaseURL, directory: Scrip
             except DBAPIError as exc:
                 if is_lost(exc):
                     raise
-                raise MigrationFailedError(f"The tables could not be created from the models: {cause_of(exc)}") from exc
+                raise MigrationFailedError(
+                    f"The tables could not be created from the models: {error_summary(exc)}"
+                ) from exc
             await make_missing_partitions(connection, config)
 
 
@@ -109,7 +111,7 @@ def create_missing(connection: Connection, directory: ScriptDirectory, config: M
     if not state.is_managed and not state.tables and has_revisions(directory):
         MigrationContext.configure(connection).stamp(directory, "heads")
         create_history(connection, directory, (), config.release)
-        note_stamp(connection, Stamped.between(directory, (), directory.get_heads()), config.release)
+        record_stamp(connection, StampChange.between(directory, (), directory.get_heads()), config.release)
     _warn(state, tables)
 
 

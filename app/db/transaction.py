@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.core.config import Settings
 from app.db.database import open_database
 from app.db.migrator import migrator_config
-from app.migrator.revisions.loading import scripts
+from app.migrator.revisions.loading import load_revisions
 from app.migrator.revisions.state import read_state
-from app.migrator.session.signals import ended_by_signals
-from app.migrator.session.table_locks import limited_lock_waits, longest_wait
+from app.migrator.session.signals import cancel_on_signals
+from app.migrator.session.table_locks import limit_lock_waits, longest_wait
 from app.models import metadata
 from app.postgres.connect import translate_connection_errors, wait_for_database
 from app.postgres.engine import create_unpooled_engine
@@ -37,7 +37,7 @@ def run_in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaita
         async with (
             AsyncSession(engine, expire_on_commit=False) as session,
             session.begin(),
-            limited_lock_waits(await session.connection(), longest_wait(migrator_config(settings))),
+            limit_lock_waits(await session.connection(), longest_wait(migrator_config(settings))),
         ):
             return await work(session)
 
@@ -47,7 +47,7 @@ def run_in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaita
 
 async def require_schema(session: AsyncSession, settings: Settings) -> None:
     """Raise MigrationFailedError unless the schema is at head, or ahead in a way that serves this release."""
-    state = await (await session.connection()).run_sync(read_state, scripts(migrator_config(settings)), metadata)
+    state = await (await session.connection()).run_sync(read_state, load_revisions(migrator_config(settings)), metadata)
     if state.pending or state.missing_tables:
         raise MigrationFailedError(
             "The schema is behind this release: run `litestar database upgrade` first, or look at `litestar database"
@@ -63,7 +63,7 @@ async def require_schema(session: AsyncSession, settings: Settings) -> None:
 async def _with_engine(
     settings: Settings, url: DatabaseURL, work: Callable[[AsyncEngine], Awaitable[ResultT]]
 ) -> ResultT:
-    with ended_by_signals():
+    with cancel_on_signals():
         await wait_for_database(url, settings.db_connect_timeout)
         engine = create_unpooled_engine(url, settings.db_connect_timeout)
         try:

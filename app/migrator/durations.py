@@ -3,7 +3,7 @@
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return the time in the unit that a person would use."""
     if seconds < _MINUTE:
         return f"{seconds:.0f} s"

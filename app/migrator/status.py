@@ -15,11 +15,11 @@ from .config import MigratorConfig
 from .drift.difference import shown
 from .drift.scratch_schema import DriftUnknownError, differences
 from .phase import Phase
-from .revisions.history import Entry, Outcome, ahead_of, last_done, read_history, was_edited
-from .revisions.loading import oldest_first, phase_of, scripts, several_heads
-from .revisions.state import SchemaState, read_state, redundant
+from .revisions.history import Entry, Outcome, last_completed, read_history, steps_ahead_of, was_edited
+from .revisions.loading import describe_several_heads, load_revisions, oldest_first, phase_of
+from .revisions.state import SchemaState, read_state, redundant_revisions
 from .session.lock import holder_of_lock
-from .session.readonly_connection import look
+from .session.readonly_connection import with_readonly_connection
 from .tables import version_table
 
 
@@ -88,12 +88,12 @@ class Status:
 
 def read_status(config: MigratorConfig) -> Status:
     """Looks at the database and at the revisions. Raises DatabaseUnreachableError and MigrationFailedError."""
-    directory = scripts(config)
+    directory = load_revisions(config)
 
-    def at(connection: Connection, url: DatabaseURL) -> Status:
+    def read(connection: Connection, url: DatabaseURL) -> Status:
         return _status(connection, url, directory, config.metadata)
 
-    return look(config, at)
+    return with_readonly_connection(config, read)
 
 
 def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory, metadata: MetaData) -> Status:
@@ -101,7 +101,7 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     entries = read_history(connection)
     revisions = tuple(_revisions(directory, state, entries))
     verdict, detail = _judge(directory, state, revisions)
-    under_way = _under_way(connection, entries)
+    under_way = _describe_last_step(connection, entries)
     server = str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')")))
     connection.rollback()
     if verdict is Verdict.UP_TO_DATE:
@@ -110,7 +110,10 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     connection.rollback()
     return Status(
         verdict=verdict,
-        detail=detail + under_way + _to_be_backfilled(backfills) + (f"; {state.read_only}" if state.read_only else ""),
+        detail=detail
+        + under_way
+        + _describe_backfills(backfills)
+        + (f"; {state.read_only}" if state.read_only else ""),
         database=url.location,
         server=server,
         current=state.applied or (),
@@ -120,13 +123,13 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     )
 
 
-def _to_be_backfilled(backfills: Sequence[str]) -> str:
+def _describe_backfills(backfills: Sequence[str]) -> str:
     if not backfills:
         return ""
     return f"; {len(backfills)} backfill(s) to run once no older release serves: `{command('backfill')} --all`"
 
 
-def _under_way(connection: Connection, entries: Sequence[Entry]) -> str:
+def _describe_last_step(connection: Connection, entries: Sequence[Entry]) -> str:
     """What is to be said of a last step that has not ended."""
     if not entries or entries[-1].outcome is not Outcome.RUNNING:
         return ""
@@ -139,11 +142,11 @@ def _under_way(connection: Connection, entries: Sequence[Entry]) -> str:
 def _revisions(directory: ScriptDirectory, state: SchemaState, entries: Sequence[Entry]) -> Iterator[RevisionStatus]:
     pending = set(directory.walk_revisions()) if state.applied is None else set(state.pending)
     known = oldest_first(directory)
-    done = last_done(entries)
+    done = last_completed(entries)
     for script in known:
         entry = done.get(script.revision)
         yield _row(_state_of(script, entry, pending=script in pending), script, entry)
-    ahead = ahead_of(entries, {script.revision for script in known})
+    ahead = steps_ahead_of(entries, {script.revision for script in known})
     yield from (_row(RevisionState.MISSING_FILE, name, entry) for name, entry in ahead.items())
     unrecorded = set(state.unknown) - set(ahead)
     yield from (_row(RevisionState.MISSING_FILE, revision, None) for revision in sorted(unrecorded))
@@ -179,7 +182,7 @@ def _judge(
     edited = ", ".join(row.revision for row in changed)
     served = "it no longer serves this release" if state.broken_by else "it still serves this release"
     contracts = sum(row.phase is Phase.CONTRACT for row in pending)
-    diverged = _how_diverged(directory, state, revisions, len(pending))
+    diverged = _describe_divergence(directory, state, revisions, len(pending))
     # The first that applies.
     rules = (
         (diverged, Verdict.DIVERGED, diverged),
@@ -200,16 +203,16 @@ def _judge(
     return next((verdict, detail) for applies, verdict, detail in rules if applies)
 
 
-def _how_diverged(
+def _describe_divergence(
     directory: ScriptDirectory, state: SchemaState, revisions: tuple[RevisionStatus, ...], pending: int
 ) -> str:
     """Why no upgrade leads from the database to the files; empty if one does."""
     unrecorded = ", ".join(row.revision for row in revisions if row.revision in state.unknown and row.phase is None)
-    doubled = ", ".join(redundant(directory, state.applied or ()))
+    doubled = ", ".join(redundant_revisions(directory, state.applied or ()))
     unknown = ", ".join(state.unknown)
     # The first that applies.
     rules = (
-        (several := several_heads(directory), several or ""),
+        (several := describe_several_heads(directory), several or ""),
         (unrecorded, f"of revision {unrecorded} there is neither a file nor a history"),
         (doubled, f"{version_table()} has {doubled} beside what comes after it: `{command('doctor')}`"),
         (unknown and pending, f"{unknown} is a revision of another release, and {pending} of ours are not in force"),

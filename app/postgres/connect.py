@@ -20,10 +20,10 @@ from .errors import (
     READ_ONLY,
     DatabaseUnreachableError,
     MigrationFailedError,
-    cause_of,
-    printable,
+    error_summary,
+    one_printable_line,
+    server_error_of,
     sqlstate_of,
-    told_by,
 )
 from .url.database_url import DatabaseURL
 
@@ -39,17 +39,17 @@ class ConnectFailure(NamedTuple):
     why: str
     retry: bool
     remedy: str = ""
-    said: str = ""
+    detail: str = ""
 
     @property
     def reason(self) -> str:
         """All of it, without the full stop."""
-        return ". ".join(filter(None, [": ".join(filter(None, [self.why, self.said])), self.remedy]))
+        return ". ".join(filter(None, [": ".join(filter(None, [self.why, self.detail])), self.remedy]))
 
     @property
     def kind(self) -> "ConnectFailure":
         """The failure as it is in the tables below, whatever this server has said."""
-        return self._replace(said="")
+        return self._replace(detail="")
 
 
 NO_PASSWORD = ConnectFailure("the server asks for a password, and none was given", retry=False)
@@ -143,27 +143,29 @@ def classify_connect_error(exc: BaseException) -> ConnectFailure:
     while current is not None and current not in chain:
         chain.append(current)
         current = (current.orig if isinstance(current, DBAPIError) else None) or current.__cause__
-    had_begun = isinstance(exc, DBAPIError) and (exc.statement is not None or exc.connection_invalidated)
-    told = next((told_by(link) for link in chain if getattr(link, "sqlstate", None)), None)
-    state = sqlstate_of(told)
-    if told is not None and state is not None and state != CONNECTION_ENDED:
+    session_started = isinstance(exc, DBAPIError) and (exc.statement is not None or exc.connection_invalidated)
+    server_error = next((server_error_of(link) for link in chain if getattr(link, "sqlstate", None)), None)
+    state = sqlstate_of(server_error)
+    if server_error is not None and state is not None and state != CONNECTION_ENDED:
         missing = next((link.missing_password for link in chain if hasattr(link, "missing_password")), None)
-        return _without_password(_by_sqlstate(state, had_begun=had_begun)._replace(said=_said_by(told)), missing)
+        return _without_password(
+            _by_sqlstate(state, session_started=session_started)._replace(detail=_message_of(server_error)), missing
+        )
     for link in chain:
         if type(link) is _BEFORE_TLS and str(link).endswith(_WITHOUT_TLS):
             return _NO_TLS
     for kind, failure in _BY_TYPE:
         if found := next((link for link in chain if isinstance(link, kind)), None):
-            return failure._replace(said=_said_by(found)) if kind in _TELLING else failure
-    if had_begun or state is not None:
+            return failure._replace(detail=_message_of(found)) if kind in _TELLING else failure
+    if session_started or state is not None:
         return _CLOSED
-    return _UNKNOWN._replace(said=_said_by(chain[-1]))
+    return _UNKNOWN._replace(detail=_message_of(chain[-1]))
 
 
-def _by_sqlstate(state: str, *, had_begun: bool) -> ConnectFailure:
+def _by_sqlstate(state: str, *, session_started: bool) -> ConnectFailure:
     if known := _BY_SQLSTATE.get(state):
         return known
-    if had_begun:
+    if session_started:
         return _ENDED_FOR_SOME_REASON
     return _AT_START.get(state) or (_TURNED_AWAY_FOR_NOW if state[:2] in _FOR_NOW else _TURNED_AWAY)
 
@@ -171,14 +173,14 @@ def _by_sqlstate(state: str, *, had_begun: bool) -> ConnectFailure:
 def _without_password(failure: ConnectFailure, missing: str | None) -> ConnectFailure:
     """Return the failure of a connection for which there was no password, for the reason in `missing`."""
     if missing and failure.kind == WRONG_PASSWORD:
-        return NO_PASSWORD._replace(said=missing)
+        return NO_PASSWORD._replace(detail=missing)
     if missing and failure.kind == _AT_START["08P01"]:
         # Older releases of PgBouncer turn away by this, whatever the reason.
         return failure._replace(remedy=f"{failure.remedy}. No password was given: {missing}")
     return failure
 
 
-def _said_by(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     """Return the sentence of the server, the driver or the system, without the details below it."""
     diagnosis = getattr(error, "diag", None)
     words = (
@@ -187,7 +189,7 @@ def _said_by(error: BaseException) -> str:
         or getattr(error, "strerror", None)
         or (error.args[0] if error.args else "")
     )
-    return printable(str(words), _SENTENCE)
+    return one_printable_line(str(words), _SENTENCE)
 
 
 async def wait_for_database(url: DatabaseURL, seconds: float) -> None:
@@ -235,7 +237,7 @@ async def translate_connection_errors(url: DatabaseURL) -> AsyncIterator[None]:
                 " on."
             ) from exc
         if is_refusal(exc):
-            raise MigrationFailedError(f"The database {url.location} refused: {cause_of(exc)}.") from exc
+            raise MigrationFailedError(f"The database {url.location} refused: {error_summary(exc)}.") from exc
         raise DatabaseUnreachableError(
             f"The database {url.location} was lost: {classify_connect_error(exc).reason}."
         ) from exc
@@ -259,7 +261,7 @@ def is_lost(exc: BaseException) -> bool:
     return sqlstate.startswith("08") or sqlstate in _LOST
 
 
-def first_of(exc: Exception) -> Exception:
+def first_error_of(exc: Exception) -> Exception:
     """What went wrong first: an autocommit block that has lost its connection ends by saying that it has none."""
     first = exc.__context__
     return first if isinstance(exc, PendingRollbackError) and isinstance(first, DBAPIError) else exc

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from . import passwords
-from .keepalive import OF_LIBPQ
-from .last_words import AttentiveConnection, on_error
 from .ping import ping_when_idle
 from .pool import FairPool
-from .psycopg_reasons import connect_or_explain
+from .psycopg_connect import connect_psycopg
+from .tcp_keepalive import LIBPQ_KEEPALIVES
+from .termination import TerminationAwareConnection, add_termination_cause_on_error
 from .url.database_url import DatabaseURL, normalize_database_url
 from .url.drivers import unshared_statements
 
@@ -51,7 +51,7 @@ def create_pooled_engine(url: DatabaseURL, limits: PoolLimits, application: str)
         hide_parameters=True,
         **_JSON,
     )
-    event.listen(engine.sync_engine, "handle_error", on_error)
+    event.listen(engine.sync_engine, "handle_error", add_termination_cause_on_error)
     # What is left of the time is for connecting anew.
     ping_when_idle(engine.sync_engine, limits.connect_timeout / 2)
     return engine
@@ -63,50 +63,52 @@ def create_unpooled_engine(url: DatabaseURL, connect_timeout: float, application
     `application` is the name by which the server shows them. They work through any pooler, too, if only to find out
     that there is one.
     """
-    arguments = _named(url, with_connect_timeout(url, connect_timeout), application) | unshared_statements(url.driver)
+    arguments = _with_application_name(
+        url, with_connect_timeout(url, connect_timeout), application
+    ) | unshared_statements(url.driver)
     if not url.is_asyncpg:
-        arguments["async_creator_fn"] = partial(connect_or_explain, partial(_asked_by_asyncpg, url, connect_timeout))
+        arguments["async_creator_fn"] = partial(connect_psycopg, partial(_asyncpg_engine, url, connect_timeout))
     engine = create_async_engine(
         url.sqlalchemy, connect_args=arguments, poolclass=NullPool, hide_parameters=True, **_JSON
     )
-    event.listen(engine.sync_engine, "handle_error", on_error)
+    event.listen(engine.sync_engine, "handle_error", add_termination_cause_on_error)
     return engine
 
 
-def _asked_by_asyncpg(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
+def _asyncpg_engine(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
     """Raises SettingsError where asyncpg does not take the URL."""
     return create_unpooled_engine(normalize_database_url(replace(url, driver="asyncpg").render()), connect_timeout)
 
 
 # What a driver would take from libpq's variables: of which kind the server is, where it is, and TLS for a socket.
-_ASYNCPG = {"target_session_attrs": "any"}
-_ASYNCPG_SOCKET = {"ssl": False, "direct_tls": False}
-_PSYCOPG = {"target_session_attrs": "any", "hostaddr": "", **OF_LIBPQ}
+_ASYNCPG_OVERRIDES = {"target_session_attrs": "any"}
+_ASYNCPG_SOCKET_OVERRIDES = {"ssl": False, "direct_tls": False}
+_PSYCOPG_OVERRIDES = {"target_session_attrs": "any", "hostaddr": "", **LIBPQ_KEEPALIVES}
 
 
 def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
     """The driver's arguments with an upper limit on connecting; a URL's own `connect_timeout` stays if shorter."""
     key = "timeout" if url.is_asyncpg else "connect_timeout"
-    arguments = {**(_ASYNCPG if url.is_asyncpg else _PSYCOPG), **url.connect_args}
+    arguments = {**(_ASYNCPG_OVERRIDES if url.is_asyncpg else _PSYCOPG_OVERRIDES), **url.connect_args}
     if url.hosts and all(host.is_socket for host in url.hosts) and url.is_asyncpg:
-        arguments |= _ASYNCPG_SOCKET
+        arguments |= _ASYNCPG_SOCKET_OVERRIDES
     given = arguments.get(key)
     limit = seconds if given is None else min(seconds, float(given))
     # libpq reads whole seconds and takes less than 2 for 2.
     return {**arguments, key: limit if key == "timeout" else max(2, round(limit))}
 
 
-def _named(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dict[str, Any]:
+def _with_application_name(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dict[str, Any]:
     """The arguments with an application name, unless the URL has given one."""
     if not url.is_asyncpg:
         return {"application_name": application, **arguments}
     settings = {"application_name": application, **arguments.get("server_settings", {})}
-    opening = {"async_creator_fn": passwords.connect, "connection_class": AttentiveConnection}
+    opening = {"async_creator_fn": passwords.connect, "connection_class": TerminationAwareConnection}
     return {**opening, **arguments, "server_settings": settings}
 
 
 def _pooled_arguments(url: DatabaseURL, limits: PoolLimits, application: str) -> dict[str, Any]:
-    arguments = _named(url, with_connect_timeout(url, limits.connect_timeout), application)
+    arguments = _with_application_name(url, with_connect_timeout(url, limits.connect_timeout), application)
     if url.is_asyncpg:
         # A server that stops answering in the middle of a statement must not hold a request for ever.
         arguments["command_timeout"] = limits.statement_timeout

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import asyncpg
 
 # What asyncpg raises of its own. The last comes between the server's last word and the end of the connection.
-OF_ASYNCPG = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # connection_does_not_exist: asyncpg's, and no server's; what the server said comes as its cause.
 CONNECTION_ENDED = "08003"
 # read_only_sql_transaction.
@@ -38,23 +38,23 @@ class BackupError(DatabaseError):
     exit_code = 5
 
 
-def cause_of(exc: BaseException) -> str:
+def error_summary(exc: BaseException) -> str:
     """The first line of what went wrong: the driver's words, without the statement and the details below them.
 
     Data exceptions (SQLSTATE class 22) quote a row's value, which is left out.
     """
     original = getattr(exc, "orig", None)
     if isinstance(original, BaseException):
-        exc = told_by(original.__cause__ or original)
+        exc = server_error_of(original.__cause__ or original)
     lines = str(exc).strip().splitlines()
     if not lines:
         return type(exc).__name__
-    line = printable(lines[0])
+    line = one_printable_line(lines[0])
     words, quoted, _ = line.partition('"')
     return f'{words}"…"' if quoted and (sqlstate_of(exc) or "").startswith("22") else line
 
 
-def printable(text: str, limit: int = _LONGEST) -> str:
+def one_printable_line(text: str, limit: int = _LONGEST) -> str:
     """Return the text in one line of at most `limit` characters, without what steers a terminal.
 
     For the words of a server, which may be anybody's.
@@ -64,14 +64,14 @@ def printable(text: str, limit: int = _LONGEST) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-def lost_connection(exc: BaseException | None) -> bool:
+def has_lost_connection(exc: BaseException | None) -> bool:
     """Whether the error, or one that it was raised from, is that the connection has ended."""
-    return any(getattr(error, "connection_invalidated", False) for error in _chain(exc))
+    return any(getattr(error, "connection_invalidated", False) for error in _error_chain(exc))
 
 
-def was_ended_between(exc: BaseException | None) -> bool:
+def was_ended_while_idle(exc: BaseException | None) -> bool:
     """Return whether the server ended the session while nothing of ours was under way in it."""
-    return any(getattr(error, "came_between", False) for error in _chain(exc))
+    return any(getattr(error, "ended_while_idle", False) for error in _error_chain(exc))
 
 
 def sqlstate_of(exc: BaseException | None) -> str | None:
@@ -79,10 +79,10 @@ def sqlstate_of(exc: BaseException | None) -> str | None:
 
     Of a session that the server has ended, what the server said of it.
     """
-    return next((state for error in _chain(exc) if (state := _state_of(told_by(error)))), None)
+    return next((state for error in _error_chain(exc) if (state := _state_of(server_error_of(error)))), None)
 
 
-def told_by(exc: BaseException) -> BaseException:
+def server_error_of(exc: BaseException) -> BaseException:
     """Return the server's own error where the driver's only says that the connection has ended; else the error."""
     if _state_of(exc) != CONNECTION_ENDED:
         return exc
@@ -97,7 +97,7 @@ def _state_of(exc: BaseException) -> str | None:
     return state
 
 
-def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+def _error_chain(exc: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while exc is not None and id(exc) not in seen:
         seen.add(id(exc))

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .connect import classify_connect_error
-from .errors import OF_ASYNCPG, cause_of
+from .errors import ASYNCPG_ERRORS, error_summary
 
 # Seconds between two polls that nobody requested, for the answer to one poll, and between two attempts to connect.
 _POLL_INTERVAL = 0.1
@@ -44,7 +44,7 @@ class UnusableServerError(Exception):
 
 
 # Whatever a server that cannot be polled raises. The driver's own errors pass SQLAlchemy by.
-POLL_ERRORS = (OSError, SQLAlchemyError, UnusableServerError, *OF_ASYNCPG)
+POLL_ERRORS = (OSError, SQLAlchemyError, UnusableServerError, *ASYNCPG_ERRORS)
 
 
 class ServerMonitor(ABC):
@@ -122,4 +122,4 @@ def poll_failure(exc: Exception) -> str:
     """Return why the server could not be polled, in words for a log."""
     if isinstance(exc, UnusableServerError):
         return str(exc)
-    return cause_of(exc) if isinstance(exc, asyncpg.PostgresError) else classify_connect_error(exc).reason
+    return error_summary(exc) if isinstance(exc, asyncpg.PostgresError) else classify_connect_error(exc).reason

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from .url.home import find_in_home
+from .url.home_directory import find_in_home
 
 _FIELD = r"((?:\\.|[^:\\])*):"
 # Host, port, database and user; the rest is the password, in which a colon needs no backslash.
@@ -23,7 +23,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _DEFAULT_PORT = 5432
 
 
-class Lookup(NamedTuple):
+class PasswordLookup(NamedTuple):
     """The password that was found and where, or else why there is none."""
 
     password: str = ""
@@ -33,7 +33,7 @@ class Lookup(NamedTuple):
 
 async def connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - asyncpg's
     """Connect by asyncpg. Where there is no password, the server's error says why, as its `missing_password`."""
-    found = Lookup(arguments["password"]) if arguments.get("password") else find_password(arguments)
+    found = PasswordLookup(arguments["password"]) if arguments.get("password") else find_password(arguments)
     try:
         # Where one is given, even an empty one, asyncpg looks for none.
         return await asyncpg.connect(**arguments | {"password": found.password})
@@ -43,25 +43,25 @@ async def connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - asy
         raise
 
 
-def find_password(arguments: Mapping[str, Any]) -> Lookup:
+def find_password(arguments: Mapping[str, Any]) -> PasswordLookup:
     """Return what PGPASSWORD or the password file has for a connection with these arguments of asyncpg's."""
     if password := os.environ.get("PGPASSWORD"):
-        return Lookup(password, "PGPASSWORD")
+        return PasswordLookup(password, "PGPASSWORD")
     named = arguments.get("passfile") or os.environ.get("PGPASSFILE")
     path = Path(named) if named else find_in_home(".pgpass")
     if path is None:
-        return Lookup(missing="neither the URL nor PGPASSWORD nor a password file has one")
+        return PasswordLookup(missing="neither the URL nor PGPASSWORD nor a password file has one")
     shown = f"the password file {str(path)!r}"
     try:
         lines = _read_private(path)
     except OSError as exc:
-        return Lookup(missing=f"{shown} cannot be read ({exc.strerror})")
+        return PasswordLookup(missing=f"{shown} cannot be read ({exc.strerror})")
     except ValueError as exc:
-        return Lookup(missing=f"{shown} {exc}")
+        return PasswordLookup(missing=f"{shown} {exc}")
     password = next(_matching(lines, arguments), "")
     if not password:
-        return Lookup(missing=f"{shown} has no line for this host, port, database and user")
-    return Lookup(password, shown)
+        return PasswordLookup(missing=f"{shown} has no line for this host, port, database and user")
+    return PasswordLookup(password, shown)
 
 
 def _read_private(path: Path) -> list[str]:
@@ -82,8 +82,8 @@ def _matching(lines: list[str], arguments: Mapping[str, Any]) -> Iterator[str]:
     for place in zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False):
         for line in lines:
             entry = None if line.startswith("#") else _ENTRY.fullmatch(line.rstrip("\r"))
-            if entry and _is_of(entry.groups(), *place, database, user):
-                yield _unescaped(entry[5])
+            if entry and _entry_matches(entry.groups(), *place, database, user):
+                yield _unescape(entry[5])
 
 
 def _own_name() -> str:
@@ -97,11 +97,11 @@ def _as_list(value: object) -> list[str]:
     return [str(part) for part in value] if isinstance(value, list | tuple) else str(value).split(",")
 
 
-def _is_of(entry: tuple[str, ...], host: str, port: str, database: str, user: str) -> bool:
+def _entry_matches(entry: tuple[str, ...], host: str, port: str, database: str, user: str) -> bool:
     hosts = {host, "localhost"} if host.startswith("/") else {host}
     wanted = (hosts, {port}, {database}, {user})
-    return all(field == "*" or _unescaped(field) in names for field, names in zip(entry, wanted, strict=False))
+    return all(field == "*" or _unescape(field) in names for field, names in zip(entry, wanted, strict=False))
 
 
-def _unescaped(field: str) -> str:
+def _unescape(field: str) -> str:
     return re.sub(r"\\(.)", r"\1", field)

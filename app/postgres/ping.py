@@ -8,41 +8,41 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.util import await_only
 
-from .errors import OF_ASYNCPG
+from .errors import ASYNCPG_ERRORS
 
-_PROVED_AT = "proved_at"
+_ALIVE_AT = "proved_at"
 # Seconds for which a connection that was in use is taken to be alive; HikariCP's aliveBypassWindowMs is as long.
 _ALIVE_FOR = 0.5
 
 
-class _Pinging:
+class _IdlePing:
     """Whoever loses a connection makes all the others suspicious: a server that restarts ends them together."""
 
     def __init__(self, engine: Engine, seconds: float) -> None:
         self._dialect = engine.dialect
         self._seconds = seconds
         self._suspicious_until = 0.0
-        event.listen(engine, "connect", self._prove)
-        event.listen(engine, "checkin", self._prove)
-        event.listen(engine, "invalidate", self._suspect)
+        event.listen(engine, "connect", self._mark_alive)
+        event.listen(engine, "checkin", self._mark_alive)
+        event.listen(engine, "invalidate", self._mark_suspicious)
         event.listen(engine, "checkout", self._ping)
 
-    def _prove(self, _: object, record: Any) -> None:  # noqa: ANN401 - a record of the pool
-        record.info[_PROVED_AT] = time.monotonic()
+    def _mark_alive(self, _: object, record: Any) -> None:  # noqa: ANN401 - a record of the pool
+        record.info[_ALIVE_AT] = time.monotonic()
 
-    def _suspect(self, *_: object) -> None:
+    def _mark_suspicious(self, *_: object) -> None:
         self._suspicious_until = time.monotonic()
 
     def _ping(self, connection: Any, record: Any, _: object) -> None:  # noqa: ANN401 - whichever driver's
-        proved_at = record.info[_PROVED_AT]
-        if proved_at > self._suspicious_until and time.monotonic() - proved_at < _ALIVE_FOR:
+        alive_at = record.info[_ALIVE_AT]
+        if alive_at > self._suspicious_until and time.monotonic() - alive_at < _ALIVE_FOR:
             return
         if not self._is_alive(connection):
             raise InvalidatePoolError
 
     def _is_alive(self, connection: Any) -> bool:  # noqa: ANN401 - whichever driver's
         if isinstance(driver := connection.driver_connection, asyncpg.Connection):
-            return await_only(self._answers(driver))
+            return await_only(self._answers_query(driver))
         try:
             return self._dialect.do_ping(connection)
         except self._dialect.loaded_dbapi.Error as exc:
@@ -50,12 +50,12 @@ class _Pinging:
                 raise
             return False
 
-    async def _answers(self, driver: Any) -> bool:  # noqa: ANN401 - asyncpg has no types
+    async def _answers_query(self, driver: Any) -> bool:  # noqa: ANN401 - asyncpg has no types
         """One round trip, where the dialect's ping is a transaction of three; a pooler between takes it, too."""
         try:
             await driver.execute("SELECT 1", timeout=self._seconds)
         # TimeoutError is an OSError.
-        except (*OF_ASYNCPG, OSError):
+        except (*ASYNCPG_ERRORS, OSError):
             # Without a word to the server: it would be waited for again.
             driver.terminate()
             return False
@@ -68,4 +68,4 @@ def ping_when_idle(engine: Engine, seconds: float) -> None:
     One that is dead, or does not answer within `seconds` (asyncpg's alone), is replaced, and with it all that were made
     before, as by `pool_pre_ping`.
     """
-    _Pinging(engine, seconds)
+    _IdlePing(engine, seconds)

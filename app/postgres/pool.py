@@ -22,7 +22,7 @@ _WATCHED_AFTER = 0.05
 RaiseWhenAbandoned = Callable[[], Coroutine[Any, Any, NoReturn]]
 # By the task that waits: what raises once nobody is interested in the task's result any more. SQLAlchemy passes a pool
 # nothing about who asks. By task and not by context: a task that a request has started may serve other requests, too.
-interest_of_task: dict[asyncio.Task[Any], RaiseWhenAbandoned] = {}
+abandonment_by_task: dict[asyncio.Task[Any], RaiseWhenAbandoned] = {}
 
 
 class _FairQueue(asyncio.Queue[Any]):
@@ -46,9 +46,9 @@ class _FairQueue(asyncio.Queue[Any]):
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         task = asyncio.current_task()
-        raise_when_abandoned = interest_of_task.get(task) if task is not None else None
+        raise_when_abandoned = abandonment_by_task.get(task) if task is not None else None
         try:
-            with _Watch(raise_when_abandoned, waiter) if raise_when_abandoned is not None else nullcontext():
+            with _AbandonmentWatch(raise_when_abandoned, waiter) if raise_when_abandoned is not None else nullcontext():
                 return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
@@ -57,7 +57,7 @@ class _FairQueue(asyncio.Queue[Any]):
             raise
 
 
-class _Watch:
+class _AbandonmentWatch:
     """Within this context the waiter fails with the error that tells that nobody is interested any more."""
 
     def __init__(self, raise_when_abandoned: RaiseWhenAbandoned, waiter: asyncio.Future[Any]) -> None:

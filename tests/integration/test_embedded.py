@@ -16,17 +16,17 @@ import psycopg
 import pytest
 
 from app.postgres.dev_server.files import Files
-from app.postgres.dev_server.server import EmbeddedPostgresError, acquire, binaries
+from app.postgres.dev_server.server import DevServerError, acquire, binaries
 from tests.processes import ROOT
 from tests.waiting import PATIENCE, wait_until
 
 _USER = """
 import sys
 from pathlib import Path
-from app.postgres.dev_server.server import EmbeddedPostgresError, acquire
+from app.postgres.dev_server.server import DevServerError, acquire
 try:
     server = acquire(Path(sys.argv[1]), durable=False)
-except EmbeddedPostgresError as exc:
+except DevServerError as exc:
     sys.exit(f"Error: {exc}")
 print(server.url, flush=True)
 sys.stdin.read()
@@ -319,7 +319,7 @@ def test_server_that_somebody_started_by_hand_is_left_alone(data: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     wait_until(lambda: (cluster / "postmaster.pid").exists() and "ready" in (cluster / "postmaster.pid").read_text())
-    with pytest.raises(EmbeddedPostgresError, match=f"process {by_hand.pid}.*stop it"):
+    with pytest.raises(DevServerError, match=f"process {by_hand.pid}.*stop it"):
         acquire(data)
     assert by_hand.poll() is None
     by_hand.terminate()
@@ -356,7 +356,7 @@ def test_data_directory_that_was_half_made_is_made_anew(no_data: Path, use: Use)
 def test_other_version_is_an_error_that_says_what_to_do(data: Path) -> None:
     version = data / "postgres" / "data" / "PG_VERSION"
     version.write_text("17\n")
-    with pytest.raises(EmbeddedPostgresError, match=r"(?s)made by PostgreSQL 17.*is 18.*move it away.*DATABASE_URL"):
+    with pytest.raises(DevServerError, match=r"(?s)made by PostgreSQL 17.*is 18.*move it away.*DATABASE_URL"):
         acquire(data)
     version.write_text("18\n")
     with acquire(data) as server:
@@ -367,7 +367,7 @@ def test_folder_that_holds_something_else_is_left_alone(no_data: Path) -> None:
     file = no_data / "postgres" / "data" / "notes.txt"
     file.parent.mkdir(parents=True)
     file.write_text("mine")
-    with pytest.raises(EmbeddedPostgresError, match="not a data directory of PostgreSQL"):
+    with pytest.raises(DevServerError, match="not a data directory of PostgreSQL"):
         acquire(no_data)
     assert file.read_text() == "mine"
 
@@ -390,7 +390,7 @@ def test_short_socket_directory_that_another_user_may_enter_is_refused(tmp_path:
     directory = Files(data / "postgres").socket_directory
     directory.mkdir()
     directory.chmod(0o755)
-    with pytest.raises(EmbeddedPostgresError, match=rf"{directory} is not a private folder"):
+    with pytest.raises(DevServerError, match=rf"{directory} is not a private folder"):
         acquire(data)
     directory.rmdir()
 
@@ -408,7 +408,7 @@ def test_failure_shows_the_end_of_the_log(no_data: Path, use: Use) -> None:
 
 def test_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EmbeddedPostgresError, match=r"Not a directory.*DATA_DIR.*DATABASE_URL"):
+    with pytest.raises(DevServerError, match=r"Not a directory.*DATA_DIR.*DATABASE_URL"):
         acquire(tmp_path / "file" / ".data")
 
 

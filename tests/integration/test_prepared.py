@@ -17,8 +17,8 @@ from app.asgi import create_app
 from app.db.plugin import DatabasePlugin
 from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
 from app.models import User
-from app.postgres.errors import lost_connection, sqlstate_of
-from app.postgres.ping import _Pinging
+from app.postgres.errors import has_lost_connection, sqlstate_of
+from app.postgres.ping import _IdlePing
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import query
 
@@ -175,13 +175,13 @@ async def test_a_connection_that_is_cancelled_in_the_middle_is_given_up(
 @pytest.fixture
 def pings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     seen: list[object] = []
-    ping = _Pinging._is_alive
+    ping = _IdlePing._is_alive
 
     def see(*of: Any) -> bool:
         seen.append(of)
         return ping(*of)
 
-    monkeypatch.setattr(_Pinging, "_is_alive", see)
+    monkeypatch.setattr(_IdlePing, "_is_alive", see)
     return seen
 
 
@@ -241,7 +241,7 @@ async def test_a_connection_whose_end_was_read_in_half_is_as_lost_as_any(
                 await ask
             assert isinstance(raised.value.orig.__cause__ or raised.value.orig, InternalClientError)  # type: ignore[union-attr]
             assert raised.value.connection_invalidated
-            assert lost_connection(raised.value)
+            assert has_lost_connection(raised.value)
             await session.rollback()
         assert await pid(session) != before
 

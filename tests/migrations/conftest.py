@@ -18,7 +18,7 @@ from app.core.config import Settings
 from app.db import migrator
 from app.postgres.url.database_url import normalize_database_url
 from tests.processes import require
-from tests.support.migrator import scripts
+from tests.support.migrator import load_revisions
 from tests.waiting import PATIENCE
 
 OLDER_BIN = Path("/usr/lib/postgresql/15/bin")
@@ -47,7 +47,7 @@ def dump_schema(postgres_bin: Path) -> Callable[[str], str]:
 
 
 # Oldest first.
-REVISIONS = [script.revision for script in scripts(Settings()).walk_revisions()][::-1]
+REVISIONS = [script.revision for script in load_revisions(Settings()).walk_revisions()][::-1]
 HEAD = REVISIONS[-1]
 
 
@@ -148,7 +148,7 @@ class Release:
 
     @property
     def head(self) -> str | None:
-        return scripts(Settings()).get_current_head()
+        return load_revisions(Settings()).get_current_head()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from app.core.config import Settings
 from tests.processes import BIN, ROOT, copied_checkout
-from tests.support.migrator import scripts
+from tests.support.migrator import load_revisions
 
 NOTES = ROOT / "migrations" / "RELEASES.md"
 NEXT = Path(__file__).parent / "next_release"
@@ -75,7 +75,7 @@ def _install_packages_that_are_gone(checkout: Path) -> None:
 def next_release(target: Path) -> Path:
     """This release with another column, the revisions and the backfill for it, and without one that it drops."""
     _edit(copied_checkout(target), EDITS)
-    head = scripts(Settings()).get_current_head()
+    head = load_revisions(Settings()).get_current_head()
     for path in sorted(NEXT.glob("*/*.py")):
         copy = target / "migrations" / path.relative_to(NEXT)
         copy.parent.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import holding, query
 from tests.migrations.stopping import COMMANDS, SERVE, polls_for_the_lock, running
 from tests.processes import ROOT, environment, serving
-from tests.support.migrator import scripts, upgrade
+from tests.support.migrator import load_revisions, upgrade
 from tests.waiting import PATIENCE, wait_until
 
 SERVERS = 8
@@ -56,7 +56,7 @@ def test_each_revision_is_applied_once_and_all_serve(
         assert [command.wait(timeout=PATIENCE) for command in commands] == [0, 0]
     assert dump_schema(url) == dump_schema(database_url)
     history = query(url, "SELECT revision, direction, outcome FROM schema_history ORDER BY id")
-    revisions = [script.revision for script in reversed(list(scripts(Settings()).walk_revisions()))]
+    revisions = [script.revision for script in reversed(list(load_revisions(Settings()).walk_revisions()))]
     assert history == [(revision, "upgrade", "done") for revision in revisions]
     assert query(url, "SELECT count(*) FROM organizations WHERE name = 'kept'") == [(0 if start == "base" else 1,)]
     for log in tmp_path.iterdir():

@@ -31,7 +31,7 @@ from tests.migrations.conftest import HEAD, Release, applied, holding, query
 from tests.migrations.test_engine import checkout_of
 from tests.processes import BIN, environment, in_checkout, shown_on_a_terminal
 from tests.processes import run as run_command
-from tests.support.migrator import downgrade, read_backfills, scripts, upgrade
+from tests.support.migrator import downgrade, load_revisions, read_backfills, upgrade
 from tests.support.migrator import run_backfills as run
 from tests.waiting import PATIENCE
 
@@ -671,7 +671,7 @@ def test_wrong_definition_is_an_error_when_the_revisions_are_read(
 ) -> None:
     define(release, **fields)
     with pytest.raises(MigrationFailedError, match="fill") as raised:
-        scripts(Settings())
+        load_revisions(Settings())
     assert problem in str(raised.value)
 
 
@@ -686,7 +686,7 @@ def test_wrong_definition_is_an_error_when_the_revisions_are_read(
 def test_file_that_is_no_backfill_is_named(release: Release, name: str, text: str, problem: str) -> None:
     write(release, name, text)
     with pytest.raises(MigrationFailedError, match=problem):
-        scripts(Settings())
+        load_revisions(Settings())
 
 
 @pytest.mark.parametrize(
@@ -708,7 +708,7 @@ def test_wrong_requirement_is_an_error_when_the_revisions_are_read(
     ]
     path.write_text(path.read_text() + f"requires_backfill = {requires}\n")
     with pytest.raises(MigrationFailedError, match=problem):
-        scripts(Settings())
+        load_revisions(Settings())
 
 
 @pytest.mark.parametrize(("table", "problem"), [("nowhere", "no table 'nowhere'"), ("keyless", "has no primary key")])

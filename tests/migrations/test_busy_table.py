@@ -12,7 +12,7 @@ from tests.migrations.conftest import applied, holding, query
 from tests.migrations.queueing import longest_in, watching_the_queue
 from tests.migrations.stopping import COMMANDS, add_revision, running
 from tests.processes import copied_checkout, environment, serving
-from tests.support.migrator import scripts
+from tests.support.migrator import load_revisions
 from tests.waiting import PATIENCE
 
 RATE = 15
@@ -27,7 +27,7 @@ async def test_migration_backs_off_while_a_transaction_holds_the_table_and_reque
 ) -> None:
     """The true 30 s and the default settings with --long; otherwise three times of backing off."""
     checkout, log = copied_checkout(tmp_path / "next"), tmp_path / "log"
-    head = scripts(Settings()).get_heads()[0]
+    head = load_revisions(Settings()).get_heads()[0]
     add_revision(checkout, COLUMN, head, '\n    op.execute("ALTER TABLE tasks ADD COLUMN weight integer")\n')
     lock_timeout = 2.0 if long else 0.5
     env = environment(DATABASE_URL=database_url)

@@ -16,7 +16,7 @@ from app.migrator.backup.archive import open_archive
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
 from tests.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
-from tests.support.migrator import scripts, upgrade
+from tests.support.migrator import load_revisions, upgrade
 from tests.waiting import PATIENCE
 
 FIRST = "1d9c6f0b7a31"
@@ -24,7 +24,7 @@ FIRST = "1d9c6f0b7a31"
 
 def revisions(url: str) -> list[str]:
     """Oldest first."""
-    return [script.revision for script in scripts(settings_for(url)).walk_revisions()][::-1]
+    return [script.revision for script in load_revisions(settings_for(url)).walk_revisions()][::-1]
 
 
 def test_the_two_take_turns_on_one_database(empty_database_url: str) -> None:

@@ -25,7 +25,7 @@ from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
 from tests.migrations.test_backfill import define
 from tests.processes import environment, run
-from tests.support.migrator import alembic_config, downgrade, scripts, upgrade
+from tests.support.migrator import alembic_config, downgrade, load_revisions, upgrade
 
 OK, NOTE, WARNING, PROBLEM = Severity
 NO_FILE = Path("/nonexistent/.env")
@@ -392,9 +392,9 @@ def test_downgrade_that_was_killed_is_not_for_an_upgrade_to_go_on_with(recorded:
 def begin_without_end(url: str, direction: str = "upgrade") -> None:
     """What a killed migration leaves."""
     engine = create_engine(changed(url, drivername="postgresql+psycopg"), poolclass=NullPool)
-    script = scripts(settings_for(url)).get_revision(HEAD)
+    script = load_revisions(settings_for(url)).get_revision(HEAD)
     with engine.begin() as connection:
-        history.begin(connection, script, direction, "1.0")
+        history.record_begin(connection, script, direction, "1.0")
 
 
 # --- privileges ------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, holding, query, renamed, tables
 from tests.processes import ROOT, environment, run
-from tests.support.migrator import alembic_config, downgrade, plan, read_drift, read_status, reverted, upgrade
+from tests.support.migrator import alembic_config, downgrade, plan, preview_downgrade, read_drift, read_status, upgrade
 
 BUSY = "LOCK TABLE tags IN ACCESS SHARE MODE"
 ADD_COLUMN = 'op.execute("ALTER TABLE tags ADD COLUMN weight integer")'
@@ -58,7 +58,7 @@ def test_version_that_is_no_revision_is_said_with_what_to_do(
 
 
 @pytest.mark.parametrize("name", ["", "head:", ":head", "base:head"])
-@pytest.mark.parametrize("command", [upgrade, plan, downgrade, reverted])
+@pytest.mark.parametrize("command", [upgrade, plan, downgrade, preview_downgrade])
 def test_empty_name_and_range_are_no_destination(
     database_url: str, name: str, command: Callable[[Settings, str], object]
 ) -> None:
@@ -667,7 +667,7 @@ def test_downgrade_by_one_step_reverts_the_one_that_was_shown(database_url: str,
     release.add("pass")
     settings = settings_for(database_url, environment=Environment.DEV)
     upgrade(settings)
-    shown, lost = reverted(settings, "-1")
+    shown, lost = preview_downgrade(settings, "-1")
     assert (shown, lost) == ([release.head], [])
     downgrade(settings, "-1")
     before = applied(database_url)
@@ -725,7 +725,7 @@ def test_what_may_lose_more_than_can_be_counted_says_so(database_url: str, relea
     release.add("pass", f'op.execute("{statement}")')
     settings = settings_for(database_url, environment=Environment.DEV)
     upgrade(settings)
-    assert [loss.what for loss in reverted(settings, "-1")[1]] == ["what cannot be known from its SQL"]
+    assert [loss.what for loss in preview_downgrade(settings, "-1")[1]] == ["what cannot be known from its SQL"]
 
 
 def test_losses_are_counted_without_changing_anything(database_url: str, release: Release) -> None:
@@ -735,7 +735,7 @@ def test_losses_are_counted_without_changing_anything(database_url: str, release
     release.add("pass", 'op.get_bind().exec_driver_sql("SELECT 1").scalar() + 1')
     settings = settings_for(database_url, environment=Environment.DEV)
     upgrade(settings)
-    _, found = reverted(settings, "-2")
+    _, found = preview_downgrade(settings, "-2")
     assert [(loss.what, loss.rows) for loss in found] == [
         ("what cannot be known from its SQL", None),
         ("table other.tags", 1),

@@ -25,7 +25,7 @@ from tests.migrations.stopping import (
     stop_in_update,
 )
 from tests.processes import copied_checkout, environment, run
-from tests.support.migrator import scripts
+from tests.support.migrator import load_revisions
 from tests.waiting import wait_until
 
 FIRST, INDEX, COLUMN = "1d9c6f0b7a31", "1ndex", "c0lumn"
@@ -112,7 +112,7 @@ BOUNDARIES = (
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout with two revisions after the project's: an index that is built concurrently, then DDL and rows."""
     checkout = copied_checkout(tmp_path_factory.mktemp("release") / "checkout")
-    add_revision(checkout, INDEX, scripts(Settings()).get_heads()[0], _BUILD)
+    add_revision(checkout, INDEX, load_revisions(Settings()).get_heads()[0], _BUILD)
     add_revision(checkout, COLUMN, INDEX, _ALTER)
     return checkout
 
@@ -166,7 +166,7 @@ def story(url: str) -> list[tuple[object, ...]]:
 
 def expected(boundary: Boundary) -> list[tuple[str, str]]:
     """The story of the revisions that were pending: each is done once."""
-    project = [script.revision for script in reversed(list(scripts(Settings()).walk_revisions()))]
+    project = [script.revision for script in reversed(list(load_revisions(Settings()).walk_revisions()))]
     pending = [*(project if boundary.empty else []), INDEX, COLUMN]
     outcomes = {boundary.interrupted: ("interrupted", "done")}
     return [(revision, outcome) for revision in pending for outcome in outcomes.get(revision, ("done",))]

@@ -12,18 +12,18 @@ from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, query
-from tests.support.migrator import scripts, upgrade
+from tests.support.migrator import load_revisions, upgrade
 
 SETTINGS = settings_for("postgresql://unused@localhost/unused")
 
 
 def test_there_is_one_line_of_revisions_with_one_head() -> None:
     assert len(REVISIONS) >= 4
-    assert len(scripts(SETTINGS).get_heads()) == 1
+    assert len(load_revisions(SETTINGS).get_heads()) == 1
 
 
 def test_files_are_named_by_date_and_slug() -> None:
-    for script in scripts(SETTINGS).walk_revisions():
+    for script in load_revisions(SETTINGS).walk_revisions():
         name = script.path.rsplit("/", 1)[-1]
         year, month, day, _, slug = name.removesuffix(".py").split("_", 4)
         assert len(year) == 4
@@ -65,7 +65,7 @@ def test_index_made_concurrently_is_valid(database_url: str) -> None:
 
 
 def test_tables_that_revisions_create_are_read_from_their_sql() -> None:
-    directory = scripts(SETTINGS)
+    directory = load_revisions(SETTINGS)
     every = [directory.get_revision(revision) for revision in REVISIONS]
     first = tables_created_by(script for script in every[:1] if script)
     later = tables_created_by(script for script in every[1:] if script)
@@ -85,18 +85,18 @@ def test_upgrading_again_does_nothing(database_url: str, dump_schema: Callable[[
 
 
 def test_revisions_are_read_again_once_a_file_has_changed_and_not_before(release: Release) -> None:
-    before = scripts(SETTINGS)
-    assert scripts(SETTINGS) is before
+    before = load_revisions(SETTINGS)
+    assert load_revisions(SETTINGS) is before
     added = release.add("pass")
-    assert scripts(SETTINGS).get_heads() == [added]
+    assert load_revisions(SETTINGS).get_heads() == [added]
     (file,) = (release.root / "migrations" / "versions").glob("*_test.py")
     file.write_text(file.read_text().replace("def upgrade():", "def upgrades():"))
     for _ in range(2):
         with pytest.raises(MigrationFailedError, match=r"has no upgrade\(\)"):
-            scripts(SETTINGS)
+            load_revisions(SETTINGS)
     file.unlink()
-    assert scripts(SETTINGS).get_heads() == before.get_heads()
+    assert load_revisions(SETTINGS).get_heads() == before.get_heads()
     (release.root / "migrations" / "backfills").mkdir()
     (release.root / "migrations" / "backfills" / "broken.py").write_text("after = None\n")
     with pytest.raises(MigrationFailedError, match="broken"):
-        scripts(SETTINGS)
+        load_revisions(SETTINGS)

@@ -19,7 +19,7 @@ from tests.conftest import settings_for
 from tests.migrations.conftest import applied, holding, query, tables
 from tests.migrations.stopping import polls_for_the_lock
 from tests.processes import copied_checkout, environment, serving
-from tests.support.migrator import downgrade, scripts, upgrade
+from tests.support.migrator import downgrade, load_revisions, upgrade
 from tests.waiting import PATIENCE, wait_until
 
 OURS = set(metadata.tables)
@@ -27,7 +27,7 @@ FIRST = "1d9c6f0b7a31"
 
 
 def head(url: str) -> list[str]:
-    return list(scripts(settings_for(url)).get_heads())
+    return list(load_revisions(settings_for(url)).get_heads())
 
 
 async def start(url: str, *, auto_migrate: bool) -> list[str]:
@@ -87,7 +87,7 @@ async def test_database_that_is_behind_leaves_pending_tables_alone(database_url:
     assert tables(database_url) == {"alembic_version", "schema_history"}
     assert applied(database_url) == []
     assert len(warnings) == 1
-    assert all(script.revision in warnings[0] for script in scripts(downgraded).walk_revisions())
+    assert all(script.revision in warnings[0] for script in load_revisions(downgraded).walk_revisions())
 
 
 async def test_database_that_is_behind_gets_the_tables_that_no_revision_creates(database_url: str) -> None:

@@ -16,7 +16,7 @@ from app.db.readiness import DatabaseNotReadyError, Readiness
 from app.db.startup import init_db
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.drift.scratch_schema import DriftUnknownError
-from app.migrator.session.table_locks import TableLockedError, limited_lock_waits
+from app.migrator.session.table_locks import TableLockedError, limit_lock_waits
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
@@ -27,11 +27,11 @@ from tests.support.migrator import (
     alembic_config,
     backup,
     plan,
+    preview_downgrade,
     preview_maintenance,
     read_backfills,
     read_drift,
     read_status,
-    reverted,
     run_backfills,
     upgrade,
 )
@@ -60,7 +60,7 @@ READING_VERSIONS: dict[str, Callable[[Settings], object]] = {
     "stamp": lambda settings: command.stamp(alembic_config(settings), "head"),
     "current": lambda settings: command.current(alembic_config(settings)),
     "check": lambda settings: command.check(alembic_config(settings)),
-    "what a downgrade loses": lambda settings: reverted(settings, "-1"),
+    "what a downgrade loses": lambda settings: preview_downgrade(settings, "-1"),
 }
 CASES = [
     *((reading, table) for reading in READING_BOTH for table in ("alembic_version", "schema_history")),
@@ -150,7 +150,7 @@ def test_commands_on_the_data_name_who_holds_a_table(database_url: str) -> None:
 async def test_limit_is_not_left_to_the_next_client_of_a_pooler(database_url: str) -> None:
     engine = create_unpooled_engine(normalize_database_url(database_url), 30)
     async with engine.connect() as connection:
-        async with limited_lock_waits(connection, 1.5):
+        async with limit_lock_waits(connection, 1.5):
             for _ in range(2):
                 assert await connection.scalar(text("SHOW lock_timeout")) == "1500ms"
                 await connection.rollback()

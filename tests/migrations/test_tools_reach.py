@@ -19,7 +19,7 @@ from app.postgres.connect import wait_for_database
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import BackupError
 from app.postgres.url.database_url import normalize_database_url
-from app.postgres.url.pinned import pin_url
+from app.postgres.url.resolved import resolve_url
 from tests.conftest import settings_for
 from tests.integration.throwaway_postgres import POSTGRES_BIN_PATH, Server, free_port, new_cluster, running
 from tests.integration.tls_server import tls_front
@@ -247,7 +247,7 @@ def test_tool_is_where_the_application_is(
         await wait_for_database(named, settings.db_connect_timeout)
         async with create_unpooled_engine(named, 10).connect() as connection:
             told = (await connection.exec_driver_sql(WHERE)).one()
-            with access(await pin_url(named, connection), 10) as given:
+            with access(await resolve_url(named, connection), 10) as given:
                 command = [str(POSTGRES_BIN_PATH / "psql"), "-XAtw", given.connection, "-c", WHERE]
                 asked = await asyncio.to_thread(
                     subprocess.run, command, env=given.environment, capture_output=True, text=True, check=True
@@ -271,7 +271,7 @@ async def test_tls_that_the_variables_ask_for_is_that_of_the_tools(
     async with tls_front(servers[0].port, context, plain_too=False) as port:
         named = normalize_database_url(f"postgresql://postgres@127.0.0.1:{port}/ours")
         async with create_unpooled_engine(named, 10).connect() as connection:
-            with access(await pin_url(named, connection), 10) as given:
+            with access(await resolve_url(named, connection), 10) as given:
                 # Of a PostgreSQL that is built with TLS.
                 command = [str(older_binaries() / "psql"), "-XAtw", given.connection, "-c", "SELECT 1"]
                 asked = await asyncio.to_thread(

@@ -13,7 +13,7 @@ from app.migrator.sql.effect import Effect, Kind
 from app.migrator.sql.reader import offline_sql, read_sql
 from app.migrator.sql.tokens import scan, statements_of
 from tests.processes import ROOT
-from tests.support.migrator import scripts
+from tests.support.migrator import load_revisions
 from tests.unit.grammar import concurrency_by_grammar, effects_by_grammar
 
 NAMES = [
@@ -210,7 +210,7 @@ def statements() -> Iterator[str]:
     for path in [ROOT / "README.md", *(ROOT / "migrations").rglob("*.md")]:
         yield from re.findall(r"^```sql\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
         yield from re.findall(r"`([A-Z][A-Z]+ [^`]+)`", path.read_text(encoding="utf-8"))
-    for script in scripts(Settings()).walk_revisions():
+    for script in load_revisions(Settings()).walk_revisions():
         yield offline_sql(script) or ""
         yield offline_sql(script, "downgrade") or ""
     yield from (template.format(name) for template in ON_A_TABLE for name in NAMES)

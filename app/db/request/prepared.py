@@ -21,8 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.util import greenlet_spawn
 
 from app.db.request.session_info import USES_ASYNCPG
-from app.postgres.errors import OF_ASYNCPG
-from app.postgres.last_words import add_last_words
+from app.postgres.errors import ASYNCPG_ERRORS
+from app.postgres.termination import add_termination_cause
 
 # The type that Advanced Alchemy's repositories give their session.
 AnySession = AsyncSession | async_scoped_session[AsyncSession]
@@ -242,8 +242,8 @@ async def _run_by_driver(
         if connection.in_transaction() and not driver.is_in_transaction():
             await _begin(connection)
         return compiled.rows(await _fetch_records(driver, compiled, values))
-    except OF_ASYNCPG as exc:
-        add_last_words(exc, driver, time.monotonic() - began if is_first else inf)
+    except ASYNCPG_ERRORS as exc:
+        add_termination_cause(exc, driver, time.monotonic() - began if is_first else inf)
         if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):
             connection.invalidate(exc)
         raise _to_sqlalchemy_error(exc, compiled.dbapi, is_lost=is_lost) from exc

@@ -21,7 +21,7 @@ from app.db.replicas.replica import Replica
 from app.db.replicas.selection import Replicas
 from app.db.request.prepared import SingleConnectionSession
 from app.postgres.connect import classify_connect_error
-from app.postgres.errors import lost_connection, sqlstate_of
+from app.postgres.errors import has_lost_connection, sqlstate_of
 from app.postgres.monitor import POLL_ERRORS, poll_failure
 
 _READ = Counter("plimsoll_requests_read", "Reading requests, by the server that was read.", ["server"])
@@ -85,7 +85,7 @@ class ReadRoute:
         """
         if self._replica is None:
             return False
-        is_lost = lost_connection(exc) or (isinstance(exc, OSError) and not isinstance(exc, TimeoutError))
+        is_lost = has_lost_connection(exc) or (isinstance(exc, OSError) and not isinstance(exc, TimeoutError))
         if is_lost:
             self._replica.exclude("it has cut a request off")
         return is_lost or sqlstate_of(exc) is not None

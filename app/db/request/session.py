@@ -28,8 +28,8 @@ from app.db.request.client import Client, ClientDisconnectedError
 from app.db.request.prepared import holds_connection, release_connection
 from app.db.request.read_route import ReadRoute
 from app.db.request.session_info import NOTIFY_ON_COMMIT
-from app.postgres.errors import lost_connection, sqlstate_of, was_ended_between
-from app.postgres.pool import interest_of_task
+from app.postgres.errors import has_lost_connection, sqlstate_of, was_ended_while_idle
+from app.postgres.pool import abandonment_by_task
 
 _SESSION = "db_session"
 _NOTIFY = "db_session_notify"
@@ -68,11 +68,11 @@ class SessionMiddleware(ASGIMiddleware):
         client = Client(receive)
         task = asyncio.current_task()
         assert task is not None, "a coroutine runs in a task"
-        interest_of_task[task] = client.raise_when_gone
+        abandonment_by_task[task] = client.raise_when_gone
         try:
             await self._run_with_retries(scope, client.receive, send, next_app)
         finally:
-            del interest_of_task[task]
+            del abandonment_by_task[task]
 
     async def _run_with_retries(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         for left in reversed(range(_MAX_ATTEMPTS)):
@@ -107,9 +107,9 @@ def will_be_retried(scope: Scope, exc: BaseException) -> bool:
         return True
     sqlstate = sqlstate_of(exc) or ""
     # An operator who ends a session at work means to end that work. Between two statements there is none.
-    was_ended = sqlstate.startswith(_ENDED_BY_OPERATOR) and not was_ended_between(exc)
+    was_ended = sqlstate.startswith(_ENDED_BY_OPERATOR) and not was_ended_while_idle(exc)
     # If the answer to a COMMIT is lost, nobody knows whether it was carried out.
-    was_cut = lost_connection(exc) and not was_ended and not state.get(_COMMITTING)
+    was_cut = has_lost_connection(exc) and not was_ended and not state.get(_COMMITTING)
     return sqlstate in _RETRYABLE or was_cut
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 from alembic.util import load_python_file
 
-from ...postgres.errors import MigrationFailedError, cause_of
+from ...postgres.errors import MigrationFailedError, error_summary
 
 BATCH = "{batch}"
 MOST_ROWS = 100_000
@@ -104,7 +104,7 @@ def _read(path: Path) -> Backfill:
     try:
         module = load_python_file(path.parent, path.name)
     except (Exception, SystemExit) as exc:
-        raise MigrationFailedError(f"{path} cannot be used: {type(exc).__name__}: {cause_of(exc)}") from exc
+        raise MigrationFailedError(f"{path} cannot be used: {type(exc).__name__}: {error_summary(exc)}") from exc
     backfill = getattr(module, "backfill", None)
     if not isinstance(backfill, Backfill):
         raise MigrationFailedError(f"{path} defines no backfill: write `backfill = Backfill(…)`.")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import is_lost, open_connection
-from ...postgres.errors import DatabaseError, MigrationFailedError, cause_of, sqlstate_of
+from ...postgres.errors import DatabaseError, MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.sqlstate import (
     DEADLOCK_DETECTED,
     LOCK_NOT_AVAILABLE,
@@ -29,15 +29,15 @@ from ...postgres.sqlstate import (
 from ...postgres.url.database_url import DatabaseURL
 from ..command_line import command
 from ..config import MigratorConfig
-from ..execution.statement_guard import silence
+from ..execution.statement_guard import longest_silence
 from ..revisions.history import Outcome
-from ..revisions.loading import scripts
-from ..session.backoff import growing_pauses
-from ..session.guard import Guard
+from ..revisions.loading import load_revisions
+from ..session.backoff import backoff_delays
 from ..session.lock import is_pooled
 from ..session.read_only import require_writable
-from ..session.signals import ended_by_signals
-from ..session.table_locks import limited_lock_waits, read_once_free
+from ..session.signals import cancel_on_signals
+from ..session.silence_guard import SilenceGuard
+from ..session.table_locks import limit_lock_waits, read_when_unlocked
 from . import state
 from .batch import Batches, has_rows_left, limit
 from .definition import Backfill, load_backfills
@@ -80,7 +80,7 @@ def run(config: MigratorConfig, names: Sequence[str] | None, throttle: Throttle,
     InterruptedBySignalError. Do not call it in a thread that runs an event loop. Raises UnknownBackfillError,
     BackfillWaitsError, MigrationFailedError and DatabaseUnreachableError.
     """
-    directory = scripts(config)
+    directory = load_revisions(config)
     known = load_backfills(directory)
     for name in names or ():
         if name not in known:
@@ -99,10 +99,10 @@ async def _run(
     report: Report,
 ) -> None:
     known = load_backfills(directory)
-    with ended_by_signals():
+    with cancel_on_signals():
         async with open_connection(url, config.connect_timeout, config.application) as connection:
             wait, seconds = config.lock_wait, config.lock_timeout
-            statuses = await read_once_free(connection, wait, seconds, read_statuses, directory, config.metadata)
+            statuses = await read_when_unlocked(connection, wait, seconds, read_statuses, directory, config.metadata)
             await connection.rollback()
             # Behind a pooler each transaction has another session, so there is none for the guard to end.
             pooled = await is_pooled(connection)
@@ -148,7 +148,7 @@ class _BackfillRun:
         self._throttle = throttle
         self._report = report
         self._is_guarded = is_guarded
-        self._guard: Guard | None = None
+        self._guard: SilenceGuard | None = None
         self._size = self._largest = throttle.largest_batch(backfill.batch_size)
         self._retries = 0
         self._started = time.monotonic()
@@ -160,16 +160,16 @@ class _BackfillRun:
             await self._end_guard()
 
     async def _run(self) -> None:
-        async with limited_lock_waits(self._connection, self._config.lock_timeout):
+        async with limit_lock_waits(self._connection, self._config.lock_timeout):
             self._batches, self._first = await self._try(self._begin)
         self._last = self._first
         try:
             await self._pass_until_done()
         except (DBAPIError, OSError) as exc:
             if is_lost(exc):
-                self._report_end(Outcome.FAILED, cause_of(exc))
+                self._report_end(Outcome.FAILED, error_summary(exc))
                 raise
-            await self._fail(cause_of(exc))
+            await self._fail(error_summary(exc))
             raise self._failure(exc) from exc
         except MigrationFailedError as exc:
             await self._fail(str(exc))
@@ -233,14 +233,14 @@ class _BackfillRun:
 
     async def _try(self, work: Callable[[Connection, int], T]) -> T:
         """Call `work`, and again after a growing delay and with smaller batches while what stops it may pass."""
-        pauses, attempt = growing_pauses(_FIRST_PAUSE), 0
+        pauses, attempt = backoff_delays(_FIRST_PAUSE), 0
         while True:
             try:
                 if self._is_guarded and self._guard is None:
-                    self._guard = await Guard.begun(self._connection, silence(self._config))
+                    self._guard = await SilenceGuard.start(self._connection, longest_silence(self._config))
                 return await self._connection.run_sync(work, attempt)
             except (DBAPIError, OSError) as error:
-                exc = (self._guard and await self._guard.reason(error)) or error
+                exc = (self._guard and await self._guard.silence_error(error)) or error
                 await self._connection.rollback()
                 if is_lost(exc):
                     # The next attempt has another session.
@@ -248,14 +248,14 @@ class _BackfillRun:
                 may_pass = sqlstate_of(exc) in _MAY_PASS or is_lost(exc)
                 if attempt == self._config.lock_retries or not may_pass:
                     raise exc from error.__cause__
-                log.warning("a batch is tried again", backfill=self._backfill.name, reason=cause_of(exc))
+                log.warning("a batch is tried again", backfill=self._backfill.name, reason=error_summary(exc))
                 attempt, self._retries = attempt + 1, self._retries + 1
                 self._size = max(1, self._size // 2)
                 await asyncio.sleep(next(pauses))
 
     async def _end_guard(self) -> None:
         if self._guard is not None:
-            await self._guard.end()
+            await self._guard.stop()
             self._guard = None
 
     def _failure(self, exc: BaseException) -> MigrationFailedError:
@@ -264,7 +264,7 @@ class _BackfillRun:
         if state == LOCK_NOT_AVAILABLE:
             remedy = f"its rows are in use all the time: `{command('doctor')}` shows by whom"
         return MigrationFailedError(
-            f"Backfill {self._backfill.name} failed at {self._batches.rows}: {cause_of(exc)}"
+            f"Backfill {self._backfill.name} failed at {self._batches.rows}: {error_summary(exc)}"
             + (f" ({remedy})" if remedy else "")
             + ". What was done before stays: the same command goes on there."
         )

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, text
 
 from ...postgres.errors import MigrationFailedError
-from ..revisions.history import Outcome, who
+from ..revisions.history import Outcome, current_operator
 from ..tables import BACKFILL_TABLE
 from .definition import Backfill
 
@@ -138,7 +138,7 @@ def begin(connection: Connection, backfill: Backfill, total: int, release: str) 
         connection.execute(_ONE_AT_A_TIME, {"name": BACKFILL_TABLE})
         connection.execute(_CREATE)
     values = {"name": backfill.name, "after": backfill.after, "total": total, "checksum": backfill.checksum}
-    connection.execute(_BEGIN, {**values, "by": who(), "release": release})
+    connection.execute(_BEGIN, {**values, "by": current_operator(), "release": release})
     return lock(connection, backfill.name)
 
 

@@ -9,14 +9,14 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import ProgrammingError
 
-from ...postgres.errors import MigrationFailedError, cause_of
+from ...postgres.errors import MigrationFailedError, error_summary
 from ...postgres.url.database_url import DatabaseURL
 from ..command_line import command
 from ..config import MigratorConfig
 from ..revisions.history import Outcome
-from ..revisions.loading import scripts
+from ..revisions.loading import load_revisions
 from ..revisions.state import read_state
-from ..session.readonly_connection import look
+from ..session.readonly_connection import with_readonly_connection
 from . import state
 from .batch import has_rows_left
 from .definition import Backfill, load_backfills, required_backfills, revisions_requiring
@@ -70,12 +70,12 @@ def read_backfills(config: MigratorConfig) -> list[BackfillStatus]:
 
     Raises DatabaseUnreachableError and what reading the revisions raises.
     """
-    directory = scripts(config)
+    directory = load_revisions(config)
 
-    def at(connection: Connection, url: DatabaseURL) -> list[BackfillStatus]:  # noqa: ARG001 - as `look` calls it
+    def read(connection: Connection, url: DatabaseURL) -> list[BackfillStatus]:  # noqa: ARG001 - passed by with_readonly_connection
         return read_statuses(connection, directory, config.metadata, by_rows=True)
 
-    return look(config, at)
+    return with_readonly_connection(config, read)
 
 
 def read_statuses(
@@ -114,7 +114,7 @@ def require_finished(connection: Connection, directory: ScriptDirectory, script:
             with connection.begin():
                 unmet = _reason_unfinished(connection, load_backfills(directory)[name])
         except ProgrammingError as exc:
-            unmet = f"cannot be looked at: {cause_of(exc)}."
+            unmet = f"cannot be looked at: {error_summary(exc)}."
         if unmet:
             raise BackfillUnfinishedError(
                 f"Revision {script.revision} ({script.path}) is not applied: it requires the backfill {name!r}, which"

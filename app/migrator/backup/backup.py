@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...postgres.url.database_url import DatabaseURL
-from ...postgres.url.pinned import pin_url
+from ...postgres.url.resolved import resolve_url
 from ..config import MigratorConfig
 from .archive import CHUNK, ArchiveWriter
 from .manifest import Manifest, Progress, Report, silent
@@ -49,7 +49,7 @@ async def _backup(config: MigratorConfig, url: DatabaseURL, file: Path | None, r
             with new_file(path) as output:
                 rows = await count_rows(connection, snapshot.tables, report)
                 # The snapshot proves that pg_dump is in the same database: no other has it.
-                with access(await pin_url(url, connection), config.connect_timeout) as database:
+                with access(await resolve_url(url, connection), config.connect_timeout) as database:
                     manifest = await _dump(tools, database, snapshot, rows, output, report, config.release)
             return Backup(path, manifest)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from ..session.guard import GUARD
+from ..session.silence_guard import GUARD_NAME
 from ..tables import version_table
 
 _OWN_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
@@ -102,7 +102,7 @@ _OTHERS = text(
     SELECT coalesce(nullif(application_name, ''), 'an application without a name') AS application, count(*) AS sessions
     FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
-      AND coalesce(backend_type, 'client backend') = 'client backend' AND application_name <> '{GUARD}'
+      AND coalesce(backend_type, 'client backend') = 'client backend' AND application_name <> '{GUARD_NAME}'
     GROUP BY 1 ORDER BY 1
     """  # noqa: S608 - a constant
 )

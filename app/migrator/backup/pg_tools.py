@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from ...postgres.dev_server.server import EmbeddedPostgresError, binaries
+from ...postgres.dev_server.server import DevServerError, binaries
 from ...postgres.errors import BackupError
 from ...postgres.settings_error import SettingsError
 from ...postgres.url.database_url import DatabaseURL
-from ...postgres.url.home import leave_closed_home
+from ...postgres.url.home_directory import hide_unreadable_home
 from ...postgres.url.parameters import SECRETS
 from ..config import MigratorConfig
 
@@ -80,13 +80,13 @@ def tools_to_restore(config: MigratorConfig, dumped_by: int) -> Tools:
 
 @contextmanager
 def access(url: DatabaseURL, connect_timeout: float) -> Iterator[Access]:
-    """Yield what a program needs to connect as `url` says, which is pinned to one server (`pinned.py`).
+    """Yield what a program needs to connect as `url` says, which names one server (`url/resolved.py`).
 
     Nothing else that libpq, psql or pg_dump would read from the environment reaches the program. Other users of the
     machine can see a command line, so `connection` has no secret: the password is in the environment, and a secret for
     which libpq has no variable is in a file that only the owner can read, until the context ends.
     """
-    leave_closed_home()
+    hide_unreadable_home()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(_STEERING)},
         # In English, because its messages are parsed.
@@ -121,7 +121,7 @@ def _installed(config: MigratorConfig) -> list[Tools]:
 def _embedded() -> list[Path]:
     try:
         return [binaries()]
-    except EmbeddedPostgresError:
+    except DevServerError:
         return []
 
 

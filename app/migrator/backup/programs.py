@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from ...postgres.dev_server.account import end_with_parent
-from ...postgres.errors import BackupError, printable
+from ...postgres.errors import BackupError, one_printable_line
 from .archive import CHUNK
 
 # The program's errors are in English. The server's are in its own language, and recognized by the SQLSTATE that psql
@@ -65,7 +65,7 @@ class Program:
         async for line in lines:
             text = line.decode(errors="replace").rstrip()
             if not self._error and (match := _ERROR.search(text)):
-                self._error = printable(match[1]).rstrip(".")
+                self._error = one_printable_line(match[1]).rstrip(".")
             if on_line is not None:
                 on_line(text)
 

@@ -18,14 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.errors import BackupError
 from ...postgres.url.database_url import DatabaseURL
-from ...postgres.url.pinned import pin_url, pin_url_to
+from ...postgres.url.resolved import resolve_url, resolve_url_to
 from ..config import MigratorConfig
-from ..execution.statement_guard import silence
-from ..revisions.loading import scripts
-from ..session.guard import guarded
+from ..execution.statement_guard import longest_silence
+from ..revisions.loading import load_revisions
 from ..session.lock import migration_lock, share_lock
 from ..session.read_only import read_only_reason
-from ..session.readonly_connection import look
+from ..session.readonly_connection import with_readonly_connection
+from ..session.silence_guard import end_when_silent
 from .archive import Archive
 from .contents import Obstacle, describe, obstacles, other_sessions
 from .manifest import Manifest, Report, silent
@@ -69,9 +69,9 @@ def read_target(config: MigratorConfig) -> Target:
     """Return the database of the settings and what is in it; change nothing. Raises DatabaseUnreachableError."""
 
     def target(connection: Connection, url: DatabaseURL) -> Target:
-        return Target(pin_url_to(url, connection.connection.driver_connection).location, obstacles(connection))
+        return Target(resolve_url_to(url, connection.connection.driver_connection).location, obstacles(connection))
 
-    return look(config, target)
+    return with_readonly_connection(config, target)
 
 
 def restore(
@@ -92,7 +92,7 @@ def restore(
     thread that runs an event loop. Raises BackupError, MigrationFailedError (the lock) and DatabaseUnreachableError.
     """
     tools = tools_to_restore(config, int(archive.manifest.pg_dump.partition(".")[0]))
-    directory = scripts(config)
+    directory = load_revisions(config)
     ours = {script.revision for script in directory.walk_revisions()}
     revisions = archive.manifest.revisions
     with config.open_database() as url:
@@ -119,9 +119,9 @@ async def _restore(
     async with (
         session(config, url, "The restore") as connection,
         migration_lock(connection, config.lock_wait),
-        guarded(connection, max(silence(config), _SILENT_AT_LEAST), with_programs=True),
+        end_when_silent(connection, max(longest_silence(config), _SILENT_AT_LEAST), with_programs=True),
     ):
-        pinned, mark = await pin_url(url, connection), secrets.randbits(_BITS)
+        pinned, mark = await resolve_url(url, connection), secrets.randbits(_BITS)
         if shown is not None and shown.location != pinned.location:
             raise BackupError(
                 f"What was shown to be dropped is in {shown.location}, and now the URL has led to {pinned.location}."

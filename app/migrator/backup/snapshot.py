@@ -10,11 +10,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import open_connection
-from ...postgres.errors import BackupError, cause_of
+from ...postgres.errors import BackupError, error_summary
 from ...postgres.url.database_url import DatabaseURL
 from ..config import MigratorConfig
-from ..session.signals import ended_by_signals
-from ..session.table_locks import limited_lock_waits, longest_wait
+from ..session.signals import cancel_on_signals
+from ..session.table_locks import limit_lock_waits, longest_wait
 from .contents import count_statement, revisions_of, table_names
 from .manifest import Progress, Report
 
@@ -43,15 +43,15 @@ class Snapshot:
 @asynccontextmanager
 async def session(config: MigratorConfig, url: DatabaseURL, doing: str) -> AsyncIterator[AsyncConnection]:
     """Connect for long work, which `doing` names. Raises DatabaseUnreachableError and BackupError."""
-    with ended_by_signals():
+    with cancel_on_signals():
         async with open_connection(url, config.connect_timeout, f"{config.application} backups") as connection:
             try:
-                async with limited_lock_waits(connection, longest_wait(config)):
+                async with limit_lock_waits(connection, longest_wait(config)):
                     yield connection
             except DBAPIError as exc:
                 if exc.connection_invalidated:
                     raise
-                raise BackupError(f"{doing} failed: {cause_of(exc)}.") from exc
+                raise BackupError(f"{doing} failed: {error_summary(exc)}.") from exc
 
 
 def server_version(connection: AsyncConnection) -> int:

@@ -11,8 +11,8 @@ from ..backfill.executor import run
 from ..backfill.status import BackfillState, BackfillStatus, read_backfills
 from ..backfill.throttle import Throttle
 from ..session.signals import InterruptedBySignalError
-from .backfill_progress import reporting
-from .options import as_json, console_of_rows, current_config, print_rows
+from .backfill_progress import report_progress
+from .options import as_json, current_config, print_rows, row_console
 
 _COLOURS = {BackfillState.DONE: "green", BackfillState.NOT_NEEDED: "green", BackfillState.FAILED: "red"}
 
@@ -52,7 +52,7 @@ def backfill(
         _list(read_backfills(config), as_json)
         return
     try:
-        with reporting(as_json) as report:
+        with report_progress(as_json) as report:
             run(config, names or None, Throttle(batch_size, rate), report)
     except InterruptedBySignalError as exc:
         click.echo("Interrupted: the batch under way is rolled back. The same command goes on there.", err=True)
@@ -63,7 +63,7 @@ def _list(found: list[BackfillStatus], as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         return
-    console = console_of_rows()
+    console = row_console()
     if not found:
         console.print("This release has no backfill (migrations/backfills/).", markup=False)
         return

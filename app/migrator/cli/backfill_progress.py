@@ -21,15 +21,15 @@ _LOG_SECONDS = 5.0
 log = structlog.stdlib.get_logger(__name__)
 
 
-def reporting(as_json: bool) -> AbstractContextManager[Report]:
+def report_progress(as_json: bool) -> AbstractContextManager[Report]:
     """What to call with each batch's progress."""
     if as_json:
-        return _now_and_then(_write_json, _JSON_SECONDS)
-    return _bars() if sys.stderr.isatty() else _now_and_then(_log, _LOG_SECONDS)
+        return _throttle(_write_json, _JSON_SECONDS)
+    return _bars() if sys.stderr.isatty() else _throttle(_log, _LOG_SECONDS)
 
 
 @contextmanager
-def _now_and_then(tell: Report, seconds: float) -> Iterator[Report]:
+def _throttle(tell: Report, seconds: float) -> Iterator[Report]:
     last = time.monotonic()
 
     def report(progress: Progress) -> None:
@@ -83,7 +83,7 @@ def _bars() -> Iterator[Report]:
                 tasks[progress.name],
                 completed=progress.rows_seen,
                 total=bar_length(progress),
-                of=_of(progress),
+                of=_describe_rows(progress),
                 speed=progress.rows_per_second,
                 left=left,
             )
@@ -96,7 +96,7 @@ def bar_length(progress: Progress) -> float:
     return progress.total if progress.outcome is Outcome.DONE else max(progress.total, progress.rows_seen / 0.99)
 
 
-def _of(progress: Progress) -> str:
+def _describe_rows(progress: Progress) -> str:
     if progress.outcome is Outcome.DONE:
         return f"of {progress.total:,} rows"
     return f"of about {progress.total:,} rows" if progress.rows_seen < progress.total else "rows, more than estimated"

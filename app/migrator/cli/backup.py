@@ -7,7 +7,7 @@ import rich_click as click
 
 from ..backup import backup as library
 from .options import as_json, current_config
-from .progress import shown_progress
+from .progress import show_progress
 
 
 @click.command()
@@ -27,7 +27,7 @@ def backup(file: Path | None, as_json: bool) -> None:
     no backup, because pg_dump is too old or failed, or FILE exists or cannot be written; 130 and 143
     stopped by Ctrl-C or SIGTERM, which leaves nothing behind.
     """
-    with shown_progress(as_json) as report:
+    with show_progress(as_json) as report:
         done = library.backup(current_config(), file, report)
     if as_json:
         described = {"file": str(done.path), **msgspec.to_builtins(done.manifest)}

@@ -24,8 +24,8 @@ def downgrade(revision: str, accept_data_loss: bool, sql: bool, no_prompt: bool)
         require_terminal("--no-prompt")
     agreed = None
     if not sql and (config.allows_data_loss or accept_data_loss):
-        agreed, losses = commands.reverted(config, revision)
+        agreed, losses = commands.preview_downgrade(config, revision)
         for loss in losses:
             click.echo(f"This loses {loss}", err=True)
-        confirm(f"Downgrade the database {commands.location_of(config)} to {revision}?", no_prompt)
+        confirm(f"Downgrade the database {commands.database_location(config)} to {revision}?", no_prompt)
     commands.downgrade(config, revision, sql=sql, accept_data_loss=accept_data_loss, agreed=agreed)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ..lint.linter import Report
 from ..lint.linter import lint as lint_revisions
-from .options import as_json, console_of_rows, current_config
+from .options import as_json, current_config, row_console
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -35,7 +35,7 @@ def lint(revisions: tuple[str, ...], every: bool, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(report.findings).decode() + "\n")
     else:
-        _show(report, console_of_rows())
+        _show(report, row_console())
     sys.exit(1 if report.findings else 0)
 
 

@@ -24,7 +24,7 @@ def current_config() -> MigratorConfig:
     return config
 
 
-def console_of_rows() -> Console:
+def row_console() -> Console:
     """Of standard output. What a locale without Unicode lacks is a question mark."""
     return _console(None if sys.stdout.isatty() else _PIPE_WIDTH)
 

@@ -11,7 +11,7 @@ from ..command_line import command
 from ..partitions.commands import Partitioning, maintain, preview_maintenance
 from ..partitions.state import Action, KeptLonger, Partition, Step
 from ..session.signals import InterruptedBySignalError
-from .options import as_json, console_of_rows, current_config, print_rows
+from .options import as_json, current_config, print_rows, row_console
 
 _WORDS = {
     Step.MAKE: "a partition for what comes",
@@ -74,7 +74,7 @@ def _as_json(found: Partitioning) -> dict[str, Any]:
 
 
 def _show(found: Partitioning) -> None:
-    console = console_of_rows()
+    console = row_console()
     if not found.tables:
         console.print(f"No table is partitioned yet: `{command('upgrade')}`.", markup=False)
         return
@@ -88,14 +88,14 @@ def _show(found: Partitioning) -> None:
     print_rows(rows)
     for done, actions in (("done", found.done), ("to do", found.left)):
         for action in actions:
-            console.print(f"{done}: {_in_words(action)}", markup=False)
+            console.print(f"{done}: {_describe_action(action)}", markup=False)
     for kept in found.kept_longer:
-        console.print(_kept_longer(kept), markup=False)
+        console.print(_describe_kept(kept), markup=False)
     if not found.done and not found.left:
         console.print("Nothing to do.", markup=False)
 
 
-def _kept_longer(kept: KeptLonger) -> str:
+def _describe_kept(kept: KeptLonger) -> str:
     rows = "some rows" if kept.rows is None else f"{kept.rows:,} rows"
     delete = f"DELETE FROM {kept.table} WHERE created_at < '{kept.kept_from:%Y-%m-%d}Z'"  # noqa: S608 - only shown
     return (
@@ -109,6 +109,6 @@ def _cells(partition: Partition) -> tuple[str, ...]:
     return partition.name, begin, end, f"{partition.rows:,}"
 
 
-def _in_words(action: Action) -> str:
+def _describe_action(action: Action) -> str:
     rows = "" if action.rows is None else f", {action.rows:,} rows"
     return f"{action.step} {action.partition}{rows} ({_WORDS[action.step]})"

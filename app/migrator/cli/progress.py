@@ -11,7 +11,7 @@ from ..backup import manifest
 
 
 @contextmanager
-def shown_progress(as_json: bool) -> Iterator[manifest.Report]:
+def show_progress(as_json: bool) -> Iterator[manifest.Report]:
     """A bar a step, on standard error; nothing where that is no terminal, or JSON is wanted."""
     if as_json or not sys.stderr.isatty():
         yield manifest.silent

@@ -12,7 +12,7 @@ from ..backup.manifest import Manifest
 from ..command_line import command
 from ..config import MigratorConfig
 from .options import as_json, confirm, current_config, no_prompt, require_terminal
-from .progress import shown_progress
+from .progress import show_progress
 
 
 @click.command()
@@ -40,36 +40,36 @@ def restore(file: Path, replace: bool, while_connected: bool, no_prompt: bool, a
     if replace and not no_prompt:
         require_terminal("--no-prompt")
     with ExitStack() as opened:
-        with shown_progress(as_json) as report:
+        with show_progress(as_json) as report:
             archive = opened.enter_context(open_archive(file, report))
-        target = _ask(config, archive, no_prompt) if replace else None
-        with shown_progress(as_json) as report:
+        target = _confirm_replacement(config, archive, no_prompt) if replace else None
+        with show_progress(as_json) as report:
             done = library.restore(
                 config, archive, replace=replace, while_connected=while_connected, shown=target, report=report
             )
     if as_json:
         click.echo(msgspec.json.encode(done.manifest).decode())
-    _tell(done, config.release)
+    _print_result(done, config.release)
 
 
-def _ask(config: MigratorConfig, archive: Archive, no_prompt: bool) -> library.Target:
+def _confirm_replacement(config: MigratorConfig, archive: Archive, no_prompt: bool) -> library.Target:
     target = library.read_target(config)
     if target.obstacles:
         click.echo(f"To be dropped from {target}", err=True)
-        confirm(f"Replace all of that in {target.location} with {_of(archive.manifest)}?", no_prompt)
+        confirm(f"Replace all of that in {target.location} with {_title_of(archive.manifest)}?", no_prompt)
     return target
 
 
-def _of(manifest: Manifest) -> str:
+def _title_of(manifest: Manifest) -> str:
     return f"{manifest.database} of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC (release {manifest.release})"
 
 
-def _tell(done: library.Restored, release: str) -> None:
+def _print_result(done: library.Restored, release: str) -> None:
     manifest = done.manifest
     revision = ", ".join(manifest.revisions) or "(none)"
     click.echo(
-        f"Restored {_of(manifest)} into {done.location}: {len(manifest.rows)} tables, {sum(manifest.rows.values()):,}"
-        f" rows, all counted, at revision {revision}.",
+        f"Restored {_title_of(manifest)} into {done.location}: {len(manifest.rows)} tables,"
+        f" {sum(manifest.rows.values()):,} rows, all counted, at revision {revision}.",
         err=True,
     )
     if done.unknown:

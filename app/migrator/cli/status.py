@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..status import EXIT_CODES, RevisionState, RevisionStatus, Status, Verdict, read_status
-from .options import as_json, console_of_rows, current_config, print_rows
+from .options import as_json, current_config, print_rows, row_console
 
 _COLOURS = {
     RevisionState.APPLIED: "green",
@@ -36,7 +36,7 @@ def status(check: bool, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
-        _show(found, console_of_rows())
+        _show(found, row_console())
     if check:
         sys.exit(found.exit_code)
 

@@ -15,7 +15,7 @@ from ..phase import Phase
 from ..revisions.loading import phase_of
 from ..session.table_locks import TableLockedError
 from .options import confirm, current_config, no_prompt, require_terminal
-from .progress import shown_progress
+from .progress import show_progress
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -63,16 +63,16 @@ def upgrade(
     if asks or backs_up:
         plan = commands.plan(config, revision, Phase(phase))
         if asks:
-            _ask(plan)
+            _confirm_upgrade(plan)
         if backs_up:
             _back_up(config, plan, backup_to)
         agreed = [script.revision for script in plan.revisions]
     commands.upgrade(config, revision, sql=sql, phase=Phase(phase), agreed=agreed)
     if not sql:
-        _tell_of_backfills(config)
+        _log_backfills_to_run(config)
 
 
-def _tell_of_backfills(config: MigratorConfig) -> None:
+def _log_backfills_to_run(config: MigratorConfig) -> None:
     try:
         names = names_to_run(read_backfills(config))
     except TableLockedError as exc:
@@ -84,7 +84,7 @@ def _tell_of_backfills(config: MigratorConfig) -> None:
         log.info(next_step, backfills=names)
 
 
-def _ask(plan: Plan) -> None:
+def _confirm_upgrade(plan: Plan) -> None:
     # Where there is nothing to apply there is nothing to ask.
     if plan.revisions:
         click.echo(f"Pending in the database {plan.database}:", err=True)
@@ -97,6 +97,6 @@ def _back_up(config: MigratorConfig, plan: Plan, file: Path | None) -> None:
     if not plan.revisions:
         click.echo("Nothing is to be applied: no backup was taken.", err=True)
         return
-    with shown_progress(as_json=False) as report:
+    with show_progress(as_json=False) as report:
         done = take_backup(config, file, report)
     click.echo(f"Backup: {done.path} (`{command('restore')} --replace {done.path}` goes back to it)", err=True)

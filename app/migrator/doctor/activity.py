@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ..durations import duration
+from ..durations import format_duration
 from ..session.lock import holder_of_lock
 from .finding import CheckContext, Finding, note, ok, warning
 
@@ -66,8 +66,10 @@ class Session:
         if self.state is None:
             return f"process {self.pid} (role {self.role}, more is not visible to ours)"
         told = [f"role {self.role}", f"application {self.application!r}", self.host, self.state]
-        told[-1] += f" for {duration(self.in_state)}" if self.in_state is not None else ""
-        told += [f"transaction open for {duration(self.in_transaction)}"] if self.in_transaction is not None else []
+        told[-1] += f" for {format_duration(self.in_state)}" if self.in_state is not None else ""
+        told += (
+            [f"transaction open for {format_duration(self.in_transaction)}"] if self.in_transaction is not None else []
+        )
         told += [f"waits for {self.waits_for}"] if self.waits_for and self.state == "active" else []
         return f"process {self.pid} ({', '.join(told)})"
 
@@ -101,16 +103,16 @@ def transactions(connection: Connection, context: CheckContext) -> Iterator[Find
     long = [s for s in _sessions(connection).values() if (s.in_transaction or 0) > limit]
     prepared = connection.execute(_PREPARED, {"seconds": limit}).all()
     if not long and not prepared:
-        yield ok(f"No transaction is open for more than {duration(limit)}.")
+        yield ok(f"No transaction is open for more than {format_duration(limit)}.")
     for session in sorted(long, key=lambda found: -(found.in_transaction or 0)):
         yield warning(
-            f"A transaction is open for {duration(session.in_transaction or 0)}: {session}.",
+            f"A transaction is open for {format_duration(session.in_transaction or 0)}: {session}.",
             "CREATE INDEX CONCURRENTLY waits for it to end, and so does an ALTER of what it has touched.",
             _end(session.pid, session, context),
         )
     for row in prepared:
         yield warning(
-            f"The prepared transaction {row.gid!r} of {row.owner} is open for {duration(row.seconds)}.",
+            f"The prepared transaction {row.gid!r} of {row.owner} is open for {format_duration(row.seconds)}.",
             "It holds its locks until somebody ends it, even over a restart.",
             context.psql("ROLLBACK PREPARED '" + row.gid.replace("'", "''") + "'"),
         )
@@ -120,7 +122,7 @@ def _blocked_by(row: Any, blocker: int, sessions: Mapping[int, Session], context
     waiter = sessions.get(row.pid)
     # A blocker of pid 0 is a prepared transaction.
     by = sessions.get(blocker) or ("a prepared transaction" if blocker == 0 else f"process {blocker}")
-    since = "" if row.seconds is None else f" for {duration(row.seconds)}"
+    since = "" if row.seconds is None else f" for {format_duration(row.seconds)}"
     return warning(
         f"{_capital(str(waiter or f'process {row.pid}'))} waits{since} for {row.mode} on {row.what}, held up by {by}.",
         "Whoever wants the same comes to stand behind it; a migration that waits stops requests in this way.",

@@ -11,7 +11,7 @@ from ...postgres.errors import DatabaseError
 from ...postgres.url.database_url import DatabaseURL
 from ..command_line import command
 from ..config import MigratorConfig
-from ..revisions.loading import scripts
+from ..revisions.loading import load_revisions
 from . import activity, privileges, revisions, schema, server, storage
 from .connectivity import check_connectivity
 from .finding import CheckContext, Finding, Limits, Severity, note, problem
@@ -77,7 +77,7 @@ def most_important(findings: Sequence[Finding]) -> Finding | None:
 
 def _read_files(config: MigratorConfig) -> tuple[ScriptDirectory | None, list[Finding]]:
     try:
-        directory = scripts(config)
+        directory = load_revisions(config)
     except DatabaseError as exc:
         why = "Nothing can be migrated, and a server that migrates at its start ends with exit code 3."
         return None, [problem(str(exc), why, f"{command('heads')}")]

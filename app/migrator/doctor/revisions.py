@@ -9,11 +9,11 @@ from sqlalchemy import Connection, MetaData, text
 from ...postgres.errors import MigrationFailedError
 from ..backfill.status import names_to_run, read_statuses
 from ..command_line import command, upgrade_command
-from ..durations import duration
+from ..durations import format_duration
 from ..phase import Phase
-from ..revisions.history import Entry, Outcome, last_done, read_history, was_edited
+from ..revisions.history import Entry, Outcome, last_completed, read_history, was_edited
 from ..revisions.loading import join_heads, phase_of
-from ..revisions.state import SchemaState, read_state, redundant
+from ..revisions.state import SchemaState, read_state, redundant_revisions
 from ..session.lock import holder_of_lock
 from ..tables import version_table
 from .finding import CheckContext, Finding, note, ok, problem, warning
@@ -66,7 +66,7 @@ def history(connection: Connection, _: CheckContext) -> Iterator[Finding]:
         return
     last = entries[-1]
     yield ok(f"The last step recorded: {last.direction} {last.revision}, {last.outcome} ({_when(last)}).")
-    done = last_done(entries)
+    done = last_completed(entries)
     for entry in [entry for entry in entries if entry.outcome is Outcome.RUNNING]:
         yield _running(connection, entry)
     ended_badly = [entry for entry in entries if entry.outcome in {Outcome.FAILED, Outcome.INTERRUPTED}]
@@ -119,7 +119,7 @@ def _rows(context: CheckContext, directory: ScriptDirectory, found: SchemaState)
 
     Two rows are right for two branches, but not if one comes before the other.
     """
-    for revision in redundant(directory, found.applied or ()):
+    for revision in redundant_revisions(directory, found.applied or ()):
         yield problem(
             f"{version_table()} has {revision} beside a revision that comes after it.",
             "Somebody has stamped or inserted a row: Alembic refuses to work with the two.",
@@ -129,7 +129,7 @@ def _rows(context: CheckContext, directory: ScriptDirectory, found: SchemaState)
 
 def _edited(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
     """Yield a warning for each revision whose file is not what the database has run."""
-    done = last_done(read_history(connection))
+    done = last_completed(read_history(connection))
     applied = [script for script in directory.walk_revisions() if script not in found.pending]
     for script in applied:
         if was_edited(script, done.get(script.revision)):
@@ -187,7 +187,7 @@ def _contracts(pending: Sequence[Script]) -> bool:
 
 def _running(connection: Connection, entry: Entry) -> Finding:
     holder = holder_of_lock(connection)
-    age = duration(float(connection.scalar(_AGE, {"started": entry.started_at}) or 0))
+    age = format_duration(float(connection.scalar(_AGE, {"started": entry.started_at}) or 0))
     if holder:
         return note(
             f"{entry.direction} {entry.revision} is running for {age}, started by {entry.applied_by}.",

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import classify_connect_error
-from ...postgres.errors import cause_of, sqlstate_of
+from ...postgres.errors import error_summary, sqlstate_of
 from ...postgres.sqlstate import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED
 from ..session.table_locks import describe_holders
 from .finding import CheckContext, Finding, Limits, note, warning
@@ -89,7 +89,7 @@ async def _run_check(check: Check, connection: AsyncConnection, context: CheckCo
         return [_failure(exc, context, holders)], is_alive
     # A check that fails on what it finds must not stop the others.
     except Exception as exc:  # noqa: BLE001
-        return [_not_checked(f"{type(exc).__name__}: {cause_of(exc)}", context)], True
+        return [_not_checked(f"{type(exc).__name__}: {error_summary(exc)}", context)], True
 
 
 async def _restrict(connection: AsyncConnection, limits: Limits) -> None:
@@ -108,14 +108,14 @@ async def _holders(connection: AsyncConnection) -> str:
 def _failure(exc: Exception, context: CheckContext, holders: str) -> Finding:
     state = getattr(getattr(exc, "orig", None), "sqlstate", None)
     if state == INSUFFICIENT_PRIVILEGE:
-        return note("Not visible to this role.", f"The server says: {cause_of(exc)}.")
+        return note("Not visible to this role.", f"The server says: {error_summary(exc)}.")
     if state in _TOO_LONG or isinstance(exc, TimeoutError):
         return warning(
             _too_long(exc, state, holders),
             "The server is overloaded, or a lock is held for long: see who waits for whom.",
             _activity_command(context),
         )
-    reason = f"SQLSTATE {state}: {cause_of(exc)}" if state else classify_connect_error(exc).reason
+    reason = f"SQLSTATE {state}: {error_summary(exc)}" if state else classify_connect_error(exc).reason
     return _not_checked(reason, context)
 
 
@@ -123,7 +123,7 @@ def _too_long(exc: Exception, state: str | None, holders: str) -> str:
     if state == LOCK_NOT_AVAILABLE:
         return f"What was asked for is locked: {holders}."
     # The server says who ended the statement: our limit, the role's, or somebody.
-    return f"No answer in time{f': {cause_of(exc)}' if state else ''}."
+    return f"No answer in time{f': {error_summary(exc)}' if state else ''}."
 
 
 def _not_checked(reason: str, context: CheckContext) -> Finding:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from ...postgres.monitor import IDENTITY
-from ..durations import duration
-from ..session.clock import in_words, is_far, seconds_ahead
+from ..durations import format_duration
+from ..session.clock import describe_difference, is_significant, seconds_ahead
 from .finding import CheckContext, Finding, note, ok, problem, warning
 from .setting_reset import find_reset
 
@@ -36,10 +36,11 @@ def version(connection: Connection, context: CheckContext) -> Iterator[Finding]:
             context.psql("SELECT version()"),
         )
     else:
-        yield ok(f"PostgreSQL {row.version}, up for {duration(row.up)}.")
+        yield ok(f"PostgreSQL {row.version}, up for {format_duration(row.up)}.")
     if row.up < _YOUNG:
         yield note(
-            f"The server was started {duration(row.up)} ago.", "If nobody meant it to, look into its log for a crash."
+            f"The server was started {format_duration(row.up)} ago.",
+            "If nobody meant it to, look into its log for a crash.",
         )
 
 
@@ -69,9 +70,9 @@ def clock(connection: Connection, context: CheckContext) -> Iterator[Finding]:
         yield ok(f"The clocks agree within {context.limits.clock_skew:g} s.")
         return
     yield warning(
-        f"{in_words(ahead)}.",
+        f"{describe_difference(ahead)}.",
         "Times in the schema's history and in logs cannot be compared, and certificates may seem invalid."
-        + (" Partitions are neither made nor dropped." if is_far(ahead) else ""),
+        + (" Partitions are neither made nor dropped." if is_significant(ahead) else ""),
         "timedatectl status",
     )
 

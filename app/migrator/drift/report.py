@@ -7,9 +7,9 @@ from sqlalchemy import Connection, text
 
 from ...postgres.url.database_url import DatabaseURL
 from ..config import MigratorConfig
-from ..revisions.loading import scripts
+from ..revisions.loading import load_revisions
 from ..revisions.state import read_state
-from ..session.readonly_connection import look
+from ..session.readonly_connection import with_readonly_connection
 from ..status import EXIT_CODES, Verdict
 from .difference import Difference, Order, Statement, script
 from .scratch_schema import differences
@@ -46,9 +46,9 @@ def read_drift(config: MigratorConfig) -> Drift:
 
     Raises DriftUnknownError, DatabaseUnreachableError and MigrationFailedError.
     """
-    directory = scripts(config)
+    directory = load_revisions(config)
 
-    def at(connection: Connection, url: DatabaseURL) -> Drift:
+    def read(connection: Connection, url: DatabaseURL) -> Drift:
         state = read_state(connection, directory, config.metadata)
         server = connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')"))
         connection.rollback()
@@ -63,7 +63,7 @@ def read_drift(config: MigratorConfig) -> Drift:
             script=tuple(script(found)),
         )
 
-    return look(config, at)
+    return with_readonly_connection(config, read)
 
 
 def as_sql(statements: tuple[Statement, ...]) -> Iterator[str]:

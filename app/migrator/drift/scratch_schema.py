@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
-from ...postgres.errors import DatabaseError, cause_of, sqlstate_of
+from ...postgres.errors import DatabaseError, error_summary, sqlstate_of
 from ...postgres.sqlstate import LOCK_NOT_AVAILABLE
 from ..repairs import REPAIRS
 from ..session.table_locks import describe_holders
@@ -202,4 +202,4 @@ def _reparse(connection: Connection, found: Constraint | Index) -> str | None:
 def _raise_unknown(exc: DBAPIError, what: str) -> None:
     if exc.connection_invalidated or sqlstate_of(exc) == LOCK_NOT_AVAILABLE:
         raise exc
-    raise DriftUnknownError(f"{what}: {cause_of(exc)}.") from exc
+    raise DriftUnknownError(f"{what}: {error_summary(exc)}.") from exc

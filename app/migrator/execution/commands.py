@@ -15,12 +15,19 @@ from ...postgres.url.database_url import DatabaseURL
 from ..backfill.status import require_finished
 from ..config import MigratorConfig
 from ..phase import Phase
-from ..revisions.loading import Scope, alembic_config, in_words, is_within, require_destination, scripts
+from ..revisions.loading import (
+    RunOptions,
+    alembic_config,
+    explain_alembic_error,
+    is_up_to,
+    load_revisions,
+    require_destination,
+)
 from ..revisions.state import read_state, require_no_tables
 from ..session.read_only import require_writable
-from ..session.readonly_connection import look
-from ..session.signals import Breaker
-from .data_loss import Loss, losses_of
+from ..session.readonly_connection import with_readonly_connection
+from ..session.signals import Canceller
+from .data_loss import Loss, count_losses
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ def upgrade(
     phase: Phase = Phase.CONTRACT,
     agreed: Iterable[str] | None = None,
     automatic: bool = False,
-    breaker: Breaker | None = None,
+    canceller: Canceller | None = None,
 ) -> None:
     """Applies the revisions up to `revision`, or prints their SQL on standard output.
 
@@ -49,11 +56,11 @@ def upgrade(
     """
     if not sql:
         require_destination(revision)
-    scope = Scope(phase=phase, agreed=_names(agreed), automatic=automatic, breaker=breaker)
+    options = RunOptions(phase=phase, agreed=_names(agreed), automatic=automatic, canceller=canceller)
     try:
-        command.upgrade(alembic_config(config, scope), revision, sql=sql)
+        command.upgrade(alembic_config(config, options), revision, sql=sql)
     except CommandError as exc:
-        raise MigrationFailedError(in_words(exc, scripts(config))) from exc
+        raise MigrationFailedError(explain_alembic_error(exc, load_revisions(config))) from exc
 
 
 def downgrade(
@@ -68,7 +75,7 @@ def downgrade(
 
     Outside dev it raises DataLossRefusedError unless `accept_data_loss`.
     """
-    _downgrade(config, revision, Scope(accept_data_loss=accept_data_loss, agreed=_names(agreed)), sql=sql)
+    _downgrade(config, revision, RunOptions(accept_data_loss=accept_data_loss, agreed=_names(agreed)), sql=sql)
 
 
 def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CONTRACT) -> Plan:
@@ -78,12 +85,12 @@ def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CO
     Of a database that is ahead of this release nothing is planned: `upgrade` applies nothing, or says why it cannot.
     """
     require_destination(revision)
-    directory = scripts(config)
+    directory = load_revisions(config)
 
-    def at(connection: Connection, url: DatabaseURL) -> Plan:
+    def read(connection: Connection, url: DatabaseURL) -> Plan:
         state = read_state(connection, directory, config.metadata)
         wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
-        revisions = tuple(takewhile(lambda script: is_within(script, phase), reversed(list(wanted))))
+        revisions = tuple(takewhile(lambda script: is_up_to(script, phase), reversed(list(wanted))))
         if not state.is_managed:
             require_no_tables(connection, revisions, config.metadata)
         connection.rollback()
@@ -93,18 +100,18 @@ def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CO
         return Plan(url.location, revisions)
 
     try:
-        return look(config, at, wait=config.lock_wait)
+        return with_readonly_connection(config, read, wait=config.lock_wait)
     except (CommandError, RevisionError) as exc:
-        raise MigrationFailedError(in_words(exc, directory)) from exc
+        raise MigrationFailedError(explain_alembic_error(exc, directory)) from exc
 
 
-def location_of(config: MigratorConfig) -> str:
+def database_location(config: MigratorConfig) -> str:
     """`host:port/database` of the database that is migrated."""
     with config.open_database() as url:
         return url.location
 
 
-def reverted(config: MigratorConfig, revision: str) -> tuple[list[str], list[Loss]]:
+def preview_downgrade(config: MigratorConfig, revision: str) -> tuple[list[str], list[Loss]]:
     """The revisions that a downgrade to `revision` would revert, and what that would lose; changes nothing.
 
     Raises as `upgrade`.
@@ -114,9 +121,9 @@ def reverted(config: MigratorConfig, revision: str) -> tuple[list[str], list[Los
 
     def preview(connection: Connection, revisions: list[Script]) -> None:
         names.extend(script.revision for script in revisions)
-        found.extend(losses_of(connection, revisions))
+        found.extend(count_losses(connection, revisions))
 
-    _downgrade(config, revision, Scope(preview=preview))
+    _downgrade(config, revision, RunOptions(preview=preview))
     return names, found
 
 
@@ -124,10 +131,10 @@ def _names(agreed: Iterable[str] | None) -> frozenset[str] | None:
     return None if agreed is None else frozenset(agreed)
 
 
-def _downgrade(config: MigratorConfig, revision: str, scope: Scope, *, sql: bool = False) -> None:
+def _downgrade(config: MigratorConfig, revision: str, options: RunOptions, *, sql: bool = False) -> None:
     if not sql:
         require_destination(revision)
     try:
-        command.downgrade(alembic_config(config, scope), revision, sql=sql)
+        command.downgrade(alembic_config(config, options), revision, sql=sql)
     except CommandError as exc:
-        raise MigrationFailedError(in_words(exc, scripts(config))) from exc
+        raise MigrationFailedError(explain_alembic_error(exc, load_revisions(config))) from exc

@@ -46,13 +46,13 @@ class Loss:
         return f"{self.what}{counted} (revision {self.revision})"
 
 
-def losses_of(connection: Connection, revisions: Iterable[Script]) -> list[Loss]:
+def count_losses(connection: Connection, revisions: Iterable[Script]) -> list[Loss]:
     """What the downgrades of these revisions drop or delete, in their order."""
     found: list[Loss] = []
     for script in revisions:
         effects = effects_of([script], "downgrade")
         found.extend(
-            Loss(script.revision, _what(effect), _count(connection, effect))
+            Loss(script.revision, _loss_name(effect), _count_rows(connection, effect))
             for effect in effects or ()
             if effect.kind in LOSES_DATA
         )
@@ -61,7 +61,7 @@ def losses_of(connection: Connection, revisions: Iterable[Script]) -> list[Loss]
     return found
 
 
-def removals(script: Script) -> list[str]:
+def removed_by(script: Script) -> list[str]:
     """What the upgrade takes away, in words and in its order."""
     effects = effects_of([script])
     if effects is None:
@@ -70,9 +70,9 @@ def removals(script: Script) -> list[str]:
     return [*found, _UNKNOWN] if any(effect.kind is Kind.OPAQUE for effect in effects) else found
 
 
-def require_consent(connection: Connection, revisions: Sequence[Script]) -> None:
+def refuse_data_loss(connection: Connection, revisions: Sequence[Script]) -> None:
     """Raises DataLossRefusedError, which says what would be lost and what to do instead."""
-    losses = losses_of(connection, revisions)
+    losses = count_losses(connection, revisions)
     lost = "".join(f"\n  - {loss}" for loss in losses) or "\n  - no table or column, as far as can be seen"
     raise DataLossRefusedError(
         f"A downgrade outside dev is refused unless its losses are accepted. It would revert"
@@ -82,13 +82,13 @@ def require_consent(connection: Connection, revisions: Sequence[Script]) -> None
     )
 
 
-def _what(effect: Effect) -> str:
+def _loss_name(effect: Effect) -> str:
     if effect.column:
         return f"column {effect.table}.{effect.column}"
     return f"table {effect.table}" if effect.kind is Kind.DROP_TABLE else f"rows of {effect.table}"
 
 
-def _count(connection: Connection, effect: Effect) -> int | None:
+def _count_rows(connection: Connection, effect: Effect) -> int | None:
     counted = f"count({quote(effect.column)})" if effect.column else "count(*)"
     table = ".".join(quote(part) for part in split_name(effect.table) if part)
     try:

@@ -23,17 +23,17 @@ from ..config import MigratorConfig
 from ..log import log_through_logging
 from ..revisions.loading import (
     alembic_options,
-    checked,
-    config_of,
-    in_words,
-    is_asked_for_config,
-    scope_of,
-    several_heads,
+    answer_config_request,
+    check_revisions,
+    describe_several_heads,
+    explain_alembic_error,
+    handed_config,
+    run_options_of,
 )
 from ..revisions.state import require_versions
-from ..session.signals import ended_by_signals
-from ..session.table_locks import limited_lock_waits
-from .executor import Run
+from ..session.signals import cancel_on_signals
+from ..session.table_locks import limit_lock_waits
+from .executor import StepExecutor
 from .printed_sql import PrintedScript
 
 log = structlog.stdlib.get_logger(__name__)
@@ -46,11 +46,11 @@ def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> N
     Raises SettingsError and DatabaseError; under the `alembic` command those are a message and an exit code.
     """
     log_through_logging()
-    with _messages_under_alembic():
-        config = config_of(context.config) or _complete(project() if callable(project) else project)
-        if is_asked_for_config(context.config, config):
+    with _report_errors_under_alembic():
+        config = handed_config(context.config) or _with_alembic_ini(project() if callable(project) else project)
+        if answer_config_request(context.config, config):
             return
-        checked(context.script, config.default_phase)
+        check_revisions(context.script, config.default_phase)
         if context.is_offline_mode():
             PrintedScript(config)()
             return
@@ -58,7 +58,7 @@ def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> N
             asyncio.run(_migrate(config, url))
 
 
-def _complete(config: MigratorConfig) -> MigratorConfig:
+def _with_alembic_ini(config: MigratorConfig) -> MigratorConfig:
     """Return the configuration with the file that Alembic has read."""
     if config.alembic_ini is not None or context.config.config_file_name is None:
         return config
@@ -66,13 +66,13 @@ def _complete(config: MigratorConfig) -> MigratorConfig:
 
 
 @contextmanager
-def _messages_under_alembic() -> Iterator[None]:
+def _report_errors_under_alembic() -> Iterator[None]:
     if _started_by_alembic():
         end_at_closed_pipe()
         # Alembic has kept the stream of before, to which `current` writes.
         context.config.stdout = sys.stdout
     try:
-        with _heads_in_words():
+        with _explain_several_heads():
             yield
     except (SettingsError, DatabaseError) as exc:
         if not _started_by_alembic():
@@ -87,13 +87,13 @@ def _messages_under_alembic() -> Iterator[None]:
 
 
 @contextmanager
-def _heads_in_words() -> Iterator[None]:
+def _explain_several_heads() -> Iterator[None]:
     try:
         yield
     except CommandError as exc:
         if not isinstance(exc.__cause__, MultipleHeads):
             raise
-        raise MigrationFailedError(in_words(exc, context.script)) from exc
+        raise MigrationFailedError(explain_alembic_error(exc, context.script)) from exc
 
 
 def _started_by_alembic() -> bool:
@@ -101,16 +101,16 @@ def _started_by_alembic() -> bool:
 
 
 async def _migrate(config: MigratorConfig, url: DatabaseURL) -> None:
-    scope = scope_of(context.config)
-    if scope.breaker is not None:
-        scope.breaker.watch()
-    with ended_by_signals():
+    options = run_options_of(context.config)
+    if options.canceller is not None:
+        options.canceller.attach()
+    with cancel_on_signals():
         async with open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection:
             if _changes_the_schema():
-                await Run(connection, config, scope)()
+                await StepExecutor(connection, config, options)()
             else:
-                async with limited_lock_waits(connection, config.lock_timeout):
-                    await connection.run_sync(_only_look, config.metadata)
+                async with limit_lock_waits(connection, config.lock_timeout):
+                    await connection.run_sync(_run_readonly_command, config.metadata)
 
 
 def _changes_the_schema() -> bool:
@@ -125,7 +125,7 @@ def _changes_the_schema() -> bool:
     return True
 
 
-def _only_look(connection: Connection, metadata: MetaData) -> None:
+def _run_readonly_command(connection: Connection, metadata: MetaData) -> None:
     # Imported here because an upgrade, or a start that makes one, needs none of it.
     from ..autogenerate.comparison import COMPARISON  # noqa: PLC0415
 
@@ -133,11 +133,11 @@ def _only_look(connection: Connection, metadata: MetaData) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
-        process_revision_directives=_leave_out_empty,
+        process_revision_directives=_skip_empty_revision,
         autogenerate_plugins=[COMPARISON],
         **alembic_options(),
     )
-    several = several_heads(context.script) if _autogenerates() else None
+    several = describe_several_heads(context.script) if _autogenerates() else None
     if several:
         raise MigrationFailedError(f"Nothing was compared: {several}.")
     with context.begin_transaction():
@@ -150,7 +150,7 @@ def _autogenerates() -> bool:
     return revision is not None and bool(revision.command_args["autogenerate"])
 
 
-def _leave_out_empty(migration: object, revision: object, directives: list[MigrationScript]) -> None:  # noqa: ARG001
+def _skip_empty_revision(migration: object, revision: object, directives: list[MigrationScript]) -> None:  # noqa: ARG001
     """No file for an autogenerated revision that would change nothing; `litestar database` does the same."""
     autogenerate = getattr(context.config.cmd_opts, "autogenerate", False)
     if autogenerate and directives[0].upgrade_ops is not None and directives[0].upgrade_ops.is_empty():

@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...postgres.connect import first_of, is_lost
-from ...postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from ...postgres.connect import first_error_of, is_lost
+from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ..backfill import state as backfill_state
 from ..backfill.status import BackfillUnfinishedError, require_finished
 from ..config import MigratorConfig
@@ -27,38 +27,38 @@ from ..partitions.commands import lacks_partitions, make_missing_partitions
 from ..phase import Phase
 from ..revisions import history
 from ..revisions.loading import (
-    Scope,
+    RunOptions,
     alembic_options,
-    in_words,
+    explain_alembic_error,
     phase_of,
     require_destination,
 )
-from ..revisions.state import nothing_for_this_release, require_no_tables, require_versions
+from ..revisions.state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import require_own_versions
-from ..session.backoff import IN_USE, growing_pauses
-from ..session.guard import guarded_lock
+from ..session.backoff import TABLE_IN_USE, backoff_delays
 from ..session.lock import require_lock
-from ..session.table_locks import read_once_free
+from ..session.silence_guard import guarded_lock
+from ..session.table_locks import read_when_unlocked
 from ..tables import HISTORY_TABLE
-from .data_loss import removals, require_consent
-from .failures import bookkeeping, failure_of
-from .plan import require_agreed, reverted, revisions_of, revisions_upwards, within
-from .statement_guard import Statements, limit_session, limit_statements, reset_session
+from .data_loss import refuse_data_loss, removed_by
+from .failures import explain_recording_errors, step_failure
+from .plan import downgraded_revisions, planned_revisions, require_plan_unchanged, steps_up_to, upgraded_revisions
+from .statement_guard import StatementGuard, limit_session, limit_statements, reset_session
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Run:
+class StepExecutor:
     """One command's steps on one connection, which must not be in a transaction and must not go back to a pool."""
 
-    def __init__(self, connection: AsyncConnection, config: MigratorConfig, scope: Scope) -> None:
+    def __init__(self, connection: AsyncConnection, config: MigratorConfig, options: RunOptions) -> None:
         self._connection = connection
         self._config = config
-        self._scope = scope
+        self._options = options
         self._configure()
         # Alembic's, of this command: the steps that lead from given heads to where it wants to be.
         self._steps_to = context.get_context().opts["fn"]
-        self._left_for_later: Sequence[MigrationStep] = ()
+        self._remaining: Sequence[MigrationStep] = ()
 
     async def __call__(self) -> None:
         """Brings the database to where the command wants it.
@@ -67,9 +67,9 @@ class Run:
         """
         # Without the lock: where there is nothing to do, there is nothing to wait for.
         wait, limit = self._config.lock_wait, self._config.lock_timeout
-        steps = await read_once_free(self._connection, wait, limit, self._plan)
-        if self._scope.preview is not None:
-            await read_once_free(self._connection, wait, limit, self._scope.preview, reverted(steps))
+        steps = await read_when_unlocked(self._connection, wait, limit, self._plan)
+        if self._options.preview is not None:
+            await read_when_unlocked(self._connection, wait, limit, self._options.preview, downgraded_revisions(steps))
             return
         goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
         if not steps:
@@ -77,34 +77,36 @@ class Run:
         if steps or await lacks_partitions(self._connection, self._config):
             async with guarded_lock(self._connection, self._config):
                 # Again, since somebody else may have done it while this one waited.
-                again = await read_once_free(self._connection, wait, limit, self._plan)
-                agreed = self._scope.agreed
-                require_agreed({one.revision for one in revisions_of(steps)} if agreed is None else agreed, again)
-                with bookkeeping():
-                    await self._take(again)
+                replanned = await read_when_unlocked(self._connection, wait, limit, self._plan)
+                agreed = self._options.agreed
+                require_plan_unchanged(
+                    {one.revision for one in planned_revisions(steps)} if agreed is None else agreed, replanned
+                )
+                with explain_recording_errors():
+                    await self._apply_steps(replanned)
                 if goes_up:
                     await make_missing_partitions(self._connection, self._config)
-        self._tell_what_is_left()
+        self._log_remaining()
 
-    async def _take(self, steps: Sequence[MigrationStep]) -> None:
+    async def _apply_steps(self, steps: Sequence[MigrationStep]) -> None:
         await self._connection.run_sync(self._prepare, steps)
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
         for step in revisions:
             try:
-                await self._apply(step)
+                await self._apply_with_retries(step)
             except BackfillUnfinishedError as exc:
-                if not self._scope.automatic:
+                if not self._options.automatic:
                     raise
                 # Started again and again it would never serve the requests that the backfill lets pass.
                 log.warning("a contract revision waits for its backfill", reason=str(exc))
-                self._left_for_later = revisions[revisions.index(step) :]
+                self._remaining = revisions[revisions.index(step) :]
                 return
         if stamps := [step for step in steps if step not in revisions]:
             await self._connection.run_sync(self._stamp, stamps)
 
-    def _tell_what_is_left(self) -> None:
-        names = [_name(step) for step in self._left_for_later]
-        revisions = [step.revision for step in self._left_for_later if isinstance(step, RevisionStep)]
+    def _log_remaining(self) -> None:
+        names = [_step_name(step) for step in self._remaining]
+        revisions = [step.revision for step in self._remaining if isinstance(step, RevisionStep)]
         if any(phase_of(script) is Phase.EXPAND for script in revisions):
             log.warning(
                 "left for later: contract revisions, and expand revisions after them, without which this release is"
@@ -134,65 +136,69 @@ class Run:
             else:
                 require_versions(connection, context.script, self._config.metadata)
             heads = () if migration.purge else migration.get_current_heads()
-            if not migration.purge and nothing_for_this_release(connection, context.script, heads, destination):
+            if not migration.purge and is_ahead_but_served(connection, context.script, heads, destination):
                 return []
             steps = list(self._steps_to(heads, migration))
             if not heads:
-                require_no_tables(connection, revisions_upwards(steps), self._config.metadata)
+                require_no_tables(connection, upgraded_revisions(steps), self._config.metadata)
         except CommandError as exc:
-            raise MigrationFailedError(in_words(exc, context.script)) from exc
+            raise MigrationFailedError(explain_alembic_error(exc, context.script)) from exc
         finally:
             connection.rollback()
-        wanted = within(steps, self._scope.phase)
-        self._left_for_later = steps[len(wanted) :]
+        wanted = steps_up_to(steps, self._options.phase)
+        self._remaining = steps[len(wanted) :]
         return wanted
 
     def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
         """What is done once the lock is held and before the first step."""
-        down = reverted(steps)
-        if down and not (self._config.allows_data_loss or self._scope.accept_data_loss):
-            require_consent(connection, down)
+        down = downgraded_revisions(steps)
+        if down and not (self._config.allows_data_loss or self._options.accept_data_loss):
+            refuse_data_loss(connection, down)
         with connection.begin():
             heads = context.get_context().get_current_heads()
             history.create_history(connection, context.script, heads, self._config.release)
-            history.interrupted_runs(connection)
-        if self._scope.automatic and not self._config.allows_data_loss:
-            _warn_of_contracts([script for script in revisions_upwards(steps) if phase_of(script) is Phase.CONTRACT])
+            history.mark_interrupted(connection)
+        if self._options.automatic and not self._config.allows_data_loss:
+            _warn_about_contracts(
+                [script for script in upgraded_revisions(steps) if phase_of(script) is Phase.CONTRACT]
+            )
 
-    async def _apply(self, step: RevisionStep) -> None:
+    async def _apply_with_retries(self, step: RevisionStep) -> None:
         await self._connection.run_sync(reset_session, self._config)
-        entry, begun = await self._connection.run_sync(_begin, step, self._config.release)
-        pauses = growing_pauses()
+        entry, begun_indexes = await self._connection.run_sync(_record_begin, step, self._config.release)
+        pauses = backoff_delays()
         for attempt in range(self._config.lock_retries + 1):
-            work = Statements(self._config, entry, begun)
+            guard = StatementGuard(self._config, entry, begun_indexes)
             try:
-                await self._connection.run_sync(self._run, step, entry, attempt, work)
+                await self._connection.run_sync(self._apply_once, step, entry, attempt, guard)
             except Exception as exc:
-                first = first_of(exc)
-                if sqlstate_of(first) not in IN_USE or attempt == self._config.lock_retries:
-                    await self._fail(step, entry, attempt, first)
-                    if is_lost(first):
-                        raise first from None
-                    raise failure_of(step, first, attempt, took_too_long=work.took_too_long) from exc
+                cause = first_error_of(exc)
+                if sqlstate_of(cause) not in TABLE_IN_USE or attempt == self._config.lock_retries:
+                    await self._record_failure(step, entry, attempt, cause)
+                    if is_lost(cause):
+                        raise cause from None
+                    raise step_failure(step, cause, attempt, took_too_long=guard.took_too_long) from exc
                 await self._connection.rollback()
-                await self._pause(step, next(pauses))
+                await self._wait_before_retry(step, next(pauses))
             else:
                 return
 
-    async def _pause(self, step: RevisionStep, pause: float) -> None:
+    async def _wait_before_retry(self, step: RevisionStep, pause: float) -> None:
         await self._connection.run_sync(limit_session, self._config, pause)
-        log.warning("the table is in use: trying again", revision=_name(step), pause_seconds=round(pause, 1))
+        log.warning("the table is in use: trying again", revision=_step_name(step), pause_seconds=round(pause, 1))
         await asyncio.sleep(pause)
 
-    def _run(self, connection: Connection, step: RevisionStep, entry: int, attempt: int, work: Statements) -> None:
+    def _apply_once(
+        self, connection: Connection, step: RevisionStep, entry: int, attempt: int, guard: StatementGuard
+    ) -> None:
         script: Script = step.revision
         change = script.module.upgrade if step.is_upgrade else script.module.downgrade
-        took = timedelta()
+        duration = timedelta()
 
-        def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
+        def run_guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
             session = require_lock(connection)
             limit_statements(connection, self._config)
-            with work.watching(connection):
+            with guard.listening_to(connection):
                 try:
                     change(**arguments)
                 except SystemExit as exc:
@@ -200,16 +206,16 @@ class Run:
             require_lock(connection, session)
 
         # In the step's own transaction; Alembic passes all by name.
-        def done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
-            nonlocal took
+        def record_done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
+            nonlocal duration
             if not step.is_upgrade:
                 backfill_state.forget(connection, script.revision)
-            took = history.finish(connection, entry, history.Outcome.DONE, retries=attempt)
+            duration = history.record_end(connection, entry, history.Outcome.DONE, retries=attempt)
 
         # As Alembic's log calls it.
-        guarded.__name__ = change.__name__
-        step.migration_fn = guarded
-        self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=done)  # noqa: ARG005
+        run_guarded.__name__ = change.__name__
+        step.migration_fn = run_guarded
+        self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=record_done)  # noqa: ARG005
         context.run_migrations()
         if connection.in_transaction():
             raise MigrationFailedError("it ended the transaction that it ran in, so that nothing of it was kept")
@@ -218,8 +224,8 @@ class Run:
             revision=script.revision,
             title=script.doc,
             phase=phase_of(script).value,
-            duration_seconds=round(took.total_seconds(), 3),
-            rows=work.rows,
+            duration_seconds=round(duration.total_seconds(), 3),
+            rows=guard.rows,
             retries=attempt,
         )
 
@@ -228,25 +234,25 @@ class Run:
         before: tuple[str, ...] = context.get_context().get_current_heads()
         connection.rollback()
 
-        def noted(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
+        def record_stamp(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
             nonlocal before
-            stamped = history.Stamped.between(context.script, before, heads)
-            history.note_stamp(connection, stamped, self._config.release)
+            stamped = history.StampChange.between(context.script, before, heads)
+            history.record_stamp(connection, stamped, self._config.release)
             for script in stamped.out:
                 backfill_state.forget(connection, script.revision)
             before = tuple(heads)
 
         # All in one go: a purge comes once, before the first.
-        self._configure(connection, fn=lambda heads, ctx: steps, on_version_apply=noted)  # noqa: ARG005
+        self._configure(connection, fn=lambda heads, ctx: steps, on_version_apply=record_stamp)  # noqa: ARG005
         context.run_migrations()
 
-    async def _fail(self, step: RevisionStep, entry: int, attempt: int, exc: Exception) -> None:
+    async def _record_failure(self, step: RevisionStep, entry: int, attempt: int, exc: Exception) -> None:
         def record(connection: Connection) -> None:
             connection.rollback()
             with connection.begin():
-                history.finish(connection, entry, history.Outcome.FAILED, retries=attempt, error=cause_of(exc))
+                history.record_end(connection, entry, history.Outcome.FAILED, retries=attempt, error=error_summary(exc))
 
-        log.error("a revision failed", revision=_name(step), phase=phase_of(step.revision).value, retries=attempt)
+        log.error("a revision failed", revision=_step_name(step), phase=phase_of(step.revision).value, retries=attempt)
         try:
             await self._connection.run_sync(record)
         except (SQLAlchemyError, OSError):
@@ -255,25 +261,25 @@ class Run:
             log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
 
 
-def _begin(connection: Connection, step: RevisionStep, release: str) -> tuple[int, set[str]]:
+def _record_begin(connection: Connection, step: RevisionStep, release: str) -> tuple[int, set[str]]:
     direction = "upgrade" if step.is_upgrade else "downgrade"
     if step.is_upgrade:
         require_finished(connection, context.script, step.revision)
     with connection.begin():
-        begun = history.begun_indexes(connection, step.revision.revision, direction)
-        return history.begin(connection, step.revision, direction, release), begun
+        begun_indexes = history.begun_indexes(connection, step.revision.revision, direction)
+        return history.record_begin(connection, step.revision, direction, release), begun_indexes
 
 
-def _warn_of_contracts(revisions: Sequence[Script]) -> None:
+def _warn_about_contracts(revisions: Sequence[Script]) -> None:
     for script in revisions:
         log.warning(
             "DB_AUTO_MIGRATE is about to apply a contract revision: releases before it stop working"
             " (DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator)",
             revision=script.revision,
             title=script.doc,
-            removes=removals(script),
+            removes=removed_by(script),
         )
 
 
-def _name(step: MigrationStep) -> str:
+def _step_name(step: MigrationStep) -> str:
     return step.revision.revision if isinstance(step, RevisionStep) else step.short_log

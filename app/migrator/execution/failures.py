@@ -6,20 +6,20 @@ from contextlib import contextmanager
 from alembic.runtime.migration import RevisionStep
 from sqlalchemy.exc import DBAPIError
 
-from ...postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.sqlstate import QUERY_CANCELED
 from ..command_line import command
-from ..session.backoff import IN_USE
+from ..session.backoff import TABLE_IN_USE
 from ..tables import BACKFILL_TABLE, HISTORY_TABLE, version_table
 
 
-def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_long: bool) -> MigrationFailedError:
+def step_failure(step: RevisionStep, exc: Exception, attempt: int, *, took_too_long: bool) -> MigrationFailedError:
     """Return the error that names the revision, its file, the cause and the remedy."""
     script = step.revision
     verb = "applied" if step.is_upgrade else "reverted"
     state = sqlstate_of(exc)
     remedy = ""
-    if state in IN_USE:
+    if state in TABLE_IN_USE:
         remedy = (
             f". It was tried {attempt + 1} times: `{command('doctor')}` shows who holds the table. Raise"
             " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
@@ -31,19 +31,19 @@ def failure_of(step: RevisionStep, exc: Exception, attempt: int, *, took_too_lon
             " (migrations/docs/writing-revisions.md), or raise that."
         )
     return MigrationFailedError(
-        f"Revision {script.revision} ({script.path}) could not be {verb}: {cause_of(exc)}{remedy}"
+        f"Revision {script.revision} ({script.path}) could not be {verb}: {error_summary(exc)}{remedy}"
     )
 
 
 @contextmanager
-def bookkeeping() -> Iterator[None]:
+def explain_recording_errors() -> Iterator[None]:
     """Explain what keeps the steps from being noted; what keeps a step itself from being done is explained there."""
     try:
         yield
     except DBAPIError as exc:
-        if sqlstate_of(exc) not in IN_USE:
+        if sqlstate_of(exc) not in TABLE_IN_USE:
             raise
         raise MigrationFailedError(
-            f"What is done could not be noted ({HISTORY_TABLE}, {version_table()}, {BACKFILL_TABLE}): {cause_of(exc)}."
-            f" `{command('doctor')}` shows who holds the table."
+            f"What is done could not be noted ({HISTORY_TABLE}, {version_table()}, {BACKFILL_TABLE}):"
+            f" {error_summary(exc)}. `{command('doctor')}` shows who holds the table."
         ) from exc

@@ -9,40 +9,40 @@ from alembic.script import Script
 from ...postgres.errors import DatabaseError
 from ..command_line import command
 from ..phase import Phase
-from ..revisions.loading import is_within
+from ..revisions.loading import is_up_to
 
 
 class PlanChangedError(DatabaseError):
     """Somebody else has changed the database meanwhile, and other revisions than those that were planned come now."""
 
 
-def within(steps: Sequence[MigrationStep], phase: Phase) -> list[MigrationStep]:
+def steps_up_to(steps: Sequence[MigrationStep], phase: Phase) -> list[MigrationStep]:
     """The steps before the first contract revision, or all of them where that phase is asked for."""
 
     def is_wanted(step: MigrationStep) -> bool:
-        return not (isinstance(step, RevisionStep) and step.is_upgrade) or is_within(step.revision, phase)
+        return not (isinstance(step, RevisionStep) and step.is_upgrade) or is_up_to(step.revision, phase)
 
     return list(takewhile(is_wanted, steps))
 
 
-def require_agreed(agreed: Collection[str], steps: Sequence[MigrationStep]) -> None:
+def require_plan_unchanged(agreed: Collection[str], steps: Sequence[MigrationStep]) -> None:
     """Raises PlanChangedError: `+1` and `-1`, for instance, are others after somebody else's."""
-    if others := [one.revision for one in revisions_of(steps) if one.revision not in agreed]:
+    if others := [one.revision for one in planned_revisions(steps) if one.revision not in agreed]:
         raise PlanChangedError(
             f"The database was changed meanwhile: {', '.join(others)} would be"
-            f" {'reverted' if reverted(steps) else 'applied'} now, which was not asked for. Nothing was done: look at"
-            f" `{command('status')}`, and begin again."
+            f" {'reverted' if downgraded_revisions(steps) else 'applied'} now, which was not asked for. Nothing was"
+            f" done: look at `{command('status')}`, and begin again."
         )
 
 
-def revisions_of(steps: Sequence[MigrationStep]) -> list[Script]:
+def planned_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
     return [step.revision for step in steps if isinstance(step, RevisionStep)]
 
 
-def revisions_upwards(steps: Sequence[MigrationStep]) -> list[Script]:
+def upgraded_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
     """Return the revisions that would be applied."""
     return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_upgrade]
 
 
-def reverted(steps: Sequence[MigrationStep]) -> list[Script]:
+def downgraded_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
     return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_downgrade]

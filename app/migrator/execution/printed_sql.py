@@ -19,12 +19,12 @@ from ..backfill.definition import Backfill, load_backfills, required_backfills
 from ..command_line import command
 from ..config import MigratorConfig
 from ..revisions import history
-from ..revisions.loading import alembic_options, in_words, scope_of
+from ..revisions.loading import alembic_options, explain_alembic_error, run_options_of
 from ..session.lock import HELD_BY_ME, LOCK_KEY
 from ..sql.identifiers import quote, quote_literal
 from ..tables import BACKFILL_TABLE, version_table
-from .plan import within
-from .statement_guard import built_concurrently, is_concurrent, limits_as_sql
+from .plan import steps_up_to
+from .statement_guard import index_built_concurrently, is_concurrent, limits_as_sql
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
 _TAG = "$plimsoll$"
@@ -62,13 +62,13 @@ class PrintedScript:
         try:
             every = list(migration.opts["fn"](self._heads, migration))
         except CommandError as exc:
-            raise MigrationFailedError(in_words(exc, context.script)) from exc
+            raise MigrationFailedError(explain_alembic_error(exc, context.script)) from exc
         if not every:
             raise MigrationFailedError(
                 "Nothing leads from there to there: give the range FROM:TO in the direction of the command, such as"
                 " FROM:base for a downgrade or a stamp to base."
             )
-        return list(self._guarded(within(every, scope_of(context.config).phase)))
+        return list(self._with_backfill_checks(steps_up_to(every, run_options_of(context.config).phase)))
 
     def _configure(self, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
@@ -76,7 +76,7 @@ class PrintedScript:
             target_metadata=self._config.metadata,
             literal_binds=True,
             dialect_opts={"paramstyle": "named"},
-            on_version_apply=self._done,
+            on_version_apply=self._print_record,
             **alembic_options(),
             **options,
         )
@@ -99,7 +99,7 @@ class PrintedScript:
             output(text)
             if alone:
                 output(f"{usual};")
-            if index := built_concurrently(text):
+            if index := index_built_concurrently(text):
                 self._built.append(index)
 
         impl.static_output = guarded  # type: ignore[method-assign]
@@ -115,22 +115,22 @@ class PrintedScript:
             begin()
             self._print(_call_check(self._heads, makes_table=is_first and is_from_base))
             if is_first:
-                self._print(history.table_as_sql())
+                self._print(history.create_table_as_sql())
             self._print(*(_require_valid(index) for index in self._built))
             self._built.clear()
             is_first = False
 
         impl.emit_begin = guarded  # type: ignore[method-assign]
 
-    def _guarded(self, steps: Iterable[MigrationStep]) -> Iterable[MigrationStep]:
+    def _with_backfill_checks(self, steps: Iterable[MigrationStep]) -> Iterable[MigrationStep]:
         known = load_backfills(context.script)
         for step in steps:
             if isinstance(step, RevisionStep) and step.is_upgrade and required_backfills(step.revision):
                 needed = [known[name] for name in required_backfills(step.revision)]
-                step.migration_fn = self._after_backfills(step.revision, needed, step.migration_fn)
+                step.migration_fn = self._checking_backfills(step.revision, needed, step.migration_fn)
             yield step
 
-    def _after_backfills(
+    def _checking_backfills(
         self, script: Script, needed: Iterable[Backfill], change: Callable[..., None]
     ) -> Callable[..., None]:
         # Alembic writes its name into the script.
@@ -142,12 +142,12 @@ class PrintedScript:
         return guarded
 
     # Alembic passes all by name.
-    def _done(self, ctx: Any, step: MigrationInfo, heads: Collection[Any], run_args: object) -> None:  # noqa: ANN401, ARG002
-        stepped = history.Stamped.between(context.script, self._heads, heads)
+    def _print_record(self, ctx: Any, step: MigrationInfo, heads: Collection[Any], run_args: object) -> None:  # noqa: ANN401, ARG002
+        stepped = history.StampChange.between(context.script, self._heads, heads)
         names = ("unstamp", "stamp") if step.is_stamp else ("downgrade", "upgrade")
         for direction, scripts in zip(names, (stepped.out, stepped.into), strict=True):
             for script in scripts:
-                ctx.execute(history.done_as_sql(script, direction, self._config.release))
+                ctx.execute(history.record_as_sql(script, direction, self._config.release))
         self._print(*(_forget_backfills(script) for script in stepped.out))
         self._heads = heads
 

@@ -4,7 +4,7 @@ import asyncio
 
 from ..config import MigratorConfig
 from ..phase import Phase
-from ..session.signals import Breaker
+from ..session.signals import Canceller
 from .commands import upgrade
 
 
@@ -13,10 +13,10 @@ async def upgrade_at_start(config: MigratorConfig, phase: Phase = Phase.CONTRACT
 
     Raises MigrationFailedError, DatabaseUnreachableError and ReadOnlyDatabaseError.
     """
-    breaker = Breaker()
+    canceller = Canceller()
     try:
-        await asyncio.to_thread(upgrade, config, phase=phase, automatic=True, breaker=breaker)
+        await asyncio.to_thread(upgrade, config, phase=phase, automatic=True, canceller=canceller)
     except asyncio.CancelledError:
         # A thread cannot be cancelled, and the process would wait for it.
-        breaker.break_off()
+        canceller.cancel()
         raise

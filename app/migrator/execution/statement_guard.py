@@ -10,19 +10,19 @@ import structlog
 from sqlalchemy import Connection, event, text
 
 from ...postgres.errors import MigrationFailedError
-from ...postgres.keepalive import COUNT, IDLE, INTERVAL
+from ...postgres.tcp_keepalive import COUNT, IDLE, INTERVAL
 from ..config import MigratorConfig
-from ..revisions.history import note_index
+from ..revisions.history import record_index
 from ..sql.tokens import UnreadableSqlError, statements_of
 
 T = TypeVar("T")
 
 log = structlog.stdlib.get_logger(__name__)
 
-_SET = text(
+_SET_LIMITS = text(
     "SELECT " + ", ".join(f"set_config('{name}', :{name}, false)" for name in ("lock_timeout", "statement_timeout"))
 )
-_LIMIT_SESSION = text(
+_LIMIT_SILENCE = text(
     """
     SELECT set_config('idle_in_transaction_session_timeout', :idle_in_transaction, false),
            set_config('idle_session_timeout', :idle, false),
@@ -34,11 +34,11 @@ _LIMIT_SESSION = text(
 )
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _QUALIFIED = rf"(?:{_NAME}\s*\.\s*)?{_NAME}"
-_BEGIN, _END = r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*", r"\s*;?\s*$"
+_START, _END = r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*", r"\s*;?\s*$"
 
 
 def _statement(pattern: str) -> re.Pattern[str]:
-    return re.compile(_BEGIN + pattern.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
+    return re.compile(_START + pattern.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
 
 
 # Statements that have the word in a comment, or do something else besides, are not among them.
@@ -54,7 +54,7 @@ _CREATE_INDEX = _statement(
 _UNNAMED_INDEX = _statement(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY ON\b")
 _DROP_INDEX = _statement(rf"DROP INDEX CONCURRENTLY (?P<name>{_QUALIFIED})(?: CASCADE| RESTRICT)?{_END}")
 # What cannot run in a transaction, or gains from being alone in one, and can be run again.
-_ALONE = _statement(
+_SAFE_IN_AUTOCOMMIT = _statement(
     r"(?:VACUUM|ANALYZE|CLUSTER|REINDEX|LOCK|SELECT|SHOW|SET|RESET|ALTER SYSTEM|CHECKPOINT"
     rf"|ALTER TYPE {_QUALIFIED} ADD VALUE IF NOT EXISTS)\b"
 )
@@ -64,11 +64,11 @@ _HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
 _IS_VALID = text(
     "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name) AND indrelid = to_regclass(:table)"
 )
-_SILENT_AT_LEAST = 1.0
-_COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE")
+_SHORTEST_SILENCE = 1.0
+_CHANGES_ROWS = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
-class Statements:
+class StatementGuard:
     """Listens to a connection for the length of one step; `rows` is how many it inserted, updated and deleted.
 
     `took_too_long` is whether a statement ended the step that had gone on for as long as it may.
@@ -76,21 +76,21 @@ class Statements:
     `begun` are the indexes that this revision has begun to build or to drop and that were not there, or were, before.
     """
 
-    def __init__(self, config: MigratorConfig, entry: int, begun: set[str]) -> None:
+    def __init__(self, config: MigratorConfig, entry: int, begun_indexes: set[str]) -> None:
         self.rows = 0
         self.took_too_long = False
-        self._began: float | None = None
-        self._longest = config.statement_timeout
+        self._started_at: float | None = None
+        self._statement_timeout = config.statement_timeout
         self._entry = entry
-        self._begun = begun
-        self._usual = _usual_limits(config)
-        self._unhurried = _limits(config.lock_timeout, 0)
-        self._unlimited = _limits(0, 0)
-        self._lifted = False
-        self._is_noting = False
+        self._begun_indexes = begun_indexes
+        self._initial_limits = _usual_limits(config)
+        self._no_statement_timeout = _limits(config.lock_timeout, 0)
+        self._no_limits = _limits(0, 0)
+        self._has_relaxed_limits = False
+        self._is_recording = False
 
     @contextmanager
-    def watching(self, connection: Connection) -> Iterator[None]:
+    def listening_to(self, connection: Connection) -> Iterator[None]:
         event.listen(connection, "before_cursor_execute", self._before, retval=True)
         event.listen(connection, "after_cursor_execute", self._after)
         event.listen(connection, "commit", self._refuse_commit)
@@ -98,7 +98,9 @@ class Statements:
             yield
         except BaseException:
             # By this clock: what a server says of a cancelled statement is in its own language.
-            self.took_too_long = self._began is not None and time.monotonic() - self._began >= self._longest
+            self.took_too_long = (
+                self._started_at is not None and time.monotonic() - self._started_at >= self._statement_timeout
+            )
             raise
         finally:
             event.remove(connection, "commit", self._refuse_commit)
@@ -106,77 +108,77 @@ class Statements:
             event.remove(connection, "after_cursor_execute", self._after)
 
     def _before(self, connection: Connection, cursor: Any, statement: str, parameters: T, *_: Any) -> tuple[str, T]:  # noqa: ANN401, ARG002
-        if self._is_noting:
+        if self._is_recording:
             return statement, parameters
         if _CONCURRENTLY.search(statement):
-            statement = self._made_repeatable(connection, statement)
+            statement = self._make_repeatable(connection, statement)
             # It stops no reads or writes while it waits or works, and may well wait for the transactions of others.
-            self._lift(connection, self._unlimited)
+            self._relax_limits(connection, self._no_limits)
         elif _VALIDATE.search(statement):
             # Nor does this, once it has its lock.
-            self._lift(connection, self._unhurried)
+            self._relax_limits(connection, self._no_statement_timeout)
         elif any(
-            _ENDS_TRANSACTION.search(part) or (_commits(connection) and not _ALONE.search(part))
-            for part in _parts(statement)
+            _ENDS_TRANSACTION.search(part) or (_is_autocommit(connection) and not _SAFE_IN_AUTOCOMMIT.search(part))
+            for part in _split_statements(statement)
         ):
-            raise _not_undone()
-        self._began = None if self._lifted else time.monotonic()
+            raise _partial_commit_error()
+        self._started_at = None if self._has_relaxed_limits else time.monotonic()
         return statement, parameters
 
     def _refuse_commit(self, connection: Connection) -> None:
         """An autocommit block commits what stands before it, and a revision may do so itself."""
-        if not _commits(connection) and connection.scalar(_HAS_WRITTEN):
+        if not _is_autocommit(connection) and connection.scalar(_HAS_WRITTEN):
             # SQLAlchemy holds its transaction for ended from here on; the driver's is not.
             connection.connection.rollback()
-            raise _not_undone()
+            raise _partial_commit_error()
 
     def _after(self, connection: Connection, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401
-        self._began = None
-        if self._lifted:
-            self._lifted = False
-            connection.execute(_SET, self._usual)
-        if statement.lstrip()[:6].upper().startswith(_COUNTED) and not self._is_noting:
+        self._started_at = None
+        if self._has_relaxed_limits:
+            self._has_relaxed_limits = False
+            connection.execute(_SET_LIMITS, self._initial_limits)
+        if statement.lstrip()[:6].upper().startswith(_CHANGES_ROWS) and not self._is_recording:
             self.rows += max(cursor.rowcount, 0)
 
-    def _lift(self, connection: Connection, limits: dict[str, str]) -> None:
-        connection.execute(_SET, limits)
-        self._lifted = True
+    def _relax_limits(self, connection: Connection, limits: dict[str, str]) -> None:
+        connection.execute(_SET_LIMITS, limits)
+        self._has_relaxed_limits = True
 
-    def _made_repeatable(self, connection: Connection, statement: str) -> str:
+    def _make_repeatable(self, connection: Connection, statement: str) -> str:
         """The statement as it works although the same revision has run it before and got no further."""
         if index := _CREATE_INDEX.match(statement):
-            self._make_way(connection, _full_name(index), index["table"], keep=bool(index["keep"]))
+            self._drop_half_built(connection, _full_name(index), index["table"], keep=bool(index["keep"]))
         elif _UNNAMED_INDEX.match(statement):
             raise MigrationFailedError(
                 "it builds an index CONCURRENTLY without a name: a build that failed could not be found again. Name it."
             )
         elif index := _DROP_INDEX.match(statement):
-            if index["name"] in self._begun:
+            if index["name"] in self._begun_indexes:
                 return f"DROP INDEX CONCURRENTLY IF EXISTS {index['name']}"
-            self._note(connection, index["name"])
+            self._record_index(connection, index["name"])
         return statement
 
-    def _make_way(self, connection: Connection, name: str, table: str, *, keep: bool) -> None:
+    def _drop_half_built(self, connection: Connection, name: str, table: str, *, keep: bool) -> None:
         """Drops what a build of this index that failed or was killed has left, so that it can be built again.
 
         That is an invalid index, or a valid one where this revision began it and died before that was recorded; never
         one of another table.
         """
         valid = connection.scalar(_IS_VALID, {"name": name, "table": table})
-        if valid and (keep or name not in self._begun):
+        if valid and (keep or name not in self._begun_indexes):
             return
         if valid is not None:
             log.warning("an index that was half built is dropped and built again", index=name)
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
-        self._note(connection, name)
+        self._record_index(connection, name)
 
-    def _note(self, connection: Connection, index: str) -> None:
+    def _record_index(self, connection: Connection, index: str) -> None:
         # Committed at once: nothing of this runs in a transaction.
-        if index not in self._begun:
-            self._is_noting = True
-            note_index(connection, self._entry, index)
-            self._is_noting = False
-            self._begun.add(index)
+        if index not in self._begun_indexes:
+            self._is_recording = True
+            record_index(connection, self._entry, index)
+            self._is_recording = False
+            self._begun_indexes.add(index)
 
 
 def is_concurrent(statement: str) -> bool:
@@ -184,7 +186,7 @@ def is_concurrent(statement: str) -> bool:
     return bool(_CONCURRENTLY.search(statement))
 
 
-def built_concurrently(statement: str) -> str | None:
+def index_built_concurrently(statement: str) -> str | None:
     """The name of the index that the statement builds, as SQL writes it."""
     index = _CREATE_INDEX.match(statement)
     return _full_name(index) if index else None
@@ -194,7 +196,7 @@ def _full_name(index: re.Match[str]) -> str:
     return ".".join(filter(None, [index["schema"], index["name"]]))
 
 
-def _parts(statement: str) -> list[str]:
+def _split_statements(statement: str) -> list[str]:
     """The statements of one text, of which psycopg takes several; asyncpg refuses them."""
     if ";" not in statement.rstrip().rstrip(";"):
         return [statement]
@@ -204,12 +206,12 @@ def _parts(statement: str) -> list[str]:
         return [statement]
 
 
-def _commits(connection: Connection) -> bool:
+def _is_autocommit(connection: Connection) -> bool:
     """Whether each statement is a transaction of its own, as in Alembic's autocommit block."""
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
-def _not_undone() -> MigrationFailedError:
+def _partial_commit_error() -> MigrationFailedError:
     return MigrationFailedError(
         "it commits before it is over, and what that commits would stay where the revision fails afterwards. Nothing"
         " was committed. Write an autocommit block as the first thing of a revision, with nothing in it but what cannot"
@@ -237,21 +239,21 @@ def limit_session(connection: Connection, config: MigratorConfig, pause: float =
 
 
 def _set_limits(connection: Connection, config: MigratorConfig, pause: float = 0) -> None:
-    limits = {"idle_in_transaction": silence(config), "idle": silence(config) + pause}
+    limits = {"idle_in_transaction": longest_silence(config), "idle": longest_silence(config) + pause}
     probes = {"probed_after": str(IDLE), "probed_each": str(INTERVAL), "probes": str(COUNT)}
-    connection.execute(_LIMIT_SESSION, probes | {name: _milliseconds(value) for name, value in limits.items()})
+    connection.execute(_LIMIT_SILENCE, probes | {name: _milliseconds(value) for name, value in limits.items()})
     limit_statements(connection, config)
 
 
-def silence(config: MigratorConfig) -> float:
+def longest_silence(config: MigratorConfig) -> float:
     """Return for how many seconds nothing may be heard of a migrating process."""
     # A machine that is busy for a moment is no process that hangs.
-    return max(config.statement_timeout, _SILENT_AT_LEAST)
+    return max(config.statement_timeout, _SHORTEST_SILENCE)
 
 
 def limit_statements(connection: Connection, config: MigratorConfig) -> None:
     """How long a statement may wait for a lock and take, until the session or a statement's own need says otherwise."""
-    connection.execute(_SET, _usual_limits(config))
+    connection.execute(_SET_LIMITS, _usual_limits(config))
 
 
 def limits_as_sql(config: MigratorConfig) -> list[str]:

@@ -12,11 +12,11 @@ from ...postgres.errors import DatabaseError
 from ...postgres.url.database_url import DatabaseURL
 from ..command_line import command
 from ..config import MigratorConfig
-from ..revisions.history import last_done, read_history, was_edited
-from ..revisions.ids import REMEDY, Fault, faults_of_ids
-from ..revisions.loading import join_heads, oldest_first, scripts, unread_scripts
+from ..revisions.history import last_completed, read_history, was_edited
+from ..revisions.ids import REMEDY, Fault, find_id_faults
+from ..revisions.loading import join_heads, load_revisions, oldest_first, open_revisions
 from ..revisions.state import read_state
-from ..session.readonly_connection import look
+from ..session.readonly_connection import with_readonly_connection
 from ..sql.tokens import Statement
 from . import squawk, suppressions
 from .known_schema import ParsedRevision, parse_revisions
@@ -77,11 +77,11 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
     all. It starts no database. Raises UnknownRevisionError, SquawkError and MigrationFailedError.
     """
     # Of files with such ids Alembic refuses some, and silently leaves out others.
-    if faults := faults_of_ids(unread_scripts(config)):
+    if faults := find_id_faults(open_revisions(config)):
         return Report(
             (), tuple(_id_finding(fault) for fault in faults), "The revisions were not read beyond their ids."
         )
-    directory = scripts(config)
+    directory = load_revisions(config)
     revisions = oldest_first(directory)
     chosen = _named(directory, named)
     database = _read_database(config, directory)
@@ -114,9 +114,9 @@ def _read_database(config: MigratorConfig, directory: ScriptDirectory) -> _Datab
     if config.starts_database:
         return _Database()
 
-    def at(connection: Connection, url: DatabaseURL) -> _Database:  # noqa: ARG001 - as `look` calls it
+    def read(connection: Connection, url: DatabaseURL) -> _Database:  # noqa: ARG001 - passed by with_readonly_connection
         state = read_state(connection, directory, config.metadata)
-        entries = last_done(read_history(connection))
+        entries = last_completed(read_history(connection))
         return _Database(
             pending=None if state.unknown else frozenset(script.revision for script in state.pending),
             edited=tuple(s for s in directory.walk_revisions() if was_edited(s, entries.get(s.revision))),
@@ -124,7 +124,7 @@ def _read_database(config: MigratorConfig, directory: ScriptDirectory) -> _Datab
 
     patience = min(config.connect_timeout, _CONNECT_TIMEOUT)
     try:
-        return look(replace(config, connect_timeout=patience), at)
+        return with_readonly_connection(replace(config, connect_timeout=patience), read)
     except DatabaseError as exc:
         return _Database(note=f"{exc} So what is pending is not known, and edited-after-applied not checked.")
 

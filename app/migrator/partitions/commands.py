@@ -12,17 +12,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import is_lost, open_connection
-from ...postgres.errors import MigrationFailedError, cause_of, sqlstate_of
+from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.url.database_url import DatabaseURL
 from ..command_line import command
 from ..config import MigratorConfig
 from ..execution.statement_guard import limit_session, limit_statements, reset_session
-from ..session.backoff import IN_USE, growing_pauses
-from ..session.clock import disagreement, require_agreement
-from ..session.guard import guarded_lock
+from ..session.backoff import TABLE_IN_USE, backoff_delays
+from ..session.clock import clock_difference, require_clocks_agree
 from ..session.read_only import read_only_reason
-from ..session.readonly_connection import look
-from ..session.signals import ended_by_signals
+from ..session.readonly_connection import with_readonly_connection
+from ..session.signals import cancel_on_signals
+from ..session.silence_guard import guarded_lock
 from . import ddl
 from .state import (
     Action,
@@ -67,17 +67,17 @@ def preview_maintenance(config: MigratorConfig, keep: int | None = None, now: da
     DatabaseUnreachableError.
     """
 
-    def at(connection: Connection, url: DatabaseURL) -> Partitioning:
+    def read(connection: Connection, url: DatabaseURL) -> Partitioning:
         limit_statements(connection, config)
         tables = read_partitions(connection, config, keep=keep, now=now)
         left = [action for state in tables for action in state.to_make()]
         for state in tables:
             left += [counted(connection, action) for action in state.to_drop()]
             left += expired_in_default(connection, state)
-        clocks = disagreement(connection)
+        clocks = clock_difference(connection)
         return Partitioning(url.location, tuple(tables), (), tuple(left), _kept_longer(connection, tables), clocks)
 
-    return look(config, at)
+    return with_readonly_connection(config, read)
 
 
 def maintain(
@@ -95,7 +95,7 @@ def maintain(
 async def _maintain(
     config: MigratorConfig, url: DatabaseURL, keep: int | None, may_drop: bool, now: datetime | None
 ) -> Partitioning:
-    with ended_by_signals():
+    with cancel_on_signals():
         async with (
             open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection,
             guarded_lock(connection, config),
@@ -124,7 +124,7 @@ async def lacks_partitions(connection: AsyncConnection, config: MigratorConfig) 
     try:
         return await connection.run_sync(lacks)
     except DBAPIError as exc:
-        if sqlstate_of(exc) not in IN_USE:
+        if sqlstate_of(exc) not in TABLE_IN_USE:
             raise
         return True
     finally:
@@ -162,7 +162,7 @@ class _Maintenance:
 
     async def read(self) -> list[PartitionState]:
         await self._connection.run_sync(reset_session, self._config)
-        await self._try(require_agreement)
+        await self._try(require_clocks_agree)
         return await self._try(read_partitions, self._config, keep=self._keep, now=self._now)
 
     async def make(self, tables: list[PartitionState]) -> None:
@@ -217,7 +217,7 @@ class _Maintenance:
 
         Raises MigrationFailedError.
         """
-        pauses = growing_pauses()
+        pauses = backoff_delays()
         for attempt in range(self._config.lock_retries + 1):
             try:
                 return await self._connection.run_sync(self._in_transaction, work, arguments, options)
@@ -225,10 +225,10 @@ class _Maintenance:
                 if is_lost(exc):
                     raise
                 await self._connection.rollback()
-                if sqlstate_of(exc) not in IN_USE or attempt == self._config.lock_retries:
+                if sqlstate_of(exc) not in TABLE_IN_USE or attempt == self._config.lock_retries:
                     raise MigrationFailedError(
-                        f"The partitions could not be brought up to date: {cause_of(exc)}. What was done before stays,"
-                        " and the default partition takes the rows meanwhile: try again."
+                        f"The partitions could not be brought up to date: {error_summary(exc)}. What was done before"
+                        " stays, and the default partition takes the rows meanwhile: try again."
                     ) from exc
             pause = next(pauses)
             await self._connection.run_sync(limit_session, self._config, pause)

@@ -116,14 +116,14 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Stamped:
+class StampChange:
     """The revisions that a stamp puts out of force and into it, oldest first."""
 
     out: tuple[Script, ...]
     into: tuple[Script, ...]
 
     @classmethod
-    def between(cls, directory: ScriptDirectory, before: Iterable[str], after: Iterable[str]) -> "Stamped":
+    def between(cls, directory: ScriptDirectory, before: Iterable[str], after: Iterable[str]) -> "StampChange":
         old, new = _ancestors(directory, before), _ancestors(directory, after)
         return cls(
             tuple(script for script in old if script not in new), tuple(script for script in new if script not in old)
@@ -137,18 +137,18 @@ def create_history(connection: Connection, directory: ScriptDirectory, heads: It
     """
     if not has_history(connection):
         connection.execute(text(_CREATE))
-        note_stamp(connection, Stamped.between(directory, (), heads), release)
+        record_stamp(connection, StampChange.between(directory, (), heads), release)
     elif not connection.scalar(_HAS_COLUMN, {"name": HISTORY_TABLE, "column": "indexes"}):
         # Asked first: ALTER TABLE locks out readers even where the column is there.
         connection.execute(text(f"ALTER TABLE {HISTORY_TABLE} ADD COLUMN {_INDEXES}"))
 
 
-def table_as_sql() -> str:
+def create_table_as_sql() -> str:
     """The statement that makes the table, for a script that somebody else runs."""
     return dedent(_CREATE).strip()
 
 
-def done_as_sql(script: Script, direction: str, release: str) -> TextClause:
+def record_as_sql(script: Script, direction: str, release: str) -> TextClause:
     """The statement that notes a step, for a script that somebody else runs."""
     return _INSERT.bindparams(**_values(script, direction, Outcome.DONE, release, by="a script"))
 
@@ -173,19 +173,19 @@ def _entry(row: RowMapping) -> Entry:
     )
 
 
-def last_done(entries: Iterable[Entry]) -> dict[str, Entry]:
+def last_completed(entries: Iterable[Entry]) -> dict[str, Entry]:
     """Of each revision the last step that was completed."""
     return {entry.revision: entry for entry in entries if entry.outcome is Outcome.DONE}
 
 
-def ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str, Entry]:
+def steps_ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str, Entry]:
     """What a newer release has put in force, or begun, on top of the `known` revisions: of each its last step.
 
     What is older than the newest of the known ones was squashed into them, or stamped away.
     """
     newest = max((entry.id for entry in entries if entry.revision in known and entry.is_in_force), default=0)
     steps = [entry for entry in entries if entry.id > newest and entry.revision not in known]
-    done = last_done(steps)
+    done = last_completed(steps)
     begun = [step for step in steps if step.revision not in done or step.id > done[step.revision].id]
     half = {step.revision: step for step in begun if step.is_half_done}
     return half | {name: step for name, step in done.items() if step.is_in_force}
@@ -197,17 +197,17 @@ def was_edited(script: Script, entry: Entry | None) -> bool:
     return entry is not None and entry.direction == "upgrade" and entry.checksum != checksum_of(script)
 
 
-def interrupted_runs(connection: Connection) -> None:
+def mark_interrupted(connection: Connection) -> None:
     """Marks what a killed process left as running; to be called under the lock, which that process held."""
     connection.execute(_INTERRUPT)
 
 
-def begin(connection: Connection, script: Script, direction: str, release: str) -> int:
+def record_begin(connection: Connection, script: Script, direction: str, release: str) -> int:
     """Notes that a step begins, to be committed before it does; the row's id."""
     return _insert(connection, script, direction, Outcome.RUNNING, release)
 
 
-def finish(
+def record_end(
     connection: Connection, entry: int, outcome: Outcome, *, retries: int = 0, error: str | None = None
 ) -> timedelta:
     """Notes how a step ended: DONE belongs in the step's own transaction, so that both are there or neither is.
@@ -219,7 +219,7 @@ def finish(
     return duration
 
 
-def note_index(connection: Connection, entry: int, index: str) -> None:
+def record_index(connection: Connection, entry: int, index: str) -> None:
     """Notes that the step is about to build or to drop an index CONCURRENTLY, which is there whether it ends well."""
     connection.execute(_NOTE_INDEX, {"id": entry, "index": index})
 
@@ -229,7 +229,7 @@ def begun_indexes(connection: Connection, revision: str, direction: str) -> set[
     return set(connection.scalars(_BEGUN_INDEXES, {"revision": revision, "direction": direction}))
 
 
-def note_stamp(connection: Connection, stamped: Stamped, release: str) -> None:
+def record_stamp(connection: Connection, stamped: StampChange, release: str) -> None:
     """Notes which revisions a stamp has put in force, or out of it, without running them."""
     for direction, scripts in (("unstamp", stamped.out), ("stamp", stamped.into)):
         for script in scripts:
@@ -244,7 +244,7 @@ def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]
 
 
 def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome, release: str) -> int:
-    connection.execute(_INSERT, _values(script, direction, outcome, release, by=who()))
+    connection.execute(_INSERT, _values(script, direction, outcome, release, by=current_operator()))
     # Nobody else inserts: the migration lock is held.
     return int(connection.scalar(_LAST_ID) or 0)
 
@@ -261,7 +261,7 @@ def _values(script: Script, direction: str, outcome: Outcome, release: str, *, b
     }
 
 
-def who() -> str:
+def current_operator() -> str:
     """The user of the operating system and the host, as far as they have names."""
     try:
         user = getpass.getuser()

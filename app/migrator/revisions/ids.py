@@ -27,7 +27,7 @@ class Fault(NamedTuple):
     what: str
 
 
-def faults_of_ids(directory: ScriptDirectory) -> list[Fault]:
+def find_id_faults(directory: ScriptDirectory) -> list[Fault]:
     """Return what is wrong with the ids of the files, which are not imported for it."""
     return list(_faults(Path(directory.versions)))
 
@@ -36,7 +36,7 @@ def _faults(versions: Path) -> Iterator[Fault]:
     declared = {file: found for file in sorted(versions.glob("*.py")) if (found := _declared(file)) is not None}
     times = Counter(declared.values())
     for file, revision in declared.items():
-        if what := _what_is_wrong(revision, times[revision]):
+        if what := _describe_fault(revision, times[revision]):
             yield Fault(file, revision, what)
 
 
@@ -46,7 +46,7 @@ def _declared(file: Path) -> str | None:
     return last[2] if last else None
 
 
-def _what_is_wrong(revision: str, times: int) -> str:
+def _describe_fault(revision: str, times: int) -> str:
     # The first that applies.
     rules = (
         (not revision, "is empty"),
@@ -59,7 +59,7 @@ def _what_is_wrong(revision: str, times: int) -> str:
 
 
 @write_hooks.register("revision_id")
-def refuse_faulty(path: str, options: dict[str, Any]) -> None:  # noqa: ARG001 - Alembic's signature
+def remove_file_with_faulty_id(path: str, options: dict[str, Any]) -> None:  # noqa: ARG001 - Alembic's signature
     """Remove the file that was just written (`--rev-id`) where no database could record it."""
     file = Path(path)
     for fault in _faults(file.parent):

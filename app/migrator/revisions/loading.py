@@ -15,19 +15,19 @@ from alembic.script.revision import MultipleHeads, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from ...postgres.errors import MigrationFailedError, cause_of
+from ...postgres.errors import MigrationFailedError, error_summary
 from ...postgres.settings_error import SettingsError
 from ..backfill.definition import check_definitions
 from ..command_line import command
 from ..config import MigratorConfig
 from ..phase import Phase
-from ..session.signals import Breaker
+from ..session.signals import Canceller
 from ..tables import version_table
-from .ids import REMEDY, faults_of_ids
+from .ids import REMEDY, find_id_faults
 
 _CONFIG = "migrator"
-_SCOPE = "scope"
-_ASKING = "asking for the configuration"
+_OPTIONS = "scope"
+_CONFIG_REQUEST = "asking for the configuration"
 # The arguments that `alembic -x` takes.
 _ACCEPTED = "accept-data-loss"
 _PHASES = {f"phase={phase}": phase for phase in Phase}
@@ -39,7 +39,7 @@ def alembic_options() -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Scope:
+class RunOptions:
     """How far a command may go: the last phase that it applies, and whether a downgrade may lose data.
 
     `automatic` is said by start-up, where nobody has asked for the revisions. With `preview` nothing is changed: it is
@@ -54,33 +54,33 @@ class Scope:
     automatic: bool = False
     preview: Callable[[Connection, list[Script]], None] | None = None
     agreed: frozenset[str] | None = None
-    breaker: Breaker | None = None
+    canceller: Canceller | None = None
 
 
-def alembic_config(config: MigratorConfig, scope: Scope | None = None) -> Config:
+def alembic_config(config: MigratorConfig, options: RunOptions | None = None) -> Config:
     """Alembic's configuration, with what `migrations/env.py` then uses instead of reading it from the environment."""
     assert config.alembic_ini is not None, "set by whoever has found the configuration"
-    return Config(config.alembic_ini, attributes={_CONFIG: config, _SCOPE: scope or Scope()})
+    return Config(config.alembic_ini, attributes={_CONFIG: config, _OPTIONS: options or RunOptions()})
 
 
-def scope_of(config: Config) -> Scope:
+def run_options_of(config: Config) -> RunOptions:
     """The scope of a configuration of ours; of the `alembic` command, what its `-x` arguments say.
 
     Raises SettingsError for one that there is not.
     """
-    scope = config.attributes.get(_SCOPE)
-    if isinstance(scope, Scope):
-        return scope
+    options = config.attributes.get(_OPTIONS)
+    if isinstance(options, RunOptions):
+        return options
     # As they stand: what `accept-data-loss=no` means is not to be guessed.
     arguments = getattr(config.cmd_opts, "x", None) or ()
     unknown = [argument for argument in arguments if argument != _ACCEPTED and argument not in _PHASES]
     if unknown:
         raise SettingsError(f"-x {unknown[0]}", "is not known", "There are: -x phase=expand, -x accept-data-loss.")
     phases = [_PHASES[argument] for argument in arguments if argument in _PHASES]
-    return Scope(phases[-1] if phases else Phase.CONTRACT, accept_data_loss=_ACCEPTED in arguments)
+    return RunOptions(phases[-1] if phases else Phase.CONTRACT, accept_data_loss=_ACCEPTED in arguments)
 
 
-def config_of(alembic: Config) -> MigratorConfig | None:
+def handed_config(alembic: Config) -> MigratorConfig | None:
     """Return the configuration that one of the engine's commands brings along; None under the `alembic` command."""
     config = alembic.attributes.get(_CONFIG)
     return config if isinstance(config, MigratorConfig) else None
@@ -89,7 +89,7 @@ def config_of(alembic: Config) -> MigratorConfig | None:
 def read_config(alembic_ini: Path) -> MigratorConfig:
     """Return the configuration that the project's `env.py` hands over; nothing is run. Raises SettingsError."""
     found: list[MigratorConfig] = []
-    alembic = Config(alembic_ini, attributes={_ASKING: found})
+    alembic = Config(alembic_ini, attributes={_CONFIG_REQUEST: found})
     if not alembic_ini.is_file():
         raise SettingsError(str(alembic_ini), "is not there", "Name the file alembic.ini of the project: -c FILE.")
     try:
@@ -106,9 +106,9 @@ def read_config(alembic_ini: Path) -> MigratorConfig:
     return found[0]
 
 
-def is_asked_for_config(alembic: Config, config: MigratorConfig) -> bool:
+def answer_config_request(alembic: Config, config: MigratorConfig) -> bool:
     """Hand the configuration to `read_config` where that is what runs `env.py`; tell whether it is."""
-    asking = alembic.attributes.get(_ASKING)
+    asking = alembic.attributes.get(_CONFIG_REQUEST)
     if asking is None:
         return False
     asking.append(config)
@@ -124,15 +124,15 @@ def require_destination(revision: str) -> None:
         )
 
 
-def scripts(config: MigratorConfig) -> ScriptDirectory:
+def load_revisions(config: MigratorConfig) -> ScriptDirectory:
     """Return the revisions, read; this process reads them again only once a file has changed.
 
     Raises MigrationFailedError, which names the file that cannot be read.
     """
-    directory = unread_scripts(config)
-    state = (config.default_phase, _state_of_files(directory))
+    directory = open_revisions(config)
+    state = (config.default_phase, _file_states(directory))
     if state not in _last_read:
-        checked(directory, config.default_phase)
+        check_revisions(directory, config.default_phase)
         _last_read.clear()
         _last_read[state] = directory
     return _last_read[state]
@@ -142,24 +142,24 @@ def scripts(config: MigratorConfig) -> ScriptDirectory:
 _last_read: dict[object, ScriptDirectory] = {}
 
 
-def _state_of_files(directory: ScriptDirectory) -> frozenset[tuple[str, int, int]]:
+def _file_states(directory: ScriptDirectory) -> frozenset[tuple[str, int, int]]:
     """Return each file that is read, with the time of its last change in nanoseconds and its bytes."""
     folders = {Path(directory.dir), *map(Path, directory.version_locations)}
     files = {file: file.stat() for folder in folders for file in folder.rglob("*.py") if file.exists()}
     return frozenset((str(file), found.st_mtime_ns, found.st_size) for file, found in files.items())
 
 
-def unread_scripts(config: MigratorConfig) -> ScriptDirectory:
+def open_revisions(config: MigratorConfig) -> ScriptDirectory:
     """Return the revisions before any file is read."""
     return ScriptDirectory.from_config(alembic_config(config))
 
 
-def checked(directory: ScriptDirectory, default_phase: Phase | None = None) -> ScriptDirectory:
+def check_revisions(directory: ScriptDirectory, default_phase: Phase | None = None) -> ScriptDirectory:
     """Return the directory itself, once its files have been read, which Alembic puts off. Raises as `scripts`.
 
     A revision that declares no phase has the default one from here on.
     """
-    for fault in faults_of_ids(directory):
+    for fault in find_id_faults(directory):
         raise MigrationFailedError(f"{fault.path}: the revision id {fault.revision!r} {fault.what}. {REMEDY}")
     try:
         directory.get_bases()
@@ -175,7 +175,7 @@ def checked(directory: ScriptDirectory, default_phase: Phase | None = None) -> S
                 f"The revisions cannot be read: one comes after {exc} (down_revision), of which there is no file."
             ) from exc
         where = ours[-1] if ours else directory.dir
-        raise MigrationFailedError(f"{where} cannot be imported: {type(exc).__name__}: {cause_of(exc)}") from exc
+        raise MigrationFailedError(f"{where} cannot be imported: {type(exc).__name__}: {error_summary(exc)}") from exc
     for script in directory.walk_revisions():
         if default_phase is not None and not hasattr(script.module, "phase"):
             vars(script.module)["phase"] = default_phase
@@ -202,7 +202,7 @@ def join_heads() -> str:
     return f"{command('merge')} heads --message 'join the heads'"
 
 
-def several_heads(directory: ScriptDirectory) -> str | None:
+def describe_several_heads(directory: ScriptDirectory) -> str | None:
     """Return what is to be said of more heads than one, and None where there is one."""
     heads = directory.get_heads()
     if len(heads) < 2:  # noqa: PLR2004 - one is right
@@ -213,10 +213,10 @@ def several_heads(directory: ScriptDirectory) -> str | None:
     )
 
 
-def in_words(exc: CommandError | RevisionError, directory: ScriptDirectory) -> str:
+def explain_alembic_error(exc: CommandError | RevisionError, directory: ScriptDirectory) -> str:
     """Return Alembic's message, or a better one where it says nothing of what to do."""
     if isinstance(exc, MultipleHeads) or isinstance(exc.__cause__, MultipleHeads):
-        return f"Nothing was done: {several_heads(directory) or exc}."
+        return f"Nothing was done: {describe_several_heads(directory) or exc}."
     if str(exc) == "Ambiguous walk":
         return f"Several revisions lie there: name the one that is meant. `{command('history')}` lists them."
     return str(exc)
@@ -226,7 +226,7 @@ def oldest_first(directory: ScriptDirectory) -> list[Script]:
     return list(directory.walk_revisions())[::-1]
 
 
-def is_within(script: Script, phase: Phase) -> bool:
+def is_up_to(script: Script, phase: Phase) -> bool:
     """Whether an upgrade that goes no further than `phase` applies the revision."""
     return phase is Phase.CONTRACT or phase_of(script) is Phase.EXPAND
 

@@ -14,7 +14,7 @@ from ..session.read_only import read_only_reason
 from ..sql.effect import Kind
 from ..sql.reader import effects_of
 from ..tables import HISTORY_TABLE, version_table
-from .history import Entry, ahead_of, last_done, read_history
+from .history import Entry, last_completed, read_history, steps_ahead_of
 from .loading import oldest_first, phase_of
 from .version_table import require_own_versions
 
@@ -74,7 +74,7 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
     return SchemaState(
         applied=applied,
         tables=tables & ours,
-        pending=_lacking(directory, entries) if unknown else _pending(directory, known),
+        pending=_not_in_force(directory, entries) if unknown else _pending(directory, known),
         unknown=unknown,
         broken_by=_broken_by(directory, entries, unknown),
         missing_tables=ours - tables,
@@ -83,7 +83,7 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
     )
 
 
-def redundant(directory: ScriptDirectory, applied: Iterable[str]) -> tuple[str, ...]:
+def redundant_revisions(directory: ScriptDirectory, applied: Iterable[str]) -> tuple[str, ...]:
     """Those of the applied revisions that come before another one: Alembic refuses to work with the two."""
     known, _ = _split_known(directory, tuple(applied))
     before = {
@@ -125,7 +125,7 @@ def require_no_tables(connection: Connection, revisions: Iterable[Script], metad
         )
 
 
-def nothing_for_this_release(
+def is_ahead_but_served(
     connection: Connection, directory: ScriptDirectory, heads: Iterable[str], destination: str | tuple[str, ...] | None
 ) -> bool:
     """Whether an upgrade to head finds the database ahead of this release, and still serving it.
@@ -144,10 +144,10 @@ def nothing_for_this_release(
             " unknown here, and is a contract revision or not recorded in schema_history. Deploy the release that"
             " knows it."
         )
-    if unknown and (lacking := _lacking(directory, entries)):
+    if unknown and (missing := _not_in_force(directory, entries)):
         raise MigrationFailedError(
             f"The database is at revision {', '.join(unknown)} of another release, and revision"
-            f" {', '.join(script.revision for script in lacking)} of this one is not in force in it: two releases have"
+            f" {', '.join(script.revision for script in missing)} of this one is not in force in it: two releases have"
             f" grown apart. Deploy one that has both (`{command('merge')} heads` joins them)."
         )
     if unknown:
@@ -156,14 +156,14 @@ def nothing_for_this_release(
 
 
 def _broken_by(directory: ScriptDirectory, entries: Sequence[Entry], unknown: Iterable[str]) -> tuple[str, ...]:
-    ahead = ahead_of(entries, {script.revision for script in directory.walk_revisions()})
+    ahead = steps_ahead_of(entries, {script.revision for script in directory.walk_revisions()})
     contracts = {name for name, entry in ahead.items() if entry.phase is Phase.CONTRACT}
     return tuple(sorted(contracts | (set(unknown) - set(ahead))))
 
 
-def _lacking(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Script, ...]:
+def _not_in_force(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Script, ...]:
     """What is not in force of this release, where the version table does not tell; oldest first."""
-    in_force = {name for name, entry in last_done(entries).items() if entry.is_in_force}
+    in_force = {name for name, entry in last_completed(entries).items() if entry.is_in_force}
     return tuple(s for s in oldest_first(directory) if s.revision not in in_force)
 
 

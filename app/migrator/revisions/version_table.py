@@ -5,7 +5,7 @@ from collections.abc import Collection
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
-from ...postgres.errors import MigrationFailedError, printable
+from ...postgres.errors import MigrationFailedError, one_printable_line
 from ..tables import HISTORY_TABLE, version_table
 
 _FOUND = text(
@@ -41,20 +41,20 @@ def require_own_versions(connection: Connection, directory: ScriptDirectory, met
     )
     unknown = [version for version in versions if version not in known]
     if found.schema != found.ours:
-        raise ForeignVersionsError(_elsewhere(found.schema, found.ours, versions, unknown))
+        raise ForeignVersionsError(_other_schema_message(found.schema, found.ours, versions, unknown))
     # A newer release of ours has a history, and most of the tables.
     if unknown and not found.has_history and found.tables < len(metadata.tables) / 2:
         raise ForeignVersionsError(
             f"The table {version_table()} in the schema {found.schema} is another application's: revision"
-            f" {_listed(unknown)} is none of this release's, there is no {HISTORY_TABLE}, and this application's tables"
+            f" {_join(unknown)} is none of this release's, there is no {HISTORY_TABLE}, and this application's tables"
             " are not there. Give it a database of its own, or a schema: CREATE SCHEMA plimsoll, and"
             " `options=-csearch_path%3Dplimsoll` in the URL."
         )
 
 
-def _elsewhere(schema: str, ours: str, versions: Collection[str], unknown: Collection[str]) -> str:
+def _other_schema_message(schema: str, ours: str, versions: Collection[str], unknown: Collection[str]) -> str:
     if unknown:
-        whose = f"another application's (revision {_listed(unknown)} is none of this release's)"
+        whose = f"another application's (revision {_join(unknown)} is none of this release's)"
     elif versions:
         whose = "that of another installation of this application"
     else:
@@ -66,5 +66,5 @@ def _elsewhere(schema: str, ours: str, versions: Collection[str], unknown: Colle
     )
 
 
-def _listed(revisions: Collection[str]) -> str:
-    return printable(", ".join(revisions), 100)
+def _join(revisions: Collection[str]) -> str:
+    return one_printable_line(", ".join(revisions), 100)

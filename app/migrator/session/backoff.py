@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from ...postgres.sqlstate import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE
 
 # The table is in use, and will not be later.
-IN_USE = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
+TABLE_IN_USE = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
 _LONGEST = 15.0
 
 
-def growing_pauses(first: float = 0.5) -> Iterator[float]:
+def backoff_delays(first: float = 0.5) -> Iterator[float]:
     """Seconds, without end: each twice the one before, a fifth more or less; not in step with what is in the way."""
     pause = first
     while True:

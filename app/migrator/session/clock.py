@@ -5,10 +5,10 @@ import time
 from sqlalchemy import Connection, text
 
 from ...postgres.errors import MigrationFailedError
-from ..durations import duration
+from ..durations import format_duration
 
 # Seconds that nothing which goes by months minds.
-_BEARABLE = 3600.0
+_TOLERATED = 3600.0
 _NOW = text("SELECT extract(epoch FROM clock_timestamp())::float8")
 
 
@@ -25,24 +25,24 @@ class ClocksDifferError(MigrationFailedError):
     """The server's clock or this machine's is wrong, and nobody knows which; nothing was done by either."""
 
 
-def disagreement(connection: Connection) -> str | None:
+def clock_difference(connection: Connection) -> str | None:
     """Return by how much the two clocks are apart, in words; None where that is little."""
     ahead = seconds_ahead(connection)
-    return in_words(ahead) if is_far(ahead) else None
+    return describe_difference(ahead) if is_significant(ahead) else None
 
 
-def is_far(ahead: float) -> bool:
-    return abs(ahead) > _BEARABLE
+def is_significant(ahead: float) -> bool:
+    return abs(ahead) > _TOLERATED
 
 
-def in_words(ahead: float) -> str:
+def describe_difference(ahead: float) -> str:
     direction = "ahead of" if ahead > 0 else "behind"
-    return f"The server's clock is {duration(abs(ahead))} {direction} this machine's"
+    return f"The server's clock is {format_duration(abs(ahead))} {direction} this machine's"
 
 
-def require_agreement(connection: Connection) -> None:
+def require_clocks_agree(connection: Connection) -> None:
     """Raise ClocksDifferError where what month it is depends on whom one asks."""
-    if words := disagreement(connection):
+    if words := clock_difference(connection):
         raise ClocksDifferError(
             f"{words}: by the wrong one, months would be dropped or made that are not due. Nothing was changed. Set the"
             " clock (`timedatectl status` on both machines), and start it again."

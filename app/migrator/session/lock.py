@@ -43,7 +43,7 @@ _HOLDER = text(
     ORDER BY activity.backend_start
     """  # noqa: S608 - a constant
 )
-_MINE = text(f"SELECT {HELD_BY_ME}")
+_HOLDS_LOCK = text(f"SELECT {HELD_BY_ME}")
 _TRY = text(f"SELECT pg_try_advisory_lock({LOCK_KEY})")
 _SESSION = text("SELECT pg_backend_pid()")
 _SHARE = (text(f"SELECT pg_advisory_lock_shared({LOCK_KEY})"), text(f"SELECT pg_advisory_unlock({LOCK_KEY})"))
@@ -55,7 +55,7 @@ _POOLED = (
     " mode): the lock for schema changes would not hold. Set MIGRATION_DATABASE_URL to the server itself, or to a pool"
     " in session mode."
 )
-_LET_GO = (
+_RELEASED = (
     "it lets go of the lock for schema changes, so that another one could have come in between. Take"
     " pg_advisory_unlock_all() and DISCARD ALL out of it."
 )
@@ -101,12 +101,12 @@ def require_lock(connection: Connection, session: int | None = None) -> int:
     """
     ours: int = connection.execute(_SESSION).scalar_one()
     if not holds_lock(connection):
-        raise MigrationFailedError(_LET_GO if session == ours else _POOLED)
+        raise MigrationFailedError(_RELEASED if session == ours else _POOLED)
     return ours
 
 
 def holds_lock(connection: Connection) -> bool:
-    return bool(connection.scalar(_MINE))
+    return bool(connection.scalar(_HOLDS_LOCK))
 
 
 def holder_of_lock(connection: Connection) -> str | None:
@@ -139,7 +139,7 @@ async def _acquire(connection: AsyncConnection, wait: float) -> None:
     # Polled, because a statement that waits holds a snapshot, which CREATE INDEX CONCURRENTLY would wait for.
     started = time.monotonic()
     reported = started
-    while not await _try(connection):
+    while not await _try_lock(connection):
         now = time.monotonic()
         if now - started >= wait:
             holder = await connection.run_sync(holder_of_lock) or "a process that has just let go of it"
@@ -154,7 +154,7 @@ async def _acquire(connection: AsyncConnection, wait: float) -> None:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _try(connection: AsyncConnection) -> bool:
+async def _try_lock(connection: AsyncConnection) -> bool:
     taken = await connection.scalar(_TRY)
     # Ends the transaction that the look began, for the sake of what waits for old ones; a session lock outlives it.
     await connection.rollback()

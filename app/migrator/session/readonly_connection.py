@@ -9,21 +9,25 @@ from sqlalchemy import Connection
 from ...postgres.connect import open_connection
 from ...postgres.url.database_url import DatabaseURL
 from ..config import MigratorConfig
-from .table_locks import read_once_free
+from .table_locks import read_when_unlocked
 
 T = TypeVar("T")
 
 
-def look(config: MigratorConfig, at: Callable[[Connection, DatabaseURL], T], *, wait: float = 0) -> T:
+def with_readonly_connection(
+    config: MigratorConfig, read: Callable[[Connection, DatabaseURL], T], *, wait: float = 0
+) -> T:
     """What `at` makes of a connection, which is rolled back and closed after it.
 
     For `wait` seconds it is tried again while somebody holds a table that it reads. Not to be called in a thread that
     runs an event loop. Raises DatabaseUnreachableError and TableLockedError.
     """
     with config.open_database() as url:
-        return asyncio.run(_look(config, url, at, wait))
+        return asyncio.run(_open_and_read(config, url, read, wait))
 
 
-async def _look(config: MigratorConfig, url: DatabaseURL, at: Callable[[Connection, DatabaseURL], T], wait: float) -> T:
+async def _open_and_read(
+    config: MigratorConfig, url: DatabaseURL, read: Callable[[Connection, DatabaseURL], T], wait: float
+) -> T:
     async with open_connection(url, config.connect_timeout, config.application) as connection:
-        return await read_once_free(connection, wait, config.lock_timeout, at, url)
+        return await read_when_unlocked(connection, wait, config.lock_timeout, read, url)

@@ -23,7 +23,7 @@ class InterruptedBySignalError(DatabaseError):
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def cancel_on_signals() -> Iterator[None]:
     """Makes the signals cancel the current task while this lasts; then raises InterruptedBySignalError.
 
     Left alone, SIGTERM would end the process and not what it runs on the server, which goes on until that notices;
@@ -52,22 +52,22 @@ def ended_by_signals() -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-class Breaker:
+class Canceller:
     """Breaks off work in another thread's event loop, as Ctrl-C would in the main thread's."""
 
     def __init__(self) -> None:
-        self._broken = False
+        self._is_cancelled = False
         self._cancel: Callable[[], object] | None = None
 
-    def watch(self) -> None:
+    def attach(self) -> None:
         """To be called by the task that is to be broken off."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         self._cancel = lambda: None if loop.is_closed() else loop.call_soon_threadsafe(task.cancel)
-        if self._broken:
+        if self._is_cancelled:
             task.cancel()
 
-    def break_off(self) -> None:
-        self._broken = True
+    def cancel(self) -> None:
+        self._is_cancelled = True
         if self._cancel is not None:
             self._cancel()

@@ -52,7 +52,7 @@ def longest_wait(config: MigratorConfig) -> float:
 
 
 @asynccontextmanager
-async def limited_lock_waits(
+async def limit_lock_waits(
     connection: AsyncConnection, seconds: float, *, in_one_snapshot: bool = False
 ) -> AsyncIterator[None]:
     """Let a statement of this block wait for a lock for so many seconds at most.
@@ -89,7 +89,7 @@ async def limited_lock_waits(
         event.remove(connection.sync_connection, "before_cursor_execute", limit)
 
 
-async def read_once_free(
+async def read_when_unlocked(
     connection: AsyncConnection,
     wait: float,
     seconds: float,
@@ -105,7 +105,7 @@ async def read_once_free(
     is_told = False
     while True:
         try:
-            async with limited_lock_waits(connection, seconds, in_one_snapshot=True):
+            async with limit_lock_waits(connection, seconds, in_one_snapshot=True):
                 return await connection.run_sync(read, *arguments, **options)
         except TableLockedError as exc:
             if time.monotonic() >= deadline:

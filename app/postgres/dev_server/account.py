@@ -20,7 +20,7 @@ _AMBIENT_RAISE, _AMBIENT_CLEAR_ALL = 2, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 # The weaker one first; containers often grant only the stronger.
-_OPENS_THE_WAY = (None, _CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE)
+_ACCESS_CAPABILITIES = (None, _CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE)
 
 
 def leave_root(uid: int, gid: int, probe: Callable[[], str]) -> str:
@@ -29,7 +29,7 @@ def leave_root(uid: int, gid: int, probe: Callable[[], str]) -> str:
     `probe` runs as the account and raises PermissionError where it cannot reach what it needs; so does this function
     if it still cannot with what the machine grants root. Call it while the process has one thread.
     """
-    granted = _permitted() if LINUX else 0
+    granted = _permitted_capabilities() if LINUX else 0
     if LINUX:
         _prctl(_PR_SET_KEEPCAPS, 1)
         # access(2), with which initdb looks for its files, disregards the capability otherwise. It takes a right
@@ -39,18 +39,18 @@ def leave_root(uid: int, gid: int, probe: Callable[[], str]) -> str:
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
-    for capability in _OPENS_THE_WAY:
+    for capability in _ACCESS_CAPABILITIES:
         if capability is not None and not granted & 1 << capability:
             continue
         if LINUX:
-            _hold(capability, granted)
+            _set_capability(capability, granted)
         try:
             found = probe()
         except PermissionError as exc:
             refused = exc
         else:
             if LINUX:
-                _hold(capability, 0)
+                _set_capability(capability, 0)
             return found
     raise refused
 
@@ -71,30 +71,30 @@ def end_with_parent() -> None:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _checked(result: int) -> None:
+def _raise_on_error(result: int) -> None:
     if result != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _prctl(option: int, argument: int | ctypes.c_char_p, second: int = 0) -> None:
     first = argument if isinstance(argument, ctypes.c_char_p) else ctypes.c_ulong(argument)
-    _checked(_libc.prctl(option, first, ctypes.c_ulong(second), ctypes.c_ulong(0), ctypes.c_ulong(0)))
+    _raise_on_error(_libc.prctl(option, first, ctypes.c_ulong(second), ctypes.c_ulong(0), ctypes.c_ulong(0)))
 
 
-def _permitted() -> int:
+def _permitted_capabilities() -> int:
     """The capabilities that this process may use, of the first 32, as bits."""
     data = (ctypes.c_uint32 * 6)()
-    _checked(_libc.capget((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), data))
+    _raise_on_error(_libc.capget((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), data))
     return data[1]
 
 
-def _hold(capability: int | None, in_reserve: int) -> None:
+def _set_capability(capability: int | None, in_reserve: int) -> None:
     """Uses `capability` from now on, in children too; of the others, only those in `in_reserve` can be had later."""
     used = 0 if capability is None else 1 << capability
     in_reserve &= 1 << _CAP_DAC_OVERRIDE | 1 << _CAP_DAC_READ_SEARCH
     # Effective, permitted, inheritable; then the same for the upper 32.
     data = (ctypes.c_uint32 * 6)(used, used | in_reserve, used, 0, 0, 0)
     _prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL)
-    _checked(_libc.capset((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), data))
+    _raise_on_error(_libc.capset((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), data))
     if capability is not None:
         _prctl(_PR_CAP_AMBIENT, _AMBIENT_RAISE, capability)

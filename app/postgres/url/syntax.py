@@ -34,7 +34,7 @@ class Host(NamedTuple):
         return self.name.startswith("/")
 
 
-class Paste(NamedTuple):
+class Misuse(NamedTuple):
     """What people paste that is no URL of ours, and what to do about it."""
 
     pattern: re.Pattern[str]
@@ -42,44 +42,48 @@ class Paste(NamedTuple):
     remedy: str
 
 
-def _paste(pattern: str, problem: str, remedy: str) -> Paste:
-    return Paste(re.compile(pattern, re.IGNORECASE | re.DOTALL), problem, remedy)
+def _misuse(pattern: str, problem: str, remedy: str) -> Misuse:
+    return Misuse(re.compile(pattern, re.IGNORECASE | re.DOTALL), problem, remedy)
 
 
 _WRITE = f"Write it as {EXAMPLE}."
-_OTHERS = (
+_OTHER_DATABASES = (
     "sqlite mysql mariadb oracle mssql sqlserver mongodb redis rediss clickhouse duckdb cockroachdb crdb snowflake"
 )
 # In this order: the first that fits.
-_PASTES = (
-    _paste(r"\Z", "is empty", _WRITE),
-    _paste(
+_MISUSES = (
+    _misuse(r"\Z", "is empty", _WRITE),
+    _misuse(
         r"""['"`\u2018\u201c\xab]|.*['"`\u2019\u201d\xbb]\Z""",
         "is in quotation marks",
         "Remove them: the value starts with postgresql://.",
     ),
-    _paste(r"psql\b", "starts with the command `psql`", "Remove it and its quotation marks and leave the URL."),
-    _paste(r"(export\s+)?\w+\s*=\s*['\"]?[\w+]+:", "holds `NAME=` as well", "Remove what stands before postgresql://."),
-    _paste(r"\w+\s*=", "is a list of libpq's keywords", f"{_WRITE} Further keywords follow as ?sslmode=require&…"),
-    _paste(
+    _misuse(r"psql\b", "starts with the command `psql`", "Remove it and its quotation marks and leave the URL."),
+    _misuse(
+        r"(export\s+)?\w+\s*=\s*['\"]?[\w+]+:", "holds `NAME=` as well", "Remove what stands before postgresql://."
+    ),
+    _misuse(r"\w+\s*=", "is a list of libpq's keywords", f"{_WRITE} Further keywords follow as ?sslmode=require&…"),
+    _misuse(
         r"jdbc:postgres",
         "is a JDBC URL",
         f"Remove `jdbc:` and put user and password in front of the host: {EXAMPLE}.",
     ),
-    _paste(
-        rf"(jdbc:)?({_OTHERS.replace(' ', '|')})(\+\w+)*:", "is of another database", f"Only PostgreSQL: {EXAMPLE}."
+    _misuse(
+        rf"(jdbc:)?({_OTHER_DATABASES.replace(' ', '|')})(\+\w+)*:",
+        "is of another database",
+        f"Only PostgreSQL: {EXAMPLE}.",
     ),
-    _paste(r"https?:", "is a web address", f"Take the provider's connection string: {EXAMPLE}."),
-    _paste(r"postgres(ql)?(\+\w+)?:(?!//)", "lacks the // behind the scheme", _WRITE),
-    _paste(r"(?!postgres(ql)?(\+\w*)?://)", "is no database URL", _WRITE),
+    _misuse(r"https?:", "is a web address", f"Take the provider's connection string: {EXAMPLE}."),
+    _misuse(r"postgres(ql)?(\+\w+)?:(?!//)", "lacks the // behind the scheme", _WRITE),
+    _misuse(r"(?!postgres(ql)?(\+\w*)?://)", "is no database URL", _WRITE),
     # Unencoded on purpose: a real password of this kind can still be given as %2A%2A%2A or %5BYOUR-PASSWORD%5D.
-    _paste(r"[^/]+//[^:@/]*:\*{3,}@", "has a masked password", "Copy the URL again with the password shown."),
-    _paste(
+    _misuse(r"[^/]+//[^:@/]*:\*{3,}@", "has a masked password", "Copy the URL again with the password shown."),
+    _misuse(
         r"[^/]+//[^:@/]*:[\[<{]+(your[-_ ]?)?(db[-_ ]?)?password[\]>}]+@",
         "has a placeholder in place of the password",
         "Put the password there, percent-encoded.",
     ),
-    _paste(
+    _misuse(
         r".*[\x00-\x20\x7f]",
         "holds a space, a line break or another control character",
         "Remove it; what belongs to a password or an option is percent-encoded: %20 for a space, %0A for a line break.",
@@ -109,9 +113,9 @@ def split_url(url: str) -> URLText:
     text = url.strip()
     if _SURROGATE.search(text):
         raise InvalidURLError("is not UTF-8", "Write other characters percent-encoded, as UTF-8.")
-    for paste in _PASTES:
-        if paste.pattern.match(text):
-            raise InvalidURLError(paste.problem, paste.remedy)
+    for misuse in _MISUSES:
+        if misuse.pattern.match(text):
+            raise InvalidURLError(misuse.problem, misuse.remedy)
     scheme, _, rest = text.partition("://")
     if rest.count("@") > 1 or ("@" in rest and "/" in rest.partition("@")[0]):
         raise InvalidURLError(
@@ -120,7 +124,7 @@ def split_url(url: str) -> URLText:
         )
     before_host, _, rest = rest.rpartition("@")
     user, _, password = before_host.partition(":")
-    authority, path, query = _cut(rest)
+    authority, path, query = _split_rest(rest)
     host, port = _read_authority(authority)
     queried = _read_query(query)
     given = {
@@ -191,7 +195,7 @@ def _host_name(name: str) -> str:
     return name
 
 
-def _cut(rest: str) -> tuple[str, str, str]:
+def _split_rest(rest: str) -> tuple[str, str, str]:
     """`host:port/database?query` cut in three."""
     before_query, _, query = rest.partition("?")
     authority, _, path = before_query.partition("/")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .home import find_certificate_file, leave_closed_home
+from .home_directory import find_certificate_file, hide_unreadable_home
 from .parameters import PSYCOPG, check_parameters
 from .syntax import InvalidURLError
 
@@ -53,24 +53,24 @@ _WEAK_MODE_PARAMETERS = ("sslcert", "sslkey", "sslpassword", "ssl_min_protocol_v
 _HOME_FILES = ("root.crl", "postgresql.crt", "postgresql.key")
 
 
-def given(parameters: Mapping[str, str], name: str) -> str | None:
+def effective(parameters: Mapping[str, str], name: str) -> str | None:
     """A parameter of the URL, or else of libpq's variable for it, such as PGSSLMODE."""
     return parameters.get(name) or os.environ.get(_variable(name)) or None
 
 
-def given_for_tls(parameters: Mapping[str, str]) -> dict[str, str]:
+def tls_parameters_in_effect(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return what the parameters, or else libpq's variables, say about TLS, as far as a connection of ours heeds it."""
-    return {name: value for name in TLS_PARAMETERS if (value := given(parameters, name)) is not None}
+    return {name: value for name in TLS_PARAMETERS if (value := effective(parameters, name)) is not None}
 
 
 def tls_mode(parameters: Mapping[str, str]) -> str:
     """The sslmode that is meant. Raises InvalidURLError if the parameters contradict each other."""
     added = _check_variables(parameters)
-    mode = given(parameters, "sslmode")
+    mode = effective(parameters, "sslmode")
     for contradicts, problem, remedy in _CONTRADICTIONS:
         if contradicts(parameters, mode):
             raise InvalidURLError(f"{problem}{f' (with {added} of the environment)' if added else ''}", remedy)
-    if given(parameters, "channel_binding") == "require" or given(parameters, "sslrootcert") == SYSTEM:
+    if effective(parameters, "channel_binding") == "require" or effective(parameters, "sslrootcert") == SYSTEM:
         return "verify-full"
     return mode or "prefer"
 
@@ -81,16 +81,16 @@ def tls_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
     if mode == "disable":
         return {"ssl": False}
     if mode in _STRONG:
-        direct = given(parameters, "sslnegotiation") == "direct"
+        direct = effective(parameters, "sslnegotiation") == "direct"
         return {"ssl": _context(parameters, mode)} | ({"direct_tls": True} if direct else {})
-    leave_closed_home()
+    hide_unreadable_home()
     for name in _HOME_FILES:
         _check_readable(name, _home_file(name))
     own = {name: parameters[name] for name in _WEAK_MODE_PARAMETERS if name in parameters}
     if own.get("ssl_min_protocol_version") in {"TLSv1", "TLSv1.1"}:
         del own["ssl_min_protocol_version"]
     for name in ("sslcert", "sslkey"):
-        _check_readable(name, given(parameters, name))
+        _check_readable(name, effective(parameters, name))
     return {"dsn": f"postgresql://?{urlencode({'sslmode': mode, **own}, quote_via=quote)}"} if own else {"ssl": mode}
 
 
@@ -103,7 +103,7 @@ def _check_variables(parameters: Mapping[str, str]) -> str:
 
     Raises InvalidURLError for a value that the parameter could not have either.
     """
-    found = {name: value for name in TLS_PARAMETERS if name not in parameters and (value := given({}, name))}
+    found = {name: value for name in TLS_PARAMETERS if name not in parameters and (value := effective({}, name))}
     for name, value in found.items():
         try:
             check_parameters({name: value}, "asyncpg")
@@ -119,21 +119,21 @@ def _wants_files(parameters: Mapping[str, str]) -> bool:
 # In this order; each is told the parameters and the sslmode that is given, if any.
 _CONTRADICTIONS: tuple[tuple[Callable[[Mapping[str, str], str | None], bool], str, str], ...] = (
     (
-        lambda parameters, mode: given(parameters, "channel_binding") == "require" and mode == "disable",
+        lambda parameters, mode: effective(parameters, "channel_binding") == "require" and mode == "disable",
         "has channel_binding=require and sslmode=disable, but only TLS can be bound to",
         "Write sslmode=verify-full.",
     ),
     (
-        lambda parameters, mode: given(parameters, "sslrootcert") == SYSTEM and mode not in {None, "verify-full"},
+        lambda parameters, mode: effective(parameters, "sslrootcert") == SYSTEM and mode not in {None, "verify-full"},
         "has sslrootcert=system with a weaker sslmode than verify-full",
         "Write sslmode=verify-full: anybody can have a certificate of a public authority for another host.",
     ),
     (
         lambda parameters, mode: (
-            given(parameters, "sslnegotiation") == "direct"
+            effective(parameters, "sslnegotiation") == "direct"
             and mode not in _STRONG
-            and given(parameters, "sslrootcert") != SYSTEM
-            and given(parameters, "channel_binding") != "require"
+            and effective(parameters, "sslrootcert") != SYSTEM
+            and effective(parameters, "channel_binding") != "require"
         ),
         "has sslnegotiation=direct with an sslmode that may do without TLS",
         "Write sslmode=verify-full, verify-ca or require.",
@@ -142,14 +142,14 @@ _CONTRADICTIONS: tuple[tuple[Callable[[Mapping[str, str], str | None], bool], st
         lambda parameters, mode: (
             _wants_files(parameters)
             and mode in {None, "allow", "prefer"}
-            and given(parameters, "channel_binding") != "require"
+            and effective(parameters, "channel_binding") != "require"
         ),
         "has sslrootcert or sslcrl without an sslmode that always checks them",
         f"Add sslmode=verify-full (or verify-ca); what libpq makes of it has {PSYCOPG}.",
     ),
     (
         lambda parameters, _: (
-            (given(parameters, "ssl_min_protocol_version"), given(parameters, "ssl_max_protocol_version"))
+            (effective(parameters, "ssl_min_protocol_version"), effective(parameters, "ssl_max_protocol_version"))
             == ("TLSv1.3", "TLSv1.2")
         ),
         "has an ssl_min_protocol_version above its ssl_max_protocol_version",
@@ -179,9 +179,9 @@ def _context(parameters: Mapping[str, str], mode: str) -> ssl.SSLContext:
 
 def _roots(parameters: Mapping[str, str], mode: str) -> str | None:
     """The file with the authorities to trust, "system", or None where libpq would not verify either."""
-    if found := given(parameters, "sslrootcert") or _home_file("root.crt"):
+    if found := effective(parameters, "sslrootcert") or _home_file("root.crt"):
         return found
-    if given(parameters, "channel_binding") == "require":
+    if effective(parameters, "channel_binding") == "require":
         return SYSTEM
     if mode == "require":
         return None
@@ -192,7 +192,7 @@ def _roots(parameters: Mapping[str, str], mode: str) -> str | None:
 
 
 def _load_revocations(context: ssl.SSLContext, parameters: Mapping[str, str], roots: str | None) -> None:
-    revoked = given(parameters, "sslcrl")
+    revoked = effective(parameters, "sslcrl")
     if revoked and roots is None:
         raise InvalidURLError(
             "has sslcrl but no sslrootcert, so nothing is checked", "Add sslrootcert=/path/to/ca.pem."
@@ -203,17 +203,17 @@ def _load_revocations(context: ssl.SSLContext, parameters: Mapping[str, str], ro
 
 
 def _load_client_certificate(context: ssl.SSLContext, parameters: Mapping[str, str]) -> None:
-    certificate = given(parameters, "sslcert") or _home_file("postgresql.crt")
+    certificate = effective(parameters, "sslcert") or _home_file("postgresql.crt")
     if certificate is None:
         return
-    key = given(parameters, "sslkey") or _home_file("postgresql.key")
+    key = effective(parameters, "sslkey") or _home_file("postgresql.key")
     # Without a password of ours OpenSSL would ask for one on the terminal.
     password = parameters.get("sslpassword", "")
     _load("sslcert or sslkey", certificate, lambda: context.load_cert_chain(certificate, key, lambda: password))
 
 
 def _version(parameters: Mapping[str, str], name: str) -> ssl.TLSVersion | None:
-    text = given(parameters, name)
+    text = effective(parameters, name)
     return None if text is None else _VERSIONS[text]
 
 

@@ -13,25 +13,25 @@ from ..secret import Secret
 from .database_url import DatabaseURL
 from .parameters import LIBPQ
 from .syntax import Host
-from .tls import TLS_PARAMETERS, given_for_tls
+from .tls import TLS_PARAMETERS, tls_parameters_in_effect
 
 # How the server was found, and what is said of each session anew.
 _NOT_PASSED_ON = frozenset(
     {"service", "load_balance_hosts", "target_session_attrs", "application_name", "connect_timeout", "client_encoding"}
 )
-_OF_THE_SEARCH = frozenset({"service", "load_balance_hosts", "target_session_attrs"})
+_SERVER_SEARCH = frozenset({"service", "load_balance_hosts", "target_session_attrs"})
 _SOCKET = "/.s.PGSQL."
 
 
-async def pin_url(url: DatabaseURL, connection: AsyncConnection) -> DatabaseURL:
+async def resolve_url(url: DatabaseURL, connection: AsyncConnection) -> DatabaseURL:
     """Return `url` with one host and its address, and with user, password and database as `connection` has them."""
-    return pin_url_to(url, (await connection.get_raw_connection()).driver_connection)
+    return resolve_url_to(url, (await connection.get_raw_connection()).driver_connection)
 
 
-def pin_url_to(url: DatabaseURL, driver: Any) -> DatabaseURL:  # noqa: ANN401 - of asyncpg or psycopg
-    """Do the same as `pin_url` with the driver's own connection."""
-    found, password = (_found_by_asyncpg if url.is_asyncpg else _found_by_psycopg)(url, driver)
-    own = {name: value for name, value in url.parameters.items() if name not in _OF_THE_SEARCH}
+def resolve_url_to(url: DatabaseURL, driver: Any) -> DatabaseURL:  # noqa: ANN401 - of asyncpg or psycopg
+    """Do the same as `resolve_url` with the driver's own connection."""
+    found, password = (_read_asyncpg if url.is_asyncpg else _read_psycopg)(url, driver)
+    own = {name: value for name, value in url.parameters.items() if name not in _SERVER_SEARCH}
     host, port, user, database = (found.pop(name) for name in ("host", "port", "user", "dbname"))
     return replace(
         url,
@@ -43,7 +43,7 @@ def pin_url_to(url: DatabaseURL, driver: Any) -> DatabaseURL:  # noqa: ANN401 - 
     )
 
 
-def _found_by_asyncpg(url: DatabaseURL, driver: Any) -> tuple[dict[str, str], str | None]:  # noqa: ANN401 - of a driver
+def _read_asyncpg(url: DatabaseURL, driver: Any) -> tuple[dict[str, str], str | None]:  # noqa: ANN401 - of a driver
     # asyncpg keeps to itself where it is connected; pyproject.toml holds it to the releases that keep it so.
     address, parameters = driver._addr, driver._params  # noqa: SLF001
     found = {"user": parameters.user, "dbname": parameters.database, "gssencmode": "disable"}
@@ -52,11 +52,11 @@ def _found_by_asyncpg(url: DatabaseURL, driver: Any) -> tuple[dict[str, str], st
         return {**found, "host": directory, "port": port}, parameters.password
     host, port = address
     peer = driver._transport.get_extra_info("peername")[0]  # noqa: SLF001
-    tls = given_for_tls(url.parameters)
+    tls = tls_parameters_in_effect(url.parameters)
     return {**found, **tls, "host": host, "port": str(port), "hostaddr": peer}, parameters.password
 
 
-def _found_by_psycopg(url: DatabaseURL, driver: Any) -> tuple[dict[str, str], str | None]:  # noqa: ANN401, ARG001
+def _read_psycopg(url: DatabaseURL, driver: Any) -> tuple[dict[str, str], str | None]:  # noqa: ANN401, ARG001
     info = driver.info
     found = {"host": info.host, "port": str(info.port), "user": info.user, "dbname": info.dbname}
     # libpq's own, also from its variables; a socket has neither an address nor TLS.

@@ -16,41 +16,41 @@ from typing import Any
 import asyncpg
 from sqlalchemy import ExceptionContext
 
-from .errors import OF_ASYNCPG
-from .keepalive import keep_alive
+from .errors import ASYNCPG_ERRORS
+from .tcp_keepalive import enable_keepalive
 
 # Bytes within which a server's last message is looked for: a sentence and where it comes from.
 _LONGEST = 4096
 # Seconds: whoever ends a session sooner after its first statement cannot have seen the statement.
-_MEANT_AFTER = 0.003
-_FOR_GOOD = frozenset({"FATAL", "PANIC"})
+_SEEN_AFTER = 0.003
+_FATAL_SEVERITIES = frozenset({"FATAL", "PANIC"})
 
 
-class AttentiveConnection(asyncpg.Connection):  # type: ignore[misc]
+class TerminationAwareConnection(asyncpg.Connection):  # type: ignore[misc]
     """A connection that keeps what its server has said last.
 
-    `ended_unread` is whether a statement had been sent that the server has not read.
+    `has_unread_statement` is whether a statement had been sent that the server has not read.
     """
 
-    last_words: asyncpg.PostgresError | None = None
-    ended_unread = False
+    termination: asyncpg.PostgresError | None = None
+    has_unread_statement = False
 
     def __init__(self, protocol: Any, transport: Any, *arguments: Any) -> None:  # noqa: ANN401 - asyncpg has no types
         super().__init__(protocol, transport, *arguments)
-        keep_alive(transport.get_extra_info("socket"))
+        enable_keepalive(transport.get_extra_info("socket"))
         transport.set_protocol(_Listener(protocol, transport, self))
 
     def is_closed(self) -> bool:
         """Return whether it has ended, also where the end itself has not arrived yet."""
-        return self.last_words is not None or bool(super().is_closed())
+        return self.termination is not None or bool(super().is_closed())
 
     def _check_open(self) -> None:
-        if self.last_words is not None and not super().is_closed():
+        if self.termination is not None and not super().is_closed():
             raise asyncpg.InternalClientError("the server has ended the session, and its end is still to be read")
         super()._check_open()
 
     async def close(self, *, timeout: float | None = None) -> None:
-        if self.last_words is None:
+        if self.termination is None:
             await super().close(timeout=timeout)
         else:
             self.terminate()
@@ -63,13 +63,13 @@ class AttentiveConnection(asyncpg.Connection):  # type: ignore[misc]
 class _Listener(asyncio.Protocol):
     """Stands between the transport and asyncpg's protocol, and passes everything on."""
 
-    def __init__(self, protocol: Any, transport: Any, connection: AttentiveConnection) -> None:  # noqa: ANN401 - no types
-        self._pass_on = protocol.data_received
+    def __init__(self, protocol: Any, transport: Any, connection: TerminationAwareConnection) -> None:  # noqa: ANN401 - no types
+        self._data_received = protocol.data_received
         self._protocol = protocol
         self._transport = transport
         # asyncpg ends a connection that nobody refers to any more.
         self._connection = weakref.ref(connection)
-        self._has_heard = False
+        self._has_termination = False
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()
@@ -78,25 +78,25 @@ class _Listener(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        if self._has_heard:
+        if self._has_termination:
             # They were no words, but part of a value that goes on.
-            self._hear(None)
+            self._set_termination(None)
         # Each error ends with a zero, and what is the last of an answer does not: this is on every request's path.
-        if data[-1] == 0 and (words := _last_words(data)):
+        if data[-1] == 0 and (termination := _parse_termination(data)):
             # Before asyncpg answers the words, which nobody reads either.
-            self._hear(words, was_refused=self._was_refused())
-        self._pass_on(data)
+            self._set_termination(termination, was_refused=self._was_refused())
+        self._data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if isinstance(exc, OSError) and not self._has_heard and (data := self._rest()):
+        if isinstance(exc, OSError) and not self._has_termination and (data := self._read_remaining()):
             self.data_received(data)
         self._protocol.connection_lost(exc)
 
-    def _hear(self, words: asyncpg.PostgresError | None, *, was_refused: bool = False) -> None:
-        self._has_heard = words is not None
+    def _set_termination(self, termination: asyncpg.PostgresError | None, *, was_refused: bool = False) -> None:
+        self._has_termination = termination is not None
         if connection := self._connection():
-            connection.last_words = words
-            connection.ended_unread = was_refused
+            connection.termination = termination
+            connection.has_unread_statement = was_refused
 
     def _was_refused(self) -> bool:
         """Return whether the server's side was closed when we sent something."""
@@ -104,7 +104,7 @@ class _Listener(asyncio.Protocol):
             return own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
         return False
 
-    def _rest(self) -> bytes:
+    def _read_remaining(self) -> bytes:
         """Return what came before a write failed: a Unix socket fails at once, and asyncio then reads no more."""
         # A descriptor of uvloop's may be another file's by now, and TLS does not end here.
         if type(self._transport).__module__ == "asyncio.selector_events":
@@ -118,7 +118,7 @@ class _Listener(asyncio.Protocol):
         return socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
 
 
-def _last_words(data: bytes) -> asyncpg.PostgresError | None:
+def _parse_termination(data: bytes) -> asyncpg.PostgresError | None:
     """Return the ErrorResponse at the end of the data that ends the session, if there is one."""
     tail = data[-_LONGEST:]
     at = tail.find(b"E")
@@ -127,37 +127,41 @@ def _last_words(data: bytes) -> asyncpg.PostgresError | None:
             texts = [field.decode(errors="replace") for field in tail[at + 5 :].split(b"\0") if field]
             fields = {text[0]: text[1:] for text in texts}
             # V is what S is in the server's language; poolers may have S alone.
-            if {"C", "M"} <= fields.keys() and (fields.get("V") or fields.get("S")) in _FOR_GOOD:
+            if {"C", "M"} <= fields.keys() and (fields.get("V") or fields.get("S")) in _FATAL_SEVERITIES:
                 return asyncpg.PostgresError.new(fields)
         at = tail.find(b"E", at + 1)
     return None
 
 
-def add_last_words(exc: BaseException, driver: object, seconds: float = inf) -> None:
+def add_termination_cause(exc: BaseException, driver: object, seconds: float = inf) -> None:
     """Make what the server has said last the cause of an error of asyncpg's, so that its SQLSTATE is found.
 
-    Its `came_between` tells whether it ended nothing of ours. `seconds` is how long the statement was under way, if it
-    was the first on a connection that others had before.
+    Its `ended_while_idle` tells whether it ended nothing of ours. `seconds` is how long the statement was under way, if
+    it was the first on a connection that others had before.
     """
-    if not isinstance(driver, AttentiveConnection) or driver.last_words is None or not isinstance(exc, OF_ASYNCPG):
+    if (
+        not isinstance(driver, TerminationAwareConnection)
+        or driver.termination is None
+        or not isinstance(exc, ASYNCPG_ERRORS)
+    ):
         return
-    words = driver.last_words
-    asked = getattr(exc.__cause__, "query", None) or ""
+    termination = driver.termination
+    query = getattr(exc.__cause__, "query", None) or ""
     was_at_work = (
         isinstance(exc, asyncpg.ConnectionDoesNotExistError)
-        and not driver.ended_unread
-        and not asked.startswith("BEGIN")
-        and seconds >= _MEANT_AFTER
+        and not driver.has_unread_statement
+        and not query.startswith("BEGIN")
+        and seconds >= _SEEN_AFTER
     )
     # The first error tells; what is tried afterwards, such as a rollback, meets a connection that is closed.
-    if not hasattr(words, "came_between"):
-        words.came_between = not was_at_work and not driver.is_in_transaction()
-    exc.__cause__ = words
+    if not hasattr(termination, "ended_while_idle"):
+        termination.ended_while_idle = not was_at_work and not driver.is_in_transaction()
+    exc.__cause__ = termination
 
 
-def on_error(context: ExceptionContext) -> None:
+def add_termination_cause_on_error(context: ExceptionContext) -> None:
     """For SQLAlchemy's event `handle_error`."""
     connection = context.connection
     if connection is not None and not connection.closed and not connection.invalidated:
         cause = context.original_exception.__cause__
-        add_last_words(cause or context.original_exception, connection.connection.driver_connection)
+        add_termination_cause(cause or context.original_exception, connection.connection.driver_connection)

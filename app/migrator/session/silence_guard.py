@@ -19,34 +19,34 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import is_lost
-from ...postgres.errors import BackupError, cause_of, sqlstate_of
+from ...postgres.errors import BackupError, error_summary, sqlstate_of
 from ...postgres.sqlstate import IDLE_IN_TRANSACTION_SESSION_TIMEOUT
 from ..config import MigratorConfig
-from ..execution.statement_guard import limit_session, silence
+from ..execution.statement_guard import limit_session, longest_silence
 from .lock import HOLDERS, migration_lock
 from .read_only import require_writable
 
 # By which the server shows these sessions.
-GUARD = "plimsoll guard"
+GUARD_NAME = "plimsoll guard"
 # It stands in for idle_in_transaction_session_timeout.
 _SILENT = IDLE_IN_TRANSACTION_SESSION_TIMEOUT
-_LOOKS_PER_SECOND = 5
-_NAPS_PER_LOOK = 10
+_POLLS_PER_SECOND = 5
+_NAPS_PER_POLL = 10
 # Seconds after which it is looked whether the loop runs.
-_FIRST_LOOK = 0.005
-_FIRST_LOOKS = 1000
+_START_DELAY = 0.005
+_START_ATTEMPTS = 1000
 # Seconds that the guard's own answer may take, after the end of the session or its own.
-_ANSWER = 2.0
+_ANSWER_TIMEOUT = 2.0
 _UNGUARDED = "nobody ends the session should this process fall silent"
 _PREPARE = text(
     f"""
-    SELECT pg_backend_pid(), set_config('application_name', '{GUARD}', false),
+    SELECT pg_backend_pid(), set_config('application_name', '{GUARD_NAME}', false),
            set_config('statement_timeout', '0', false)
     """
 )
-_SLEEPS = text("SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = :session")
+_IS_SLEEPING = text("SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = :session")
 _SESSION = text("SELECT pg_backend_pid()")
-# Looks are counted, so that neither a clock that is set nor a server that stood still is taken for silence. COMMIT
+# Polls are counted, so that neither a clock that is set nor a server that stood still is taken for silence. COMMIT
 # gives up the snapshot, which CREATE INDEX CONCURRENTLY would wait for. `state_change` moves with every message but
 # those of a COPY.
 _LOOP = """
@@ -56,7 +56,7 @@ DECLARE
     are_waiting boolean;
     latest text;
     before text;
-    looks integer := 0;
+    polls integer := 0;
 BEGIN
     LOOP
         FOR nap IN 1..{naps} LOOP
@@ -68,9 +68,9 @@ BEGIN
         INTO sessions, are_waiting, latest
         FROM pg_stat_activity LEFT JOIN pg_stat_progress_copy USING (pid) WHERE pid IN ({pids});
         EXIT WHEN sessions = 0;
-        looks := CASE WHEN are_waiting AND latest = before THEN looks + 1 ELSE 0 END;
+        polls := CASE WHEN are_waiting AND latest = before THEN polls + 1 ELSE 0 END;
         before := latest;
-        IF looks > {looks} THEN
+        IF polls > {polls} THEN
             PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid IN ({pids});
             RAISE EXCEPTION 'nothing was heard of the process for too long' USING ERRCODE = '{sqlstate}';
         END IF;
@@ -88,41 +88,43 @@ async def guarded_lock(connection: AsyncConnection, config: MigratorConfig) -> A
     Raises as the lock, and ReadOnlyDatabaseError.
     """
     await connection.run_sync(require_writable)
-    wait, seconds = config.lock_wait, silence(config)
+    wait, seconds = config.lock_wait, longest_silence(config)
     # Limited first, so that no moment is left in which a process that is frozen would keep the lock.
     limit = partial(limit_session, config=config)
-    async with migration_lock(connection, wait, prepare=limit), guarded(connection, seconds):
+    async with migration_lock(connection, wait, prepare=limit), end_when_silent(connection, seconds):
         yield
 
 
 @asynccontextmanager
-async def guarded(connection: AsyncConnection, seconds: float, *, with_programs: bool = False) -> AsyncIterator[None]:
+async def end_when_silent(
+    connection: AsyncConnection, seconds: float, *, with_programs: bool = False
+) -> AsyncIterator[None]:
     """Has the connection's session ended after so many seconds of silence in a transaction, while this lasts.
 
     The connection must be of a session of its own, no pooler's. Raises what says so where it was ended for that.
     With programs, which hold the lock for schema changes as well, it is all holders that must have fallen silent.
     """
-    guard = await Guard.begun(connection, seconds, with_programs=with_programs)
+    guard = await SilenceGuard.start(connection, seconds, with_programs=with_programs)
     try:
         yield
     except (DBAPIError, OSError, BackupError) as exc:
-        if (reason := await guard.reason(exc)) is not None:
-            raise reason from exc
+        if (silence_error := await guard.silence_error(exc)) is not None:
+            raise silence_error from exc
         raise
     finally:
-        await guard.end()
+        await guard.stop()
 
 
-class Guard:
+class SilenceGuard:
     """A second session, which ends the first after so many seconds of silence in a transaction, until `end`."""
 
     def __init__(self, own: AsyncConnection, statement: str) -> None:
         self._own = own
-        self._watching = asyncio.create_task(own.run_sync(_run, statement))
-        self._watching.add_done_callback(_tell)
+        self._task = asyncio.create_task(own.run_sync(_run_loop, statement))
+        self._task.add_done_callback(_log_failure)
 
     @classmethod
-    async def begun(cls, connection: AsyncConnection, seconds: float, *, with_programs: bool = False) -> Self:
+    async def start(cls, connection: AsyncConnection, seconds: float, *, with_programs: bool = False) -> Self:
         """Return one that watches over the session that the connection has now."""
         session = int(await connection.scalar(_SESSION))
         await connection.rollback()
@@ -130,59 +132,59 @@ class Guard:
         pids, silent_if = (HOLDERS, "true") if with_programs else (str(session), "xact_start IS NOT NULL")
         own = await connection.engine.connect()
         await own.execution_options(isolation_level="AUTOCOMMIT")
-        itself = await own.scalar(_PREPARE)
+        own_pid = await own.scalar(_PREPARE)
         guard = cls(own, _loop(pids, silent_if, seconds))
         try:
-            await guard._wait_for(itself, connection)
+            await guard._wait_until_running(own_pid, connection)
         except BaseException:
-            await guard.end()
+            await guard.stop()
             raise
         return guard
 
-    async def reason(self, exc: DBAPIError | OSError | BackupError) -> BaseException | None:
+    async def silence_error(self, exc: DBAPIError | OSError | BackupError) -> BaseException | None:
         """Return what says that the session was ended for its silence, where that is why the error came."""
         if not (isinstance(exc, BackupError) or is_lost(exc)):
             return None
-        await asyncio.wait({self._watching}, timeout=_ANSWER)
-        ended = _failure(self._watching)
+        await asyncio.wait({self._task}, timeout=_ANSWER_TIMEOUT)
+        ended = _failure(self._task)
         return ended if sqlstate_of(ended) == _SILENT else None
 
-    async def end(self) -> None:
-        self._watching.cancel()
+    async def stop(self) -> None:
+        self._task.cancel()
         # Not longer: the server may not answer, and where the first session ends, the second does by itself.
-        await asyncio.wait({self._watching}, timeout=_ANSWER)
+        await asyncio.wait({self._task}, timeout=_ANSWER_TIMEOUT)
         with suppress(TimeoutError, DBAPIError, OSError):
-            async with asyncio.timeout(_ANSWER):
+            async with asyncio.timeout(_ANSWER_TIMEOUT):
                 await self._own.invalidate()
                 await self._own.close()
 
-    async def _wait_for(self, itself: int, connection: AsyncConnection) -> None:
+    async def _wait_until_running(self, own_pid: int, connection: AsyncConnection) -> None:
         """Return once the loop runs: what was only sent may never get there."""
-        for _ in range(_FIRST_LOOKS):
-            runs = self._watching.done() or await connection.scalar(_SLEEPS, {"session": itself})
+        for _ in range(_START_ATTEMPTS):
+            runs = self._task.done() or await connection.scalar(_IS_SLEEPING, {"session": own_pid})
             await connection.rollback()
             if runs:
                 return
-            await asyncio.sleep(_FIRST_LOOK)
+            await asyncio.sleep(_START_DELAY)
         log.warning(_UNGUARDED, reason="the session that would do so has not begun")
 
 
 def _loop(pids: str, silent_if: str, seconds: float) -> str:
     # One look more than fits: the server's own limit, which says what it is, comes first where it counts.
-    looks = round(seconds * _LOOKS_PER_SECOND) + 1
-    nap = 1 / (_LOOKS_PER_SECOND * _NAPS_PER_LOOK)
-    return _LOOP.format(pids=pids, silent_if=silent_if, looks=looks, naps=_NAPS_PER_LOOK, seconds=nap, sqlstate=_SILENT)
+    polls = round(seconds * _POLLS_PER_SECOND) + 1
+    nap = 1 / (_POLLS_PER_SECOND * _NAPS_PER_POLL)
+    return _LOOP.format(pids=pids, silent_if=silent_if, polls=polls, naps=_NAPS_PER_POLL, seconds=nap, sqlstate=_SILENT)
 
 
-def _run(connection: Connection, statement: str) -> None:
+def _run_loop(connection: Connection, statement: str) -> None:
     connection.exec_driver_sql(statement)
 
 
-def _failure(watching: asyncio.Task[Any]) -> BaseException | None:
-    return None if not watching.done() or watching.cancelled() else watching.exception()
+def _failure(task: asyncio.Task[Any]) -> BaseException | None:
+    return None if not task.done() or task.cancelled() else task.exception()
 
 
-def _tell(watching: asyncio.Task[Any]) -> None:
-    failure = _failure(watching)
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    failure = _failure(task)
     if failure is not None and sqlstate_of(failure) != _SILENT:
-        log.warning(_UNGUARDED, reason=cause_of(failure))
+        log.warning(_UNGUARDED, reason=error_summary(failure))

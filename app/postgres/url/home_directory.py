@@ -26,7 +26,7 @@ def find_certificate_file(name: str) -> Path | None:
     return find_in_home(_CERTIFICATES, name)
 
 
-def leave_closed_home() -> None:
+def hide_unreadable_home() -> None:
     """Give this process a HOME that does not exist where it cannot look into its own.
 
     asyncpg and libpq go on without the files that are missing, but take one that they cannot look at for an error.

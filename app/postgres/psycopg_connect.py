@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from .settings_error import SettingsError
 
 
-async def connect_or_explain(ask: Callable[[], AsyncEngine], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - psycopg's
+async def connect_psycopg(open_engine: Callable[[], AsyncEngine], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - psycopg's
     """Connect by psycopg; where that fails, raise its error from what `ask`, an engine of asyncpg, meets there."""
     # Imported here because it is an extra.
     import psycopg  # noqa: PLC0415
@@ -19,13 +19,13 @@ async def connect_or_explain(ask: Callable[[], AsyncEngine], *arguments: Any, **
     except psycopg.errors.ConnectionTimeout as exc:
         raise exc from TimeoutError()
     except psycopg.OperationalError as exc:
-        raise exc from await _reason(ask)
+        raise exc from await _asyncpg_error(open_engine)
 
 
-async def _reason(ask: Callable[[], AsyncEngine]) -> Exception | None:
+async def _asyncpg_error(open_engine: Callable[[], AsyncEngine]) -> Exception | None:
     """Return None where that engine connects, or cannot be made of this URL."""
     try:
-        async with ask().connect():
+        async with open_engine().connect():
             return None
     except (DBAPIError, OSError) as exc:
         return exc

@@ -5,10 +5,10 @@ import socket
 # Seconds of silence before the first probe, between two of them, and how many may stay without an answer.
 IDLE, INTERVAL, COUNT = 30, 10, 3
 # libpq's names for it, of which a URL's own win.
-OF_LIBPQ = {"keepalives_idle": IDLE, "keepalives_interval": INTERVAL, "keepalives_count": COUNT}
+LIBPQ_KEEPALIVES = {"keepalives_idle": IDLE, "keepalives_interval": INTERVAL, "keepalives_count": COUNT}
 
 
-def keep_alive(connection: socket.socket | None) -> None:
+def enable_keepalive(connection: socket.socket | None) -> None:
     """Have the kernel probe the other side of a TCP connection, as far as this system lets itself be told how often."""
     if connection is None or connection.family not in {socket.AF_INET, socket.AF_INET6}:
         return
