@@ -127,6 +127,7 @@ def _run(script: str) -> None:
 
 if __name__ == "__main__":
     with socket.socket(fileno=os.dup(0)) as given:
+        gc.disable()
         for library in _LIBRARIES:
             import_module(library)
         if "project" in sys.argv:
@@ -134,5 +135,6 @@ if __name__ == "__main__":
         # What a collection in a child looked at, it would copy.
         gc.collect()
         gc.freeze()
+        gc.enable()
         script = _next(given)
     _run(script)

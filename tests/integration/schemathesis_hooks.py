@@ -1,5 +1,6 @@
 """What the run of tests/integration/test_schemathesis.py adds to schemathesis, which loads this file by itself."""
 
+import gc
 import json
 import os
 from http import HTTPStatus
@@ -13,6 +14,9 @@ from schemathesis.checks import ignored_auth
 from schemathesis.core.failures import Failure
 from schemathesis.openapi.checks import IgnoredAuth, RejectedPositiveData
 
+# As in tests/conftest.py.
+gc.freeze()
+gc.set_threshold(10_000)
 # Besides the token that every request is sent with: kind -> its headers.
 OTHERS: dict[str, dict[str, str]] = json.loads(os.environ["OTHER_TOKENS"])
 # Rules that no schema can say, each by the code with which a request that fits its schema is refused all the same.
