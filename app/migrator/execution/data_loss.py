@@ -11,8 +11,8 @@ from ...postgres.errors import DatabaseError
 from ..command_line import command
 from ..sql.effect import LOSES_DATA, Effect, Kind
 from ..sql.identifiers import quote
+from ..sql.names import split_name
 from ..sql.reader import effects_of
-from ..sql.tokens import split_name
 
 # What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.
 _MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})

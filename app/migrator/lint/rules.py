@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..phase import Phase
+from ..sql.cursor import Cursor
 from ..sql.effect import Kind
-from ..sql.tokens import Cursor, Statement, in_schema_of
+from ..sql.names import in_schema_of
+from ..sql.tokens import Statement
 from .contract_steps import STEPS
 from .known_schema import Change, ParsedRevision
 

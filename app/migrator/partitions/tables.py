@@ -6,11 +6,12 @@ PARTITIONED_BY_MONTH = {"postgresql_partition_by": "RANGE (created_at)"}
 
 
 def is_partitioned(table: Table) -> bool:
+    """Return whether the model's table is partitioned."""
     return bool(table.dialect_options["postgresql"]["partition_by"])
 
 
 def default_partition(table: str) -> str:
-    """The name of the partition that takes every row whose month has none."""
+    """Return the name of the partition that takes the rows of every month that has none."""
     return f"{table}_default"
 
 
@@ -25,7 +26,7 @@ _INDEXES = text(
 
 
 def create_default_partition(connection: Connection, table: str) -> str:
-    """Its name."""
+    """Create the table's default partition, and return its name."""
     name = default_partition(table)
     connection.exec_driver_sql(f"CREATE TABLE {name} PARTITION OF {table} DEFAULT")
     name_indexes(connection, table, name)
@@ -33,7 +34,7 @@ def create_default_partition(connection: Connection, table: str) -> str:
 
 
 def name_indexes(connection: Connection, table: str, partition: str) -> None:
-    """As those of the table: which of two gets which name is else a matter of chance."""
+    """Rename the partition's indexes after the table's, because PostgreSQL chooses names by chance."""
     for name, wanted in connection.execute(_INDEXES, {"table": table, "partition": partition}).all():
         if name != wanted:
             connection.exec_driver_sql(f"ALTER INDEX {name} RENAME TO {wanted}")

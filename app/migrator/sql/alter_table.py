@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from .conditions import columns_allowed_null, is_not_null_column
+from .cursor import Cursor
 from .effect import Effect, Kind
-from .tokens import Cursor, in_schema_of, qualified, split_name
+from .names import in_schema_of, qualified, split_name
 
 _CONSTRAINTS = frozenset({"CHECK", "EXCLUDE", "FOREIGN", "NOT", "PRIMARY", "UNIQUE"})
 # An IDENTITY or a generated column has what it needs without the INSERT.

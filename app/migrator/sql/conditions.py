@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from .tokens import Cursor
+from .cursor import Cursor
 
 # Strict operators, which make NULL of a NULL, and what may stand between them.
 _READABLE = frozenset({"=", "<>", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "(", ")", ","})

@@ -1,13 +1,14 @@
-"""The kinds of things that a revision does to tables and columns."""
+"""What a statement can do to tables and columns."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """A new column that is NOT NULL is ADD_COLUMN and SET_NOT_NULL, one with a default ADD_COLUMN and SET_DEFAULT.
+    """The kinds of effects; a statement may have several.
 
-    A constraint that holds for the rows that exist, too, is ADD_… and VALIDATE; NOT_NULL_CHECK is the constraint
+    A new column that is NOT NULL has ADD_COLUMN and SET_NOT_NULL, one with a default ADD_COLUMN and SET_DEFAULT. A
+    constraint that also holds for the rows that exist has ADD_… and VALIDATE. ADD_NOT_NULL_CHECK adds the constraint
     `CHECK (column IS NOT NULL)`.
     """
 
@@ -50,15 +51,16 @@ LOSES_DATA = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.D
 
 @dataclass(frozen=True)
 class Effect:
-    """Names are as PostgreSQL stores them, with the schema unless that is `public`, where the models' tables are.
+    """One effect of a statement. Names are as PostgreSQL stores them, with the schema unless that is `public`.
 
-    `table` of the kinds …_OTHER is that object's. Of DROP_INDEX and RENAME_INDEX it is empty, since the statement does
-    not say it. Of ATTACH_PARTITION it is the partition.
+    `table` is the object in the kinds …_OTHER, the partition in ATTACH_PARTITION, and empty in DROP_INDEX and
+    RENAME_INDEX, because the statement does not say it.
 
-    `name` is of a constraint (empty: PostgreSQL chooses one), a trigger or an index; `columns` are what it is about,
-    none where that is not only columns, or NULL is not free of it; `renamed_to` is of the kinds RENAME_….
+    `name` is that of a constraint (empty: PostgreSQL chooses one), a trigger or an index. `columns` are the columns of
+    a constraint or index; none if it has more than columns, or forbids what NULL is. `renamed_to` is the new name in
+    the kinds RENAME_….
 
-    `may_exist`: under this name there was perhaps something before (IF NOT EXISTS, a temporary table).
+    `may_exist`: there may have been something of this name before (IF NOT EXISTS, a temporary table).
     """
 
     kind: Kind

@@ -2,8 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from alembic.operations import Operations
@@ -11,8 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
 from .alter_table import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
+from .cursor import Cursor
 from .effect import Effect, Kind
-from .tokens import Cursor, Statement, UnreadableSqlError, Word, in_schema_of, statements_of
+from .names import in_schema_of
+from .rows import PERSISTENCE, QUERIES, SEARCH_PATH, keywords, read_changes, read_query, read_with, target_of
+from .tokens import Statement, UnreadableSqlError, statements_of
 
 Direction = Literal["upgrade", "downgrade"]
 
@@ -64,17 +66,12 @@ def _read(cursor: Cursor) -> Iterator[Effect]:
         yield Effect(Kind.OPAQUE, head)
 
 
-def _words(listed: str) -> frozenset[str]:
-    return frozenset(listed.split())
-
-
 # They do nothing to a table, a column or its rows that its users would notice, or only add rows.
-_HARMLESS = _words(
+_HARMLESS = keywords(
     "ABORT ANALYZE BEGIN CHECKPOINT COMMENT COMMIT DISCARD END GRANT LISTEN NOTIFY REASSIGN REINDEX RELEASE RESET"
     " REVOKE ROLLBACK SAVEPOINT SECURITY SHOW START TABLE UNLISTEN"
 )
-_PERSISTENCE = frozenset({"GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED"})
-# The kinds of objects in_schema_of tables and indexes, of which the first that fits is meant.
+# The kinds of objects beside tables and indexes; the first that fits.
 _OBJECTS = [
     tuple(kind.split())
     for kind in re.findall(
@@ -87,29 +84,9 @@ _OBJECTS = [
         "TRIGGER, TRUSTED LANGUAGE, TRUSTED PROCEDURAL LANGUAGE, TYPE, USER MAPPING, USER, VIEW",
     )
 ]
-# The server's own functions that a revision may well call; an aggregate reads rows.
-_HARMLESS_FUNCTIONS = _words(
-    "ARRAY_AGG BOOL_AND BOOL_OR COUNT CURRENT_SCHEMA CURRENT_SETTING FORMAT GENERATE_SERIES MAX MIN NEXTVAL NOW"
-    " PG_ADVISORY_XACT_LOCK PG_NOTIFY PG_SLEEP QUOTE_IDENT QUOTE_LITERAL SETVAL SET_CONFIG STRING_AGG SUM TO_REGCLASS"
-    " UNNEST VERSION"
-)
-# Keywords before a parenthesis that calls nothing.
-_NO_FUNCTIONS = _words(
-    "ALL AND ANY ARRAY AS BETWEEN BY CASE CAST COALESCE CONFLICT CUBE DISTINCT ELSE EXCEPT EXISTS EXTRACT FROM GREATEST"
-    " GROUPING HAVING IN INTERSECT INTERVAL JOIN LATERAL LEAST LIMIT MATERIALIZED NOT NULLIF OFFSET ON OR ORDER OVER"
-    " OVERLAY POSITION ROLLUP ROW SELECT SETS SOME SUBSTRING THEN TRIM UNION USING VALUES WHEN WHERE"
-)
-# Words and signs before a name that is called if a parenthesis follows it.
-_BEFORE_CALL = _words(
-    "SELECT FROM JOIN LATERAL ALL DISTINCT WHERE HAVING AND OR NOT WHEN THEN ELSE CASE BY ON IN LIMIT OFFSET VALUES"
-    " RETURNING VARIADIC IS ROWS"
-) | frozenset({"(", "[", ","})
 # The modes of LOCK that neither reads nor writes wait for.
 _MODES_BESIDE_TRAFFIC = (("IN", "ACCESS", "SHARE"), ("IN", "ROW"), ("IN", "SHARE", "UPDATE"))
 _EVERY_TABLE = "every table"
-# After FOR UPDATE, DO UPDATE, FOR NO KEY UPDATE, ON UPDATE, THEN UPDATE no table follows.
-_NO_UPDATE_AFTER = frozenset({"FOR", "DO", "KEY", "ON", "THEN"})
-_QUERIES = frozenset({"SELECT", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"})
 _OFF = frozenset({"FALSE", "OFF", "0"})
 
 
@@ -134,7 +111,7 @@ def _create(cursor: Cursor) -> Iterator[Effect]:
         yield from _create_index(cursor)
         return
     hides_another = cursor.comes("TEMP") or cursor.comes("TEMPORARY")
-    cursor.skip_any(_PERSISTENCE)
+    cursor.skip_any(PERSISTENCE)
     if cursor.skip("TRIGGER") or cursor.skip("CONSTRAINT", "TRIGGER"):
         yield _create_trigger(cursor)
     # A rule makes something else of what others do to a table.
@@ -237,14 +214,14 @@ def _alter_other(cursor: Cursor) -> Iterator[Effect]:
 def _truncate(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("TRUNCATE")
     cursor.skip("TABLE")
-    yield from (Effect(Kind.TRUNCATE, _target(part)) for part in cursor.parts())
+    yield from (Effect(Kind.TRUNCATE, target_of(part)) for part in cursor.parts())
 
 
 def _lock(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("LOCK")
     cursor.skip("TABLE")
     if not any(cursor.has(*mode) for mode in _MODES_BESIDE_TRAFFIC):
-        yield from (Effect(Kind.LOCK, _target(part)) for part in cursor.parts())
+        yield from (Effect(Kind.LOCK, target_of(part)) for part in cursor.parts())
 
 
 def _vacuum(cursor: Cursor) -> Iterator[Effect]:
@@ -256,7 +233,7 @@ def _vacuum(cursor: Cursor) -> Iterator[Effect]:
         is_full = cursor.comes("FULL")
     cursor.skip_any(frozenset({"FULL", "FREEZE", "VERBOSE", "ANALYZE", "ANALYSE"}))
     if is_full:
-        tables = [_target(part) for part in cursor.parts()]
+        tables = [target_of(part) for part in cursor.parts()]
         yield from (Effect(Kind.REWRITE, table) for table in tables or [_EVERY_TABLE])
 
 
@@ -283,15 +260,12 @@ def _set(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("SET")
     cursor.skip_any(frozenset({"SESSION", "LOCAL"}))
     if cursor.comes("SEARCH_PATH") or cursor.comes("SCHEMA"):
-        yield Effect(Kind.OPAQUE, _SEARCH_PATH)
-
-
-_SEARCH_PATH = "SET search_path"
+        yield Effect(Kind.OPAQUE, SEARCH_PATH)
 
 
 def _explain(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("EXPLAIN")
-    if cursor.comes("(") and not (len(cursor.left) > 1 and cursor.left[1].keyword in _QUERIES | {"(", "WITH"}):
+    if cursor.comes("(") and not (len(cursor.left) > 1 and cursor.left[1].keyword in QUERIES | {"(", "WITH"}):
         cursor.group()
     cursor.skip_any(frozenset({"ANALYZE", "ANALYSE", "VERBOSE"}))
     yield from _read(cursor)
@@ -303,83 +277,6 @@ def _copy(cursor: Cursor) -> Iterator[Effect]:
         yield from _read(cursor.group())
 
 
-def _with(cursor: Cursor) -> Iterator[Effect]:
-    main = next((word for word in cursor.outside_groups() if word in _QUERIES), "SELECT")
-    yield from _select(cursor) if main in {"SELECT", "VALUES"} else _rows(cursor)
-
-
-def _rows(cursor: Cursor) -> Iterator[Effect]:
-    """Yield what happens to rows that exist, also in a WITH, and the table that a SELECT INTO makes."""
-    before = ""
-    while cursor:
-        if cursor.skip("DELETE", "FROM"):
-            yield Effect(Kind.DELETE, _target(cursor))
-        elif cursor.skip("MERGE", "INTO"):
-            table = _target(cursor)
-            commands = _after_then(cursor.left)
-            yield from (Effect(kind, table) for command, kind in _MERGED.items() if command in commands)
-        elif cursor.comes("UPDATE") and before not in _NO_UPDATE_AFTER:
-            cursor.skip("UPDATE")
-            yield Effect(Kind.UPDATE, _target(cursor))
-        elif cursor.comes("INTO") and before != "INSERT":
-            cursor.skip("INTO")
-            hides_another = cursor.comes("TEMP") or cursor.comes("TEMPORARY")
-            cursor.skip_any(_PERSISTENCE | {"TABLE"})
-            yield Effect(Kind.CREATE_TABLE, cursor.name(), may_exist=hides_another)
-        else:
-            before = cursor.pop().keyword
-
-
-def _select(cursor: Cursor) -> Iterator[Effect]:
-    """Yield what `_rows` does, and OPAQUE for each function that may do anything."""
-    yield from (Effect(Kind.OPAQUE, name) for name in _called(cursor.left) if name.upper() not in _HARMLESS_FUNCTIONS)
-    if _sets_search_path(cursor.left):
-        yield Effect(Kind.OPAQUE, _SEARCH_PATH)
-    yield from _rows(cursor)
-
-
-def _sets_search_path(words: Sequence[Word]) -> bool:
-    """Return whether set_config() gives search_path another value than one that is computed from what it was."""
-    texts = [word.text if word.literal else word.name for word in words]
-    at = texts.index("set_config") if "set_config" in texts else len(texts)
-    return texts[at + 2 : at + 4] == ["search_path", ","] and texts[at + 5 : at + 6] in ([","], [")"])
-
-
-def _called(words: Sequence[Word]) -> Iterator[str]:
-    """Yield the functions that a query calls, as far as a name behind one of `_BEFORE_CALL` or an operator tells."""
-    for position, before in enumerate(words[:-1]):
-        word = words[position + 1]
-        if not word.is_name or word.keyword in _NO_FUNCTIONS or not _may_precede_call(before):
-            continue
-        cursor = Cursor(words[position + 1 :])
-        name = cursor.name()
-        # WITH …, name (column) AS (…) calls nothing.
-        if cursor.comes("(") and not (before.keyword == "," and _names_query(cursor)):
-            yield name
-
-
-def _may_precede_call(word: Word) -> bool:
-    is_operator = not word.is_name and not word.literal and word.text[0] in "-+*/<>=~!@#%^&|`?"
-    return is_operator or word.keyword in _BEFORE_CALL
-
-
-def _names_query(cursor: Cursor) -> bool:
-    rest = Cursor(cursor.left)
-    rest.group()
-    return rest.comes("AS", "(") or rest.comes("AS", "MATERIALIZED") or rest.comes("AS", "NOT")
-
-
-def _target(cursor: Cursor) -> str:
-    cursor.skip("ONLY")
-    return cursor.name()
-
-
-def _after_then(words: Iterable[Word]) -> set[str]:
-    keywords = [word.keyword for word in words]
-    return {keyword for before, keyword in pairwise(keywords) if before == "THEN"}
-
-
-_MERGED = {"UPDATE": Kind.UPDATE, "DELETE": Kind.DELETE}
 _BY_HEAD: dict[str, Callable[[Cursor], Iterator[Effect]]] = {
     "CREATE": _create,
     "DROP": _drop,
@@ -392,7 +289,7 @@ _BY_HEAD: dict[str, Callable[[Cursor], Iterator[Effect]]] = {
     "SET": _set,
     "EXPLAIN": _explain,
     "COPY": _copy,
-    "WITH": _with,
-    **dict.fromkeys(("SELECT", "VALUES", "("), _select),
-    **dict.fromkeys(("DELETE", "INSERT", "MERGE", "UPDATE"), _rows),
+    "WITH": read_with,
+    **dict.fromkeys(("SELECT", "VALUES", "("), read_query),
+    **dict.fromkeys(("DELETE", "INSERT", "MERGE", "UPDATE"), read_changes),
 }
