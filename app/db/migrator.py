@@ -10,6 +10,7 @@ from app.db.database import open_migration_database
 from app.db.settings import load_settings
 from app.migrator.config import MigratorConfig
 from app.models import metadata
+from app.postgres.settings_error import SettingsError
 
 if TYPE_CHECKING:
     from app.migrator.doctor.finding import Finding
@@ -18,7 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def migrator_config(settings: Settings) -> MigratorConfig:
-    """Return the engine's configuration for the database of the settings."""
+    """Return the engine's configuration for the database that the settings mean.
+
+    Raises SettingsError where the application is installed without its revisions.
+    """
+    if not (ROOT / "alembic.ini").is_file():
+        raise SettingsError(
+            str(ROOT / "alembic.ini"), "is not there", "Run the application from a checkout or from the image."
+        )
     retention = {
         "activity_events": settings.activity_retention_months,
         "board_webhook_payloads": settings.webhook_payload_retention_months,

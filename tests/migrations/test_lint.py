@@ -537,7 +537,7 @@ def test_rules_that_are_switched_on_or_off_are_squawks_and_have_a_reason() -> No
 def test_image_is_without_squawk_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
-    with pytest.raises(SquawkError, match=r"for development.*plimsoll-backend\[dev\]"):
+    with pytest.raises(SquawkError, match=r"for development.*pip install squawk-cli"):
         lint(OFFLINE, every=True)
     assert SquawkError.exit_code == 2
 

@@ -14,6 +14,7 @@ from app.db.startup import init_db
 from app.migrator.session.lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
+from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, holding, query, tables
@@ -196,3 +197,12 @@ def without_revisions(checkout: Path) -> Path:
     shutil.rmtree(checkout / "migrations" / "versions")
     (checkout / "migrations" / "versions").mkdir()
     return checkout
+
+
+async def test_application_without_its_revisions_says_where_it_runs(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As it is installed from its wheel alone."""
+    monkeypatch.setattr("app.db.migrator.ROOT", tmp_path)
+    with pytest.raises(SettingsError, match="Run the application from a checkout or from the image"):
+        await init_db(settings_for(empty_database_url), normalize_database_url(empty_database_url))

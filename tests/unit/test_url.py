@@ -203,7 +203,7 @@ def test_error_names_the_variable_it_was_told() -> None:
 
 def test_missing_psycopg_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.postgres.url.database_url.find_spec", lambda name: importlib.util.find_spec(f"no_{name}"))
-    assert "pip install 'plimsoll-backend[psycopg]'" in refusal("postgresql+psycopg://h/db").remedy
+    assert "pip install 'psycopg[binary]'" in refusal("postgresql+psycopg://h/db").remedy
 
 
 @pytest.mark.parametrize(

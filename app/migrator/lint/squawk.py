@@ -183,6 +183,6 @@ def _program() -> str:
     if program is None:
         raise SquawkError(
             "squawk is not installed. Linting is for development, and the image does without it:"
-            " `uv sync --extra dev`, or `pip install 'plimsoll-backend[dev]'`."
+            " `pip install squawk-cli`."
         )
     return program

@@ -221,7 +221,7 @@ def _check_driver(driver: str) -> str:
     if find_spec(package) is None:
         raise InvalidURLError(
             f"names the driver {name!r}, which is not installed",
-            "Install it with `pip install 'plimsoll-backend[psycopg]'`, or write postgresql:// for asyncpg.",
+            "Install it with `pip install 'psycopg[binary]'`, or write postgresql:// for asyncpg.",
         )
     return name
 
