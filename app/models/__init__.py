@@ -1,4 +1,4 @@
-"""Every table, one module a domain; importing this package fills `metadata`."""
+"""All tables; importing this package fills `metadata`."""
 
 from app.models.activity import ActivityEvent
 from app.models.agents import Agent, AgentStatus

@@ -1,4 +1,4 @@
-"""What happened, for those who look back and for those who wait for it."""
+"""The activity: what happened, for lists and for streams."""
 
 from uuid import UUID
 
@@ -10,12 +10,11 @@ from app.models.base import Base, CreatedInMonth, Identified
 
 
 class ActivityEvent(Identified, CreatedInMonth, Base):
-    """One change, written in the transaction that made it.
+    """One change, stored by the transaction that made it.
 
-    What it names has no foreign key: the trail outlives what it tells of. `user_id` or `agent_id` is who did it;
-    `subject_id` is what was changed where that is neither group, board nor task. `transaction_id` is the transaction
-    that wrote it, by which a reader of a stream knows what has become visible since it last looked: times and ids are
-    given before the commit, and transactions commit in another order.
+    There are no foreign keys: an event outlives what it is about. `user_id` or `agent_id` did it; `subject_id` is what
+    was changed where that is no group, board or task. By `transaction_id` a reader of a stream knows what has become
+    visible since its last poll: times and ids are given before the commit, and transactions commit in another order.
     """
 
     __tablename__ = "activity_events"

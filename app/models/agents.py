@@ -1,4 +1,4 @@
-"""Agents: programs that work on a board as people do."""
+"""Agents, programs that work on a board as people do."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from app.models.base import Base, Identified, Timestamped
 
 
 class AgentStatus(StrEnum):
-    """What an agent that is heard of may say of itself, and the two that its silence says."""
+    """What an agent says of itself; without a heartbeat it is provisioning, and after a silence offline."""
 
     PROVISIONING = "provisioning"
     ONLINE = "online"
@@ -20,7 +20,7 @@ class AgentStatus(StrEnum):
 
 
 class Agent(Identified, Timestamped, Base):
-    """`token_hash` is the SHA-256 of its token. The first agent of a board leads it, and is the only one that does."""
+    """An agent, of whose token `token_hash` is the SHA-256. The first agent of a board is its only lead."""
 
     __tablename__ = "agents"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Approvals: what waits for a person's yes or no."""
+"""Approvals, which wait for a person's yes or no."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ class ApprovalStatus(StrEnum):
 
 
 class Approval(Identified, Created, Base):
-    """`confidence` is 0 to 100; pending becomes approved or rejected once, at `resolved_at`."""
+    """An approval; pending becomes approved or rejected once, at `resolved_at`. `confidence` is 0 to 100."""
 
     __tablename__ = "approvals"
     __table_args__ = (
@@ -42,7 +42,7 @@ class Approval(Identified, Created, Base):
 
 
 class ApprovalTask(Created, Base):
-    """A task that an approval names; `is_pending` repeats its status, so that one pending approval names a task."""
+    """A task that an approval names; `is_pending` repeats the status, so that one pending approval names a task."""
 
     __tablename__ = "approval_tasks"
     __table_args__ = (

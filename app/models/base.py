@@ -45,7 +45,7 @@ class Base(BasicAttributes, DeclarativeBase):
 
 
 class Identified:
-    """A UUIDv7 key (RFC 9562): ids sort by the time they were made, so new rows go to the end of the index."""
+    """A UUIDv7 key (RFC 9562): ids sort by the time at which they were made: new rows go to the end of the index."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-30)
 
@@ -55,7 +55,7 @@ class Created:
 
 
 class Timestamped(Created):
-    """UTC times; `updated_at` changes with every flushed change of the row."""
+    """Times in UTC; `updated_at` changes with every flushed change of the row."""
 
     updated_at: Mapped[datetime] = mapped_column(
         default=utc_now, onupdate=utc_now, server_default=func.now(), sort_order=-10
@@ -63,7 +63,7 @@ class Timestamped(Created):
 
 
 class CreatedInMonth(Created):
-    """Of a table that is partitioned by month, whose key has to hold the time: `PARTITIONED_BY_MONTH` goes with it."""
+    """The time of rows in a table with `PARTITIONED_BY_MONTH`, whose key has to hold it."""
 
     created_at: Mapped[datetime] = mapped_column(
         primary_key=True, default=utc_now, server_default=func.now(), sort_order=-20
@@ -72,6 +72,6 @@ class CreatedInMonth(Created):
 
 @event.listens_for(Table, "after_create")
 def _with_default_partition(table: Table, connection: Connection, **_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
-    """Without it `create_all` would make a table that takes no row; a revision makes its own."""
+    """Add a default partition, without which the table takes no row; a revision makes its own."""
     if table.metadata is Base.metadata and is_partitioned(table):
         create_default_partition(connection, table.name)

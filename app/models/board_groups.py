@@ -1,4 +1,4 @@
-"""Groups of boards that are read together."""
+"""Groups of boards, which are read together."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from app.models.base import Base, Identified, Timestamped
 
 
 class BoardGroup(Identified, Timestamped, Base):
-    """A board is in one group or in none, and outlives its group."""
+    """A group of boards; a board is in one or in none, and outlives it."""
 
     __tablename__ = "board_groups"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Boards and the rules that they put on their tasks."""
+"""Boards, with the rules for their tasks."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Custom fields: what an organization's tasks have on some of its boards beside what every task has."""
+"""Custom fields, which the tasks of some boards have beside the fields that all tasks have."""
 
 from enum import StrEnum
 from typing import Any
@@ -23,7 +23,7 @@ class FieldType(StrEnum):
 
 
 class Visibility(StrEnum):
-    """For user interfaces; whoever may read the task may read its value."""
+    """When user interfaces show a field; its value is read by all who may read the task."""
 
     ALWAYS = "always"
     IF_SET = "if_set"
@@ -54,7 +54,7 @@ class CustomField(Identified, Timestamped, Base):
 
 
 class CustomFieldBoard(Created, Base):
-    """The tasks of the board have the field."""
+    """A board whose tasks have the field."""
 
     __tablename__ = "custom_field_boards"
 
@@ -68,7 +68,7 @@ class CustomFieldBoard(Created, Base):
 
 
 class CustomFieldValue(Created, Base):
-    """What a task has in a field; no row where that is nothing. It stays where the field is taken off its board."""
+    """A task's value in a field; a task without one has no row. It stays where the field is taken off its board."""
 
     __tablename__ = "custom_field_values"
 

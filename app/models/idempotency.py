@@ -1,4 +1,4 @@
-"""What requests with an `Idempotency-Key` were answered."""
+"""Answers to requests with an `Idempotency-Key`."""
 
 from uuid import UUID
 
@@ -9,9 +9,9 @@ from app.models.base import Base, Created
 
 
 class IdempotentResponse(Created, Base):
-    """The answer to a caller's request with a key, of which a hash is kept; so is one of the request.
+    """The answer to a caller's request with a key; hashes of key and request are kept.
 
-    `response` is sealed with the key, which is not here: the answer may hold a token that is shown once.
+    `response` is encrypted with the key, which is not stored: the answer may hold a token that is shown once.
     """
 
     __tablename__ = "idempotent_responses"

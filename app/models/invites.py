@@ -11,9 +11,9 @@ from app.models.organizations import Role
 
 
 class OrganizationInvite(Identified, Timestamped, Base):
-    """What its token is made of (`core/security.py`) is `token_seed` and a key that the database has not.
+    """An invite; `accepted_at` is set once it was used, and `accepted_by_user_id` is cleared with the user.
 
-    It was used if `accepted_at` is set; `accepted_by_user_id` goes with the user.
+    Its token is made of `token_seed` and a key that is not in the database (`core/security.py`).
     """
 
     __tablename__ = "organization_invites"
@@ -35,7 +35,7 @@ class OrganizationInvite(Identified, Timestamped, Base):
 
 
 class InviteBoardAccess(Identified, Timestamped, Base):
-    """A grant on one board that whoever accepts the invite gets."""
+    """A grant on one board for who accepts the invite."""
 
     __tablename__ = "invite_board_access"
     __table_args__ = (UniqueConstraint("organization_invite_id", "board_id"),)

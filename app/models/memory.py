@@ -1,4 +1,4 @@
-"""What boards, and groups of boards, are to remember; the chat is the part of it that is tagged so."""
+"""Memory of boards, and of groups of boards; the chat is the part of it that is tagged so."""
 
 from uuid import UUID
 

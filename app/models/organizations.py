@@ -23,7 +23,7 @@ class Organization(Identified, Timestamped, Base):
 
 
 class OrganizationMember(Identified, Timestamped, Base):
-    """A user's place in an organization; owners and admins reach all boards whatever the grants say."""
+    """A user's place in an organization; owners and admins may use all boards, whatever the grants say."""
 
     __tablename__ = "organization_members"
     __table_args__ = (

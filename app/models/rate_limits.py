@@ -1,4 +1,4 @@
-"""How often something was done lately, counted for all processes together."""
+"""Counts for rate limits, for all processes together."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from app.models.base import Base
 
 
 class RateLimit(Base):
-    """`count` times since `began_at`; `key` is a hash of what is counted and for whom."""
+    """A count since `began_at`; `key` is a hash of what is counted, and of whose."""
 
     __tablename__ = "rate_limits"
 

@@ -1,4 +1,4 @@
-"""Tags: an organization's labels for tasks."""
+"""Tags, an organization's labels for tasks."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from app.models.base import Base, Identified, Timestamped
 
 
 class Tag(Identified, Timestamped, Base):
-    """`color` is six hexadecimal digits, RRGGBB."""
+    """A tag; `color` is six hexadecimal digits, RRGGBB."""
 
     __tablename__ = "tags"
     __table_args__ = (UniqueConstraint("organization_id", "slug"),)

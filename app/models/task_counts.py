@@ -1,4 +1,4 @@
-"""How many tasks a board has of each status, counted by the database itself as they come and go."""
+"""The number of tasks of each status on a board, which the database itself counts as they come and go."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from app.models.base import Base
 
 
 class TaskCount(Base):
-    """By how much the number grew or shrank: what a board has of a status is the sum over its rows.
+    """By how much the number of tasks of a status grew or shrank; a board has the sum over its rows.
 
-    Triggers on `tasks` append the rows, so that writers never wait for each other, and now and then put those of a
-    board together. No foreign key, which would lock the board at each change of a status; a trigger on `boards` takes
-    the rows of one that is deleted, and what is read is joined with the boards all the same.
+    Triggers on `tasks` append the rows, so that writers never wait for each other, and now and then fold those of a
+    board. There is no foreign key, which would lock the board at each change of a status: a trigger on `boards` deletes
+    the rows of a deleted board, and reads join the boards all the same.
     """
 
     __tablename__ = "task_counts"
@@ -31,7 +31,7 @@ class TaskCount(Base):
 _PARTS = {"boards", "tasks", "task_counts"}
 _CAN_BE_COUNTED = text("SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(CAST(:names AS text[])) AS name")
 _SCHEMA = text("SELECT quote_ident(current_schema())")
-# The functions run as their owner: whoever may write tasks need not be allowed to write the counts. So what their names
+# The functions run as their owner: who may write tasks need not be allowed to write the counts. So what their names
 # mean is fixed, and is nothing that a session could put in its place.
 _PATH = text("SELECT current_setting('search_path')")
 _SET_PATH = text("SELECT set_config('search_path', :path, true)")
@@ -130,7 +130,7 @@ Base.metadata.info[REPAIRS] = dict.fromkeys(("task_counts", "count_tasks", *_TRI
 
 @event.listens_for(Base.metadata, "after_create")
 def _with_counting(metadata: MetaData, connection: Connection, tables: Sequence[Table], **_: Any) -> None:  # noqa: ANN401, ARG001 - SQLAlchemy's
-    """Without it nothing would count what `create_all` makes; a revision makes its own."""
+    """Add the functions and triggers to what `create_all` makes; a revision makes its own."""
     if _PARTS.isdisjoint(table.name for table in tables):
         return
     if connection.scalar(_CAN_BE_COUNTED, {"names": sorted(_PARTS)}):

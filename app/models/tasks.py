@@ -1,4 +1,4 @@
-"""Tasks, what they wait for, their tags and comments."""
+"""Tasks, with what they wait for, their tags and comments."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -52,7 +52,7 @@ class Task(Identified, Timestamped, Base):
 
 
 class TaskDependency(Created, Base):
-    """`task_id` waits for `depends_on_task_id`, a task of the same board."""
+    """The task `task_id` waits for `depends_on_task_id`, on the same board."""
 
     __tablename__ = "task_dependencies"
     __table_args__ = (CheckConstraint("task_id <> depends_on_task_id", name="not_itself"),)

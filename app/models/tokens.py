@@ -1,4 +1,4 @@
-"""Personal access tokens: what a person gives to programs that act in his name."""
+"""Personal access tokens, which people give to programs that act in their name."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,14 +11,14 @@ from app.models.base import Base, Created, Identified
 
 
 class TokenScope(StrEnum):
-    """What its bearer may do of what the person may."""
+    """How much of what the person may do the bearer of the token may do."""
 
     READ = "read"
     WRITE = "write"
 
 
 class PersonalToken(Identified, Created, Base):
-    """`token_hash` is the SHA-256 of the token. One that is revoked is deleted."""
+    """A personal access token, of which `token_hash` is the SHA-256. A revoked token is deleted."""
 
     __tablename__ = "personal_tokens"
     __table_args__ = (

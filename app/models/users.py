@@ -9,7 +9,7 @@ from app.models.base import Base, Identified, Timestamped
 
 
 class User(Identified, Timestamped, Base):
-    """`subject` is who the sign-in says it is: "local" for the shared token."""
+    """A user; `subject` is the name that the sign-in gives them, "local" for the shared token."""
 
     __tablename__ = "users"
 

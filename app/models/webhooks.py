@@ -13,7 +13,7 @@ SIGNATURE_HEADER = "X-Signature-256"
 
 
 class BoardWebhook(Identified, Timestamped, Base):
-    """`secret` is stored as it is: what it signs can be checked in no other way. Nothing shows it again."""
+    """A webhook; `secret` is stored as it is, since a signature can be checked in no other way. Nothing shows it."""
 
     __tablename__ = "board_webhooks"
     __table_args__ = (
@@ -31,7 +31,7 @@ class BoardWebhook(Identified, Timestamped, Base):
 
 
 class BoardWebhookPayload(Identified, CreatedInMonth, Base):
-    """What came in, byte by byte; `headers` are those that are no credentials, by their names in lower case."""
+    """What came in, byte by byte; `headers` has those without credentials, by their names in lower case."""
 
     __tablename__ = "board_webhook_payloads"
     __table_args__ = (Index(None, "webhook_id", "created_at", "id"), PARTITIONED_BY_MONTH)

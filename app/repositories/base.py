@@ -45,7 +45,7 @@ def _select_for_change(model: type[ModelT], *names: str) -> Select[tuple[ModelT]
 
 
 class Repository(SQLAlchemyAsyncRepository[ModelT]):
-    """The rows of a table, by Advanced Alchemy's methods: `get`, `get_one`, `add`, `update`, `delete`, `count`, …
+    """The rows of a table, by Advanced Alchemy's methods (`get`, `get_one`, `add`, `update`, `delete`, `count`).
 
     A row that is missing is the application's NotFoundError; a broken constraint, the error that `constraint_errors`
     has for it. Nothing is read again after it was written: the models make the values that the database would make.

@@ -57,7 +57,7 @@ class AgentService(Service):
         return await self._agents.get(self._caller.acting_agent.id)
 
     async def get_by_ids(self, ids: Sequence[UUID | None]) -> dict[UUID | None, Agent]:
-        """Return those of these agents that are there, whoever may see them."""
+        """Return those of these agents that are there, without regard to who may see them."""
         return await self._agents.get_by_ids(ids)
 
     async def create(self, fields: dict[str, Any]) -> Registered:

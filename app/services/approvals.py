@@ -52,12 +52,12 @@ class ApprovalService(Service):
         return [ApprovalView(approval, tasks.get(approval.id, ())) for approval in approvals]
 
     async def get_by_ids(self, ids: Sequence[UUID | None]) -> dict[UUID | None, ApprovalView]:
-        """Return those of these approvals that are there, whoever may read them."""
+        """Return those of these approvals that are there, without regard to who may read them."""
         approvals = await self._approvals.get_by_ids(ids)
         return {view.approval.id: view for view in await self.views([*approvals.values()])}
 
     async def count_pending(self, board_id: UUID) -> int:
-        """Return how many approvals of the board are pending, whoever may read it."""
+        """Return how many approvals of the board are pending, without regard to who may read it."""
         return await self._approvals.count_pending(board_id)
 
     async def create(self, board_id: UUID, fields: dict[str, Any]) -> ApprovalView:

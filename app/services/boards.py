@@ -50,7 +50,7 @@ class BoardService(Service):
         return found.board
 
     async def exists(self, board_id: UUID) -> bool:
-        """Return whether the board is there, whoever may read it."""
+        """Return whether the board is there, without regard to who may read it."""
         return await BoardRepository(session=self._session).exists(id=board_id)
 
     async def create(self, fields: dict[str, Any]) -> Board:

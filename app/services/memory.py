@@ -57,11 +57,11 @@ class MemoryService(Service):
         return await self._add(group, fields)
 
     async def get_by_ids(self, ids: Sequence[UUID | None]) -> dict[UUID | None, BoardMemory]:
-        """Return those of these memories of boards that are there, whoever may read them."""
+        """Return those of these memories of boards that are there, without regard to who may read them."""
         return await BoardMemoryRepository(session=self._session).get_by_ids(ids)
 
     async def get_of_groups_by_ids(self, ids: Sequence[UUID | None]) -> dict[UUID | None, BoardGroupMemory]:
-        """Return those of these memories of groups that are there, whoever may read them."""
+        """Return those of these memories of groups that are there, without regard to who may read them."""
         return await BoardGroupMemoryRepository(session=self._session).get_by_ids(ids)
 
     async def _page(self, group: BoardGroup | None, is_chat: bool | None, window: Window) -> Slice:

@@ -67,7 +67,7 @@ class TaskService(Service):
         return [TaskView(task, details[task.id], values[task.id]) for task in tasks]
 
     async def get_by_ids(self, board_id: UUID, ids: Sequence[UUID | None]) -> dict[UUID | None, TaskView]:
-        """Return those of these tasks of the board that are there, whoever may read it."""
+        """Return those of these tasks of the board that are there, without regard to who may read it."""
         tasks = await self._tasks.get_by_ids(ids)
         return {view.task.id: view for view in await self.views(board_id, [*tasks.values()])}
 
@@ -142,7 +142,7 @@ class TaskService(Service):
         return await TaskCommentRepository(session=self._session).page(task.id, window)
 
     async def get_comments_by_ids(self, ids: Sequence[UUID | None]) -> dict[UUID | None, TaskComment]:
-        """Return those of these comments that are there, whoever may read them."""
+        """Return those of these comments that are there, without regard to who may read them."""
         return await TaskCommentRepository(session=self._session).get_by_ids(ids)
 
     async def add_comment(self, board_id: UUID, task_id: UUID, message: str) -> TaskComment:

@@ -134,7 +134,7 @@ class Founding:
                 timezone=self._rng.choice(words.TIMEZONES),
                 active_organization_id=self.id,
             )
-            # As of who is made without a subject: a personal access token is what signs him in.
+            # As for a user who is made without a subject: a personal access token signs them in.
             user.subject = str(user.id)
             # A second owner, so that the first may leave.
             role, *grants = (Role.OWNER, False, False) if number == 0 else _PEOPLE[number % len(_PEOPLE)]

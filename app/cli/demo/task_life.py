@@ -100,7 +100,7 @@ class TaskLife:
         started = len(self._moves) > 1
         if not self._place.agents or not self._happens(0.8 if started else 0.3):
             return None
-        # Where its lead alone may move tasks, he works on them.
+        # Where its lead alone may move tasks, the lead works on them.
         return (
             self._place.agents[0] if self._board.only_lead_can_change_status else self._rng.choice(self._place.agents)
         )
