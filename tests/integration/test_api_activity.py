@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.integration.conftest import Stranger
+from tests.integration.conftest import SignIn, Stranger, register
 from tests.migrations.conftest import query
 
 ACTIVITY = "/api/v1/activity"
@@ -82,6 +82,21 @@ async def test_feed_of_comments_says_where_they_are(
         assert {**item, "created_at": expected["created_at"]} == expected
     elsewhere = {"board_id": "00000000-0000-0000-0000-000000000000"}
     assert (await client.get(f"{ACTIVITY}/task-comments", params=elsewhere)).json()["items"] == []
+
+
+async def test_feed_of_comments_names_the_agents_that_wrote_them_newest_first(
+    client: httpx.AsyncClient, crew: dict[str, Any], tasks_url: str, signed_in: SignIn
+) -> None:
+    task = (await client.post(tasks_url, json={"title": "Splice"})).json()
+    url, agents = f"{tasks_url}/{task['id']}/comments", [await register(client, crew, name=name) for name in "ab"]
+    for writer in (client, *[await signed_in(agent) for agent in agents]):
+        assert (await writer.post(url, json={"message": "ahoy"})).status_code == 201
+    items = (await client.get(f"{ACTIVITY}/task-comments")).json()["items"]
+    assert [(item["agent_id"], item["agent_name"], item["agent_role"]) for item in items] == [
+        (agents[1]["id"], "b", "agent"),
+        (agents[0]["id"], "a", "lead"),
+        (None, None, None),
+    ]
 
 
 async def test_member_sees_what_happened_on_boards_that_he_may_read(

@@ -149,6 +149,16 @@ async def test_change_tells_null_from_not_sent(client: httpx.AsyncClient, board:
     assert cleared == field | nothing | {"label": "ticket", "updated_at": cleared["updated_at"]}
 
 
+async def test_change_of_its_boards_is_a_change_of_the_field(
+    client: httpx.AsyncClient, board: dict[str, Any], second: dict[str, Any]
+) -> None:
+    field = await define(client, board)
+    boards = sorted([second["id"], board["id"]])
+    changed = (await change(client, field, board_ids=boards[::-1])).json()
+    assert changed == field | {"board_ids": boards, "updated_at": changed["updated_at"]}
+    assert changed["updated_at"] > field["updated_at"]
+
+
 async def test_default_has_to_fit_what_the_field_becomes(client: httpx.AsyncClient, board: dict[str, Any]) -> None:
     field = await define(client, board, default_value="seven")
     refused = await change(client, field, field_type="integer")
@@ -216,8 +226,9 @@ async def test_another_organizations_field_is_not_there(
 
 
 async def test_organization_has_so_many_fields_at_most(
-    client: httpx.AsyncClient, board: dict[str, Any], database_url: str
+    client: httpx.AsyncClient, board: dict[str, Any], foreign_field: UUID, database_url: str
 ) -> None:
+    """Others' do not count."""
     query(
         database_url,
         "INSERT INTO custom_fields (id, organization_id, field_key, label, field_type)"

@@ -102,12 +102,28 @@ async def test_what_a_webhook_cannot_be_is_refused(
     assert (await client.patch(webhook["endpoint_path"], json=fields)).status_code == 400
 
 
+async def test_header_of_the_signature_is_the_usual_one_where_none_is_named(
+    client: httpx.AsyncClient, url: str
+) -> None:
+    made = await create(client, url, signature_header=None)
+    other = (await client.patch(made["endpoint_path"], json={"signature_header": "X-Mine"})).json()
+    again = (await client.patch(made["endpoint_path"], json={"signature_header": None})).json()
+    assert [webhook["signature_header"] for webhook in (made, other, again)] == [
+        "X-Signature-256",
+        "X-Mine",
+        "X-Signature-256",
+    ]
+
+
 async def test_webhook_is_for_an_agent_of_its_board(client: httpx.AsyncClient, crew: dict[str, Any], url: str) -> None:
     agent, loner = await register(client, crew), await register(client, None, name="Loner")
     made = await create(client, url, agent_id=agent["id"])
     for agent_id in (loner["id"], str(uuid4())):
-        refused = await client.patch(made["endpoint_path"], json={"agent_id": agent_id})
-        assert (refused.status_code, refused.json()["code"]) == (400, "unknown_reference")
+        for refused in (
+            await client.patch(made["endpoint_path"], json={"agent_id": agent_id}),
+            await client.post(url, json={"description": "x", "agent_id": agent_id}),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (400, "unknown_reference")
     assert (await client.delete(f"{AGENTS}/{agent['id']}")).status_code == 204
     assert (await client.get(made["endpoint_path"])).json()["agent_id"] is None
 
