@@ -70,11 +70,13 @@ def read_env_file(path: Path, environ: Mapping[str, str], settings: Set[str]) ->
             continue
         value, unset = _resolve(line.value, {**environ, **values})
         if line.name in settings:
-            said = line._replace(value=value)
-            problems += _faults(said, first.get(line.name), unset, settings & set(_FURTHER.findall(line.value)))
+            resolved = line._replace(value=value)
+            problems += _setting_problems(
+                resolved, first.get(line.name), unset, settings & set(_FURTHER.findall(line.value))
+            )
             if not value.strip():  # A blank value counts as unset.
                 continue
-            first.setdefault(line.name, said)
+            first.setdefault(line.name, resolved)
         values[line.name] = value
     return EnvFile(values, tuple(SettingsError(f"{path.absolute()}, line {n},", *said) for n, *said in problems))
 
@@ -113,7 +115,7 @@ def _lines(text: str) -> Iterator[_Line | _Problem]:
             swallows = _SWALLOWED.search(match["quoted"] or "")
             yield _unclosed(number, match["name"]) if swallows else _Line(number, match["name"], _value(match))
         else:
-            yield _what_is_wrong(number, text, position)
+            yield _diagnose(number, text, position)
             position = text.find("\n", position) + 1 or len(text)
 
 
@@ -123,7 +125,7 @@ def _value(match: re.Match[str]) -> str:
     return _COMMENT.sub("", match["bare"]).strip()
 
 
-def _what_is_wrong(number: int, text: str, position: int) -> _Problem:
+def _diagnose(number: int, text: str, position: int) -> _Problem:
     begun = _BEGUN.match(text, position)
     if begun is None:
         remedy = "Write NAME=value, and # before a comment."
@@ -138,7 +140,7 @@ def _unclosed(number: int, name: str) -> _Problem:
     return _Problem(number, f"opens a quotation mark for {name} and does not close it", "Close it in that line.")
 
 
-def _faults(line: _Line, first: _Line | None, unset: list[str], further: Set[str]) -> Iterator[_Problem]:
+def _setting_problems(line: _Line, first: _Line | None, unset: list[str], further: Set[str]) -> Iterator[_Problem]:
     """Yield each problem of this line; `first` is the earlier line that sets the same setting."""
     if unset:
         # Another text may be a part of a password.

@@ -23,7 +23,7 @@ _ELSEWHERE = re.compile(r"PG(?!DATA$|ADMIN)[A-Z]+(_TIMEOUT)?|(LITESTAR|UVICORN)_
 def misspelt(given: Mapping[str, str], known: Collection[str]) -> tuple[tuple[str, str], ...]:
     """Return each variable that is set and whose name is almost one of `known`, with the name that was meant."""
     names = sorted(name for name, value in given.items() if name not in known and value.strip())
-    found = ((name, _meant(name, known)) for name in names if name not in _OF_OTHERS)
+    found = ((name, _intended_setting(name, known)) for name in names if name not in _OF_OTHERS)
     return tuple((name, meant) for name, meant in found if meant is not None)
 
 
@@ -45,7 +45,7 @@ def not_read(file: Mapping[str, str], environ: Mapping[str, str]) -> tuple[str, 
     return tuple(sorted(name for name in file if name not in environ and _ELSEWHERE.fullmatch(name)))
 
 
-def _meant(name: str, known: Collection[str]) -> str | None:
+def _intended_setting(name: str, known: Collection[str]) -> str | None:
     if name.removesuffix("_FILE") in known:
         return name.removesuffix("_FILE")
     words = re.split(r"[^A-Z0-9]+", name.upper())

@@ -34,17 +34,17 @@ class Notifications:
     def __init__(self, engine: AsyncEngine, listener: Callable[[], AbstractAsyncContextManager[AsyncEngine]]) -> None:
         self._engine = engine
         self._listener = listener
-        self._myself = secrets.token_hex(8)
+        self._sender_id = secrets.token_hex(8)
         self._sending: set[asyncio.Task[None]] = set()
         self._is_gathering = False
-        self._heard = asyncio.Event()
+        self._notified = asyncio.Event()
         # Set when the listening connection ends, or the listening itself does.
         self._ended = asyncio.Event()
-        self._is_over = True
+        self._is_closed = True
 
     def send(self) -> None:
         """Notify all processes, this one at once. Never waits, and never fails."""
-        self._heard.set()
+        self._notified.set()
         if not self._is_gathering:
             self._is_gathering = True
             task = asyncio.create_task(self._send())
@@ -55,22 +55,22 @@ class Notifications:
         """Wait until something has been committed since the last call, or this time has passed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._heard.wait()
-        self._heard.clear()
+                await self._notified.wait()
+        self._notified.clear()
 
     def wake(self) -> None:
         """End a `wait` in this process only."""
-        self._heard.set()
+        self._notified.set()
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Listen to the other processes within this context, as soon as the connection is there."""
-        self._is_over = False
+        self._is_closed = False
         task = asyncio.create_task(self._listen())
         try:
             yield
         finally:
-            self._is_over = True
+            self._is_closed = True
             self._ended.set()
             await finish_or_cancel(task)
 
@@ -86,32 +86,32 @@ class Notifications:
             async with self._engine.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 await connection.execute(
-                    text("SELECT pg_notify(:channel, :sender)"), {"channel": _CHANNEL, "sender": self._myself}
+                    text("SELECT pg_notify(:channel, :sender)"), {"channel": _CHANNEL, "sender": self._sender_id}
                 )
         except (OSError, SQLAlchemyError) as exc:
             log.warning("a notification was not sent; others look in their own time", error=type(exc).__name__)
 
     async def _listen(self) -> None:
-        while not self._is_over:
+        while not self._is_closed:
             self._ended.clear()
             try:
                 async with self._listener() as engine, engine.connect() as connection:
-                    await self._hear_all((await connection.get_raw_connection()).driver_connection)
+                    await self._listen_on((await connection.get_raw_connection()).driver_connection)
             except (OSError, SQLAlchemyError, *ASYNCPG_ERRORS) as exc:
                 # The listener calls the driver directly, so that its errors are not SQLAlchemy's.
                 log.warning("nothing is heard of other processes", error=type(exc).__name__)
-            if not self._is_over:
+            if not self._is_closed:
                 await asyncio.sleep(_RECONNECT_AFTER)
 
-    async def _hear_all(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
+    async def _listen_on(self, connection: Any) -> None:  # noqa: ANN401 - asyncpg has no types
         """Listen until the connection ends. Another driver than asyncpg hears nothing: its readers only poll."""
         if isinstance(connection, asyncpg.Connection):
             connection.add_termination_listener(lambda _: self._ended.set())
-            await connection.add_listener(_CHANNEL, self._hear)
+            await connection.add_listener(_CHANNEL, self._on_notification)
             # Notifications may have been sent before it listened.
-            self._heard.set()
+            self._notified.set()
         await self._ended.wait()
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, sender: object) -> None:
-        if sender != self._myself:
-            self._heard.set()
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, sender: object) -> None:
+        if sender != self._sender_id:
+            self._notified.set()

@@ -49,7 +49,7 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if problem := _unfit(value):
+            if problem := _storage_problem(value):
                 raise ValueError(f"`{name}` {problem}")
             if isinstance(value, datetime):
                 setattr(self, name, value.astimezone(UTC))
@@ -62,7 +62,7 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return {name: value for name, value in every.items() if value is not msgspec.UNSET}
 
 
-def _unfit(value: object, depth: int = 0) -> str | None:
+def _storage_problem(value: object, depth: int = 0) -> str | None:
     """Return why PostgreSQL could not store the value; None if it can. JSON is checked recursively, with its keys."""
     if isinstance(value, str) and "\x00" in value:
         return "holds the character U+0000"
@@ -77,5 +77,5 @@ def _unfit(value: object, depth: int = 0) -> str | None:
         if depth == _MAX_DEPTH:
             return f"is nested more than {_MAX_DEPTH} deep"
         inner = [*value, *value.values()] if isinstance(value, dict) else value
-        return next((problem for item in inner if (problem := _unfit(item, depth + 1))), None)
+        return next((problem for item in inner if (problem := _storage_problem(item, depth + 1))), None)
     return None

@@ -65,7 +65,7 @@ async def check_if_match(request: Request[Any, Any, Any]) -> None:
     From then on the rows are locked until the transaction ends. Raises PreconditionFailedError, and what that GET
     raises.
     """
-    if request.method not in {"PATCH", "PUT", "DELETE"} or not (wanted := _values(request.scope, b"if-match")):
+    if request.method not in {"PATCH", "PUT", "DELETE"} or not (wanted := _header_values(request.scope, b"if-match")):
         return
     reader = _reader(request)
     if reader is None:
@@ -82,16 +82,16 @@ async def check_if_match(request: Request[Any, Any, Any]) -> None:
 
 def _compare(wanted: list[str], shape: msgspec.Struct) -> None:
     tag = etag_of(msgspec.json.encode(shape))
-    if not _has(wanted, tag):
+    if not _matches(wanted, tag):
         raise PreconditionFailedError(extra={"etag": tag})
 
 
-def _values(scope: Scope, header: bytes) -> list[str]:
+def _header_values(scope: Scope, header: bytes) -> list[str]:
     """Return the header's values. Building Litestar's mapping of all headers would cost more than this loop."""
     return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
 
 
-def _has(given: list[str], tag: str) -> bool:
+def _matches(given: list[str], tag: str) -> bool:
     tags = {part.strip() for value in given for part in value.split(",")}
     return "*" in tags or tag in tags
 
@@ -157,8 +157,8 @@ def _is_taggable(start: HTTPResponseStartEvent) -> bool:
 def _tag(scope: Scope, start: HTTPResponseStartEvent, body: HTTPResponseBodyEvent) -> None:
     tag = etag_of(body["body"])
     start["headers"] = [*start["headers"], (b"etag", tag.encode())]
-    known = _values(scope, b"if-none-match")
-    if known and scope.get("method") == HttpMethod.GET and _has([value.replace("W/", "") for value in known], tag):
+    known = _header_values(scope, b"if-none-match")
+    if known and scope.get("method") == HttpMethod.GET and _matches([value.replace("W/", "") for value in known], tag):
         start["status"] = HTTPStatus.NOT_MODIFIED
         body["body"] = b""
         body_headers = {b"content-type", b"content-length"}

@@ -125,7 +125,7 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
         return problem(request, *_BY_SQLSTATE["22"])
     state = sqlstate_of(original) or ""
     if state == READ_ONLY:
-        log.error("the database is read-only", **_where(request))
+        log.error("the database is read-only", **_request_fields(request))
         return problem(request, *_READ_ONLY, headers=ServiceUnavailableError().headers)
     known = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
     if known is not None:
@@ -141,13 +141,13 @@ def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[
         raise exc
     driver_error = getattr(exc, "orig", None) or exc
     error = type(driver_error.__cause__ or driver_error).__name__
-    log.error("the database did not answer", error=error, sqlstate=sqlstate_of(exc), **_where(request))
+    log.error("the database did not answer", error=error, sqlstate=sqlstate_of(exc), **_request_fields(request))
     return problem(request, *_UNAVAILABLE, headers=ServiceUnavailableError().headers)
 
 
 def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError) -> Response[dict[str, Any]]:  # noqa: ARG001
     """Log that the change was rolled back, and return an answer, which nobody reads."""
-    log.info("the client hung up: rolled back", **_where(request))
+    log.info("the client hung up: rolled back", **_request_fields(request))
     return problem(request, HTTPStatus.BAD_REQUEST, "client_disconnected", "The client hung up.")
 
 
@@ -157,11 +157,11 @@ def on_gone(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[st
 
 
 def on_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[dict[str, Any]]:
-    log.error("unexpected error", **_where(request), exc_info=exc)
+    log.error("unexpected error", **_request_fields(request), exc_info=exc)
     return problem(request, AppError.status, AppError.code, AppError.default_detail)
 
 
-def _where(request: Request[Any, Any, Any]) -> dict[str, str]:
+def _request_fields(request: Request[Any, Any, Any]) -> dict[str, str]:
     # The request id is given explicitly: an error of a middleware is rendered outside RequestIdMiddleware.
     return {"method": request.method, "path": request.scope["path"], "request_id": request_id_of(request.scope)}
 

@@ -35,7 +35,7 @@ REPLAYED = "Idempotent-Replayed"
 # In a handler's `opt`: it does the same for every active organization.
 IN_ANY_ORGANIZATION = "in_any_organization"
 _KEY = re.compile(r"[!-~]{1,255}")
-_MAY_DO_IT = "idempotency_may_do_it"
+_IS_PERMITTED = "idempotency_is_permitted"
 
 
 class InFlightError(ConflictError):
@@ -148,7 +148,7 @@ async def store_answer(response: Response[Any]) -> Response[Any]:
 async def note_error(exc: Exception, scope: Scope) -> None:
     """Note whether the caller may do what has failed; an after-exception hook."""
     # Not the error itself: its traceback refers to the scope, so each failure would be a reference cycle.
-    scope["state"][_MAY_DO_IT] = isinstance(exc, AppError) and exc.implies_access
+    scope["state"][_IS_PERMITTED] = isinstance(exc, AppError) and exc.implies_access
 
 
 async def _replay(kept: _Answer, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -158,10 +158,10 @@ async def _replay(kept: _Answer, scope: Scope, receive: Receive, send: Send, nex
     async def note(message: Message) -> None:
         dry_run_answer.append(message)
 
-    scope["state"][_MAY_DO_IT] = True
+    scope["state"][_IS_PERMITTED] = True
     start_dry_run(scope)
     await next_app(scope, receive, note)
-    if scope["state"][_MAY_DO_IT]:
+    if scope["state"][_IS_PERMITTED]:
         replayed = Response(kept.body, status_code=kept.status, headers={**kept.headers, REPLAYED: "true"})
         await replayed.to_asgi_response(app=None, request=Request(scope, receive, send))(scope, receive, send)
         return

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.core.errors import BadRequestError, FieldProblem
 
-_KNOWN = "known_query_parameters"
+_PARAMETERS = "query_parameters"
 # In a handler's `opt`: its query is not checked, because the sender chooses it.
 ANY_QUERY = "any_query"
 # Litestar would accept 1e2 and 100.0 as integers, too.
@@ -26,7 +26,7 @@ async def check_query(request: Request[Any, Any, Any]) -> None:
     handler = request.route_handler
     if not request.scope["query_string"] or ANY_QUERY in handler.opt:
         return
-    given, known = list(request.query_params.multi_items()), _known(handler, request)
+    given, known = list(request.query_params.multi_items()), _parameters_of(handler, request)
     problems = [FieldProblem(name, _problem(name, values, known)) for name, values in _values_by_name(given).items()]
     if errors := tuple(problem for problem in problems if problem.detail):
         raise BadRequestError(errors=errors)
@@ -53,13 +53,13 @@ def _problem(name: str, values: list[str], known: _Parameters) -> str:
     )
 
 
-def _known(handler: HTTPRouteHandler, request: Request[Any, Any, Any]) -> _Parameters:
+def _parameters_of(handler: HTTPRouteHandler, request: Request[Any, Any, Any]) -> _Parameters:
     """Return the parameters of the handler and its dependencies. They are cached in the handler's `opt`."""
-    if _KNOWN not in handler.opt:
+    if _PARAMETERS not in handler.opt:
         model = handler.create_kwargs_model(path_parameters=request.path_params)
         names = frozenset(parameter.field_alias for parameter in model.expected_query_params)
-        handler.opt[_KNOWN] = _Parameters(names, names & _of_type(handler, int), names & _of_type(handler, str))
-    known: _Parameters = handler.opt[_KNOWN]
+        handler.opt[_PARAMETERS] = _Parameters(names, names & _of_type(handler, int), names & _of_type(handler, str))
+    known: _Parameters = handler.opt[_PARAMETERS]
     return known
 
 
