@@ -1,6 +1,6 @@
 """The migration engine: a library for any project that uses Alembic on PostgreSQL.
 
-What is exported is imported when it is asked for: a server that starts needs little of it.
+Exported names are imported on first use: a server that starts needs few of them.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""Ending as SIGPIPE would, where nobody reads any more what a command writes: `litestar database drift | head -1`.
+"""End a command as SIGPIPE would when nobody reads its output any more: `litestar database drift | head -1`.
 
-Not by the signal itself: it would also end a process whose database closes a connection.
+The signal itself would also end a process whose database closes a connection.
 """
 
 import atexit
@@ -19,7 +19,7 @@ _STREAMS = ("stdout", "stderr")
 
 
 class _Pipe(io.FileIO):
-    """Ends the program at the first write that nobody can read, before anybody makes an error of that."""
+    """A pipe that ends the program at the first write that nobody can read, before that becomes another error."""
 
     is_broken = False
 
@@ -36,9 +36,9 @@ class _Pipe(io.FileIO):
 
 
 def end_at_closed_pipe() -> None:
-    """Have this process end with exit code 141 and no message where a pipe that it writes to is closed.
+    """Have this process end with exit code 141 and no message when a pipe that it writes to is closed.
 
-    For commands alone: what serves goes on without its log.
+    Only for commands: a server goes on without its log.
     """
     for name in _STREAMS:
         stream = getattr(sys, name)
@@ -71,7 +71,7 @@ def _ending(stream: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 def _end() -> None:
-    """Write what is left. A pipe that is closed decides on the exit code, also where its SystemExit was caught."""
+    """Write what is left; end with the exit code of a closed pipe, even where its SystemExit was caught."""
     streams = [stream for name in _STREAMS if isinstance(stream := getattr(sys, name), io.TextIOWrapper)]
     for stream in streams:
         with suppress(SystemExit, ValueError):  # It may be closed.

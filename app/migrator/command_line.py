@@ -1,4 +1,4 @@
-"""How people call the engine's commands: for the messages that say what to type next."""
+"""How people call the engine's commands, for messages that say what to type next."""
 
 # Commands that Alembic has itself: the engine's own command line leaves them to `alembic`.
 _ALEMBIC = {
@@ -15,18 +15,18 @@ _has_alembics = False
 
 
 def set_command_prefix(prefix: str, *, has_alembics: bool) -> None:
-    """Set what stands before a command; `has_alembics` says that Alembic's own commands are called so, too."""
+    """Set the words before a command's name; `has_alembics` says that Alembic's own commands have the same prefix."""
     global _prefix, _has_alembics
     _prefix, _has_alembics = prefix, has_alembics
 
 
 def command(name: str) -> str:
-    """Return what is typed for the command of this name, without its arguments."""
+    """Return what to type for the command of this name, without its arguments."""
     if name in _ALEMBIC and not _has_alembics:
         return f"alembic {_ALEMBIC[name]}"
     return f"{_prefix} {name}"
 
 
 def upgrade_command() -> str:
-    """Return what is typed for an upgrade in a script."""
+    """Return what to type for an upgrade in a script."""
     return f"{command('upgrade')} --no-prompt"

@@ -1,4 +1,4 @@
-"""What the engine is told by the project that uses it."""
+"""The configuration that a project hands to the engine."""
 
 import os
 import re
@@ -73,7 +73,7 @@ class MigratorConfig:
 
     @classmethod
     def from_environment(cls, metadata: MetaData, **fields: Any) -> Self:  # noqa: ANN401 - the fields above
-        """Return a configuration with what the environment sets; `fields` win over it.
+        """Return a configuration from the environment's variables; `fields` take precedence.
 
         MIGRATION_DATABASE_URL, or else DATABASE_URL, is the database. Raises SettingsError.
         """

@@ -1,4 +1,4 @@
-"""The engine in a Litestar application, beside Advanced Alchemy's `SQLAlchemyPlugin` or without it."""
+"""Plug the engine into a Litestar application, with Advanced Alchemy's `SQLAlchemyPlugin` or without it."""
 
 from collections.abc import Callable
 from functools import cache
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class MigratorPlugin(InitPlugin):
-    """Gives an application `litestar database …`, and upgrades at its start.
+    """A plugin that gives an application `litestar database …`, and upgrades the database when the application starts.
 
     `alembic_ini` names the project's Alembic configuration, whose `env.py` calls `run_environment`. `at_start` is the
-    last phase that a start applies; with None it applies nothing. Of the plugins of an application this one comes after
-    `SQLAlchemyPlugin`, whose command group it replaces.
+    last phase that a start applies; with None it applies nothing. List it after `SQLAlchemyPlugin`, whose command group
+    it replaces.
     """
 
     def __init__(self, alembic_ini: Path | str = "alembic.ini", *, at_start: Phase | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Where a database stands: a verdict, and of each revision whether, when and by whom it was applied."""
+"""Report the state of a database: a verdict, and for each revision whether, when and by whom it was applied."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,11 @@ from .tables import version_table
 
 
 class Verdict(StrEnum):
-    """DIVERGED: the files have several heads, or the database has a revision beside ours, or an unrecorded one."""
+    """The state of a database in one word.
+
+    DIVERGED means that the files have several heads, or that the database has a revision beside ours, or an unrecorded
+    one.
+    """
 
     UP_TO_DATE = "up to date"
     PENDING = "pending"
@@ -54,7 +58,7 @@ class RevisionState(StrEnum):
 
 @dataclass(frozen=True)
 class RevisionStatus:
-    """One revision; what schema_history does not know of it is None. `duration` in seconds."""
+    """One revision; a field is None where schema_history does not know it. `duration` is in seconds."""
 
     state: RevisionState
     revision: str
@@ -67,9 +71,10 @@ class RevisionStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """`current` are the revisions of the version table, `heads` those of the files; the oldest revision comes first.
+    """The state of a database and of each revision, the oldest first.
 
-    `backfills` are those that are to be run, of the revisions that are applied.
+    `current` are the revisions of the version table, `heads` those of the files. `backfills` are the ones that wait to
+    be run after applied revisions.
     """
 
     verdict: Verdict
@@ -87,7 +92,7 @@ class Status:
 
 
 def read_status(config: MigratorConfig) -> Status:
-    """Looks at the database and at the revisions. Raises DatabaseUnreachableError and MigrationFailedError."""
+    """Read the database and the revisions. Raises DatabaseUnreachableError and MigrationFailedError."""
     directory = load_revisions(config)
 
     def read(connection: Connection, url: DatabaseURL) -> Status:
@@ -130,7 +135,7 @@ def _describe_backfills(backfills: Sequence[str]) -> str:
 
 
 def _describe_last_step(connection: Connection, entries: Sequence[Entry]) -> str:
-    """What is to be said of a last step that has not ended."""
+    """Return what to say about a last step that has not ended."""
     if not entries or entries[-1].outcome is not Outcome.RUNNING:
         return ""
     step = f"; the {entries[-1].direction} of {entries[-1].revision}"
@@ -206,7 +211,7 @@ def _judge(
 def _describe_divergence(
     directory: ScriptDirectory, state: SchemaState, revisions: tuple[RevisionStatus, ...], pending: int
 ) -> str:
-    """Why no upgrade leads from the database to the files; empty if one does."""
+    """Return why no upgrade leads from the database to the files; empty if one does."""
     unrecorded = ", ".join(row.revision for row in revisions if row.revision in state.unknown and row.phase is None)
     doubled = ", ".join(redundant_revisions(directory, state.applied or ()))
     unknown = ", ".join(state.unknown)
@@ -221,7 +226,7 @@ def _describe_divergence(
 
 
 def _judge_schema(connection: Connection, metadata: MetaData) -> tuple[Verdict, str]:
-    """Of a database at head: whether its schema is the one of the models."""
+    """Return the verdict on a database at head: whether its schema is that of the models."""
     try:
         found = differences(connection, metadata)
     except DriftUnknownError as exc:

@@ -1,4 +1,4 @@
-"""The engine's own tables: no models, and no difference between the models and a database."""
+"""The engine's own tables: they are no models, and drift does not report them."""
 
 VERSION_TABLE = "alembic_version"
 HISTORY_TABLE = "schema_history"
@@ -8,12 +8,12 @@ _version_table = VERSION_TABLE
 
 
 def version_table() -> str:
-    """Return the name of Alembic's table: one for the whole process, as it has one set of revisions."""
+    """Return the name of Alembic's table; a process has one, as it has one set of revisions."""
     return _version_table
 
 
 def set_version_table(name: str) -> None:
-    """Set the name of Alembic's table. Raises ValueError for a name that would have to be quoted."""
+    """Set the name of Alembic's table. Raises ValueError for a name that would need quoting."""
     global _version_table  # noqa: PLW0603 - one process is one program
     if not name.isidentifier() or name != name.lower():
         raise ValueError(f"the version table's name {name!r} is no plain lower-case identifier")

@@ -1,4 +1,4 @@
-"""Reaching the database: what a failure to connect means, and waiting for a database that is not up yet."""
+"""Connect to the database, wait for one that is not up yet, and say what a failure to connect means."""
 
 import asyncio
 import socket
@@ -34,7 +34,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class ConnectFailure(NamedTuple):
-    """Why connecting failed: in our words and the server's, whether waiting may help, and what else to do."""
+    """Why connecting failed: in our words (`why`) and the server's (`detail`), whether to retry, and a remedy."""
 
     why: str
     retry: bool
@@ -43,12 +43,12 @@ class ConnectFailure(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """All of it, without the full stop."""
+        """Return all of it as one sentence, without the full stop."""
         return ". ".join(filter(None, [": ".join(filter(None, [self.why, self.detail])), self.remedy]))
 
     @property
     def kind(self) -> "ConnectFailure":
-        """The failure as it is in the tables below, whatever this server has said."""
+        """Return the failure as it is in the tables below, without this server's words."""
         return self._replace(detail="")
 
 
@@ -134,9 +134,10 @@ _SENTENCE = 300
 
 
 def classify_connect_error(exc: BaseException) -> ConnectFailure:
-    """What an exception raised by connecting means; knows those of both drivers, wrapped by SQLAlchemy or not.
+    """Return what an exception raised by connecting means, for both drivers, wrapped by SQLAlchemy or not.
 
-    By the SQLSTATE and by whether the session had begun; never by the words, which are anybody's, in any language.
+    It decides by the SQLSTATE and by whether the session had started, never by the message, which may be in any
+    language.
     """
     chain: list[BaseException] = []
     current: BaseException | None = exc
@@ -244,7 +245,7 @@ async def translate_connection_errors(url: DatabaseURL) -> AsyncIterator[None]:
 
 
 def is_refusal(exc: BaseException) -> bool:
-    """Whether the server answered, and no to this statement rather than to the whole session."""
+    """Return whether the server answered, and refused this statement rather than the whole session."""
     if not isinstance(exc, DBAPIError) or exc.statement is None or is_lost(exc):
         return False
     state: str = getattr(exc.orig, "sqlstate", None) or ""
@@ -254,7 +255,7 @@ def is_refusal(exc: BaseException) -> bool:
 
 
 def is_lost(exc: BaseException) -> bool:
-    """Whether it is the connection that went, and not a statement: the same may well succeed on another one."""
+    """Return whether the connection was lost, so that the same statement may well succeed on another one."""
     if isinstance(exc, OSError) or getattr(exc, "connection_invalidated", False):
         return True
     sqlstate = sqlstate_of(exc) or ""
@@ -262,7 +263,9 @@ def is_lost(exc: BaseException) -> bool:
 
 
 def first_error_of(exc: Exception) -> Exception:
-    """What went wrong first: an autocommit block that has lost its connection ends by saying that it has none."""
+    """Return the error that came first, where `exc` says only that an autocommit block has lost its connection; else
+    `exc`.
+    """
     first = exc.__context__
     return first if isinstance(exc, PendingRollbackError) and isinstance(first, DBAPIError) else exc
 

@@ -1,4 +1,4 @@
-"""Engines for a database URL: one with a pool, and one whose connections end with their use."""
+"""Create engines for a database URL: one with a pool, and one whose connections end with their use."""
 
 from dataclasses import replace
 from functools import partial
@@ -36,9 +36,9 @@ class PoolLimits(NamedTuple):
 
 
 def create_pooled_engine(url: DatabaseURL, limits: PoolLimits, application: str) -> AsyncEngine:
-    """Return an engine with a pool, which hands out no connection that has been idle unless it answers.
+    """Return an engine with a pool, which hands out an idle connection only after it has answered.
 
-    `application` is the name by which the server shows its sessions.
+    `application` is the name that the server shows for its sessions.
     """
     engine = create_async_engine(
         url.sqlalchemy,
@@ -60,8 +60,8 @@ def create_pooled_engine(url: DatabaseURL, limits: PoolLimits, application: str)
 def create_unpooled_engine(url: DatabaseURL, connect_timeout: float, application: str = "plimsoll") -> AsyncEngine:
     """Return an engine for a few connections that end with their use. `connect_timeout` is in seconds.
 
-    `application` is the name by which the server shows them. They work through any pooler, too, if only to find out
-    that there is one.
+    `application` is the name that the server shows for them. They work through any pooler, if only to find out that
+    there is one.
     """
     arguments = _with_application_name(
         url, with_connect_timeout(url, connect_timeout), application
@@ -76,7 +76,7 @@ def create_unpooled_engine(url: DatabaseURL, connect_timeout: float, application
 
 
 def _asyncpg_engine(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
-    """Raises SettingsError where asyncpg does not take the URL."""
+    """Return an engine of asyncpg for the same server. Raises SettingsError where asyncpg does not take the URL."""
     return create_unpooled_engine(normalize_database_url(replace(url, driver="asyncpg").render()), connect_timeout)
 
 
@@ -87,7 +87,7 @@ _PSYCOPG_OVERRIDES = {"target_session_attrs": "any", "hostaddr": "", **LIBPQ_KEE
 
 
 def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
-    """The driver's arguments with an upper limit on connecting; a URL's own `connect_timeout` stays if shorter."""
+    """Return the driver's arguments with a limit on connecting; a shorter `connect_timeout` of the URL stays."""
     key = "timeout" if url.is_asyncpg else "connect_timeout"
     arguments = {**(_ASYNCPG_OVERRIDES if url.is_asyncpg else _PSYCOPG_OVERRIDES), **url.connect_args}
     if url.hosts and all(host.is_socket for host in url.hosts) and url.is_asyncpg:
@@ -99,7 +99,7 @@ def with_connect_timeout(url: DatabaseURL, seconds: float) -> dict[str, Any]:
 
 
 def _with_application_name(url: DatabaseURL, arguments: dict[str, Any], application: str) -> dict[str, Any]:
-    """The arguments with an application name, unless the URL has given one."""
+    """Return the arguments with an application name, unless the URL has given one."""
     if not url.is_asyncpg:
         return {"application_name": application, **arguments}
     settings = {"application_name": application, **arguments.get("server_settings", {})}

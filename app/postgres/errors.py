@@ -1,4 +1,4 @@
-"""What goes wrong with a database as a whole: each ends the process with an exit code of its own."""
+"""The errors of a database as a whole, each with the exit code of the process, and what a driver's error says."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _LONGEST = 1000
 
 
 class DatabaseError(Exception):
-    """Its text is one readable message without password or SQL; the process ends with `exit_code`."""
+    """An error whose text is one readable message without password or SQL; the process ends with `exit_code`."""
 
     exit_code: int = 1
 
@@ -39,7 +39,7 @@ class BackupError(DatabaseError):
 
 
 def error_summary(exc: BaseException) -> str:
-    """The first line of what went wrong: the driver's words, without the statement and the details below them.
+    """Return the first line of the driver's message, without the statement and the details below it.
 
     Data exceptions (SQLSTATE class 22) quote a row's value, which is left out.
     """
@@ -55,9 +55,9 @@ def error_summary(exc: BaseException) -> str:
 
 
 def one_printable_line(text: str, limit: int = _LONGEST) -> str:
-    """Return the text in one line of at most `limit` characters, without what steers a terminal.
+    """Return the text in one line of at most `limit` characters, without control characters.
 
-    For the words of a server, which may be anybody's.
+    Use it for a server's messages, which anybody may have written.
     """
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * limit])
     line = " ".join(shown.split())
@@ -65,19 +65,19 @@ def one_printable_line(text: str, limit: int = _LONGEST) -> str:
 
 
 def has_lost_connection(exc: BaseException | None) -> bool:
-    """Whether the error, or one that it was raised from, is that the connection has ended."""
+    """Return whether the error, or one that it was raised from, says that the connection has ended."""
     return any(getattr(error, "connection_invalidated", False) for error in _error_chain(exc))
 
 
 def was_ended_while_idle(exc: BaseException | None) -> bool:
-    """Return whether the server ended the session while nothing of ours was under way in it."""
+    """Return whether the server ended the session while no statement of ours was under way in it."""
     return any(getattr(error, "ended_while_idle", False) for error in _error_chain(exc))
 
 
 def sqlstate_of(exc: BaseException | None) -> str | None:
-    """The SQLSTATE of the error itself, or of what it was raised from, whichever driver and wrapping it has.
+    """Return the SQLSTATE of the error, or of the error that it was raised from, for any driver and wrapping.
 
-    Of a session that the server has ended, what the server said of it.
+    For a session that the server has ended it is the SQLSTATE that the server gave as the reason.
     """
     return next((state for error in _error_chain(exc) if (state := _state_of(server_error_of(error)))), None)
 

@@ -1,6 +1,6 @@
-"""The password of a connection, by libpq's rules (PostgreSQL documentation, 34.16), and why there is none.
+"""Find the password of a connection by libpq's rules (PostgreSQL documentation, 34.16), and say why there is none.
 
-asyncpg follows the same rules, but warns of a password file on the terminal, in Python's words, and does not tell
+asyncpg follows the same rules. But it warns about a password file on the terminal, in Python's words, and does not tell
 whether it has sent a password: a server that misses one says the same as to a wrong one.
 """
 
@@ -24,7 +24,7 @@ _DEFAULT_PORT = 5432
 
 
 class PasswordLookup(NamedTuple):
-    """The password that was found and where, or else why there is none."""
+    """A password and its source, or else the reason why there is none."""
 
     password: str = ""
     source: str = ""
@@ -32,7 +32,7 @@ class PasswordLookup(NamedTuple):
 
 
 async def connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - asyncpg's
-    """Connect by asyncpg. Where there is no password, the server's error says why, as its `missing_password`."""
+    """Connect by asyncpg. Without a password the server's error gets the reason as its `missing_password`."""
     found = PasswordLookup(arguments["password"]) if arguments.get("password") else find_password(arguments)
     try:
         # Where one is given, even an empty one, asyncpg looks for none.
@@ -44,7 +44,7 @@ async def connect(**arguments: Any) -> asyncpg.Connection:  # noqa: ANN401 - asy
 
 
 def find_password(arguments: Mapping[str, Any]) -> PasswordLookup:
-    """Return what PGPASSWORD or the password file has for a connection with these arguments of asyncpg's."""
+    """Return the password that PGPASSWORD or the password file has for a connection with these arguments of asyncpg."""
     if password := os.environ.get("PGPASSWORD"):
         return PasswordLookup(password, "PGPASSWORD")
     named = arguments.get("passfile") or os.environ.get("PGPASSFILE")
@@ -65,7 +65,7 @@ def find_password(arguments: Mapping[str, Any]) -> PasswordLookup:
 
 
 def _read_private(path: Path) -> list[str]:
-    """Raises OSError, and ValueError for a file that libpq does not use either."""
+    """Return the file's lines. Raises OSError, and ValueError for a file that libpq would not use either."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise ValueError("is no regular file")

@@ -1,4 +1,4 @@
-"""`pool_pre_ping` that does not ask again what was just heard, and does not wait long for a server that is silent."""
+"""Ping connections as `pool_pre_ping` does, but not those just used, and without a long wait for a silent server."""
 
 import time
 from typing import Any
@@ -16,7 +16,7 @@ _ALIVE_FOR = 0.5
 
 
 class _IdlePing:
-    """Whoever loses a connection makes all the others suspicious: a server that restarts ends them together."""
+    """Pings idle connections; a lost one makes all others suspicious, since a restart ends them together."""
 
     def __init__(self, engine: Engine, seconds: float) -> None:
         self._dialect = engine.dialect
@@ -51,7 +51,9 @@ class _IdlePing:
             return False
 
     async def _answers_query(self, driver: Any) -> bool:  # noqa: ANN401 - asyncpg has no types
-        """One round trip, where the dialect's ping is a transaction of three; a pooler between takes it, too."""
+        """Return whether the server answers, in one round trip where the dialect's ping needs three; it works through a
+        pooler.
+        """
         try:
             await driver.execute("SELECT 1", timeout=self._seconds)
         # TimeoutError is an OSError.
@@ -63,9 +65,9 @@ class _IdlePing:
 
 
 def ping_when_idle(engine: Engine, seconds: float) -> None:
-    """Has each connection pinged before it is handed out, unless it was in use within the last half second.
+    """Have each connection pinged before it is handed out, unless it was in use within the last half second.
 
-    One that is dead, or does not answer within `seconds` (asyncpg's alone), is replaced, and with it all that were made
-    before, as by `pool_pre_ping`.
+    A connection that is dead, or does not answer within `seconds` (with asyncpg only), is replaced, and with it all
+    that were made before, as by `pool_pre_ping`.
     """
     _IdlePing(engine, seconds)

@@ -1,9 +1,9 @@
 """SQLAlchemy's pool, but first come, first served.
 
-In asyncio's own queue a newcomer takes the connection that was just returned before the waiter that was woken for it;
-this waiter then waits at the end again. Under more load than can be served some waiters would starve.
+In asyncio's own queue a newcomer takes the connection that was just returned before the waiter that was woken for it,
+and this waiter then waits at the end again. Under overload some waiters would starve.
 
-A waiter leaves the queue when nobody is interested in its result any more, such as a client that has hung up.
+A waiter leaves the queue when nobody needs its result any more, for instance when a client has hung up.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class _FairQueue(asyncio.Queue[Any]):
 
 
 class _AbandonmentWatch:
-    """Within this context the waiter fails with the error that tells that nobody is interested any more."""
+    """A context in which the waiter fails as soon as nobody needs its result any more."""
 
     def __init__(self, raise_when_abandoned: RaiseWhenAbandoned, waiter: asyncio.Future[Any]) -> None:
         self._raise_when_abandoned = raise_when_abandoned
@@ -91,6 +91,6 @@ class _Queue(AsyncAdaptedQueue[Any]):
 
 
 class FairPool(AsyncAdaptedQueuePool):
-    """A pool as AsyncAdaptedQueuePool, but first come, first served."""
+    """An AsyncAdaptedQueuePool that serves waiters in the order in which they came."""
 
     _queue_class = _Queue

@@ -1,4 +1,4 @@
-"""Why psycopg could not connect: libpq tells it in words alone, in whatever language, and has no SQLSTATE for it."""
+"""Connect by psycopg, and find out why it could not: libpq says so in words alone, in any language."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from .settings_error import SettingsError
 
 
 async def connect_psycopg(open_engine: Callable[[], AsyncEngine], *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - psycopg's
-    """Connect by psycopg; where that fails, raise its error from what `ask`, an engine of asyncpg, meets there."""
+    """Connect by psycopg; where that fails, raise its error from the error that an engine of asyncpg meets there."""
     # Imported here because it is an extra.
     import psycopg  # noqa: PLC0415
 
@@ -23,7 +23,7 @@ async def connect_psycopg(open_engine: Callable[[], AsyncEngine], *arguments: An
 
 
 async def _asyncpg_error(open_engine: Callable[[], AsyncEngine]) -> Exception | None:
-    """Return None where that engine connects, or cannot be made of this URL."""
+    """Return the error of that engine; None where it connects, or cannot be made from this URL."""
     try:
         async with open_engine().connect():
             return None

@@ -1,8 +1,8 @@
-"""A string that is not to be shown."""
+"""A string that is not shown."""
 
 
 class Secret:
-    """A string that no `repr`, log line or traceback shows; `reveal()` where it is needed."""
+    """A string that no `repr`, log line or traceback shows; `reveal()` returns it."""
 
     __slots__ = ("_value",)
 

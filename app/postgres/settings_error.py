@@ -1,10 +1,10 @@
-"""What is wrong with a setting, such as a database URL."""
+"""The error for a wrong setting, such as a database URL."""
 
 from typing import ClassVar
 
 
 class SettingsError(Exception):
-    """A setting that is wrong: what it is named, what it held, what it may hold. Never a secret's value."""
+    """A setting is wrong: its name, what is wrong with it, and what to write instead, but never a secret's value."""
 
     exit_code: ClassVar[int] = 2
 

@@ -1,4 +1,4 @@
-"""TCP keepalive: a server or a process whose host is gone is noticed within a minute, where nothing else would tell."""
+"""TCP keepalive: it notices within a minute that the host of a server or a process is gone."""
 
 import socket
 
@@ -9,7 +9,7 @@ LIBPQ_KEEPALIVES = {"keepalives_idle": IDLE, "keepalives_interval": INTERVAL, "k
 
 
 def enable_keepalive(connection: socket.socket | None) -> None:
-    """Have the kernel probe the other side of a TCP connection, as far as this system lets itself be told how often."""
+    """Have the kernel probe the other side of a TCP connection, as often as this system allows to set."""
     if connection is None or connection.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,8 +1,8 @@
-"""Why a server has ended a session, for asyncpg, which drops what comes between two statements.
+"""Find out why a server has ended a session: asyncpg drops what the server says between two statements.
 
-A server that ends a session says why and hangs up. While a statement is under way asyncpg makes that the cause of its
-error. Between two statements it has nobody to tell: the next one then meets a closed connection, or a driver that has
-lost its thread, depending on whether the end of the connection has been read, too.
+A server that ends a session says why and hangs up. While a statement is under way, asyncpg makes that the cause of its
+error. Between two statements it has nobody to tell: the next statement then meets a closed connection, or a driver that
+is out of step, depending on whether the end of the connection has been read, too.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ _FATAL_SEVERITIES = frozenset({"FATAL", "PANIC"})
 
 
 class TerminationAwareConnection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that keeps what its server has said last.
+    """A connection that keeps the error with which its server ended the session, as `termination`.
 
-    `has_unread_statement` is whether a statement had been sent that the server has not read.
+    `has_unread_statement` is whether a statement was sent that the server has not read.
     """
 
     termination: asyncpg.PostgresError | None = None
@@ -41,7 +41,7 @@ class TerminationAwareConnection(asyncpg.Connection):  # type: ignore[misc]
         transport.set_protocol(_Listener(protocol, transport, self))
 
     def is_closed(self) -> bool:
-        """Return whether it has ended, also where the end itself has not arrived yet."""
+        """Return whether the session has ended, even where its end has not been read yet."""
         return self.termination is not None or bool(super().is_closed())
 
     def _check_open(self) -> None:
@@ -61,7 +61,7 @@ class TerminationAwareConnection(asyncpg.Connection):  # type: ignore[misc]
 
 
 class _Listener(asyncio.Protocol):
-    """Stands between the transport and asyncpg's protocol, and passes everything on."""
+    """A protocol between the transport and asyncpg's protocol, which passes everything on."""
 
     def __init__(self, protocol: Any, transport: Any, connection: TerminationAwareConnection) -> None:  # noqa: ANN401 - no types
         self._data_received = protocol.data_received
@@ -105,7 +105,7 @@ class _Listener(asyncio.Protocol):
         return False
 
     def _read_remaining(self) -> bytes:
-        """Return what came before a write failed: a Unix socket fails at once, and asyncio then reads no more."""
+        """Return what came before a failed write: a Unix socket fails at once, and asyncio then stops reading."""
         # A descriptor of uvloop's may be another file's by now, and TLS does not end here.
         if type(self._transport).__module__ == "asyncio.selector_events":
             with suppress(OSError), self._socket() as own:
@@ -119,7 +119,7 @@ class _Listener(asyncio.Protocol):
 
 
 def _parse_termination(data: bytes) -> asyncpg.PostgresError | None:
-    """Return the ErrorResponse at the end of the data that ends the session, if there is one."""
+    """Return the ErrorResponse at the end of the data if it ends the session; else None."""
     tail = data[-_LONGEST:]
     at = tail.find(b"E")
     while at >= 0:
@@ -134,10 +134,10 @@ def _parse_termination(data: bytes) -> asyncpg.PostgresError | None:
 
 
 def add_termination_cause(exc: BaseException, driver: object, seconds: float = inf) -> None:
-    """Make what the server has said last the cause of an error of asyncpg's, so that its SQLSTATE is found.
+    """Make the server's reason for ending the session the cause of asyncpg's error, so that its SQLSTATE is found.
 
-    Its `ended_while_idle` tells whether it ended nothing of ours. `seconds` is how long the statement was under way, if
-    it was the first on a connection that others had before.
+    Its `ended_while_idle` says whether no statement of ours was ended. `seconds` is how long the statement was under
+    way, if it was the first on a connection that others had used before.
     """
     if (
         not isinstance(driver, TerminationAwareConnection)
@@ -160,7 +160,7 @@ def add_termination_cause(exc: BaseException, driver: object, seconds: float = i
 
 
 def add_termination_cause_on_error(context: ExceptionContext) -> None:
-    """For SQLAlchemy's event `handle_error`."""
+    """Handle SQLAlchemy's event `handle_error`."""
     connection = context.connection
     if connection is not None and not connection.closed and not connection.invalidated:
         cause = context.original_exception.__cause__

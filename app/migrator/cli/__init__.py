@@ -1,1 +1,1 @@
-"""`litestar database …`: one module a command, each a few lines over a function of `app/db/migrations/`."""
+"""The engine's commands: one module each, a few lines over a function of the engine."""

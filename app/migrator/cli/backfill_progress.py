@@ -1,4 +1,4 @@
-"""How a running backfill is shown: a bar on a terminal, else a log line now and then; or lines of JSON."""
+"""Show the progress of a backfill: a bar on a terminal, else a log line now and then, or lines of JSON."""
 
 import sys
 import time
@@ -22,7 +22,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def report_progress(as_json: bool) -> AbstractContextManager[Report]:
-    """What to call with each batch's progress."""
+    """Return a context manager that yields the function to call with each batch's progress."""
     if as_json:
         return _throttle(_write_json, _JSON_SECONDS)
     return _bars() if sys.stderr.isatty() else _throttle(_log, _LOG_SECONDS)
@@ -92,7 +92,7 @@ def _bars() -> Iterator[Report]:
 
 
 def bar_length(progress: Progress) -> float:
-    """So that the bar is full at the end alone, however low the estimate was."""
+    """Return the length at which the bar is full only at the end, however low the estimate was."""
     return progress.total if progress.outcome is Outcome.DONE else max(progress.total, progress.rows_seen / 0.99)
 
 

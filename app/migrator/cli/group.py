@@ -1,4 +1,4 @@
-"""The group of the engine's commands, each of which is imported when it is asked for: a run is one of them."""
+"""The group of the engine's commands, each of which is imported only when it is called."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ COMMANDS = ("status", "upgrade", "downgrade", "backfill", "partitions", "drift",
 
 
 class ErrorReportingGroup(click.RichGroup):
-    """Turns what goes wrong into one message and an exit code that a script can use."""
+    """A command group that turns errors into one message and an exit code that a script can use."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
@@ -44,7 +44,7 @@ class ErrorReportingGroup(click.RichGroup):
 
 
 class MigratorGroup(ErrorReportingGroup):
-    """The engine's commands, beside those that are added."""
+    """The group of the engine's commands, beside those that are added to it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._import(COMMANDS)
@@ -63,9 +63,9 @@ class MigratorGroup(ErrorReportingGroup):
 
 
 def load_for_command(load: Callable[[], MigratorConfig], examine: Callable[[], "list[Finding]"]) -> dict[str, Any]:
-    """Return what the commands find in click's context: the configuration, or what `doctor` does.
+    """Return the object for click's context: the configuration, or for `doctor` the function that examines.
 
-    What is wrong with the settings is for doctor to find.
+    `doctor` finds wrong settings itself, so it loads none here.
     """
     if get_current_context().invoked_subcommand == "doctor":
         return {"examine": examine}
@@ -73,7 +73,7 @@ def load_for_command(load: Callable[[], MigratorConfig], examine: Callable[[], "
 
 
 def _next_step(message: str) -> str:
-    """Return what to type after a message of Alembic's that does not say so."""
+    """Return the command to type after a message of Alembic's that does not name one."""
     if message.startswith("Target database is not up to date"):
         return f" First: `{command('upgrade')}`."
     if message.startswith("Multiple heads are present"):

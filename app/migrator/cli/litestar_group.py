@@ -29,9 +29,9 @@ _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
 
 
 def database_group(load: Callable[[], MigratorConfig], examine: Callable[[], "list[Finding]"]) -> click.Group:
-    """Return the command group `database` (also `db`); what `load` raises is said by the command that is run.
+    """Return the command group `database` (also `db`); the called command reports what `load` raises.
 
-    `examine` is what `doctor` does.
+    `examine` is the function that `doctor` calls.
     """
 
     @click.group(cls=MigratorGroup, name="database", aliases=["db"])

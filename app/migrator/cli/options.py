@@ -1,4 +1,4 @@
-"""What several commands have in common: options, asking before they change something, rows on standard output."""
+"""What several commands share: options, a question before a change, rows on standard output."""
 
 import io
 import sys
@@ -19,18 +19,20 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on st
 
 
 def current_config() -> MigratorConfig:
-    """Return the configuration of the command group that is being run."""
+    """Return the configuration of the running command's group."""
     config: MigratorConfig = get_current_context().obj["config"]
     return config
 
 
 def row_console() -> Console:
-    """Of standard output. What a locale without Unicode lacks is a question mark."""
+    """Return a console on standard output, where a character that the locale lacks becomes a question mark."""
     return _console(None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def print_rows(table: Table) -> None:
-    """A line a row, which a narrower terminal wraps: nothing is cut or folded, so that ids can be copied."""
+    """Print each row on one line: a narrower terminal wraps it, but nothing is cut or folded, so that ids can be
+    copied.
+    """
     _console(_ROW_WIDTH).print(table, markup=False)
 
 
@@ -41,7 +43,10 @@ def _console(width: int | None) -> Console:
 
 
 def confirm(question: str, no_prompt: bool) -> None:
-    """Returns if the answer is yes. No is exit code 1; a question without a terminal to ask on is a usage error."""
+    """Ask the question and return on yes; exit with code 1 on no.
+
+    Raises UsageError where there is no terminal to ask on.
+    """
     if no_prompt:
         return
     require_terminal("--no-prompt")

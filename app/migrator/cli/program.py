@@ -37,7 +37,7 @@ def main(alembic_ini: Path) -> None:
 
 
 def examine_config(config: MigratorConfig) -> "list[Finding]":
-    """Return what `doctor` finds about the project's database."""
+    """Return the findings of `doctor` about the project's database."""
     # Imported here because no other command needs it.
     from ..doctor.checks import examine  # noqa: PLC0415
     from ..doctor.finding import Limits  # noqa: PLC0415

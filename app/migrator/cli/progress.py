@@ -12,7 +12,9 @@ from ..backup import manifest
 
 @contextmanager
 def show_progress(as_json: bool) -> Iterator[manifest.Report]:
-    """A bar a step, on standard error; nothing where that is no terminal, or JSON is wanted."""
+    """Yield a function that shows a bar for each step on standard error; it does nothing without a terminal or for
+    JSON.
+    """
     if as_json or not sys.stderr.isatty():
         yield manifest.silent
         return

@@ -20,7 +20,7 @@ def _columns_of(catalogue: str, oid: str) -> str:
 
 
 def _after_name(oid: str) -> str:
-    """Return SQL for what follows the name in CREATE [UNIQUE] INDEX name …"""
+    """Return SQL for what follows the name in `CREATE [UNIQUE] INDEX name …`."""
     whole, name = f"pg_get_indexdef({oid}, 0, true)", "' ' || quote_ident(i.relname) || ' '"
     # For a partitioned table the server says ONLY, which would leave its partitions without the index.
     return f"regexp_replace(substr({whole}, strpos({whole}, {name}) + length({name})), '^ON ONLY ', 'ON ')"

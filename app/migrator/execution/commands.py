@@ -1,4 +1,4 @@
-"""Upgrading and downgrading; plain functions, each blocking until it is done."""
+"""Upgrade, downgrade and plan: plain functions, each of which blocks until it is done."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from .data_loss import Loss, count_losses
 
 @dataclass(frozen=True)
 class Plan:
-    """The revisions that an upgrade would apply, oldest first; `database` is `host:port/database`."""
+    """The revisions that an upgrade would apply, oldest first, and the database as `host:port/database`."""
 
     database: str
     revisions: tuple[Script, ...]
@@ -48,11 +48,12 @@ def upgrade(
     automatic: bool = False,
     canceller: Canceller | None = None,
 ) -> None:
-    """Applies the revisions up to `revision`, or prints their SQL on standard output.
+    """Apply the revisions up to `revision`, or print their SQL on standard output.
 
-    With `phase` EXPAND it stops before the first contract revision. Not to be called in a thread that runs an event
-    loop. Raises MigrationFailedError, DatabaseUnreachableError, ReadOnlyDatabaseError, and PlanChangedError where it
-    would apply others than the `agreed` ones, or than it would have before it waited for the lock.
+    With `phase` EXPAND it stops before the first contract revision. Do not call it in a thread that runs an event loop.
+    Raises MigrationFailedError, DatabaseUnreachableError and ReadOnlyDatabaseError. Raises PlanChangedError where it
+    would apply other revisions than the `agreed` ones or, without these, than those that it saw before it waited for
+    the lock.
     """
     if not sql:
         require_destination(revision)
@@ -71,18 +72,19 @@ def downgrade(
     accept_data_loss: bool = False,
     agreed: Iterable[str] | None = None,
 ) -> None:
-    """Reverts to `revision`, or prints the SQL for it (then `revision` is a range FROM:TO); raises as `upgrade`.
+    """Revert to `revision`, or print the SQL for it; `revision` is then a range FROM:TO.
 
-    Outside dev it raises DataLossRefusedError unless `accept_data_loss`.
+    Raises what `upgrade` raises, and outside dev DataLossRefusedError unless `accept_data_loss`.
     """
     _downgrade(config, revision, RunOptions(accept_data_loss=accept_data_loss, agreed=_names(agreed)), sql=sql)
 
 
 def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CONTRACT) -> Plan:
-    """What `upgrade` would do; changes nothing.
+    """Return what `upgrade` would do; change nothing.
 
-    Raises as it does where it would do nothing at all, also because the first of the revisions waits for a backfill.
-    Of a database that is ahead of this release nothing is planned: `upgrade` applies nothing, or says why it cannot.
+    Raises what `upgrade` raises where nothing would be applied at all, for instance because the first revision requires
+    a backfill that is not finished. The plan is empty for a database that is ahead of this release: `upgrade` applies
+    nothing then, or says why it cannot.
     """
     require_destination(revision)
     directory = load_revisions(config)
@@ -106,15 +108,15 @@ def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CO
 
 
 def database_location(config: MigratorConfig) -> str:
-    """`host:port/database` of the database that is migrated."""
+    """Return `host:port/database` of the database that is migrated."""
     with config.open_database() as url:
         return url.location
 
 
 def preview_downgrade(config: MigratorConfig, revision: str) -> tuple[list[str], list[Loss]]:
-    """The revisions that a downgrade to `revision` would revert, and what that would lose; changes nothing.
+    """Return the revisions that a downgrade to `revision` would revert, and what would be lost; change nothing.
 
-    Raises as `upgrade`.
+    Raises what `upgrade` raises.
     """
     names: list[str] = []
     found: list[Loss] = []

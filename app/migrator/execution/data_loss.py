@@ -1,4 +1,4 @@
-"""What reverting revisions would lose, counted in the database before anything is changed."""
+"""Find what reverting revisions would lose, and count it in the database before anything is changed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,15 @@ _COUNT_WITHIN = "5s"
 
 
 class DataLossRefusedError(DatabaseError):
-    """A downgrade outside dev that nobody has accepted the losses of."""
+    """A downgrade outside dev would lose data, and nobody has accepted that."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """`rows`: of a table its rows, of a column its values that are not null; None where they could not be counted."""
+    """One table or column that a downgrade loses.
+
+    `rows` counts the rows of a table, or the values of a column that are not null. It is None where counting failed.
+    """
 
     revision: str
     what: str
@@ -47,7 +50,7 @@ class Loss:
 
 
 def count_losses(connection: Connection, revisions: Iterable[Script]) -> list[Loss]:
-    """What the downgrades of these revisions drop or delete, in their order."""
+    """Return what the downgrades of these revisions drop or delete, in their order."""
     found: list[Loss] = []
     for script in revisions:
         effects = effects_of([script], "downgrade")
@@ -62,7 +65,7 @@ def count_losses(connection: Connection, revisions: Iterable[Script]) -> list[Lo
 
 
 def removed_by(script: Script) -> list[str]:
-    """What the upgrade takes away, in words and in its order."""
+    """Return what the upgrade of a revision takes away from earlier releases, as sentences in its order."""
     effects = effects_of([script])
     if effects is None:
         return [_UNKNOWN]
@@ -71,7 +74,7 @@ def removed_by(script: Script) -> list[str]:
 
 
 def refuse_data_loss(connection: Connection, revisions: Sequence[Script]) -> None:
-    """Raises DataLossRefusedError, which says what would be lost and what to do instead."""
+    """Raise DataLossRefusedError, which lists what would be lost and says what to do instead."""
     losses = count_losses(connection, revisions)
     lost = "".join(f"\n  - {loss}" for loss in losses) or "\n  - no table or column, as far as can be seen"
     raise DataLossRefusedError(

@@ -1,7 +1,7 @@
-"""Runs the steps of an upgrade, a downgrade or a stamp one by one: each with its limits, its history and its retries.
+"""Execute the steps of an upgrade, a downgrade or a stamp one by one, each with its limits, its record and its retries.
 
-Alembic decides which steps lead from the database's revision to the one asked for, and runs each of them; what is
-around a step is here, so that it is the same whichever command has asked.
+Alembic decides which steps lead from the database's revision to the destination, and runs each of them. What surrounds
+a step is here, so that every command does it alike.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class StepExecutor:
-    """One command's steps on one connection, which must not be in a transaction and must not go back to a pool."""
+    """The steps of one command on one connection, which must not be in a transaction and must not go back to a pool."""
 
     def __init__(self, connection: AsyncConnection, config: MigratorConfig, options: RunOptions) -> None:
         self._connection = connection
@@ -61,7 +61,7 @@ class StepExecutor:
         self._remaining: Sequence[MigrationStep] = ()
 
     async def __call__(self) -> None:
-        """Brings the database to where the command wants it.
+        """Bring the database to the command's destination.
 
         Raises MigrationFailedError, DataLossRefusedError, PlanChangedError and ReadOnlyDatabaseError.
         """
@@ -150,7 +150,7 @@ class StepExecutor:
         return wanted
 
     def _prepare(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
-        """What is done once the lock is held and before the first step."""
+        """Prepare the first step, once the lock is held."""
         down = downgraded_revisions(steps)
         if down and not (self._config.allows_data_loss or self._options.accept_data_loss):
             refuse_data_loss(connection, down)

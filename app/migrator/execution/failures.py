@@ -1,4 +1,4 @@
-"""Why a step could not be done, and what to do about it, in words."""
+"""Explain why a step failed, and what to do about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ def step_failure(step: RevisionStep, exc: Exception, attempt: int, *, took_too_l
 
 @contextmanager
 def explain_recording_errors() -> Iterator[None]:
-    """Explain what keeps the steps from being noted; what keeps a step itself from being done is explained there."""
+    """Explain that the table of a record is locked; `step_failure` explains the errors of the steps themselves."""
     try:
         yield
     except DBAPIError as exc:

@@ -1,4 +1,4 @@
-"""The steps of one command: how far they go, which revisions they are, and whether those are the ones agreed to."""
+"""The steps of one command: how far they go, which revisions they are, and whether somebody agreed to them."""
 
 from collections.abc import Collection, Sequence
 from itertools import takewhile
@@ -13,11 +13,11 @@ from ..revisions.loading import is_up_to
 
 
 class PlanChangedError(DatabaseError):
-    """Somebody else has changed the database meanwhile, and other revisions than those that were planned come now."""
+    """The database was changed meanwhile, so that the command would apply or revert other revisions than planned."""
 
 
 def steps_up_to(steps: Sequence[MigrationStep], phase: Phase) -> list[MigrationStep]:
-    """The steps before the first contract revision, or all of them where that phase is asked for."""
+    """Return the steps before the first contract revision, or all of them where `phase` is CONTRACT."""
 
     def is_wanted(step: MigrationStep) -> bool:
         return not (isinstance(step, RevisionStep) and step.is_upgrade) or is_up_to(step.revision, phase)
@@ -26,7 +26,10 @@ def steps_up_to(steps: Sequence[MigrationStep], phase: Phase) -> list[MigrationS
 
 
 def require_plan_unchanged(agreed: Collection[str], steps: Sequence[MigrationStep]) -> None:
-    """Raises PlanChangedError: `+1` and `-1`, for instance, are others after somebody else's."""
+    """Raise PlanChangedError where the steps have a revision that is not an agreed one.
+
+    `+1` and `-1`, for instance, name other revisions after somebody else's upgrade.
+    """
     if others := [one.revision for one in planned_revisions(steps) if one.revision not in agreed]:
         raise PlanChangedError(
             f"The database was changed meanwhile: {', '.join(others)} would be"
@@ -36,13 +39,15 @@ def require_plan_unchanged(agreed: Collection[str], steps: Sequence[MigrationSte
 
 
 def planned_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
+    """Return the revisions that the steps would apply or revert."""
     return [step.revision for step in steps if isinstance(step, RevisionStep)]
 
 
 def upgraded_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
-    """Return the revisions that would be applied."""
+    """Return the revisions that the steps would apply."""
     return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_upgrade]
 
 
 def downgraded_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
+    """Return the revisions that the steps would revert."""
     return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_downgrade]

@@ -1,8 +1,8 @@
-"""The script that `--sql` prints, with an online run's guards in SQL: somebody else runs it, somewhere, some day.
+"""Print the script of `--sql`, with the guards of an online run in SQL: somebody else runs it, somewhere, some day.
 
-It takes the lock for its session. Every transaction begins by looking whether that is held, and whether the database is
-at the revision from which the script goes on: so also where errors do not stop it, it does nothing but what stands
-outside of transactions, which can be done again.
+The script takes the lock for its session. Every transaction begins with a check that the lock is held, and that the
+database is at the revision from which the script goes on. So even if errors do not stop the script, it does nothing but
+the statements outside of transactions, which can be repeated.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -32,7 +32,7 @@ _CHECK = "pg_temp.plimsoll_check"
 
 
 class PrintedScript:
-    """One command's steps on standard output, from the revision that the command names."""
+    """The steps of one command as SQL on standard output, from the revision that the command names."""
 
     def __init__(self, config: MigratorConfig) -> None:
         self._config = config
@@ -40,7 +40,7 @@ class PrintedScript:
         self._built: list[str] = []
 
     def __call__(self) -> None:
-        """Raises MigrationFailedError where there is nothing to print, before anything is."""
+        """Print the script. Raises MigrationFailedError, and prints nothing, where nothing is to be done."""
         self._configure()
         steps = self._steps()
         self._configure(fn=lambda heads, migration: steps)  # noqa: ARG005 - Alembic's
@@ -87,7 +87,7 @@ class PrintedScript:
             context.get_context().impl.static_output(f"{statement};")
 
     def _guard_statements(self) -> None:
-        """What is done CONCURRENTLY waits for others as long as it takes; what it has built is looked at."""
+        """Lift the lock timeout for each CONCURRENTLY statement, and remember the indexes that the script builds."""
         impl = context.get_context().impl
         output = impl.static_output
         usual = limits_as_sql(self._config)[0]
@@ -105,7 +105,7 @@ class PrintedScript:
         impl.static_output = guarded  # type: ignore[method-assign]
 
     def _guard_transactions(self) -> None:
-        """Those in the middle of a revision, too: an autocommit block ends one and begins another."""
+        """Begin every transaction with the check, also those in the middle of a revision, after an autocommit block."""
         impl = context.get_context().impl
         begin = impl.emit_begin
         is_first, is_from_base = True, not self._heads
@@ -153,7 +153,7 @@ class PrintedScript:
 
 
 def _refuse(message: str, hint: str) -> str:
-    """`message` is an expression, `hint` a text."""
+    """Return the statement that raises an error; `message` is an SQL expression, `hint` a text."""
     return f"RAISE EXCEPTION USING MESSAGE = {message}, HINT = {quote_literal(hint)}"
 
 
@@ -170,7 +170,10 @@ END {_TAG}"""
 
 
 def _define_check() -> str:
-    """The procedure that each transaction calls first; with `makes_table` Alembic's next statement does that."""
+    """Return the procedure that each transaction calls first.
+
+    Its argument `makes_table` says that Alembic's next statement creates the version table.
+    """
     not_held = _refuse(
         quote_literal("this session does not hold the lock for schema changes"),
         "Run the whole script in one session, and not through a pooler that gives each transaction another one.",
@@ -217,7 +220,7 @@ END {_TAG}"""
 
 
 def _require_finished(script: Script, backfill: Backfill) -> str:
-    """As `require_finished` in `backfill/status.py`: the rows decide, where they show it."""
+    """Return the check that a backfill is finished, which decides as `require_finished` in backfill/status.py does."""
     left = f"EXISTS (SELECT FROM {quote(backfill.table)} WHERE {backfill.where or 'true'}\n)"
     is_done = (
         "false"

@@ -1,4 +1,4 @@
-"""Upgrading while a program starts."""
+"""Upgrade the database while a program starts."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from .commands import upgrade
 
 
 async def upgrade_at_start(config: MigratorConfig, phase: Phase = Phase.CONTRACT) -> None:
-    """Apply the pending revisions, however many processes do so at once; a cancelled task breaks the work off.
+    """Apply the pending revisions, however many processes do so at once; stop where the task is cancelled.
 
     Raises MigrationFailedError, DatabaseUnreachableError and ReadOnlyDatabaseError.
     """

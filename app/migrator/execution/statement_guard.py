@@ -1,4 +1,4 @@
-"""What surrounds the statements of a migration: their time limits, their rows, and indexes that were half built."""
+"""Guard the statements of a migration: limit their time, count their rows, and drop indexes that were half built."""
 
 import re
 import time
@@ -69,11 +69,11 @@ _CHANGES_ROWS = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
 class StatementGuard:
-    """Listens to a connection for the length of one step; `rows` is how many it inserted, updated and deleted.
+    """Listens to a connection for the length of one step.
 
-    `took_too_long` is whether a statement ended the step that had gone on for as long as it may.
-
-    `begun` are the indexes that this revision has begun to build or to drop and that were not there, or were, before.
+    `rows` is the number of rows that the step inserted, updated and deleted. `took_too_long` is whether the step was
+    ended by a statement that ran into the statement timeout. `begun_indexes` are the indexes that earlier runs of this
+    revision have begun to build or to drop.
     """
 
     def __init__(self, config: MigratorConfig, entry: int, begun_indexes: set[str]) -> None:
@@ -126,7 +126,7 @@ class StatementGuard:
         return statement, parameters
 
     def _refuse_commit(self, connection: Connection) -> None:
-        """An autocommit block commits what stands before it, and a revision may do so itself."""
+        """Refuse a commit by the revision, or by an autocommit block that other statements precede."""
         if not _is_autocommit(connection) and connection.scalar(_HAS_WRITTEN):
             # SQLAlchemy holds its transaction for ended from here on; the driver's is not.
             connection.connection.rollback()
@@ -145,7 +145,7 @@ class StatementGuard:
         self._has_relaxed_limits = True
 
     def _make_repeatable(self, connection: Connection, statement: str) -> str:
-        """The statement as it works although the same revision has run it before and got no further."""
+        """Return the statement in a form that works even if an earlier run of the revision stopped behind it."""
         if index := _CREATE_INDEX.match(statement):
             self._drop_half_built(connection, _full_name(index), index["table"], keep=bool(index["keep"]))
         elif _UNNAMED_INDEX.match(statement):
@@ -159,10 +159,10 @@ class StatementGuard:
         return statement
 
     def _drop_half_built(self, connection: Connection, name: str, table: str, *, keep: bool) -> None:
-        """Drops what a build of this index that failed or was killed has left, so that it can be built again.
+        """Drop what a failed or killed build of this index has left, so that it can be built again.
 
-        That is an invalid index, or a valid one where this revision began it and died before that was recorded; never
-        one of another table.
+        That is an invalid index, or a valid one where this revision began it and died before that was recorded. It is
+        never an index of another table.
         """
         valid = connection.scalar(_IS_VALID, {"name": name, "table": table})
         if valid and (keep or name not in self._begun_indexes):
@@ -182,12 +182,12 @@ class StatementGuard:
 
 
 def is_concurrent(statement: str) -> bool:
-    """Whether it waits for others without being in anybody's way, and so for as long as it takes."""
+    """Return whether the statement waits for others without blocking them, and so may take as long as it needs."""
     return bool(_CONCURRENTLY.search(statement))
 
 
 def index_built_concurrently(statement: str) -> str | None:
-    """The name of the index that the statement builds, as SQL writes it."""
+    """Return the name of the index that the statement builds CONCURRENTLY, as SQL writes it."""
     index = _CREATE_INDEX.match(statement)
     return _full_name(index) if index else None
 
@@ -197,7 +197,7 @@ def _full_name(index: re.Match[str]) -> str:
 
 
 def _split_statements(statement: str) -> list[str]:
-    """The statements of one text, of which psycopg takes several; asyncpg refuses them."""
+    """Return the statements of one text: psycopg accepts several, asyncpg refuses them."""
     if ";" not in statement.rstrip().rstrip(";"):
         return [statement]
     try:
@@ -207,7 +207,7 @@ def _split_statements(statement: str) -> list[str]:
 
 
 def _is_autocommit(connection: Connection) -> bool:
-    """Whether each statement is a transaction of its own, as in Alembic's autocommit block."""
+    """Return whether each statement is a transaction of its own, as in Alembic's autocommit block."""
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
@@ -221,7 +221,7 @@ def _partial_commit_error() -> MigrationFailedError:
 
 
 def reset_session(connection: Connection, config: MigratorConfig) -> None:
-    """Undoes what an earlier revision has SET in the session; its locks are kept, and so are its limits."""
+    """Undo what an earlier revision has SET in the session; keep the session's locks and limits."""
     with connection.begin():
         connection.exec_driver_sql("SET SESSION AUTHORIZATION DEFAULT")
         connection.exec_driver_sql("RESET ALL")
@@ -229,10 +229,11 @@ def reset_session(connection: Connection, config: MigratorConfig) -> None:
 
 
 def limit_session(connection: Connection, config: MigratorConfig, pause: float = 0) -> None:
-    """Commits that the session ends where nothing is heard of the process for as long as a statement may take.
+    """Have the server end the session where the process is silent for as long as a statement may take.
 
-    So that one that hangs, is frozen or whose host is gone keeps neither a table nor the migration lock. `pause` is for
-    how many seconds the process is about to be silent on purpose. Its statements are limited as those of a revision.
+    So a process that hangs, is frozen or whose host is gone keeps neither a table nor the migration lock. `pause` is
+    the number of seconds for which the process is about to be silent on purpose. The statements get a revision's
+    limits. This commits.
     """
     with connection.begin():
         _set_limits(connection, config, pause)
@@ -246,18 +247,18 @@ def _set_limits(connection: Connection, config: MigratorConfig, pause: float = 0
 
 
 def longest_silence(config: MigratorConfig) -> float:
-    """Return for how many seconds nothing may be heard of a migrating process."""
+    """Return for how many seconds a migrating process may be silent."""
     # A machine that is busy for a moment is no process that hangs.
     return max(config.statement_timeout, _SHORTEST_SILENCE)
 
 
 def limit_statements(connection: Connection, config: MigratorConfig) -> None:
-    """How long a statement may wait for a lock and take, until the session or a statement's own need says otherwise."""
+    """Limit how long a statement may wait for a lock and how long it may take."""
     connection.execute(_SET_LIMITS, _usual_limits(config))
 
 
 def limits_as_sql(config: MigratorConfig) -> list[str]:
-    """The session's limits, for a script that somebody else runs; long work is theirs to watch."""
+    """Return the session's limits as statements of a script that somebody else runs; long work is theirs to watch."""
     limits = _limits(config.lock_timeout, 0)
     return [f"SET {name} = '{value}'" for name, value in limits.items()]
 
@@ -267,7 +268,7 @@ def _usual_limits(config: MigratorConfig) -> dict[str, str]:
 
 
 def _limits(lock_timeout: float, statement_timeout: float) -> dict[str, str]:
-    """In PostgreSQL's words; 0 is no limit."""
+    """Return the limits, given in seconds, as PostgreSQL writes them; 0 is no limit."""
     limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
     return {name: _milliseconds(seconds) for name, seconds in limits.items()}
 

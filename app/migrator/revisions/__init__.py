@@ -1,1 +1,1 @@
-"""The revisions: loading them, their history in the database, and the state of the schema."""
+"""The revisions: their files, the database's state against them, and the record of what was done."""

@@ -1,7 +1,7 @@
-"""What was done to the schema, kept in the database itself: the table `schema_history`.
+"""Record in the database itself what was done to its schema: the table `schema_history`.
 
-It is the engine's own, like `alembic_version`, and not a model: it is there before the first revision runs. Columns
-are only ever added to it, and it is read by its columns' names, because releases of different age share it.
+The table is the engine's own, like `alembic_version`, and not a model: it exists before the first revision runs.
+Releases of different age share it, so columns are only ever added, and it is read by its columns' names.
 """
 
 import getpass
@@ -68,9 +68,10 @@ _READ = text(f"SELECT * FROM {HISTORY_TABLE} ORDER BY id")  # noqa: S608 - a con
 
 
 class Outcome(StrEnum):
-    """RUNNING is also what a killed migration leaves; the next one, holding the lock, calls it INTERRUPTED.
+    """How a step ended.
 
-    UNKNOWN is what a later release may call something that this one does not know.
+    RUNNING is also what a killed migration leaves; the next one, which holds the lock then, changes it to INTERRUPTED.
+    UNKNOWN stands for an outcome of a later release.
     """
 
     RUNNING = "running"
@@ -86,9 +87,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: `direction` is upgrade, downgrade, stamp or unstamp; `checksum` is the file's SHA-256.
+    """One row of the table.
 
-    `indexes` are those that the step began to build or to drop CONCURRENTLY, which stay so if it fails.
+    `direction` is upgrade, downgrade, stamp or unstamp. `checksum` is the file's SHA-256. `indexes` are those that the
+    step began to build or to drop CONCURRENTLY, which no rollback undoes.
     """
 
     id: int
@@ -111,13 +113,13 @@ class Entry:
 
     @property
     def is_half_done(self) -> bool:
-        """Whether it was begun, did not end, and has left something that is not undone."""
+        """Return whether the step began, did not end, and has left something that is not undone."""
         return self.outcome is not Outcome.DONE and self.direction == "upgrade" and bool(self.indexes)
 
 
 @dataclass(frozen=True)
 class StampChange:
-    """The revisions that a stamp puts out of force and into it, oldest first."""
+    """The revisions that a stamp puts out of force and into force, oldest first."""
 
     out: tuple[Script, ...]
     into: tuple[Script, ...]
@@ -131,9 +133,10 @@ class StampChange:
 
 
 def create_history(connection: Connection, directory: ScriptDirectory, heads: Iterable[str], release: str) -> None:
-    """Makes the table, or what it lacks; to be called under the migration lock, in a transaction.
+    """Create the table, or add the columns that it lacks.
 
-    What leads to `heads` was applied before there was a history, and is noted as stamped.
+    Call it under the migration lock, in a transaction. The revisions up to `heads`, which were applied before there was
+    a history, are recorded as stamped.
     """
     if not has_history(connection):
         connection.execute(text(_CREATE))
@@ -144,12 +147,12 @@ def create_history(connection: Connection, directory: ScriptDirectory, heads: It
 
 
 def create_table_as_sql() -> str:
-    """The statement that makes the table, for a script that somebody else runs."""
+    """Return the statement that creates the table, for a script that somebody else runs."""
     return dedent(_CREATE).strip()
 
 
 def record_as_sql(script: Script, direction: str, release: str) -> TextClause:
-    """The statement that notes a step, for a script that somebody else runs."""
+    """Return the statement that records a step, for a script that somebody else runs."""
     return _INSERT.bindparams(**_values(script, direction, Outcome.DONE, release, by="a script"))
 
 
@@ -158,7 +161,7 @@ def has_history(connection: Connection) -> bool:
 
 
 def read_history(connection: Connection) -> tuple[Entry, ...]:
-    """Every row, oldest first; none where there is no table."""
+    """Return every row, oldest first; none where there is no table."""
     if not has_history(connection):
         return ()
     return tuple(_entry(row) for row in connection.execute(_READ).mappings())
@@ -174,14 +177,14 @@ def _entry(row: RowMapping) -> Entry:
 
 
 def last_completed(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Of each revision the last step that was completed."""
+    """Return the last completed step of each revision."""
     return {entry.revision: entry for entry in entries if entry.outcome is Outcome.DONE}
 
 
 def steps_ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str, Entry]:
-    """What a newer release has put in force, or begun, on top of the `known` revisions: of each its last step.
+    """Return the last step of each revision that a newer release has put in force, or begun, on top of the known ones.
 
-    What is older than the newest of the known ones was squashed into them, or stamped away.
+    Revisions older than the newest known one are left out: they were squashed into a known one, or stamped away.
     """
     newest = max((entry.id for entry in entries if entry.revision in known and entry.is_in_force), default=0)
     steps = [entry for entry in entries if entry.id > newest and entry.revision not in known]
@@ -192,27 +195,31 @@ def steps_ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str
 
 
 def was_edited(script: Script, entry: Entry | None) -> bool:
-    """Whether the file is another than the one that was run; `entry` is the revision's last completed step."""
+    """Return whether the file has changed since it was run; `entry` is the revision's last completed step."""
     # A stamp says that the revision's work is there, not that this file has done it.
     return entry is not None and entry.direction == "upgrade" and entry.checksum != checksum_of(script)
 
 
 def mark_interrupted(connection: Connection) -> None:
-    """Marks what a killed process left as running; to be called under the lock, which that process held."""
+    """Mark the steps that killed processes left as running.
+
+    Call it under the migration lock, which such a process held.
+    """
     connection.execute(_INTERRUPT)
 
 
 def record_begin(connection: Connection, script: Script, direction: str, release: str) -> int:
-    """Notes that a step begins, to be committed before it does; the row's id."""
+    """Record that a step begins, and return the row's id. Commit it before the step runs."""
     return _insert(connection, script, direction, Outcome.RUNNING, release)
 
 
 def record_end(
     connection: Connection, entry: int, outcome: Outcome, *, retries: int = 0, error: str | None = None
 ) -> timedelta:
-    """Notes how a step ended: DONE belongs in the step's own transaction, so that both are there or neither is.
+    """Record how a step ended, and return how long it took.
 
-    Raises NoResultFound where another process has taken over meanwhile, and has called this one interrupted.
+    DONE belongs in the step's own transaction, so that both are committed or neither is. Raises NoResultFound where
+    another process has taken over meanwhile and marked this step as interrupted.
     """
     values = {"id": entry, "outcome": outcome, "retries": retries, "error": error}
     duration: timedelta = connection.execute(_FINISH, values).scalar_one()
@@ -220,24 +227,26 @@ def record_end(
 
 
 def record_index(connection: Connection, entry: int, index: str) -> None:
-    """Notes that the step is about to build or to drop an index CONCURRENTLY, which is there whether it ends well."""
+    """Record that the step is about to build or to drop an index CONCURRENTLY, which no rollback undoes."""
     connection.execute(_NOTE_INDEX, {"id": entry, "index": index})
 
 
 def begun_indexes(connection: Connection, revision: str, direction: str) -> set[str]:
-    """The indexes that steps of the revision in this direction have begun since one was done: they ended halfway."""
+    """Return the indexes that unfinished steps of the revision have begun, in this direction, since it was last
+    completed.
+    """
     return set(connection.scalars(_BEGUN_INDEXES, {"revision": revision, "direction": direction}))
 
 
 def record_stamp(connection: Connection, stamped: StampChange, release: str) -> None:
-    """Notes which revisions a stamp has put in force, or out of it, without running them."""
+    """Record which revisions a stamp has put in force, or out of it, without running them."""
     for direction, scripts in (("unstamp", stamped.out), ("stamp", stamped.into)):
         for script in scripts:
             _insert(connection, script, direction, Outcome.DONE, release)
 
 
 def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]:
-    """What of the directory leads to the heads, and they themselves, oldest first."""
+    """Return the heads and all revisions that lead to them, oldest first, as far as the directory has them."""
     known = {script.revision for script in directory.walk_revisions()}
     names = {one.revision for head in heads if head in known for one in directory.iterate_revisions(head, "base")}
     return [script for script in oldest_first(directory) if script.revision in names]
@@ -262,7 +271,7 @@ def _values(script: Script, direction: str, outcome: Outcome, release: str, *, b
 
 
 def current_operator() -> str:
-    """The user of the operating system and the host, as far as they have names."""
+    """Return the user of the operating system and the host, as far as they have names."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""Check what revision files call themselves: the server stores the id, and people type it."""
+"""Check the ids that revision files declare: the server stores an id, and people type it."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ REMEDY = f"Choose another id: 1 to {_LONGEST} letters, digits, `_` and `.` of AS
 
 
 class Fault(NamedTuple):
-    """`what` says what is wrong with the id `revision` of the file."""
+    """A file whose revision id is wrong; `what` completes "the id …"."""
 
     path: Path
     revision: str
@@ -28,7 +28,7 @@ class Fault(NamedTuple):
 
 
 def find_id_faults(directory: ScriptDirectory) -> list[Fault]:
-    """Return what is wrong with the ids of the files, which are not imported for it."""
+    """Return what is wrong with the ids of the files, without importing the files."""
     return list(_faults(Path(directory.versions)))
 
 

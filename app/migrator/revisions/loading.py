@@ -1,4 +1,4 @@
-"""Where the revisions are, and the Alembic configuration that every way of migrating uses."""
+"""Find and load the revisions, with the Alembic configuration that every command uses."""
 
 import hashlib
 import io
@@ -40,13 +40,13 @@ def alembic_options() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How far a command may go: the last phase that it applies, and whether a downgrade may lose data.
+    """How far one command may go.
 
-    `automatic` is said by start-up, where nobody has asked for the revisions. With `preview` nothing is changed: it is
-    called with the revisions that would be reverted, and the connection to look at what they hold. `agreed` are those
-    that somebody was shown, and no others are applied or reverted; without it, those that were to be when the command
-    began.
-    `breaker` is for who may want to break it off from another thread.
+    `phase` is the last phase that it applies. `accept_data_loss` lets a downgrade lose data. `automatic` is set by a
+    start, for which nobody has asked by name. `agreed` are the revisions that somebody was shown: no others are applied
+    or reverted. Without it these are the ones that were planned when the command began. With `preview` nothing is
+    changed: it is called with a connection and the revisions that would be reverted. `canceller` is for a caller that
+    may want to stop the command from another thread.
     """
 
     phase: Phase = Phase.CONTRACT
@@ -58,15 +58,15 @@ class RunOptions:
 
 
 def alembic_config(config: MigratorConfig, options: RunOptions | None = None) -> Config:
-    """Alembic's configuration, with what `migrations/env.py` then uses instead of reading it from the environment."""
+    """Return Alembic's configuration, with the engine's, which `env.py` uses instead of reading the environment."""
     assert config.alembic_ini is not None, "set by whoever has found the configuration"
     return Config(config.alembic_ini, attributes={_CONFIG: config, _OPTIONS: options or RunOptions()})
 
 
 def run_options_of(config: Config) -> RunOptions:
-    """The scope of a configuration of ours; of the `alembic` command, what its `-x` arguments say.
+    """Return the options of the engine's own command, or those that the `-x` arguments of `alembic` give.
 
-    Raises SettingsError for one that there is not.
+    Raises SettingsError for an unknown argument.
     """
     options = config.attributes.get(_OPTIONS)
     if isinstance(options, RunOptions):
@@ -81,13 +81,15 @@ def run_options_of(config: Config) -> RunOptions:
 
 
 def handed_config(alembic: Config) -> MigratorConfig | None:
-    """Return the configuration that one of the engine's commands brings along; None under the `alembic` command."""
+    """Return the configuration that one of the engine's own commands hands to `env.py`; None under the `alembic`
+    command.
+    """
     config = alembic.attributes.get(_CONFIG)
     return config if isinstance(config, MigratorConfig) else None
 
 
 def read_config(alembic_ini: Path) -> MigratorConfig:
-    """Return the configuration that the project's `env.py` hands over; nothing is run. Raises SettingsError."""
+    """Return the configuration that the project's `env.py` hands over; run no revision. Raises SettingsError."""
     found: list[MigratorConfig] = []
     alembic = Config(alembic_ini, attributes={_CONFIG_REQUEST: found})
     if not alembic_ini.is_file():
@@ -107,7 +109,7 @@ def read_config(alembic_ini: Path) -> MigratorConfig:
 
 
 def answer_config_request(alembic: Config, config: MigratorConfig) -> bool:
-    """Hand the configuration to `read_config` where that is what runs `env.py`; tell whether it is."""
+    """Hand the configuration to `read_config` and return True if that is what runs `env.py`."""
     asking = alembic.attributes.get(_CONFIG_REQUEST)
     if asking is None:
         return False
@@ -116,7 +118,7 @@ def answer_config_request(alembic: Config, config: MigratorConfig) -> bool:
 
 
 def require_destination(revision: str) -> None:
-    """Raises MigrationFailedError for what is no place to go to: nothing, or a range, which is for printed SQL."""
+    """Raise MigrationFailedError for an empty destination, and for a range, which only printed SQL takes."""
     if not revision or ":" in revision:
         raise MigrationFailedError(
             f"{revision!r} names no revision. `{command('history')}` lists them, and `head` is the newest; a range"
@@ -125,7 +127,7 @@ def require_destination(revision: str) -> None:
 
 
 def load_revisions(config: MigratorConfig) -> ScriptDirectory:
-    """Return the revisions, read; this process reads them again only once a file has changed.
+    """Return the checked revisions; this process reads them again only after a file has changed.
 
     Raises MigrationFailedError, which names the file that cannot be read.
     """
@@ -143,21 +145,21 @@ _last_read: dict[object, ScriptDirectory] = {}
 
 
 def _file_states(directory: ScriptDirectory) -> frozenset[tuple[str, int, int]]:
-    """Return each file that is read, with the time of its last change in nanoseconds and its bytes."""
+    """Return each file that is read, with the time of its last change in nanoseconds and its size in bytes."""
     folders = {Path(directory.dir), *map(Path, directory.version_locations)}
     files = {file: file.stat() for folder in folders for file in folder.rglob("*.py") if file.exists()}
     return frozenset((str(file), found.st_mtime_ns, found.st_size) for file, found in files.items())
 
 
 def open_revisions(config: MigratorConfig) -> ScriptDirectory:
-    """Return the revisions before any file is read."""
+    """Return the directory of the revisions before any file is read."""
     return ScriptDirectory.from_config(alembic_config(config))
 
 
 def check_revisions(directory: ScriptDirectory, default_phase: Phase | None = None) -> ScriptDirectory:
-    """Return the directory itself, once its files have been read, which Alembic puts off. Raises as `scripts`.
+    """Read the files, which Alembic would put off, and return the directory. Raises what `load_revisions` raises.
 
-    A revision that declares no phase has the default one from here on.
+    A revision that declares no phase gets the default one.
     """
     for fault in find_id_faults(directory):
         raise MigrationFailedError(f"{fault.path}: the revision id {fault.revision!r} {fault.what}. {REMEDY}")
@@ -187,7 +189,7 @@ def check_revisions(directory: ScriptDirectory, default_phase: Phase | None = No
 
 
 def phase_of(script: Script) -> Phase:
-    """What the revision declares itself to be. Raises MigrationFailedError where it declares nothing."""
+    """Return the phase that the revision declares. Raises MigrationFailedError where it declares none."""
     try:
         return Phase(str(getattr(script.module, "phase", None)))
     except ValueError:
@@ -203,7 +205,7 @@ def join_heads() -> str:
 
 
 def describe_several_heads(directory: ScriptDirectory) -> str | None:
-    """Return what is to be said of more heads than one, and None where there is one."""
+    """Return a message that names the heads and says how to join them; None where there is one head."""
     heads = directory.get_heads()
     if len(heads) < 2:  # noqa: PLR2004 - one is right
         return None
@@ -214,7 +216,7 @@ def describe_several_heads(directory: ScriptDirectory) -> str | None:
 
 
 def explain_alembic_error(exc: CommandError | RevisionError, directory: ScriptDirectory) -> str:
-    """Return Alembic's message, or a better one where it says nothing of what to do."""
+    """Return Alembic's message, or a better one where that does not say what to do."""
     if isinstance(exc, MultipleHeads) or isinstance(exc.__cause__, MultipleHeads):
         return f"Nothing was done: {describe_several_heads(directory) or exc}."
     if str(exc) == "Ambiguous walk":
@@ -227,12 +229,12 @@ def oldest_first(directory: ScriptDirectory) -> list[Script]:
 
 
 def is_up_to(script: Script, phase: Phase) -> bool:
-    """Whether an upgrade that goes no further than `phase` applies the revision."""
+    """Return whether an upgrade that goes no further than `phase` applies the revision."""
     return phase is Phase.CONTRACT or phase_of(script) is Phase.EXPAND
 
 
 def checksum_of(script: Script) -> str:
-    """SHA-256 of the revision's file, in hexadecimal digits."""
+    """Return the SHA-256 of the revision's file in hexadecimal digits."""
     return hashlib.sha256(Path(script.path).read_bytes()).hexdigest()
 
 

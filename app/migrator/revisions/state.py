@@ -1,4 +1,4 @@
-"""Where a database stands against the revisions of this release."""
+"""The state of a database's schema against the revisions of this release."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ log = structlog.stdlib.get_logger(__name__)
 class SchemaState:
     """A database's revisions and tables, and what this release's revisions add.
 
-    `applied` is None where Alembic does not manage it: there is no version table, or one that somebody has emptied
-    beside our tables. `unknown` are those of another release, in most cases a newer one. `broken_by` are the ones ahead
-    of this release after which it does not work, because they are contract revisions, done or half done, or because
-    `schema_history` says nothing of them. `last_step` is the newest row of that table. `read_only` says why nothing can
-    be written; None where it can.
+    `applied` is None where Alembic does not manage the database: there is no version table, or somebody has emptied it
+    although our tables exist. `unknown` are revisions of another release, usually a newer one. `broken_by` are the
+    revisions ahead of this release after which it does not work, because they are contract revisions, done or half
+    done, or because `schema_history` does not have them. `last_step` is the newest row of that table. `read_only` says
+    why nothing can be written; None where it can.
     """
 
     applied: tuple[str, ...] | None
@@ -54,14 +54,16 @@ class SchemaState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something that this release's models rely on may be missing; they do without contract revisions."""
+        """Return whether something may be missing that this release's models rely on; they work without contract
+        revisions.
+        """
         if not self.is_managed:
             return bool(self.missing_tables)
         return any(phase_of(script) is Phase.EXPAND for script in self.pending)
 
 
 def read_state(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> SchemaState:
-    """Looks at the version table and the list of tables; changes nothing. Raises MigrationFailedError."""
+    """Read the version table and the list of tables; change nothing. Raises MigrationFailedError."""
     require_own_versions(connection, directory, metadata)
     tables = frozenset(inspect(connection).get_table_names())
     applied = _applied(connection) if version_table() in tables else None
@@ -84,7 +86,7 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
 
 
 def redundant_revisions(directory: ScriptDirectory, applied: Iterable[str]) -> tuple[str, ...]:
-    """Those of the applied revisions that come before another one: Alembic refuses to work with the two."""
+    """Return the applied revisions that come before another applied one: Alembic refuses to work with both."""
     known, _ = _split_known(directory, tuple(applied))
     before = {
         script.revision
@@ -96,7 +98,7 @@ def redundant_revisions(directory: ScriptDirectory, applied: Iterable[str]) -> t
 
 
 def tables_created_by(revisions: Iterable[Script]) -> frozenset[str] | None:
-    """The tables that these revisions create, or make by renaming; None where that cannot be known."""
+    """Return the tables that these revisions create, or make by renaming; None where that cannot be known."""
     effects = effects_of(revisions)
     if effects is None or any(effect.kind is Kind.OPAQUE for effect in effects):
         return None
@@ -106,7 +108,7 @@ def tables_created_by(revisions: Iterable[Script]) -> frozenset[str] | None:
 
 
 def require_no_tables(connection: Connection, revisions: Iterable[Script], metadata: MetaData) -> None:
-    """Raise MigrationFailedError where tables are there that these revisions, the first ones, would create.
+    """Raise MigrationFailedError where tables exist that these revisions, the first ones, would create.
 
     `create_all` has made them, or a restore without the version table, or another application.
     """
@@ -128,10 +130,10 @@ def require_no_tables(connection: Connection, revisions: Iterable[Script], metad
 def is_ahead_but_served(
     connection: Connection, directory: ScriptDirectory, heads: Iterable[str], destination: str | tuple[str, ...] | None
 ) -> bool:
-    """Whether an upgrade to head finds the database ahead of this release, and still serving it.
+    """Return whether an upgrade to head finds the database ahead of this release, and still serving it.
 
-    So that the previous release can be started, and its migration job run, while the next is rolled out. Raises
-    MigrationFailedError where the database does not serve it.
+    So the previous release can be started, and its migration job run, while the next one is rolled out. Raises
+    MigrationFailedError where the database does not serve this release.
     """
     wanted = {destination} if isinstance(destination, str) else set(destination or ())
     if wanted != set(directory.get_heads()):
@@ -162,13 +164,15 @@ def _broken_by(directory: ScriptDirectory, entries: Sequence[Entry], unknown: It
 
 
 def _not_in_force(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Script, ...]:
-    """What is not in force of this release, where the version table does not tell; oldest first."""
+    """Return this release's revisions that are not in force by the history, oldest first; the version table cannot
+    tell.
+    """
     in_force = {name for name, entry in last_completed(entries).items() if entry.is_in_force}
     return tuple(s for s in oldest_first(directory) if s.revision not in in_force)
 
 
 def require_versions(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
-    """Raises MigrationFailedError where the version table is there and holds what is no revision, or is not ours."""
+    """Raise MigrationFailedError where the version table is another application's, or holds what is no revision."""
     require_own_versions(connection, directory, metadata)
     if inspect(connection).has_table(version_table()):
         _applied(connection)
@@ -194,7 +198,7 @@ def _split_known(directory: ScriptDirectory, revisions: tuple[str, ...]) -> tupl
 
 
 def _pending(directory: ScriptDirectory, applied: tuple[str, ...]) -> tuple[Script, ...]:
-    """Oldest first."""
+    """Return the revisions that are not applied, oldest first."""
     # One by one: Alembic refuses two of which one comes before the other, which somebody may have stamped.
     done = {script.revision for revision in applied for script in directory.iterate_revisions(revision, "base")}
     return tuple(script for script in oldest_first(directory) if script.revision not in done)

@@ -1,4 +1,4 @@
-"""The version table: whether the one that names without a schema lead to is this application's."""
+"""Check that the version table, which is named without a schema, is this application's."""
 
 from collections.abc import Collection
 
@@ -24,11 +24,11 @@ _VERSIONS = "SELECT to_jsonb(found) ->> 'version_num' FROM {} AS found"
 
 
 class ForeignVersionsError(MigrationFailedError):
-    """The version table is not this application's: by it nothing can be said of the schema, and nothing is changed."""
+    """The version table is another application's: it says nothing about this schema, and nothing is changed."""
 
 
 def require_own_versions(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
-    """Raise ForeignVersionsError where names without a schema lead to the version table of another application."""
+    """Raise ForeignVersionsError where a name without a schema leads to another application's version table."""
     names = {"history": HISTORY_TABLE, "versions": version_table(), "tables": list(metadata.tables)}
     found = connection.execute(_FOUND, names).first()
     if found is None:

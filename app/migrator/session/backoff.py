@@ -1,4 +1,4 @@
-"""How long to wait before what found a table in use is tried again."""
+"""The delays between the attempts of what found a table in use."""
 
 import random
 from collections.abc import Iterator
@@ -11,7 +11,10 @@ _LONGEST = 15.0
 
 
 def backoff_delays(first: float = 0.5) -> Iterator[float]:
-    """Seconds, without end: each twice the one before, a fifth more or less; not in step with what is in the way."""
+    """Yield delays in seconds, without end: each is twice the one before, at most 15.
+
+    Each is a fifth more or less at random, so that the attempts are not in step with what blocks them.
+    """
     pause = first
     while True:
         yield pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret

@@ -1,4 +1,4 @@
-"""The server's clock, beside this machine's: where one of them is wrong, the other one shows it."""
+"""Compare the server's clock with this machine's: where one of them is wrong, the other one shows it."""
 
 import time
 
@@ -13,7 +13,7 @@ _NOW = text("SELECT extract(epoch FROM clock_timestamp())::float8")
 
 
 def seconds_ahead(connection: Connection) -> float:
-    """Return by how much the server's clock is ahead of this machine's, as far as can be told; behind is negative."""
+    """Return by how many seconds the server's clock is ahead of this machine's; behind is negative."""
     before = time.time()
     there = float(connection.scalar(_NOW) or 0)
     after = time.time()
@@ -22,11 +22,11 @@ def seconds_ahead(connection: Connection) -> float:
 
 
 class ClocksDifferError(MigrationFailedError):
-    """The server's clock or this machine's is wrong, and nobody knows which; nothing was done by either."""
+    """The server's clock or this machine's is wrong, and nobody knows which; nothing was changed."""
 
 
 def clock_difference(connection: Connection) -> str | None:
-    """Return by how much the two clocks are apart, in words; None where that is little."""
+    """Return a sentence that says how far the two clocks are apart; None where the difference does not matter."""
     ahead = seconds_ahead(connection)
     return describe_difference(ahead) if is_significant(ahead) else None
 
@@ -41,7 +41,7 @@ def describe_difference(ahead: float) -> str:
 
 
 def require_clocks_agree(connection: Connection) -> None:
-    """Raise ClocksDifferError where what month it is depends on whom one asks."""
+    """Raise ClocksDifferError where the two clocks may not show the same month."""
     if words := clock_difference(connection):
         raise ClocksDifferError(
             f"{words}: by the wrong one, months would be dropped or made that are not due. Nothing was changed. Set the"

@@ -1,4 +1,4 @@
-"""One schema change at a time in a database, over any number of processes and hosts."""
+"""The lock that allows one schema change at a time in a database, over any number of processes and hosts."""
 
 import asyncio
 import time
@@ -67,13 +67,15 @@ log = structlog.stdlib.get_logger(__name__)
 async def migration_lock(
     connection: AsyncConnection, wait: float, prepare: Callable[[Connection], None] | None = None
 ) -> AsyncIterator[None]:
-    """Holds the advisory lock for schema changes on the very connection that makes them.
+    """Hold the advisory lock for schema changes on the very connection that makes them.
 
-    So the lock and the work end together: a killed process's statement that the server still runs keeps the lock until
-    it is over, and a session that is lost cannot lose the lock alone. It is freed with the connection, which must not
-    go back to a pool. Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds it; at once
-    where the connection is one on which the lock would hold nothing. `prepare` is called before it waits, once it is
-    known that the session is no pooler's.
+    So the lock and the work end together: where a process is killed and the server still runs its statement, the lock
+    is kept until the statement ends, and a lost session cannot lose the lock alone. The lock is freed with the
+    connection, which must not go back to a pool.
+
+    Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds the lock. Raises it at once where
+    the connection goes through a pooler in transaction mode. `prepare` is called before the wait, once that is ruled
+    out.
     """
     # Session lock, not transaction lock: CONCURRENTLY commits in the middle of a revision.
     if await connection.run_sync(holds_lock) or await is_pooled(connection):
@@ -87,7 +89,7 @@ async def migration_lock(
 async def share_lock(connection: AsyncConnection) -> None:
     """Let a program that works for the holder of the lock hold it as well (JOIN_HOLDER).
 
-    Nobody else has it before both have let go: where the holder is killed, what its program still does is waited for.
+    Nobody else gets the lock before both have released it: if the holder is killed, the next one waits for its program.
     """
     for statement in _SHARE:
         await connection.execute(statement)
@@ -95,9 +97,9 @@ async def share_lock(connection: AsyncConnection) -> None:
 
 
 def require_lock(connection: Connection, session: int | None = None) -> int:
-    """The transaction's session, which holds the lock; `session` is the one that did so before.
+    """Return the process id of the session, which must hold the lock; `session` is the one that held it before.
 
-    Raises MigrationFailedError where it does not.
+    Raises MigrationFailedError where it does not hold the lock.
     """
     ours: int = connection.execute(_SESSION).scalar_one()
     if not holds_lock(connection):
@@ -110,7 +112,7 @@ def holds_lock(connection: Connection) -> bool:
 
 
 def holder_of_lock(connection: Connection) -> str | None:
-    """Who holds the lock, in words, as far as PostgreSQL tells our role; None if nobody does."""
+    """Return a description of the lock's holder, as far as PostgreSQL shows it to our role; None if nobody holds it."""
     row = connection.execute(_HOLDER).first()
     return None if row is None else describe_session(row, "connected")
 
@@ -125,7 +127,7 @@ def describe_session(row: Row[Any], doing: str) -> str:
 
 
 async def is_pooled(connection: AsyncConnection) -> bool:
-    """Whether another client's open transaction makes ours continue in another session, or takes ours."""
+    """Return whether another client's transaction moves ours to another session, or takes over ours."""
     ours = await connection.scalar(_SESSION)
     await connection.rollback()
     async with connection.engine.connect() as other:

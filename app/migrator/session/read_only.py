@@ -1,4 +1,4 @@
-"""Databases that nobody can write to: a standby, or one whose transactions are read-only by default."""
+"""Recognize a database that nobody can write to: a standby, or one whose transactions are read-only by default."""
 
 from sqlalchemy import Connection, text
 
@@ -15,11 +15,11 @@ _STATE = text(
 
 
 class ReadOnlyDatabaseError(MigrationFailedError):
-    """The database is one that nobody can write to; nothing was changed."""
+    """Nobody can write to the database; nothing was changed."""
 
 
 def read_only_reason(connection: Connection) -> str | None:
-    """Return that the database cannot be written to, and why, as a sentence; None where it can be."""
+    """Return a sentence that says why the database cannot be written to; None where it can be."""
     # Not transaction_read_only: whoever only looks may have made the transaction so.
     state = connection.execute(_STATE).one()
     if state.is_standby:

@@ -1,4 +1,4 @@
-"""One connection to the database that is to be migrated, for a command that looks at it."""
+"""One connection to the database that is to be migrated, for a command that only reads."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,10 +17,10 @@ T = TypeVar("T")
 def with_readonly_connection(
     config: MigratorConfig, read: Callable[[Connection, DatabaseURL], T], *, wait: float = 0
 ) -> T:
-    """What `at` makes of a connection, which is rolled back and closed after it.
+    """Return what `read` returns for a connection, which is then rolled back and closed.
 
-    For `wait` seconds it is tried again while somebody holds a table that it reads. Not to be called in a thread that
-    runs an event loop. Raises DatabaseUnreachableError and TableLockedError.
+    `read` is called again for `wait` seconds while somebody holds a table that it needs. Do not call this in a thread
+    that runs an event loop. Raises DatabaseUnreachableError and TableLockedError.
     """
     with config.open_database() as url:
         return asyncio.run(_open_and_read(config, url, read, wait))

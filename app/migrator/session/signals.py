@@ -1,4 +1,4 @@
-"""Ending at Ctrl-C and at SIGTERM: what is under way is rolled back, and what was done stays."""
+"""End at Ctrl-C and at SIGTERM: what is under way is rolled back, and what is done stays."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptedBySignalError(DatabaseError):
-    """Its `exit_code` is what a shell gives a process that such a signal ended."""
+    """A signal ended the work; `exit_code` is the one that a shell reports for that signal."""
 
     def __init__(self, number: signal.Signals) -> None:
         self.exit_code = 128 + number
@@ -24,10 +24,10 @@ class InterruptedBySignalError(DatabaseError):
 
 @contextmanager
 def cancel_on_signals() -> Iterator[None]:
-    """Makes the signals cancel the current task while this lasts; then raises InterruptedBySignalError.
+    """Let SIGINT and SIGTERM cancel the current task within this context; raise InterruptedBySignalError then.
 
-    Left alone, SIGTERM would end the process and not what it runs on the server, which goes on until that notices;
-    and a container's first process would not get it at all.
+    Without it SIGTERM would end the process but not its statement on the server, which goes on until the server
+    notices. A container's first process would not get the signal at all.
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
@@ -53,14 +53,14 @@ def cancel_on_signals() -> Iterator[None]:
 
 
 class Canceller:
-    """Breaks off work in another thread's event loop, as Ctrl-C would in the main thread's."""
+    """Cancels work in another thread's event loop, as Ctrl-C does in the main thread's."""
 
     def __init__(self) -> None:
         self._is_cancelled = False
         self._cancel: Callable[[], object] | None = None
 
     def attach(self) -> None:
-        """To be called by the task that is to be broken off."""
+        """Register the current task as the one to cancel."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         self._cancel = lambda: None if loop.is_closed() else loop.call_soon_threadsafe(task.cancel)

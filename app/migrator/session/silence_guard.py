@@ -1,10 +1,9 @@
-"""Ends the session of a process that falls silent in a transaction: frozen, cut off, or stopped on its terminal.
+"""End the session of a process that falls silent in a transaction: frozen, cut off, or stopped on its terminal.
 
-PostgreSQL's own limits leave a gap. While a session waits for the rest of a statement (between Parse and Bind), for
-the rows of a COPY, or for its client to take rows, neither `statement_timeout` nor
-`idle_in_transaction_session_timeout` counts; `transaction_timeout` is of version 17 and later, and would end
-what works, too.
-So a second session runs a loop in the server: it goes on whatever becomes of the process, and ends with the first one.
+PostgreSQL's own limits leave a gap. While a session waits for the rest of a statement (between Parse and Bind), for the
+rows of a COPY, or for its client to take rows, neither `statement_timeout` nor `idle_in_transaction_session_timeout`
+counts. `transaction_timeout` exists since version 17, and would also end a transaction that works. So a second session
+runs a loop in the server: it goes on whatever happens to the process, and ends with the first session.
 """
 
 import asyncio
@@ -83,9 +82,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 @asynccontextmanager
 async def guarded_lock(connection: AsyncConnection, config: MigratorConfig) -> AsyncIterator[None]:
-    """Holds the lock for schema changes in a session that ends where its process falls silent.
+    """Hold the lock for schema changes in a session that ends where its process falls silent.
 
-    Raises as the lock, and ReadOnlyDatabaseError.
+    Raises what `migration_lock` raises, and ReadOnlyDatabaseError.
     """
     await connection.run_sync(require_writable)
     wait, seconds = config.lock_wait, longest_silence(config)
@@ -99,10 +98,11 @@ async def guarded_lock(connection: AsyncConnection, config: MigratorConfig) -> A
 async def end_when_silent(
     connection: AsyncConnection, seconds: float, *, with_programs: bool = False
 ) -> AsyncIterator[None]:
-    """Has the connection's session ended after so many seconds of silence in a transaction, while this lasts.
+    """Have the server end the connection's session after so many seconds of silence in a transaction, within this
+    context.
 
-    The connection must be of a session of its own, no pooler's. Raises what says so where it was ended for that.
-    With programs, which hold the lock for schema changes as well, it is all holders that must have fallen silent.
+    The session must not be a pooler's. Raises an error that names the silence where it ended the session. With
+    `with_programs`, whose programs hold the lock for schema changes as well, all holders must have fallen silent.
     """
     guard = await SilenceGuard.start(connection, seconds, with_programs=with_programs)
     try:
@@ -116,7 +116,7 @@ async def end_when_silent(
 
 
 class SilenceGuard:
-    """A second session, which ends the first after so many seconds of silence in a transaction, until `end`."""
+    """A second session, which ends the first one after so many seconds of silence in a transaction, until `stop`."""
 
     def __init__(self, own: AsyncConnection, statement: str) -> None:
         self._own = own
@@ -125,7 +125,7 @@ class SilenceGuard:
 
     @classmethod
     async def start(cls, connection: AsyncConnection, seconds: float, *, with_programs: bool = False) -> Self:
-        """Return one that watches over the session that the connection has now."""
+        """Return a guard of the session that the connection has now."""
         session = int(await connection.scalar(_SESSION))
         await connection.rollback()
         # While its program works, the process itself has nothing to say.
@@ -142,7 +142,7 @@ class SilenceGuard:
         return guard
 
     async def silence_error(self, exc: DBAPIError | OSError | BackupError) -> BaseException | None:
-        """Return what says that the session was ended for its silence, where that is why the error came."""
+        """Return the error that says that the session was ended for its silence; None where `exc` has another cause."""
         if not (isinstance(exc, BackupError) or is_lost(exc)):
             return None
         await asyncio.wait({self._task}, timeout=_ANSWER_TIMEOUT)
@@ -159,7 +159,7 @@ class SilenceGuard:
                 await self._own.close()
 
     async def _wait_until_running(self, own_pid: int, connection: AsyncConnection) -> None:
-        """Return once the loop runs: what was only sent may never get there."""
+        """Return once the loop runs: a statement that was only sent may never reach the server."""
         for _ in range(_START_ATTEMPTS):
             runs = self._task.done() or await connection.scalar(_IS_SLEEPING, {"session": own_pid})
             await connection.rollback()

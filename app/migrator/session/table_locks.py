@@ -1,4 +1,4 @@
-"""Reading tables that somebody may hold under ACCESS EXCLUSIVE for long: a restore, a change by hand, VACUUM FULL."""
+"""Read tables that somebody may hold under ACCESS EXCLUSIVE for long: a restore, a change by hand, VACUUM FULL."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -43,7 +43,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class TableLockedError(MigrationFailedError):
-    """A table could not be read, because somebody holds it; nothing was changed."""
+    """A table could not be read because somebody holds it; nothing was changed."""
 
 
 def longest_wait(config: MigratorConfig) -> float:
@@ -55,11 +55,11 @@ def longest_wait(config: MigratorConfig) -> float:
 async def limit_lock_waits(
     connection: AsyncConnection, seconds: float, *, in_one_snapshot: bool = False
 ) -> AsyncIterator[None]:
-    """Let a statement of this block wait for a lock for so many seconds at most.
+    """Limit how many seconds a statement within this context waits for a lock.
 
-    The limit is each transaction's own, so that a pooler's next client does not inherit it. With `in_one_snapshot` all
-    that a transaction reads is of one moment. Raises TableLockedError, which says who holds the table; the transaction
-    is rolled back then.
+    The limit belongs to each transaction, so that a pooler's next client does not inherit it. With `in_one_snapshot` a
+    transaction sees the database at one moment. Raises TableLockedError, which says who holds the table, after rolling
+    the transaction back.
     """
     limited: object = None
 
@@ -97,9 +97,9 @@ async def read_when_unlocked(
     *arguments: P.args,
     **options: P.kwargs,
 ) -> T:
-    """Return what `read` returns; it is tried again for `wait` seconds while somebody holds a table that it reads.
+    """Return what `read` returns; call it again for `wait` seconds while somebody holds a table that it needs.
 
-    `seconds` is the limit of each try. Raises TableLockedError.
+    `seconds` is the limit of each attempt. Raises TableLockedError.
     """
     deadline = time.monotonic() + wait
     is_told = False
@@ -116,7 +116,7 @@ async def read_when_unlocked(
 
 
 def describe_holders(connection: Connection) -> str:
-    """Return who holds tables of the schema, or waits to, so that nobody can read them: in words."""
+    """Return a description of the sessions that hold tables of the schema, or wait to, so that nobody can read them."""
     found = connection.execute(_HOLDERS, {"versions": version_table()}).all()
     if not found:
         return "who held it, or rows of it, is not to be seen any more"

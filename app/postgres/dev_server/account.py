@@ -1,8 +1,8 @@
-"""The account that the PostgreSQL that starts by itself runs as, and a few requests to the Linux kernel.
+"""The account of the PostgreSQL that starts by itself, and a few requests to the Linux kernel.
 
-PostgreSQL refuses to run as root, and a checkout or an environment below /root is closed to any other account.
-No permission is loosened for that: the server's account keeps one capability, only where it has to, that opens the
-way (capabilities(7)). Elsewhere than on Linux there is no such thing, and such a place is an error.
+PostgreSQL refuses to run as root, and no other account may enter a checkout or an environment below /root. No
+permission is loosened for that: the server's account keeps one capability (capabilities(7)), only where it has to, with
+which it may enter. Other systems have no capabilities, and such a folder is an error there.
 """
 
 import contextlib
@@ -24,10 +24,11 @@ _ACCESS_CAPABILITIES = (None, _CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE)
 
 
 def leave_root(uid: int, gid: int, probe: Callable[[], str]) -> str:
-    """Turns this process from root into the account, for good; returns what `probe` does.
+    """Turn this process from root into the account, for good, and return what `probe` returns.
 
-    `probe` runs as the account and raises PermissionError where it cannot reach what it needs; so does this function
-    if it still cannot with what the machine grants root. Call it while the process has one thread.
+    `probe` runs as the account and raises PermissionError where it cannot reach what it needs. This function raises it,
+    too, if `probe` still cannot with the capabilities that the machine grants root. Call it while the process has one
+    thread.
     """
     granted = _permitted_capabilities() if LINUX else 0
     if LINUX:
@@ -56,13 +57,13 @@ def leave_root(uid: int, gid: int, probe: Callable[[], str]) -> str:
 
 
 def name_process(name: str) -> None:
-    """What ps, top and pkill call this process; at most 15 bytes."""
+    """Set the name that ps, top and pkill show for this process; at most 15 bytes."""
     if LINUX:
         _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
 
 
 def end_with_parent() -> None:
-    """Has the kernel send this process SIGINT when its parent's thread ends; for a child before its exec."""
+    """Have the kernel send this process SIGINT when its parent's thread ends; call it in a child before its exec."""
     if LINUX:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
@@ -82,14 +83,14 @@ def _prctl(option: int, argument: int | ctypes.c_char_p, second: int = 0) -> Non
 
 
 def _permitted_capabilities() -> int:
-    """The capabilities that this process may use, of the first 32, as bits."""
+    """Return the capabilities that this process may use, the first 32, as bits."""
     data = (ctypes.c_uint32 * 6)()
     _raise_on_error(_libc.capget((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), data))
     return data[1]
 
 
 def _set_capability(capability: int | None, in_reserve: int) -> None:
-    """Uses `capability` from now on, in children too; of the others, only those in `in_reserve` can be had later."""
+    """Use `capability` from now on, also in children; of the others only those in `in_reserve` can be had later."""
     used = 0 if capability is None else 1 << capability
     in_reserve &= 1 << _CAP_DAC_OVERRIDE | 1 << _CAP_DAC_READ_SEARCH
     # Effective, permitted, inheritable; then the same for the upper 32.

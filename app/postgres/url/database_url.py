@@ -1,7 +1,7 @@
-"""The database URL: the one place where one is parsed, for the runtime, Alembic and every tool.
+"""Parse the database URL, in one place for the application, Alembic and every tool.
 
-Accepted is what libpq accepts, and what hosting providers offer for pasting: `syntax.py` takes the text apart,
-`parameters.py` says what becomes of each parameter, `tls.py` and `drivers.py` put it in a driver's words.
+It accepts what libpq accepts, and what hosting providers offer for pasting: `syntax.py` splits the text,
+`parameters.py` decides about each parameter, `tls.py` and `drivers.py` translate for a driver.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ _MASK = "***"
 
 
 def normalize_database_url(url: str, variable: str = "DATABASE_URL") -> "DatabaseURL":
-    """Raises SettingsError, which names `variable` and what to write instead, and never shows the URL itself."""
+    """Parse the URL. Raises SettingsError, which names `variable` and says what to write, but never shows the URL."""
     try:
         return _parse(url, variable)
     except InvalidURLError as exc:
@@ -38,10 +38,10 @@ def normalize_database_url(url: str, variable: str = "DATABASE_URL") -> "Databas
 
 @dataclass(frozen=True, repr=False)
 class DatabaseURL:
-    """Where the database is and how to connect; immutable, and without the password in its `str` and `repr`.
+    """The location of the database and how to connect; immutable, and without the password in its `str` and `repr`.
 
-    `hosts` is empty where the driver looks for the server by itself, as libpq does: PGHOST, a Unix socket, localhost.
-    `notes` says what the driver is not given and why, for people to read.
+    `hosts` is empty where the driver finds the server by itself, as libpq does: PGHOST, a Unix socket, localhost.
+    `notes` say what the driver is not given and why, for people to read.
     """
 
     driver: str
@@ -56,7 +56,7 @@ class DatabaseURL:
 
     @property
     def host(self) -> str | None:
-        """The first host: a name, an address without brackets, or the directory of a socket."""
+        """Return the first host: a name, an address without brackets, or the directory of a socket."""
         return self.hosts[0].name if self.hosts else None
 
     @property
@@ -65,7 +65,7 @@ class DatabaseURL:
 
     @property
     def location(self) -> str:
-        """`host:port/database` for messages, without user and password."""
+        """Return `host:port/database` for messages, without user and password."""
         where = ", ".join(map(_show_host, self.hosts)) or "(default host)"
         return _printable(where if self.database is None else f"{where}/{self.database}")
 
@@ -75,7 +75,9 @@ class DatabaseURL:
 
     @property
     def sqlalchemy(self) -> URL:
-        """For `create_async_engine`, together with `connect_args`: hosts other than one TCP host are only there."""
+        """Return the URL for `create_async_engine`, which also needs `connect_args`: only these have more than one TCP
+        host.
+        """
         single = self._single_tcp_host
         return URL.create(
             f"postgresql+{self.driver}",
@@ -88,7 +90,7 @@ class DatabaseURL:
 
     @property
     def connect_args(self) -> dict[str, Any]:
-        """A dict of the caller's own.
+        """Return the driver's arguments, in a dict that the caller may change.
 
         Raises SettingsError if a file that the URL names cannot be used, or the process itself lacks what it needs.
         """
@@ -104,7 +106,7 @@ class DatabaseURL:
 
     @property
     def libpq(self) -> str:
-        """A connection URI for psql and pg_dump, with the password: other users can read it in a command line.
+        """Return a connection URI for psql and pg_dump, with the password: other users can read it in a command line.
 
         It names every port, so that a PGPORT cannot lead a tool to another server than the application's.
         """
@@ -112,12 +114,12 @@ class DatabaseURL:
 
     @property
     def libpq_without_password(self) -> str:
-        """As `libpq`, for a command line; the password goes into the environment as PGPASSWORD."""
+        """Return the same URI for a command line; the password goes into the environment as PGPASSWORD."""
         public = {name: value for name, value in self._libpq_parameters.items() if name not in SECRETS}
         return self._text("postgresql", None, public, DEFAULT_PORT)
 
     def render(self) -> str:
-        """The normalized text, with the password; normalizing it gives an equal value."""
+        """Return the normalized text, with the password; normalizing it again gives an equal value."""
         return self._text(f"postgresql+{self.driver}", self.password, self.parameters)
 
     def __str__(self) -> str:
@@ -158,7 +160,7 @@ class DatabaseURL:
         return {} if self._single_tcp_host else self._host_lists(DEFAULT_PORT)
 
     def _host_lists(self, default_port: int | None = None) -> dict[str, str]:
-        """The keywords `host` and `port` of libpq; `default_port` stands in for a port that the URL does not have."""
+        """Return libpq's keywords `host` and `port`; `default_port` stands in for a port that the URL does not have."""
         if not self.hosts:
             return {"port": str(self.default_port)} if self.default_port else {}
         hosts = {"host": ",".join(host.name for host in self.hosts)}
@@ -210,7 +212,7 @@ def _parse(url: str, variable: str) -> DatabaseURL:
 
 
 def _check_driver(driver: str) -> str:
-    """The driver's name in SQLAlchemy: asyncpg if there is none."""
+    """Return the driver's name in SQLAlchemy: asyncpg if the URL names none."""
     name = driver or "asyncpg"
     package = _DRIVERS.get(name)
     if package is None:

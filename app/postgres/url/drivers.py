@@ -1,4 +1,4 @@
-"""The connect arguments of each driver: what SQLAlchemy hands on to asyncpg or psycopg beside its own URL."""
+"""The connect arguments of each driver: what SQLAlchemy passes to asyncpg or psycopg beside its own URL."""
 
 import getpass
 import os
@@ -21,7 +21,7 @@ _TRY_NEXT_HOST = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAt
 
 
 def asyncpg_arguments(hosts: Sequence[Host], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Raises InvalidURLError if a file that a parameter names cannot be used."""
+    """Return the arguments of asyncpg. Raises InvalidURLError if a file that a parameter names cannot be used."""
     arguments: dict[str, Any] = {name: parameters[name] for name in _KEYWORDS if name in parameters}
     # libpq has no TLS over a Unix socket, whatever sslmode says; without a host the driver looks for one.
     if not all(host.is_socket for host in hosts) or not hosts:
@@ -41,7 +41,10 @@ def asyncpg_arguments(hosts: Sequence[Host], parameters: Mapping[str, str]) -> d
 
 
 def psycopg_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """All as they are: psycopg is libpq. Raises InvalidURLError where libpq would read a service that is not named."""
+    """Return the parameters unchanged, since psycopg is libpq.
+
+    Raises InvalidURLError where libpq would read a service that the URL does not name.
+    """
     # There is no value of `service` that has libpq leave the variable alone.
     if "service" not in parameters and "PGSERVICE" in os.environ:
         raise InvalidURLError(
@@ -58,7 +61,7 @@ def psycopg_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def require_user_name() -> None:
-    """Raises InvalidURLError where a driver finds no name for a URL without one: arbitrary user ids have none."""
+    """Raise InvalidURLError where a driver finds no name for a URL without one: arbitrary user ids have none."""
     try:
         _ = os.environ.get("PGUSER") or getpass.getuser()
     except (KeyError, OSError):
@@ -76,11 +79,11 @@ async def connect_to_one(
     target_session_attrs: str = "any",
     **arguments: object,
 ) -> asyncpg.Connection:
-    """A connection to the first of several hosts that answers and is what `target_session_attrs` asks for.
+    """Connect to the first of several hosts that answers and is what `target_session_attrs` asks for.
 
     asyncpg's own loop spends the whole `timeout` on a first host that is silent, which is how a machine fails; libpq
-    limits each host by itself. Here `timeout` (seconds, for all together) is shared out equally.
-    A host that answers and refuses the user ends the search, as in libpq.
+    limits each host by itself. Here `timeout` (seconds, for all together) is shared out equally. A host that answers
+    and refuses the user ends the search, as in libpq.
     """
     addresses = list(zip(host, port, strict=True))
     if shuffle:
@@ -108,13 +111,13 @@ def _attempts(hosts: int, target_session_attrs: str) -> int:
 
 
 def _connect_timeout(parameters: Mapping[str, str]) -> int | None:
-    """Seconds for each host; 0, as everything below it in libpq, is no limit."""
+    """Return the seconds for each host; 0 is no limit, and libpq takes a negative number for 0."""
     text = parameters.get("connect_timeout")
     return None if text is None else max(0, int(text))
 
 
 def _server_settings(parameters: Mapping[str, str]) -> dict[str, str]:
-    """What libpq too sends as settings with the first message of a session."""
+    """Return the parameters that libpq, too, sends as settings with the first message of a session."""
     settings = {"options": parameters["options"]} if "options" in parameters else {}
     if name := parameters.get("application_name") or parameters.get("fallback_application_name"):
         settings["application_name"] = name
@@ -122,10 +125,11 @@ def _server_settings(parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def unshared_statements(driver: str) -> dict[str, Any]:
-    """Arguments for a pooler that gives each transaction another session: no statement outlives it.
+    """Return the arguments for a pooler that gives each transaction another session: no statement outlives it.
 
-    asyncpg's then have no name: it sends one anew with its parameters, and asks nothing before for which the pooler
-    would take the session away. One with a name, even of its own, stays where the transaction ends before it is closed.
+    asyncpg's statements then have no name: it sends each anew with its parameters, without a request before, after
+    which the pooler would take the session away. A named statement, even of its own, would stay where the transaction
+    ends before it is closed.
     """
     if driver != "asyncpg":
         return {"prepare_threshold": None}

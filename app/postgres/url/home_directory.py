@@ -1,6 +1,6 @@
 """The home directory of this process, in which libpq and asyncpg look for passwords and certificates.
 
-A container may run under any user id, with the HOME of somebody else. What cannot be looked at there counts as missing.
+A container may run under any user id, with somebody else's HOME. A file that cannot be read there counts as missing.
 """
 
 import os
@@ -12,7 +12,7 @@ _CERTIFICATES = ".postgresql"
 
 
 def find_in_home(*names: str) -> Path | None:
-    """Return the path of a file in the home directory; None where there is none, or none that can be looked at."""
+    """Return the path of a file in the home directory; None where there is none, or none that this process may see."""
     try:
         path = Path.home().joinpath(*names)
         path.stat()
@@ -22,14 +22,14 @@ def find_in_home(*names: str) -> Path | None:
 
 
 def find_certificate_file(name: str) -> Path | None:
-    """Return the path of one of libpq's files of TLS, as `find_in_home` does."""
+    """Return the path of one of libpq's TLS files, as `find_in_home` does."""
     return find_in_home(_CERTIFICATES, name)
 
 
 def hide_unreadable_home() -> None:
-    """Give this process a HOME that does not exist where it cannot look into its own.
+    """Give this process a HOME that does not exist where it may not read its own.
 
-    asyncpg and libpq go on without the files that are missing, but take one that they cannot look at for an error.
+    asyncpg and libpq go on without files that are missing, but take one that they may not see for an error.
     """
     try:
         (Path.home() / _CERTIFICATES / "root.crl").stat()

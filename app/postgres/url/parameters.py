@@ -1,8 +1,8 @@
-"""libpq's connection parameters, one row each, and what becomes of them with asyncpg.
+"""libpq's connection parameters, one row each, and what happens to them with asyncpg.
 
-libpq's list: PostgreSQL documentation, 34.1.2 (version 18). psycopg is libpq, which takes them all as they are.
-asyncpg 0.32 takes none as a keyword: a row is HONOURED (`tls.py` and `drivers.py` translate it), DROPPED
-because nothing is lost without it, or REFUSED because it would be: nothing gets weaker in silence.
+libpq's list: PostgreSQL documentation, 34.1.2 (version 18). psycopg is libpq, which takes them all unchanged. asyncpg
+0.32 takes none as a keyword: a row is HONOURED (`tls.py` and `drivers.py` translate it), DROPPED because nothing is
+lost without it, or REFUSED because something would be: no protection is lost in silence.
 """
 
 import re
@@ -19,7 +19,7 @@ SECRETS = frozenset({"sslpassword", "oauth_client_secret", "scram_client_key", "
 
 
 class Fate(Enum):
-    """What asyncpg gets of a parameter."""
+    """What happens to a parameter with asyncpg."""
 
     HONOURED = auto()
     DROPPED = auto()
@@ -27,14 +27,16 @@ class Fate(Enum):
 
 
 class Values(NamedTuple):
-    """What libpq accepts, and how an error says it."""
+    """The values that libpq accepts, and the words for them in an error."""
 
     accepts: Callable[[str], bool]
     expected: str
 
 
 class Rule(NamedTuple):
-    """`because` completes "…, because"; `exceptions` are values with a fate of their own."""
+    """What happens to one parameter; `because` completes "…, because", `exceptions` are values with a fate of their
+    own.
+    """
 
     values: Values
     fate: Fate
@@ -166,9 +168,9 @@ _ELSEWHERE = {
 
 
 def check_parameters(parameters: Mapping[str, str], driver: str, *, hide_unknown: bool = False) -> tuple[str, ...]:
-    """Notes on what `driver` does not get, and why. Raises InvalidURLError on what cannot be honoured.
+    """Return notes on what `driver` does not get, and why. Raises InvalidURLError for what cannot be honoured.
 
-    With `hide_unknown` an unknown name is not shown, since it may be a piece of a password.
+    With `hide_unknown` the name of an unknown parameter is not shown, since it may be a piece of a password.
     """
     notes = []
     for name, value in parameters.items():
@@ -192,7 +194,7 @@ def check_parameters(parameters: Mapping[str, str], driver: str, *, hide_unknown
 
 
 def _equal_mode(rule: Rule, value: str) -> str | None:
-    """Return what to write for a mode of TLS that another driver calls so."""
+    """Return the advice to write libpq's name of a TLS mode for another driver's name of it."""
     spelt = value.lower().replace("_", "-")
     mode = spelt if spelt in SSL_MODES else _MODES.get(spelt)
     return f"Write sslmode={mode}, which is libpq's word for it." if rule.values is _MODE and mode else None

@@ -1,7 +1,7 @@
 """The URL of the very server, user and database that an open connection has, for programs that use libpq.
 
 A name can have several addresses, and a URL several hosts or none. What the URL leaves open the driver takes from
-libpq's variables, and its rules are not those of psql. So a program is not told what to look for, but what was found.
+libpq's variables, and its rules are not those of psql. So a program is given the server that was found, not the search.
 """
 
 from dataclasses import replace
@@ -29,7 +29,7 @@ async def resolve_url(url: DatabaseURL, connection: AsyncConnection) -> Database
 
 
 def resolve_url_to(url: DatabaseURL, driver: Any) -> DatabaseURL:  # noqa: ANN401 - of asyncpg or psycopg
-    """Do the same as `resolve_url` with the driver's own connection."""
+    """Return the same as `resolve_url`, for the driver's own connection."""
     found, password = (_read_asyncpg if url.is_asyncpg else _read_psycopg)(url, driver)
     own = {name: value for name, value in url.parameters.items() if name not in _SERVER_SEARCH}
     host, port, user, database = (found.pop(name) for name in ("host", "port", "user", "dbname"))

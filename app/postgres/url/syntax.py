@@ -1,7 +1,7 @@
-"""The text of a database URL taken apart by libpq's rules (PostgreSQL documentation, 34.1.1.2, connection URIs).
+"""Split the text of a database URL by libpq's rules (PostgreSQL documentation, 34.1.1.2, connection URIs).
 
-Not `urllib.parse`: it drops tabs and line breaks in silence, stops a password at `?` or `#` and reads `+` as a space.
-A problem never quotes the text itself, since a misplaced separator can put a piece of the password anywhere.
+`urllib.parse` drops tabs and line breaks in silence, ends a password at `?` or `#`, and reads `+` as a space. A problem
+never quotes the text itself, since a misplaced separator can put a piece of the password anywhere.
 """
 
 import re
@@ -15,7 +15,7 @@ EXAMPLE = "postgresql://user:password@host:5432/database"
 
 
 class InvalidURLError(Exception):
-    """What is wrong with a database URL, and what to write instead; both end up in a SettingsError."""
+    """A database URL is wrong; a SettingsError takes over its problem and what to write instead."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         self.problem = problem
@@ -24,7 +24,7 @@ class InvalidURLError(Exception):
 
 
 class Host(NamedTuple):
-    """One server: a name, an address, or the directory of a Unix socket; `port` None where the URL has none."""
+    """One server: a name, an address, or the directory of a Unix socket; `port` is None where the URL has none."""
 
     name: str
     port: int | None
@@ -35,7 +35,7 @@ class Host(NamedTuple):
 
 
 class Misuse(NamedTuple):
-    """What people paste that is no URL of ours, and what to do about it."""
+    """A text that people paste and that is no URL of ours, and what to do about it."""
 
     pattern: re.Pattern[str]
     problem: str
@@ -92,7 +92,7 @@ _MISUSES = (
 
 
 class URLText(NamedTuple):
-    """A database URL in pieces, all percent-decoded; where a part comes twice, libpq's last one has won.
+    """A database URL in pieces, all percent-decoded; of a part that is given twice the last one counts, as in libpq.
 
     With `secret_in_query` the name of a parameter may be what follows an unencoded `&` of a password.
     """
@@ -109,7 +109,9 @@ _TEXTS_THAT_MAY_BE_EMPTY = ("options", "application_name", "fallback_application
 
 
 def split_url(url: str) -> URLText:
-    """Raises InvalidURLError on what libpq would refuse, and on what it would misunderstand."""
+    """Return the URL in pieces. Raises InvalidURLError for what libpq would refuse, and for what it would
+    misunderstand.
+    """
     text = url.strip()
     if _SURROGATE.search(text):
         raise InvalidURLError("is not UTF-8", "Write other characters percent-encoded, as UTF-8.")
@@ -146,7 +148,10 @@ def split_url(url: str) -> URLText:
 
 
 def decode(text: str, what: str) -> str:
-    """Percent-decoded; `+` stays `+`, as in libpq. Raises InvalidURLError, which names `what` and not its text."""
+    """Return the percent-decoded text; `+` stays `+`, as in libpq.
+
+    Raises InvalidURLError, which names `what` but does not show the text.
+    """
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
         raise InvalidURLError(f"has a % in {what} that no two hexadecimal digits follow", "Write %25 for a % sign.")
     decoded = unquote(text, errors="surrogateescape")
@@ -158,7 +163,7 @@ def decode(text: str, what: str) -> str:
 
 
 def read_hosts(names: str, ports: str) -> tuple[Host, ...]:
-    """The lists `host` and `port` of libpq, separated by commas: as many ports as hosts, or one for all, or none."""
+    """Return the hosts of libpq's lists `host` and `port`: as many ports as hosts, or one for all, or none."""
     if not names:
         return ()
     hosts = [_host_name(name) for name in names.split(",")]
@@ -184,7 +189,7 @@ def read_port(text: str) -> int | None:
 
 
 def _host_name(name: str) -> str:
-    """Brackets are for the URL's own IPv6 addresses, but `host=[::1]` means the same. A socket may hold a colon."""
+    """Return the name without the brackets of an IPv6 address; the directory of a socket may hold a colon."""
     name = name[1:-1] if name.startswith("[") and name.endswith("]") else name
     if not name:
         raise InvalidURLError("has an empty name in its list of hosts", "Name every host: host1:5432,host2:5432.")
@@ -196,14 +201,14 @@ def _host_name(name: str) -> str:
 
 
 def _split_rest(rest: str) -> tuple[str, str, str]:
-    """`host:port/database?query` cut in three."""
+    """Return authority, path and query of `host:port/database?query`."""
     before_query, _, query = rest.partition("?")
     authority, _, path = before_query.partition("/")
     return authority, path, query
 
 
 def _read_authority(authority: str) -> tuple[str, str]:
-    """The hosts and the ports of `host1:port1,[::1]:port2`, as libpq's two lists."""
+    """Return the hosts and the ports of `host1:port1,[::1]:port2` as libpq's two lists."""
     if not authority:
         return "", ""
     names, ports = [], []
@@ -235,9 +240,10 @@ def _read_query(query: str) -> dict[str, str]:
 
 
 def _ssl_alias(value: str) -> tuple[str, str]:
-    """`ssl=true` is libpq's concession to JDBC; `ssl=<mode>` is how asyncpg's own keyword is written.
+    """Return the parameter that `ssl=` stands for: `ssl=true` is libpq's concession to JDBC, `ssl=<mode>` asyncpg's
+    keyword.
 
-    Anything else stays what it is called, for whoever says that it is wrong.
+    Any other value keeps its name, so that `check_parameters` refuses it.
     """
     if value == "true":
         return "sslmode", "require"

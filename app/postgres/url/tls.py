@@ -54,17 +54,17 @@ _HOME_FILES = ("root.crl", "postgresql.crt", "postgresql.key")
 
 
 def effective(parameters: Mapping[str, str], name: str) -> str | None:
-    """A parameter of the URL, or else of libpq's variable for it, such as PGSSLMODE."""
+    """Return a parameter of the URL, or else the value of libpq's variable for it, such as PGSSLMODE."""
     return parameters.get(name) or os.environ.get(_variable(name)) or None
 
 
 def tls_parameters_in_effect(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return what the parameters, or else libpq's variables, say about TLS, as far as a connection of ours heeds it."""
+    """Return what the parameters, or else libpq's variables, say about TLS, as far as our connections heed it."""
     return {name: value for name in TLS_PARAMETERS if (value := effective(parameters, name)) is not None}
 
 
 def tls_mode(parameters: Mapping[str, str]) -> str:
-    """The sslmode that is meant. Raises InvalidURLError if the parameters contradict each other."""
+    """Return the sslmode that is meant. Raises InvalidURLError if the parameters contradict each other."""
     added = _check_variables(parameters)
     mode = effective(parameters, "sslmode")
     for contradicts, problem, remedy in _CONTRADICTIONS:
@@ -76,7 +76,7 @@ def tls_mode(parameters: Mapping[str, str]) -> str:
 
 
 def tls_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The arguments of asyncpg for TCP. Raises InvalidURLError if a file is missing or is not what it should be."""
+    """Return asyncpg's arguments for TCP. Raises InvalidURLError if a file is missing or is not what it should be."""
     mode = tls_mode(parameters)
     if mode == "disable":
         return {"ssl": False}
@@ -99,7 +99,7 @@ def _variable(name: str) -> str:
 
 
 def _check_variables(parameters: Mapping[str, str]) -> str:
-    """Return the names of libpq's variables that say what the parameters leave open.
+    """Return the names of libpq's variables that set what the parameters leave open.
 
     Raises InvalidURLError for a value that the parameter could not have either.
     """
@@ -178,7 +178,7 @@ def _context(parameters: Mapping[str, str], mode: str) -> ssl.SSLContext:
 
 
 def _roots(parameters: Mapping[str, str], mode: str) -> str | None:
-    """The file with the authorities to trust, "system", or None where libpq would not verify either."""
+    """Return the file of the authorities to trust, or "system", or None where libpq would not verify either."""
     if found := effective(parameters, "sslrootcert") or _home_file("root.crt"):
         return found
     if effective(parameters, "channel_binding") == "require":
