@@ -1,0 +1,107 @@
+"""The base of the repositories: Advanced Alchemy's methods in one statement each, with the errors of the service."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from litestar import Litestar
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import NotFoundError
+from app.db.plugin import DatabasePlugin
+from app.models import Tag
+from app.repositories.boards import SlugTakenError
+from app.repositories.tags import TagRepository
+from tests.integration.counting import statements_of
+from tests.migrations.conftest import query
+
+OURS, OTHER = uuid4(), uuid4()
+
+
+@pytest.fixture
+async def session(app: Litestar, database_url: str) -> AsyncIterator[AsyncSession]:
+    query(database_url, "INSERT INTO organizations (id, name) VALUES (:ours, 'ours')", ours=OURS)
+    async with app.plugins.get(DatabasePlugin).sessions() as session:
+        yield session
+
+
+def tag(slug: str) -> Tag:
+    return Tag(organization_id=OURS, name=slug, slug=slug)
+
+
+async def rename(tags: TagRepository, tag: Tag) -> object:
+    tag.name = "renamed"
+    return await tags.update(tag)
+
+
+@pytest.mark.parametrize(
+    ("verb", "use"),
+    [
+        ("INSERT", lambda tags, _: tags.add(tag("new"))),
+        ("UPDATE", rename),
+        ("SELECT", lambda tags, old: tags.get(old.id)),
+        ("SELECT", lambda tags, old: tags.get_one(organization_id=OURS, id=old.id)),
+        ("SELECT", lambda tags, old: tags.lock(id=old.id)),
+        ("DELETE", lambda tags, old: tags.delete(old.id)),
+        ("DELETE", lambda tags, old: tags.delete_many([old.id])),
+    ],
+    ids=["add", "update", "get", "get_one", "lock", "delete", "delete_many"],
+)
+async def test_method_sends_one_statement(
+    app: Litestar, session: AsyncSession, verb: str, use: Callable[[TagRepository, Tag], Awaitable[object]]
+) -> None:
+    tags = TagRepository(session=session)
+    old = await tags.add(tag("old"))
+    await session.commit()
+    async with statements_of(app) as seen:
+        await use(tags, old)
+    assert [statement.split()[0] for statement in seen] == [verb]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda tags, gone: tags.get(gone),
+        lambda tags, gone: tags.get_one(organization_id=OURS, id=gone),
+        lambda tags, gone: tags.lock(id=gone),
+        lambda tags, gone: tags.delete(gone),
+    ],
+    ids=["get", "get_one", "lock", "delete"],
+)
+async def test_missing_row_is_not_found(
+    session: AsyncSession, use: Callable[[TagRepository, UUID], Awaitable[object]]
+) -> None:
+    with pytest.raises(NotFoundError):
+        await use(TagRepository(session=session), OTHER)
+
+
+async def test_constraint_has_its_error_when_adding_and_updating(session: AsyncSession) -> None:
+    tags = TagRepository(session=session)
+    await tags.add(tag("taken"))
+    other = await tags.add(tag("other"))
+    await session.commit()
+    other.slug = "taken"
+    with pytest.raises(SlugTakenError):
+        await tags.update(other)
+    await session.rollback()
+    with pytest.raises(SlugTakenError):
+        await tags.add(tag("taken"))
+
+
+async def test_lock_reads_what_the_session_has_anew(session: AsyncSession, database_url: str) -> None:
+    tags = TagRepository(session=session)
+    held: Any = await tags.add(tag("held"))
+    await session.commit()
+    query(database_url, "UPDATE tags SET name = 'changed by another' WHERE id = :id", id=held.id)
+    assert (await tags.lock(id=held.id)).name == held.name == "changed by another"
+    with pytest.raises(OperationalError, match="lock timeout"):
+        query(database_url, "SET LOCAL lock_timeout = '10ms'; UPDATE tags SET name = 'late'")
+
+
+async def test_delete_many_returns_those_that_were_there(session: AsyncSession) -> None:
+    tags = TagRepository(session=session)
+    one = await tags.add(tag("one"))
+    assert [each.id for each in await tags.delete_many([one.id, OTHER])] == [one.id]
+    assert await tags.get_one_or_none(id=one.id) is None
