@@ -31,6 +31,8 @@ NAMES = [
     "a$b",
     "straße_" + "x" * 70,
     'U&"d\\0061ta"',
+    'U&"\\D83D\\DE00"',
+    "a\u00a0b",
     "U&\"d!0061ta\" UESCAPE '!'",
     "view",
     '"select"',

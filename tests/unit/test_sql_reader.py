@@ -333,9 +333,23 @@ def test_keyword_in_a_string_or_a_name_is_none() -> None:
     assert statement.has("CONCURRENTLY")
 
 
-def test_quote_that_does_not_end_is_said() -> None:
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'DROP TABLE "t',
+        "SELECT 'it''s",
+        "SELECT E'it\\'",
+        "SELECT $a$ $b$",
+        "SELECT 1 /* a /* b */",
+        'SELECT U&"\\+FFFFFF"',
+        'SELECT U&"\\D83D"',
+        "SELECT {1}",
+    ],
+)
+def test_what_does_not_end_or_is_no_character_is_said(sql: str) -> None:
     with pytest.raises(UnreadableSqlError):
-        list(statements_of('DROP TABLE "t'))
+        list(statements_of(sql))
+    assert list(read_sql(sql)) == [table(K.OPAQUE, "SQL")]
 
 
 @pytest.mark.parametrize(

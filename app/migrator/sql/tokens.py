@@ -7,7 +7,7 @@ it does not know one action.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,24 +71,29 @@ class Statement:
 
 def statements_of(sql: str) -> Iterator[Statement]:
     """Yield the statements of `sql` in their order. Raises UnreadableSqlError."""
-    words: list[Word] = []
+    line, counted = 1, 0
+    for words in _split(scan(sql)):
+        start = words[0].start
+        line += sql.count("\n", counted, start)
+        counted = start
+        yield Statement(sql[start : words[-1].end], line, tuple(words))
+
+
+def _split(words: Iterable[Word]) -> Iterator[list[Word]]:
+    """Yield the words of each statement, without empty ones."""
+    statement: list[Word] = []
     body = groups = 0
-    for word in scan(sql):
-        body += _body_depth(word, words[-1:], body)
+    for word in words:
+        body += _body_depth(word, statement[-1:], body)
         # Within CREATE RULE … DO (…; …).
         groups += {"(": 1, ")": -1}.get(word.keyword, 0)
-        if word.keyword == ";" and not body and groups <= 0:
-            yield from _statement(sql, words)
-            words, groups = [], 0
-        else:
-            words.append(word)
-    yield from _statement(sql, words)
-
-
-def _statement(sql: str, words: Sequence[Word]) -> Iterator[Statement]:
-    if words:
-        start = words[0].start
-        yield Statement(sql[start : words[-1].end], sql.count("\n", 0, start) + 1, tuple(words))
+        if word.keyword != ";" or body or groups > 0:
+            statement.append(word)
+        elif statement:
+            yield statement
+            statement, groups = [], 0
+    if statement:
+        yield statement
 
 
 def _body_depth(word: Word, before: Sequence[Word], depth: int) -> int:
@@ -105,14 +110,14 @@ _NAME = r"[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*"
 # The groups' names are the kinds of words; the first that fits. A quote that does not end fits none.
 _WORD = re.compile(
     rf"""
-      (?P<space>\s+|--[^\r\n]*)
+      (?P<space>[ \t\n\r\f\v]+|--[^\r\n]*)
     | (?P<comment>/\*)
-    | (?P<escaped>[eE]'(?:[^'\\]|\\.|'')*')
-    | (?P<string>(?:[bBxX]|[uU]&)?'(?:[^']|'')*')
+    | (?P<escaped>[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*')
+    | (?P<string>(?:[bBxX]|[uU]&)?'[^']*(?:''[^']*)*')
     | (?P<dollars>\$(?P<tag>(?:[A-Za-z_\u0080-\U0010ffff]\w*)?)\$.*?\$(?P=tag)\$)
-    | (?P<unicode>[uU]&"(?P<coded>(?:[^"]|"")+)"(?:\s*(?i:UESCAPE)\s*'(?P<escape>[^'])')?)
-    | (?P<quoted>"(?:[^"]|"")+")
-    | (?P<name>{_NAME})
+    | (?P<unicode>[uU]&"(?P<coded>[^"]*(?:""[^"]*)*)"(?:\s*(?i:UESCAPE)\s*'(?P<escape>[^'])')?)
+    | (?P<quoted>"[^"]*(?:""[^"]*)*")
+    | (?P<name>(?![eE]'){_NAME})
     | (?P<number>0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][-+]?\d+)?)
     | (?P<parameter>\$\d+)
     | (?P<sign>::|:=|\.\.|[],;:.()[])
@@ -174,10 +179,15 @@ def _operator(signs: str) -> str:
 
 
 def _decoded(text: str, escape: str) -> str:
-    """Return the name that `U&"text"` stands for."""
+    """Return the name that `U&"text"` stands for. Raises UnreadableSqlError for what is no character."""
     mark = re.escape(escape)
-    return re.sub(
-        rf"{mark}(?:\+([\da-fA-F]{{6}})|([\da-fA-F]{{4}})|{mark})",
-        lambda found: chr(int(found[1] or found[2], 16)) if found[1] or found[2] else escape,
-        text.replace('""', '"'),
-    )
+    try:
+        units = re.sub(
+            rf"{mark}(?:\+([\da-fA-F]{{6}})|([\da-fA-F]{{4}})|{mark})",
+            lambda found: chr(int(found[1] or found[2], 16)) if found[1] or found[2] else escape,
+            text.replace('""', '"'),
+        )
+        # Two halves of a character, as UTF-16 has it, are one.
+        return units.encode("utf-16", "surrogatepass").decode("utf-16")
+    except ValueError as exc:
+        raise UnreadableSqlError("a name has what is no character") from exc
