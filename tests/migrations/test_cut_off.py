@@ -98,7 +98,8 @@ def check_that_it_keeps_nothing(
         thread.start()
         wait_until(lambda: way.is_silent.is_set() or ended, "it is cut off")
         assert ended == []
-        assert query(url, IN_THE_MIDDLE) != []
+        # On a busy machine it may have been ended for that already.
+        assert query(url, IN_THE_MIDDLE) != [] or lock_holders(url) == []
         wait_until(lambda: query(url, IN_THE_MIDDLE) == query(url, LOCKED) == lock_holders(url) == [], "all is free")
         way.go_on()
         thread.join(PATIENCE)
