@@ -12,7 +12,7 @@ from app.models.base import Base, Identified, Timestamped
 
 
 class AgentStatus(StrEnum):
-    """What an agent says of itself; without a heartbeat it is provisioning, and after a silence offline."""
+    """The state of an agent, by its own word; before a heartbeat it is provisioning, after a silence offline."""
 
     PROVISIONING = "provisioning"
     ONLINE = "online"

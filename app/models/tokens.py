@@ -11,7 +11,7 @@ from app.models.base import Base, Created, Identified
 
 
 class TokenScope(StrEnum):
-    """How much of what the person may do the bearer of the token may do."""
+    """The share of a person's rights that the bearer of a token has."""
 
     READ = "read"
     WRITE = "write"

@@ -31,7 +31,7 @@ class BoardWebhook(Identified, Timestamped, Base):
 
 
 class BoardWebhookPayload(Identified, CreatedInMonth, Base):
-    """What came in, byte by byte; `headers` has those without credentials, by their names in lower case."""
+    """A request that came in, byte by byte; `headers` has those without credentials, by names in lower case."""
 
     __tablename__ = "board_webhook_payloads"
     __table_args__ = (Index(None, "webhook_id", "created_at", "id"), PARTITIONED_BY_MONTH)

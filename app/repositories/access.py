@@ -1,4 +1,4 @@
-"""Which boards of an organization a caller may see and change: the one place that says so for every table."""
+"""The boards of an organization that a caller may see and change: this module says so for every table."""
 
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -12,7 +12,7 @@ _PARAMETERS = ("organization_id", "member_id", "board_id")
 
 
 class AccessShape(NamedTuple):
-    """What the conditions of an AccessScope look like, for any caller."""
+    """The form of an AccessScope's conditions, which many callers have in common."""
 
     is_member: bool
     reads_all: bool
@@ -31,7 +31,7 @@ class AccessShape(NamedTuple):
 
 
 class AccessScope(NamedTuple):
-    """What a caller may use of an organization.
+    """The part of an organization that a caller may use.
 
     A member's grants count unless the member may read or write all boards. An agent has its own board.
     """

@@ -1,4 +1,4 @@
-"""Who calls: the statement by which a sign-in finds its caller, and the board asked for, at every request."""
+"""The caller of a request: each kind of sign-in finds them, and the board that they ask for, by one statement."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from app.repositories.boards import ReadableBoard, board_of_row, with_board
 
 
 class Person(NamedTuple):
-    """What a request needs to know of its user."""
+    """The user of a request, as far as it needs to know them."""
 
     id: UUID
     email: str | None
@@ -42,7 +42,7 @@ class Bearer(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """What a request needs to know of its agent."""
+    """The agent of a request, as far as it needs to know it."""
 
     id: UUID
     organization_id: UUID

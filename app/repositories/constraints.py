@@ -1,4 +1,4 @@
-"""Which constraint of ours an IntegrityError is about."""
+"""From the constraint that an IntegrityError names to an error of the application."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -37,7 +37,7 @@ class DashboardScope(NamedTuple):
 
 
 class BucketRow(NamedTuple):
-    """What happened within one bucket, which begins at `period`.
+    """The events within one bucket, which begins at `period`.
 
     `done` tasks were finished, in `hours` on the mean since the start of work; of `judged` reviews and decisions, `bad`
     ones sent something back. `net` is by how much the number of tasks of each status grew.

@@ -36,7 +36,7 @@ class _Cursor(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
 
 
 class PageShape(NamedTuple):
-    """What the statement of a page looks like, whichever values it is given.
+    """The form of a page's statement, without its values.
 
     `after` says, where a cursor is followed, which of its values are null.
     """

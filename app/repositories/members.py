@@ -24,7 +24,7 @@ class AlreadyMemberError(ConflictError):
 
 
 class Grant(NamedTuple):
-    """What somebody may do on one board; writing includes reading."""
+    """The right to read or write one board; writing includes reading."""
 
     board_id: UUID
     can_read: bool

@@ -1,4 +1,4 @@
-"""What boards, and groups of boards, remember."""
+"""The memory of boards, and of groups of boards."""
 
 from uuid import UUID
 

@@ -48,7 +48,7 @@ class AssignedTask(NamedTuple):
 
 
 class ApprovalCount(NamedTuple):
-    """How many approvals name a task, and how many of these are pending."""
+    """The number of approvals that name a task, and of those that are pending."""
 
     total: int = 0
     pending: int = 0

@@ -35,7 +35,7 @@ def place_values(place: Sequence[Any]) -> dict[str, Any]:
 
 
 class Ordering(NamedTuple):
-    """What a list may be sorted by: `created_at` and the `sortable` columns of `model`; ties are broken by id.
+    """The order of a list: by `created_at` or the `sortable` columns of `model`; ties are broken by id.
 
     `name` keeps a cursor from being used on another list. `ranks` are the values of a column in their order, where
     that is not the alphabet's.

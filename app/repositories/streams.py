@@ -1,4 +1,4 @@
-"""What the streams show of the activity, and reading it as it becomes visible."""
+"""The events of streams, read as they become visible."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ _32_BITS = 2**32 - 1
 
 
 class EventFilter(NamedTuple):
-    """Which events: of an organization and a kind, on these boards (None: all), or in one group.
+    """A choice of events: of an organization and a kind, on these boards (None: all), or in one group.
 
     `kind` is what an event type begins with, or the whole of it. `beside_boards` adds what is on no board.
     """

@@ -41,7 +41,7 @@ class TaskFilter(NamedTuple):
 
 
 class _FilterShape(NamedTuple):
-    """What the conditions of a filter look like, whichever values it is given."""
+    """The form of a filter's conditions, without their values."""
 
     by_status: bool
     by_agent: bool
@@ -51,7 +51,7 @@ class _FilterShape(NamedTuple):
 
 @dataclass
 class TaskDetails:
-    """What belongs to a task and is in other tables."""
+    """The parts of a task that are in other tables."""
 
     depends_on: list[UUID] = field(default_factory=list)
     blocked_by: list[UUID] = field(default_factory=list)

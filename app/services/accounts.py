@@ -23,7 +23,7 @@ class SubjectTakenError(ConflictError):
 
 
 class AccountService:
-    """What an operator does with users and their tokens, on the command line: in nobody's name."""
+    """The work of an operator on users and their tokens, on the command line."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session

@@ -9,7 +9,7 @@ from app.services.identity import Caller
 
 
 class Service:
-    """What a caller may do with one kind of resource, in the transaction of one session."""
+    """The work of a caller on one kind of resource, in the transaction of one session."""
 
     def __init__(self, session: AsyncSession, caller: Caller) -> None:
         self._session = session

@@ -44,7 +44,7 @@ Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 
 class Waiting(Protocol):
-    """How a process learns that something was committed."""
+    """A source of news that something was committed, by any process."""
 
     async def wait(self, seconds: float) -> None: ...
     def wake(self) -> None: ...
@@ -52,14 +52,14 @@ class Waiting(Protocol):
 
 
 class Moment(NamedTuple):
-    """What was visible at the end of a poll, and the number of the newest batch by then."""
+    """The end of a poll: its snapshot, and the number of the newest batch by then."""
 
     snapshot: Snapshot
     number: int
 
 
 class Batch:
-    """What became visible between two polls.
+    """The events that became visible between two polls.
 
     `made` is what readers have made of the events, by their topics; None where that is nothing.
     """

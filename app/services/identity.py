@@ -1,4 +1,4 @@
-"""Who is calling: a person with a place in their active organization, or an agent with its board."""
+"""The caller: a person with a place in their active organization, or an agent with its board."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What boards, and groups of boards, remember; the chat is a part of it."""
+"""The memory of boards, and of groups of boards; the chat is a part of it."""
 
 from collections.abc import Sequence
 from typing import Any

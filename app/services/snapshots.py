@@ -38,7 +38,7 @@ class GroupSnapshot(NamedTuple):
 
 
 class SnapshotDepth(NamedTuple):
-    """How much of a group is wanted: the first `tasks` of each board, perhaps those that are done, too."""
+    """The size of a group's snapshot: the first `tasks` of each board, perhaps with those that are done."""
 
     tasks: int
     include_done: bool

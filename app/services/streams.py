@@ -44,14 +44,14 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Message(NamedTuple):
-    """What a stream says of an event, as JSON."""
+    """A message about an event, as JSON."""
 
     about: ActivityEvent
     data: bytes
 
 
 class Topic(NamedTuple):
-    """What a stream shows; readers whose topics are equal are sent the same.
+    """The subject of a stream; readers with equal topics are sent the same.
 
     `name` is the name of its server-sent events. `load` makes messages of these events, in order; perhaps of some none.
     """
@@ -63,14 +63,14 @@ class Topic(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """What a reader may see, and the ids by which events name what lets them: the membership, token or agent."""
+    """The topic that a reader may see, and the ids by which events name their membership, token or agent."""
 
     topic: Topic
     reader_ids: frozenset[UUID]
 
 
 class StreamService(Service):
-    """What a stream that is opened needs to know of the database and of its caller."""
+    """The state of database and caller at which a stream begins."""
 
     async def current_snapshot(self) -> Snapshot:
         """Return what is visible now."""

@@ -1,4 +1,4 @@
-"""What a task needs to get another status: by its dependencies, and by the rules of its board."""
+"""The conditions for a task's next status: its dependencies, and the rules of its board."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -43,7 +43,7 @@ class WebhookDisabledError(AppError):
 
 
 class Delivery(NamedTuple):
-    """What was sent, and from where; the names of `headers` are in lower case."""
+    """One request to a webhook; the names of `headers` are in lower case."""
 
     body: bytes
     headers: Mapping[str, str]

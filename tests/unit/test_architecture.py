@@ -147,7 +147,7 @@ def test_one_stem_everywhere() -> None:
         "webhooks",
         *BEHIND_THE_API,
     }
-    for room in ("schemas", "repositories", "api"):
+    for room in ("schemas", "repositories", "services", "api"):
         assert stems - BEHIND_THE_API <= {path.stem for path in (APP / room).glob("*.py")}, room
 
 

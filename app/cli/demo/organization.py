@@ -1,4 +1,4 @@
-"""What there is before any task: people, groups, boards, tags, custom fields, agents, webhooks and memory.
+"""The organization before any task: people, groups, boards, tags, custom fields, agents, webhooks and memory.
 
 These rows are few, and go through the models.
 """
@@ -62,7 +62,7 @@ _PEOPLE = (
 
 
 class AgentToken(msgspec.Struct):
-    """Of it only the hash is kept: this is the one time that it can be shown."""
+    """A token, of which only the hash is kept: this is the one time that it can be shown."""
 
     agent_id: UUID
     name: str
@@ -106,7 +106,7 @@ class Founding:
                 self._add_webhook(place)
 
     def _add(self, model: type[ModelT], **values: Any) -> ModelT:  # noqa: ANN401 - columns of the model
-        """Of this organization, and now, which moves on a little with each."""
+        """Add a row of this organization, made at a time that moves on a little with each."""
         self._at += self._step
         times = {"created_at": self._at}
         if hasattr(model, "updated_at"):
@@ -198,7 +198,7 @@ class Founding:
         return group
 
     def _add_grants(self) -> None:
-        """Of members who may not write everywhere, on a few boards; so each board has its writers."""
+        """Grant members who may not write everywhere a few boards each, so that each board has writers."""
         everywhere = [m.user_id for m in self._members if m.role != Role.MEMBER or m.all_boards_write]
         for place in self.places:
             place.writers.extend(everywhere)

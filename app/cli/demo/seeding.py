@@ -27,7 +27,7 @@ _PAST = timedelta(days=400)
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is to be made. The same `seed` makes the same content, at times that are counted back from now."""
+    """The content to make. The same `seed` makes the same, at times that are counted back from now."""
 
     organization: str
     boards: int
@@ -36,7 +36,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Seeded(msgspec.Struct):
-    """What was made; `rows` by table."""
+    """The content that was made; `rows` are counts by table."""
 
     organization_id: UUID
     organization: str

@@ -1,4 +1,4 @@
-"""What becomes of one task: its moves, and the comments, approvals and events that go with them.
+"""The life of one task: its moves, and the comments, approvals and events that go with them.
 
 The rows are those that the API would have written: each move passes the rules of its board, and the dashboard can count
 back by the events from what is to what was.
@@ -48,7 +48,7 @@ class Move(NamedTuple):
 
 
 class TaskLife:
-    """Of a task that was made on the board `place` at `born`; its rows go into `batch`."""
+    """Begin with a task that was made on the board `place` at `born`; its rows go into `batch`."""
 
     def __init__(
         self, founded: Founding, place: Place, born: datetime, now: datetime, rng: random.Random, batch: Batch

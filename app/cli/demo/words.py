@@ -1,4 +1,4 @@
-"""What the made-up organization is made of. Plain words, no real person's, company's or address's."""
+"""The words of the made-up organization: plain ones, no real person's, company's or address's."""
 
 import json
 
