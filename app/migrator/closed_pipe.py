@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-EXIT_CODE = 128 + 13  # What a shell tells of SIGPIPE, which not every system has.
+EXIT_CODE = 128 + 13  # A shell's code for SIGPIPE, which not every system has.
 _STREAMS = ("stdout", "stderr")
 
 
@@ -28,7 +28,7 @@ class _Pipe(io.FileIO):
             return super().write(data)
         except BrokenPipeError:
             self.is_broken = True
-            # What is left in a buffer has to go somewhere.
+            # The rest of a buffer has to go somewhere.
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
@@ -59,7 +59,7 @@ def _raw(stream: TextIO) -> object:
 def _ending(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     stream.flush()
     pipe = _Pipe(stream.fileno(), "wb", closefd=False)
-    # PYTHONUNBUFFERED leaves the buffer out.
+    # With PYTHONUNBUFFERED there is no buffer.
     buffer = pipe if _raw(stream) is stream.buffer else io.BufferedWriter(pipe)
     return io.TextIOWrapper(
         buffer,  # as the interpreter does

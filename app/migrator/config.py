@@ -17,7 +17,7 @@ from .command_line import PREFIX, set_command_prefix
 from .phase import Phase
 from .tables import VERSION_TABLE, set_version_table
 
-# A driver that the application uses and the engine does not.
+# A driver that only the application uses.
 _OTHER_DRIVER = re.compile(r"^postgres(?:ql)?\+(?!asyncpg\b|psycopg\b|psycopg_async\b)\w+(?=://)")
 # The fields that environment variables set, and the smallest and largest value of each.
 _NUMBERS: dict[str, tuple[str, Callable[[str], float], float, float]] = {

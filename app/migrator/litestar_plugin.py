@@ -33,7 +33,7 @@ class MigratorPlugin(InitPlugin):
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Have the application upgrade its database before it serves, and add the commands."""
-        # SQLAlchemyPlugin has added a plugin with its commands by now: the last one wins.
+        # SQLAlchemyPlugin has already added its commands: the last plugin wins.
         app_config.plugins.append(_Commands(self._load))
         if self._at_start is not None:
             app_config.on_startup.insert(0, self._upgrade)

@@ -2,6 +2,6 @@
 missing.
 """
 
-# The key of `MetaData.info` under which a module says what `drift` prints after a statement that brings back a table,
-# function or trigger of its own: statements by that name, for what was missed meanwhile.
+# The key of `MetaData.info` for a mapping from the name of a table, function or trigger to statements, which `drift`
+# prints after the statement that recreates it: they restore the rows that it would have written meanwhile.
 REPAIRS = "repairs"

@@ -38,7 +38,7 @@ class Verdict(StrEnum):
     DRIFTED = "drifted"
 
 
-# Of `litestar database status --check`; below 10 are the exit codes that every command has.
+# The exit codes of `litestar database status --check`; those below 10 are the same for every command.
 EXIT_CODES = {
     Verdict.UP_TO_DATE: 0,
     Verdict.PENDING: 10,
@@ -188,7 +188,7 @@ def _judge(
     served = "it no longer serves this release" if state.broken_by else "it still serves this release"
     contracts = sum(row.phase is Phase.CONTRACT for row in pending)
     diverged = _describe_divergence(directory, state, revisions, len(pending))
-    # The first that applies.
+    # The first rule that applies decides.
     rules = (
         (diverged, Verdict.DIVERGED, diverged),
         (
@@ -215,7 +215,7 @@ def _describe_divergence(
     unrecorded = ", ".join(row.revision for row in revisions if row.revision in state.unknown and row.phase is None)
     doubled = ", ".join(redundant_revisions(directory, state.applied or ()))
     unknown = ", ".join(state.unknown)
-    # The first that applies.
+    # The first rule that applies decides.
     rules = (
         (several := describe_several_heads(directory), several or ""),
         (unrecorded, f"of revision {unrecorded} there is neither a file nor a history"),

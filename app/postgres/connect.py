@@ -14,10 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from . import sqlstate
 from .engine import create_unpooled_engine
 from .errors import (
-    CONNECTION_ENDED,
-    READ_ONLY,
     DatabaseUnreachableError,
     MigrationFailedError,
     error_summary,
@@ -66,32 +65,34 @@ _CANCELLED = ConnectFailure(
 )
 # SQLSTATEs with which a server turns a connection away or ends a session (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
-    "28P01": WRONG_PASSWORD,
-    "28000": NOT_LET_IN,
-    "3D000": NO_DATABASE,
-    "42501": ConnectFailure("this user may not connect to this database", retry=False),
-    "53300": ConnectFailure("the server has no connection left", retry=True),
-    "57P01": ConnectFailure(f"{_ENDED}, for an administrator or to shut down", retry=True),
-    "57014": _CANCELLED,
-    "25P03": _SILENT_TOO_LONG,
-    "57P05": _SILENT_TOO_LONG,
-    "25P04": ConnectFailure(f"{_ENDED}, whose transaction took longer than transaction_timeout", retry=True),
-    "57P03": ConnectFailure("the server is starting up or shutting down", retry=True),
+    sqlstate.INVALID_PASSWORD: WRONG_PASSWORD,
+    sqlstate.INVALID_AUTHORIZATION_SPECIFICATION: NOT_LET_IN,
+    sqlstate.INVALID_CATALOG_NAME: NO_DATABASE,
+    sqlstate.INSUFFICIENT_PRIVILEGE: ConnectFailure("this user may not connect to this database", retry=False),
+    sqlstate.TOO_MANY_CONNECTIONS: ConnectFailure("the server has no connection left", retry=True),
+    sqlstate.ADMIN_SHUTDOWN: ConnectFailure(f"{_ENDED}, for an administrator or to shut down", retry=True),
+    sqlstate.QUERY_CANCELED: _CANCELLED,
+    sqlstate.IDLE_IN_TRANSACTION_SESSION_TIMEOUT: _SILENT_TOO_LONG,
+    sqlstate.IDLE_SESSION_TIMEOUT: _SILENT_TOO_LONG,
+    sqlstate.TRANSACTION_TIMEOUT: ConnectFailure(
+        f"{_ENDED}, whose transaction took longer than transaction_timeout", retry=True
+    ),
+    sqlstate.CANNOT_CONNECT_NOW: ConnectFailure("the server is starting up or shutting down", retry=True),
 }
 _SETTING = ConnectFailure(
     "the server does not take a setting that the URL, the role or the database gives the session", retry=False
 )
-# At the start of a session: a pooler ends others with the same ones.
+# Only at the start of a session: later a pooler ends sessions with the same ones.
 _AT_START = {
-    "08P01": ConnectFailure(
+    sqlstate.PROTOCOL_VIOLATION: ConnectFailure(
         "the server, or a pooler before it, refuses the connection",
         retry=False,
         remedy="Where it is a startup parameter that it refuses, take that out of the URL and give it to the role"
         " (ALTER ROLE … SET …), or name it in PgBouncer's ignore_startup_parameters",
     ),
-    "22023": _SETTING,
-    "42704": _SETTING,
-    "55000": ConnectFailure("the database takes no connections", retry=False),
+    sqlstate.INVALID_PARAMETER_VALUE: _SETTING,
+    sqlstate.UNDEFINED_OBJECT: _SETTING,
+    sqlstate.OBJECT_NOT_IN_PREREQUISITE_STATE: ConnectFailure("the database takes no connections", retry=False),
 }
 _TURNED_AWAY = ConnectFailure("the server, or a pooler before it, refuses the connection", retry=False)
 _TURNED_AWAY_FOR_NOW = _TURNED_AWAY._replace(retry=True)
@@ -104,7 +105,7 @@ _CLOSED = ConnectFailure("the connection was closed by the server, or on the way
 _MISCONFIGURED = ConnectFailure(
     "the driver takes a parameter of the URL, or one of the variables PG…, for wrong", retry=False
 )
-# In this order: the first that fits; most are subclasses of OSError.
+# The first type that fits decides; most are subclasses of OSError.
 _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     (ClientConfigurationError, _MISCONFIGURED),
     (TargetServerAttributeNotMatched, ConnectFailure("no host is what target_session_attrs asks for", retry=True)),
@@ -122,14 +123,24 @@ _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     ),
     (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
 )
-# Of which the words of the operating system or of OpenSSL say more.
+# Types for which the message of the operating system or of OpenSSL says more.
 _TELLING = frozenset({ClientConfigurationError, socket.gaierror, ssl.SSLCertVerificationError, ssl.SSLError, OSError})
-# asyncpg has one type for all that goes wrong before TLS, and no word of the server in its text.
+# asyncpg has one type for everything that fails before TLS, and its text has nothing from the server.
 _BEFORE_TLS, _WITHOUT_TLS = ConnectionError, "rejected SSL upgrade"
 # The server goes down or comes up, has no connection left, or has ended a session that was silent or too long.
-_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25P03", "25P04"})
+_LOST = frozenset(
+    {
+        sqlstate.ADMIN_SHUTDOWN,
+        sqlstate.CRASH_SHUTDOWN,
+        sqlstate.CANNOT_CONNECT_NOW,
+        sqlstate.IDLE_SESSION_TIMEOUT,
+        sqlstate.TOO_MANY_CONNECTIONS,
+        sqlstate.IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        sqlstate.TRANSACTION_TIMEOUT,
+    }
+)
 _UNKNOWN = ConnectFailure("the connection could not be made", retry=True)
-# Characters of what the server said.
+# The most characters of the server's message.
 _SENTENCE = 300
 
 
@@ -147,7 +158,7 @@ def classify_connect_error(exc: BaseException) -> ConnectFailure:
     session_started = isinstance(exc, DBAPIError) and (exc.statement is not None or exc.connection_invalidated)
     server_error = next((server_error_of(link) for link in chain if getattr(link, "sqlstate", None)), None)
     state = sqlstate_of(server_error)
-    if server_error is not None and state is not None and state != CONNECTION_ENDED:
+    if server_error is not None and state is not None and state != sqlstate.CONNECTION_DOES_NOT_EXIST:
         missing = next((link.missing_password for link in chain if hasattr(link, "missing_password")), None)
         return _without_password(
             _by_sqlstate(state, session_started=session_started)._replace(detail=_message_of(server_error)), missing
@@ -175,8 +186,8 @@ def _without_password(failure: ConnectFailure, missing: str | None) -> ConnectFa
     """Return the failure of a connection for which there was no password, for the reason in `missing`."""
     if missing and failure.kind == WRONG_PASSWORD:
         return NO_PASSWORD._replace(detail=missing)
-    if missing and failure.kind == _AT_START["08P01"]:
-        # Older releases of PgBouncer turn away by this, whatever the reason.
+    if missing and failure.kind == _AT_START[sqlstate.PROTOCOL_VIOLATION]:
+        # Older releases of PgBouncer refuse with this SQLSTATE for any reason.
         return failure._replace(remedy=f"{failure.remedy}. No password was given: {missing}")
     return failure
 
@@ -203,7 +214,7 @@ async def wait_for_database(url: DatabaseURL, seconds: float) -> None:
     engine = create_unpooled_engine(url, seconds)
     while (failure := await _try_once(engine, deadline)) is not None:
         left = deadline - time.monotonic()
-        # Not one more attempt in the little that is left: it would only be cut off, and hide the reason.
+        # No attempt in the little time that is left: it would only be cut off, and hide the reason.
         if not failure.retry or left <= pause:
             raise DatabaseUnreachableError(_message(url, failure, seconds))
         log.warning("waiting for the database", database=url.location, reason=failure.reason, seconds_left=round(left))
@@ -232,7 +243,7 @@ async def translate_connection_errors(url: DatabaseURL) -> AsyncIterator[None]:
     try:
         yield
     except (OSError, DBAPIError) as exc:
-        if sqlstate_of(exc) == READ_ONLY:
+        if sqlstate_of(exc) == sqlstate.READ_ONLY_SQL_TRANSACTION:
             raise MigrationFailedError(
                 f"The database {url.location} can only be read: it is a standby, or default_transaction_read_only is"
                 " on."
@@ -251,15 +262,15 @@ def is_refusal(exc: BaseException) -> bool:
     state: str = getattr(exc.orig, "sqlstate", None) or ""
     # Classes: connection exception, insufficient resources, operator intervention (appendix A); of the last,
     # query_canceled ends a statement alone: by the statement_timeout of a role, for instance.
-    return state == "57014" or (state != "" and state[:2] not in {"08", "53", "57"})
+    return state == sqlstate.QUERY_CANCELED or (state != "" and state[:2] not in {"08", "53", "57"})
 
 
 def is_lost(exc: BaseException) -> bool:
     """Return whether the connection was lost, so that the same statement may well succeed on another one."""
     if isinstance(exc, OSError) or getattr(exc, "connection_invalidated", False):
         return True
-    sqlstate = sqlstate_of(exc) or ""
-    return sqlstate.startswith("08") or sqlstate in _LOST
+    state = sqlstate_of(exc) or ""
+    return state.startswith("08") or state in _LOST
 
 
 def first_error_of(exc: Exception) -> Exception:
@@ -272,7 +283,7 @@ def first_error_of(exc: Exception) -> Exception:
 
 def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:
     waited = f" within {seconds:g} s" if failure.retry else ""
-    # The notes say why a certificate was checked at all, where the URL's own words do not ask for it.
+    # The notes say why a certificate was checked although the URL does not ask for it.
     notes = "".join(f" ({note})" for note in url.notes) if failure.kind == _UNTRUSTED else ""
     return f"The database {url.location} cannot be reached{waited}: {failure.reason}.{notes}"
 

@@ -52,7 +52,7 @@ def create_pooled_engine(url: DatabaseURL, limits: PoolLimits, application: str)
         **_JSON,
     )
     event.listen(engine.sync_engine, "handle_error", add_termination_cause_on_error)
-    # What is left of the time is for connecting anew.
+    # The other half of the time is for a new connection.
     ping_when_idle(engine.sync_engine, limits.connect_timeout / 2)
     return engine
 
@@ -80,7 +80,7 @@ def _asyncpg_engine(url: DatabaseURL, connect_timeout: float) -> AsyncEngine:
     return create_unpooled_engine(normalize_database_url(replace(url, driver="asyncpg").render()), connect_timeout)
 
 
-# What a driver would take from libpq's variables: of which kind the server is, where it is, and TLS for a socket.
+# Set, so that the driver does not take them from libpq's variables: the server's kind and address, TLS for a socket.
 _ASYNCPG_OVERRIDES = {"target_session_attrs": "any"}
 _ASYNCPG_SOCKET_OVERRIDES = {"ssl": False, "direct_tls": False}
 _PSYCOPG_OVERRIDES = {"target_session_attrs": "any", "hostaddr": "", **LIBPQ_KEEPALIVES}

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 
 import asyncpg
 
-# What asyncpg raises of its own. The last comes between the server's last word and the end of the connection.
+from .sqlstate import CONNECTION_DOES_NOT_EXIST
+
+# asyncpg's own errors. The last is raised between the server's last message and the end of the connection.
 ASYNCPG_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-# connection_does_not_exist: asyncpg's, and no server's; what the server said comes as its cause.
-CONNECTION_ENDED = "08003"
-# read_only_sql_transaction.
-READ_ONLY = "25006"
-# Characters of a text of the server's.
+# The most characters of a server's message.
 _LONGEST = 1000
 
 
@@ -84,10 +82,11 @@ def sqlstate_of(exc: BaseException | None) -> str | None:
 
 def server_error_of(exc: BaseException) -> BaseException:
     """Return the server's own error where the driver's only says that the connection has ended; else the error."""
-    if _state_of(exc) != CONNECTION_ENDED:
+    # No server has this SQLSTATE: asyncpg raises it from the server's own error.
+    if _state_of(exc) != CONNECTION_DOES_NOT_EXIST:
         return exc
     cause: BaseException | None = exc
-    while cause is not None and _state_of(cause) in {None, CONNECTION_ENDED}:
+    while cause is not None and _state_of(cause) in {None, CONNECTION_DOES_NOT_EXIST}:
         cause = cause.__cause__
     return cause or exc
 

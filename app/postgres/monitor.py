@@ -43,7 +43,7 @@ class UnusableServerError(Exception):
     """The server answers, but cannot be used as intended; the text says why."""
 
 
-# Whatever a server that cannot be polled raises. The driver's own errors pass SQLAlchemy by.
+# The errors of a server that cannot be polled, among them the driver's own, which SQLAlchemy does not wrap.
 POLL_ERRORS = (OSError, SQLAlchemyError, UnusableServerError, *ASYNCPG_ERRORS)
 
 
@@ -74,7 +74,7 @@ class ServerMonitor(ABC):
                 log.error("a server is not watched: an unexpected error", exc_info=exc)
                 self._on_connection_lost("it cannot be watched")
             if not self._is_stopped:
-                # `_on_connection_lost` has already answered whoever requested a poll.
+                # `_on_connection_lost` has already answered the requests for a poll.
                 self._poll_requested.clear()
             await self._wait_for_next_poll(_RECONNECT_DELAY)
 

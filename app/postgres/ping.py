@@ -58,7 +58,7 @@ class _IdlePing:
             await driver.execute("SELECT 1", timeout=self._seconds)
         # TimeoutError is an OSError.
         except (*ASYNCPG_ERRORS, OSError):
-            # Without a word to the server: it would be waited for again.
+            # Without a message to the server, for which close() would wait again.
             driver.terminate()
             return False
         return True

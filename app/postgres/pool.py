@@ -16,12 +16,12 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import memoized_property
 from sqlalchemy.util.queue import AsyncAdaptedQueue
 
-# Seconds of waiting after which the end of interest is watched for. That takes a task, and most waiters wait for less.
+# Seconds after which a waiter is watched for abandonment. That takes a task, and most waiters wait for less.
 _WATCHED_AFTER = 0.05
 
 RaiseWhenAbandoned = Callable[[], Coroutine[Any, Any, NoReturn]]
-# By the task that waits: what raises once nobody is interested in the task's result any more. SQLAlchemy passes a pool
-# nothing about who asks. By task and not by context: a task that a request has started may serve other requests, too.
+# For each waiting task: a coroutine that raises once nobody needs the task's result any more. SQLAlchemy tells a pool
+# nothing about its caller. The key is not the context, since a task that one request started may serve others, too.
 abandonment_by_task: dict[asyncio.Task[Any], RaiseWhenAbandoned] = {}
 
 

@@ -4,7 +4,7 @@ import socket
 
 # Seconds of silence before the first probe, between two of them, and how many may stay without an answer.
 IDLE, INTERVAL, COUNT = 30, 10, 3
-# libpq's names for it, of which a URL's own win.
+# libpq's parameters for it; those of a URL take precedence.
 LIBPQ_KEEPALIVES = {"keepalives_idle": IDLE, "keepalives_interval": INTERVAL, "keepalives_count": COUNT}
 
 

@@ -19,9 +19,9 @@ from sqlalchemy import ExceptionContext
 from .errors import ASYNCPG_ERRORS
 from .tcp_keepalive import enable_keepalive
 
-# Bytes within which a server's last message is looked for: a sentence and where it comes from.
+# A server's last message is found within so many bytes: it is a sentence and its place in the source.
 _LONGEST = 4096
-# Seconds: whoever ends a session sooner after its first statement cannot have seen the statement.
+# Seconds: a session that ended sooner after its first statement did not end because of it.
 _SEEN_AFTER = 0.003
 _FATAL_SEVERITIES = frozenset({"FATAL", "PANIC"})
 
@@ -79,11 +79,11 @@ class _Listener(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._has_termination:
-            # They were no words, but part of a value that goes on.
+            # It was no message, but part of a value that goes on.
             self._set_termination(None)
-        # Each error ends with a zero, and what is the last of an answer does not: this is on every request's path.
+        # An error ends with a zero byte, an answer does not. This is on every request's path.
         if data[-1] == 0 and (termination := _parse_termination(data)):
-            # Before asyncpg answers the words, which nobody reads either.
+            # Before asyncpg answers the message, which the server does not read.
             self._set_termination(termination, was_refused=self._was_refused())
         self._data_received(data)
 
@@ -106,7 +106,7 @@ class _Listener(asyncio.Protocol):
 
     def _read_remaining(self) -> bytes:
         """Return what came before a failed write: a Unix socket fails at once, and asyncio then stops reading."""
-        # A descriptor of uvloop's may be another file's by now, and TLS does not end here.
+        # uvloop may have reused its descriptor by now, and behind TLS the bytes are encrypted.
         if type(self._transport).__module__ == "asyncio.selector_events":
             with suppress(OSError), self._socket() as own:
                 own.setblocking(False)
@@ -153,7 +153,7 @@ def add_termination_cause(exc: BaseException, driver: object, seconds: float = i
         and not query.startswith("BEGIN")
         and seconds >= _SEEN_AFTER
     )
-    # The first error tells; what is tried afterwards, such as a rollback, meets a connection that is closed.
+    # The first error decides: a later statement, such as a rollback, meets a connection that is closed already.
     if not hasattr(termination, "ended_while_idle"):
         termination.ended_while_idle = not was_at_work and not driver.is_in_transaction()
     exc.__cause__ = termination

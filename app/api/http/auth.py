@@ -23,7 +23,8 @@ from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
 from app.db.request.client import ClientDisconnectedError
 from app.db.request.session import SAFE_METHODS, read_route_of, separate_transaction, session_of
-from app.postgres.errors import READ_ONLY, sqlstate_of
+from app.postgres.errors import sqlstate_of
+from app.postgres.sqlstate import READ_ONLY_SQL_TRANSACTION
 from app.services.identity import (
     FAILED_SIGN_INS,
     Caller,
@@ -147,7 +148,7 @@ async def _record_token_use(session: AsyncSession, caller: Caller) -> None:
     try:
         await record_token_use(session, caller)
     except DBAPIError as exc:
-        if sqlstate_of(exc) != READ_ONLY:
+        if sqlstate_of(exc) != READ_ONLY_SQL_TRANSACTION:
             raise
         await session.rollback()
 

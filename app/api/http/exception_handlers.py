@@ -19,7 +19,8 @@ from app.api.http.request_id import request_id_of
 from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
 from app.db.request.client import ClientDisconnectedError
 from app.db.request.session import will_be_retried
-from app.postgres.errors import READ_ONLY, sqlstate_of
+from app.postgres.errors import sqlstate_of
+from app.postgres.sqlstate import READ_ONLY_SQL_TRANSACTION
 from app.schemas.fields import IN_WORDS
 
 MEDIA_TYPE = "application/problem+json"
@@ -124,7 +125,7 @@ def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | Reposit
         # The driver could not send the value: a number or a time out of range.
         return problem(request, *_BY_SQLSTATE["22"])
     state = sqlstate_of(original) or ""
-    if state == READ_ONLY:
+    if state == READ_ONLY_SQL_TRANSACTION:
         log.error("the database is read-only", **_request_fields(request))
         return problem(request, *_READ_ONLY, headers=ServiceUnavailableError().headers)
     known = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])

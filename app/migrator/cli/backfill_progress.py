@@ -48,7 +48,7 @@ def _write_json(progress: Progress) -> None:
 
 
 def _log(progress: Progress) -> None:
-    # Its end is an event of the backfill itself.
+    # The backfill itself logs its end.
     if progress.outcome is Outcome.RUNNING:
         log.info(
             "a backfill is running",

@@ -15,7 +15,7 @@ from ..doctor.checks import most_important
 from ..doctor.finding import Finding, Severity
 from .options import as_json
 
-# Of each severity its mark, the same for a terminal without Unicode, and the colour.
+# For each severity: its mark, the mark for a terminal without Unicode, and the colour.
 _MARKS = {
     Severity.OK: ("✓", "ok", "green"),
     Severity.NOTE: ("·", "--", "cyan"),
@@ -50,7 +50,7 @@ def doctor(as_json: bool) -> None:
 def _print(findings: list[Finding], console: Console) -> None:
     for group, members in groupby(findings, lambda finding: finding.group):
         console.print(Text(f"\n{group}", style="bold"))
-        # What several checks have found alike, such as that they were not reached, is said once.
+        # Several checks may find the same, for instance that they could not run: it is printed once.
         for finding in dict.fromkeys(msgspec.structs.replace(member, check="") for member in members):
             _print_one(finding, console)
     _print_end(findings, console)

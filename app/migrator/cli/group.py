@@ -17,10 +17,10 @@ from ..config import MigratorConfig
 from ..revisions.loading import join_heads
 
 if TYPE_CHECKING:
-    # Imported by `doctor` alone.
+    # Only `doctor` imports it.
     from ..doctor.finding import Finding
 
-# Each in the module of its name.
+# Each command is in the module of its name.
 COMMANDS = ("status", "upgrade", "downgrade", "backfill", "partitions", "drift", "lint", "doctor", "backup", "restore")
 
 
@@ -35,10 +35,10 @@ class ErrorReportingGroup(click.RichGroup):
             sys.exit(exc.exit_code)
         except CommandError as exc:
             click.echo(f"Error: {exc}{_next_step(str(exc))}", err=True)
-            # A revision that is not among the files is one code for every command; what is left is a no, as of `check`.
+            # An unknown revision has the same code in every command; the other errors mean no, as in `check`.
             sys.exit(MigrationFailedError.exit_code if isinstance(exc.__cause__, RevisionError) else 1)
         except KeyboardInterrupt:
-            # While nothing is under way; click would make it exit code 1, which is that of a no.
+            # Nothing is under way here. click would exit with code 1, which means no.
             click.echo("Interrupted.", err=True)
             sys.exit(130)
 
@@ -52,7 +52,7 @@ class MigratorGroup(ErrorReportingGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.commands:
-            # A name that is none is compared with all of them.
+            # For an unknown name click suggests the nearest of all.
             self._import([cmd_name] if cmd_name in COMMANDS else COMMANDS)
         return super().get_command(ctx, cmd_name)
 

@@ -19,12 +19,12 @@ from .group import COMMANDS, MigratorGroup, load_for_command
 from .options import require_terminal
 
 if TYPE_CHECKING:
-    # Imported by `doctor` alone.
+    # Only `doctor` imports it.
     from ..doctor.finding import Finding
 
-# Advanced Alchemy's that go past the lock and the revisions, would make a second environment, or take part of a backup.
+# Advanced Alchemy's commands that bypass the lock or the revisions, make a second environment, or back up only a part.
 _LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data")
-# Advanced Alchemy's that ask for a message where none is given.
+# Advanced Alchemy's commands that ask for a message if none is given.
 _ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
 
 
@@ -55,7 +55,7 @@ def database_group(load: Callable[[], MigratorConfig], examine: Callable[[], "li
 
 
 def _engine(ctx: click.Context, config: MigratorConfig) -> Callable[..., AsyncEngine]:
-    # What Advanced Alchemy's commands say, too: standard output is for data, such as the SQL of `stamp --sql`.
+    # Advanced Alchemy's messages go there, too: standard output is for data, such as the SQL of `stamp --sql`.
     rich.reconfigure(stderr=True)
     held = contextlib.ExitStack()
     ctx.call_on_close(held.close)
@@ -80,7 +80,7 @@ def _ask_only_on_a_terminal(command: click.Command) -> None:
 
 def _alchemy_config(engine: Any, config: MigratorConfig) -> SQLAlchemyAsyncConfig:  # noqa: ANN401 - typed by Advanced Alchemy as a str's consumer
     return SQLAlchemyAsyncConfig(
-        # Never used: the engine is made from the settings, and by the first command that wants one.
+        # Never used: the first command that needs an engine creates it from the settings.
         connection_string="postgresql+asyncpg://",
         create_engine_callable=engine,
         metadata=config.metadata,

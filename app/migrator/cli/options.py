@@ -11,7 +11,7 @@ from rich.table import Table
 from ..config import MigratorConfig
 
 _PIPE_WIDTH = 200
-# More than a row of any table has.
+# Wider than a row of any table.
 _ROW_WIDTH = 10_000
 
 no_prompt = click.option("--no-prompt", is_flag=True, help="Do not ask; for scripts and jobs.")

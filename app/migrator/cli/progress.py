@@ -26,7 +26,7 @@ def show_progress(as_json: bool) -> Iterator[manifest.Report]:
             step = progress.step
             if step not in steps:
                 steps[step] = bars.add_task(step, detail="")
-            # Of nothing, all is done; rich would say 0 %.
+            # A step with nothing to do is complete; rich would show 0 %.
             done, total = (progress.done, progress.total) if progress.total else (1, 1)
             bars.update(steps[step], completed=done, total=total, detail=progress.detail)
 

@@ -76,7 +76,7 @@ def _log_backfills_to_run(config: MigratorConfig) -> None:
     try:
         names = names_to_run(read_backfills(config))
     except TableLockedError as exc:
-        # What was asked for is done.
+        # The upgrade itself has succeeded.
         log.warning("whether backfills are to be run is not known", reason=str(exc))
         return
     if names:
@@ -85,7 +85,7 @@ def _log_backfills_to_run(config: MigratorConfig) -> None:
 
 
 def _confirm_upgrade(plan: Plan) -> None:
-    # Where there is nothing to apply there is nothing to ask.
+    # No question where nothing is to be applied.
     if plan.revisions:
         click.echo(f"Pending in the database {plan.database}:", err=True)
         for script in plan.revisions:

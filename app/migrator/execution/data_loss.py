@@ -14,10 +14,10 @@ from ..sql.identifiers import quote
 from ..sql.names import split_name
 from ..sql.reader import effects_of
 
-# What is dropped may take tables with it (a schema, CASCADE), a type's change may cut values, code may do anything.
+# Dropping a schema or CASCADE may drop tables, a change of type may cut values, code may do anything.
 _MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
 _UNKNOWN = "what cannot be known from its SQL"
-# What releases before it find no more, at least not as they know it.
+# Earlier releases no longer find these, or not as they know them.
 _TAKEN_AWAY = LOSES_DATA | {
     Kind.DROP_OTHER,
     Kind.RENAME_TABLE,
@@ -25,7 +25,7 @@ _TAKEN_AWAY = LOSES_DATA | {
     Kind.RENAME_OTHER,
     Kind.CHANGE_TYPE,
 }
-# A table that takes longer to count is not counted: the number is for a person who decides.
+# A table that takes longer is not counted: the number only helps a person to decide.
 _COUNT_WITHIN = "5s"
 
 

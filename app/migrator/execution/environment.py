@@ -52,7 +52,7 @@ def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> N
             return
         check_revisions(context.script, config.default_phase)
         if context.is_offline_mode():
-            PrintedScript(config)()
+            PrintedScript(config).print_script()
             return
         with config.open_database() as url:
             asyncio.run(_migrate(config, url))
@@ -69,7 +69,7 @@ def _with_alembic_ini(config: MigratorConfig) -> MigratorConfig:
 def _report_errors_under_alembic() -> Iterator[None]:
     if _started_by_alembic():
         end_at_closed_pipe()
-        # Alembic has kept the stream of before, to which `current` writes.
+        # `current` writes to the stream that Alembic has kept since before the replacement.
         context.config.stdout = sys.stdout
     try:
         with _explain_several_heads():
@@ -107,7 +107,7 @@ async def _migrate(config: MigratorConfig, url: DatabaseURL) -> None:
     with cancel_on_signals():
         async with open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection:
             if _changes_the_schema():
-                await StepExecutor(connection, config, options)()
+                await StepExecutor(connection, config, options).execute()
             else:
                 async with limit_lock_waits(connection, config.lock_timeout):
                     await connection.run_sync(_run_readonly_command, config.metadata)
@@ -126,7 +126,7 @@ def _changes_the_schema() -> bool:
 
 
 def _run_readonly_command(connection: Connection, metadata: MetaData) -> None:
-    # Imported here because an upgrade, or a start that makes one, needs none of it.
+    # Imported here because neither an upgrade nor a start needs it.
     from ..autogenerate.comparison import COMPARISON  # noqa: PLC0415
 
     require_versions(connection, context.script, metadata)

@@ -56,16 +56,16 @@ class StepExecutor:
         self._config = config
         self._options = options
         self._configure()
-        # Alembic's, of this command: the steps that lead from given heads to where it wants to be.
+        # Alembic's function for this command, which returns the steps from given heads to the destination.
         self._steps_to = context.get_context().opts["fn"]
         self._remaining: Sequence[MigrationStep] = ()
 
-    async def __call__(self) -> None:
+    async def execute(self) -> None:
         """Bring the database to the command's destination.
 
         Raises MigrationFailedError, DataLossRefusedError, PlanChangedError and ReadOnlyDatabaseError.
         """
-        # Without the lock: where there is nothing to do, there is nothing to wait for.
+        # Without the lock, so that a command with nothing to do does not wait for it.
         wait, limit = self._config.lock_wait, self._config.lock_timeout
         steps = await read_when_unlocked(self._connection, wait, limit, self._plan)
         if self._options.preview is not None:
@@ -76,7 +76,7 @@ class StepExecutor:
             log.info("nothing to apply")
         if steps or await lacks_partitions(self._connection, self._config):
             async with guarded_lock(self._connection, self._config):
-                # Again, since somebody else may have done it while this one waited.
+                # Planned again, since another process may have applied the steps meanwhile.
                 replanned = await read_when_unlocked(self._connection, wait, limit, self._plan)
                 agreed = self._options.agreed
                 require_plan_unchanged(
@@ -97,7 +97,7 @@ class StepExecutor:
             except BackfillUnfinishedError as exc:
                 if not self._options.automatic:
                     raise
-                # Started again and again it would never serve the requests that the backfill lets pass.
+                # Otherwise the program would be restarted again and again, and never serve any request.
                 log.warning("a contract revision waits for its backfill", reason=str(exc))
                 self._remaining = revisions[revisions.index(step) :]
                 return
@@ -205,14 +205,14 @@ class StepExecutor:
                     raise MigrationFailedError("it raises SystemExit, which would end the whole program") from exc
             require_lock(connection, session)
 
-        # In the step's own transaction; Alembic passes all by name.
+        # Alembic calls this in the step's own transaction, and passes everything by name.
         def record_done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
             nonlocal duration
             if not step.is_upgrade:
                 backfill_state.forget(connection, script.revision)
             duration = history.record_end(connection, entry, history.Outcome.DONE, retries=attempt)
 
-        # As Alembic's log calls it.
+        # Alembic's log shows the name.
         run_guarded.__name__ = change.__name__
         step.migration_fn = run_guarded
         self._configure(connection, fn=lambda heads, ctx: [step], on_version_apply=record_done)  # noqa: ARG005
@@ -242,7 +242,7 @@ class StepExecutor:
                 backfill_state.forget(connection, script.revision)
             before = tuple(heads)
 
-        # All in one go: a purge comes once, before the first.
+        # In one run: Alembic purges once, before the first step.
         self._configure(connection, fn=lambda heads, ctx: steps, on_version_apply=record_stamp)  # noqa: ARG005
         context.run_migrations()
 
@@ -256,8 +256,8 @@ class StepExecutor:
         try:
             await self._connection.run_sync(record)
         except (SQLAlchemyError, OSError):
-            # The connection is gone, and the row stays as running until the next run calls it interrupted. Or that one
-            # was faster, and no row is running any more.
+            # The connection is lost, and the row stays as running until the next run marks it as interrupted; or that
+            # run was faster, and the row is marked already.
             log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
 
 

@@ -24,7 +24,7 @@ def step_failure(step: RevisionStep, exc: Exception, attempt: int, *, took_too_l
             f". It was tried {attempt + 1} times: `{command('doctor')}` shows who holds the table. Raise"
             " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
         )
-    # Otherwise somebody has cancelled it, for which the server has the same SQLSTATE.
+    # If it did not take too long, somebody has cancelled it: the server has the same SQLSTATE for both.
     elif state == QUERY_CANCELED and took_too_long:
         remedy = (
             ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"

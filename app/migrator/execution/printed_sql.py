@@ -39,7 +39,7 @@ class PrintedScript:
         self._heads: Collection[str] = ()
         self._built: list[str] = []
 
-    def __call__(self) -> None:
+    def print_script(self) -> None:
         """Print the script. Raises MigrationFailedError, and prints nothing, where nothing is to be done."""
         self._configure()
         steps = self._steps()
@@ -83,7 +83,7 @@ class PrintedScript:
 
     def _print(self, *statements: str) -> None:
         for statement in statements:
-            # Raw: in a text() a colon would begin a parameter.
+            # Not text(), where a colon would begin a parameter.
             context.get_context().impl.static_output(f"{statement};")
 
     def _guard_statements(self) -> None:
@@ -133,7 +133,7 @@ class PrintedScript:
     def _checking_backfills(
         self, script: Script, needed: Iterable[Backfill], change: Callable[..., None]
     ) -> Callable[..., None]:
-        # Alembic writes its name into the script.
+        # Alembic writes the function's name into the script.
         @wraps(change)
         def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
             self._print(*(_require_finished(script, backfill) for backfill in needed))
@@ -141,7 +141,7 @@ class PrintedScript:
 
         return guarded
 
-    # Alembic passes all by name.
+    # Alembic passes everything by name.
     def _print_record(self, ctx: Any, step: MigrationInfo, heads: Collection[Any], run_args: object) -> None:  # noqa: ANN401, ARG002
         stepped = history.StampChange.between(context.script, self._heads, heads)
         names = ("unstamp", "stamp") if step.is_stamp else ("downgrade", "upgrade")

@@ -41,7 +41,7 @@ def _statement(pattern: str) -> re.Pattern[str]:
     return re.compile(_START + pattern.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
 
 
-# Statements that have the word in a comment, or do something else besides, are not among them.
+# These match neither a comment with the word nor a statement that also does something else.
 _CONCURRENTLY = _statement(
     r"(?:(?:CREATE (?:UNIQUE )?|DROP )INDEX|REINDEX (?:\([^)]*\)\s*)?\w+|REFRESH MATERIALIZED VIEW"
     rf"|ALTER TABLE (?:IF EXISTS )?{_QUALIFIED} DETACH PARTITION {_QUALIFIED}) CONCURRENTLY\b"
@@ -53,7 +53,7 @@ _CREATE_INDEX = _statement(
 )
 _UNNAMED_INDEX = _statement(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY ON\b")
 _DROP_INDEX = _statement(rf"DROP INDEX CONCURRENTLY (?P<name>{_QUALIFIED})(?: CASCADE| RESTRICT)?{_END}")
-# What cannot run in a transaction, or gains from being alone in one, and can be run again.
+# Statements that cannot run in a transaction, or should be alone in one, and can be repeated.
 _SAFE_IN_AUTOCOMMIT = _statement(
     r"(?:VACUUM|ANALYZE|CLUSTER|REINDEX|LOCK|SELECT|SHOW|SET|RESET|ALTER SYSTEM|CHECKPOINT"
     rf"|ALTER TYPE {_QUALIFIED} ADD VALUE IF NOT EXISTS)\b"
@@ -97,7 +97,7 @@ class StatementGuard:
         try:
             yield
         except BaseException:
-            # By this clock: what a server says of a cancelled statement is in its own language.
+            # Measured here, because a server's message about a cancelled statement is in its own language.
             self.took_too_long = (
                 self._started_at is not None and time.monotonic() - self._started_at >= self._statement_timeout
             )
@@ -112,10 +112,10 @@ class StatementGuard:
             return statement, parameters
         if _CONCURRENTLY.search(statement):
             statement = self._make_repeatable(connection, statement)
-            # It stops no reads or writes while it waits or works, and may well wait for the transactions of others.
+            # It blocks neither reads nor writes, and may have to wait long for other transactions.
             self._relax_limits(connection, self._no_limits)
         elif _VALIDATE.search(statement):
-            # Nor does this, once it has its lock.
+            # It blocks neither reads nor writes, once it has its lock.
             self._relax_limits(connection, self._no_statement_timeout)
         elif any(
             _ENDS_TRANSACTION.search(part) or (_is_autocommit(connection) and not _SAFE_IN_AUTOCOMMIT.search(part))
@@ -128,7 +128,7 @@ class StatementGuard:
     def _refuse_commit(self, connection: Connection) -> None:
         """Refuse a commit by the revision, or by an autocommit block that other statements precede."""
         if not _is_autocommit(connection) and connection.scalar(_HAS_WRITTEN):
-            # SQLAlchemy holds its transaction for ended from here on; the driver's is not.
+            # SQLAlchemy takes its transaction for ended from here on, but the driver's goes on.
             connection.connection.rollback()
             raise _partial_commit_error()
 
@@ -173,7 +173,7 @@ class StatementGuard:
         self._record_index(connection, name)
 
     def _record_index(self, connection: Connection, index: str) -> None:
-        # Committed at once: nothing of this runs in a transaction.
+        # This commits at once, since the step runs without a transaction here.
         if index not in self._begun_indexes:
             self._is_recording = True
             record_index(connection, self._entry, index)
@@ -248,7 +248,7 @@ def _set_limits(connection: Connection, config: MigratorConfig, pause: float = 0
 
 def longest_silence(config: MigratorConfig) -> float:
     """Return for how many seconds a migrating process may be silent."""
-    # A machine that is busy for a moment is no process that hangs.
+    # A process on a busy machine may be silent for a moment without hanging.
     return max(config.statement_timeout, _SHORTEST_SILENCE)
 
 

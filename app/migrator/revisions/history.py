@@ -63,7 +63,7 @@ _BEGUN_INDEXES = text(
     """  # noqa: S608 - a constant
 )
 _INTERRUPT = text(f"UPDATE {HISTORY_TABLE} SET outcome = 'interrupted' WHERE outcome = 'running'")  # noqa: S608
-# All columns: an earlier release's table may lack the newest.
+# `*`, because an earlier release's table may lack the newest columns.
 _READ = text(f"SELECT * FROM {HISTORY_TABLE} ORDER BY id")  # noqa: S608 - a constant
 
 
@@ -142,7 +142,7 @@ def create_history(connection: Connection, directory: ScriptDirectory, heads: It
         connection.execute(text(_CREATE))
         record_stamp(connection, StampChange.between(directory, (), heads), release)
     elif not connection.scalar(_HAS_COLUMN, {"name": HISTORY_TABLE, "column": "indexes"}):
-        # Asked first: ALTER TABLE locks out readers even where the column is there.
+        # Checked first, because ALTER TABLE blocks readers even if the column exists.
         connection.execute(text(f"ALTER TABLE {HISTORY_TABLE} ADD COLUMN {_INDEXES}"))
 
 
@@ -169,7 +169,7 @@ def read_history(connection: Connection) -> tuple[Entry, ...]:
 
 def _entry(row: RowMapping) -> Entry:
     known = {field.name: row[field.name] for field in fields(Entry) if field.name in row}
-    # A later release's phase is taken for the one that asks for more care.
+    # An unknown phase of a later release counts as the one that needs more care.
     phase = Phase(row["phase"]) if row["phase"] in set(Phase) else Phase.CONTRACT
     return Entry(
         **{**known, "phase": phase, "outcome": Outcome(row["outcome"]), "indexes": tuple(row.get("indexes", ()))}
@@ -196,7 +196,7 @@ def steps_ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str
 
 def was_edited(script: Script, entry: Entry | None) -> bool:
     """Return whether the file has changed since it was run; `entry` is the revision's last completed step."""
-    # A stamp says that the revision's work is there, not that this file has done it.
+    # A stamp says that the changes are there, not that this file has made them.
     return entry is not None and entry.direction == "upgrade" and entry.checksum != checksum_of(script)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from alembic.script import ScriptDirectory, write_hooks
 from alembic.util import CommandError
 
-# What `alembic_version.version_num`, a varchar, holds.
+# The length of `alembic_version.version_num`, a varchar.
 _LONGEST = 32
 # Alembic reads `@`, `-`, `+` and `:` as parts of a range, and writes the id into printed SQL as it is.
 _ALLOWED = re.compile(r"[A-Za-z0-9_.]+")
@@ -47,7 +47,7 @@ def _declared(file: Path) -> str | None:
 
 
 def _describe_fault(revision: str, times: int) -> str:
-    # The first that applies.
+    # The first rule that applies decides.
     rules = (
         (not revision, "is empty"),
         (len(revision) > _LONGEST, f"has {len(revision)} characters, and the version table holds {_LONGEST}"),

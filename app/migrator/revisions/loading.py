@@ -28,7 +28,7 @@ from .ids import REMEDY, find_id_faults
 _CONFIG = "migrator"
 _OPTIONS = "scope"
 _CONFIG_REQUEST = "asking for the configuration"
-# The arguments that `alembic -x` takes.
+# The arguments for `alembic -x`.
 _ACCEPTED = "accept-data-loss"
 _PHASES = {f"phase={phase}": phase for phase in Phase}
 
@@ -71,7 +71,7 @@ def run_options_of(config: Config) -> RunOptions:
     options = config.attributes.get(_OPTIONS)
     if isinstance(options, RunOptions):
         return options
-    # As they stand: what `accept-data-loss=no` means is not to be guessed.
+    # Only these exact words: the meaning of `accept-data-loss=no` must not be guessed.
     arguments = getattr(config.cmd_opts, "x", None) or ()
     unknown = [argument for argument in arguments if argument != _ACCEPTED and argument not in _PHASES]
     if unknown:
@@ -96,7 +96,7 @@ def read_config(alembic_ini: Path) -> MigratorConfig:
         raise SettingsError(str(alembic_ini), "is not there", "Name the file alembic.ini of the project: -c FILE.")
     try:
         directory = ScriptDirectory.from_config(alembic)
-        # As for printed SQL, so that an env.py that is not ours connects to nothing.
+        # In the mode of printed SQL an env.py that is not ours connects to nothing.
         with EnvironmentContext(alembic, directory, fn=lambda *_: [], as_sql=True, output_buffer=io.StringIO()):
             directory.run_env()
     except CommandError as exc:
@@ -140,7 +140,7 @@ def load_revisions(config: MigratorConfig) -> ScriptDirectory:
     return _last_read[state]
 
 
-# One at most: a server reads them several times at its start, and from then on none of them changes.
+# One entry at most: a server loads them several times at its start, and the files do not change afterwards.
 _last_read: dict[object, ScriptDirectory] = {}
 
 
@@ -167,7 +167,7 @@ def check_revisions(directory: ScriptDirectory, default_phase: Phase | None = No
         directory.get_bases()
     except (CommandError, RevisionError) as exc:
         raise MigrationFailedError(f"The revisions cannot be read: {exc}") from exc
-    # Of a module that ends the program, too: with its exit code nothing would have been done, and nobody told.
+    # SystemExit, too: a module that ends the program would end it without any message.
     except (Exception, SystemExit) as exc:
         files = [frame.filename for frame in traceback.extract_tb(exc.__traceback__)]
         files += [exc.filename] if isinstance(exc, SyntaxError) and exc.filename else []

@@ -19,7 +19,7 @@ from .loading import oldest_first, phase_of
 from .version_table import require_own_versions
 
 _SHOWN = 5
-# As JSON, since somebody may have changed the column.
+# JSON, because somebody may have changed the column's type.
 _VERSIONS = """
     SELECT to_jsonb(found) ->> 'version_num' AS version, jsonb_typeof(to_jsonb(found) -> 'version_num') AS kind
     FROM {} AS found
@@ -199,6 +199,6 @@ def _split_known(directory: ScriptDirectory, revisions: tuple[str, ...]) -> tupl
 
 def _pending(directory: ScriptDirectory, applied: tuple[str, ...]) -> tuple[Script, ...]:
     """Return the revisions that are not applied, oldest first."""
-    # One by one: Alembic refuses two of which one comes before the other, which somebody may have stamped.
+    # One by one, because Alembic refuses two revisions on one line, which somebody may have stamped.
     done = {script.revision for revision in applied for script in directory.iterate_revisions(revision, "base")}
     return tuple(script for script in oldest_first(directory) if script.revision not in done)

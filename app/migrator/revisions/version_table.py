@@ -19,7 +19,7 @@ _FOUND = text(
     WHERE found.oid = to_regclass(:versions) AND current_schema() IS NOT NULL
     """
 )
-# As JSON, since another's may have another column.
+# JSON, because another application's table may have another column.
 _VERSIONS = "SELECT to_jsonb(found) ->> 'version_num' FROM {} AS found"
 
 

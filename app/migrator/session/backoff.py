@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ...postgres.sqlstate import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE
 
-# The table is in use, and will not be later.
+# The table is in use, and will be free later.
 TABLE_IN_USE = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
 _LONGEST = 15.0
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from ...postgres.errors import MigrationFailedError
 from ..durations import format_duration
 
-# Seconds that nothing which goes by months minds.
+# Seconds of difference that do not matter for work by months.
 _TOLERATED = 3600.0
 _NOW = text("SELECT extract(epoch FROM clock_timestamp())::float8")
 
@@ -17,7 +17,7 @@ def seconds_ahead(connection: Connection) -> float:
     before = time.time()
     there = float(connection.scalar(_NOW) or 0)
     after = time.time()
-    # Between the two nothing can be told apart from the way there.
+    # A difference between the two may as well be the time that the query took.
     return there - after if there > after else min(0.0, there - before)
 
 

@@ -28,9 +28,9 @@ def held_as_sql(key: int) -> str:
 
 
 _HELD = held_as_sql(LOCK_KEY)
-# As SQL, also for a script that somebody else runs.
+# SQL, also for a script that somebody else runs.
 HELD_BY_ME = f"EXISTS (SELECT FROM pg_locks AS held WHERE held.pid = pg_backend_pid() AND {_HELD})"
-# As SQL, whoever holds it.
+# SQL for the sessions that hold it.
 HOLDERS = f"SELECT held.pid FROM pg_locks AS held WHERE {_HELD}"  # noqa: S608 - a constant
 _HOLDER = text(
     f"""
@@ -47,7 +47,7 @@ _HOLDS_LOCK = text(f"SELECT {HELD_BY_ME}")
 _TRY = text(f"SELECT pg_try_advisory_lock({LOCK_KEY})")
 _SESSION = text("SELECT pg_backend_pid()")
 _SHARE = (text(f"SELECT pg_advisory_lock_shared({LOCK_KEY})"), text(f"SELECT pg_advisory_unlock({LOCK_KEY})"))
-# As SQL, for the transaction of a program: whether it holds the lock too from now on, as JSON.
+# SQL for the transaction of a program, which returns as JSON whether it holds the lock, too, from now on.
 JOIN_HOLDER = f"SELECT to_json(pg_try_advisory_xact_lock_shared({LOCK_KEY}))"
 
 _POOLED = (
@@ -119,7 +119,7 @@ def holder_of_lock(connection: Connection) -> str | None:
 
 def describe_session(row: Row[Any], doing: str) -> str:
     """Return the session with this `pid`, `host` and `application`, which has been `doing` something `since`."""
-    # Of another role's session PostgreSQL shows only that it is there, unless ours has pg_read_all_stats.
+    # PostgreSQL shows nothing more about another role's session, unless ours has pg_read_all_stats.
     if row.since is None:
         return f"process {row.pid} (of another database role)"
     since = f"{row.since:%Y-%m-%d %H:%M:%S}"
@@ -158,6 +158,6 @@ async def _acquire(connection: AsyncConnection, wait: float) -> None:
 
 async def _try_lock(connection: AsyncConnection) -> bool:
     taken = await connection.scalar(_TRY)
-    # Ends the transaction that the look began, for the sake of what waits for old ones; a session lock outlives it.
+    # Ends the transaction, for the sake of statements that wait for old ones; a session lock outlives it.
     await connection.rollback()
     return bool(taken)

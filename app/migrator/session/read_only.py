@@ -20,7 +20,7 @@ class ReadOnlyDatabaseError(MigrationFailedError):
 
 def read_only_reason(connection: Connection) -> str | None:
     """Return a sentence that says why the database cannot be written to; None where it can be."""
-    # Not transaction_read_only: whoever only looks may have made the transaction so.
+    # Not transaction_read_only: a command that only reads may have set that itself.
     state = connection.execute(_STATE).one()
     if state.is_standby:
         why = (

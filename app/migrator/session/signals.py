@@ -37,7 +37,7 @@ def cancel_on_signals() -> Iterator[None]:
         received.append(number)
         task.cancel()
 
-    # Signals are the main thread's.
+    # Only the main thread can handle signals.
     signals = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
     for number in signals:
         loop.add_signal_handler(number, end, number)

@@ -25,16 +25,16 @@ from ..execution.statement_guard import limit_session, longest_silence
 from .lock import HOLDERS, migration_lock
 from .read_only import require_writable
 
-# By which the server shows these sessions.
+# The application name that the server shows for these sessions.
 GUARD_NAME = "plimsoll guard"
-# It stands in for idle_in_transaction_session_timeout.
+# The guard stands in for idle_in_transaction_session_timeout.
 _SILENT = IDLE_IN_TRANSACTION_SESSION_TIMEOUT
 _POLLS_PER_SECOND = 5
 _NAPS_PER_POLL = 10
-# Seconds after which it is looked whether the loop runs.
+# Seconds between two checks whether the loop runs.
 _START_DELAY = 0.005
 _START_ATTEMPTS = 1000
-# Seconds that the guard's own answer may take, after the end of the session or its own.
+# Seconds to wait for the guard's answer, after the end of the session or its own.
 _ANSWER_TIMEOUT = 2.0
 _UNGUARDED = "nobody ends the session should this process fall silent"
 _PREPARE = text(
@@ -45,9 +45,8 @@ _PREPARE = text(
 )
 _IS_SLEEPING = text("SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = :session")
 _SESSION = text("SELECT pg_backend_pid()")
-# Polls are counted, so that neither a clock that is set nor a server that stood still is taken for silence. COMMIT
-# gives up the snapshot, which CREATE INDEX CONCURRENTLY would wait for. `state_change` moves with every message but
-# those of a COPY.
+# It counts polls, so that a clock that is set, or a server that stood still, is not taken for silence. COMMIT releases
+# the snapshot, for which CREATE INDEX CONCURRENTLY would wait. `state_change` moves with every message except in COPY.
 _LOOP = """
 DO $$
 DECLARE
@@ -88,7 +87,7 @@ async def guarded_lock(connection: AsyncConnection, config: MigratorConfig) -> A
     """
     await connection.run_sync(require_writable)
     wait, seconds = config.lock_wait, longest_silence(config)
-    # Limited first, so that no moment is left in which a process that is frozen would keep the lock.
+    # Limited before it has the lock, so that a frozen process cannot keep it.
     limit = partial(limit_session, config=config)
     async with migration_lock(connection, wait, prepare=limit), end_when_silent(connection, seconds):
         yield
@@ -128,7 +127,7 @@ class SilenceGuard:
         """Return a guard of the session that the connection has now."""
         session = int(await connection.scalar(_SESSION))
         await connection.rollback()
-        # While its program works, the process itself has nothing to say.
+        # The process itself is silent while its program works.
         pids, silent_if = (HOLDERS, "true") if with_programs else (str(session), "xact_start IS NOT NULL")
         own = await connection.engine.connect()
         await own.execution_options(isolation_level="AUTOCOMMIT")
@@ -151,7 +150,7 @@ class SilenceGuard:
 
     async def stop(self) -> None:
         self._task.cancel()
-        # Not longer: the server may not answer, and where the first session ends, the second does by itself.
+        # No longer wait: the server may not answer, and the second session ends by itself with the first.
         await asyncio.wait({self._task}, timeout=_ANSWER_TIMEOUT)
         with suppress(TimeoutError, DBAPIError, OSError):
             async with asyncio.timeout(_ANSWER_TIMEOUT):
@@ -170,7 +169,7 @@ class SilenceGuard:
 
 
 def _loop(pids: str, silent_if: str, seconds: float) -> str:
-    # One look more than fits: the server's own limit, which says what it is, comes first where it counts.
+    # One poll more than fits, so that the server's own limit, whose message names it, comes first where it counts.
     polls = round(seconds * _POLLS_PER_SECOND) + 1
     nap = 1 / (_POLLS_PER_SECOND * _NAPS_PER_POLL)
     return _LOOP.format(pids=pids, silent_if=silent_if, polls=polls, naps=_NAPS_PER_POLL, seconds=nap, sqlstate=_SILENT)

@@ -18,7 +18,7 @@ from ..tables import version_table
 from .lock import describe_session
 
 _SHOWN = 3
-# Also who waits to lock a table, behind whom all others wait. The version table comes first, since it is read first.
+# Includes sessions that wait to lock a table, since all others wait behind them. The version table is read first.
 _HOLDERS = text(
     """
     SELECT held.pid, coalesce(host(activity.client_addr), 'local socket') AS host,

@@ -62,7 +62,7 @@ class Files:
 
     def open_lock(self, name: str) -> int:
         """Return a new descriptor of the lock `name`, which no child inherits unless it is passed on purpose."""
-        # The folder may belong to another account than root: no link of that account's is followed.
+        # The folder may belong to another account than root, whose links are not followed.
         descriptor = os.open(self.root / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         if os.geteuid() == 0:
             owner = self.root.stat()

@@ -41,7 +41,7 @@ _SETTINGS = {
     "log_checkpoints": "off",
     "cluster_name": DATABASE,
 }
-# What is committed survives kill -9 all the same, which it would not with synchronous_commit off.
+# Committed data survives kill -9 all the same; with synchronous_commit off it would not.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 # The provider "builtin" sorts and folds case alike on every platform, and needs no locale of the system's.
 _INITDB = (
@@ -81,7 +81,7 @@ def main() -> None:
     """
     root, binaries, durable, *descriptors = sys.argv[1:]
     if os.fork():
-        os._exit(0)  # What started us has no child left to wait for.
+        os._exit(0)  # The process that started us has no child to wait for.
     _, starting, report = (inherited := [int(text) for text in descriptors])
     for descriptor in inherited:
         os.set_inheritable(descriptor, False)
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def _report(report: int, text: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # Who started us may have gone already.
+    with contextlib.suppress(BrokenPipeError):  # The process that started us may have ended already.
         os.write(report, text.encode(errors="replace"))
     os.close(report)
 
@@ -231,7 +231,7 @@ def _create_cluster(start: Start) -> None:
     )
     new.rename(files.data)
     if start.durable:
-        # Or a power failure could bring the old name back, which the next start takes for a half-made one.
+        # Otherwise a power failure could restore the old name, and the next start would remove the directory.
         directory = os.open(files.root, os.O_RDONLY)
         os.fsync(directory)
         os.close(directory)
@@ -287,7 +287,7 @@ def _supervise(files: Files, postmaster: "subprocess.Popen[bytes]", users: int) 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: postmaster.send_signal(signal.SIGINT))
     threading.Thread(target=_exit_with_server, args=(files, postmaster), daemon=True).start()
-    # Granted when nobody shares it; from then on who comes waits until this process, and so the server, has ended.
+    # Granted when nobody shares it. From then on a new user waits until this process, and so the server, has ended.
     fcntl.flock(users, fcntl.LOCK_EX)
     for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         postmaster.send_signal(how)

@@ -22,7 +22,7 @@ from .parameters import LIBPQ, PSYCOPG, SECRETS, check_parameters
 from .syntax import Host, InvalidURLError, read_hosts, read_port, split_url
 from .tls import BINDING_NOTE, tls_mode
 
-# What may stand behind `postgresql+`, and the package that it needs.
+# The names that may follow `postgresql+`, and the package that each needs.
 _DRIVERS = {"asyncpg": "asyncpg", "psycopg": "psycopg", "psycopg_async": "psycopg"}
 _SYNCHRONOUS = frozenset({"psycopg2", "psycopg2cffi", "pg8000", "pygresql", "pypostgresql"})
 _MASK = "***"
@@ -138,7 +138,7 @@ class DatabaseURL:
     def _libpq_parameters(self) -> dict[str, str]:
         return {name: value for name, value in self.parameters.items() if name in LIBPQ}
 
-    # Kept, because the TLS context among them costs some milliseconds of reading files.
+    # Cached, because creating the TLS context takes some milliseconds.
     @cached_property
     def _asyncpg_arguments(self) -> dict[str, Any]:
         return asyncpg_arguments(self.hosts, self.parameters)

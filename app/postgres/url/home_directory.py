@@ -6,7 +6,7 @@ A container may run under any user id, with somebody else's HOME. A file that ca
 import os
 from pathlib import Path
 
-# As Debian calls that of a user who has none.
+# Debian's name for the home of a user who has none.
 _NO_HOME = "/nonexistent"
 _CERTIFICATES = ".postgresql"
 

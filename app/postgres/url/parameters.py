@@ -120,25 +120,25 @@ LIBPQ: Mapping[str, Rule] = {
     "oauth_scope": Rule(_TEXT, _R, _OAUTH),
 }
 
-# Of other tools, and found in what providers offer for pasting; neither libpq nor a driver gets them.
+# Parameters of other tools, in the URLs that providers offer for pasting; neither libpq nor a driver gets them.
 FOREIGN: Mapping[str, Rule] = {
-    # A mode of libpq's has become sslmode by now: what is left is none.
+    # `ssl=<mode>` has become sslmode by now, so any value here is wrong.
     "ssl": Rule(_MODE, _H),
     "pgbouncer": Rule(_one_of("true", "false"), _H),
     "supa": Rule(_ANY, _D, "it is a mark of the provider's own"),
     "uselibpqcompat": Rule(_one_of("true"), _D, "libpq's meaning is the only one here"),
 }
 
-# Below it a name looks like another one by chance.
+# Two names that are less alike than this are so by chance.
 _ALIKE = 0.8
-# What others write for a mode of TLS, and the equal one of libpq's.
+# Other tools' names for a mode of TLS, and libpq's name for each.
 _MODES = {
     **dict.fromkeys(("false", "0", "no", "off", "disabled"), "disable"),
     **dict.fromkeys(("true", "1", "yes", "on", "required", "no-verify"), "require"),
     **dict.fromkeys(("verify", "verify-identity"), "verify-full"),
     "preferred": "prefer",
 }
-# What others write in a URL, and how it is said here.
+# Other tools' parameters, and what to write here.
 _ELSEWHERE = {
     "schema": "Write options=-csearch_path%3D<schema>.",
     "currentSchema": "Write options=-csearch_path%3D<schema>.",

@@ -15,7 +15,7 @@ from .parameters import LIBPQ
 from .syntax import Host
 from .tls import TLS_PARAMETERS, tls_parameters_in_effect
 
-# How the server was found, and what is said of each session anew.
+# Parameters of the search for the server, and of each session.
 _NOT_PASSED_ON = frozenset(
     {"service", "load_balance_hosts", "target_session_attrs", "application_name", "connect_timeout", "client_encoding"}
 )

@@ -50,7 +50,7 @@ _WRITE = f"Write it as {EXAMPLE}."
 _OTHER_DATABASES = (
     "sqlite mysql mariadb oracle mssql sqlserver mongodb redis rediss clickhouse duckdb cockroachdb crdb snowflake"
 )
-# In this order: the first that fits.
+# The first pattern that fits decides.
 _MISUSES = (
     _misuse(r"\Z", "is empty", _WRITE),
     _misuse(
@@ -103,7 +103,7 @@ class URLText(NamedTuple):
     secret_in_query: bool
 
 
-# Parts that the query may name too; an empty one counts as not given.
+# Parts that the query may name, too; an empty one counts as missing.
 _PARTS = ("user", "password", "host", "port", "dbname")
 _TEXTS_THAT_MAY_BE_EMPTY = ("options", "application_name", "fallback_application_name")
 

@@ -35,7 +35,7 @@ _VERSIONS = {
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
-# Also from libpq's variables.
+# These are read from libpq's variables, too.
 TLS_PARAMETERS = (
     "sslmode",
     "sslnegotiation",
@@ -47,9 +47,9 @@ TLS_PARAMETERS = (
     "ssl_min_protocol_version",
     "ssl_max_protocol_version",
 )
-# What asyncpg's own parser is given in the modes whose second attempt only it can make.
+# Passed to asyncpg's own parser in the modes whose second attempt only asyncpg can make.
 _WEAK_MODE_PARAMETERS = ("sslcert", "sslkey", "sslpassword", "ssl_min_protocol_version", "ssl_max_protocol_version")
-# What that parser reads of the home directory, and takes one that it may not read for a failure to connect.
+# That parser reads these in the home directory, and takes an unreadable one for a failure to connect.
 _HOME_FILES = ("root.crl", "postgresql.crt", "postgresql.key")
 
 
@@ -116,7 +116,7 @@ def _wants_files(parameters: Mapping[str, str]) -> bool:
     return "sslcrl" in parameters or parameters.get("sslrootcert", SYSTEM) != SYSTEM
 
 
-# In this order; each is told the parameters and the sslmode that is given, if any.
+# The first that applies decides. Each gets the parameters and the sslmode, if one is set.
 _CONTRADICTIONS: tuple[tuple[Callable[[Mapping[str, str], str | None], bool], str, str], ...] = (
     (
         lambda parameters, mode: effective(parameters, "channel_binding") == "require" and mode == "disable",
@@ -207,7 +207,7 @@ def _load_client_certificate(context: ssl.SSLContext, parameters: Mapping[str, s
     if certificate is None:
         return
     key = effective(parameters, "sslkey") or _home_file("postgresql.key")
-    # Without a password of ours OpenSSL would ask for one on the terminal.
+    # Without a password here OpenSSL would ask for one on the terminal.
     password = parameters.get("sslpassword", "")
     _load("sslcert or sslkey", certificate, lambda: context.load_cert_chain(certificate, key, lambda: password))
 
