@@ -8,6 +8,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from app.models import TaskStatus
 from app.services.dashboard import begins
 from tests.integration.conftest import AGENTS, Stranger, register
 from tests.integration.test_api_board_groups import group, grouped
@@ -135,18 +136,41 @@ async def test_agents_are_active_while_they_are_heard_of(
 
 
 async def test_pending_approvals_are_shown_longest_wait_first(
-    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
 ) -> None:
     task = (await client.post(tasks_url, json={"title": "Splice"})).json()
     url = f"{BOARDS}/{board['id']}/approvals"
     for number in range(12):
         body = {"action_type": f"deploy {number}", "confidence": 50, "task_ids": [task["id"]] if number == 0 else []}
         assert (await client.post(url, json=body)).status_code == 201
+    older = "UPDATE approvals SET created_at = created_at - interval '1 day' WHERE action_type = 'deploy 11'"
+    query(database_url, older)
     pending = (await dashboard(client))["pending_approvals"]
     assert pending["total"] == 12
-    assert [item["action_type"] for item in pending["items"]] == [f"deploy {number}" for number in range(10)]
-    first = pending["items"][0]
+    assert [item["action_type"] for item in pending["items"]] == [f"deploy {number}" for number in (11, *range(9))]
+    first = pending["items"][1]
     assert (first["board_name"], first["task_title"], first["confidence"]) == (board["name"], "Splice", 50)
+
+
+async def test_dashboard_has_nothing_of_another_organization_nor_of_tasks_that_are_gone(
+    client: httpx.AsyncClient, history: History, tasks_url: str, stranger: Stranger, database_url: str
+) -> None:
+    gone = await history.task(3, ("in_progress", 2), ("done", 1))
+    assert (await client.delete(f"{tasks_url}/{gone}")).status_code == 204
+    columns, theirs = "id, organization_id, board_id", "gen_random_uuid(), :organization, :board"
+    of_theirs = {"organization": stranger.organization, "board": stranger.board}
+    for insert in (
+        f"INSERT INTO approvals ({columns}, action_type, confidence, status) VALUES ({theirs}, 'a', 1, 'pending')",
+        f"INSERT INTO agents ({columns}, name, token_hash, last_seen_at) VALUES ({theirs}, 'a', '\\x00', now())",
+    ):
+        query(database_url, insert, **of_theirs)
+    event = f"INSERT INTO activity_events ({columns}, task_id, event_type, message) VALUES ({theirs}, :task,"
+    query(database_url, f"{event} 'task.status_changed', 'inbox → done')", **of_theirs, task=stranger.task)
+    shown = await dashboard(client)
+    counts = {name: number for name, number in shown["kpis"].items() if number}
+    assert (counts, shown["pending_approvals"]["total"]) == ({}, 0)
+    assert values(shown["throughput"]["primary"]) == []
+    assert {bucket[status] for bucket in shown["wip"]["primary"]["points"] for status in TaskStatus} == {0}
 
 
 async def test_dashboard_is_of_what_may_be_read_and_is_asked_for(
