@@ -43,9 +43,9 @@ def end_at_closed_pipe() -> None:
     for name in _STREAMS:
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper) and _is_pipe(stream):
-            setattr(sys, name, _ending(stream))
-            atexit.unregister(_end)
-            atexit.register(_end)
+            setattr(sys, name, _wrap(stream))
+            atexit.unregister(_flush_at_exit)
+            atexit.register(_flush_at_exit)
 
 
 def _is_pipe(stream: TextIO) -> bool:
@@ -56,7 +56,7 @@ def _raw(stream: TextIO) -> object:
     return getattr(stream.buffer, "raw", stream.buffer)
 
 
-def _ending(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+def _wrap(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     stream.flush()
     pipe = _Pipe(stream.fileno(), "wb", closefd=False)
     # With PYTHONUNBUFFERED there is no buffer.
@@ -70,7 +70,7 @@ def _ending(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     )
 
 
-def _end() -> None:
+def _flush_at_exit() -> None:
     """Write what is left; end with the exit code of a closed pipe, even where its SystemExit was caught."""
     streams = [stream for name in _STREAMS if isinstance(stream := getattr(sys, name), io.TextIOWrapper)]
     for stream in streams:

@@ -26,8 +26,8 @@ from .errors import (
 )
 from .url.database_url import DatabaseURL
 
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 2.0
+_FIRST_DELAY = 0.1
+_LONGEST_DELAY = 2.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class ConnectFailure(NamedTuple):
 
 NO_PASSWORD = ConnectFailure("the server asks for a password, and none was given", retry=False)
 WRONG_PASSWORD = ConnectFailure("the server does not accept this user and password", retry=False)
-NOT_LET_IN = ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False)
+ACCESS_DENIED = ConnectFailure("the server does not let this user in (see its pg_hba.conf)", retry=False)
 NO_DATABASE = ConnectFailure("the server has no database of this name", retry=False)
 _ENDED = "the server has ended the session"
 _SILENT_TOO_LONG = ConnectFailure(f"{_ENDED}, of which it heard nothing for too long", retry=True)
@@ -66,7 +66,7 @@ _CANCELLED = ConnectFailure(
 # SQLSTATEs with which a server turns a connection away or ends a session (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
     sqlstate.INVALID_PASSWORD: WRONG_PASSWORD,
-    sqlstate.INVALID_AUTHORIZATION_SPECIFICATION: NOT_LET_IN,
+    sqlstate.INVALID_AUTHORIZATION_SPECIFICATION: ACCESS_DENIED,
     sqlstate.INVALID_CATALOG_NAME: NO_DATABASE,
     sqlstate.INSUFFICIENT_PRIVILEGE: ConnectFailure("this user may not connect to this database", retry=False),
     sqlstate.TOO_MANY_CONNECTIONS: ConnectFailure("the server has no connection left", retry=True),
@@ -94,11 +94,11 @@ _AT_START = {
     sqlstate.UNDEFINED_OBJECT: _SETTING,
     sqlstate.OBJECT_NOT_IN_PREREQUISITE_STATE: ConnectFailure("the database takes no connections", retry=False),
 }
-_TURNED_AWAY = ConnectFailure("the server, or a pooler before it, refuses the connection", retry=False)
-_TURNED_AWAY_FOR_NOW = _TURNED_AWAY._replace(retry=True)
-_ENDED_FOR_SOME_REASON = ConnectFailure("the server, or a pooler before it, has ended the session", retry=True)
+_REFUSED = ConnectFailure("the server, or a pooler before it, refuses the connection", retry=False)
+_REFUSED_FOR_NOW = _REFUSED._replace(retry=True)
+_SESSION_ENDED = ConnectFailure("the server, or a pooler before it, has ended the session", retry=True)
 # Connection exception, insufficient resources, operator intervention, system error.
-_FOR_NOW = frozenset({"08", "53", "57", "58"})
+_TRANSIENT_CLASSES = frozenset({"08", "53", "57", "58"})
 _UNTRUSTED = ConnectFailure("the server's TLS certificate is not trusted", retry=False)
 _NO_TLS = ConnectFailure("the server offers no TLS, which sslmode demands", retry=False)
 _CLOSED = ConnectFailure("the connection was closed by the server, or on the way to it", retry=True)
@@ -124,11 +124,13 @@ _BY_TYPE: tuple[tuple[type[BaseException], ConnectFailure], ...] = (
     (OSError, ConnectFailure("the connection could not be made or was dropped", retry=True)),
 )
 # Types for which the message of the operating system or of OpenSSL says more.
-_TELLING = frozenset({ClientConfigurationError, socket.gaierror, ssl.SSLCertVerificationError, ssl.SSLError, OSError})
+_TYPES_WITH_DETAIL = frozenset(
+    {ClientConfigurationError, socket.gaierror, ssl.SSLCertVerificationError, ssl.SSLError, OSError}
+)
 # asyncpg has one type for everything that fails before TLS, and its text has nothing from the server.
 _BEFORE_TLS, _WITHOUT_TLS = ConnectionError, "rejected SSL upgrade"
 # The server goes down or comes up, has no connection left, or has ended a session that was silent or too long.
-_LOST = frozenset(
+_CONNECTION_LOST = frozenset(
     {
         sqlstate.ADMIN_SHUTDOWN,
         sqlstate.CRASH_SHUTDOWN,
@@ -141,7 +143,7 @@ _LOST = frozenset(
 )
 _UNKNOWN = ConnectFailure("the connection could not be made", retry=True)
 # The most characters of the server's message.
-_SENTENCE = 300
+_LONGEST_DETAIL = 300
 
 
 def classify_connect_error(exc: BaseException) -> ConnectFailure:
@@ -168,7 +170,7 @@ def classify_connect_error(exc: BaseException) -> ConnectFailure:
             return _NO_TLS
     for kind, failure in _BY_TYPE:
         if found := next((link for link in chain if isinstance(link, kind)), None):
-            return failure._replace(detail=_message_of(found)) if kind in _TELLING else failure
+            return failure._replace(detail=_message_of(found)) if kind in _TYPES_WITH_DETAIL else failure
     if session_started or state is not None:
         return _CLOSED
     return _UNKNOWN._replace(detail=_message_of(chain[-1]))
@@ -178,8 +180,8 @@ def _by_sqlstate(state: str, *, session_started: bool) -> ConnectFailure:
     if known := _BY_SQLSTATE.get(state):
         return known
     if session_started:
-        return _ENDED_FOR_SOME_REASON
-    return _AT_START.get(state) or (_TURNED_AWAY_FOR_NOW if state[:2] in _FOR_NOW else _TURNED_AWAY)
+        return _SESSION_ENDED
+    return _AT_START.get(state) or (_REFUSED_FOR_NOW if state[:2] in _TRANSIENT_CLASSES else _REFUSED)
 
 
 def _without_password(failure: ConnectFailure, missing: str | None) -> ConnectFailure:
@@ -201,7 +203,7 @@ def _message_of(error: BaseException) -> str:
         or getattr(error, "strerror", None)
         or (error.args[0] if error.args else "")
     )
-    return one_printable_line(str(words), _SENTENCE)
+    return one_printable_line(str(words), _LONGEST_DETAIL)
 
 
 async def wait_for_database(url: DatabaseURL, seconds: float) -> None:
@@ -210,16 +212,16 @@ async def wait_for_database(url: DatabaseURL, seconds: float) -> None:
     Raises DatabaseUnreachableError: at once where waiting cannot help (a wrong password, a missing database).
     """
     deadline = time.monotonic() + seconds
-    pause = _FIRST_PAUSE
+    delay = _FIRST_DELAY
     engine = create_unpooled_engine(url, seconds)
     while (failure := await _try_once(engine, deadline)) is not None:
         left = deadline - time.monotonic()
         # No attempt in the little time that is left: it would only be cut off, and hide the reason.
-        if not failure.retry or left <= pause:
+        if not failure.retry or left <= delay:
             raise DatabaseUnreachableError(_message(url, failure, seconds))
         log.warning("waiting for the database", database=url.location, reason=failure.reason, seconds_left=round(left))
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, _LONGEST_DELAY)
 
 
 @asynccontextmanager
@@ -270,7 +272,7 @@ def is_lost(exc: BaseException) -> bool:
     if isinstance(exc, OSError) or getattr(exc, "connection_invalidated", False):
         return True
     state = sqlstate_of(exc) or ""
-    return state.startswith("08") or state in _LOST
+    return state.startswith("08") or state in _CONNECTION_LOST
 
 
 def first_error_of(exc: Exception) -> Exception:

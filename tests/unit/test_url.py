@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
-from app.postgres.url.parameters import FOREIGN, LIBPQ, Fate
+from app.postgres.url.parameters import FOREIGN, LIBPQ, Treatment
 
 SECRET = "s3cr3t-Pa55w0rd"
 
@@ -460,8 +460,8 @@ def test_every_parameter_of_libpq_has_a_rule() -> None:
         "dbname",
     }
     for name, rule in [*LIBPQ.items(), *FOREIGN.items()]:
-        fates = {rule.fate, *rule.exceptions.values()}
-        assert rule.because or fates == {Fate.HONOURED}, f"{name} does not say why"
+        treatments = {rule.treatment, *rule.exceptions.values()}
+        assert rule.because or treatments == {Treatment.HONOURED}, f"{name} does not say why"
 
 
 # Anything that PostgreSQL can store in a name or a password: no zero byte, and UTF-8.

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ...postgres.connect import (
+    ACCESS_DENIED,
     NO_DATABASE,
     NO_PASSWORD,
-    NOT_LET_IN,
     WRONG_PASSWORD,
     ConnectFailure,
     classify_connect_error,
@@ -49,7 +49,7 @@ _ADVICE: dict[ConnectFailure, Advice] = {
         "Put it into the URL, a file that DATABASE_URL_FILE names, PGPASSWORD, or a password file of mode 600.",
         lambda url: psql(url, "SELECT 1"),
     ),
-    NOT_LET_IN: Advice(
+    ACCESS_DENIED: Advice(
         "pg_hba.conf on the server has no line for this user, database, address and (or no) TLS.",
         lambda url: psql(url, "SELECT 1"),
     ),

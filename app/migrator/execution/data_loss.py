@@ -18,7 +18,7 @@ from ..sql.reader import effects_of
 _MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
 _UNKNOWN = "what cannot be known from its SQL"
 # Earlier releases no longer find these, or not as they know them.
-_TAKEN_AWAY = LOSES_DATA | {
+_REMOVES = LOSES_DATA | {
     Kind.DROP_OTHER,
     Kind.RENAME_TABLE,
     Kind.RENAME_COLUMN,
@@ -26,7 +26,7 @@ _TAKEN_AWAY = LOSES_DATA | {
     Kind.CHANGE_TYPE,
 }
 # A table that takes longer is not counted: the number only helps a person to decide.
-_COUNT_WITHIN = "5s"
+_COUNT_TIMEOUT = "5s"
 
 
 class DataLossRefusedError(DatabaseError):
@@ -69,7 +69,7 @@ def removed_by(script: Script) -> list[str]:
     effects = effects_of([script])
     if effects is None:
         return [_UNKNOWN]
-    found = [str(effect) for effect in effects if effect.kind in _TAKEN_AWAY]
+    found = [str(effect) for effect in effects if effect.kind in _REMOVES]
     return [*found, _UNKNOWN] if any(effect.kind is Kind.OPAQUE for effect in effects) else found
 
 
@@ -96,7 +96,7 @@ def _count_rows(connection: Connection, effect: Effect) -> int | None:
     table = ".".join(quote(part) for part in split_name(effect.table) if part)
     try:
         with connection.begin():
-            connection.execute(text(f"SET LOCAL statement_timeout = '{_COUNT_WITHIN}'"))
+            connection.execute(text(f"SET LOCAL statement_timeout = '{_COUNT_TIMEOUT}'"))
             return int(connection.scalar(text(f"SELECT {counted} FROM {table}")) or 0)  # noqa: S608
     except DBAPIError:
         return None

@@ -166,7 +166,7 @@ class StepExecutor:
     async def _apply_with_retries(self, step: RevisionStep) -> None:
         await self._connection.run_sync(reset_session, self._config)
         entry, begun_indexes = await self._connection.run_sync(_record_begin, step, self._config.release)
-        pauses = backoff_delays()
+        delays = backoff_delays()
         for attempt in range(self._config.lock_retries + 1):
             guard = StatementGuard(self._config, entry, begun_indexes)
             try:
@@ -179,14 +179,14 @@ class StepExecutor:
                         raise cause from None
                     raise step_failure(step, cause, attempt, took_too_long=guard.took_too_long) from exc
                 await self._connection.rollback()
-                await self._wait_before_retry(step, next(pauses))
+                await self._wait_before_retry(step, next(delays))
             else:
                 return
 
-    async def _wait_before_retry(self, step: RevisionStep, pause: float) -> None:
-        await self._connection.run_sync(limit_session, self._config, pause)
-        log.warning("the table is in use: trying again", revision=_step_name(step), pause_seconds=round(pause, 1))
-        await asyncio.sleep(pause)
+    async def _wait_before_retry(self, step: RevisionStep, delay: float) -> None:
+        await self._connection.run_sync(limit_session, self._config, delay)
+        log.warning("the table is in use: trying again", revision=_step_name(step), pause_seconds=round(delay, 1))
+        await asyncio.sleep(delay)
 
     def _apply_once(
         self, connection: Connection, step: RevisionStep, entry: int, attempt: int, guard: StatementGuard

@@ -29,7 +29,7 @@ _CONFIG = "migrator"
 _OPTIONS = "scope"
 _CONFIG_REQUEST = "asking for the configuration"
 # The arguments for `alembic -x`.
-_ACCEPTED = "accept-data-loss"
+_ACCEPT_DATA_LOSS = "accept-data-loss"
 _PHASES = {f"phase={phase}": phase for phase in Phase}
 
 
@@ -73,11 +73,11 @@ def run_options_of(config: Config) -> RunOptions:
         return options
     # Only these exact words: the meaning of `accept-data-loss=no` must not be guessed.
     arguments = getattr(config.cmd_opts, "x", None) or ()
-    unknown = [argument for argument in arguments if argument != _ACCEPTED and argument not in _PHASES]
+    unknown = [argument for argument in arguments if argument != _ACCEPT_DATA_LOSS and argument not in _PHASES]
     if unknown:
         raise SettingsError(f"-x {unknown[0]}", "is not known", "There are: -x phase=expand, -x accept-data-loss.")
     phases = [_PHASES[argument] for argument in arguments if argument in _PHASES]
-    return RunOptions(phases[-1] if phases else Phase.CONTRACT, accept_data_loss=_ACCEPTED in arguments)
+    return RunOptions(phases[-1] if phases else Phase.CONTRACT, accept_data_loss=_ACCEPT_DATA_LOSS in arguments)
 
 
 def handed_config(alembic: Config) -> MigratorConfig | None:
@@ -133,15 +133,15 @@ def load_revisions(config: MigratorConfig) -> ScriptDirectory:
     """
     directory = open_revisions(config)
     state = (config.default_phase, _file_states(directory))
-    if state not in _last_read:
+    if state not in _loaded:
         check_revisions(directory, config.default_phase)
-        _last_read.clear()
-        _last_read[state] = directory
-    return _last_read[state]
+        _loaded.clear()
+        _loaded[state] = directory
+    return _loaded[state]
 
 
 # One entry at most: a server loads them several times at its start, and the files do not change afterwards.
-_last_read: dict[object, ScriptDirectory] = {}
+_loaded: dict[object, ScriptDirectory] = {}
 
 
 def _file_states(directory: ScriptDirectory) -> frozenset[tuple[str, int, int]]:

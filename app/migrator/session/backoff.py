@@ -15,7 +15,7 @@ def backoff_delays(first: float = 0.5) -> Iterator[float]:
 
     Each is a fifth more or less at random, so that the attempts are not in step with what blocks them.
     """
-    pause = first
+    delay = first
     while True:
-        yield pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        pause = min(pause * 2, _LONGEST)
+        yield delay * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        delay = min(delay * 2, _LONGEST)

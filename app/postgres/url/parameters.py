@@ -18,7 +18,7 @@ PSYCOPG = "postgresql+psycopg:// (with the extra `psycopg`)"
 SECRETS = frozenset({"sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 
 
-class Fate(Enum):
+class Treatment(Enum):
     """What happens to a parameter with asyncpg."""
 
     HONOURED = auto()
@@ -39,9 +39,9 @@ class Rule(NamedTuple):
     """
 
     values: Values
-    fate: Fate
+    treatment: Treatment
     because: str = ""
-    exceptions: Mapping[str, Fate] = MappingProxyType({})
+    exceptions: Mapping[str, Treatment] = MappingProxyType({})
 
 
 def _one_of(*names: str) -> Values:
@@ -52,7 +52,7 @@ def _matching(pattern: str, expected: str) -> Values:
     return Values(lambda text: re.fullmatch(pattern, text) is not None, expected)
 
 
-_H, _D, _R = Fate.HONOURED, Fate.DROPPED, Fate.REFUSED
+_H, _D, _R = Treatment.HONOURED, Treatment.DROPPED, Treatment.REFUSED
 _TEXT = Values(bool, "a text that is not empty")
 _ANY = Values(lambda _: True, "a text")
 _INTEGER = _matching(r"[+-]?[0-9]{1,9}", "a whole number")
@@ -182,10 +182,10 @@ def check_parameters(parameters: Mapping[str, str], driver: str, *, hide_unknown
             raise InvalidURLError(
                 f"has {name}={shown}", _equal_mode(rule, value) or f"It may hold {rule.values.expected}."
             )
-        fate = rule.exceptions.get(value, rule.fate)
-        if fate is Fate.HONOURED or (driver == "psycopg" and name in LIBPQ):
+        treatment = rule.exceptions.get(value, rule.treatment)
+        if treatment is Treatment.HONOURED or (driver == "psycopg" and name in LIBPQ):
             continue
-        if fate is Fate.REFUSED:
+        if treatment is Treatment.REFUSED:
             raise InvalidURLError(
                 f"has {name}, which cannot be honoured: {rule.because}", f"Remove it, or write {PSYCOPG}."
             )
