@@ -398,4 +398,5 @@ async def test_agent_of_another_organization_is_not_there(
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
     refused = await client.post(AGENTS, json={"name": "n", "board_id": str(stranger.board)})
     assert (refused.status_code, refused.json()["code"]) == (400, "unknown_reference")
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/board_id"]
     assert (await client.get(AGENTS)).json()["items"] == []
