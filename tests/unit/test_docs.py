@@ -2,13 +2,14 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT
+from tests.processes import BIN, ROOT
 
 DOCS = ROOT / "migrations" / "docs"
 PAGES = [
@@ -88,3 +89,14 @@ def test_lists_that_a_new_resource_enters_exist() -> None:
     for path, what in rows:
         for name in re.findall(r"`(_?[A-Z][A-Z_]+|__all__|test_\w+)`", what):
             assert name in (ROOT / path).read_text(), f"{path} has no {name}"
+
+
+@pytest.mark.parametrize("check", ["check", "format --check"])
+def test_files_of_a_new_resource_pass_the_checks_of_the_project(check: str) -> None:
+    page = (DOCS / "add-a-resource.md").read_text()
+    files = re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(files) > 5
+    for name, code in files:
+        ruff = [str(BIN / "ruff"), *check.split(), "--stdin-filename", name, "-"]
+        done = subprocess.run(ruff, input=code, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
