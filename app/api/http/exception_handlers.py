@@ -6,8 +6,6 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from advanced_alchemy.exceptions import NotFoundError as RowNotFoundError
-from advanced_alchemy.exceptions import RepositoryError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
@@ -112,26 +110,24 @@ def on_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Re
     return problem(request, status, title.lower().replace(" ", "_"), status.description or title, headers=headers)
 
 
-def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError | RepositoryError) -> Response[dict[str, Any]]:
-    """Render what the driver raised, by its SQLSTATE; Advanced Alchemy may have wrapped it.
+def on_database_error(request: Request[Any, Any, Any], exc: DBAPIError) -> Response[dict[str, Any]]:
+    """Render what the driver raised, by its SQLSTATE.
 
     Raises the error again if the request is going to be retried.
     """
     if will_be_retried(request.scope, exc):
         raise exc
-    original = exc if isinstance(exc, DBAPIError) else _dbapi_error(exc)
-    driver_error = original.orig if original else None
-    if driver_error is not None and isinstance(driver_error.__cause__, ValueError):
+    if exc.orig is not None and isinstance(exc.orig.__cause__, ValueError):
         # The driver could not send the value: a number or a time out of range.
         return problem(request, *_BY_SQLSTATE["22"])
-    state = sqlstate_of(original) or ""
+    state = sqlstate_of(exc) or ""
     if state == READ_ONLY_SQL_TRANSACTION:
         log.error("the database is read-only", **_request_fields(request))
         return problem(request, *_READ_ONLY, headers=ServiceUnavailableError().headers)
     known = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
     if known is not None:
         return problem(request, *known)
-    if original is None or not _is_lost_connection(original, state):
+    if not _is_lost_connection(exc, state):
         return on_unexpected(request, exc)
     return on_unavailable(request, exc)
 
@@ -171,13 +167,6 @@ def title_of(status: HTTPStatus) -> str:
     return _TITLES.get(status) or status.phrase
 
 
-def _dbapi_error(exc: BaseException) -> DBAPIError | None:
-    cause: BaseException | None = exc
-    while cause is not None and not isinstance(cause, DBAPIError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
-
-
 def _is_lost_connection(exc: DBAPIError, state: str) -> bool:
     # Class 08: connection exceptions; 57: operator intervention, such as a shutdown; 53: out of resources.
     return exc.connection_invalidated or state[:2] in {"08", "53", "57"} or not state
@@ -213,9 +202,7 @@ def _body_problem(message: str, key: str = "") -> FieldProblem:
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     AppError: on_app_error,
     HTTPException: on_http_exception,
-    RowNotFoundError: on_gone,
     StaleDataError: on_gone,
-    RepositoryError: on_database_error,
     IntegrityError: on_database_error,
     DBAPIError: on_database_error,
     PoolTimeoutError: on_unavailable,
