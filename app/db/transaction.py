@@ -18,10 +18,11 @@ from app.models import metadata
 from app.postgres.connect import translate_connection_errors, wait_for_database
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError, sqlstate_of
+from app.postgres.sqlstate import UNDEFINED_COLUMN, UNDEFINED_TABLE
 from app.postgres.url.database_url import DatabaseURL
 
 # undefined_table and undefined_column.
-_BEHIND = frozenset({"42P01", "42703"})
+_BEHIND = frozenset({UNDEFINED_TABLE, UNDEFINED_COLUMN})
 ResultT = TypeVar("ResultT")
 
 

@@ -47,6 +47,7 @@ ONLY_IN = {
         r"\bBoardAccess\b",
         ("models/", "repositories/access.py", "repositories/boards.py", "repositories/members.py", "cli/demo/"),
     ),
+    "an SQLSTATE": (r'"(0[18A]|2[258]|3D|4[02]|5[357])[0-9A-Z]{3}"', ("postgres/sqlstate.py",)),
     "a connection of its own": (r"\bcreate_async_engine\(", ("postgres/engine.py",)),
 }
 # Tables that no client asks for by their name.

@@ -18,7 +18,12 @@ from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavai
 from app.db.request.client import ClientDisconnectedError
 from app.db.request.session import will_be_retried
 from app.postgres.errors import sqlstate_of
-from app.postgres.sqlstate import READ_ONLY_SQL_TRANSACTION
+from app.postgres.sqlstate import (
+    DEADLOCK_DETECTED,
+    LOCK_NOT_AVAILABLE,
+    READ_ONLY_SQL_TRANSACTION,
+    SERIALIZATION_FAILURE,
+)
 from app.schemas.fields import IN_WORDS
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,17 +37,17 @@ _NO_BODY = str(KeyError("data"))
 
 # SQLSTATEs, or their two-character classes, that mean something to a client (PostgreSQL documentation, appendix A).
 _BY_SQLSTATE = {
-    "40001": (
+    SERIALIZATION_FAILURE: (
         HTTPStatus.CONFLICT,
         "write_conflict",
         "Another request changed the same data at the same time; try again.",
     ),
-    "40P01": (
+    DEADLOCK_DETECTED: (
         HTTPStatus.CONFLICT,
         "write_conflict",
         "Another request changed the same data at the same time; try again.",
     ),
-    "55P03": (HTTPStatus.CONFLICT, "write_conflict", "Another request holds the same data; try again."),
+    LOCK_NOT_AVAILABLE: (HTTPStatus.CONFLICT, "write_conflict", "Another request holds the same data; try again."),
     "22": (HTTPStatus.BAD_REQUEST, "validation_error", "A value of the request cannot be stored."),
     "23": (HTTPStatus.CONFLICT, "conflict", "The request conflicts with what is stored."),
 }

@@ -30,6 +30,7 @@ from app.db.request.read_route import ReadRoute
 from app.db.request.session_info import NOTIFY_ON_COMMIT
 from app.postgres.errors import has_lost_connection, sqlstate_of, was_ended_while_idle
 from app.postgres.pool import abandonment_by_task
+from app.postgres.sqlstate import DEADLOCK_DETECTED, FEATURE_NOT_SUPPORTED, SERIALIZATION_FAILURE
 
 _SESSION = "db_session"
 _NOTIFY = "db_session_notify"
@@ -41,7 +42,7 @@ _DRY_RUN = "db_session_dry_run"
 _MAX_ATTEMPTS = 3
 # serialization_failure and deadlock_detected: another transaction won, perhaps a schema change. feature_not_supported:
 # a column of a prepared statement has changed its type; SQLAlchemy then prepares all of its statements anew.
-_RETRYABLE = frozenset({"40001", "40P01", "0A000"})
+_RETRYABLE = frozenset({SERIALIZATION_FAILURE, DEADLOCK_DETECTED, FEATURE_NOT_SUPPORTED})
 # Class 57, operator intervention.
 _ENDED_BY_OPERATOR = "57"
 SAFE_METHODS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
