@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Whether the previous release still works after a revision: after EXPAND it does, after CONTRACT it does not."""
+    """The phase of a revision: after EXPAND the previous release still works, after CONTRACT it does not."""
 
     EXPAND = "expand"
     CONTRACT = "contract"

@@ -276,9 +276,7 @@ def is_lost(exc: BaseException) -> bool:
 
 
 def first_error_of(exc: Exception) -> Exception:
-    """Return the error that came first, where `exc` says only that an autocommit block has lost its connection; else
-    `exc`.
-    """
+    """Return the error that came first, if `exc` says only that an autocommit block has lost its connection."""
     first = exc.__context__
     return first if isinstance(exc, PendingRollbackError) and isinstance(first, DBAPIError) else exc
 

@@ -51,7 +51,7 @@ class _IdlePing:
             return False
 
     async def _answers_query(self, driver: Any) -> bool:  # noqa: ANN401 - asyncpg has no types
-        """Return whether the server answers, in one round trip where the dialect's ping needs three; it works through a
+        """Return whether the server answers, in one round trip: the dialect's ping needs three. It works through a
         pooler.
         """
         try:

@@ -30,9 +30,7 @@ def row_console() -> Console:
 
 
 def print_rows(table: Table) -> None:
-    """Print each row on one line: a narrower terminal wraps it, but nothing is cut or folded, so that ids can be
-    copied.
-    """
+    """Print each row on one line; a narrower terminal wraps it, so that ids stay whole and can be copied."""
     _console(_ROW_WIDTH).print(table, markup=False)
 
 

@@ -12,9 +12,7 @@ from ..backup import manifest
 
 @contextmanager
 def show_progress(as_json: bool) -> Iterator[manifest.Report]:
-    """Yield a function that shows a bar for each step on standard error; it does nothing without a terminal or for
-    JSON.
-    """
+    """Yield a function that shows a bar for each step on standard error; it does nothing if that is no terminal."""
     if as_json or not sys.stderr.isatty():
         yield manifest.silent
         return

@@ -232,9 +232,7 @@ def record_index(connection: Connection, entry: int, index: str) -> None:
 
 
 def begun_indexes(connection: Connection, revision: str, direction: str) -> set[str]:
-    """Return the indexes that unfinished steps of the revision have begun, in this direction, since it was last
-    completed.
-    """
+    """Return the indexes that steps of the revision have begun, in this direction, since it was last completed."""
     return set(connection.scalars(_BEGUN_INDEXES, {"revision": revision, "direction": direction}))
 
 

@@ -59,7 +59,7 @@ class RunOptions:
 
 def alembic_config(config: MigratorConfig, options: RunOptions | None = None) -> Config:
     """Return Alembic's configuration, with the engine's, which `env.py` uses instead of reading the environment."""
-    assert config.alembic_ini is not None, "set by whoever has found the configuration"
+    assert config.alembic_ini is not None, "read_config and env.py set it"
     return Config(config.alembic_ini, attributes={_CONFIG: config, _OPTIONS: options or RunOptions()})
 
 
@@ -81,9 +81,7 @@ def run_options_of(config: Config) -> RunOptions:
 
 
 def handed_config(alembic: Config) -> MigratorConfig | None:
-    """Return the configuration that one of the engine's own commands hands to `env.py`; None under the `alembic`
-    command.
-    """
+    """Return the configuration that one of the engine's own commands hands to `env.py`; None under `alembic`."""
     config = alembic.attributes.get(_CONFIG)
     return config if isinstance(config, MigratorConfig) else None
 

@@ -54,9 +54,7 @@ class SchemaState:
 
     @property
     def is_behind(self) -> bool:
-        """Return whether something may be missing that this release's models rely on; they work without contract
-        revisions.
-        """
+        """Return whether something may be missing that this release needs; it does not need its contract revisions."""
         if not self.is_managed:
             return bool(self.missing_tables)
         return any(phase_of(script) is Phase.EXPAND for script in self.pending)
@@ -164,9 +162,7 @@ def _broken_by(directory: ScriptDirectory, entries: Sequence[Entry], unknown: It
 
 
 def _not_in_force(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple[Script, ...]:
-    """Return this release's revisions that are not in force by the history, oldest first; the version table cannot
-    tell.
-    """
+    """Return this release's revisions that are not in force by the history, oldest first."""
     in_force = {name for name, entry in last_completed(entries).items() if entry.is_in_force}
     return tuple(s for s in oldest_first(directory) if s.revision not in in_force)
 

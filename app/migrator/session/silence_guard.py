@@ -97,11 +97,11 @@ async def guarded_lock(connection: AsyncConnection, config: MigratorConfig) -> A
 async def end_when_silent(
     connection: AsyncConnection, seconds: float, *, with_programs: bool = False
 ) -> AsyncIterator[None]:
-    """Have the server end the connection's session after so many seconds of silence in a transaction, within this
-    context.
+    """Have the server end the connection's session after so many seconds of silence in a transaction.
 
-    The session must not be a pooler's. Raises an error that names the silence where it ended the session. With
-    `with_programs`, whose programs hold the lock for schema changes as well, all holders must have fallen silent.
+    It does so until the context ends. The session must not be a pooler's. Raises an error that names the silence if
+    that ended the session. With `with_programs`, whose programs hold the lock for schema changes as well, all holders
+    must have fallen silent.
     """
     guard = await SilenceGuard.start(connection, seconds, with_programs=with_programs)
     try:

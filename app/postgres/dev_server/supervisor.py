@@ -137,7 +137,7 @@ def _start(start: Start) -> "subprocess.Popen[bytes]":
     _end_leftovers(files, start.lock)
     for stale in (files.data / "postmaster.pid", files.socket, files.socket.with_name(f"{SOCKET_NAME}.lock")):
         stale.unlink(missing_ok=True)
-    _require_cluster(start)
+    _ensure_cluster(start)
     make_socket_directory(files)
     log_start = files.log.stat().st_size
     postmaster = _run_server(start)
@@ -206,7 +206,7 @@ def _postmaster_pid(files: Files) -> int:
     return int(lines[0]) if lines and lines[0].isdigit() else 0
 
 
-def _require_cluster(start: Start) -> None:
+def _ensure_cluster(start: Start) -> None:
     """Create the data directory if there is none. Raises StartError for one that these binaries cannot run."""
     data = start.files.data
     if not data.exists() or not any(data.iterdir()):

@@ -75,9 +75,7 @@ class DatabaseURL:
 
     @property
     def sqlalchemy(self) -> URL:
-        """Return the URL for `create_async_engine`, which also needs `connect_args`: only these have more than one TCP
-        host.
-        """
+        """Return the URL for `create_async_engine`; several hosts are only in `connect_args`, which it needs, too."""
         single = self._single_tcp_host
         return URL.create(
             f"postgresql+{self.driver}",

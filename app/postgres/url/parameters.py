@@ -34,8 +34,8 @@ class Values(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What happens to one parameter; `because` completes "…, because", `exceptions` are values with a fate of their
-    own.
+    """How one parameter is treated; `because` completes "…, because", `exceptions` are values that are treated
+    otherwise.
     """
 
     values: Values

@@ -109,9 +109,7 @@ _TEXTS_THAT_MAY_BE_EMPTY = ("options", "application_name", "fallback_application
 
 
 def split_url(url: str) -> URLText:
-    """Return the URL in pieces. Raises InvalidURLError for what libpq would refuse, and for what it would
-    misunderstand.
-    """
+    """Return the URL in pieces. Raises InvalidURLError for what libpq would refuse or misunderstand."""
     text = url.strip()
     if _SURROGATE.search(text):
         raise InvalidURLError("is not UTF-8", "Write other characters percent-encoded, as UTF-8.")
@@ -240,8 +238,7 @@ def _read_query(query: str) -> dict[str, str]:
 
 
 def _ssl_alias(value: str) -> tuple[str, str]:
-    """Return the parameter that `ssl=` stands for: `ssl=true` is libpq's concession to JDBC, `ssl=<mode>` asyncpg's
-    keyword.
+    """Return the parameter that `ssl=` stands for: `true` is libpq's concession to JDBC, a mode is asyncpg's keyword.
 
     Any other value keeps its name, so that `check_parameters` refuses it.
     """

@@ -53,24 +53,27 @@ _WEAK_MODE_PARAMETERS = ("sslcert", "sslkey", "sslpassword", "ssl_min_protocol_v
 _HOME_FILES = ("root.crl", "postgresql.crt", "postgresql.key")
 
 
-def effective(parameters: Mapping[str, str], name: str) -> str | None:
+def effective_value(parameters: Mapping[str, str], name: str) -> str | None:
     """Return a parameter of the URL, or else the value of libpq's variable for it, such as PGSSLMODE."""
     return parameters.get(name) or os.environ.get(_variable(name)) or None
 
 
 def tls_parameters_in_effect(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return what the parameters, or else libpq's variables, say about TLS, as far as our connections heed it."""
-    return {name: value for name in TLS_PARAMETERS if (value := effective(parameters, name)) is not None}
+    return {name: value for name in TLS_PARAMETERS if (value := effective_value(parameters, name)) is not None}
 
 
 def tls_mode(parameters: Mapping[str, str]) -> str:
     """Return the sslmode that is meant. Raises InvalidURLError if the parameters contradict each other."""
     added = _check_variables(parameters)
-    mode = effective(parameters, "sslmode")
+    mode = effective_value(parameters, "sslmode")
     for contradicts, problem, remedy in _CONTRADICTIONS:
         if contradicts(parameters, mode):
             raise InvalidURLError(f"{problem}{f' (with {added} of the environment)' if added else ''}", remedy)
-    if effective(parameters, "channel_binding") == "require" or effective(parameters, "sslrootcert") == SYSTEM:
+    if (
+        effective_value(parameters, "channel_binding") == "require"
+        or effective_value(parameters, "sslrootcert") == SYSTEM
+    ):
         return "verify-full"
     return mode or "prefer"
 
@@ -81,7 +84,7 @@ def tls_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
     if mode == "disable":
         return {"ssl": False}
     if mode in _STRONG:
-        direct = effective(parameters, "sslnegotiation") == "direct"
+        direct = effective_value(parameters, "sslnegotiation") == "direct"
         return {"ssl": _context(parameters, mode)} | ({"direct_tls": True} if direct else {})
     hide_unreadable_home()
     for name in _HOME_FILES:
@@ -90,7 +93,7 @@ def tls_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
     if own.get("ssl_min_protocol_version") in {"TLSv1", "TLSv1.1"}:
         del own["ssl_min_protocol_version"]
     for name in ("sslcert", "sslkey"):
-        _check_readable(name, effective(parameters, name))
+        _check_readable(name, effective_value(parameters, name))
     return {"dsn": f"postgresql://?{urlencode({'sslmode': mode, **own}, quote_via=quote)}"} if own else {"ssl": mode}
 
 
@@ -103,7 +106,7 @@ def _check_variables(parameters: Mapping[str, str]) -> str:
 
     Raises InvalidURLError for a value that the parameter could not have either.
     """
-    found = {name: value for name in TLS_PARAMETERS if name not in parameters and (value := effective({}, name))}
+    found = {name: value for name in TLS_PARAMETERS if name not in parameters and (value := effective_value({}, name))}
     for name, value in found.items():
         try:
             check_parameters({name: value}, "asyncpg")
@@ -119,21 +122,23 @@ def _wants_files(parameters: Mapping[str, str]) -> bool:
 # The first that applies decides. Each gets the parameters and the sslmode, if one is set.
 _CONTRADICTIONS: tuple[tuple[Callable[[Mapping[str, str], str | None], bool], str, str], ...] = (
     (
-        lambda parameters, mode: effective(parameters, "channel_binding") == "require" and mode == "disable",
+        lambda parameters, mode: effective_value(parameters, "channel_binding") == "require" and mode == "disable",
         "has channel_binding=require and sslmode=disable, but only TLS can be bound to",
         "Write sslmode=verify-full.",
     ),
     (
-        lambda parameters, mode: effective(parameters, "sslrootcert") == SYSTEM and mode not in {None, "verify-full"},
+        lambda parameters, mode: (
+            effective_value(parameters, "sslrootcert") == SYSTEM and mode not in {None, "verify-full"}
+        ),
         "has sslrootcert=system with a weaker sslmode than verify-full",
         "Write sslmode=verify-full: anybody can have a certificate of a public authority for another host.",
     ),
     (
         lambda parameters, mode: (
-            effective(parameters, "sslnegotiation") == "direct"
+            effective_value(parameters, "sslnegotiation") == "direct"
             and mode not in _STRONG
-            and effective(parameters, "sslrootcert") != SYSTEM
-            and effective(parameters, "channel_binding") != "require"
+            and effective_value(parameters, "sslrootcert") != SYSTEM
+            and effective_value(parameters, "channel_binding") != "require"
         ),
         "has sslnegotiation=direct with an sslmode that may do without TLS",
         "Write sslmode=verify-full, verify-ca or require.",
@@ -142,14 +147,17 @@ _CONTRADICTIONS: tuple[tuple[Callable[[Mapping[str, str], str | None], bool], st
         lambda parameters, mode: (
             _wants_files(parameters)
             and mode in {None, "allow", "prefer"}
-            and effective(parameters, "channel_binding") != "require"
+            and effective_value(parameters, "channel_binding") != "require"
         ),
         "has sslrootcert or sslcrl without an sslmode that always checks them",
         f"Add sslmode=verify-full (or verify-ca); what libpq makes of it has {PSYCOPG}.",
     ),
     (
         lambda parameters, _: (
-            (effective(parameters, "ssl_min_protocol_version"), effective(parameters, "ssl_max_protocol_version"))
+            (
+                effective_value(parameters, "ssl_min_protocol_version"),
+                effective_value(parameters, "ssl_max_protocol_version"),
+            )
             == ("TLSv1.3", "TLSv1.2")
         ),
         "has an ssl_min_protocol_version above its ssl_max_protocol_version",
@@ -179,9 +187,9 @@ def _context(parameters: Mapping[str, str], mode: str) -> ssl.SSLContext:
 
 def _roots(parameters: Mapping[str, str], mode: str) -> str | None:
     """Return the file of the authorities to trust, or "system", or None where libpq would not verify either."""
-    if found := effective(parameters, "sslrootcert") or _home_file("root.crt"):
+    if found := effective_value(parameters, "sslrootcert") or _home_file("root.crt"):
         return found
-    if effective(parameters, "channel_binding") == "require":
+    if effective_value(parameters, "channel_binding") == "require":
         return SYSTEM
     if mode == "require":
         return None
@@ -192,7 +200,7 @@ def _roots(parameters: Mapping[str, str], mode: str) -> str | None:
 
 
 def _load_revocations(context: ssl.SSLContext, parameters: Mapping[str, str], roots: str | None) -> None:
-    revoked = effective(parameters, "sslcrl")
+    revoked = effective_value(parameters, "sslcrl")
     if revoked and roots is None:
         raise InvalidURLError(
             "has sslcrl but no sslrootcert, so nothing is checked", "Add sslrootcert=/path/to/ca.pem."
@@ -203,17 +211,17 @@ def _load_revocations(context: ssl.SSLContext, parameters: Mapping[str, str], ro
 
 
 def _load_client_certificate(context: ssl.SSLContext, parameters: Mapping[str, str]) -> None:
-    certificate = effective(parameters, "sslcert") or _home_file("postgresql.crt")
+    certificate = effective_value(parameters, "sslcert") or _home_file("postgresql.crt")
     if certificate is None:
         return
-    key = effective(parameters, "sslkey") or _home_file("postgresql.key")
+    key = effective_value(parameters, "sslkey") or _home_file("postgresql.key")
     # Without a password here OpenSSL would ask for one on the terminal.
     password = parameters.get("sslpassword", "")
     _load("sslcert or sslkey", certificate, lambda: context.load_cert_chain(certificate, key, lambda: password))
 
 
 def _version(parameters: Mapping[str, str], name: str) -> ssl.TLSVersion | None:
-    text = effective(parameters, name)
+    text = effective_value(parameters, name)
     return None if text is None else _VERSIONS[text]
 
 
