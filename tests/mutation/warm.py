@@ -52,6 +52,8 @@ def pytest_runtestloop(session: pytest.Session) -> object:
     build_application()
     shared = _SharedDatabase(os.environ["TEST_DATABASE_URL"], os.environ["TEST_TEMPLATE"])
     functions: dict[str, list[FunctionType]] = defaultdict(list)
+    # The application freezes what it is made of, which would not be shown.
+    gc.unfreeze()
     for function in gc.get_objects():
         if isinstance(function, FunctionType):
             functions[function.__code__.co_filename].append(function)
@@ -126,6 +128,8 @@ class _SharedDatabase:
 
 def _put_in(functions: list[FunctionType], file: str, source: str) -> None:
     """Give the functions of the file the code that they have in this source. Raises ValueError where that cannot be."""
+    if not functions:
+        raise ValueError("There is no function.")
     before, after = (list(_within(compile(text, file, "exec"))) for text in (Path(file).read_text(), source))
     if [code.co_qualname for code in before] != [code.co_qualname for code in after]:
         raise ValueError("There are other functions.")
