@@ -26,14 +26,14 @@ from app.db import readiness
 from app.db.plugin import DatabasePlugin
 from app.postgres.dev_server.server import acquire, binaries
 from app.postgres.secret import Secret
-from tests.memory import new_directory
+from tests.support.memory import new_directory
 from tests.support.migrator import upgrade
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
-    from tests.load import Figures
+    from tests.support.load import Figures
 
 TOKEN = "t0ken-" * 10 + "for-tests"
 _FIGURES = "figures: "

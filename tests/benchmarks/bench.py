@@ -17,8 +17,8 @@ from tests.benchmarks.load import CONNECTIONS, Request, send
 from tests.benchmarks.results import Sample
 from tests.benchmarks.servers import Cores, Server, serving
 from tests.conftest import database_named, settings_for
-from tests.processes import BIN
 from tests.support.migrator import upgrade
+from tests.support.processes import BIN
 
 # Requests of a turn.
 _FEW = 2 * CONNECTIONS

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from tests.benchmarks.results import Sample
-from tests.processes import ROOT, environment, in_checkout
+from tests.support.processes import ROOT, environment, in_checkout
 
 
 def to_its_end(

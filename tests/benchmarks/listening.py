@@ -16,8 +16,8 @@ import msgspec
 import psutil
 
 from tests.conftest import TOKEN
-from tests.percentiles import percentiles
-from tests.processes import ROOT, environment, in_checkout
+from tests.support.percentiles import percentiles
+from tests.support.processes import ROOT, environment, in_checkout
 
 # What an event's message holds: when it was written, by the clock of the machine.
 STAMP = "written at {:.6f};"

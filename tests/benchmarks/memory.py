@@ -11,7 +11,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.load import Request
 from tests.benchmarks.results import Goal, Outcome, Sample
 from tests.benchmarks.servers import OURS
-from tests.processes import BIN, ROOT
+from tests.support.processes import BIN, ROOT
 
 _SOON = 0.2
 

@@ -18,8 +18,8 @@ from tests.benchmarks.load import FailedRequestsError, Request
 from tests.benchmarks.results import Goal, Outcome, Sample
 from tests.benchmarks.servers import OURS, Server
 from tests.conftest import TOKEN
-from tests.percentiles import percentiles
-from tests.processes import ROOT, environment, in_checkout
+from tests.support.percentiles import percentiles
+from tests.support.processes import ROOT, environment, in_checkout
 
 _REQUEST = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n"
 # Seconds after the last request for which is waited.

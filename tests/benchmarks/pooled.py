@@ -12,7 +12,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.load import Request
 from tests.benchmarks.results import Goal, Outcome
 from tests.benchmarks.servers import OURS, Server
-from tests.pooler import pooling, through
+from tests.support.pooler import pooling, through
 
 _DIRECT, _POOLED = "direct", "over PgBouncer"
 _PATHS = {"board": "/api/v1/boards/{board}", "list": "/api/v1/boards/{board}/tasks"}

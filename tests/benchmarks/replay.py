@@ -23,8 +23,8 @@ from uuid_utils.compat import uuid7
 from tests.benchmarks.load import CONNECTIONS
 from tests.benchmarks.results import Sample
 from tests.benchmarks.statements import Statement
-from tests.percentiles import percentiles
-from tests.processes import ROOT, environment, in_checkout
+from tests.support.percentiles import percentiles
+from tests.support.processes import ROOT, environment, in_checkout
 
 # From the text of a parameter, by the name of its type; what is not here is given as text.
 _READ: dict[str, Callable[[str], Any]] = {

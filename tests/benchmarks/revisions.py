@@ -11,7 +11,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.commands import to_its_end
 from tests.benchmarks.results import Goal, Outcome, Sample
 from tests.benchmarks.starting import UPGRADE
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 _MANY = 500
 _NOT_ITS_OWN = shutil.ignore_patterns("__pycache__", "versions", "backfills")

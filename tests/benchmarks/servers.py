@@ -15,7 +15,7 @@ from typing import NamedTuple
 import psutil
 
 from app.postgres.url.database_url import normalize_database_url
-from tests.processes import ROOT, environment, free_port, in_checkout
+from tests.support.processes import ROOT, environment, free_port, in_checkout
 
 _RIVALS = "tests.benchmarks.rivals"
 # As people start it, and a rival the same way: without a log of requests. granian in place of uvicorn was 1.02 times as

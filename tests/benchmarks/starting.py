@@ -8,7 +8,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.commands import to_its_end
 from tests.benchmarks.results import Goal, Outcome, Sample
 from tests.benchmarks.servers import OURS
-from tests.processes import BIN
+from tests.support.processes import BIN
 
 UPGRADE = (BIN / "litestar", "database", "upgrade", "--no-prompt")
 _IMPORTS = (sys.executable, "-c", "import litestar, advanced_alchemy.extensions.litestar, alembic.command, asyncpg")

@@ -8,8 +8,8 @@ from litestar import Litestar
 
 from tests.conftest import client_of
 from tests.integration.conftest import AGENTS, SignIn, Staff, register
-from tests.integration.test_api_boards import BOARDS
 from tests.migrations.conftest import query
+from tests.support.boards import BOARDS
 
 Event = tuple[str, str | None, dict[str, str]]
 GROUPS = "/api/v1/board-groups"

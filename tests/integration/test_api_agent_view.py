@@ -8,8 +8,8 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import AGENTS, SignIn, Stranger, register
-from tests.integration.sse import reading
-from tests.integration.test_api_boards import BOARDS, MINIMAL
+from tests.support.boards import BOARDS, MINIMAL
+from tests.support.sse import reading
 
 VIEW = "/api/v1/agent"
 

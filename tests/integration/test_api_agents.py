@@ -10,8 +10,8 @@ from litestar import Litestar
 
 from tests.conftest import client_of
 from tests.integration.conftest import AGENTS, SignIn, Stranger, register
-from tests.integration.test_api_boards import become, grant
 from tests.migrations.conftest import holding, query
+from tests.support.boards import become, grant
 
 
 async def test_token_is_shown_once_and_kept_as_its_hash(

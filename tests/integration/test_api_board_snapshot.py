@@ -7,10 +7,10 @@ from litestar import Litestar
 
 from app.services.snapshots import MAX_OTHERS, MAX_TASKS
 from tests.integration.conftest import SignIn, Stranger, register
-from tests.integration.test_api_boards import BOARDS, MINIMAL, become, grant
-from tests.integration.test_api_custom_fields import define
-from tests.integration.test_api_tasks import create, statements
 from tests.migrations.conftest import query
+from tests.support.boards import BOARDS, MINIMAL, become, grant
+from tests.support.custom_fields import define
+from tests.support.tasks import create, statements
 
 
 def snapshot_url(board: dict[str, Any]) -> str:

@@ -9,9 +9,7 @@ import pytest
 
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import query
-
-BOARDS = "/api/v1/boards"
-MINIMAL = {"name": "Deck", "slug": "deck", "description": ""}
+from tests.support.boards import BOARDS, MINIMAL, become, grant
 
 
 async def test_created_board_has_every_field_and_a_location(client: httpx.AsyncClient) -> None:
@@ -140,27 +138,6 @@ async def test_another_organizations_board_is_404_for_every_method(
         }
     assert (await client.get(BOARDS)).json()["items"] == []
     assert query(database_url, "SELECT name FROM boards") == [("b",)]
-
-
-def become(url: str, role: str, *, reads: bool = False, writes: bool = False) -> None:
-    query(
-        url,
-        "UPDATE organization_members SET role = :role, all_boards_read = :reads, all_boards_write = :writes",
-        role=role,
-        reads=reads,
-        writes=writes,
-    )
-
-
-def grant(url: str, board_id: str, *, reads: bool, writes: bool) -> None:
-    query(
-        url,
-        "INSERT INTO board_access (id, organization_member_id, board_id, can_read, can_write)"
-        " SELECT gen_random_uuid(), id, :board, :reads, :writes FROM organization_members",
-        board=board_id,
-        reads=reads,
-        writes=writes,
-    )
 
 
 @pytest.mark.parametrize(

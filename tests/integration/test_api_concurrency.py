@@ -14,8 +14,8 @@ from app.repositories.callers import Person
 from app.services.identity import Caller
 from app.services.users import LastOwnerError, UserService
 from tests.integration.conftest import Staff, Stranger
-from tests.integration.test_api_boards import become, grant
 from tests.migrations.conftest import holding, query
+from tests.support.boards import become, grant
 
 BOARDS = "/api/v1/boards"
 LOCK_BOARD = "SELECT FROM boards WHERE id = :id FOR UPDATE"

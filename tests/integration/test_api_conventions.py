@@ -18,9 +18,9 @@ from app.db.plugin import DatabasePlugin
 from app.models import Board, Task
 from app.repositories.search import matches
 from tests.integration.conftest import Staff
-from tests.integration.counting import statements_of
-from tests.integration.furnished import ids_for_paths
 from tests.migrations.conftest import holding
+from tests.support.counting import statements_of
+from tests.support.furnished import ids_for_paths
 
 
 @pytest.mark.parametrize(

@@ -9,28 +9,9 @@ import pytest
 
 from app.services.custom_fields import MAX_FIELDS
 from tests.integration.conftest import SignIn, Staff, Stranger, register
-from tests.integration.test_api_boards import become, grant
 from tests.migrations.conftest import query
-
-FIELDS = "/api/v1/organizations/me/custom-fields"
-BOARDS = "/api/v1/boards"
-
-
-async def define(
-    client: httpx.AsyncClient, board: dict[str, Any], key: str = "ticket", **fields: Any
-) -> dict[str, Any]:
-    response = await client.post(FIELDS, json={"field_key": key, "board_ids": [board["id"]], **fields})
-    assert response.status_code == 201, response.text
-    return response.json()
-
-
-async def change(client: httpx.AsyncClient, field: dict[str, Any], **changes: Any) -> httpx.Response:
-    return await client.patch(f"{FIELDS}/{field['id']}", json=changes)
-
-
-@pytest.fixture
-async def second(client: httpx.AsyncClient) -> dict[str, Any]:
-    return (await client.post(BOARDS, json={"name": "Aft", "slug": "aft", "description": ""})).json()
+from tests.support.boards import become, grant
+from tests.support.custom_fields import BOARDS, FIELDS, change, define
 
 
 @pytest.fixture

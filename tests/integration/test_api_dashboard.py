@@ -11,20 +11,14 @@ from litestar import Litestar
 from app.models import TaskStatus
 from app.services.dashboard import begins
 from tests.integration.conftest import AGENTS, Stranger, register
-from tests.integration.test_api_board_groups import group, grouped
-from tests.integration.test_api_boards import BOARDS, MINIMAL, become, grant
-from tests.integration.test_api_tasks import statements
 from tests.migrations.conftest import query
+from tests.support.board_groups import group, grouped
+from tests.support.boards import BOARDS, MINIMAL, become, grant
+from tests.support.dashboard import DASHBOARD, dashboard
+from tests.support.tasks import statements
 
 __all__ = ["group", "grouped"]
-DASHBOARD = "/api/v1/metrics/dashboard"
 RANGES = {"24h": 24, "3d": 3, "7d": 7, "14d": 14, "1m": 30, "3m": 13, "6m": 26, "1y": 12}
-
-
-async def dashboard(client: httpx.AsyncClient, **params: Any) -> dict[str, Any]:
-    response = await client.get(DASHBOARD, params=params)
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 class History:

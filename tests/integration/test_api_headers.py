@@ -11,10 +11,10 @@ from litestar import Litestar
 from app.asgi import create_app
 from app.core.config import Environment
 from tests.conftest import TOKEN, client_of, settings_for
-from tests.integration.sse import Stream, asking
-from tests.integration.test_api_boards import BOARDS
 from tests.migrations.conftest import query
-from tests.waiting import PATIENCE
+from tests.support.boards import BOARDS
+from tests.support.sse import Stream, asking
+from tests.support.waiting import PATIENCE
 
 ALWAYS = {"x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "no-referrer"}
 STRICT = "default-src 'none'; frame-ancestors 'none'"

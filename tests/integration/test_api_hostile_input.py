@@ -11,9 +11,9 @@ from litestar import Litestar
 
 from tests.conftest import TOKEN
 from tests.integration.conftest import Staff
-from tests.integration.furnished import ids_for_paths
-from tests.integration.sse import asking
-from tests.integration.test_openapi import Operation, api, resolved
+from tests.support.furnished import ids_for_paths
+from tests.support.openapi import Operation, api, resolved
+from tests.support.sse import asking
 
 _HERE = "\ue000"
 # JSON text -> the least and the most that it is answered with, in any field.

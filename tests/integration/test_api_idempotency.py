@@ -11,10 +11,10 @@ from litestar import Litestar
 from app.repositories.idempotency import KEPT_FOR
 from tests.conftest import client_of
 from tests.integration.conftest import AGENTS, SignIn, Staff, register
-from tests.integration.furnished import Furnished, People, digests, furnish
-from tests.integration.operations import TEXTS, Answer, Operation, ask, operations
-from tests.integration.rights import Caller, may
 from tests.migrations.conftest import holding, query
+from tests.support.furnished import Furnished, People, digests, furnish
+from tests.support.operations import TEXTS, Answer, Operation, ask, operations
+from tests.support.rights import Caller, may
 
 KEY = {"Idempotency-Key": "0b6c1f4e-8a1d-4f0e-9f7d-9d8f1b1f6b1a"}
 

@@ -13,9 +13,9 @@ from app.asgi import create_app
 from app.postgres.secret import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
 from tests.integration.conftest import Staff, Stranger
-from tests.integration.test_api_members import LOCK_ORGANIZATION, MEMBERS, ORGANIZATION
-from tests.integration.test_api_tasks import statements
 from tests.migrations.conftest import holding, query
+from tests.support.members import LOCK_ORGANIZATION, MEMBERS, ORGANIZATION
+from tests.support.tasks import statements
 
 INVITES = f"{ORGANIZATION}/invites"
 ACCEPT = "/api/v1/organizations/invites/accept"

@@ -9,10 +9,7 @@ import pytest
 
 from tests.integration.conftest import Staff, Stranger
 from tests.migrations.conftest import holding, query
-
-ORGANIZATION = "/api/v1/organizations/me"
-MEMBERS = f"{ORGANIZATION}/members"
-LOCK_ORGANIZATION = "SELECT FROM organizations WHERE id = :id FOR UPDATE"
+from tests.support.members import LOCK_ORGANIZATION, MEMBERS, ORGANIZATION
 
 
 async def events(client: httpx.AsyncClient) -> list[tuple[str, str | None]]:

@@ -27,10 +27,10 @@ from app.core.identity import IssuerUnreachableError
 from app.postgres.secret import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
 from tests.integration.conftest import register
-from tests.integration.oidc_issuer import AUDIENCE, Issuer, issuing
-from tests.integration.sse import reading
 from tests.migrations.conftest import query
-from tests.waiting import PATIENCE
+from tests.support.oidc_issuer import AUDIENCE, Issuer, issuing
+from tests.support.sse import reading
+from tests.support.waiting import PATIENCE
 
 ME = "/api/v1/users/me"
 TOKENS = "/api/v1/users/me/tokens"

@@ -12,10 +12,10 @@ from sqlalchemy import make_url
 from app.asgi import create_app
 from app.core.config import Settings
 from tests.conftest import client_of, settings_for, started
-from tests.integration.sse import reading
-from tests.integration.throwaway_postgres import copy_as_standby, new_cluster, running
 from tests.migrations.conftest import query
 from tests.support.migrator import upgrade
+from tests.support.sse import reading
+from tests.support.throwaway_postgres import copy_as_standby, new_cluster, running
 
 ME = "/api/v1/users/me"
 

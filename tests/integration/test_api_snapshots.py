@@ -8,10 +8,10 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import SignIn, Stranger, register
-from tests.integration.test_api_board_groups import GROUPS, foreign_group, group, grouped
-from tests.integration.test_api_boards import BOARDS, MINIMAL, become, grant
-from tests.integration.test_api_tasks import statements
 from tests.migrations.conftest import query
+from tests.support.board_groups import GROUPS, foreign_group, group, grouped
+from tests.support.boards import BOARDS, MINIMAL, become, grant
+from tests.support.tasks import statements
 
 __all__ = ["foreign_group", "group", "grouped"]
 

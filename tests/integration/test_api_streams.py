@@ -1,7 +1,6 @@
 """What the streams tell of, to whom, and from where they go on."""
 
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
@@ -9,19 +8,14 @@ from litestar import Litestar
 
 from app.services import streams
 from tests.integration.conftest import AGENTS, Stranger, register
-from tests.integration.sse import reading, responding
-from tests.integration.test_api_board_groups import GROUPS, group, grouped
-from tests.integration.test_api_boards import BOARDS, MINIMAL, become, grant
 from tests.migrations.conftest import query
+from tests.support.board_groups import GROUPS, group, grouped
+from tests.support.boards import BOARDS, MINIMAL, become, grant
+from tests.support.sse import reading, responding
+from tests.support.streams import create, insert_event
 
 __all__ = ["group", "grouped"]
 COMMENTS = "/api/v1/activity/task-comments"
-
-
-async def create(client: httpx.AsyncClient, url: str, **fields: Any) -> dict[str, Any]:
-    response = await client.post(url, json=fields)
-    assert response.status_code == 201, response.text
-    return response.json()
 
 
 async def test_tasks_stream_tells_of_tasks_and_their_comments(
@@ -265,21 +259,3 @@ async def test_quiet_stream_gives_signs_of_life(app: Litestar, tasks_url: str, m
         assert stream.headers["content-type"].startswith("text/event-stream")
         assert stream.headers["cache-control"] == "no-store"
         assert [await stream.block() for _ in range(3)] == [b": still here"] * 3
-
-
-def insert_event(
-    url: str, board: dict[str, Any], *types: str, count: int = 1, message: str = "", subject_id: str | None = None
-) -> None:
-    """Events on the board, in one transaction, of which no process is told."""
-    query(
-        url,
-        "INSERT INTO activity_events (id, organization_id, board_id, event_type, message, subject_id)"
-        " SELECT gen_random_uuid(), organization_id, :board, event_type, :message, CAST(:subject AS uuid)"
-        " FROM boards, unnest(CAST(:types AS text[])) AS event_type, generate_series(1, :count)"
-        " WHERE boards.id = :board",
-        board=UUID(board["id"]),
-        types=list(types),
-        count=count,
-        message=message,
-        subject=subject_id,
-    )

@@ -9,14 +9,8 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import Stranger
-from tests.integration.counting import statements_of
 from tests.migrations.conftest import holding, query
-
-
-async def create(client: httpx.AsyncClient, url: str, title: str = "task", **fields: Any) -> dict[str, Any]:
-    response = await client.post(url, json={"title": title, **fields})
-    assert response.status_code == 201, response.text
-    return response.json()
+from tests.support.tasks import create, statements
 
 
 async def patch(client: httpx.AsyncClient, url: str, task: dict[str, Any], **changes: Any) -> httpx.Response:
@@ -274,14 +268,6 @@ async def test_deleted_task_sets_free_what_waited_for_it(client: httpx.AsyncClie
     assert (await client.delete(f"{tasks_url}/{first['id']}")).status_code == 204
     assert (await client.get(f"{tasks_url}/{first['id']}")).status_code == 404
     assert (await client.get(f"{tasks_url}/{second['id']}")).json()["is_blocked"] is False
-
-
-async def statements(app: Litestar, client: httpx.AsyncClient, url: str) -> int:
-    """How many a GET sends."""
-    async with statements_of(app) as seen:
-        response = await client.get(url)
-    assert response.status_code == 200
-    return len(seen)
 
 
 async def test_list_costs_the_same_number_of_statements_however_long(

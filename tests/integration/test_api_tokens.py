@@ -12,20 +12,13 @@ from app.services import hub, identity
 from app.services.rate_limits import Limit
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Staff, register
-from tests.integration.sse import reading
-from tests.integration.test_api_tasks import statements
 from tests.migrations.conftest import holding, query
-from tests.waiting import PATIENCE
+from tests.support.sse import reading
+from tests.support.tasks import statements
+from tests.support.tokens import ME, TOKENS, issue
+from tests.support.waiting import PATIENCE
 
-TOKENS = "/api/v1/users/me/tokens"
-ME = "/api/v1/users/me"
 GONE = ("unauthorized", "This token is not known, or no longer good.")
-
-
-async def issue(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
-    answer = await client.post(TOKENS, json={"name": "Laptop", **fields})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:

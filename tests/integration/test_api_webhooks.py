@@ -13,8 +13,8 @@ from litestar import Litestar
 from app.services import webhooks
 from tests.conftest import client_of
 from tests.integration.conftest import AGENTS, Stranger, register
-from tests.integration.test_api_boards import BOARDS, become, grant
 from tests.migrations.conftest import holding, query
+from tests.support.boards import BOARDS, become, grant
 
 SECRET = "between you and me"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.processes import ROOT, debian_program
+from tests.support.processes import ROOT, debian_program
 
 
 def test_a_row_is_measured_against_every_rival_and_judged() -> None:

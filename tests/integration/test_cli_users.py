@@ -10,10 +10,10 @@ from litestar import Litestar
 
 from app.cli.users import users as commands
 from tests.conftest import client_of
-from tests.integration.sse import reading
-from tests.integration.test_api_tokens import ME, issue
 from tests.migrations.conftest import query
-from tests.processes import environment, run, shown_on_a_terminal
+from tests.support.processes import environment, run, shown_on_a_terminal
+from tests.support.sse import reading
+from tests.support.tokens import ME, issue
 
 
 def users(url: str, *arguments: str) -> tuple[int, str, str]:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.conftest import TOKEN
-from tests.processes import environment, serving
+from tests.support.processes import environment, serving
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 

@@ -20,9 +20,9 @@ from selenium.webdriver.support.expected_conditions import element_to_be_clickab
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.conftest import TOKEN, database_named
-from tests.integration.test_openapi import operations
-from tests.processes import BIN, ROOT, Server, environment, require, serving
-from tests.waiting import PATIENCE
+from tests.support.openapi import operations
+from tests.support.processes import BIN, ROOT, Server, environment, require, serving
+from tests.support.waiting import PATIENCE
 
 SCENARIO = Path(__file__).with_name("generated_client.ts")
 PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])

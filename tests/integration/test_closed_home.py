@@ -16,9 +16,9 @@ from app.postgres.connect import wait_for_database
 from app.postgres.errors import DatabaseUnreachableError
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
-from tests.integration.throwaway_postgres import Server, new_cluster, running
-from tests.integration.tls_server import tls_front
 from tests.migrations.conftest import older_binaries
+from tests.support.throwaway_postgres import Server, new_cluster, running
+from tests.support.tls_server import tls_front
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 SOMEBODY = 1_000_770_000

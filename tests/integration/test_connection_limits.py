@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.processes import Server, environment, serving
+from tests.support.processes import Server, environment, serving
 
 MIB = 2**20
 

@@ -17,12 +17,12 @@ from app.cli.demo.commands import demo
 from app.core.field_values import normalize_value
 from app.models import TaskStatus
 from tests.conftest import client_of, settings_for
-from tests.integration.placement import astray
 from tests.migrations.conftest import REVISIONS, holding, query
-from tests.migrations.stopping import running
-from tests.processes import ROOT, environment, run, shown_on_a_terminal
 from tests.support.migrator import upgrade
-from tests.waiting import PATIENCE, wait_until
+from tests.support.placement import astray
+from tests.support.processes import ROOT, environment, run, shown_on_a_terminal
+from tests.support.stopping import running
+from tests.support.waiting import PATIENCE, wait_until
 
 SEED = ("litestar", "demo", "seed")
 _MOVES = """

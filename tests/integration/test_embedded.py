@@ -17,8 +17,8 @@ import pytest
 
 from app.postgres.dev_server.files import Files
 from app.postgres.dev_server.server import DevServerError, acquire, binaries
-from tests.processes import ROOT
-from tests.waiting import PATIENCE, wait_until
+from tests.support.processes import ROOT
+from tests.support.waiting import PATIENCE, wait_until
 
 _USER = """
 import sys

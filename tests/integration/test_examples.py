@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.openapi.examples import examples_of
 from tests.conftest import client_of
 from tests.integration.conftest import Staff, register
-from tests.integration.furnished import People, ids_for_paths
-from tests.integration.operations import KINDS
-from tests.integration.test_openapi import Operation, api, resolved
 from tests.migrations.conftest import query
+from tests.support.furnished import People, ids_for_paths
+from tests.support.openapi import Operation, api, resolved
+from tests.support.operations import KINDS
 
 FIELDS = "/api/v1/organizations/me/custom-fields"
 

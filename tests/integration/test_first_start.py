@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import copied_checkout, environment, run, serving
-from tests.waiting import PATIENCE
+from tests.support.processes import copied_checkout, environment, run, serving
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture

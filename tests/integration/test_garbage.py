@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.types import Receive, ReceiveMessage, Scope, Send
 
 from tests.conftest import TOKEN
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 class Received:

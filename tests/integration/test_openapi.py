@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import jsonschema_rs
 import pytest
 
-from app.asgi import create_app
-from tests.conftest import settings_for
+from tests.support.openapi import Operation, api, document, new_document, operations, resolved
 
 NO_UUIDS = {("ProblemDetails", "request_id"), ("StreamEvent", "id")}
-METHODS = {"get", "post", "patch", "put", "delete"}
 # With one of these a summary begins, and it names its objects: it stands alone in a list of operations.
 VERBS = {
     *("Accept", "Add", "Approve", "Ask", "Change", "Check", "Choose", "Comment", "Create", "Delete", "Invite", "List"),
@@ -23,78 +20,6 @@ VERBS = {
 POINTING = {"he", "her", "him", "his", "it", "one", "she", "them", "these", "this", "those"}
 # Its own schema, as a document of OpenAPI 3.1 refers to it.
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-
-def new_document() -> dict[str, Any]:
-    return create_app(settings_for("postgresql://nobody@127.0.0.1/nothing")).openapi_schema.to_schema()
-
-
-document = cache(new_document)
-
-
-def resolved(part: dict[str, Any]) -> dict[str, Any]:
-    """What a reference stands for."""
-    while "$ref" in part:
-        found: Any = document()
-        for name in part["$ref"].removeprefix("#/").split("/"):
-            found = found[name]
-        part = found
-    return part
-
-
-class Operation(NamedTuple):
-    method: str
-    path: str
-    described: dict[str, Any]
-
-    @property
-    def id(self) -> str:
-        return str(self.described["operationId"])
-
-    @property
-    def takes_token(self) -> bool:
-        return self.described.get("security") != [{}]
-
-    @property
-    def writes(self) -> bool:
-        return self.takes_token and self.method != "get"
-
-    @property
-    def statuses(self) -> set[int]:
-        return {int(status) for status in self.described["responses"]}
-
-    @property
-    def success(self) -> dict[str, Any]:
-        return next(response for status, response in self.described["responses"].items() if status < "300")
-
-    @property
-    def is_tagged(self) -> bool:
-        """Whether what it answers has an ETag: JSON in which there is no token."""
-        schema = resolved(self.success.get("content", {}).get("application/json", {}).get("schema", {}))
-        fields = schema.get("properties", {})
-        row = resolved(fields["items"]["items"])["properties"] if "next_cursor" in fields else fields
-        return "application/json" in self.success.get("content", {}) and "token" not in row
-
-    def headers(self, status: int) -> set[str]:
-        return set(resolved(self.described["responses"][str(status)]).get("headers", {}))
-
-    def parameters(self, place: str) -> set[str]:
-        given = (resolved(parameter) for parameter in self.described["parameters"])
-        return {parameter["name"] for parameter in given if parameter["in"] == place}
-
-
-@cache
-def operations() -> list[Operation]:
-    return [
-        Operation(method, path, described)
-        for path, item in document()["paths"].items()
-        for method, described in item.items()
-        if method in METHODS
-    ]
-
-
-def api() -> list[Operation]:
-    return [operation for operation in operations() if operation.path.startswith("/api/v1/")]
 
 
 def test_every_operation_has_an_id_of_its_own_a_summary_and_a_tag() -> None:

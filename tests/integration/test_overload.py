@@ -15,11 +15,11 @@ from app.core.config import Settings
 from app.db.plugin import DatabasePlugin
 from app.postgres import pool
 from tests.conftest import TOKEN, client_of, started
-from tests.integration.serving import served
-from tests.integration.sse import reading
-from tests.integration.test_metrics import scraped
 from tests.migrations.conftest import holding
-from tests.waiting import PATIENCE
+from tests.support.metrics import scraped
+from tests.support.serving import served
+from tests.support.sse import reading
+from tests.support.waiting import PATIENCE
 
 LOCKED = "SELECT FROM tasks WHERE id = CAST(:id AS uuid) FOR UPDATE"
 REFUSED = "plimsoll_requests_refused_total"

@@ -10,8 +10,8 @@ import pytest
 
 from app.postgres.connect import classify_connect_error
 from app.postgres.passwords import find_password
-from tests.integration.throwaway_postgres import Server, new_cluster, running
-from tests.processes import environment, run
+from tests.support.processes import environment, run
+from tests.support.throwaway_postgres import Server, new_cluster, running
 
 PASSWORD = "hunter2"
 COMMANDS = [("litestar", "database", "status"), ("alembic", "current"), ("litestar", "run", "--port", "1")]

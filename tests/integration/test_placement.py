@@ -8,13 +8,13 @@ from app.migrator.backfill.status import BackfillState
 from app.migrator.backfill.throttle import Throttle
 from tests.conftest import settings_for
 from tests.integration.conftest import Staff
-from tests.integration.furnished import Token, furnish
-from tests.integration.placement import CARRYING, ORGANIZATION, astray
 from tests.migrations.conftest import query
-from tests.processes import environment
-from tests.processes import run as command
+from tests.support.furnished import Token, furnish
 from tests.support.migrator import read_backfills, read_status
 from tests.support.migrator import run_backfills as run
+from tests.support.placement import CARRYING, ORGANIZATION, astray
+from tests.support.processes import environment
+from tests.support.processes import run as command
 
 INVITES = "/api/v1/organizations/me/invites"
 

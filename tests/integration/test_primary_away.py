@@ -14,11 +14,11 @@ from app.core.config import Settings
 from app.db.plugin import DatabasePlugin
 from app.postgres import ping
 from tests.conftest import client_of, settings_for, started
-from tests.integration.steady import coming
-from tests.integration.throwaway_postgres import LastingServer, new_cluster
 from tests.migrations.conftest import query
 from tests.support.migrator import upgrade
-from tests.waiting import PATIENCE, loop_clock, until
+from tests.support.steady import coming
+from tests.support.throwaway_postgres import LastingServer, new_cluster
+from tests.support.waiting import PATIENCE, loop_clock, until
 
 # Requests a second.
 _RATE = 40

@@ -25,14 +25,14 @@ from app.db.request.prepared import SingleConnectionSession
 from app.postgres.secret import Secret
 from tests.conftest import client_of, database_named, settings_for, started
 from tests.integration.conftest import register
-from tests.integration.sse import reading
-from tests.integration.steady import coming
-from tests.integration.test_metrics import scraped
-from tests.integration.throwaway_postgres import LastingServer, new_cluster, standby_of
 from tests.migrations.conftest import holding, query
-from tests.migrations.test_doctor import OK, PROBLEM, WARNING, examined, one
+from tests.support.doctor import OK, PROBLEM, WARNING, examined, one
+from tests.support.metrics import scraped
 from tests.support.migrator import upgrade
-from tests.waiting import PATIENCE, loop_clock, until, wait_until
+from tests.support.sse import reading
+from tests.support.steady import coming
+from tests.support.throwaway_postgres import LastingServer, new_cluster, standby_of
+from tests.support.waiting import PATIENCE, loop_clock, until, wait_until
 
 _HBA = "local all,replication all trust\nhost all,replication all 127.0.0.1/32 trust\n"
 _SETTINGS = {"max_connections": "60", "log_statement": "all"}

@@ -1,31 +1,17 @@
 """Health never touches the database; readiness does, and says what is wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import httpx
 import pytest
 from sqlalchemy import event, make_url
 
-from app.asgi import create_app
 from app.core.config import Settings
 from app.db.plugin import DatabasePlugin
-from app.db.readiness import Readiness
-from app.postgres.url.database_url import normalize_database_url
-from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import REVISIONS, query
-from tests.waiting import loop_clock
-
-
-@asynccontextmanager
-async def client_with_readiness_of(settings: Settings, url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A running application whose readiness looks at another database than its own."""
-    async with started(create_app(settings)) as application:
-        plugin = application.plugins.get(DatabasePlugin)
-        plugin._readiness = Readiness(settings_for(url), normalize_database_url(url))
-        async with client_of(application, token=None) as client:
-            yield client
+from tests.support.readiness import client_with_readiness_of
+from tests.support.waiting import loop_clock
 
 
 @pytest.mark.usefixtures("patient_readiness")

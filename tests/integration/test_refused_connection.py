@@ -20,14 +20,14 @@ from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseUnreachableError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.integration.refusing_server import refusing
-from tests.integration.test_readiness import client_with_readiness_of
-from tests.integration.throwaway_postgres import Server, new_cluster, running
-from tests.integration.tls_server import tls_front
-from tests.migrations.test_doctor import examined, one
-from tests.pooler import pooling
-from tests.processes import debian_program, environment, run
-from tests.waiting import PATIENCE
+from tests.support.doctor import examined, one
+from tests.support.pooler import pooling
+from tests.support.processes import debian_program, environment, run
+from tests.support.readiness import client_with_readiness_of
+from tests.support.refusing_server import refusing
+from tests.support.throwaway_postgres import Server, new_cluster, running
+from tests.support.tls_server import tls_front
+from tests.support.waiting import PATIENCE
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 FOR_GOOD = [

@@ -14,8 +14,8 @@ from app.db.plugin import DatabasePlugin
 from app.models import Tag
 from app.repositories.boards import SlugTakenError
 from app.repositories.tags import TagRepository
-from tests.integration.counting import statements_of
 from tests.migrations.conftest import query
+from tests.support.counting import statements_of
 
 OURS, OTHER = uuid4(), uuid4()
 

@@ -10,11 +10,11 @@ import httpx
 
 from tests.conftest import TOKEN
 from tests.integration.conftest import Staff
-from tests.integration.furnished import ids_for_paths
-from tests.processes import BIN, environment, serving
-from tests.waiting import PATIENCE
+from tests.support.furnished import ids_for_paths
+from tests.support.processes import BIN, environment, serving
+from tests.support.waiting import PATIENCE
 
-HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
+HOOKS = Path(__file__).parents[1] / "support" / "schemathesis_hooks.py"
 # After these nothing is there, or another organization is the active one: they come last.
 LAST = ("create_organization", "delete_my_organization", "delete_me")
 # They take what others need: theirs are a second set of ids, and for the board a third.

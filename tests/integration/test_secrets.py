@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.conftest import TOKEN
-from tests.integration.oidc_issuer import AUDIENCE, Issuer, issuing
 from tests.migrations.conftest import query
-from tests.processes import environment, run, serving
-from tests.waiting import PATIENCE
+from tests.support.oidc_issuer import AUDIENCE, Issuer, issuing
+from tests.support.processes import environment, run, serving
+from tests.support.waiting import PATIENCE
 
 _SQL = re.compile(r"\b(SELECT\s|INSERT INTO|UPDATE \w+ SET|DELETE FROM|BEGIN\b|COMMIT\b|ROLLBACK\b)")
 _PASSWORD = "database-password-5f1c"

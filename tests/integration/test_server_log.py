@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import environment, serving
-from tests.waiting import PATIENCE
+from tests.support.processes import environment, serving
+from tests.support.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("asked", [True, False])

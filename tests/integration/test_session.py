@@ -24,10 +24,10 @@ from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_r
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
-from tests.integration.serving import served
-from tests.integration.throwaway_postgres import new_cluster, running
-from tests.integration.tls_server import listening
-from tests.waiting import PATIENCE
+from tests.support.serving import served
+from tests.support.throwaway_postgres import new_cluster, running
+from tests.support.tls_server import listening
+from tests.support.waiting import PATIENCE
 
 GATE = 4711
 PARENT = Table("parent", MetaData(), Column("id", Integer, primary_key=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, environment, run
+from tests.support.processes import ROOT, environment, run
 
 _FACTORY = "app.asgi:create_app"
 _ALEMBIC = ("alembic", "-c", str(ROOT / "alembic.ini"))

@@ -15,8 +15,8 @@ from app.core.config import Settings
 from app.core.logging import configure_logging
 from app.db.plugin import DatabasePlugin
 from tests.conftest import TOKEN, started
-from tests.integration.test_session import served
-from tests.waiting import PATIENCE
+from tests.support.serving import served
+from tests.support.waiting import PATIENCE
 
 HEAD = f"POST /api/v1/boards HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 50\r\n\r\n"
 # A webhook that nobody has made: its body is read all the same, before anything is looked up.

@@ -18,8 +18,8 @@ import pytest
 
 from tests.conftest import TOKEN
 from tests.migrations.conftest import query
-from tests.processes import ROOT, Server, environment, run, serving
-from tests.waiting import wait_until
+from tests.support.processes import ROOT, Server, environment, run, serving
+from tests.support.waiting import wait_until
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 SIGNED_IN = f"Host: t\r\nAuthorization: Bearer {TOKEN}\r\n"

@@ -16,9 +16,9 @@ from app.repositories.streams import EventFilter
 from app.services import hub, streams
 from tests.conftest import TOKEN, client_of
 from tests.integration.conftest import AGENTS, Staff, register
-from tests.integration.furnished import People
-from tests.integration.sse import Stream, reading
-from tests.waiting import loop_clock
+from tests.support.furnished import People
+from tests.support.sse import Stream, reading
+from tests.support.waiting import loop_clock
 
 ME = "/api/v1/users/me"
 WITHIN = 1.0

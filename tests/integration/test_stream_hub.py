@@ -13,10 +13,10 @@ from app.asgi import create_app
 from app.repositories.streams import StreamRepository
 from app.services import hub
 from tests.conftest import client_of, settings_for, started
-from tests.integration.counting import statements_of
-from tests.integration.sse import Event, Stream, reading
-from tests.integration.test_api_streams import create, insert_event
 from tests.migrations.conftest import query
+from tests.support.counting import statements_of
+from tests.support.sse import Event, Stream, reading
+from tests.support.streams import create, insert_event
 
 
 @pytest.fixture

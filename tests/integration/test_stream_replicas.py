@@ -9,8 +9,8 @@ import msgspec
 
 from tests.conftest import TOKEN
 from tests.migrations.conftest import query
-from tests.processes import Server, environment, serving
-from tests.waiting import PATIENCE
+from tests.support.processes import Server, environment, serving
+from tests.support.waiting import PATIENCE
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 

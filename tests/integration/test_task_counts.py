@@ -15,11 +15,11 @@ import pytest
 from app.models import TaskStatus
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.integration.test_api_dashboard import dashboard
 from tests.migrations.conftest import holding, query
-from tests.migrations.test_startup_policy import start
+from tests.support.dashboard import dashboard
 from tests.support.migrator import downgrade, upgrade
-from tests.waiting import PATIENCE
+from tests.support.startup_policy import start
+from tests.support.waiting import PATIENCE
 
 STATUSES = [str(status) for status in TaskStatus]
 BEFORE, WITH_TRIGGERS = "9c86defda9aa", "81f6a3c0d2be"

@@ -15,11 +15,11 @@ from litestar import Litestar
 
 from tests.conftest import TOKEN, client_of
 from tests.integration.conftest import Staff
-from tests.integration.furnished import Furnished, People, digests, furnish
-from tests.integration.operations import KINDS, TEXTS, Answer, Operation, Place, ask, operations
-from tests.integration.placement import astray
-from tests.integration.rights import Caller, may
 from tests.migrations.conftest import query
+from tests.support.furnished import Furnished, People, digests, furnish
+from tests.support.operations import KINDS, TEXTS, Answer, Operation, Place, ask, operations
+from tests.support.placement import astray
+from tests.support.rights import Caller, may
 
 _ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+Z")

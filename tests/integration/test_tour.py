@@ -5,8 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.processes import ROOT, environment, serving
-from tests.waiting import PATIENCE
+from tests.support.processes import ROOT, environment, serving
+from tests.support.waiting import PATIENCE
 
 _MARK = "-- end of block --"
 

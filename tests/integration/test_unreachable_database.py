@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from tests.integration.throwaway_postgres import new_cluster, running
-from tests.processes import environment, run
+from tests.support.processes import environment, run
+from tests.support.throwaway_postgres import new_cluster, running
 
 COMMANDS = [
     ("litestar", "run", "--port", "1"),

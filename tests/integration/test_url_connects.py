@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
-from tests.integration.throwaway_postgres import (
+from tests.support.throwaway_postgres import (
     POSTGRES_BIN_PATH,
     Server,
     copy_as_standby,
@@ -28,8 +28,8 @@ from tests.integration.throwaway_postgres import (
     new_cluster,
     running,
 )
-from tests.integration.tls_server import silent_server, tls_front
-from tests.waiting import loop_clock
+from tests.support.tls_server import silent_server, tls_front
+from tests.support.waiting import loop_clock
 
 PASSWORDS = ["plain", "%@:/ +#?&=", "100%25", "пароль ½ ª ü", "'\"\\", " a\n\tb "]
 PG_HBA = "host all +by_password all scram-sha-256\nlocal all all trust\nhost all all all trust\n"

@@ -17,9 +17,9 @@ from sqlalchemy.pool import NullPool
 from app.core.config import Settings
 from app.db import migrator
 from app.postgres.url.database_url import normalize_database_url
-from tests.processes import require
 from tests.support.migrator import load_revisions
-from tests.waiting import PATIENCE
+from tests.support.processes import require
+from tests.support.waiting import PATIENCE
 
 OLDER_BIN = Path("/usr/lib/postgresql/15/bin")
 

@@ -11,10 +11,10 @@ from app.core.config import Settings
 from app.migrator.session.lock import LOCK_KEY
 from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import holding, query
-from tests.migrations.stopping import COMMANDS, SERVE, polls_for_the_lock, running
-from tests.processes import ROOT, environment, serving
 from tests.support.migrator import load_revisions, upgrade
-from tests.waiting import PATIENCE, wait_until
+from tests.support.processes import ROOT, environment, serving
+from tests.support.stopping import COMMANDS, SERVE, polls_for_the_lock, running
+from tests.support.waiting import PATIENCE, wait_until
 
 SERVERS = 8
 THREE_BEHIND = "8f3d1c7e2b64"

@@ -16,9 +16,9 @@ from app.db import migrator
 from app.models import metadata
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
-from tests.migrations.drifting import compared, named
-from tests.processes import copied_checkout, environment, run
+from tests.support.drifting import compared, named
 from tests.support.migrator import alembic_config, downgrade, upgrade
+from tests.support.processes import copied_checkout, environment, run
 
 # How the models change -> what the revision says.
 Changes = dict[str, tuple[Callable[[Mapping[str, Table]], object], str]]

@@ -28,58 +28,13 @@ from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query
-from tests.migrations.test_engine import checkout_of
-from tests.processes import BIN, environment, in_checkout, shown_on_a_terminal
-from tests.processes import run as run_command
+from tests.support.backfill import DOUBLE, FULL_SPEED, ROWS, define, fill, touched, write
+from tests.support.checkouts import checkout_of
 from tests.support.migrator import downgrade, load_revisions, read_backfills, upgrade
 from tests.support.migrator import run_backfills as run
-from tests.waiting import PATIENCE
-
-ROWS = 10_000
-DOUBLE = "UPDATE numbers SET doubled = n * 2, touched = touched + 1 WHERE {batch}"
-FULL_SPEED = Throttle(rate=0)
-
-
-@pytest.fixture
-def url(database_url: str) -> str:
-    make_numbers(database_url)
-    return database_url
-
-
-def make_numbers(url: str) -> None:
-    """A table whose rows each count how often they were changed."""
-    query(url, "CREATE TABLE numbers (n integer PRIMARY KEY, doubled integer, touched integer NOT NULL DEFAULT 0)")
-    query(url, f"INSERT INTO numbers SELECT generate_series(1, {ROWS})")
-
-
-def define(release: Release, name: str = "fill", **fields: object) -> None:
-    """Writes a backfill's file; as it stands, nothing but the record of the database keeps it from doing rows twice."""
-    wanted = {"table": "numbers", "after": HEAD, "update": DOUBLE, **fields}
-    text = ", ".join(f"{field}={value!r}" for field, value in wanted.items())
-    write(
-        release,
-        name,
-        f'"""A test\'s."""\nfrom app.migrator.backfill import Backfill\n\nbackfill = Backfill({text})\n',
-    )
-
-
-def write(release: Release, name: str, text: str) -> None:
-    directory = release.root / "migrations" / "backfills"
-    directory.mkdir(exist_ok=True)
-    (directory / f"{name}.py").write_text(text)
-
-
-def fill(url: str, pace: Throttle = FULL_SPEED, report: object = None, **settings: object) -> list[Progress]:
-    """Runs the backfill `fill`; `report` is called first at each batch."""
-    seen: list[Progress] = []
-
-    def note(progress: Progress) -> None:
-        seen.append(progress)
-        if callable(report):
-            report(progress)
-
-    run(settings_for(url, **settings), ["fill"], pace, note)
-    return seen
+from tests.support.processes import BIN, environment, in_checkout, shown_on_a_terminal
+from tests.support.processes import run as run_command
+from tests.support.waiting import PATIENCE
 
 
 def once(action: object) -> object:
@@ -93,11 +48,6 @@ def once(action: object) -> object:
             action()
 
     return report
-
-
-def touched(url: str) -> dict[object, object]:
-    """How many rows were changed so many times."""
-    return dict(query(url, "SELECT touched, count(*) FROM numbers GROUP BY touched"))  # type: ignore[arg-type]
 
 
 def record(url: str, *columns: str) -> tuple[object, ...]:

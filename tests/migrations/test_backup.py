@@ -21,12 +21,12 @@ from app.migrator.backup.manifest import Progress
 from app.postgres.errors import BackupError, DatabaseUnreachableError
 from app.postgres.settings_error import SettingsError
 from tests.conftest import settings_for
-from tests.integration.throwaway_postgres import Server, new_cluster, running
-from tests.migrations import stopping
 from tests.migrations.conftest import applied, holding, older_binaries, query
-from tests.processes import BIN, ROOT, environment, in_checkout, run
+from tests.support import stopping
 from tests.support.migrator import backup
-from tests.waiting import PATIENCE
+from tests.support.processes import BIN, ROOT, environment, in_checkout, run
+from tests.support.throwaway_postgres import Server, new_cluster, running
+from tests.support.waiting import PATIENCE
 
 # pg_dump reads it after it has taken over the snapshot, and nobody else does: it has no system cache either, which a
 # session may fill while it starts.

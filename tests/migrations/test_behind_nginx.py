@@ -12,11 +12,11 @@ import httpx
 import psutil
 import pytest
 
-from tests.load import Balancer, Figures, Traffic, acknowledged
-from tests.migrations.releases import next_release
-from tests.migrations.test_previous_release import SIGNED_IN, migrate
-from tests.processes import ROOT, Server, debian_program, environment, free_port, serving
-from tests.waiting import PATIENCE
+from tests.support.load import Balancer, Figures, Traffic, acknowledged
+from tests.support.previous_release import SIGNED_IN, migrate
+from tests.support.processes import ROOT, Server, debian_program, environment, free_port, serving
+from tests.support.releases import next_release
+from tests.support.waiting import PATIENCE
 
 RATE = 30
 _GUIDE = re.compile(r"```nginx\n(.*?)```", re.DOTALL)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.config import Settings
-from tests.load import Balancer, Figures, Traffic
 from tests.migrations.conftest import applied, holding, query
-from tests.migrations.queueing import longest_in, watching_the_queue
-from tests.migrations.stopping import COMMANDS, add_revision, running
-from tests.processes import copied_checkout, environment, serving
+from tests.support.load import Balancer, Figures, Traffic
 from tests.support.migrator import load_revisions
-from tests.waiting import PATIENCE
+from tests.support.processes import copied_checkout, environment, serving
+from tests.support.queueing import longest_in, watching_the_queue
+from tests.support.stopping import COMMANDS, add_revision, running
+from tests.support.waiting import PATIENCE
 
 RATE = 15
 COLUMN = "c0lumn"

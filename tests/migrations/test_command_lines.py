@@ -15,9 +15,9 @@ from app.cli.plugin import command_group
 from app.migrator.backup.archive import open_archive
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, query, tables
-from tests.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
 from tests.support.migrator import load_revisions, upgrade
-from tests.waiting import PATIENCE
+from tests.support.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
+from tests.support.waiting import PATIENCE
 
 FIRST = "1d9c6f0b7a31"
 

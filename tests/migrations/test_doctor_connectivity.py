@@ -15,11 +15,11 @@ import pytest
 import trustme
 
 from app.migrator.doctor.finding import Finding, Limits, Severity
-from tests.integration.throwaway_postgres import Server, copy_as_standby, new_cluster, running
-from tests.integration.tls_server import listening, tls_front
 from tests.migrations.conftest import query
-from tests.migrations.test_doctor import examined, one, worse_than_notes
-from tests.processes import environment, free_port, run
+from tests.support.doctor import examined, one, worse_than_notes
+from tests.support.processes import environment, free_port, run
+from tests.support.throwaway_postgres import Server, copy_as_standby, new_cluster, running
+from tests.support.tls_server import listening, tls_front
 
 OK, NOTE, WARNING, PROBLEM = Severity
 PG_HBA = "host all mate all scram-sha-256\nlocal all all trust\nhost all all all trust\n"

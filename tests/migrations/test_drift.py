@@ -19,7 +19,7 @@ from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import REVISIONS, Release, holding, query
-from tests.migrations.drifting import (
+from tests.support.drifting import (
     BLOCKED_BY,
     TAMPERED,
     TAMPERED_ZOO,
@@ -32,9 +32,9 @@ from tests.migrations.drifting import (
     together,
     zoo,
 )
-from tests.processes import environment, run
 from tests.support.migrator import downgrade, read_drift, upgrade
-from tests.waiting import PATIENCE
+from tests.support.processes import environment, run
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture

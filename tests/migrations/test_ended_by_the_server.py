@@ -11,9 +11,9 @@ from sqlalchemy import make_url
 from app.migrator.backup.archive import open_archive
 from app.postgres.errors import BackupError, DatabaseError, DatabaseUnreachableError, MigrationFailedError
 from tests.conftest import settings_for
-from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import Release, holding, older_binaries, query
 from tests.support.migrator import backup, plan, read_drift, read_status, restore, upgrade
+from tests.support.throwaway_postgres import Server, new_cluster, running
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 TERMINATE = 'op.execute("SELECT pg_terminate_backend(pg_backend_pid())")'

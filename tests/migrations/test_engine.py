@@ -1,12 +1,10 @@
 """What surrounds each revision: limits and retries, history, phases, half-built indexes, and what a downgrade loses."""
 
 import asyncio
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from textwrap import dedent
 from uuid import uuid4
 
@@ -27,8 +25,9 @@ from app.postgres.errors import DatabaseError, MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, holding, query, renamed, tables
-from tests.processes import ROOT, environment, run
+from tests.support.checkouts import checkout_of
 from tests.support.migrator import alembic_config, downgrade, plan, preview_downgrade, read_drift, read_status, upgrade
+from tests.support.processes import environment, run
 
 BUSY = "LOCK TABLE tags IN ACCESS SHARE MODE"
 ADD_COLUMN = 'op.execute("ALTER TABLE tags ADD COLUMN weight integer")'
@@ -741,13 +740,6 @@ def test_losses_are_counted_without_changing_anything(database_url: str, release
         ("table other.tags", 1),
     ]
     assert applied(database_url) == [release.head]
-
-
-def checkout_of(release: Release) -> Path:
-    """What a command line needs beside the revisions."""
-    target = release.root
-    shutil.copytree(ROOT / "app", target / "app", ignore=shutil.ignore_patterns("*.pyc.*"))
-    return target
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import advanced_alchemy
 import pytest
 
 from tests.migrations.conftest import holding, query
-from tests.processes import BIN, ROOT
-from tests.waiting import PATIENCE
+from tests.support.processes import BIN, ROOT
+from tests.support.waiting import PATIENCE
 
 FOREIGN = Path(__file__).parent / "foreign"
 LEVELS = "ALTER TABLE hero ADD COLUMN level"

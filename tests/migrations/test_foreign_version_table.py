@@ -15,9 +15,9 @@ from app.migrator.revisions.version_table import ForeignVersionsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, applied, query
-from tests.migrations.test_doctor import examined, one
-from tests.processes import environment, run
+from tests.support.doctor import examined, one
 from tests.support.migrator import downgrade, plan, read_status, upgrade
+from tests.support.processes import environment, run
 
 
 def with_path(url: str, path: str) -> str:

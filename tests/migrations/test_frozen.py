@@ -9,13 +9,13 @@ import pytest
 from app.migrator.partitions.months import add_months, month_start, partition_name
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, applied, holding, query
-from tests.migrations.cutting import IN_THE_MIDDLE, LOCKED, cut
-from tests.migrations.stopping import CLOSED, COMMANDS, lock_holders, running, sessions, stop_in_ddl
-from tests.migrations.test_backfill import define, make_numbers
-from tests.migrations.test_engine import checkout_of
-from tests.processes import ROOT, environment
+from tests.support.backfill import define, make_numbers
+from tests.support.checkouts import checkout_of
+from tests.support.cutting import IN_THE_MIDDLE, LOCKED, cut
 from tests.support.migrator import upgrade
-from tests.waiting import PATIENCE, wait_until
+from tests.support.processes import ROOT, environment
+from tests.support.stopping import CLOSED, COMMANDS, lock_holders, running, sessions, stop_in_ddl
+from tests.support.waiting import PATIENCE, wait_until
 
 MONTH = add_months(month_start(datetime.now(UTC)), 3)
 BEFORE_THE_PRIORITY = "8f3d1c7e2b64"

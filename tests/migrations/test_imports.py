@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from tests.processes import environment, run
+from tests.support.processes import environment, run
 
 _SERVES = ("app.api", "app.services", "app.repositories", "app.schemas", "uvicorn", "prometheus_client")
 _OF_SOME_SETTINGS_OR_REQUESTS = ("httpx", "jwt", "cryptography", "re2")

@@ -7,10 +7,10 @@ import pytest
 
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, holding, query
-from tests.migrations.stopping import COMMANDS, SERVE, lock_holders, running
-from tests.processes import ROOT, environment
 from tests.support.migrator import upgrade
-from tests.waiting import PATIENCE
+from tests.support.processes import ROOT, environment
+from tests.support.stopping import COMMANDS, SERVE, lock_holders, running
+from tests.support.waiting import PATIENCE
 
 BEFORE_THE_PRIORITY = "8f3d1c7e2b64"
 

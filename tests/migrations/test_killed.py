@@ -11,7 +11,9 @@ from app.core.config import Settings
 from app.migrator.session.lock import LOCK_KEY
 from tests.conftest import database_named
 from tests.migrations.conftest import applied, holding, query, tables
-from tests.migrations.stopping import (
+from tests.support.migrator import load_revisions
+from tests.support.processes import copied_checkout, environment, run
+from tests.support.stopping import (
     CLOSED,
     COMMANDS,
     add_revision,
@@ -24,9 +26,7 @@ from tests.migrations.stopping import (
     stop_in_ddl,
     stop_in_update,
 )
-from tests.processes import copied_checkout, environment, run
-from tests.support.migrator import load_revisions
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 FIRST, INDEX, COLUMN = "1d9c6f0b7a31", "1ndex", "c0lumn"
 WRITING = "LOCK TABLE tags IN ROW EXCLUSIVE MODE"

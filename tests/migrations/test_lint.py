@@ -14,8 +14,8 @@ from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, query
-from tests.processes import ROOT, environment, run
 from tests.support.migrator import lint, upgrade
+from tests.support.processes import ROOT, environment, run
 
 OFFLINE = Settings()
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"

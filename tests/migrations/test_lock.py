@@ -19,9 +19,9 @@ from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query
-from tests.processes import BIN, copied_checkout, environment, in_checkout, run
 from tests.support.migrator import alembic_config, upgrade
-from tests.waiting import wait_until
+from tests.support.processes import BIN, copied_checkout, environment, in_checkout, run
+from tests.support.waiting import wait_until
 
 BEFORE_THE_INDEX = "5b2e8a4c9d17"
 INDEX = "8f3d1c7e2b64"

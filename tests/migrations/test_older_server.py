@@ -22,16 +22,16 @@ from app.migrator.doctor.finding import Severity
 from app.postgres.dev_server.server import binaries
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
-from tests.integration.throwaway_postgres import new_cluster, running
-from tests.integration.tls_server import tls_front
 from tests.migrations.conftest import OLDER_BIN as BIN
 from tests.migrations.conftest import Release, older_binaries, query
-from tests.migrations.drifting import TAMPERED_ZOO, check, compared, make_zoo, one_of_each_kind, together, zoo
-from tests.migrations.test_cut_off import DRIVERS, SCHEMA_CHANGES, check_that_it_keeps_nothing
-from tests.migrations.test_doctor import examined, one, worse_than_notes
-from tests.migrations.test_partitions import check_that_rows_stay_where_they_are
+from tests.support.cut_off import DRIVERS, SCHEMA_CHANGES, check_that_it_keeps_nothing
+from tests.support.doctor import examined, one, worse_than_notes
+from tests.support.drifting import TAMPERED_ZOO, check, compared, make_zoo, one_of_each_kind, together, zoo
 from tests.support.migrator import backup, downgrade, restore, upgrade
-from tests.waiting import PATIENCE
+from tests.support.partitions import check_that_rows_stay_where_they_are
+from tests.support.throwaway_postgres import new_cluster, running
+from tests.support.tls_server import tls_front
+from tests.support.waiting import PATIENCE
 
 FILES = {"rootcert": "ca", "cert": "cert", "key": "key"}
 

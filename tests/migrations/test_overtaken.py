@@ -9,8 +9,8 @@ from app.migrator.execution import executor
 from app.migrator.revisions.state import require_no_tables
 from tests.conftest import settings_for
 from tests.migrations.conftest import query
-from tests.processes import environment, run
 from tests.support.migrator import upgrade
+from tests.support.processes import environment, run
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -23,65 +22,40 @@ from app.migrator.backup.archive import open_archive
 from app.migrator.doctor.finding import Severity
 from app.migrator.partitions import ddl
 from app.migrator.partitions.commands import Partitioning
-from app.migrator.partitions.months import add_months, month_start, partition_name
+from app.migrator.partitions.months import add_months, partition_name
 from app.migrator.partitions.state import MONTHS_AHEAD, Step, read_partitions
-from app.migrator.status import Verdict
 from app.models import ActivityEvent
 from app.postgres.errors import MigrationFailedError
 from app.repositories.sorting import Ordering, place_values
 from tests.conftest import settings_for
 from tests.migrations.conftest import holding, query
-from tests.migrations.stopping import running
-from tests.migrations.test_doctor import examined, one
-from tests.processes import ROOT, environment, run
+from tests.support.doctor import examined, one
 from tests.support.migrator import (
     backup,
-    downgrade,
     maintain,
     preview_maintenance,
-    read_status,
     restore,
     upgrade,
 )
+from tests.support.partitions import (
+    DEFAULT,
+    ORGANIZATION,
+    TABLE,
+    THIS_MONTH,
+    check_that_rows_stay_where_they_are,
+    file_of,
+    held,
+    is_clean,
+    store,
+)
+from tests.support.processes import ROOT, environment, run
+from tests.support.stopping import running
 
-UNPARTITIONED = "8d1c6a90e3b7"
-TABLE, DEFAULT = "activity_events", "activity_events_default"
-THIS_MONTH = month_start(datetime.now(UTC))
 NEXT_YEAR = add_months(THIS_MONTH, 12)
-ORGANIZATION, WEBHOOK = UUID(int=1), UUID(int=3)
 
 
 def month(count: int) -> str:
     return partition_name(TABLE, add_months(THIS_MONTH, count), add_months(THIS_MONTH, count + 1))
-
-
-def store(url: str, *months: int) -> None:
-    """An event on the third day of each month, counted from this one."""
-    query(url, "INSERT INTO organizations (id, name) VALUES (:id, 'one') ON CONFLICT DO NOTHING", id=ORGANIZATION)
-    for count in months:
-        query(
-            url,
-            "INSERT INTO activity_events (id, created_at, organization_id, event_type)"
-            " VALUES (gen_random_uuid(), :time, :organization, 'x')",
-            time=add_months(THIS_MONTH, count).replace(day=3),
-            organization=ORGANIZATION,
-        )
-
-
-def held(url: str) -> dict[str, int]:
-    """How many events each partition holds, if it does."""
-    rows = query(url, "SELECT tableoid::regclass::text, count(*) FROM activity_events GROUP BY 1")
-    return {str(name): int(str(count)) for name, count in rows}
-
-
-def file_of(url: str, table: str) -> object:
-    return query(url, "SELECT pg_relation_filenode(to_regclass(:name))", name=table)[0][0]
-
-
-def is_clean(url: str) -> bool:
-    return (
-        read_status(settings_for(url)).verdict is Verdict.UP_TO_DATE and not preview_maintenance(settings_for(url)).left
-    )
 
 
 @contextmanager
@@ -89,36 +63,6 @@ def opened(url: str) -> Iterator[Connection]:
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
     with engine.begin() as connection:
         yield connection
-
-
-def check_that_rows_stay_where_they_are(url: str) -> None:
-    """Also in test_older_server.py."""
-    settings = settings_for(url)
-    upgrade(settings, UNPARTITIONED)
-    store(url, -30, -1, 0)
-    query(url, "INSERT INTO boards (id, organization_id, name, slug, description) VALUES (:id, :o, 'b', 'b', '')",
-          id=UUID(int=2), o=ORGANIZATION)  # fmt: skip
-    query(url, "INSERT INTO board_webhooks (id, board_id, description) VALUES (:id, :b, '')", id=WEBHOOK, b=UUID(int=2))
-    query(url, "INSERT INTO board_webhook_payloads (id, webhook_id, body, headers) VALUES (:id, :w, 'x', '{}')",
-          id=UUID(int=4), w=WEBHOOK)  # fmt: skip
-    everything = "SELECT to_jsonb(e) FROM activity_events AS e ORDER BY id"
-    before, file = query(url, everything), file_of(url, TABLE)
-    upgrade(settings)
-    whole = partition_name(TABLE, None, add_months(THIS_MONTH, 2))
-    assert held(url) == {whole: 3}
-    assert file_of(url, whole) == file
-    assert query(url, everything) == before
-    assert is_clean(url)
-    downgrade(settings, UNPARTITIONED, accept_data_loss=True)
-    assert query(url, everything) == before
-    assert query(url, "SELECT count(*) FROM pg_class WHERE relname LIKE 'activity_events_%' AND relkind = 'r'") == [
-        (0,)
-    ]
-    upgrade(settings)
-    assert query(url, everything) == before
-    query(url, "DELETE FROM organizations")
-    assert query(url, "SELECT count(*) FROM activity_events") == [(0,)]
-    assert query(url, "SELECT count(*) FROM board_webhook_payloads") == [(0,)]
 
 
 def test_rows_stay_where_they_are_and_come_back(empty_database_url: str) -> None:

@@ -17,14 +17,14 @@ from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import CREATE_DATABASE, client_of, settings_for, started
-from tests.integration.throwaway_postgres import Server, new_cluster, running
 from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, query, tables
-from tests.migrations.test_backfill import define, fill, make_numbers, touched
-from tests.migrations.test_doctor import examined
-from tests.pooler import pooling, through
-from tests.processes import debian_program, environment, run
+from tests.support.backfill import define, fill, make_numbers, touched
+from tests.support.doctor import examined
 from tests.support.migrator import upgrade
-from tests.waiting import PATIENCE
+from tests.support.pooler import pooling, through
+from tests.support.processes import debian_program, environment, run
+from tests.support.throwaway_postgres import Server, new_cluster, running
+from tests.support.waiting import PATIENCE
 
 _AT_ONCE = 40
 

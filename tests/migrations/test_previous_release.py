@@ -12,15 +12,14 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.conftest import TOKEN
-from tests.load import Balancer, Figures, Traffic, acknowledged
 from tests.migrations.conftest import applied, holding, query
-from tests.migrations.releases import next_release, previous_release
-from tests.processes import Server, environment, in_checkout, run, serving
-from tests.waiting import PATIENCE
+from tests.support.load import Balancer, Figures, Traffic, acknowledged
+from tests.support.previous_release import SIGNED_IN, migrate
+from tests.support.processes import Server, environment, in_checkout, serving
+from tests.support.releases import next_release, previous_release
+from tests.support.waiting import PATIENCE
 
 RATE = 30
-SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +30,6 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def following(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next_release(tmp_path_factory.mktemp("next"))
-
-
-def migrate(checkout: Path, url: str, *command: str) -> None:
-    done = run("litestar", "database", *command, env=environment(DATABASE_URL=url), cwd=checkout)
-    assert done.returncode == 0, done.stderr
 
 
 def test_tests_of_the_previous_release_pass_on_the_expanded_schema(

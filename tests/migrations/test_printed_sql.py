@@ -14,10 +14,10 @@ from app.migrator.session.lock import LOCK_KEY
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query, tables
-from tests.migrations.test_backfill import define
-from tests.processes import environment, run
+from tests.support.backfill import define
 from tests.support.migrator import alembic_config, downgrade, maintain, run_backfills, upgrade
-from tests.waiting import PATIENCE
+from tests.support.processes import environment, run
+from tests.support.waiting import PATIENCE
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 FILL = "UPDATE tags SET weight = 1 WHERE {batch}"

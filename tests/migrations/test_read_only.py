@@ -16,12 +16,12 @@ from app.migrator.session.read_only import ReadOnlyDatabaseError
 from app.postgres.errors import DatabaseError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.integration.throwaway_postgres import copy_as_standby, new_cluster, running
 from tests.migrations.conftest import REVISIONS, query
-from tests.migrations.test_doctor import examined, one
-from tests.processes import environment, run
+from tests.support.doctor import examined, one
 from tests.support.migrator import downgrade, maintain, plan, read_status, upgrade
 from tests.support.migrator import run_backfills as backfill
+from tests.support.processes import environment, run
+from tests.support.throwaway_postgres import copy_as_standby, new_cluster, running
 
 PENDING, EMPTY, AT_HEAD = "pending", "empty", "at_head"
 

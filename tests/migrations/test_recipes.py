@@ -12,9 +12,9 @@ from app.migrator.phase import Phase
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, query
-from tests.processes import ROOT
 from tests.support.migrator import downgrade, lint, upgrade
 from tests.support.migrator import run_backfills as run
+from tests.support.processes import ROOT
 
 PAGE = ROOT / "migrations" / "docs" / "writing-revisions.md"
 

@@ -23,10 +23,10 @@ from app.models import metadata
 from app.postgres.errors import BackupError, MigrationFailedError
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, older_binaries, query, tables
-from tests.migrations.stopping import running
-from tests.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal
 from tests.support.migrator import backup, read_target, restore, upgrade
-from tests.waiting import PATIENCE
+from tests.support.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal
+from tests.support.stopping import running
+from tests.support.waiting import PATIENCE
 
 # With those of Alembic and of the engine.
 TABLES = len(metadata.tables) + 2

@@ -9,8 +9,8 @@ from app.core.config import Settings
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, tables
-from tests.processes import copied_checkout, environment, run
 from tests.support.migrator import lint, plan, read_status, upgrade
+from tests.support.processes import copied_checkout, environment, run
 
 FAULTY = {
     "too long": ("20261130_a_revision_whose_name_is_longer_than_thirty_two", "has 56 characters"),

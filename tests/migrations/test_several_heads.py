@@ -16,8 +16,8 @@ from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied
-from tests.processes import copied_checkout, environment, run
 from tests.support.migrator import alembic_config, downgrade, lint, plan, upgrade
+from tests.support.processes import copied_checkout, environment, run
 
 WAYS: dict[str, Callable[[Settings], object]] = {
     "upgrade": upgrade,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from structlog.testing import capture_logs
 
 from app.db.startup import init_db
 from app.migrator.session.lock import LOCK_KEY
@@ -18,10 +17,11 @@ from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import applied, holding, query, tables
-from tests.migrations.stopping import polls_for_the_lock
-from tests.processes import copied_checkout, environment, serving
 from tests.support.migrator import downgrade, load_revisions, upgrade
-from tests.waiting import PATIENCE, wait_until
+from tests.support.processes import copied_checkout, environment, serving
+from tests.support.startup_policy import start
+from tests.support.stopping import polls_for_the_lock
+from tests.support.waiting import PATIENCE, wait_until
 
 OURS = set(metadata.tables)
 FIRST = "1d9c6f0b7a31"
@@ -29,13 +29,6 @@ FIRST = "1d9c6f0b7a31"
 
 def head(url: str) -> list[str]:
     return list(load_revisions(settings_for(url)).get_heads())
-
-
-async def start(url: str, *, auto_migrate: bool) -> list[str]:
-    """Applies the policy; returns the warnings."""
-    with capture_logs() as logs:
-        await init_db(settings_for(url, db_auto_migrate=auto_migrate), normalize_database_url(url))
-    return [f"{entry['event']} {entry}" for entry in logs if entry["log_level"] in {"warning", "error"}]
 
 
 async def test_auto_migration_upgrades_to_head(empty_database_url: str) -> None:

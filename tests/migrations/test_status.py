@@ -12,8 +12,8 @@ from app.migrator.session.lock import LOCK_KEY
 from app.migrator.status import RevisionState, Status, Verdict
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
-from tests.processes import environment, run
 from tests.support.migrator import downgrade, read_status, upgrade
+from tests.support.processes import environment, run
 
 
 def states(status: Status) -> list[RevisionState]:

@@ -21,8 +21,7 @@ from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, applied, holding
-from tests.migrations.test_doctor import examined
-from tests.processes import environment, run
+from tests.support.doctor import examined
 from tests.support.migrator import (
     alembic_config,
     backup,
@@ -35,7 +34,8 @@ from tests.support.migrator import (
     run_backfills,
     upgrade,
 )
-from tests.waiting import PATIENCE
+from tests.support.processes import environment, run
+from tests.support.waiting import PATIENCE
 
 HOLDER = r"process \d+ \(.*application .*in a transaction since 20.*\) holds, or waits for, the table "
 

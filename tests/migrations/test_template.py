@@ -13,8 +13,8 @@ from app.migrator.lint.proposal import propose_phase
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
-from tests.processes import BIN, ROOT
 from tests.support.migrator import alembic_config, lint, read_status, upgrade
+from tests.support.processes import BIN, ROOT
 
 # What the database has beside the models, or lacks of them; and the phase of what makes the two alike.
 DIFFERENCES = {

@@ -21,11 +21,11 @@ from app.postgres.errors import BackupError
 from app.postgres.url.database_url import normalize_database_url
 from app.postgres.url.resolved import resolve_url
 from tests.conftest import settings_for
-from tests.integration.throwaway_postgres import POSTGRES_BIN_PATH, Server, free_port, new_cluster, running
-from tests.integration.tls_server import tls_front
 from tests.migrations.conftest import older_binaries
-from tests.processes import environment, run
 from tests.support.migrator import backup, restore
+from tests.support.processes import environment, run
+from tests.support.throwaway_postgres import POSTGRES_BIN_PATH, Server, free_port, new_cluster, running
+from tests.support.tls_server import tls_front
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 SERVICE = (

@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
-from tests.load import Balancer, Figures, Traffic, acknowledged
 from tests.migrations.conftest import holding, query
-from tests.migrations.queueing import Look, longest_in, watching_the_queue
-from tests.migrations.releases import next_release
-from tests.processes import environment, run, serving
+from tests.support.load import Balancer, Figures, Traffic, acknowledged
+from tests.support.processes import environment, run, serving
+from tests.support.queueing import Look, longest_in, watching_the_queue
+from tests.support.releases import next_release
 
 # Requests a second: enough for a p99 in a period of seconds, and well below what one core serves.
 RATE = 40

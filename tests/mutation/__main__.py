@@ -8,7 +8,7 @@ import click
 
 from tests.mutation.record import Record, RecordError, record
 from tests.mutation.run import SURVIVORS, BrokenTestsError, Options, Result, run_mutants, write_survivors
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 
 @click.group()

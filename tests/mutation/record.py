@@ -16,7 +16,7 @@ from coverage import CoverageData
 
 from tests.mutation import timing
 from tests.mutation.mutants import Mutant
-from tests.processes import ROOT, in_checkout
+from tests.support.processes import ROOT, in_checkout
 
 STATE = ROOT / ".mutation"
 _COVERAGE = STATE / "coverage"

@@ -24,12 +24,12 @@ from app.core.config import Settings
 from app.core.logging import configure_logging
 from app.postgres.dev_server.server import acquire
 from tests.conftest import database_named, settings_for
-from tests.memory import new_directory
 from tests.mutation import warm
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.record import STATE, Record, copied_checkout
-from tests.processes import BIN, environment, in_checkout, run
+from tests.support.memory import new_directory
 from tests.support.migrator import upgrade
+from tests.support.processes import BIN, environment, in_checkout, run
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 SURVIVORS = STATE / "survivors.txt"

@@ -113,6 +113,12 @@ def test_every_package_of_the_application_is_guarded() -> None:
     assert entries - {"__init__"} == set(MAY_IMPORT)
 
 
+def test_no_test_module_is_imported_by_another() -> None:
+    """What tests share is in tests/support."""
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        assert not [name for name in imports(file) if re.match(r"tests\.\w+\.test_", name)], file
+
+
 def test_nothing_but_asgi_imports_the_api() -> None:
     for package in set(MAY_IMPORT) - {"api", "asgi"}:
         for file in modules(package):

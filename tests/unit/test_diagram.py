@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from app.models import metadata
-from tests.processes import ROOT, environment, run
+from tests.support.processes import ROOT, environment, run
 
 PAGE = ROOT / "migrations" / "docs" / "schema.md"
 COMMAND = ("paracelsus", "inject", "migrations/docs/schema.md")

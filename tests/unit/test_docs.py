@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import BIN, ROOT
+from tests.support.processes import BIN, ROOT
 
 DOCS = ROOT / "migrations" / "docs"
 PAGES = [

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from app.cli.plugin import CommandGroup
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 _COMMAND = re.compile(r"litestar (database|users|demo) ([a-z][a-z-]*)([^\n`#|;&]*)")
 

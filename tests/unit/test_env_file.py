@@ -8,7 +8,7 @@ import pytest
 from app.core.config import Environment, Settings, read_settings
 from app.core.env_file import read_env_file
 from app.postgres.settings_error import SettingsError
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 KNOWN = {"ENVIRONMENT", "DATABASE_URL", "LOCAL_AUTH_TOKEN"}
 SECRET = "hunter2"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.mutation.mutants import mutants_of
 from tests.mutation.run import equivalents
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 
 def changes(source: str) -> list[str]:

@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from app.server.budget import Budget
 from app.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, BoundedProtocol, Limits
-from tests.waiting import until
+from tests.support.waiting import until
 
 KIB = 1024
 GET = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"

@@ -3,8 +3,8 @@
 import re
 
 from app import __version__
-from tests.migrations.releases import NOTES
-from tests.processes import ROOT
+from tests.support.processes import ROOT
+from tests.support.releases import NOTES
 
 
 def test_every_revision_is_named_once_with_its_phase() -> None:

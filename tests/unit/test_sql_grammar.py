@@ -12,9 +12,9 @@ from app.core.config import Settings
 from app.migrator.sql.effect import Effect, Kind
 from app.migrator.sql.reader import offline_sql, read_sql
 from app.migrator.sql.tokens import scan, statements_of
-from tests.processes import ROOT
+from tests.support.grammar import concurrency_by_grammar, effects_by_grammar
 from tests.support.migrator import load_revisions
-from tests.unit.grammar import concurrency_by_grammar, effects_by_grammar
+from tests.support.processes import ROOT
 
 NAMES = [
     "t",

@@ -14,9 +14,9 @@ import httpx
 
 from tests.conftest import TOKEN
 from tests.migrations.conftest import query
-from tests.percentiles import percentiles
-from tests.processes import Server
-from tests.waiting import PATIENCE, until
+from tests.support.percentiles import percentiles
+from tests.support.processes import Server
+from tests.support.waiting import PATIENCE, until
 
 # Of ten requests in a row; what people do more often comes more often.
 MIX = ("list", "read", "patch", "list", "comment", "read", "list", "patch", "read", "create")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from litestar import Litestar
 
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tests.integration.operations import Operation
+from tests.support.operations import Operation
 
 _MANAGERS = {"owner", "admin"}
 

@@ -40,7 +40,7 @@ _REQUEST_BYTES = 1 << 20
 
 
 def _import_project() -> None:
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     sys.path.insert(1, str(root))
     for module in pkgutil.walk_packages([str(root / "app")], "app."):
         if not module.name.endswith(".__main__"):

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 from litestar import Litestar
 
-from tests.integration.sse import asking
-from tests.waiting import PATIENCE
+from tests.support.sse import asking
+from tests.support.waiting import PATIENCE
 
 # What the ids in paths, queries and bodies are ids of. One that is not here cannot be filled, which fails the walk.
 KINDS = {

@@ -23,9 +23,9 @@ import httpx
 import pytest
 
 from tests.conftest import TOKEN
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 _OURS = {
     "DATABASE_URL",
@@ -156,7 +156,7 @@ def _forking(imported: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """Where to ask for a command; what answers ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, str(ROOT / "tests" / "forking.py"), imported]
+        command = [sys.executable, str(ROOT / "tests" / "support" / "forking.py"), imported]
         # Not this process's terminal: by that the interpreter decides how it writes.
         return ours, subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment())
 

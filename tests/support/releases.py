@@ -14,11 +14,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app.core.config import Settings
-from tests.processes import BIN, ROOT, copied_checkout
 from tests.support.migrator import load_revisions
+from tests.support.processes import BIN, ROOT, copied_checkout
 
 NOTES = ROOT / "migrations" / "RELEASES.md"
-NEXT = Path(__file__).parent / "next_release"
+NEXT = Path(__file__).parents[1] / "migrations" / "next_release"
 
 # File -> (what stands there, what stands there then).
 Edits = dict[str, tuple[tuple[str, str], ...]]

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Litestar
 
 from tests.conftest import TOKEN
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 
 class Event(NamedTuple):

@@ -7,8 +7,8 @@ from uuid import uuid4
 import httpx
 
 from tests.integration.conftest import Staff
-from tests.integration.operations import KINDS
 from tests.migrations.conftest import query
+from tests.support.operations import KINDS
 
 _API = "/api/v1"
 

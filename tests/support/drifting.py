@@ -17,7 +17,7 @@ from app.migrator.drift.scratch_schema import differences
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.migrations.conftest import query
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 # What somebody did to the database -> the differences that it makes.
 TAMPERED: dict[str, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.migrations.conftest import query
-from tests.processes import BIN, Forked, run, serving, start_logging
+from tests.support.processes import BIN, Forked, run, serving, start_logging
 
 SERVE = ("litestar", "run")
 COMMANDS = (("alembic", "upgrade", "head"), ("litestar", "database", "upgrade", "--no-prompt"), SERVE)

@@ -1,0 +1,85 @@
+"""What several tests need of partitions."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from app.migrator.partitions.months import add_months, month_start, partition_name
+from app.migrator.status import Verdict
+from tests.conftest import settings_for
+from tests.migrations.conftest import query
+from tests.support.migrator import (
+    downgrade,
+    preview_maintenance,
+    read_status,
+    upgrade,
+)
+
+UNPARTITIONED = "8d1c6a90e3b7"
+
+
+TABLE, DEFAULT = "activity_events", "activity_events_default"
+
+
+THIS_MONTH = month_start(datetime.now(UTC))
+
+
+ORGANIZATION, WEBHOOK = UUID(int=1), UUID(int=3)
+
+
+def store(url: str, *months: int) -> None:
+    """An event on the third day of each month, counted from this one."""
+    query(url, "INSERT INTO organizations (id, name) VALUES (:id, 'one') ON CONFLICT DO NOTHING", id=ORGANIZATION)
+    for count in months:
+        query(
+            url,
+            "INSERT INTO activity_events (id, created_at, organization_id, event_type)"
+            " VALUES (gen_random_uuid(), :time, :organization, 'x')",
+            time=add_months(THIS_MONTH, count).replace(day=3),
+            organization=ORGANIZATION,
+        )
+
+
+def held(url: str) -> dict[str, int]:
+    """How many events each partition holds, if it does."""
+    rows = query(url, "SELECT tableoid::regclass::text, count(*) FROM activity_events GROUP BY 1")
+    return {str(name): int(str(count)) for name, count in rows}
+
+
+def file_of(url: str, table: str) -> object:
+    return query(url, "SELECT pg_relation_filenode(to_regclass(:name))", name=table)[0][0]
+
+
+def is_clean(url: str) -> bool:
+    return (
+        read_status(settings_for(url)).verdict is Verdict.UP_TO_DATE and not preview_maintenance(settings_for(url)).left
+    )
+
+
+def check_that_rows_stay_where_they_are(url: str) -> None:
+    """Also in test_older_server.py."""
+    settings = settings_for(url)
+    upgrade(settings, UNPARTITIONED)
+    store(url, -30, -1, 0)
+    query(url, "INSERT INTO boards (id, organization_id, name, slug, description) VALUES (:id, :o, 'b', 'b', '')",
+          id=UUID(int=2), o=ORGANIZATION)  # fmt: skip
+    query(url, "INSERT INTO board_webhooks (id, board_id, description) VALUES (:id, :b, '')", id=WEBHOOK, b=UUID(int=2))
+    query(url, "INSERT INTO board_webhook_payloads (id, webhook_id, body, headers) VALUES (:id, :w, 'x', '{}')",
+          id=UUID(int=4), w=WEBHOOK)  # fmt: skip
+    everything = "SELECT to_jsonb(e) FROM activity_events AS e ORDER BY id"
+    before, file = query(url, everything), file_of(url, TABLE)
+    upgrade(settings)
+    whole = partition_name(TABLE, None, add_months(THIS_MONTH, 2))
+    assert held(url) == {whole: 3}
+    assert file_of(url, whole) == file
+    assert query(url, everything) == before
+    assert is_clean(url)
+    downgrade(settings, UNPARTITIONED, accept_data_loss=True)
+    assert query(url, everything) == before
+    assert query(url, "SELECT count(*) FROM pg_class WHERE relname LIKE 'activity_events_%' AND relkind = 'r'") == [
+        (0,)
+    ]
+    upgrade(settings)
+    assert query(url, everything) == before
+    query(url, "DELETE FROM organizations")
+    assert query(url, "SELECT count(*) FROM activity_events") == [(0,)]
+    assert query(url, "SELECT count(*) FROM board_webhook_payloads") == [(0,)]

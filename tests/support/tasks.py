@@ -1,0 +1,22 @@
+"""What several tests need of tasks."""
+
+from typing import Any
+
+import httpx
+from litestar import Litestar
+
+from tests.support.counting import statements_of
+
+
+async def create(client: httpx.AsyncClient, url: str, title: str = "task", **fields: Any) -> dict[str, Any]:
+    response = await client.post(url, json={"title": title, **fields})
+    assert response.status_code == 201, response.text
+    return response.json()
+
+
+async def statements(app: Litestar, client: httpx.AsyncClient, url: str) -> int:
+    """How many a GET sends."""
+    async with statements_of(app) as seen:
+        response = await client.get(url)
+    assert response.status_code == 200
+    return len(seen)
