@@ -42,7 +42,8 @@ _MODULES = {
     "upgrade": ".execution.commands",
     "upgrade_at_start": ".execution.startup",
 }
-__all__ = tuple(_MODULES)
+# Without what only a Litestar project can import.
+__all__ = tuple(name for name in _MODULES if name != "MigratorPlugin")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever has that name

@@ -160,6 +160,27 @@ def test_project_that_is_not_ready_for_the_engine_hears_of_it(project: Project, 
     assert "The models name schemas (other)" in project.migrate("drift", code=1)
 
 
+def test_connection_of_a_program_is_refused_and_not_passed_over(project: Project, empty_database_url: str) -> None:
+    code = (
+        "from alembic import command; from alembic.config import Config\n"
+        "config = Config('alembic.ini', attributes={'connection': object()})\ncommand.upgrade(config, 'head')"
+    )
+    assert "the engine makes a connection of its own" in project.run("python", "-c", code, code=1)
+    assert query(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+
+def test_revisions_in_several_folders_are_one_history(project: Project, empty_database_url: str) -> None:
+    ini = project.root / "alembic.ini"
+    ini.write_text(
+        ini.read_text() + "path_separator = os\nversion_locations = %(here)s/migrations/versions:%(here)s/more\n"
+    )
+    (project.root / "more").mkdir()
+    levels = project.root / "migrations" / "versions" / "0002_levels.py"
+    levels.rename(project.root / "more" / levels.name)
+    project.run("alembic", "upgrade", "head")
+    assert "up to date" in project.migrate("status")
+
+
 def test_backfill_changes_the_rows_that_are_left(project: Project, empty_database_url: str) -> None:
     project.run("alembic", "upgrade", "head")
     query(empty_database_url, "INSERT INTO hero (name, level) VALUES ('Deadpond', 4), ('Spider-Boy', NULL)")

@@ -47,6 +47,7 @@ def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> N
     """
     log_through_logging()
     with _report_errors_under_alembic():
+        _refuse_connection()
         config = handed_config(context.config) or _with_alembic_ini(project() if callable(project) else project)
         if answer_config_request(context.config, config):
             return
@@ -56,6 +57,16 @@ def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> N
             return
         with config.open_database() as url:
             asyncio.run(_migrate(config, url))
+
+
+def _refuse_connection() -> None:
+    """Raise SettingsError if a program hands over a connection, which may be to another database."""
+    if context.config.attributes.get("connection") is not None:
+        raise SettingsError(
+            "config.attributes['connection']",
+            "is set, and the engine makes a connection of its own",
+            "Leave it out, and say which database by `MigratorConfig(database=…)`.",
+        )
 
 
 def _with_alembic_ini(config: MigratorConfig) -> MigratorConfig:

@@ -182,7 +182,7 @@ def _program() -> str:
     program = shutil.which("squawk", path=os.pathsep.join(places))
     if program is None:
         raise SquawkError(
-            "squawk is not installed. Linting is for development, and the image does without it:"
+            "squawk is not installed. Linting is for development, and production does without it:"
             " `pip install squawk-cli`."
         )
     return program

@@ -29,11 +29,13 @@ class Fault(NamedTuple):
 
 def find_id_faults(directory: ScriptDirectory) -> list[Fault]:
     """Return what is wrong with the ids of the files, without importing the files."""
-    return list(_faults(Path(directory.versions)))
+    folders = map(Path, directory.version_locations or [directory.versions])
+    pattern = "**/*.py" if directory.recursive_version_locations else "*.py"
+    return list(_faults(sorted({file for folder in folders for file in folder.glob(pattern)})))
 
 
-def _faults(versions: Path) -> Iterator[Fault]:
-    declared = {file: found for file in sorted(versions.glob("*.py")) if (found := _declared(file)) is not None}
+def _faults(files: list[Path]) -> Iterator[Fault]:
+    declared = {file: found for file in files if (found := _declared(file)) is not None}
     times = Counter(declared.values())
     for file, revision in declared.items():
         if what := _describe_fault(revision, times[revision]):
@@ -62,7 +64,7 @@ def _describe_fault(revision: str, times: int) -> str:
 def remove_file_with_faulty_id(path: str, options: dict[str, Any]) -> None:  # noqa: ARG001 - Alembic's signature
     """Remove the file that was just written (`--rev-id`) where no database could record it."""
     file = Path(path)
-    for fault in _faults(file.parent):
+    for fault in _faults(sorted(file.parent.glob("*.py"))):
         if fault.path == file:
             file.unlink()
             raise CommandError(f"The revision id {fault.revision!r} {fault.what}. {REMEDY} No file was written.")
