@@ -10,10 +10,9 @@ from litestar import Litestar
 
 from app.models import FieldType
 from tests.migrations.conftest import holding, query
-from tests.support.custom_fields import FIELDS, change, define, second
+from tests.support.custom_fields import FIELDS, change, define
 from tests.support.tasks import statements
 
-__all__ = ["second"]
 LOCK_FIELD = "SELECT FROM custom_fields WHERE id = :id FOR UPDATE"
 
 

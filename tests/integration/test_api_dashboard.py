@@ -12,12 +12,10 @@ from app.models import TaskStatus
 from app.services.dashboard import begins
 from tests.integration.conftest import AGENTS, Stranger, register
 from tests.migrations.conftest import query
-from tests.support.board_groups import group, grouped
 from tests.support.boards import BOARDS, MINIMAL, become, grant
 from tests.support.dashboard import DASHBOARD, dashboard
 from tests.support.tasks import statements
 
-__all__ = ["group", "grouped"]
 RANGES = {"24h": 24, "3d": 3, "7d": 7, "14d": 14, "1m": 30, "3m": 13, "6m": 26, "1y": 12}
 
 

@@ -9,11 +9,10 @@ from litestar import Litestar
 
 from tests.integration.conftest import SignIn, Stranger, register
 from tests.migrations.conftest import query
-from tests.support.board_groups import GROUPS, foreign_group, group, grouped
+from tests.support.board_groups import GROUPS
 from tests.support.boards import BOARDS, MINIMAL, become, grant
 from tests.support.tasks import statements
 
-__all__ = ["foreign_group", "group", "grouped"]
 PLACES = ["board", "group", "group of the board"]
 
 

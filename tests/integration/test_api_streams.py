@@ -9,12 +9,11 @@ from litestar import Litestar
 from app.services import streams
 from tests.integration.conftest import AGENTS, Stranger, register
 from tests.migrations.conftest import query
-from tests.support.board_groups import GROUPS, group, grouped
+from tests.support.board_groups import GROUPS
 from tests.support.boards import BOARDS, MINIMAL, become, grant
 from tests.support.sse import reading, responding
 from tests.support.streams import create, insert_event
 
-__all__ = ["group", "grouped"]
 COMMENTS = "/api/v1/activity/task-comments"
 
 

@@ -28,13 +28,19 @@ from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query
-from tests.support.backfill import DOUBLE, FULL_SPEED, ROWS, define, fill, touched, write
+from tests.support.backfill import DOUBLE, FULL_SPEED, ROWS, define, fill, make_numbers, touched, write
 from tests.support.checkouts import checkout_of
 from tests.support.migrator import downgrade, load_revisions, read_backfills, upgrade
 from tests.support.migrator import run_backfills as run
 from tests.support.processes import BIN, environment, in_checkout, shown_on_a_terminal
 from tests.support.processes import run as run_command
 from tests.support.waiting import PATIENCE
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    make_numbers(database_url)
+    return database_url
 
 
 def once(action: object) -> object:

@@ -1,7 +1,5 @@
 """What several tests need of backfill."""
 
-import pytest
-
 from app.migrator.backfill.progress import Progress
 from app.migrator.backfill.throttle import Throttle
 from tests.conftest import settings_for
@@ -15,12 +13,6 @@ DOUBLE = "UPDATE numbers SET doubled = n * 2, touched = touched + 1 WHERE {batch
 
 
 FULL_SPEED = Throttle(rate=0)
-
-
-@pytest.fixture
-def url(database_url: str) -> str:
-    make_numbers(database_url)
-    return database_url
 
 
 def make_numbers(url: str) -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import httpx
-import pytest
 
 FIELDS = "/api/v1/organizations/me/custom-fields"
 
@@ -21,8 +20,3 @@ async def define(
 
 async def change(client: httpx.AsyncClient, field: dict[str, Any], **changes: Any) -> httpx.Response:
     return await client.patch(f"{FIELDS}/{field['id']}", json=changes)
-
-
-@pytest.fixture
-async def second(client: httpx.AsyncClient) -> dict[str, Any]:
-    return (await client.post(BOARDS, json={"name": "Aft", "slug": "aft", "description": ""})).json()
