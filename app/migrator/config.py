@@ -47,7 +47,7 @@ class MigratorConfig:
     """
 
     metadata: MetaData
-    database: str | Callable[[], AbstractContextManager[DatabaseURL]]
+    database: str | Callable[[], AbstractContextManager[DatabaseURL]] = field(repr=False)
     starts_database: bool = False
     alembic_ini: Path | None = None
     connect_timeout: float = 30.0

@@ -1,5 +1,7 @@
 """The engine's own tables: they are no models, and drift does not report them."""
 
+from ..postgres.settings_error import SettingsError
+
 VERSION_TABLE = "alembic_version"
 HISTORY_TABLE = "schema_history"
 BACKFILL_TABLE = "schema_backfills"
@@ -13,10 +15,12 @@ def version_table() -> str:
 
 
 def set_version_table(name: str) -> None:
-    """Set the name of Alembic's table. Raises ValueError for a name that would need quoting."""
+    """Set the name of Alembic's table. Raises SettingsError for a name that would need quoting."""
     global _version_table  # noqa: PLW0603 - one process is one program
     if not name.isidentifier() or name != name.lower():
-        raise ValueError(f"the version table's name {name!r} is no plain lower-case identifier")
+        raise SettingsError(
+            "version_table", f"is {name!r}", "Only a name in small letters, without a schema, is taken."
+        )
     _version_table = name
 
 
