@@ -21,13 +21,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .account import LINUX, end_with_parent, leave_root, name_process
-from .files import SOCKET_NAME, Files, make_socket_directory, try_lock
+from .account import end_with_parent, leave_root, name_process
+from .files import SOCKET_NAME, Files, make_socket_directory
+from .server_processes import LONGEST_STOP, StartError, end_leftovers, read_pid_file
 
 DATABASE = "plimsoll"
 READY = "ready"
 _LARGEST_LOG = 1_000_000  # Bytes, at a start.
-_LONGEST_STOP = 10.0  # Seconds until the next harsher signal.
 _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
@@ -53,10 +53,6 @@ _CREATE_DATABASE = (
     f"SELECT 'CREATE DATABASE {DATABASE}' WHERE NOT EXISTS "  # noqa: S608 - a constant
     f"(SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec\n"
 )
-
-
-class StartError(Exception):
-    """The server could not be started; the text says what is wrong and what to do."""
 
 
 class Start(NamedTuple):
@@ -134,7 +130,7 @@ def _start(start: Start) -> "subprocess.Popen[bytes]":
     """Return the running server, after cleaning up what an earlier one has left behind, but never its data."""
     files = start.files
     _open_log(files)
-    _end_leftovers(files, start.lock)
+    end_leftovers(files, start.lock)
     for stale in (files.data / "postmaster.pid", files.socket, files.socket.with_name(f"{SOCKET_NAME}.lock")):
         stale.unlink(missing_ok=True)
     _ensure_cluster(start)
@@ -154,56 +150,6 @@ def _open_log(files: Files) -> None:
     log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 2)
     os.close(log)
-
-
-def _end_leftovers(files: Files, server_lock: int) -> None:
-    """Wait until no process of an earlier server is left; end those that do not end by themselves.
-
-    After kill -9 of the supervisor the server is shutting down. After kill -9 of the server a backend goes on with its
-    query, and its memory keeps a new server from starting. Both still hold the lock `server`.
-    """
-    for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        if try_lock(server_lock, exclusive=True):
-            break
-        found = _server_processes(files)
-        if how is signal.SIGINT and not (found := [pid for pid in found if pid == _postmaster_pid(files)]):
-            continue  # The fast shutdown is the postmaster's: to its children SIGINT means other things.
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, how)
-        deadline = time.monotonic() + _LONGEST_STOP
-        while not try_lock(server_lock, exclusive=True) and time.monotonic() < deadline:
-            time.sleep(0.01)
-    if not try_lock(server_lock, exclusive=True):
-        raise StartError(f"Processes of an earlier PostgreSQL still use {files.data}: end them.")
-    if others := _server_processes(files):
-        raise StartError(f"A PostgreSQL that was started otherwise (process {others[0]}) uses {files.data}: stop it.")
-
-
-def _server_processes(files: Files) -> list[int]:
-    """Return the processes named postgres that work in the data directory; without /proc, the postmaster at most."""
-    if not LINUX:
-        pid = _postmaster_pid(files)
-        ps = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
-        return [pid] if pid and ps.stdout.strip().endswith("postgres") else []
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # It ended, or is another account's.
-            if (process / "comm").read_text() == "postgres\n" and (process / "cwd").readlink() == files.data:
-                found.append(int(process.name))
-    return found
-
-
-def _pid_file(files: Files) -> list[str]:
-    try:
-        return (files.data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def _postmaster_pid(files: Files) -> int:
-    lines = _pid_file(files)
-    return int(lines[0]) if lines and lines[0].isdigit() else 0
 
 
 def _ensure_cluster(start: Start) -> None:
@@ -276,7 +222,7 @@ def _run_server(start: Start) -> "subprocess.Popen[bytes]":
 
 def _wait_until_ready(files: Files, postmaster: "subprocess.Popen[bytes]", log_start: int) -> None:
     """Wait as long as it takes: a server that recovers after a crash is not ready before it has."""
-    while (lines := _pid_file(files))[:1] != [str(postmaster.pid)] or "ready" not in map(str.strip, lines[7:]):
+    while (lines := read_pid_file(files))[:1] != [str(postmaster.pid)] or "ready" not in map(str.strip, lines[7:]):
         if postmaster.poll() is not None:
             raise StartError(f"PostgreSQL ended with code {postmaster.returncode}" + _end_of_log(files, log_start))
         time.sleep(0.003)
@@ -291,7 +237,7 @@ def _supervise(files: Files, postmaster: "subprocess.Popen[bytes]", users: int) 
     fcntl.flock(users, fcntl.LOCK_EX)
     for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         postmaster.send_signal(how)
-        time.sleep(_LONGEST_STOP)
+        time.sleep(LONGEST_STOP)
 
 
 def _exit_with_server(files: Files, postmaster: "subprocess.Popen[bytes]") -> None:
