@@ -9,6 +9,7 @@ from app.core.config import Settings
 from app.db.database import open_migration_database
 from app.db.settings import load_settings
 from app.migrator.config import MigratorConfig
+from app.migrator.hints import Hints
 from app.models import metadata
 from app.postgres.settings_error import SettingsError
 
@@ -49,6 +50,12 @@ def migrator_config(settings: Settings) -> MigratorConfig:
         application="plimsoll",
         command="litestar database",
         has_alembics=True,
+        hints=Hints(
+            stop_automatic="DB_AUTO_MIGRATE=false",
+            expand_only="DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator",
+            writing_revisions="migrations/docs/writing-revisions.md",
+            drift_breaks="a trigger that does not fire, for instance, leaves the counts of tasks wrong",
+        ),
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .execution.commands import upgrade as upgrade
     from .execution.environment import run_environment as run_environment
     from .execution.startup import upgrade_at_start as upgrade_at_start
+    from .hints import Hints as Hints
     from .litestar_plugin import MigratorPlugin as MigratorPlugin
     from .phase import Phase as Phase
     from .revisions.loading import read_config as read_config
@@ -29,6 +30,7 @@ _MODULES = {
     "BackupError": "..postgres.errors",
     "DatabaseError": "..postgres.errors",
     "DatabaseUnreachableError": "..postgres.errors",
+    "Hints": ".hints",
     "MigrationFailedError": "..postgres.errors",
     "MigratorConfig": ".config",
     "MigratorPlugin": ".litestar_plugin",

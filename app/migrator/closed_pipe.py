@@ -1,4 +1,4 @@
-"""End a command as SIGPIPE would when nobody reads its output any more: `litestar database drift | head -1`.
+"""End a command as SIGPIPE would when nobody reads its output any more: `… drift | head -1`.
 
 The signal itself would also end a process whose database closes a connection.
 """

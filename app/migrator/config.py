@@ -14,6 +14,7 @@ from sqlalchemy import MetaData
 from ..postgres.settings_error import SettingsError
 from ..postgres.url.database_url import DatabaseURL, normalize_database_url
 from .command_line import PREFIX, set_command_prefix
+from .hints import Hints
 from .phase import Phase
 from .tables import VERSION_TABLE, set_version_table
 
@@ -43,7 +44,8 @@ class MigratorConfig:
     rows without being told so. `retention` has the number of months that a table partitioned by month is kept.
     `release` is recorded beside each revision. `application` is the name by which the server shows sessions.
     `command` is what people type before the name of one of the engine's commands; `has_alembics` says that Alembic's
-    own are called in the same way. `version_table` is the name of Alembic's table in this project.
+    own are called in the same way. `version_table` is the name of Alembic's table in this project. `hints` are the
+    project's own words for some messages.
     """
 
     metadata: MetaData
@@ -65,6 +67,7 @@ class MigratorConfig:
     command: str = PREFIX
     has_alembics: bool = False
     version_table: str = VERSION_TABLE
+    hints: Hints = field(default_factory=Hints)
 
     def __post_init__(self) -> None:
         # A process is one program, whose messages all name its commands alike.

@@ -38,7 +38,7 @@ class Verdict(StrEnum):
     DRIFTED = "drifted"
 
 
-# The exit codes of `litestar database status --check`; those below 10 are the same for every command.
+# The exit codes of `status --check`; those below 10 are the same for every command.
 EXIT_CODES = {
     Verdict.UP_TO_DATE: 0,
     Verdict.PENDING: 10,

@@ -133,7 +133,7 @@ def test_doctor_tells_of_a_missing_password_and_where_to_put_it(server: Server, 
     result = run("litestar", "database", "doctor", env=environment(DATABASE_URL=url, PGPASSWORD=None, COLUMNS="300"))
     assert result.returncode == 1
     assert f"mate: {MISSING}the password file '{tmp_path / 'none'}' cannot be read" in result.stdout
-    assert "Put it into the URL, a file that DATABASE_URL_FILE names, PGPASSWORD, or a password file" in result.stdout
+    assert "Put it into the URL, the file that holds the URL, PGPASSWORD, or a password file" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,13 @@ ONLY_IN = {
     "an SQLSTATE": (r'"(0[18A]|2[258]|3D|4[02]|5[357])[0-9A-Z]{3}"', ("postgres/sqlstate.py",)),
     "a connection of its own": (r"\bcreate_async_engine\(", ("postgres/engine.py",)),
 }
+# What of the application the engine's rooms may not name: its settings, commands, documentation and tables.
+_OF_THE_APPLICATION = (
+    r"\bDB_(?!CONNECT_TIMEOUT\b|MIGRATE_)[A-Z]|\bDATABASE_URL_|\bLOCAL_AUTH_|\bSECRET_KEY\b|migrations/docs"
+    r"|(?i:outside dev\b)|\blitestar database\b|\b(?:counts of tasks|organizations|custom_fields)\b"
+)
+# They are about Litestar, or about the server of the application's developers.
+_MAY_NAME_IT = ("migrator/litestar_plugin.py", "migrator/cli/litestar_group.py", "postgres/dev_server/")
 # Tables that no client asks for by their name.
 BEHIND_THE_API = {"idempotency", "rate_limits", "task_counts"}
 ROOT_ENTRIES = {
@@ -133,6 +140,18 @@ def test_stands_only_where_it_belongs(what: str) -> None:
     found = {file.relative_to(APP).as_posix() for file in APP.rglob("*.py") if re.search(pattern, file.read_text())}
     assert found, f"nothing matches {pattern}: the rule guards nothing"
     assert {name for name in found if not name.startswith(places)} == set()
+
+
+def test_engine_names_nothing_of_the_application() -> None:
+    """A stranger's project has neither its settings nor its pages: the application hands them in as `Hints`."""
+    found = {
+        f"{file.relative_to(APP)}: {named[0]}"
+        for package in ENGINE
+        for file in modules(package)
+        if not file.relative_to(APP).as_posix().startswith(_MAY_NAME_IT)
+        for named in re.finditer(_OF_THE_APPLICATION, file.read_text())
+    }
+    assert found == set()
 
 
 def test_one_stem_everywhere() -> None:

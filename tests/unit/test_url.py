@@ -184,7 +184,7 @@ def test_location_says_where_and_not_who(url: str, location: str, host: str, por
         ("postgresql://h/db?timezone=UTC", "`timezone`", "PostgreSQL has none that is called so"),
         (f"postgresql://h/db?password=x&{SECRET.replace('-', '_')}=x", "(its name is not shown)", "%26"),
         ("postgresql://h/db?schema=public", "`schema`", "options=-csearch_path"),
-        ("postgresql://h/db?connection_limit=1", "`connection_limit`", "DB_POOL_SIZE"),
+        ("postgresql://h/db?connection_limit=1", "`connection_limit`", "the application's settings"),
         ("postgresql://h/db?prepared_statement_cache_size=0", "`prepared_statement_cache_size`", "pgbouncer=true"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`litestar database backfill`."""
+"""The command `backfill`."""
 
 import sys
 

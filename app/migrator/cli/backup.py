@@ -1,4 +1,4 @@
-"""`litestar database backup`."""
+"""The command `backup`."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def backup(file: Path | None, as_json: bool) -> None:
     FILE.….partial. The application goes on working meanwhile; a migration waits.
 
     The file is a tar of a dump in pg_dump's custom format, a manifest and their checksums. It holds all the data: keep
-    it as safe as the database. `litestar database restore FILE` reads it.
+    it as safe as the database. The command `restore` reads it.
 
     Exit codes: 0 the backup is on the disk; 2 a wrong setting or option; 4 the database cannot be reached; 5 there is
     no backup, because pg_dump is too old or failed, or FILE exists or cannot be written; 130 and 143

@@ -1,4 +1,4 @@
-"""`litestar database doctor`."""
+"""The command `doctor`."""
 
 import sys
 from collections import Counter
@@ -34,8 +34,8 @@ def doctor(as_json: bool) -> None:
     where each came from, the way to the server (name, TCP, TLS, login, database), the server, the role's privileges,
     the revisions and how the last migration ended, who blocks whom, long transactions, broken indexes, disk and WAL.
 
-    It changes nothing, and what can be looked at is looked at even where half of it is broken. It needs no
-    LOCAL_AUTH_TOKEN.
+    It changes nothing, and what can be looked at is looked at even where half of it is broken. It needs no setting
+    that only a server needs.
 
     Exit codes: 0 nothing worse than a warning; 1 at least one problem.
     """

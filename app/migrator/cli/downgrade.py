@@ -1,4 +1,4 @@
-"""`litestar database downgrade`."""
+"""The command `downgrade`."""
 
 import rich_click as click
 
@@ -8,14 +8,14 @@ from .options import confirm, current_config, no_prompt, require_terminal
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("revision", default="-1")
-@click.option("--accept-data-loss", is_flag=True, help="Outside dev: go on although what is listed will be lost.")
+@click.option("--accept-data-loss", is_flag=True, help="Go on although what is listed will be lost.")
 @click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
 @no_prompt
 def downgrade(revision: str, accept_data_loss: bool, sql: bool, no_prompt: bool) -> None:
     """Revert to REVISION (default: -1, one step back). With --sql: a range FROM:TO.
 
     Says which tables and columns would be lost, and how many rows they hold. Prefer restoring a backup, or a new
-    revision that mends (migrations/docs/operating.md); outside dev it is refused without --accept-data-loss.
+    revision that mends. Without --accept-data-loss it is refused, unless the project allows the loss in general.
 
     Exit codes: as of `upgrade`; 1 also when it is refused.
     """

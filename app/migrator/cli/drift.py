@@ -1,4 +1,4 @@
-"""`litestar database drift`."""
+"""The command `drift`."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`litestar database lint`."""
+"""The command `lint`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`litestar database partitions`."""
+"""The command `partitions`."""
 
 import sys
 from typing import Any
@@ -10,6 +10,7 @@ from rich.table import Table
 from ..command_line import command
 from ..partitions.commands import Partitioning, maintain, preview_maintenance
 from ..partitions.state import Action, KeptLonger, Partition, Step
+from ..partitions.tables import is_partitioned
 from ..session.signals import InterruptedBySignalError
 from .options import as_json, current_config, print_rows, row_console
 
@@ -76,7 +77,7 @@ def _as_json(found: Partitioning) -> dict[str, Any]:
 def _show(found: Partitioning) -> None:
     console = row_console()
     if not found.tables:
-        console.print(f"No table is partitioned yet: `{command('upgrade')}`.", markup=False)
+        console.print(_no_table(), markup=False)
         return
     rows = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("table", "partition", "from (UTC)", "until before", "rows, about"):
@@ -102,6 +103,13 @@ def _describe_kept(kept: KeptLonger) -> str:
         f"kept: {rows} of {kept.partition} are older than is kept, and go with the newer ones in it, from"
         f" {kept.dropped_from:%Y-%m} on; to be rid of them earlier:\n  {delete}"
     )
+
+
+def _no_table() -> str:
+    """Return why there is nothing to show: no model is partitioned, or the database has none of their tables yet."""
+    if any(map(is_partitioned, current_config().metadata.tables.values())):
+        return f"No table is partitioned yet: `{command('upgrade')}`."
+    return "No model says that its table is partitioned by month."
 
 
 def _cells(partition: Partition) -> tuple[str, ...]:

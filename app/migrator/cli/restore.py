@@ -1,4 +1,4 @@
-"""`litestar database restore`."""
+"""The command `restore`."""
 
 from contextlib import ExitStack
 from pathlib import Path

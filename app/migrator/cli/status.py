@@ -1,4 +1,4 @@
-"""`litestar database status`."""
+"""The command `status`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`litestar database upgrade`."""
+"""The command `upgrade`."""
 
 from pathlib import Path
 

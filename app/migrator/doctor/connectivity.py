@@ -46,7 +46,7 @@ _ADVICE: dict[ConnectFailure, Advice] = {
         lambda url: psql(url, "SELECT 1"),
     ),
     NO_PASSWORD: Advice(
-        "Put it into the URL, a file that DATABASE_URL_FILE names, PGPASSWORD, or a password file of mode 600.",
+        "Put it into the URL, the file that holds the URL, PGPASSWORD, or a password file of mode 600.",
         lambda url: psql(url, "SELECT 1"),
     ),
     ACCESS_DENIED: Advice(

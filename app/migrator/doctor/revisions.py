@@ -10,6 +10,7 @@ from ...postgres.errors import MigrationFailedError
 from ..backfill.status import names_to_run, read_statuses
 from ..command_line import command, upgrade_command
 from ..durations import format_duration
+from ..hints import Hints, in_brackets
 from ..phase import Phase
 from ..revisions.history import Entry, Outcome, last_completed, read_history, was_edited
 from ..revisions.loading import join_heads, phase_of
@@ -58,7 +59,7 @@ def state(connection: Connection, context: CheckContext) -> Iterator[Finding]:
         yield from _pending(found)
 
 
-def history(connection: Connection, _: CheckContext) -> Iterator[Finding]:
+def history(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     """Check how the last step ended, and whether one that is recorded as running is alive."""
     entries = read_history(connection)
     if not entries:
@@ -73,7 +74,7 @@ def history(connection: Connection, _: CheckContext) -> Iterator[Finding]:
     if ended_badly:
         latest = ended_badly[-1]
         after = done.get(latest.revision)
-        yield _ended_badly(latest, after if after is not None and after.id > latest.id else None)
+        yield _ended_badly(latest, after if after is not None and after.id > latest.id else None, context.config.hints)
 
 
 def _unmanaged(found: SchemaState) -> Finding:
@@ -209,7 +210,7 @@ def _running(connection: Connection, entry: Entry) -> Finding:
     )
 
 
-def _ended_badly(entry: Entry, after: Entry | None) -> Finding:
+def _ended_badly(entry: Entry, after: Entry | None, hints: Hints) -> Finding:
     """Return the finding on a failed step; `after` is a later step of its revision that was done."""
     cause = f": {entry.error.rstrip('.')}" if entry.error else ""
     seen = f"The last failure: {entry.direction} {entry.revision} {entry.outcome} ({_when(entry)}){cause}."
@@ -223,8 +224,8 @@ def _ended_badly(entry: Entry, after: Entry | None) -> Finding:
         )
     return problem(
         seen,
-        "It was rolled back, and is tried again at every upgrade. Stop automatic attempts (DB_AUTO_MIGRATE=false), mend"
-        " the cause, then take one controlled step.",
+        "It was rolled back, and is tried again at every upgrade. Stop automatic attempts"
+        f"{in_brackets(hints.stop_automatic)}, mend the cause, then take one controlled step.",
         upgrade_command(),
     )
 

@@ -31,9 +31,10 @@ def drift(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     if not found:
         yield ok("The schema is the one of the models.")
         return
+    breaks = context.config.hints.drift_breaks
     yield warning(
         f"The schema differs from the models: {shown(found)}.",
-        "Somebody has changed it by hand. What the release relies on may not hold: a trigger that does not fire, for"
-        " instance, leaves the counts of tasks wrong. The command prints each difference and the SQL that mends it.",
+        "Somebody has changed it by hand. What the release relies on may not hold"
+        f"{f': {breaks}' if breaks else ''}. The command prints each difference and the SQL that mends it.",
         f"{command('drift')}",
     )

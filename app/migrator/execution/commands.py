@@ -74,7 +74,7 @@ def downgrade(
 ) -> None:
     """Revert to `revision`, or print the SQL for it; `revision` is then a range FROM:TO.
 
-    Raises what `upgrade` raises, and outside dev DataLossRefusedError unless `accept_data_loss`.
+    Raises what `upgrade` raises, and DataLossRefusedError unless `accept_data_loss` or the configuration allows it.
     """
     _downgrade(config, revision, RunOptions(accept_data_loss=accept_data_loss, agreed=_names(agreed)), sql=sql)
 

@@ -30,7 +30,7 @@ _COUNT_TIMEOUT = "5s"
 
 
 class DataLossRefusedError(DatabaseError):
-    """A downgrade outside dev would lose data, and nobody has accepted that."""
+    """A downgrade would lose data, and nobody has accepted that."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def refuse_data_loss(connection: Connection, revisions: Sequence[Script]) -> Non
     losses = count_losses(connection, revisions)
     lost = "".join(f"\n  - {loss}" for loss in losses) or "\n  - no table or column, as far as can be seen"
     raise DataLossRefusedError(
-        f"A downgrade outside dev is refused unless its losses are accepted. It would revert"
+        "A downgrade is refused unless its losses are accepted. It would revert"
         f" {', '.join(script.revision for script in revisions)} and lose:{lost}\n"
         f"Better: restore a backup (`{command('restore')}`) or write a new revision that mends. To go on all the"
         " same: --accept-data-loss (`alembic -x accept-data-loss downgrade …`)."

@@ -23,6 +23,7 @@ from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ..backfill import state as backfill_state
 from ..backfill.status import BackfillUnfinishedError, require_finished
 from ..config import MigratorConfig
+from ..hints import Hints
 from ..partitions.commands import lacks_partitions, make_missing_partitions
 from ..phase import Phase
 from ..revisions import history
@@ -160,7 +161,8 @@ class StepExecutor:
             history.mark_interrupted(connection)
         if self._options.automatic and not self._config.allows_data_loss:
             _warn_about_contracts(
-                [script for script in upgraded_revisions(steps) if phase_of(script) is Phase.CONTRACT]
+                [script for script in upgraded_revisions(steps) if phase_of(script) is Phase.CONTRACT],
+                self._config.hints,
             )
 
     async def _apply_with_retries(self, step: RevisionStep) -> None:
@@ -177,7 +179,7 @@ class StepExecutor:
                     await self._record_failure(step, entry, attempt, cause)
                     if is_lost(cause):
                         raise cause from None
-                    raise step_failure(step, cause, attempt, took_too_long=guard.took_too_long) from exc
+                    raise step_failure(step, cause, attempt, guard, self._config.hints) from exc
                 await self._connection.rollback()
                 await self._wait_before_retry(step, next(delays))
             else:
@@ -270,11 +272,11 @@ def _record_begin(connection: Connection, step: RevisionStep, release: str) -> t
         return history.record_begin(connection, step.revision, direction, release), begun_indexes
 
 
-def _warn_about_contracts(revisions: Sequence[Script]) -> None:
+def _warn_about_contracts(revisions: Sequence[Script], hints: Hints) -> None:
     for script in revisions:
         log.warning(
-            "DB_AUTO_MIGRATE is about to apply a contract revision: releases before it stop working"
-            " (DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator)",
+            "the start is about to apply a contract revision: releases before it stop working",
+            hint=hints.expand_only,
             revision=script.revision,
             title=script.doc,
             removes=removed_by(script),

@@ -9,11 +9,15 @@ from sqlalchemy.exc import DBAPIError
 from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.sqlstate import QUERY_CANCELED
 from ..command_line import command
+from ..hints import Hints, in_brackets
 from ..session.backoff import TABLE_IN_USE
 from ..tables import BACKFILL_TABLE, HISTORY_TABLE, version_table
+from .statement_guard import StatementGuard
 
 
-def step_failure(step: RevisionStep, exc: Exception, attempt: int, *, took_too_long: bool) -> MigrationFailedError:
+def step_failure(
+    step: RevisionStep, exc: Exception, attempt: int, guard: StatementGuard, hints: Hints
+) -> MigrationFailedError:
     """Return the error that names the revision, its file, the cause and the remedy."""
     script = step.revision
     verb = "applied" if step.is_upgrade else "reverted"
@@ -25,10 +29,10 @@ def step_failure(step: RevisionStep, exc: Exception, attempt: int, *, took_too_l
             " DB_MIGRATE_LOCK_RETRIES, or try again when it is quieter."
         )
     # If it did not take too long, somebody has cancelled it: the server has the same SQLSTATE for both.
-    elif state == QUERY_CANCELED and took_too_long:
+    elif state == QUERY_CANCELED and guard.took_too_long:
         remedy = (
             ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT: rewrite it so that it locks for a moment only"
-            " (migrations/docs/writing-revisions.md), or raise that."
+            f"{in_brackets(hints.writing_revisions)}, or raise that."
         )
     return MigrationFailedError(
         f"Revision {script.revision} ({script.path}) could not be {verb}: {error_summary(exc)}{remedy}"

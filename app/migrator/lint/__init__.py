@@ -1,4 +1,4 @@
-"""`litestar database lint`: what would break the previous release, or stop traffic, before a revision is applied.
+"""`lint`: what would break the previous release, or stop traffic, before a revision is applied.
 
 `known_schema.py` reads the revisions' SQL, `rules.py` has the table of our rules and `contract_steps.py` that of the
 steps of a contract revision, `squawk.py` says which of squawk's rules are on, and `linter.py` brings them together.

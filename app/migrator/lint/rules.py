@@ -166,7 +166,7 @@ def _of_old_tables(revision: ParsedRevision, kinds: set[Kind]) -> Iterator[Chang
     return (change for change in revision.changes if change.effect.kind in kinds and not change.is_of_new_table)
 
 
-# By name; migrations/docs/linting.md describes each.
+# By name.
 RULES: dict[str, Callable[[ParsedRevision], Iterator[Hit]]] = {
     "contract-step-in-expand": _contract_step_in_expand,
     "not-null-without-check": _not_null_without_check,

@@ -47,8 +47,8 @@ def require_own_versions(connection: Connection, directory: ScriptDirectory, met
         raise ForeignVersionsError(
             f"The table {version_table()} in the schema {found.schema} is another application's: revision"
             f" {_join(unknown)} is none of this release's, there is no {HISTORY_TABLE}, and this application's tables"
-            " are not there. Give it a database of its own, or a schema: CREATE SCHEMA plimsoll, and"
-            " `options=-csearch_path%3Dplimsoll` in the URL."
+            " are not there. Give it a database of its own, or a schema: CREATE SCHEMA its_name, and"
+            " `options=-csearch_path%3Dits_name` in the URL."
         )
 
 

@@ -61,7 +61,7 @@ _MODE = _one_of(*SSL_MODES)
 _TLS_VERSION = _one_of("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _WIRE_VERSION = _one_of("3.0", "3.2", "latest")
 _OLD_TLS = ("TLSv1", "TLSv1.1")
-_POOL_FINDS_DEAD = "every connection is tried before use and a statement has a time limit (DB_STATEMENT_TIMEOUT)"
+_POOL_FINDS_DEAD = "every connection is tried before use and a statement has a time limit"
 _UTF8 = ("auto", "utf8", "UTF8", "utf-8", "UTF-8", "unicode", "UNICODE")
 _OAUTH = "asyncpg does not know OAuth"
 _KERBEROS = "asyncpg has no such switch"
@@ -138,6 +138,7 @@ _MODES = {
     **dict.fromkeys(("verify", "verify-identity"), "verify-full"),
     "preferred": "prefer",
 }
+_OF_THE_POOL = "Leave it to the application's settings: a URL says nothing about its pool."
 # Other tools' parameters, and what to write here.
 _ELSEWHERE = {
     "schema": "Write options=-csearch_path%3D<schema>.",
@@ -145,12 +146,12 @@ _ELSEWHERE = {
     "search_path": "Write options=-csearch_path%3D<schema>.",
     "database": "Write the name behind the host, or dbname=.",
     "username": "Write user=.",
-    "connection_limit": "Set DB_POOL_SIZE.",
-    "pool_size": "Set DB_POOL_SIZE.",
-    "max_overflow": "Set DB_MAX_OVERFLOW.",
-    "pool_timeout": "Set DB_POOL_TIMEOUT.",
-    "statement_timeout": "Set DB_STATEMENT_TIMEOUT.",
-    "command_timeout": "Set DB_STATEMENT_TIMEOUT.",
+    "connection_limit": _OF_THE_POOL,
+    "pool_size": _OF_THE_POOL,
+    "max_overflow": _OF_THE_POOL,
+    "pool_timeout": _OF_THE_POOL,
+    "statement_timeout": "Write options=-cstatement_timeout%3D<milliseconds>.",
+    "command_timeout": "Leave it to the application's settings.",
     "timeout": "Write connect_timeout= (seconds).",
     "prepared_statement_cache_size": "Behind PgBouncer write pgbouncer=true.",
     "statement_cache_size": "Behind PgBouncer write pgbouncer=true.",
