@@ -7,7 +7,7 @@ from functools import cache
 from litestar import Litestar
 
 from app.cli.plugin import CommandGroup, Commands, command_group, is_command
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.migrator.closed_pipe import end_at_closed_pipe
 from app.postgres.settings_error import SettingsError
 
@@ -45,7 +45,7 @@ def _of_this_process() -> Litestar:
 def _serving(settings: Settings | None) -> Litestar:
     # Imported here because it is most of the code, and our commands need none of it.
     from app.api.application import build  # noqa: PLC0415
-    from app.db.settings import load_settings  # noqa: PLC0415
+    from app.db.checked_settings import load_settings  # noqa: PLC0415
     from app.server.plugin import RunCommand  # noqa: PLC0415
 
     try:

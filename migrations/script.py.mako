@@ -1,6 +1,6 @@
 <%!
     import app.migrator.revisions.ids  # the hook of alembic.ini
-    from app.migrator.lint.proposal import propose_phase
+    from app.migrator.lint.proposed_phase import propose_phase
 %>\
 """${message.rstrip(".")}.
 

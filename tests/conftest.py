@@ -21,7 +21,7 @@ from rich.table import Table
 from sqlalchemy import create_engine, make_url, text
 
 from app.asgi import create_app
-from app.core.config import Environment, Settings
+from app.core.settings import Environment, Settings
 from app.db import readiness
 from app.db.plugin import DatabasePlugin
 from app.postgres.dev_server.server import acquire, binaries

@@ -18,10 +18,10 @@ from app.api.health import health, healthz, readyz
 from app.api.http.admission import Admission
 from app.api.http.auth import AuthMiddleware
 from app.api.http.body import JsonRequest
-from app.api.http.conditions import ETagMiddleware, check_if_match
+from app.api.http.etag import ETagMiddleware, check_if_match
 from app.api.http.idempotency import Idempotency, store_answer
 from app.api.http.metrics import metrics
-from app.api.http.query import check_query
+from app.api.http.query_parameters import check_query
 from app.api.invites import InviteController
 from app.api.members import MemberController
 from app.api.memory import MemoryController
@@ -34,8 +34,8 @@ from app.api.tasks import TaskController
 from app.api.tokens import TokenController
 from app.api.users import UserController
 from app.api.webhooks import WebhookController
-from app.core.config import Settings
 from app.core.security import InviteTokens
+from app.core.settings import Settings
 
 _CONTROLLERS = (
     UserController,

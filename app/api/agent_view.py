@@ -14,7 +14,7 @@ from app.api.agents import AgentController, read_agent
 from app.api.approvals import ApprovalController
 from app.api.boards import BoardController
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import PathId, provide_service
+from app.api.http.handler_parameters import PathId, provide_service
 from app.api.memory import MemoryController
 from app.api.openapi.errors import problems
 from app.api.tasks import TaskController
@@ -23,7 +23,7 @@ from app.schemas.agents import AgentHealthStatusResponse, AgentNudge, AgentRead,
 from app.schemas.tags import TagRef
 from app.schemas.webhooks import BoardWebhookPayloadRead
 from app.services.agents import AgentService, status_of
-from app.services.identity import AgentsOnlyError
+from app.services.callers import AgentsOnlyError
 from app.services.tags import TagService
 from app.services.webhooks import WebhookService
 

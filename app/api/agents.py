@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, JSONBody
 
-from app.api.http.conditions import NO_STORE
 from app.api.http.conversion import to_shape
+from app.api.http.etag import NO_STORE
+from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.openapi.errors import problems
 from app.models import Agent
 from app.schemas.agents import (

@@ -15,9 +15,9 @@ from app.api.http.request_id import RequestIdMiddleware, send_request_id
 from app.api.http.security_headers import security_headers
 from app.api.openapi.document import openapi_config
 from app.api.stream_hub import StreamPlugin
-from app.core.config import Settings
 from app.core.local_token import with_secrets
 from app.core.logging import configure_logging
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 
 _MAX_BODY_BYTES = 1024 * 1024

@@ -7,8 +7,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
 from app.api.http.conversion import to_shape
+from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, Search, provide_service
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Search, provide_service
 from app.api.openapi.errors import problems
 from app.models import Board
 from app.schemas.boards import BoardCreate, BoardRead, BoardUpdate

@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import PathId, provide_service
+from app.api.http.handler_parameters import PathId, provide_service
 from app.api.openapi.errors import problems
 from app.schemas.custom_fields import (
     TaskCustomFieldDefinitionCreate,

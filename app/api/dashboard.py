@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import provide_service
+from app.api.http.handler_parameters import provide_service
 from app.api.openapi.errors import problems
 from app.schemas.dashboard import (
     Bucket,

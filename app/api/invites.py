@@ -4,11 +4,11 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.api.http.conditions import NO_STORE
 from app.api.http.conversion import to_shape
+from app.api.http.etag import NO_STORE
+from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.http.idempotency import IN_ANY_ORGANIZATION
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.members import grants_of, read_member
 from app.api.openapi.errors import problems
 from app.core.security import InviteTokens

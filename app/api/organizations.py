@@ -5,8 +5,8 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.http.conversion import to_shape
+from app.api.http.handler_parameters import CallerRequest, provide_service
 from app.api.http.idempotency import IN_ANY_ORGANIZATION
-from app.api.http.parameters import CallerRequest, provide_service
 from app.api.openapi.errors import problems
 from app.schemas.organizations import (
     OrganizationActiveUpdate,

@@ -13,7 +13,7 @@ from app.api.approvals import read_approval
 from app.api.board_groups import read_group
 from app.api.boards import read_board
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import PathId, provide_service
+from app.api.http.handler_parameters import PathId, provide_service
 from app.api.memory import read_memory
 from app.api.openapi.errors import problems
 from app.api.tasks import read_task

@@ -13,7 +13,7 @@ from litestar.di import Provide
 from litestar.plugins import InitPlugin
 
 from app.db.plugin import DatabasePlugin
-from app.services.hub import Hub
+from app.services.stream_hub import Hub
 
 
 class StreamPlugin(InitPlugin):

@@ -25,7 +25,7 @@ from app.services.activity import COMMENTED, ActivityService
 from app.services.agents import AgentService
 from app.services.approvals import ApprovalService
 from app.services.boards import BoardService
-from app.services.identity import NOBODY
+from app.services.callers import NOBODY
 from app.services.memory import MemoryService
 from app.services.streams import Message, Topic
 from app.services.tasks import TaskService

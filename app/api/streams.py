@@ -14,7 +14,7 @@ from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.auth import NEWEST, sign_in_of
-from app.api.http.parameters import CallerRequest, PathId, Session
+from app.api.http.handler_parameters import CallerRequest, PathId, Session
 from app.api.openapi.errors import problems
 from app.api.stream_messages import (
     load_agents,
@@ -30,8 +30,8 @@ from app.schemas.streams import StreamEvent
 from app.services.activity import COMMENTED
 from app.services.board_groups import BoardGroupService
 from app.services.boards import BoardService
-from app.services.hub import Hub
-from app.services.identity import Caller
+from app.services.callers import Caller
+from app.services.stream_hub import Hub
 from app.services.streams import Admitted, EventFilter, Loader, Reader, StreamService, Topic
 
 Admit = Callable[[AsyncSession, Caller], Awaitable[Topic]]

@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.api.http.conversion import to_shape
-from app.api.http.parameters import provide_service
+from app.api.http.handler_parameters import provide_service
 from app.api.openapi.errors import problems
 from app.models import User
 from app.schemas.users import UserRead, UserUpdate

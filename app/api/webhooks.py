@@ -10,9 +10,9 @@ from litestar.params import JSONBody
 
 from app.api.http.auth import PUBLIC
 from app.api.http.conversion import to_shape
+from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, Session, provide_service
 from app.api.http.pagination import page_response
-from app.api.http.parameters import CallerRequest, PageWindow, PathId, Session, provide_service
-from app.api.http.query import ANY_QUERY
+from app.api.http.query_parameters import ANY_QUERY
 from app.api.openapi.errors import problems
 from app.db.request.session import separate_transaction
 from app.models import BoardWebhook, BoardWebhookPayload

@@ -61,7 +61,7 @@ def _add_users(cli: "Group") -> None:
 
 
 def _add_database(cli: "Group") -> None:
-    from app.db.migrator import examine, load_migrator_config  # noqa: PLC0415
+    from app.db.migrator_config import examine, load_migrator_config  # noqa: PLC0415
     from app.migrator.cli.litestar_group import database_group  # noqa: PLC0415
 
     cli.add_command(database_group(load_migrator_config, examine))

@@ -11,11 +11,11 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.group import DataGroup
-from app.db.settings import load_settings
-from app.db.transaction import run_in_transaction
+from app.db.checked_settings import load_settings
+from app.db.command_transaction import run_in_transaction
 from app.migrator.cli.options import as_json, print_rows
 from app.models import PersonalToken, TokenScope, User
-from app.services.accounts import AccountService
+from app.services.user_admin import UserAdminService
 
 _MOST_DAYS = 36_500
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
@@ -27,7 +27,7 @@ def list_users(as_json: bool) -> None:
     """List the users of all organizations, oldest first."""
 
     async def work(session: AsyncSession) -> Sequence[tuple[User, int]]:
-        return await AccountService(session).list()
+        return await UserAdminService(session).list()
 
     found = run_in_transaction(load_settings(serving=False), work)
     _print_rows(
@@ -58,7 +58,7 @@ def create(name: str, email: str | None, subject: str | None) -> None:
         raise click.BadParameter("It is no e-mail address.", param_hint="--email")
 
     async def work(session: AsyncSession) -> User:
-        return await AccountService(session).create(name.strip(), email, subject)
+        return await UserAdminService(session).create(name.strip(), email, subject)
 
     click.echo(run_in_transaction(load_settings(serving=False), work).id)
 
@@ -81,7 +81,7 @@ def token(user: str, name: str, scope: str, days: int | None) -> None:
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
 
     async def work(session: AsyncSession) -> str:
-        issued = await AccountService(session).issue_token(user, name.strip(), TokenScope(scope), expires_at)
+        issued = await UserAdminService(session).issue_token(user, name.strip(), TokenScope(scope), expires_at)
         return issued.secret
 
     click.echo(run_in_transaction(load_settings(serving=False), work))
@@ -94,7 +94,7 @@ def tokens(user: str, as_json: bool) -> None:
     """List a user's personal access tokens, oldest first; expired ones too."""
 
     async def work(session: AsyncSession) -> Sequence[PersonalToken]:
-        return await AccountService(session).list_tokens(user)
+        return await UserAdminService(session).list_tokens(user)
 
     _print_rows(
         [
@@ -118,7 +118,7 @@ def revoke(token_id: UUID) -> None:
     """Revoke a personal access token: it is worth nothing from then on."""
 
     async def work(session: AsyncSession) -> PersonalToken:
-        return await AccountService(session).revoke_token(token_id)
+        return await UserAdminService(session).revoke_token(token_id)
 
     click.echo(f"Revoked {run_in_transaction(load_settings(serving=False), work).name}.", err=True)
 

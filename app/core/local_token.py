@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from app.core.config import AuthMode, Settings
 from app.core.security import stored_token
+from app.core.settings import AuthMode, Settings
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 

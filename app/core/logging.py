@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from app.core.config import LogFormat, Settings
+from app.core.settings import LogFormat, Settings
 
 _SQL_CARRIERS = ("sqlalchemy.", "asyncpg.", "psycopg.", "advanced_alchemy.")
 _HANDLER_NAME = "plimsoll"

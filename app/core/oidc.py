@@ -18,8 +18,8 @@ import jwt
 import msgspec
 import structlog
 
-from app.core.config import Settings
 from app.core.identity import Identity, InvalidJWTError, IssuerUnreachableError
+from app.core.settings import Settings
 
 _DISCOVERY = "/.well-known/openid-configuration"
 # Seconds: for all answers of the issuer together, between two attempts to fetch, until keys are fetched again, and by

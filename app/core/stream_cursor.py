@@ -10,8 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from app.core.cursor_encoding import packed, unpacked
 from app.core.errors import BadRequestError, FieldProblem
-from app.core.opaque import packed, unpacked
 
 # `xmin:xmax:xip,xip`, documented with pg_current_snapshot(): "Transaction ID and Snapshot Information Functions".
 _SNAPSHOT = re.compile(r"\d+:(\d+):((?:\d+(?:,\d+)*)?)")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.postgres.engine import PoolLimits, create_pooled_engine
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.tasks import finish_or_cancel
+from app.core.asyncio_tasks import finish_or_cancel
 from app.postgres.errors import ASYNCPG_ERRORS
 
 _CHANNEL = "plimsoll_activity"

@@ -14,17 +14,17 @@ from litestar.di import Provide
 from litestar.plugins import CLIPlugin, InitPlugin
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.database import create_engine, open_database
-from app.db.migrator import examine, migrator_config
+from app.db.migrator_config import examine, migrator_config
 from app.db.notify import Notifications
 from app.db.readiness import Readiness
 from app.db.replicas.selection import Replicas, replica_urls
 from app.db.request.prepared import SingleConnectionSession
 from app.db.request.session import SessionMiddleware, provide_session
 from app.db.request.session_info import USES_ASYNCPG
-from app.db.startup import init_db
-from app.migrator.session.signals import cancel_on_signals
+from app.db.startup_policy import init_db
+from app.migrator.signals import cancel_on_signals
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseError
 from app.postgres.monitor import disposing

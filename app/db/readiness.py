@@ -4,12 +4,12 @@ import asyncio
 
 from sqlalchemy.exc import DBAPIError
 
-from app.core.config import Settings
 from app.core.errors import ServiceUnavailableError
-from app.db.migrator import migrator_config
+from app.core.settings import Settings
+from app.db.migrator_config import migrator_config
+from app.migrator.locking.table_locks import read_when_unlocked
 from app.migrator.revisions.loading import load_revisions
-from app.migrator.revisions.state import SchemaState, read_state
-from app.migrator.session.table_locks import read_when_unlocked
+from app.migrator.revisions.schema_state import SchemaState, read_state
 from app.models import metadata
 from app.postgres.connect import classify_connect_error, is_refusal
 from app.postgres.engine import create_unpooled_engine

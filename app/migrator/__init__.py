@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from ..postgres.settings_error import SettingsError as SettingsError
     from .backfill.definition import Backfill as Backfill
     from .config import MigratorConfig as MigratorConfig
+    from .execution.alembic_env import run_environment as run_environment
     from .execution.commands import downgrade as downgrade
     from .execution.commands import plan as plan
     from .execution.commands import upgrade as upgrade
-    from .execution.environment import run_environment as run_environment
     from .execution.startup import upgrade_at_start as upgrade_at_start
     from .hints import Hints as Hints
     from .litestar_plugin import MigratorPlugin as MigratorPlugin

@@ -13,10 +13,10 @@ from sqlalchemy import MetaData
 
 from ..postgres.settings_error import SettingsError
 from ..postgres.url.database_url import DatabaseURL, normalize_database_url
-from .command_line import PREFIX, set_command_prefix
+from .command_names import PREFIX, set_command_prefix
+from .engine_tables import VERSION_TABLE, set_version_table
 from .hints import Hints
 from .phase import Phase
-from .tables import VERSION_TABLE, set_version_table
 
 # A driver that only the application uses.
 _OTHER_DRIVER = re.compile(r"^postgres(?:ql)?\+(?!asyncpg\b|psycopg\b|psycopg_async\b)\w+(?=://)")

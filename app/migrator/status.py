@@ -10,17 +10,17 @@ from sqlalchemy import Connection, MetaData, text
 
 from ..postgres.url.database_url import DatabaseURL
 from .backfill.status import names_to_run, read_statuses
-from .command_line import command
+from .command_names import command
 from .config import MigratorConfig
 from .drift.difference import shown
 from .drift.scratch_schema import DriftUnknownError, differences
+from .engine_tables import version_table
+from .locking.migration_lock import holder_of_lock
 from .phase import Phase
+from .readonly_connection import with_readonly_connection
 from .revisions.history import Entry, Outcome, last_completed, read_history, steps_ahead_of, was_edited
 from .revisions.loading import describe_several_heads, load_revisions, oldest_first, phase_of
-from .revisions.state import SchemaState, read_state, redundant_revisions
-from .session.lock import holder_of_lock
-from .session.readonly_connection import with_readonly_connection
-from .tables import version_table
+from .revisions.schema_state import SchemaState, read_state, redundant_revisions
 
 
 class Verdict(StrEnum):

@@ -90,7 +90,7 @@ class CustomFieldRepository(Repository[CustomField]):
             yield value
 
 
-class CustomValueRepository:
+class CustomFieldValueRepository:
     """The values that tasks have in custom fields: prepared, since every task that is read has them."""
 
     def __init__(self, *, session: AsyncSession) -> None:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Select, bindparam, func, select
 
+from app.core.cursor_encoding import packed, unpacked
 from app.core.errors import BadRequestError, FieldProblem
-from app.core.opaque import packed, unpacked
 from app.core.paging import Slice, SortKey, Window
 from app.db.request.prepared import AnySession, PreparedStatement, fetch_rows
 from app.repositories.sorting import Ordering, place_values

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from litestar.plugins import CLIPlugin
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.server.sockets import Address, CannotListenError, bind_sockets, listen
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class RunCommand(CLIPlugin):
         # Imported here because no other command needs a server.
         import uvicorn  # noqa: PLC0415
 
-        from app.server.budget import Budget  # noqa: PLC0415
+        from app.server.memory_budget import Budget  # noqa: PLC0415
         from app.server.protocol import BoundedProtocol, Limits  # noqa: PLC0415
         from app.server.serving import CANCEL_SECONDS, Server  # noqa: PLC0415
 

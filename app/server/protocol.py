@@ -15,7 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from app.server.budget import Budget
+from app.server.memory_budget import Budget
 from app.server.refusals import HEAD_TIMEOUT, HEAD_TOO_LARGE, HELD_TOO_LONG, MALFORMED, Refusal
 
 MAX_HEAD_BYTES = 64 * 1024

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.repositories.activity import ActivityRepository
-from app.services.identity import Caller
+from app.services.callers import Caller
 
 
 class ActivityLog:

@@ -15,7 +15,7 @@ from app.repositories.boards import BoardRepository
 from app.repositories.organizations import OrganizationRepository
 from app.services.base import Service
 from app.services.boards import BoardService, UnknownBoardError
-from app.services.identity import LeadOnlyError
+from app.services.callers import LeadOnlyError
 
 SILENT_AFTER = timedelta(minutes=10)
 

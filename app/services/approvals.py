@@ -15,7 +15,7 @@ from app.repositories.boards import BoardRepository
 from app.repositories.tasks import TaskRepository
 from app.services.base import Service
 from app.services.boards import BoardService, UnknownReferenceError
-from app.services.identity import PeopleOnlyError
+from app.services.callers import PeopleOnlyError
 
 
 class ApprovalResolvedError(ConflictError):

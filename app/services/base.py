@@ -1,11 +1,14 @@
-"""The base of the services that controllers get."""
+"""The base of the services that controllers get, and the lock of one row for what is compared before it is changed."""
 
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.repositories.base import lock_row
 from app.services.activity_log import ActivityLog
-from app.services.identity import Caller
+from app.services.callers import Caller
+
+__all__ = ("Service", "lock_row")
 
 
 class Service:

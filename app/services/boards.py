@@ -9,7 +9,7 @@ from app.models import Board
 from app.repositories.board_groups import BoardGroupRepository
 from app.repositories.boards import BoardRepository, ReadableBoard
 from app.services.base import Service
-from app.services.identity import PeopleOnlyError
+from app.services.callers import PeopleOnlyError
 
 
 class UnknownReferenceError(BadRequestError):

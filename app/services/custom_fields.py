@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from app.core.custom_field_values import TEXT_TYPES, BadPatternError, UnfitValueError, compile_pattern, normalize_value
 from app.core.errors import BadRequestError, ConflictError, FieldProblem, NotFoundError
-from app.core.field_values import TEXT_TYPES, BadPatternError, UnfitValueError, compile_pattern, normalize_value
 from app.models import CustomField
 from app.repositories.boards import BoardRepository
 from app.repositories.custom_fields import CustomFieldRepository

@@ -1,8 +1,8 @@
 """Streams of what happens, for any number of readers, over a fixed number of database connections.
 
-The table is polled once for all readers (`hub.py`), and what several of them are sent is made once. A reader that is
-new, has come back or is too slow reads the table until it has come to the latest poll. Whether a reader may see the
-events is asked again when something may have changed that, and from time to time.
+The table is polled once for all readers (`stream_hub.py`), and what several of them are sent is made once. A reader
+that is new, has come back or is too slow reads the table until it has come to the latest poll. Whether a reader may see
+the events is asked again when something may have changed that, and from time to time.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from app.core.stream_cursor import Snapshot, StreamCursor
 from app.models import ActivityEvent
 from app.repositories.streams import EventFilter, StreamRepository
 from app.services.base import Service
-from app.services.hub import Batch, Hub
+from app.services.stream_hub import Batch, Hub
 
 # Seconds: without a word; without asking whether the reader still may (at most, and at least where the sign-in
 # expires); after the database did not answer.

@@ -16,9 +16,9 @@ from app.repositories.tags import TagRepository
 from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskFilter, TaskRepository
 from app.services.base import Service
 from app.services.boards import BoardService, UnknownReferenceError
-from app.services.custom_values import CustomValueService
+from app.services.custom_field_values import CustomFieldValueService
 from app.services.mentions import mentioned
-from app.services.task_status import require_status_allowed
+from app.services.task_status_rules import require_status_allowed
 
 __all__ = ("TaskFilter", "TaskService", "TaskView")
 
@@ -159,8 +159,8 @@ class TaskService(Service):
         return TaskRepository(session=self._session)
 
     @cached_property
-    def _values(self) -> CustomValueService:
-        return CustomValueService(self._session)
+    def _values(self) -> CustomFieldValueService:
+        return CustomFieldValueService(self._session)
 
     async def _view(self, board: Board, task: Task) -> TaskView:
         (view,) = await self.views(board.id, [task])

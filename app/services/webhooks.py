@@ -20,7 +20,7 @@ from app.repositories.webhooks import Receiver, WebhookPayloadRepository, Webhoo
 from app.services.activity_log import ActivityLog
 from app.services.base import Service
 from app.services.boards import BoardService, UnknownReferenceError
-from app.services.identity import NOBODY
+from app.services.callers import NOBODY
 from app.services.rate_limits import Limit
 
 PER_ADDRESS = Limit("webhook", 60, timedelta(minutes=1))

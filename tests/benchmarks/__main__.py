@@ -10,8 +10,8 @@ import click
 import httpx
 from rich.console import Console
 
-from app.core.config import Settings
 from app.core.logging import configure_logging
+from app.core.settings import Settings
 from tests.benchmarks import growth, memory, overload, pooled, requests, revisions, starting, streams
 from tests.benchmarks.bench import Bench, Effort, opened
 from tests.benchmarks.load import FailedRequestsError

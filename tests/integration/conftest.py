@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar
 
 from app.asgi import create_app
-from app.core.config import Settings
+from app.core.settings import Settings
 from tests.conftest import client_of, started
 from tests.migrations.conftest import query
 from tests.support.board_groups import GROUPS

@@ -8,7 +8,7 @@ from litestar import Litestar
 from app.core.identity import Identity
 from app.db.plugin import DatabasePlugin
 from app.repositories.boards import BoardRepository
-from app.services.identity import sign_in_agent, sign_in_by_identity, sign_in_by_token
+from app.services.callers import sign_in_agent, sign_in_by_identity, sign_in_by_token
 from tests.migrations.conftest import query
 
 # Two organizations with two boards each. Of the first one there is a member of every combination of role, rights and

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.plugin import DatabasePlugin
 from app.repositories.callers import Person
-from app.services.identity import Caller
+from app.services.callers import Caller
 from app.services.users import LastOwnerError, UserService
 from tests.integration.conftest import Staff, Stranger
 from tests.migrations.conftest import holding, query

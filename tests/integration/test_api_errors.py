@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.exception_handlers import EXCEPTION_HANDLERS
 from app.api.http.request_id import RequestIdMiddleware, send_request_id
-from app.core.config import Settings
 from app.core.logging import configure_logging
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from tests.conftest import client_of, started
 

@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 
 from app.asgi import create_app
-from app.core.config import Environment
+from app.core.settings import Environment
 from tests.conftest import TOKEN, client_of, settings_for
 from tests.migrations.conftest import query
 from tests.support.boards import BOARDS

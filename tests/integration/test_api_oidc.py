@@ -22,8 +22,8 @@ from litestar import Litestar
 
 from app.asgi import create_app
 from app.core import oidc
-from app.core.config import AuthMode, Settings
 from app.core.identity import IssuerUnreachableError
+from app.core.settings import AuthMode, Settings
 from app.postgres.secret import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
 from tests.integration.conftest import register
@@ -422,7 +422,7 @@ async def test_stream_ends_with_the_token_that_opened_it(
         board = (await client.post("/api/v1/boards", json=body)).json()
     expires_at = datetime.now(UTC) + timedelta(seconds=oidc._LEEWAY)
     async with reading(app, f"/api/v1/boards/{board['id']}/tasks/stream", token=issuer.token(exp=expires_at)) as stream:
-        monkeypatch.setattr("app.services.identity.datetime", _Later)
+        monkeypatch.setattr("app.services.callers.datetime", _Later)
         assert await stream.block() is None
 
 

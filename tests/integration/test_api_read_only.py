@@ -10,7 +10,7 @@ from litestar import Litestar
 from sqlalchemy import make_url
 
 from app.asgi import create_app
-from app.core.config import Settings
+from app.core.settings import Settings
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import query
 from tests.support.migrator import upgrade

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from app.services import hub, identity
+from app.services import callers, stream_hub
 from app.services.rate_limits import Limit
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Staff, register
@@ -158,7 +158,7 @@ async def test_tokens_are_their_owners_alone(
 async def test_revoked_token_is_out_of_its_streams_at_once(
     app: Litestar, client: httpx.AsyncClient, tasks_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "_POLL_EVERY", 3600.0)
+    monkeypatch.setattr(stream_hub, "_POLL_EVERY", 3600.0)
     made, kept = await issue(client), await issue(client)
     async with (
         reading(app, f"{tasks_url}/stream", token=made["token"]) as revoked,
@@ -185,7 +185,7 @@ async def test_leaving_takes_the_tokens_along(app: Litestar, client: httpx.Async
 async def test_failed_sign_ins_of_one_address_are_limited_for_all_processes_together(
     app: Litestar, client: httpx.AsyncClient, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = identity.FAILED_SIGN_INS
+    limit = callers.FAILED_SIGN_INS
     monkeypatch.setattr("app.api.http.auth.FAILED_SIGN_INS", Limit(limit.name, 3, limit.window))
     async with client_of(app, token) as guess:
         answers = [await guess.get(ME) for _ in range(5)]

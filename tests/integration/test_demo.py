@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from app.cli.demo import words
 from app.cli.demo.commands import demo
-from app.core.field_values import normalize_value
+from app.core.custom_field_values import normalize_value
 from app.models import TaskStatus
 from tests.conftest import client_of, settings_for
 from tests.migrations.conftest import REVISIONS, holding, query

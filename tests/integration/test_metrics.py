@@ -2,7 +2,7 @@
 
 import httpx
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from tests.conftest import database_named
 from tests.migrations.conftest import HEAD, REVISIONS, query
 from tests.support.metrics import scraped

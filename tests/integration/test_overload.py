@@ -11,7 +11,7 @@ from litestar import Litestar
 
 from app.api.http import admission
 from app.asgi import create_app
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.postgres import pool
 from tests.conftest import TOKEN, client_of, started

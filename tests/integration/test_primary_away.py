@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from app.asgi import create_app
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.postgres import ping
 from tests.conftest import client_of, settings_for, started

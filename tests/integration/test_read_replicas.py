@@ -17,7 +17,7 @@ from litestar import Litestar
 from sqlalchemy import event
 
 from app.asgi import create_app
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.db.replicas import replica, wal_tracker
 from app.db.replicas.selection import Replicas

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import event, make_url
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from tests.migrations.conftest import REVISIONS, query
 from tests.support.readiness import client_with_readiness_of

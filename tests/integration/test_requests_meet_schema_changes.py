@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.exception_handlers import EXCEPTION_HANDLERS
-from app.core.config import Settings
 from app.core.logging import configure_logging
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from tests.conftest import client_of, started
 from tests.migrations.conftest import holding, query

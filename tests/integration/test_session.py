@@ -16,9 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.api.http.exception_handlers import EXCEPTION_HANDLERS
-from app.core.config import Settings
 from app.core.errors import ConflictError
 from app.core.logging import configure_logging
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
 from app.postgres.engine import create_unpooled_engine

@@ -11,8 +11,8 @@ import pytest
 from litestar import Litestar
 
 from app.asgi import create_app
-from app.core.config import Settings
 from app.core.logging import configure_logging
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from tests.conftest import TOKEN, started
 from tests.support.serving import served

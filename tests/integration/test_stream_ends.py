@@ -13,7 +13,7 @@ from app.api.stream_hub import StreamPlugin
 from app.core.stream_cursor import Snapshot
 from app.models import ActivityEvent
 from app.repositories.streams import EventFilter
-from app.services import hub, streams
+from app.services import stream_hub, streams
 from tests.conftest import TOKEN, client_of
 from tests.integration.conftest import AGENTS, Staff, register
 from tests.support.furnished import People
@@ -35,7 +35,7 @@ async def test_streams_end_within_a_second_at_another_replica(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Only what is told wakes them.
-    monkeypatch.setattr(hub, "_POLL_EVERY", 3600.0)
+    monkeypatch.setattr(stream_hub, "_POLL_EVERY", 3600.0)
     people = People(database_url)
     colleagues = [people.user() for _ in range(4)]
     members = [people.join(str(staff.organization), user, "admin") for user in colleagues]
@@ -98,7 +98,7 @@ async def test_streams_end_within_a_second_of_their_organizations_deletion(
     leaving: str, app: Litestar, replica: Litestar, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Only what is told wakes them.
-    monkeypatch.setattr(hub, "_POLL_EVERY", 3600.0)
+    monkeypatch.setattr(stream_hub, "_POLL_EVERY", 3600.0)
     people = People(database_url)
     user = people.user()
     people.organization(user)
@@ -169,11 +169,11 @@ async def test_who_is_out_does_not_wait_for_the_crowd(
         assert {(await stream.next()).data["task"]["title"] for stream in [*crowd, leaving]} == {"before"}
         asked.clear()
         of_app._followed[uuid4()] = 1_000_000
-        for _ in range(hub._READING):
+        for _ in range(stream_hub._READING):
             await of_app._reading.acquire()
         assert (await client.delete(f"{ME}/tokens/{token.id}")).status_code == 204
         assert await leaving.block() is None
-        for _ in range(hub._READING):
+        for _ in range(stream_hub._READING):
             of_app._reading.release()
         await client.post(tasks_url, json={"title": "after"})
         assert {(await stream.next()).data["task"]["title"] for stream in crowd} == {"after"}
@@ -211,6 +211,6 @@ def test_event_is_a_reason_to_ask_for_those_whose_access_it_may_change(
     event: dict[str, Any], concerned: set[str]
 ) -> None:
     seen = Snapshot(1)
-    batch = hub.Batch(seen, seen, [ActivityEvent(**{"organization_id": ORGANIZATION, **event})])
+    batch = stream_hub.Batch(seen, seen, [ActivityEvent(**{"organization_id": ORGANIZATION, **event})])
     shown = {"board": ON_BOARD, "everywhere": EVERYWHERE, "group": IN_GROUP, "no group": IN_NO_GROUP}
     assert {name for name, what in shown.items() if batch.may_end_access(what, {ME_HERE, uuid4()})} == concerned

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from app.asgi import create_app
 from app.repositories.streams import StreamRepository
-from app.services import hub
+from app.services import stream_hub
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import query
 from tests.support.counting import statements_of
@@ -22,7 +22,7 @@ from tests.support.streams import create, insert_event
 @pytest.fixture
 def only_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks in his own time."""
-    monkeypatch.setattr(hub, "_POLL_EVERY", 3600.0)
+    monkeypatch.setattr(stream_hub, "_POLL_EVERY", 3600.0)
 
 
 def activity(events: list[Event]) -> list[str]:
@@ -69,7 +69,7 @@ async def test_reader_who_was_away_for_long_has_all_of_it_page_by_page(
 async def test_burst_that_no_look_keeps_reaches_its_readers(
     app: Litestar, board: dict[str, Any], tasks_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "_KEPT_EVENTS", 10)
+    monkeypatch.setattr(stream_hub, "_KEPT_EVENTS", 10)
     async with reading(app, f"{tasks_url}/stream") as stream:
         for size in (1, 11, 1):
             insert_event(database_url, board, "task.updated", count=size, message=str(size))
@@ -79,7 +79,7 @@ async def test_burst_that_no_look_keeps_reaches_its_readers(
 async def test_slow_reader_reads_the_table_himself(
     app: Litestar, board: dict[str, Any], tasks_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "_KEPT_BATCHES", 0)
+    monkeypatch.setattr(stream_hub, "_KEPT_BATCHES", 0)
     async with reading(app, f"{tasks_url}/stream") as stream:
         for number in range(3):
             insert_event(database_url, board, "task.updated", message=str(number))
@@ -96,7 +96,7 @@ async def test_what_a_backup_brought_is_no_news(
         " pg_current_xact_id()::text::bigint + :ahead FROM boards"
     )
     async with reading(app, f"{tasks_url}/stream") as stream:
-        monkeypatch.setattr(hub, "_POLL_EVERY", 0.01)
+        monkeypatch.setattr(stream_hub, "_POLL_EVERY", 0.01)
         for ahead in (3, 5, 2**33, 2**60):
             query(database_url, restore, ahead=ahead)
         seen = []
@@ -135,7 +135,7 @@ async def test_streams_go_on_after_an_error_that_nobody_thought_of(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(hub, "_RETRY_AFTER", 0.01)
+    monkeypatch.setattr(stream_hub, "_RETRY_AFTER", 0.01)
     between = StreamRepository.list_between
     failures = iter([RuntimeError("not of the database")])
 

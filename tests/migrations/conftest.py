@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from app.core.config import Settings
-from app.db import migrator
+from app.core.settings import Settings
+from app.db import migrator_config
 from app.postgres.url.database_url import normalize_database_url
 from tests.support.migrator import load_revisions
 from tests.support.processes import require
@@ -155,8 +155,8 @@ class Release:
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     root = tmp_path / "release"
     shutil.copytree(
-        migrator.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*", "backfills")
+        migrator_config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*", "backfills")
     )
-    shutil.copy(migrator.ROOT / "alembic.ini", root)
-    monkeypatch.setattr(migrator, "ROOT", root)
+    shutil.copy(migrator_config.ROOT / "alembic.ini", root)
+    monkeypatch.setattr(migrator_config, "ROOT", root)
     return Release(root)

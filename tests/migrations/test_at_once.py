@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.core.config import Settings
-from app.migrator.session.lock import LOCK_KEY
+from app.core.settings import Settings
+from app.migrator.locking.migration_lock import LOCK_KEY
 from tests.conftest import TOKEN, settings_for
 from tests.migrations.conftest import holding, query
 from tests.support.migrator import load_revisions, upgrade

@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
-from app.core.config import Settings
-from app.db.startup import init_db
+from app.core.settings import Settings
+from app.db.startup_policy import init_db
 from app.migrator.backfill.executor import BackfillWaitsError, UnknownBackfillError
 from app.migrator.backfill.progress import Progress
-from app.migrator.backfill.state import RevertedMeanwhileError
+from app.migrator.backfill.records import RevertedMeanwhileError
 from app.migrator.backfill.status import BackfillState
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.cli.backfill_progress import bar_length

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from app import __version__
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.migrator.backup.archive import open_archive
 from app.migrator.backup.backup import Backup
 from app.migrator.backup.manifest import Progress

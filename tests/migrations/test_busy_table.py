@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from tests.migrations.conftest import applied, holding, query
 from tests.support.load import Balancer, Figures, Traffic
 from tests.support.migrator import load_revisions

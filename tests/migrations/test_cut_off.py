@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.core.config import Settings
-from app.db.migrator import migrator_config
-from app.db.startup import init_db
+from app.core.settings import Settings
+from app.db.migrator_config import migrator_config
+from app.db.startup_policy import init_db
 from app.migrator.backup import restore as restoring
 from app.migrator.backup.archive import open_archive
 from app.postgres.errors import BackupError, DatabaseUnreachableError

@@ -13,12 +13,12 @@ from alembic import command
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from app.core.config import read_settings
-from app.db.doctor import examine_application as examine
+from app.core.settings import read_settings
+from app.db.doctor_checks import examine_application as examine
 from app.migrator.doctor.checks import CHECKS, GROUPS, most_important
 from app.migrator.doctor.finding import Finding, Limits, Severity
+from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.revisions import history
-from app.migrator.session.lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import TOKEN, settings_for

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import MetaData, event, make_url
 
-from app.db.startup import init_db
+from app.db.startup_policy import init_db
 from app.migrator.drift.difference import Kind, script
 from app.migrator.drift.report import as_sql
 from app.migrator.drift.scratch_schema import DriftUnknownError, differences

@@ -14,13 +14,13 @@ from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
 from app import __version__
-from app.core.config import Environment, Settings
+from app.core.settings import Environment, Settings
 from app.db.readiness import Readiness, SchemaBehindError, SchemaContractedError
-from app.db.startup import init_db
+from app.db.startup_policy import init_db
 from app.migrator.execution.data_loss import DataLossRefusedError
-from app.migrator.execution.plan import PlanChangedError
+from app.migrator.execution.planned_steps import PlanChangedError
+from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.phase import Phase
-from app.migrator.session.lock import LOCK_KEY
 from app.postgres.errors import DatabaseError, MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
@@ -575,7 +575,7 @@ async def test_release_is_ready_while_only_expand_revisions_are_ahead_of_it(
     await ready(database_url)
     # The previous release can also be started, and its migration job run.
     await init_db(settings_for(database_url, db_auto_migrate=True), normalize_database_url(database_url))
-    monkeypatch.setattr("app.db.migrator.ROOT", release.root)
+    monkeypatch.setattr("app.db.migrator_config.ROOT", release.root)
     await asyncio.to_thread(upgrade, settings_for(database_url))
     monkeypatch.undo()
     with pytest.raises(SchemaContractedError, match=contract):

@@ -7,9 +7,9 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import make_url
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.readiness import DatabaseNotReadyError, Readiness
-from app.db.startup import init_db
+from app.db.startup_policy import init_db
 from app.migrator.doctor.finding import Severity
 from app.migrator.revisions.version_table import ForeignVersionsError
 from app.postgres.url.database_url import normalize_database_url

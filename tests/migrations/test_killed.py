@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from app.core.config import Settings
-from app.migrator.session.lock import LOCK_KEY
+from app.core.settings import Settings
+from app.migrator.locking.migration_lock import LOCK_KEY
 from tests.conftest import database_named
 from tests.migrations.conftest import applied, holding, query, tables
 from tests.support.migrator import load_revisions

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.migrator.lint.linter import Finding, UnknownRevisionError
 from app.migrator.lint.rules import RULES
 from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.asgi import create_app
-from app.db.startup import init_db
+from app.db.startup_policy import init_db
 from app.migrator.backup.archive import open_archive
 from app.migrator.doctor.finding import Severity
 from app.postgres.dev_server.server import binaries

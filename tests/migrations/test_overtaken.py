@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from app.migrator.execution import executor
-from app.migrator.revisions.state import require_no_tables
+from app.migrator.revisions.schema_state import require_no_tables
 from tests.conftest import settings_for
 from tests.migrations.conftest import query
 from tests.support.migrator import upgrade

@@ -17,11 +17,11 @@ from sqlalchemy.pool import NullPool
 from structlog.testing import capture_logs
 
 from app.core.paging import SortKey
-from app.db.migrator import migrator_config
+from app.db.migrator_config import migrator_config
 from app.migrator.backup.archive import open_archive
 from app.migrator.doctor.finding import Severity
 from app.migrator.partitions import ddl
-from app.migrator.partitions.commands import Partitioning
+from app.migrator.partitions.maintenance import Partitioning
 from app.migrator.partitions.months import add_months, partition_name
 from app.migrator.partitions.state import MONTHS_AHEAD, Step, read_partitions
 from app.models import ActivityEvent

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from app.asgi import create_app
-from app.db.startup import init_db
+from app.db.startup_policy import init_db
 from app.migrator.doctor.finding import Finding
 from app.postgres.errors import MigrationFailedError
 from app.postgres.secret import Secret

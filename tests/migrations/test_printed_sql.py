@@ -9,8 +9,8 @@ import pytest
 from alembic import command
 
 from app.migrator.backfill.throttle import Throttle
+from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.phase import Phase
-from app.migrator.session.lock import LOCK_KEY
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, holding, query, tables

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 from app.migrator.backup.archive import ArchiveWriter, open_archive
 from app.migrator.backup.manifest import Manifest, Progress
 from app.migrator.backup.restore import Restored
-from app.migrator.session.lock import LOCK_KEY
+from app.migrator.locking.migration_lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import BackupError, MigrationFailedError
 from tests.conftest import database_named, settings_for

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, applied, tables

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from app.db.migrator import ROOT
+from app.db.migrator_config import ROOT
 from app.migrator.partitions.tables import default_partition, is_partitioned
-from app.migrator.revisions.state import tables_created_by
+from app.migrator.revisions.schema_state import tables_created_by
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for

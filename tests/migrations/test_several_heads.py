@@ -9,8 +9,8 @@ import pytest
 from alembic import command
 from structlog.testing import capture_logs
 
-from app.core.config import Settings
-from app.db.startup import init_db
+from app.core.settings import Settings
+from app.db.startup_policy import init_db
 from app.migrator.revisions.loading import join_heads
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.db.startup import init_db
-from app.migrator.session.lock import LOCK_KEY
+from app.db.startup_policy import init_db
+from app.migrator.locking.migration_lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from app.postgres.settings_error import SettingsError
@@ -196,6 +196,6 @@ async def test_application_without_its_revisions_says_where_it_runs(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As it is installed from its wheel alone."""
-    monkeypatch.setattr("app.db.migrator.ROOT", tmp_path)
+    monkeypatch.setattr("app.db.migrator_config.ROOT", tmp_path)
     with pytest.raises(SettingsError, match="Run the application from a checkout or from the image"):
         await init_db(settings_for(empty_database_url), normalize_database_url(empty_database_url))

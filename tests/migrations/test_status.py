@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import make_url
 
-from app.migrator.session.lock import LOCK_KEY
+from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.status import RevisionState, Status, Verdict
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed

@@ -11,12 +11,12 @@ from alembic import command
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.readiness import DatabaseNotReadyError, Readiness
-from app.db.startup import init_db
+from app.db.startup_policy import init_db
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.drift.scratch_schema import DriftUnknownError
-from app.migrator.session.table_locks import TableLockedError, limit_lock_waits
+from app.migrator.locking.table_locks import TableLockedError, limit_lock_waits
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from alembic import command
 
-from app.core.config import Settings
-from app.migrator.lint.proposal import propose_phase
+from app.core.settings import Settings
+from app.migrator.lint.proposed_phase import propose_phase
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query

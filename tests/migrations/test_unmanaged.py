@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for

@@ -20,8 +20,8 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from app.core.config import Settings
 from app.core.logging import configure_logging
+from app.core.settings import Settings
 from app.postgres.dev_server.server import acquire
 from tests.conftest import database_named, settings_for
 from tests.mutation import warm

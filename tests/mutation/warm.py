@@ -22,7 +22,7 @@ import pytest
 from _pytest.fixtures import SubRequest
 from sqlalchemy import make_url
 
-from app.core.config import Settings
+from app.core.settings import Settings
 
 # The variable with the number of the socket.
 SOCKET = "MUTATION_SOCKET"

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
 from tests.support.cutting import IN_THE_MIDDLE, LOCKED, cut

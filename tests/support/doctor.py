@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from app.core.config import SettingsReport, read_settings
-from app.db.doctor import examine_application as examine
+from app.core.settings import SettingsReport, read_settings
+from app.db.doctor_checks import examine_application as examine
 from app.migrator.doctor.checks import GROUPS
 from app.migrator.doctor.finding import Finding, Limits, Severity
 from tests.conftest import TOKEN

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.core.config import Settings
+from app.core.settings import Settings
 
 GOOD_TOKEN = "kX7vQ2mN9pL4sW8tB3yH6jF1cR5gD0zAeUiOxVwMnPqSrTuY"
 GOOD_TOKEN += "aB"

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
-from app.core.config import Settings
-from app.db.migrator import migrator_config
+from app.core.settings import Settings
+from app.db.migrator_config import migrator_config
 from app.migrator.backfill import executor as backfill_executor
 from app.migrator.backfill import status as backfill_status
 from app.migrator.backup import backup as backup_module
@@ -13,7 +13,7 @@ from app.migrator.config import MigratorConfig
 from app.migrator.drift import report
 from app.migrator.execution import commands
 from app.migrator.lint import linter
-from app.migrator.partitions import commands as partition_commands
+from app.migrator.partitions import maintenance
 from app.migrator.revisions import loading
 from app.migrator.status import read_status as read_status_of
 
@@ -40,8 +40,8 @@ read_drift = _with_settings(report.read_drift)
 lint = _with_settings(linter.lint)
 read_backfills = _with_settings(backfill_status.read_backfills)
 run_backfills = _with_settings(backfill_executor.run)
-maintain = _with_settings(partition_commands.maintain)
-preview_maintenance = _with_settings(partition_commands.preview_maintenance)
+maintain = _with_settings(maintenance.maintain)
+preview_maintenance = _with_settings(maintenance.preview_maintenance)
 backup = _with_settings(backup_module.backup)
 restore = _with_settings(restore_module.restore)
 read_target = _with_settings(restore_module.read_target)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from app.asgi import create_app
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.db.readiness import Readiness
 from app.postgres.url.database_url import normalize_database_url

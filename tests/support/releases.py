@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from tests.support.migrator import load_revisions
 from tests.support.processes import BIN, ROOT, copied_checkout
 

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from app.db.startup import init_db
+from app.db.startup_policy import init_db
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 

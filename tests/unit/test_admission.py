@@ -7,7 +7,7 @@ import pytest
 
 from app.api.http import admission
 from app.api.http.admission import Admission, OverloadedError
-from app.core.config import Settings
+from app.core.settings import Settings
 
 LIMIT = 9
 AT_A_STANDSTILL = admission._STANDSTILL_FACTOR * LIMIT

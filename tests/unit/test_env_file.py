@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import Environment, Settings, read_settings
 from app.core.env_file import read_env_file
+from app.core.settings import Environment, Settings, read_settings
 from app.postgres.settings_error import SettingsError
 from tests.support.processes import ROOT
 

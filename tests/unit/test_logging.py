@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from app.core.config import LogFormat, Settings
 from app.core.logging import configure_logging
+from app.core.settings import LogFormat, Settings
 from app.postgres.pool import FairPool
 
 

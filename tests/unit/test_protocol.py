@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
-from app.server.budget import Budget
+from app.server.memory_budget import Budget
 from app.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, BoundedProtocol, Limits
 from tests.support.waiting import until
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.replicas.selection import replica_urls
 from app.postgres.settings_error import SettingsError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import Settings, read_settings
+from app.core.settings import Settings, read_settings
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 from tests.support.given import GOOD_TOKEN, NO_FILE, PRODUCTION, URL, load

@@ -8,7 +8,7 @@ from functools import cache
 import postgast
 import pytest
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.migrator.sql.effect import Effect, Kind
 from app.migrator.sql.reader import offline_sql, read_sql
 from app.migrator.sql.tokens import scan, statements_of

@@ -19,8 +19,8 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 from prometheus_client import Counter
 
-from app.core.config import Settings
 from app.core.errors import ServiceUnavailableError
+from app.core.settings import Settings
 
 _REFUSED = Counter("plimsoll_requests_refused", "Requests answered with 503 because too many were under way.")
 

@@ -17,15 +17,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.admission import not_counted
-from app.core.config import AuthMode, Settings
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
+from app.core.settings import AuthMode, Settings
 from app.db.request.client import ClientDisconnectedError
 from app.db.request.session import SAFE_METHODS, read_route_of, separate_transaction, session_of
 from app.postgres.errors import sqlstate_of
 from app.postgres.sqlstate import READ_ONLY_SQL_TRANSACTION
-from app.services.identity import (
+from app.services.callers import (
     FAILED_SIGN_INS,
     Caller,
     ReadOnlyTokenError,

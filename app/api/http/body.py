@@ -12,7 +12,7 @@ from litestar import Request
 from litestar.exceptions import ClientException
 
 from app.core.errors import AppError
-from app.services.identity import Caller
+from app.services.callers import Caller
 
 _JSON = "application/json"
 

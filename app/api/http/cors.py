@@ -2,7 +2,7 @@
 
 from litestar.config.cors import CORSConfig
 
-from app.core.config import Settings
+from app.core.settings import Settings
 
 _SENT = (
     "Authorization",

@@ -21,14 +21,14 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.http.conditions import NO_STORE
+from app.api.http.etag import NO_STORE
 from app.core.errors import AppError, BadRequestError, ConflictError, FieldProblem, ForbiddenError
 from app.db.request.session import session_of, start_dry_run
+from app.services.callers import Caller
 from app.services.idempotency import IdempotencyService
-from app.services.identity import Caller
 
 if TYPE_CHECKING:
-    from app.core.sealing import Seal
+    from app.core.encryption import Seal
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -115,7 +115,7 @@ class Idempotency(ASGIMiddleware):
         if not await service.claim():
             raise InFlightError
         # Imported here because cryptography takes 8 MB of memory, and most processes see no key.
-        from app.core.sealing import Seal  # noqa: PLC0415
+        from app.core.encryption import Seal  # noqa: PLC0415
 
         token_id = caller.token.id if caller.token else None
         pending = _Pending(service, await _hash_of(request), Seal(self._secret, known), token_id)

@@ -12,7 +12,7 @@ from app.db.plugin import DatabasePlugin
 from app.db.readiness import DatabaseNotReadyError
 from app.db.replicas.selection import Replicas
 from app.migrator.revisions.history import Outcome
-from app.migrator.revisions.state import SchemaState
+from app.migrator.revisions.schema_state import SchemaState
 
 
 # Not in the OpenAPI document: it is for the operator's own network.

@@ -2,7 +2,7 @@
 
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
-from app.core.config import Settings
+from app.core.settings import Settings
 
 _COMMON = {
     "X-Content-Type-Options": "nosniff",

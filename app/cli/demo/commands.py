@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cli.demo.progress import progress_report
 from app.cli.demo.seeding import Plan, Seeded, find_owner, seed
 from app.cli.group import DataGroup
-from app.core.config import Environment, Settings
+from app.core.settings import Environment, Settings
+from app.db.checked_settings import load_settings
+from app.db.command_transaction import require_schema, run_in_transaction
 from app.db.database import open_database
-from app.db.settings import load_settings
-from app.db.transaction import require_schema, run_in_transaction
 from app.migrator.cli.options import as_json, confirm, no_prompt, print_rows
-from app.services.identity import LOCAL_SUBJECT
+from app.services.callers import LOCAL_SUBJECT
 
 _LONGEST_NAME = 200
 _MOST_SEEDS = 2**32

@@ -18,8 +18,8 @@ from app.cli.demo.copying import CopyWriter
 from app.cli.demo.organization import FOUNDED_WITHIN, AgentToken, Founding
 from app.cli.demo.rows import MODELS, Batch, EventRow
 from app.cli.demo.task_life import TaskLife
-from app.services.accounts import AccountService
-from app.services.identity import LOCAL_SUBJECT, sign_in_local
+from app.services.callers import LOCAL_SUBJECT, sign_in_local
+from app.services.user_admin import UserAdminService
 
 # Small enough that a batch takes some 20 MB, and large enough that what it costs to begin one does not show.
 _BATCH_TASKS = 5_000
@@ -53,7 +53,7 @@ async def find_owner(session: AsyncSession, known_as: str) -> UUID:
     """
     if known_as == LOCAL_SUBJECT:
         return (await sign_in_local(session)).person.id
-    return (await AccountService(session).get(known_as)).id
+    return (await UserAdminService(session).get(known_as)).id
 
 
 async def seed(session: AsyncSession, plan: Plan, owner_id: UUID, report: Callable[[int], None]) -> Seeded:
@@ -80,7 +80,7 @@ async def seed(session: AsyncSession, plan: Plan, owner_id: UUID, report: Callab
             report(written)
     await copying.analyze(set(founded.models) | set(MODELS.values()))
     # Last, since it locks the owner's row.
-    await AccountService(session).activate_organization(owner_id, founded.id)
+    await UserAdminService(session).activate_organization(owner_id, founded.id)
     return Seeded(founded.id, plan.organization, owner_id, plan.seed, dict(rows), founded.tokens)
 
 

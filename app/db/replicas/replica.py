@@ -12,7 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
-from app.core.config import Settings
+from app.core.settings import Settings
 from app.db.database import create_engine
 from app.db.replicas.wal_tracker import PrimaryWalTracker
 from app.postgres.engine import create_unpooled_engine

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from app.core.config import Settings
-from app.core.tasks import finish_or_cancel
+from app.core.asyncio_tasks import finish_or_cancel
+from app.core.settings import Settings
 from app.db.replicas.replica import Replica
 from app.db.replicas.wal_tracker import PrimaryWalTracker
 from app.postgres.monitor import EngineOpener

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from app.migrator.session.lock import is_pooled
+from app.migrator.locking.migration_lock import is_pooled
 from app.postgres.monitor import POLL_TIMEOUT, EngineOpener, ServerMonitor, UnusableServerError
 
 _CHANNEL = "plimsoll_written"

@@ -13,13 +13,13 @@ The way of a request, outermost first; each step calls the next one:
     Admission                  api/http/admission.py: raises 503 if too many requests are under way
     AuthMiddleware             api/http/auth.py: receives the whole body, has ReadRoute use a replica or the primary,
                                and signs the caller in
-    ETagMiddleware             api/http/conditions.py: adds ETag to the answer, or makes 304 of it
+    ETagMiddleware             api/http/etag.py: adds ETag to the answer, or makes 304 of it
     Idempotency                api/http/idempotency.py: answers a POST that was sent before from what was stored
     error renderer             the same handlers again, so that errors of a handler pass the middleware as answers; an
                                error that SessionMiddleware is going to retry is raised again instead
-    check_query, check_if_match  before the handler: api/http/query.py, api/http/conditions.py
+    check_query, check_if_match  before the handler: api/http/query_parameters.py, api/http/etag.py
     provide_session            session.py: provides the session, and commits when the handler has returned
-    provide_service            api/http/parameters.py: makes the handler's service of the session and the caller
+    provide_service            api/http/handler_parameters.py: makes the handler's service of the session and the caller
     handler                    api/<x>.py calls services/<x>.py, which calls repositories/<x>.py
       fetch_rows, execute_prepared   prepared.py: frequent statements go to asyncpg directly. Other statements pass
                                through SQLAlchemy. Both use the one connection of the session (postgres/pool.py)

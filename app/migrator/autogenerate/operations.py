@@ -13,7 +13,7 @@ from sqlalchemy.schema import conv
 
 from ..drift.catalogue import Column, Constraint, Schema
 from ..drift.difference import Difference, Kind, Order, Statement
-from ..sql.identifiers import quote, quoted_name_of
+from ..sql.quoting import quote, quoted_name_of
 from .steps import Sql
 
 

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, text
 from ...postgres.errors import MigrationFailedError
 from ..config import MigratorConfig
 from ..revisions.history import Outcome
-from ..sql.identifiers import quote
-from . import state
+from ..sql.quoting import quote
+from . import records as stored
 from .definition import BATCH, Backfill
-from .state import Cursor, Record
+from .records import Cursor, Record
 
 # Seconds that a batch waits for a row: less than PostgreSQL's deadlock_timeout (1 s), so that the batch gives way
 # if it and a request wait for each other; and nobody waits longer behind a batch that waits.
@@ -82,7 +82,7 @@ class Batches:
         with connection.begin():
             # It waits without limit for another process that runs the backfill: that holds up nobody.
             limit(connection, self._config)
-            record = state.lock(connection, self._backfill.name)
+            record = stored.lock(connection, self._backfill.name)
             if record.outcome is Outcome.DONE:
                 return BatchResult(record, seen=0, at_end=True)
             limit(connection, self._config, lock=min(_ROW_WAIT, self._config.lock_timeout))
@@ -90,7 +90,7 @@ class Batches:
             self.rows = _describe_rows(record.cursor, last)
             if last is not None:
                 changed = self._change(connection, record.cursor, last)
-                record = state.advance(
+                record = stored.advance(
                     connection, self._backfill.name, last, seen=seen, changed=changed, retries=retries
                 )
             return BatchResult(record, seen, at_end=seen < size)

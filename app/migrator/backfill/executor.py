@@ -1,6 +1,6 @@
 """Running backfills: rows are changed in small batches, each of which is a transaction.
 
-A run can be stopped at any moment, killed, or started twice: every row is done once, as `state.py` explains. It holds
+A run can be stopped at any moment, killed, or started twice: every row is done once, as `records.py` explains. It holds
 no lock between batches, so that it does not block migrations, and keeps nothing in the session, so that a pooler does
 no harm.
 """
@@ -27,22 +27,22 @@ from ...postgres.sqlstate import (
     UNDEFINED_TABLE,
 )
 from ...postgres.url.database_url import DatabaseURL
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
 from ..execution.statement_guard import longest_silence
+from ..locking.backoff import backoff_delays
+from ..locking.migration_lock import is_pooled
+from ..locking.silence_guard import SilenceGuard
+from ..locking.table_locks import limit_lock_waits, read_when_unlocked
+from ..read_only_database import require_writable
 from ..revisions.history import Outcome
 from ..revisions.loading import load_revisions
-from ..session.backoff import backoff_delays
-from ..session.lock import is_pooled
-from ..session.read_only import require_writable
-from ..session.signals import cancel_on_signals
-from ..session.silence_guard import SilenceGuard
-from ..session.table_locks import limit_lock_waits, read_when_unlocked
-from . import state
+from ..signals import cancel_on_signals
+from . import records as stored
 from .batch import Batches, has_rows_left, limit
 from .definition import Backfill, load_backfills
 from .progress import Progress
-from .state import Record
+from .records import Record
 from .status import BackfillState, BackfillStatus, read_statuses
 from .throttle import Throttle
 
@@ -184,10 +184,10 @@ class _BackfillRun:
         with connection.begin():
             batches = Batches(connection, self._config, self._backfill)
             total = batches.estimate(connection)
-            before = state.read_records(connection).get(name)
+            before = stored.read_records(connection).get(name)
         with connection.begin():
             limit(connection, self._config)
-            record = state.begin(connection, self._backfill, total, self._config.release)
+            record = stored.begin(connection, self._backfill, total, self._config.release)
         if before and before.checksum != record.checksum and record.outcome is not Outcome.DONE:
             log.warning("the backfill was begun with another content of its file; it goes on from there", backfill=name)
         return batches, record
@@ -226,10 +226,10 @@ class _BackfillRun:
         with connection.begin():
             limit(connection, self._config)
             if left:
-                state.start_over(connection, self._last, total)
+                stored.start_over(connection, self._last, total)
             else:
-                state.finish(connection, self._last)
-            return state.lock(connection, self._backfill.name)
+                stored.finish(connection, self._last)
+            return stored.lock(connection, self._backfill.name)
 
     async def _try(self, work: Callable[[Connection, int], T]) -> T:
         """Call `work`, and again after a growing delay and with smaller batches while what stops it may pass."""
@@ -272,7 +272,7 @@ class _BackfillRun:
     async def _fail(self, error: str) -> None:
         def record(connection: Connection) -> None:
             with connection.begin():
-                state.fail(connection, self._backfill.name, error)
+                stored.fail(connection, self._backfill.name, error)
 
         self._report_end(Outcome.FAILED, error)
         try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..revisions.history import Outcome
-from .state import Record
+from .records import Record
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from sqlalchemy.exc import ProgrammingError
 
 from ...postgres.errors import MigrationFailedError, error_summary
 from ...postgres.url.database_url import DatabaseURL
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
+from ..readonly_connection import with_readonly_connection
 from ..revisions.history import Outcome
 from ..revisions.loading import load_revisions
-from ..revisions.state import read_state
-from ..session.readonly_connection import with_readonly_connection
-from . import state
+from ..revisions.schema_state import read_state
+from . import records as stored
 from .batch import has_rows_left
 from .definition import Backfill, load_backfills, required_backfills, revisions_requiring
-from .state import Record
+from .records import Record
 
 
 class BackfillState(StrEnum):
@@ -86,7 +86,7 @@ def read_statuses(
     With `by_rows` it also looks whether a backfill that was never run has any row to do, which may read a whole table.
     """
     applied = _applied(connection, directory, metadata)
-    records = state.read_records(connection)
+    records = stored.read_records(connection)
     found = []
     for name, backfill in load_backfills(directory).items():
         record, required_by = records.get(name), [script.revision for script in revisions_requiring(directory, name)]
@@ -123,7 +123,7 @@ def require_finished(connection: Connection, directory: ScriptDirectory, script:
 
 
 def _reason_unfinished(connection: Connection, backfill: Backfill) -> str | None:
-    record = state.read_records(connection).get(backfill.name)
+    record = stored.read_records(connection).get(backfill.name)
     is_done = record is not None and record.outcome is Outcome.DONE
     if (is_done and backfill.where is None) or not has_rows_left(connection, backfill):
         return None

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import msgspec
 
 from ...postgres.errors import BackupError
-from ..command_line import command
+from ..command_names import command
 from .manifest import FORMAT, Manifest, Progress, Report, silent
 
 DUMP, MANIFEST, SUMS = "database.dump", "manifest.json", "SHA256SUMS"

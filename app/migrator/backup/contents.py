@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from ..session.silence_guard import GUARD_NAME
-from ..tables import version_table
+from ..engine_tables import version_table
+from ..locking.silence_guard import GUARD_NAME
 
 _OWN_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _OF_EXTENSION = "SELECT FROM pg_depend AS d WHERE d.classid = '{0}'::regclass AND d.objid = {1}.oid AND d.deptype = 'e'"

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...postgres.errors import BackupError
-from ..session.lock import JOIN_HOLDER, held_as_sql
-from ..tables import version_table
+from ..engine_tables import version_table
+from ..locking.migration_lock import JOIN_HOLDER, held_as_sql
 from .archive import CHUNK, Archive
 from .contents import TABLES, Obstacle, count_statement, revisions_query
 from .manifest import Manifest, Progress, Report

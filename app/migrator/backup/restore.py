@@ -21,11 +21,11 @@ from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.resolved import resolve_url, resolve_url_to
 from ..config import MigratorConfig
 from ..execution.statement_guard import longest_silence
+from ..locking.migration_lock import migration_lock, share_lock
+from ..locking.silence_guard import end_when_silent
+from ..read_only_database import read_only_reason
+from ..readonly_connection import with_readonly_connection
 from ..revisions.loading import load_revisions
-from ..session.lock import migration_lock, share_lock
-from ..session.read_only import read_only_reason
-from ..session.readonly_connection import with_readonly_connection
-from ..session.silence_guard import end_when_silent
 from .archive import Archive
 from .contents import Obstacle, describe, obstacles, other_sessions
 from .manifest import Manifest, Report, silent

@@ -13,8 +13,8 @@ from ...postgres.connect import open_connection
 from ...postgres.errors import BackupError, error_summary
 from ...postgres.url.database_url import DatabaseURL
 from ..config import MigratorConfig
-from ..session.signals import cancel_on_signals
-from ..session.table_locks import limit_lock_waits, longest_wait
+from ..locking.table_locks import limit_lock_waits, longest_wait
+from ..signals import cancel_on_signals
 from .contents import count_statement, revisions_of, table_names
 from .manifest import Progress, Report
 

@@ -10,7 +10,7 @@ from ..backfill.definition import MOST_ROWS
 from ..backfill.executor import run
 from ..backfill.status import BackfillState, BackfillStatus, read_backfills
 from ..backfill.throttle import Throttle
-from ..session.signals import InterruptedBySignalError
+from ..signals import InterruptedBySignalError
 from .backfill_progress import report_progress
 from .options import as_json, current_config, print_rows, row_console
 

@@ -7,7 +7,7 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
-from ..command_line import command
+from ..command_names import command
 from ..drift.difference import Difference
 from ..drift.report import LOSES_DATA, Drift, as_sql, read_drift
 from .options import as_json, current_config

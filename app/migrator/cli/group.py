@@ -12,7 +12,7 @@ from click import get_current_context
 
 from ...postgres.errors import DatabaseError, MigrationFailedError
 from ...postgres.settings_error import SettingsError
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
 from ..revisions.loading import join_heads
 

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...postgres.engine import create_unpooled_engine
 from ..config import MigratorConfig
+from ..engine_tables import version_table
 from ..revisions.loading import alembic_config
-from ..tables import version_table
 from .group import COMMANDS, MigratorGroup, load_for_command
 from .options import require_terminal
 

@@ -7,11 +7,11 @@ import msgspec
 import rich_click as click
 from rich.table import Table
 
-from ..command_line import command
-from ..partitions.commands import Partitioning, maintain, preview_maintenance
+from ..command_names import command
+from ..partitions.maintenance import Partitioning, maintain, preview_maintenance
 from ..partitions.state import Action, KeptLonger, Partition, Step
 from ..partitions.tables import is_partitioned
-from ..session.signals import InterruptedBySignalError
+from ..signals import InterruptedBySignalError
 from .options import as_json, current_config, print_rows, row_console
 
 _WORDS = {

@@ -9,7 +9,7 @@ import rich_click as click
 from ..backup import restore as library
 from ..backup.archive import Archive, open_archive
 from ..backup.manifest import Manifest
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
 from .options import as_json, confirm, current_config, no_prompt, require_terminal
 from .progress import show_progress

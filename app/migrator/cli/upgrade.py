@@ -7,13 +7,13 @@ import structlog
 
 from ..backfill.status import names_to_run, read_backfills
 from ..backup.backup import backup as take_backup
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
 from ..execution import commands
 from ..execution.commands import Plan
+from ..locking.table_locks import TableLockedError
 from ..phase import Phase
 from ..revisions.loading import phase_of
-from ..session.table_locks import TableLockedError
 from .options import confirm, current_config, no_prompt, require_terminal
 from .progress import show_progress
 

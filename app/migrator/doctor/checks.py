@@ -9,14 +9,14 @@ from alembic.script import ScriptDirectory
 
 from ...postgres.errors import DatabaseError
 from ...postgres.url.database_url import DatabaseURL
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
 from ..revisions.loading import load_revisions
-from . import activity, privileges, revisions, schema, server, storage
+from . import locks, privileges, revisions, schema, server, storage
 from .connectivity import check_connectivity
 from .finding import CheckContext, Finding, Limits, Severity, note, problem
+from .poolers import check_poolers, check_same_database
 from .runner import Check, label_findings, not_reached, run_checks
-from .session import check_poolers, check_same_database
 from .target import ConnectionTarget
 
 # In the order in which one may be the cause of the next.
@@ -31,9 +31,9 @@ CHECKS: tuple[Check, ...] = (
     Check("Revisions", "state", revisions.state),
     Check("Revisions", "history", revisions.history),
     Check("Revisions", "drift", schema.drift),
-    Check("Activity", "lock", activity.lock),
-    Check("Activity", "blocked", activity.blocked),
-    Check("Activity", "transactions", activity.transactions),
+    Check("Activity", "lock", locks.lock),
+    Check("Activity", "blocked", locks.blocked),
+    Check("Activity", "transactions", locks.transactions),
     Check("Storage", "indexes", storage.indexes),
     Check("Storage", "constraints", storage.constraints),
     Check("Storage", "partitions", storage.partitions),

@@ -27,7 +27,7 @@ from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.drivers import DEFAULT_PORT
 from ...postgres.url.syntax import Host
 from .finding import Finding, Limits, note, ok, problem, psql, sentence, warning
-from .session import doctor_engine
+from .poolers import doctor_engine
 from .tls import check_tls
 
 Step = tuple[str, Finding]

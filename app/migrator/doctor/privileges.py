@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ..sql.identifiers import quote
-from ..tables import HISTORY_TABLE, engine_tables, version_table
+from ..engine_tables import HISTORY_TABLE, engine_tables, version_table
+from ..sql.quoting import quote
 from .finding import CheckContext, Finding, note, ok, problem
 from .setting_reset import find_reset
 

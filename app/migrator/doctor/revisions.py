@@ -8,15 +8,15 @@ from sqlalchemy import Connection, MetaData, text
 
 from ...postgres.errors import MigrationFailedError
 from ..backfill.status import names_to_run, read_statuses
-from ..command_line import command, upgrade_command
+from ..command_names import command, upgrade_command
 from ..durations import format_duration
+from ..engine_tables import version_table
 from ..hints import Hints, in_brackets
+from ..locking.migration_lock import holder_of_lock
 from ..phase import Phase
 from ..revisions.history import Entry, Outcome, last_completed, read_history, was_edited
 from ..revisions.loading import join_heads, phase_of
-from ..revisions.state import SchemaState, read_state, redundant_revisions
-from ..session.lock import holder_of_lock
-from ..tables import version_table
+from ..revisions.schema_state import SchemaState, read_state, redundant_revisions
 from .finding import CheckContext, Finding, note, ok, problem, warning
 
 _AGE = text("SELECT extract(epoch FROM clock_timestamp() - :started)::float8")

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...postgres.connect import classify_connect_error
 from ...postgres.errors import error_summary, sqlstate_of
 from ...postgres.sqlstate import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED
-from ..session.table_locks import describe_holders
+from ..locking.table_locks import describe_holders
 from .finding import CheckContext, Finding, Limits, note, warning
-from .session import doctor_engine
+from .poolers import doctor_engine
 
 # A statement that took too long, or waited too long for a lock.
 _TOO_LONG = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})

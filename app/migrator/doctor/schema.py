@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from ...postgres.errors import MigrationFailedError
-from ..command_line import command
+from ..command_names import command
 from ..drift.difference import shown
 from ..drift.scratch_schema import DriftUnknownError, differences
-from ..revisions.state import read_state
+from ..revisions.schema_state import read_state
 from .finding import CheckContext, Finding, note, ok, warning
 
 

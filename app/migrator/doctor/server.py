@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from ...postgres.monitor import IDENTITY
 from ..durations import format_duration
-from ..session.clock import describe_difference, is_significant, seconds_ahead
+from ..partitions.clock import describe_difference, is_significant, seconds_ahead
 from .finding import CheckContext, Finding, note, ok, problem, warning
 from .setting_reset import find_reset
 

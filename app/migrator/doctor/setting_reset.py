@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from ..sql.identifiers import quote
+from ..sql.quoting import quote
 
 _SETTING = text(
     """

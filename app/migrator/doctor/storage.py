@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.filesize import decimal
 from sqlalchemy import Connection, text
 
-from ..command_line import command, upgrade_command
+from ..command_names import command, upgrade_command
 from ..partitions.months import add_months
 from ..partitions.state import PartitionState, read_partitions
-from ..revisions.state import read_state
-from ..sql.identifiers import quote
+from ..revisions.schema_state import read_state
+from ..sql.quoting import quote
 from .finding import CheckContext, Finding, note, ok, problem, warning
 
 # What REINDEX CONCURRENTLY leaves behind when it fails.

@@ -7,7 +7,7 @@ statements do; but only the functions and views that the models have, because ot
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..sql.identifiers import quote
+from ..sql.quoting import quote
 from .difference import Kind, Order, Statement
 
 # By `pg_trigger.tgenabled` and `pg_rewrite.ev_enabled`: how the state is set, and how it is shown.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..sql.identifiers import quote, quote_literal
+from ..sql.quoting import quote, quote_literal
 from . import catalogue, constraint_ddl, obstacles, table_ddl, type_ddl
 from .catalogue import Column, Constraint, Index, Schema, Table
 from .compare_code import attached, routines, views

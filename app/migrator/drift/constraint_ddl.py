@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ..sql.identifiers import quote, temporary_name
+from ..sql.quoting import quote, temporary_name
 from .catalogue import Column, Constraint, Index, Schema
 from .difference import Order, Statement
 

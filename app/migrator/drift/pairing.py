@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from ..sql.identifiers import quote
+from ..sql.quoting import quote
 from .catalogue import Schema
 from .difference import Difference, Kind, Statement
 from .obstacles import Obstacles

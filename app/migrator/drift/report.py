@@ -7,9 +7,9 @@ from sqlalchemy import Connection, text
 
 from ...postgres.url.database_url import DatabaseURL
 from ..config import MigratorConfig
+from ..readonly_connection import with_readonly_connection
 from ..revisions.loading import load_revisions
-from ..revisions.state import read_state
-from ..session.readonly_connection import with_readonly_connection
+from ..revisions.schema_state import read_state
 from ..status import EXIT_CODES, Verdict
 from .difference import Difference, Order, Statement, script
 from .scratch_schema import differences

@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 
 from ...postgres.errors import DatabaseError, error_summary, sqlstate_of
 from ...postgres.sqlstate import LOCK_NOT_AVAILABLE
+from ..engine_tables import engine_tables
+from ..locking.table_locks import describe_holders
 from ..repairs import REPAIRS
-from ..session.table_locks import describe_holders
-from ..sql.identifiers import quote
-from ..tables import engine_tables
+from ..sql.quoting import quote
 from . import catalogue_queries
 from .catalogue import Column, Constraint, Index, Schema, Table, read_schema
 from .compare import compare

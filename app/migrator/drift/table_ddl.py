@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..sql.identifiers import quote, quote_literal
+from ..sql.quoting import quote, quote_literal
 from .catalogue import Column, Constraint, Schema, Table
 from .code_ddl import change_view, create_attached, drop_attached
 from .constraint_ddl import FOREIGN_KEY, around_column, create_index, drop_constraint

@@ -1,6 +1,6 @@
 """The statements for enums and sequences."""
 
-from ..sql.identifiers import quote, quote_literal, temporary_name
+from ..sql.quoting import quote, quote_literal, temporary_name
 from .catalogue import Column, Enum, Schema, Sequence
 from .constraint_ddl import around_column
 from .difference import Order, Statement

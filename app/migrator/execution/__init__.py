@@ -5,12 +5,12 @@ An upgrade, from file to file:
     cli/upgrade.py, startup.py or `alembic upgrade`
       -> commands.py        puts the options (phase, agreed revisions) into Alembic's configuration
       -> alembic.command    entered because only Alembic runs the project's env.py, which knows the models
-      -> environment.py     run_environment() opens a connection of its own
-      -> executor.py        StepExecutor asks Alembic for the steps; plan.py keeps those up to the phase
-      -> session/silence_guard.py   takes the lock (session/lock.py) and ends a session that falls silent
+      -> alembic_env.py     run_environment() opens a connection of its own
+      -> executor.py        StepExecutor asks Alembic for the steps; planned_steps.py keeps those up to the phase
+      -> locking/silence_guard.py   takes the lock (locking/migration_lock.py) and ends a session that falls silent
       -> executor.py        for each step: revisions/history.py records its begin, statement_guard.py sets the limits
       -> alembic            entered again, one step at a time: it runs the revision and sets the version table
-      -> executor.py        records the end in the same transaction, or retries (session/backoff.py), or fails
+      -> executor.py        records the end in the same transaction, or retries (locking/backoff.py), or fails
                             with a message from failures.py
 
 README.md of the engine says why, in "How an upgrade runs". printed_sql.py takes the executor's place for `--sql`.

@@ -15,6 +15,8 @@ from ...postgres.url.database_url import DatabaseURL
 from ..backfill.status import require_finished
 from ..config import MigratorConfig
 from ..phase import Phase
+from ..read_only_database import require_writable
+from ..readonly_connection import with_readonly_connection
 from ..revisions.loading import (
     RunOptions,
     alembic_config,
@@ -23,10 +25,8 @@ from ..revisions.loading import (
     load_revisions,
     require_destination,
 )
-from ..revisions.state import read_state, require_no_tables
-from ..session.read_only import require_writable
-from ..session.readonly_connection import with_readonly_connection
-from ..session.signals import Canceller
+from ..revisions.schema_state import read_state, require_no_tables
+from ..signals import Canceller
 from .data_loss import Loss, count_losses
 
 

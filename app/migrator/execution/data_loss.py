@@ -8,10 +8,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ...postgres.errors import DatabaseError
-from ..command_line import command
+from ..command_names import command
 from ..sql.effect import LOSES_DATA, Effect, Kind
-from ..sql.identifiers import quote
 from ..sql.names import split_name
+from ..sql.quoting import quote
 from ..sql.reader import effects_of
 
 # Dropping a schema or CASCADE may drop tables, a change of type may cut values, code may do anything.

@@ -20,11 +20,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import first_error_of, is_lost
 from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
-from ..backfill import state as backfill_state
+from ..backfill import records as backfill_records
 from ..backfill.status import BackfillUnfinishedError, require_finished
 from ..config import MigratorConfig
+from ..engine_tables import HISTORY_TABLE
 from ..hints import Hints
-from ..partitions.commands import lacks_partitions, make_missing_partitions
+from ..locking.backoff import TABLE_IN_USE, backoff_delays
+from ..locking.migration_lock import require_lock
+from ..locking.silence_guard import guarded_lock
+from ..locking.table_locks import read_when_unlocked
+from ..partitions.maintenance import lacks_partitions, make_missing_partitions
 from ..phase import Phase
 from ..revisions import history
 from ..revisions.loading import (
@@ -34,16 +39,17 @@ from ..revisions.loading import (
     phase_of,
     require_destination,
 )
-from ..revisions.state import is_ahead_but_served, require_no_tables, require_versions
+from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import require_own_versions
-from ..session.backoff import TABLE_IN_USE, backoff_delays
-from ..session.lock import require_lock
-from ..session.silence_guard import guarded_lock
-from ..session.table_locks import read_when_unlocked
-from ..tables import HISTORY_TABLE
 from .data_loss import refuse_data_loss, removed_by
 from .failures import explain_recording_errors, step_failure
-from .plan import downgraded_revisions, planned_revisions, require_plan_unchanged, steps_up_to, upgraded_revisions
+from .planned_steps import (
+    downgraded_revisions,
+    planned_revisions,
+    require_plan_unchanged,
+    steps_up_to,
+    upgraded_revisions,
+)
 from .statement_guard import StatementGuard, limit_session, limit_statements, reset_session
 
 log = structlog.stdlib.get_logger(__name__)
@@ -211,7 +217,7 @@ class StepExecutor:
         def record_done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
             nonlocal duration
             if not step.is_upgrade:
-                backfill_state.forget(connection, script.revision)
+                backfill_records.forget(connection, script.revision)
             duration = history.record_end(connection, entry, history.Outcome.DONE, retries=attempt)
 
         # Alembic's log shows the name.
@@ -241,7 +247,7 @@ class StepExecutor:
             stamped = history.StampChange.between(context.script, before, heads)
             history.record_stamp(connection, stamped, self._config.release)
             for script in stamped.out:
-                backfill_state.forget(connection, script.revision)
+                backfill_records.forget(connection, script.revision)
             before = tuple(heads)
 
         # In one run: Alembic purges once, before the first step.

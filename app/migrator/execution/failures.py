@@ -8,10 +8,10 @@ from sqlalchemy.exc import DBAPIError
 
 from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.sqlstate import QUERY_CANCELED
-from ..command_line import command
+from ..command_names import command
+from ..engine_tables import BACKFILL_TABLE, HISTORY_TABLE, version_table
 from ..hints import Hints, in_brackets
-from ..session.backoff import TABLE_IN_USE
-from ..tables import BACKFILL_TABLE, HISTORY_TABLE, version_table
+from ..locking.backoff import TABLE_IN_USE
 from .statement_guard import StatementGuard
 
 

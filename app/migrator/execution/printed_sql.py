@@ -16,14 +16,14 @@ from alembic.util import CommandError
 
 from ...postgres.errors import MigrationFailedError
 from ..backfill.definition import Backfill, load_backfills, required_backfills
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
+from ..engine_tables import BACKFILL_TABLE, version_table
+from ..locking.migration_lock import HELD_BY_ME, LOCK_KEY
 from ..revisions import history
 from ..revisions.loading import alembic_options, explain_alembic_error, run_options_of
-from ..session.lock import HELD_BY_ME, LOCK_KEY
-from ..sql.identifiers import quote, quote_literal
-from ..tables import BACKFILL_TABLE, version_table
-from .plan import steps_up_to
+from ..sql.quoting import quote, quote_literal
+from .planned_steps import steps_up_to
 from .statement_guard import index_built_concurrently, is_concurrent, limits_as_sql
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"

@@ -4,7 +4,7 @@ import asyncio
 
 from ..config import MigratorConfig
 from ..phase import Phase
-from ..session.signals import Canceller
+from ..signals import Canceller
 from .commands import upgrade
 
 

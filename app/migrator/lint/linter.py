@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 
 from ...postgres.errors import DatabaseError
 from ...postgres.url.database_url import DatabaseURL
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
+from ..readonly_connection import with_readonly_connection
 from ..revisions.history import last_completed, read_history, was_edited
 from ..revisions.ids import REMEDY, Fault, find_id_faults
 from ..revisions.loading import join_heads, load_revisions, oldest_first, open_revisions
-from ..revisions.state import read_state
-from ..session.readonly_connection import with_readonly_connection
+from ..revisions.schema_state import read_state
 from ..sql.tokens import Statement
 from . import squawk, suppressions
 from .known_schema import ParsedRevision, parse_revisions

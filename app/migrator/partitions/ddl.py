@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from ...postgres.errors import MigrationFailedError
-from ..command_line import command
-from ..sql.identifiers import quote
+from ..command_names import command
+from ..sql.quoting import quote
 from .months import (
     MONTHS_BEGIN,
     MONTHS_END,

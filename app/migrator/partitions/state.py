@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ..config import MigratorConfig
-from ..sql.identifiers import quote
+from ..sql.quoting import quote
 from .months import MONTHS_BEGIN, add_months, created_between, month_start, partition_name
 from .tables import default_partition, is_partitioned
 

@@ -16,8 +16,8 @@ from textwrap import dedent
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
+from ..engine_tables import HISTORY_TABLE
 from ..phase import Phase
-from ..tables import HISTORY_TABLE
 from .loading import checksum_of, oldest_first, phase_of
 
 _INDEXES = "indexes text[] NOT NULL DEFAULT '{}'"

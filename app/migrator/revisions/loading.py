@@ -18,11 +18,11 @@ from sqlalchemy import Connection
 from ...postgres.errors import MigrationFailedError, error_summary
 from ...postgres.settings_error import SettingsError
 from ..backfill.definition import check_definitions
-from ..command_line import command
+from ..command_names import command
 from ..config import MigratorConfig
+from ..engine_tables import version_table
 from ..phase import Phase
-from ..session.signals import Canceller
-from ..tables import version_table
+from ..signals import Canceller
 from .ids import REMEDY, find_id_faults
 
 _CONFIG = "migrator"

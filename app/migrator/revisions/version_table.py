@@ -6,7 +6,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from ...postgres.errors import MigrationFailedError, one_printable_line
-from ..tables import HISTORY_TABLE, version_table
+from ..engine_tables import HISTORY_TABLE, version_table
 
 _FOUND = text(
     """

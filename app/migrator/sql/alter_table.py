@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from .conditions import columns_allowed_null, is_not_null_column
+from .check_constraints import columns_allowed_null, is_not_null_column
 from .cursor import Cursor
 from .effect import Effect, Kind
 from .names import in_schema_of, qualified, split_name

@@ -1,0 +1,193 @@
+"""How far each backfill has come, kept in the database itself: the table `schema_backfills`.
+
+The engine creates it, like `schema_history`, and columns are only ever added. Each batch locks its backfill's row and
+advances it in its own transaction. So the record is never ahead of the rows nor behind them, and two processes that run
+the same backfill take turns, even if a pooler gives each transaction another session.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, text
+
+from ...postgres.errors import MigrationFailedError
+from ..engine_tables import BACKFILL_TABLE
+from ..revisions.history import Outcome, current_operator
+from .definition import Backfill
+
+_CREATE = text(
+    f"""
+    CREATE TABLE IF NOT EXISTS {BACKFILL_TABLE} (
+        name text CONSTRAINT pk_{BACKFILL_TABLE} PRIMARY KEY,
+        after_revision text NOT NULL,
+        outcome text NOT NULL,
+        started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        finished_at timestamptz,
+        cursor jsonb,
+        rows_seen bigint NOT NULL DEFAULT 0,
+        rows_changed bigint NOT NULL DEFAULT 0,
+        total bigint NOT NULL,
+        retries integer NOT NULL DEFAULT 0,
+        applied_by text NOT NULL,
+        release text NOT NULL,
+        checksum text NOT NULL,
+        error text
+    )
+    """
+)
+_EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
+# IF NOT EXISTS fails in one of two sessions that create at once. Transaction lock, so that it works through a pooler.
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
+_COLUMNS = (
+    "name, outcome, started_at, updated_at, finished_at, cursor::text AS cursor, rows_seen, rows_changed, total,"
+    " retries, applied_by, release, checksum, error"
+)
+_READ = text(f"SELECT {_COLUMNS} FROM {BACKFILL_TABLE}")  # noqa: S608 - constants
+_LOCK = text(f"SELECT {_COLUMNS} FROM {BACKFILL_TABLE} WHERE name = :name FOR UPDATE")  # noqa: S608 - constants
+_BEGIN = text(
+    f"""
+    INSERT INTO {BACKFILL_TABLE} AS known (name, after_revision, outcome, total, applied_by, release, checksum)
+    VALUES (:name, :after, 'running', :total, :by || ' as ' || current_user, :release, :checksum)
+    ON CONFLICT (name) DO UPDATE SET outcome = 'running', error = NULL, applied_by = excluded.applied_by,
+        release = excluded.release, checksum = excluded.checksum, updated_at = clock_timestamp()
+    WHERE known.outcome <> 'done'
+    """  # noqa: S608 - a constant
+)
+_ADVANCE = text(
+    f"""
+    UPDATE {BACKFILL_TABLE}
+    SET outcome = 'running', error = NULL, updated_at = clock_timestamp(), cursor = CAST(:cursor AS jsonb),
+        rows_seen = rows_seen + :seen, rows_changed = rows_changed + :changed, retries = retries + :retries,
+        total = greatest(total, rows_seen + :seen)
+    WHERE name = :name
+    RETURNING {_COLUMNS}
+    """  # noqa: S608 - constants
+)
+_START_OVER = text(
+    f"""
+    UPDATE {BACKFILL_TABLE}
+    SET outcome = 'running', cursor = NULL, total = rows_seen + :total, finished_at = NULL,
+        updated_at = clock_timestamp()
+    WHERE name = :name AND outcome = :outcome AND cursor IS NOT DISTINCT FROM CAST(:cursor AS jsonb)
+    """  # noqa: S608 - a constant
+)
+_FINISH = text(
+    f"""
+    UPDATE {BACKFILL_TABLE}
+    SET outcome = 'done', finished_at = clock_timestamp(), updated_at = clock_timestamp(), total = rows_seen
+    WHERE name = :name AND outcome <> 'done' AND cursor IS NOT DISTINCT FROM CAST(:cursor AS jsonb)
+    """  # noqa: S608 - a constant
+)
+_FAIL = text(
+    f"""
+    UPDATE {BACKFILL_TABLE}
+    SET outcome = 'failed', error = :error, updated_at = clock_timestamp()
+    WHERE name = :name AND outcome = 'running'
+    """  # noqa: S608 - a constant
+)
+_FORGET = text(f"DELETE FROM {BACKFILL_TABLE} WHERE after_revision = :revision RETURNING name")  # noqa: S608
+
+Cursor = Mapping[str, str]
+
+
+class RevertedMeanwhileError(MigrationFailedError):
+    """The revision that a backfill runs after was downgraded while it ran."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row; `cursor` is the last key that was done, by column and as text; None before the first batch.
+
+    The outcome is still RUNNING after a run that was interrupted or killed: the next run continues it.
+    """
+
+    name: str
+    outcome: Outcome
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    cursor: Cursor | None
+    rows_seen: int
+    rows_changed: int
+    total: int
+    retries: int
+    applied_by: str
+    release: str
+    checksum: str
+    error: str | None
+
+
+def has_records(connection: Connection) -> bool:
+    """Return whether the table is there."""
+    return bool(connection.scalar(_EXISTS, {"name": BACKFILL_TABLE}))
+
+
+def read_records(connection: Connection) -> dict[str, Record]:
+    """Return the records by the names of their backfills; none if there is no table."""
+    if not has_records(connection):
+        return {}
+    return {row["name"]: _record(row) for row in connection.execute(_READ).mappings()}
+
+
+def begin(connection: Connection, backfill: Backfill, total: int, release: str) -> Record:
+    """Record that the backfill runs, unless it is done. Returns the record, locked until the transaction ends."""
+    if not has_records(connection):
+        connection.execute(_ONE_AT_A_TIME, {"name": BACKFILL_TABLE})
+        connection.execute(_CREATE)
+    values = {"name": backfill.name, "after": backfill.after, "total": total, "checksum": backfill.checksum}
+    connection.execute(_BEGIN, {**values, "by": current_operator(), "release": release})
+    return lock(connection, backfill.name)
+
+
+def lock(connection: Connection, name: str) -> Record:
+    """Lock the record until the transaction ends, and return it. Raises RevertedMeanwhileError."""
+    row = connection.execute(_LOCK, {"name": name}).mappings().first()
+    if row is None:
+        raise RevertedMeanwhileError(
+            f"Backfill {name} was ended: its record is gone, because the revision that it runs after was reverted."
+        )
+    return _record(row)
+
+
+def advance(connection: Connection, name: str, cursor: Cursor, *, seen: int, changed: int, retries: int) -> Record:
+    """Move the cursor. Call it in the transaction of the batch, which holds the lock."""
+    values = {"name": name, "cursor": _json(cursor), "seen": seen, "changed": changed, "retries": retries}
+    return _record(connection.execute(_ADVANCE, values).mappings().one())
+
+
+def start_over(connection: Connection, record: Record, total: int) -> None:
+    """Move the cursor before the first row, with `total` rows to come, unless somebody has advanced it meanwhile."""
+    values = {"name": record.name, "outcome": record.outcome.value, "cursor": _json(record.cursor), "total": total}
+    connection.execute(_START_OVER, values)
+
+
+def finish(connection: Connection, record: Record) -> None:
+    """Record that the backfill is done, unless somebody has advanced it meanwhile."""
+    connection.execute(_FINISH, {"name": record.name, "cursor": _json(record.cursor)})
+
+
+def fail(connection: Connection, name: str, error: str) -> None:
+    """Record why the run failed, unless the backfill is done."""
+    connection.execute(_FAIL, {"name": name, "error": error})
+
+
+def forget(connection: Connection, revision: str) -> tuple[str, ...]:
+    """Delete the records of the backfills that run after `revision`. Returns their names.
+
+    Call it in the transaction that reverts the revision.
+    """
+    if not has_records(connection):
+        return ()
+    return tuple(connection.scalars(_FORGET, {"revision": revision}))
+
+
+def _record(row: RowMapping) -> Record:
+    cursor = None if row["cursor"] is None else msgspec.json.decode(row["cursor"], type=dict[str, str])
+    return Record(**{**row, "outcome": Outcome(row["outcome"]), "cursor": cursor})
+
+
+def _json(cursor: Cursor | None) -> str | None:
+    return None if cursor is None else msgspec.json.encode(cursor).decode()

@@ -1,0 +1,169 @@
+"""Do the work of the project's `env.py`, whichever command started it: connect, lock, and run the revisions."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+from alembic import context
+from alembic.operations.ops import MigrationScript
+from alembic.script.revision import MultipleHeads
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData
+
+from ...postgres.connect import open_connection
+from ...postgres.errors import DatabaseError, MigrationFailedError
+from ...postgres.settings_error import SettingsError
+from ...postgres.url.database_url import DatabaseURL
+from ..closed_pipe import end_at_closed_pipe
+from ..config import MigratorConfig
+from ..locking.table_locks import limit_lock_waits
+from ..log import log_through_logging
+from ..revisions.loading import (
+    alembic_options,
+    answer_config_request,
+    check_revisions,
+    describe_several_heads,
+    explain_alembic_error,
+    handed_config,
+    run_options_of,
+)
+from ..revisions.schema_state import require_versions
+from ..signals import cancel_on_signals
+from .executor import StepExecutor
+from .printed_sql import PrintedScript
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> None:
+    """Run the revisions in the database, or print their SQL on standard output and connect to nothing.
+
+    `project` counts where the `alembic` command runs; the engine's own commands bring their configuration along.
+    Raises SettingsError and DatabaseError; under the `alembic` command those are a message and an exit code.
+    """
+    log_through_logging()
+    with _report_errors_under_alembic():
+        _refuse_connection()
+        config = handed_config(context.config) or _with_alembic_ini(project() if callable(project) else project)
+        if answer_config_request(context.config, config):
+            return
+        check_revisions(context.script, config.default_phase)
+        if context.is_offline_mode():
+            PrintedScript(config).print_script()
+            return
+        with config.open_database() as url:
+            asyncio.run(_migrate(config, url))
+
+
+def _refuse_connection() -> None:
+    """Raise SettingsError if a program hands over a connection, which may be to another database."""
+    if context.config.attributes.get("connection") is not None:
+        raise SettingsError(
+            "config.attributes['connection']",
+            "is set, and the engine makes a connection of its own",
+            "Leave it out, and say which database by `MigratorConfig(database=…)`.",
+        )
+
+
+def _with_alembic_ini(config: MigratorConfig) -> MigratorConfig:
+    """Return the configuration with the file that Alembic has read."""
+    if config.alembic_ini is not None or context.config.config_file_name is None:
+        return config
+    return replace(config, alembic_ini=Path(context.config.config_file_name))
+
+
+@contextmanager
+def _report_errors_under_alembic() -> Iterator[None]:
+    if _started_by_alembic():
+        end_at_closed_pipe()
+        # `current` writes to the stream that Alembic has kept since before the replacement.
+        context.config.stdout = sys.stdout
+    try:
+        with _explain_several_heads():
+            yield
+    except (SettingsError, DatabaseError) as exc:
+        if not _started_by_alembic():
+            raise
+        sys.stderr.write(f"Error: {exc}\n")
+        raise SystemExit(exc.exit_code) from None
+    except KeyboardInterrupt:
+        if not _started_by_alembic():
+            raise
+        sys.stderr.write("Interrupted.\n")
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def _explain_several_heads() -> Iterator[None]:
+    try:
+        yield
+    except CommandError as exc:
+        if not isinstance(exc.__cause__, MultipleHeads):
+            raise
+        raise MigrationFailedError(explain_alembic_error(exc, context.script)) from exc
+
+
+def _started_by_alembic() -> bool:
+    return context.config.cmd_opts is not None
+
+
+async def _migrate(config: MigratorConfig, url: DatabaseURL) -> None:
+    options = run_options_of(context.config)
+    if options.canceller is not None:
+        options.canceller.attach()
+    with cancel_on_signals():
+        async with open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection:
+            if _changes_the_schema():
+                await StepExecutor(connection, config, options).execute()
+            else:
+                async with limit_lock_waits(connection, config.lock_timeout):
+                    await connection.run_sync(_run_readonly_command, config.metadata)
+
+
+def _changes_the_schema() -> bool:
+    """Return whether the command is upgrade, downgrade or stamp: only these have a destination.
+
+    The other commands only read, except `alembic ensure_version`, whose empty version table harms nobody.
+    """
+    try:
+        context.get_revision_argument()
+    except KeyError:
+        return False
+    return True
+
+
+def _run_readonly_command(connection: Connection, metadata: MetaData) -> None:
+    # Imported here because neither an upgrade nor a start needs it.
+    from ..autogenerate.comparison import COMPARISON  # noqa: PLC0415
+
+    require_versions(connection, context.script, metadata)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        process_revision_directives=_skip_empty_revision,
+        autogenerate_plugins=[COMPARISON],
+        **alembic_options(),
+    )
+    several = describe_several_heads(context.script) if _autogenerates() else None
+    if several:
+        raise MigrationFailedError(f"Nothing was compared: {several}.")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _autogenerates() -> bool:
+    """Return whether the command compares the models: `check`, or `revision --autogenerate`."""
+    revision = context.get_context().opts.get("revision_context")
+    return revision is not None and bool(revision.command_args["autogenerate"])
+
+
+def _skip_empty_revision(migration: object, revision: object, directives: list[MigrationScript]) -> None:  # noqa: ARG001
+    """Write no file for an autogenerated revision that would change nothing."""
+    autogenerate = getattr(context.config.cmd_opts, "autogenerate", False)
+    if autogenerate and directives[0].upgrade_ops is not None and directives[0].upgrade_ops.is_empty():
+        directives.clear()
+        log.info("the models and the database are alike: no revision was made")

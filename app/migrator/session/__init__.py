@@ -1,1 +1,0 @@
-"""The session that migrates: its lock, its limits, and the signals that end it."""
