@@ -14,7 +14,7 @@ import msgspec
 
 from app.cli.demo import words
 from app.cli.demo.places import FieldChoice, Place
-from app.cli.demo.rows import Actor, EventRow, event, id_at
+from app.cli.demo.rows import Actor, Batch, id_at
 from app.core.security import new_agent_token, new_invite_seed, token_hash
 from app.core.slugs import slugify
 from app.models import (
@@ -80,7 +80,6 @@ class Founding:
         self, name: str, boards: int, owner_id: UUID, begin: datetime, now: datetime, rng: random.Random
     ) -> None:
         self.models: defaultdict[type[Base], list[Base]] = defaultdict(list)
-        self.events: list[EventRow] = []
         self.tokens: list[AgentToken] = []
         self.places: list[Place] = []
         self.deciders = [owner_id]
@@ -93,6 +92,7 @@ class Founding:
         # More of them than there will be rows.
         self._step = FOUNDED_WITHIN / (12 * boards + 8 * _MOST_PEOPLE)
         self.id = self._add(Organization, name=name).id
+        self.events = Batch(self.id)
         self._note("organization.created", name, subject_id=self.id)
         self._add_people(min(_MOST_PEOPLE, _FEWEST_PEOPLE + boards // _BOARDS_A_PERSON))
         self._add_boards(boards)
@@ -120,7 +120,7 @@ class Founding:
         return row
 
     def _note(self, event_type: str, message: str | None, actor: Actor | None = None, **about: UUID) -> None:
-        self.events.append(event(self.id, self._at, event_type, message, actor or self._owner, **about))
+        self.events.note(self._at, event_type, message, actor or self._owner, **about)
 
     def _add_people(self, count: int) -> None:
         for number in range(count):

@@ -7,39 +7,39 @@ back by the events from what is to what was.
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from app.cli.demo import words
-from app.cli.demo.choice import Choice
 from app.cli.demo.organization import Founding
 from app.cli.demo.places import Earlier, Place
-from app.cli.demo.rows import (
-    Actor,
-    ApprovalRow,
-    ApprovalTaskRow,
-    Batch,
-    CommentRow,
-    DependencyRow,
-    PayloadRow,
-    TagRow,
-    TaskRow,
-    ValueRow,
-    event,
-    id_at,
+from app.cli.demo.rows import Actor, Batch, id_at
+from app.models import (
+    Approval,
+    ApprovalStatus,
+    ApprovalTask,
+    BoardWebhookPayload,
+    CustomFieldValue,
+    Task,
+    TaskComment,
+    TaskDependency,
+    TaskPriority,
+    TaskStatus,
+    TaskTag,
 )
-from app.models import ApprovalStatus, TaskPriority, TaskStatus
 from app.services.activity import COMMENTED, STATUS_CHANGED, status_change
 
 # How far a task gets, given time, in percent and in the order of the statuses: so that there is work to see at each
 # stage, however old it is.
-_GOALS = Choice([*TaskStatus], (20, 7, 5, 68))
-_PRIORITIES = Choice([*TaskPriority], (25, 55, 20))
+_GOALS = dict(zip(TaskStatus, (20, 7, 5, 68), strict=True))
+_PRIORITIES = dict(zip(TaskPriority, (25, 55, 20), strict=True))
 # Hours on the mean until a task gets there from where it was.
 _HOURS = {TaskStatus.IN_PROGRESS: 40.0, TaskStatus.REVIEW: 20.0, TaskStatus.DONE: 8.0}
 _HEADERS = '{"content-type":"application/json","user-agent":"builds/4.2"}'
+
+PickedT = TypeVar("PickedT")
 
 
 class Move(NamedTuple):
@@ -83,7 +83,7 @@ class TaskLife:
             yield Move(status, at)
 
     def _path(self) -> list[TaskStatus]:
-        goal = _GOALS.pick(self._rng)
+        goal = self._pick(_GOALS)
         if goal == TaskStatus.INBOX:
             return []
         path = [TaskStatus.IN_PROGRESS]
@@ -112,21 +112,19 @@ class TaskLife:
         about = " ".join(self._rng.sample(words.DESCRIPTIONS, 2)) if self._happens(0.6) else None
         due_at = self._born + timedelta(days=self._rng.randrange(3, 40)) if self._happens(0.4) else None
         self._batch.add(
-            TaskRow(
-                self._id,
-                self._born,
-                self._last.at,
-                self._board.id,
-                author.user_id,
-                title,
-                about,
-                self._last.status,
-                _PRIORITIES.pick(self._rng),
-                started[-1] if started else None,
-                due_at,
-                self._agent_id,
-                self._founded.id,
-            )
+            Task,
+            self._born,
+            id=self._id,
+            updated_at=self._last.at,
+            board_id=self._board.id,
+            created_by_user_id=author.user_id,
+            title=title,
+            description=about,
+            status=self._last.status,
+            priority=self._pick(_PRIORITIES),
+            in_progress_at=started[-1] if started else None,
+            due_at=due_at,
+            assigned_agent_id=self._agent_id,
         )
         self._note(self._born, "task.created", title, author)
 
@@ -137,15 +135,16 @@ class TaskLife:
         earlier = self._rng.choice(self._place.recent)
         begun = self._moves[1].at if len(self._moves) > 1 else None
         if begun is None or (earlier.done_at is not None and earlier.done_at <= begun):
-            self._batch.add(DependencyRow(self._id, earlier.task_id, self._born, self._founded.id))
+            self._batch.add(TaskDependency, self._born, task_id=self._id, depends_on_task_id=earlier.task_id)
 
     def _add_tags_and_values(self) -> None:
         for tag_id in self._rng.sample(self._founded.tag_ids, self._rng.choice((0, 1, 1, 2))):
-            self._batch.add(TagRow(self._id, tag_id, self._born, self._founded.id))
+            self._batch.add(TaskTag, self._born, task_id=self._id, tag_id=tag_id)
         for field in self._place.fields:
             if field.is_required or self._happens(0.4):
                 value = self._rng.choice(field.values)
-                self._batch.add(ValueRow(self._id, field.field_id, self._born, value, self._founded.id))
+                about = {"task_id": self._id, "custom_field_id": field.field_id}
+                self._batch.add(CustomFieldValue, self._born, **about, value=value)
 
     def _add_comments(self) -> None:
         end = self._last.at if len(self._moves) > 1 else self._now
@@ -157,9 +156,8 @@ class TaskLife:
 
     def _comment(self, at: datetime) -> None:
         author, comment_id, message = self._worker(), id_at(at), self._rng.choice(words.COMMENTS)
-        self._batch.add(
-            CommentRow(comment_id, at, self._id, author.user_id, author.agent_id, message, self._founded.id)
-        )
+        written_by = {"author_user_id": author.user_id, "author_agent_id": author.agent_id}
+        self._batch.add(TaskComment, at, id=comment_id, task_id=self._id, **written_by, message=message)
         self._note(at, COMMENTED, message, author, comment_id)
 
     def _add_approvals(self) -> None:
@@ -180,22 +178,20 @@ class TaskLife:
         approval_id, (action, reason) = id_at(asked), self._rng.choice([*words.APPROVALS.items()])
         is_pending = status == ApprovalStatus.PENDING
         answered = None if is_pending else self._between(asked, end)
-        confidence = float(self._rng.randrange(55, 100))
         self._batch.add(
-            ApprovalRow(
-                approval_id,
-                asked,
-                self._founded.id,
-                self._board.id,
-                self._agent_id,
-                action,
-                confidence,
-                reason,
-                status,
-                answered,
-            )
+            Approval,
+            asked,
+            id=approval_id,
+            board_id=self._board.id,
+            agent_id=self._agent_id,
+            action_type=action,
+            confidence=float(self._rng.randrange(55, 100)),
+            lead_reasoning=reason,
+            status=status,
+            resolved_at=answered,
         )
-        self._batch.add(ApprovalTaskRow(approval_id, self._id, asked, 0, is_pending, self._founded.id))
+        linked = {"approval_id": approval_id, "task_id": self._id}
+        self._batch.add(ApprovalTask, asked, **linked, position=0, is_pending=is_pending)
         asker = Actor(agent_id=self._agent_id) if self._agent_id else self._person()
         self._note(asked, "approval.created", action, asker, approval_id)
         if answered is not None:
@@ -205,23 +201,22 @@ class TaskLife:
     def _add_payload(self, webhook_id: UUID) -> None:
         payload_id, ok = id_at(self._born), self._happens(0.9)
         body = msgspec.json.encode({"build": self._rng.randrange(1000, 9999), "state": "success" if ok else "failure"})
-        address = f"192.0.2.{self._rng.randrange(1, 255)}"
-        sent = body, _HEADERS, address, "application/json"
-        self._batch.add(PayloadRow(payload_id, self._born, webhook_id, *sent, self._founded.id))
-        received = event(
-            self._founded.id,
+        self._batch.add(
+            BoardWebhookPayload,
             self._born,
-            "webhook.received",
-            words.WEBHOOK,
-            Actor(),
-            board_id=self._board.id,
-            subject_id=payload_id,
+            id=payload_id,
+            webhook_id=webhook_id,
+            body=body,
+            headers=_HEADERS,
+            source_ip=f"192.0.2.{self._rng.randrange(1, 255)}",
+            content_type="application/json",
         )
-        self._batch.add(received)
+        about = {"board_id": self._board.id, "subject_id": payload_id}
+        self._batch.note(self._born, "webhook.received", words.WEBHOOK, Actor(), **about)
 
     def _note(self, at: datetime, event_type: str, message: str, actor: Actor, subject_id: UUID | None = None) -> None:
         where = {"board_id": self._board.id, "task_id": self._id, "subject_id": subject_id}
-        self._batch.add(event(self._founded.id, at, event_type, message, actor, **where))
+        self._batch.note(at, event_type, message, actor, **where)
 
     def _worker(self) -> Actor:
         """Return the agent that the task is assigned to, for the most part, or a person."""
@@ -232,6 +227,10 @@ class TaskLife:
 
     def _happens(self, share: float) -> bool:
         return self._rng.random() < share
+
+    def _pick(self, shares: dict[PickedT, int]) -> PickedT:
+        """Return one of the keys, each as often as its share says."""
+        return self._rng.choices([*shares], [*shares.values()])[0]
 
     def _between(self, begin: datetime, end: datetime) -> datetime:
         return begin + (end - begin) * self._rng.random()
