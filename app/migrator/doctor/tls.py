@@ -12,7 +12,7 @@ from typing import Any
 from ...postgres.settings_error import SettingsError
 from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.syntax import InvalidURLError
-from ...postgres.url.tls import effective_value, tls_mode
+from ...postgres.url.tls import tls_in_effect, tls_mode
 from .finding import Finding, Limits, note, ok, problem, warning
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -71,7 +71,7 @@ async def check_tls(url: DatabaseURL, host: str, port: int, limits: Limits) -> t
         return [problem(str(broken), "No connection is made before it is mended.", _openssl(host, port))], False
     if mode == "disable":
         return [_unencrypted(host, port, "sslmode=disable: TLS is not asked for.")], True
-    direct = effective_value(url.parameters, "sslnegotiation") == "direct"
+    direct = tls_in_effect(url.parameters).get("sslnegotiation") == "direct"
     try:
         async with asyncio.timeout(limits.connect_timeout):
             verifying = context if isinstance(context, ssl.SSLContext) else None

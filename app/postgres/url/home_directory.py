@@ -21,9 +21,10 @@ def find_in_home(*names: str) -> Path | None:
     return path
 
 
-def find_certificate_file(name: str) -> Path | None:
+def find_certificate_file(name: str) -> str | None:
     """Return the path of one of libpq's TLS files, as `find_in_home` does."""
-    return find_in_home(_CERTIFICATES, name)
+    path = find_in_home(_CERTIFICATES, name)
+    return str(path) if path else None
 
 
 def hide_unreadable_home() -> None:

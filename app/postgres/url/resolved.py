@@ -13,7 +13,7 @@ from ..secret import Secret
 from .database_url import DatabaseURL
 from .parameters import LIBPQ
 from .syntax import Host
-from .tls import TLS_PARAMETERS, tls_parameters_in_effect
+from .tls import TLS_PARAMETERS, tls_in_effect
 
 # Parameters of the search for the server, and of each session.
 _NOT_PASSED_ON = frozenset(
@@ -52,7 +52,7 @@ def _read_asyncpg(url: DatabaseURL, driver: Any) -> tuple[dict[str, str], str | 
         return {**found, "host": directory, "port": port}, parameters.password
     host, port = address
     peer = driver._transport.get_extra_info("peername")[0]  # noqa: SLF001
-    tls = tls_parameters_in_effect(url.parameters)
+    tls = tls_in_effect(url.parameters)
     return {**found, **tls, "host": host, "port": str(port), "hostaddr": peer}, parameters.password
 
 

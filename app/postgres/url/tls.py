@@ -14,6 +14,7 @@ The rules are libpq's (PostgreSQL documentation, 34.19, SSL support), its variab
 import os
 import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -27,14 +28,7 @@ BINDING_NOTE = (
     "sslmode=verify-full, against sslrootcert or else the machine's own authorities"
 )
 SYSTEM = "system"
-_WEAK = frozenset({"disable", "allow", "prefer"})
-_STRONG = frozenset({"require", "verify-ca", "verify-full"})
-_VERSIONS = {
-    "TLSv1": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.1": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
-}
+_ALWAYS_TLS = frozenset({"require", "verify-ca", "verify-full"})
 # These are read from libpq's variables, too.
 TLS_PARAMETERS = (
     "sslmode",
@@ -53,47 +47,71 @@ _WEAK_MODE_PARAMETERS = ("sslcert", "sslkey", "sslpassword", "ssl_min_protocol_v
 _HOME_FILES = ("root.crl", "postgresql.crt", "postgresql.key")
 
 
-def effective_value(parameters: Mapping[str, str], name: str) -> str | None:
-    """Return a parameter of the URL, or else the value of libpq's variable for it, such as PGSSLMODE."""
-    return parameters.get(name) or os.environ.get(_variable(name)) or None
-
-
-def tls_parameters_in_effect(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return what the parameters, or else libpq's variables, say about TLS, as far as our connections heed it."""
-    return {name: value for name in TLS_PARAMETERS if (value := effective_value(parameters, name)) is not None}
+def tls_in_effect(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return what the parameters, or else libpq's variables such as PGSSLMODE, say about TLS."""
+    values = {name: parameters.get(name) or os.environ.get(_variable(name)) for name in TLS_PARAMETERS}
+    return {name: value for name, value in values.items() if value}
 
 
 def tls_mode(parameters: Mapping[str, str]) -> str:
     """Return the sslmode that is meant. Raises InvalidURLError if the parameters contradict each other."""
     added = _check_variables(parameters)
-    mode = effective_value(parameters, "sslmode")
-    for contradicts, problem, remedy in _CONTRADICTIONS:
-        if contradicts(parameters, mode):
+    tls = tls_in_effect(parameters)
+    mode = tls.get("sslmode")
+    binds, is_system = tls.get("channel_binding") == "require", tls.get("sslrootcert") == SYSTEM
+    wants_files = "sslcrl" in parameters or parameters.get("sslrootcert", SYSTEM) != SYSTEM
+    versions = tls.get("ssl_min_protocol_version"), tls.get("ssl_max_protocol_version")
+    # The first that applies decides.
+    contradictions = (
+        (
+            binds and mode == "disable",
+            "has channel_binding=require and sslmode=disable, but only TLS can be bound to",
+            "Write sslmode=verify-full.",
+        ),
+        (
+            is_system and mode not in {None, "verify-full"},
+            "has sslrootcert=system with a weaker sslmode than verify-full",
+            "Write sslmode=verify-full: anybody can have a certificate of a public authority for another host.",
+        ),
+        (
+            tls.get("sslnegotiation") == "direct" and mode not in _ALWAYS_TLS and not (is_system or binds),
+            "has sslnegotiation=direct with an sslmode that may do without TLS",
+            "Write sslmode=verify-full, verify-ca or require.",
+        ),
+        (
+            wants_files and mode in {None, "allow", "prefer"} and not binds,
+            "has sslrootcert or sslcrl without an sslmode that always checks them",
+            f"Add sslmode=verify-full (or verify-ca); what libpq makes of it has {PSYCOPG}.",
+        ),
+        (
+            versions == ("TLSv1.3", "TLSv1.2"),
+            "has an ssl_min_protocol_version above its ssl_max_protocol_version",
+            "Remove one of them.",
+        ),
+    )
+    for applies, problem, remedy in contradictions:
+        if applies:
             raise InvalidURLError(f"{problem}{f' (with {added} of the environment)' if added else ''}", remedy)
-    if (
-        effective_value(parameters, "channel_binding") == "require"
-        or effective_value(parameters, "sslrootcert") == SYSTEM
-    ):
-        return "verify-full"
-    return mode or "prefer"
+    return "verify-full" if binds or is_system else mode or "prefer"
 
 
 def tls_arguments(parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return asyncpg's arguments for TCP. Raises InvalidURLError if a file is missing or is not what it should be."""
-    mode = tls_mode(parameters)
+    mode, tls = tls_mode(parameters), tls_in_effect(parameters)
     if mode == "disable":
         return {"ssl": False}
-    if mode in _STRONG:
-        direct = effective_value(parameters, "sslnegotiation") == "direct"
-        return {"ssl": _context(parameters, mode)} | ({"direct_tls": True} if direct else {})
+    if mode in _ALWAYS_TLS:
+        # Without a password here OpenSSL would ask for one on the terminal.
+        context = _context(tls, mode, key_password=parameters.get("sslpassword", ""))
+        return {"ssl": context} | ({"direct_tls": True} if tls.get("sslnegotiation") == "direct" else {})
     hide_unreadable_home()
-    for name in _HOME_FILES:
-        _check_readable(name, _home_file(name))
+    files = {name: find_certificate_file(name) for name in _HOME_FILES} | {n: tls.get(n) for n in ("sslcert", "sslkey")}
+    for name, path in files.items():
+        if path is not None:
+            _load(name, path, Path(path).read_bytes)
     own = {name: parameters[name] for name in _WEAK_MODE_PARAMETERS if name in parameters}
     if own.get("ssl_min_protocol_version") in {"TLSv1", "TLSv1.1"}:
         del own["ssl_min_protocol_version"]
-    for name in ("sslcert", "sslkey"):
-        _check_readable(name, effective_value(parameters, name))
     return {"dsn": f"postgresql://?{urlencode({'sslmode': mode, **own}, quote_via=quote)}"} if own else {"ssl": mode}
 
 
@@ -106,7 +124,7 @@ def _check_variables(parameters: Mapping[str, str]) -> str:
 
     Raises InvalidURLError for a value that the parameter could not have either.
     """
-    found = {name: value for name in TLS_PARAMETERS if name not in parameters and (value := effective_value({}, name))}
+    found = {name: value for name, value in tls_in_effect({}).items() if name not in parameters}
     for name, value in found.items():
         try:
             check_parameters({name: value}, "asyncpg")
@@ -115,124 +133,50 @@ def _check_variables(parameters: Mapping[str, str]) -> str:
     return " and ".join(map(_variable, found))
 
 
-def _wants_files(parameters: Mapping[str, str]) -> bool:
-    return "sslcrl" in parameters or parameters.get("sslrootcert", SYSTEM) != SYSTEM
-
-
-# The first that applies decides. Each gets the parameters and the sslmode, if one is set.
-_CONTRADICTIONS: tuple[tuple[Callable[[Mapping[str, str], str | None], bool], str, str], ...] = (
-    (
-        lambda parameters, mode: effective_value(parameters, "channel_binding") == "require" and mode == "disable",
-        "has channel_binding=require and sslmode=disable, but only TLS can be bound to",
-        "Write sslmode=verify-full.",
-    ),
-    (
-        lambda parameters, mode: (
-            effective_value(parameters, "sslrootcert") == SYSTEM and mode not in {None, "verify-full"}
-        ),
-        "has sslrootcert=system with a weaker sslmode than verify-full",
-        "Write sslmode=verify-full: anybody can have a certificate of a public authority for another host.",
-    ),
-    (
-        lambda parameters, mode: (
-            effective_value(parameters, "sslnegotiation") == "direct"
-            and mode not in _STRONG
-            and effective_value(parameters, "sslrootcert") != SYSTEM
-            and effective_value(parameters, "channel_binding") != "require"
-        ),
-        "has sslnegotiation=direct with an sslmode that may do without TLS",
-        "Write sslmode=verify-full, verify-ca or require.",
-    ),
-    (
-        lambda parameters, mode: (
-            _wants_files(parameters)
-            and mode in {None, "allow", "prefer"}
-            and effective_value(parameters, "channel_binding") != "require"
-        ),
-        "has sslrootcert or sslcrl without an sslmode that always checks them",
-        f"Add sslmode=verify-full (or verify-ca); what libpq makes of it has {PSYCOPG}.",
-    ),
-    (
-        lambda parameters, _: (
-            (
-                effective_value(parameters, "ssl_min_protocol_version"),
-                effective_value(parameters, "ssl_max_protocol_version"),
-            )
-            == ("TLSv1.3", "TLSv1.2")
-        ),
-        "has an ssl_min_protocol_version above its ssl_max_protocol_version",
-        "Remove one of them.",
-    ),
-)
-
-
-def _context(parameters: Mapping[str, str], mode: str) -> ssl.SSLContext:
+def _context(tls: Mapping[str, str], mode: str, *, key_password: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = mode == "verify-full"
-    roots = _roots(parameters, mode)
+    roots = _roots(tls, mode)
     if roots is None:
         context.verify_mode = ssl.CERT_NONE
     elif roots == SYSTEM:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
         _load("sslrootcert", roots, lambda: context.load_verify_locations(cafile=roots))
-    _load_revocations(context, parameters, roots)
-    _load_client_certificate(context, parameters)
-    context.minimum_version = _version(parameters, "ssl_min_protocol_version") or ssl.TLSVersion.TLSv1_2
-    context.maximum_version = _version(parameters, "ssl_max_protocol_version") or ssl.TLSVersion.MAXIMUM_SUPPORTED
+    if revoked := tls.get("sslcrl") or (find_certificate_file("root.crl") if roots else None):
+        _load("sslcrl", revoked, lambda: context.load_verify_locations(cafile=revoked))
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+    if certificate := tls.get("sslcert") or find_certificate_file("postgresql.crt"):
+        key = tls.get("sslkey") or find_certificate_file("postgresql.key")
+        load = partial(context.load_cert_chain, certificate, key, lambda: key_password)
+        _load("sslcert or sslkey", certificate, load)
+    # TLSv1.2 stays the least, whatever ssl_min_protocol_version says.
+    is_newest = tls.get("ssl_min_protocol_version") == "TLSv1.3"
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if is_newest else ssl.TLSVersion.TLSv1_2
+    if tls.get("ssl_max_protocol_version") == "TLSv1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
     if ssl.HAS_ALPN:
         context.set_alpn_protocols(["postgresql"])  # A server of 17 and later wants it for sslnegotiation=direct.
     return context
 
 
-def _roots(parameters: Mapping[str, str], mode: str) -> str | None:
+def _roots(tls: Mapping[str, str], mode: str) -> str | None:
     """Return the file of the authorities to trust, or "system", or None where libpq would not verify either."""
-    if found := effective_value(parameters, "sslrootcert") or _home_file("root.crt"):
+    if found := tls.get("sslrootcert") or find_certificate_file("root.crt"):
         return found
-    if effective_value(parameters, "channel_binding") == "require":
+    if tls.get("channel_binding") == "require":
         return SYSTEM
-    if mode == "require":
-        return None
-    raise InvalidURLError(
-        f"has sslmode={mode} and names no authority to verify with",
-        "Add sslmode=verify-full&sslrootcert=system for the machine's own authorities, or sslrootcert=/path/to/ca.pem.",
-    )
-
-
-def _load_revocations(context: ssl.SSLContext, parameters: Mapping[str, str], roots: str | None) -> None:
-    revoked = effective_value(parameters, "sslcrl")
-    if revoked and roots is None:
+    if mode != "require":
+        raise InvalidURLError(
+            f"has sslmode={mode} and names no authority to verify with",
+            "Add sslmode=verify-full&sslrootcert=system for the machine's own authorities, or"
+            " sslrootcert=/path/to/ca.pem.",
+        )
+    if "sslcrl" in tls:
         raise InvalidURLError(
             "has sslcrl but no sslrootcert, so nothing is checked", "Add sslrootcert=/path/to/ca.pem."
         )
-    if path := revoked or (_home_file("root.crl") if roots else None):
-        _load("sslcrl", path, lambda: context.load_verify_locations(cafile=path))
-        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
-
-
-def _load_client_certificate(context: ssl.SSLContext, parameters: Mapping[str, str]) -> None:
-    certificate = effective_value(parameters, "sslcert") or _home_file("postgresql.crt")
-    if certificate is None:
-        return
-    key = effective_value(parameters, "sslkey") or _home_file("postgresql.key")
-    # Without a password here OpenSSL would ask for one on the terminal.
-    password = parameters.get("sslpassword", "")
-    _load("sslcert or sslkey", certificate, lambda: context.load_cert_chain(certificate, key, lambda: password))
-
-
-def _version(parameters: Mapping[str, str], name: str) -> ssl.TLSVersion | None:
-    text = effective_value(parameters, name)
-    return None if text is None else _VERSIONS[text]
-
-
-def _home_file(name: str) -> str | None:
-    path = find_certificate_file(name)
-    return str(path) if path else None
-
-
-def _check_readable(name: str, path: str | None) -> None:
-    if path is not None:
-        _load(name, path, lambda: Path(path).read_bytes())
+    return None
 
 
 def _load(name: str, path: str, load: Callable[[], object]) -> None:
