@@ -14,7 +14,7 @@ from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, S
 from app.api.http.pagination import page_response
 from app.api.http.query_parameters import ANY_QUERY
 from app.api.openapi.errors import problems
-from app.db.request.session import separate_transaction
+from app.db.request.separate_transaction import separate_transaction
 from app.models import BoardWebhook, BoardWebhookPayload
 from app.schemas.pages import Page
 from app.schemas.webhooks import (

@@ -20,9 +20,9 @@ from app.db.migrator_config import examine, migrator_config
 from app.db.notify import Notifications
 from app.db.readiness import Readiness
 from app.db.replicas.selection import Replicas, replica_urls
-from app.db.request.prepared import SingleConnectionSession
 from app.db.request.session import SessionMiddleware, provide_session
 from app.db.request.session_info import USES_ASYNCPG
+from app.db.request.single_connection import SingleConnectionSession
 from app.db.startup_policy import init_db
 from app.migrator.signals import cancel_on_signals
 from app.postgres.engine import create_unpooled_engine

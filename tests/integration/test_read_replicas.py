@@ -21,7 +21,7 @@ from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.db.replicas import replica, wal_tracker
 from app.db.replicas.selection import Replicas
-from app.db.request.prepared import SingleConnectionSession
+from app.db.request.single_connection import SingleConnectionSession
 from app.postgres.secret import Secret
 from tests.conftest import client_of, database_named, settings_for, started
 from tests.integration.conftest import register

@@ -39,7 +39,7 @@ MUST_NOT_IMPORT = {
 }
 # What it would be -> (pattern, the only places it may stand in).
 ONLY_IN = {
-    "a commit": (r"\.commit\(", ("db/request/session.py", "migrator/")),
+    "a commit": (r"\.commit\(", ("db/request/session.py", "db/request/separate_transaction.py", "migrator/")),
     "a query": (r"(?<![\w.])select\(", ("repositories/",)),
     "an HTTP exception": (r"from litestar\.exceptions import|HTTPException", ("api/",)),
     "the parsing of a database URL": (r"\bsplit_url\(|\bmake_url\(|\burlsplit\(", ("postgres/url/",)),

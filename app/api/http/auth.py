@@ -22,7 +22,9 @@ from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
 from app.core.settings import AuthMode, Settings
 from app.db.request.client import ClientDisconnectedError
-from app.db.request.session import SAFE_METHODS, read_route_of, separate_transaction, session_of
+from app.db.request.read_route import SAFE_METHODS, read_route_of
+from app.db.request.separate_transaction import separate_transaction
+from app.db.request.session import session_of
 from app.postgres.errors import sqlstate_of
 from app.postgres.sqlstate import READ_ONLY_SQL_TRANSACTION
 from app.services.callers import (

@@ -16,7 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.api.http.request_id import request_id_of
 from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
 from app.db.request.client import ClientDisconnectedError
-from app.db.request.session import will_be_retried
+from app.db.request.retry import will_be_retried
 from app.postgres.errors import sqlstate_of
 from app.postgres.sqlstate import (
     DEADLOCK_DETECTED,

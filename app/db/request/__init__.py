@@ -6,30 +6,32 @@ The way of a request, outermost first; each step calls the next one:
     api/http/head.py           answers HEAD as GET without the body
     error renderer             api/http/exception_handlers.py: makes problem+json of what the middleware below raises
     Litestar's router          finds the handler by path and method, or raises 404 or 405
-    SessionMiddleware          session.py: opens the session, and closes it at the end; calls all that follows again if
-                               the transaction was ended for no fault of the request (three attempts at most)
+    SessionMiddleware          session.py: opens the session, and closes it at the end
+      run_with_retries         retry.py: calls all that follows again if the transaction was ended for no fault of the
+                               request (three attempts at most)
       ReadRoute                read_route.py: for each attempt, which server it reads
     RequestIdMiddleware        api/http/request_id.py: binds the request's id for the log
     Admission                  api/http/admission.py: raises 503 if too many requests are under way
     AuthMiddleware             api/http/auth.py: receives the whole body, has ReadRoute use a replica or the primary,
-                               and signs the caller in
+                               and signs the caller in; counts failed sign-ins apart (separate_transaction.py)
     ETagMiddleware             api/http/etag.py: adds ETag to the answer, or makes 304 of it
     Idempotency                api/http/idempotency.py: answers a POST that was sent before from what was stored
     error renderer             the same handlers again, so that errors of a handler pass the middleware as answers; an
-                               error that SessionMiddleware is going to retry is raised again instead
+                               error that run_with_retries is going to retry is raised again instead
     check_query, check_if_match  before the handler: api/http/query_parameters.py, api/http/etag.py
     provide_session            session.py: provides the session, and commits when the handler has returned
     provide_service            api/http/handler_parameters.py: makes the handler's service of the session and the caller
     handler                    api/<x>.py calls services/<x>.py, which calls repositories/<x>.py
       fetch_rows, execute_prepared   prepared.py: frequent statements go to asyncpg directly. Other statements pass
-                               through SQLAlchemy. Both use the one connection of the session (postgres/pool.py)
+                               through SQLAlchemy. Both use the one connection of the session
+                               (single_connection.py), which comes from postgres/pool.py
 
 Then, back up:
 
     store_answer               api/http/idempotency.py: stores the answer in the request's transaction
-    provide_session            raises if the client has gone, commits, tells the other processes who has written up to
-                               where (replicas/wal_tracker.py), notifies streams (db/notify.py), and releases the
-                               connection. An error until here is an error response, and nothing is stored
+    provide_session            raises if the client has gone (client.py), commits, tells the other processes who has
+                               written up to where (replicas/wal_tracker.py), notifies streams (db/notify.py), and
+                               releases the connection. An error until here is an error response, and nothing is stored
     response                   passes Idempotency, ETagMiddleware and Admission upwards; hooks add request id, Allow and
                                security headers as it starts
 

@@ -1,6 +1,7 @@
 """The client of a request, which may hang up before it has its answer."""
 
 import asyncio
+from contextlib import suppress
 from typing import NoReturn
 
 from litestar.types import Receive, ReceiveMessage
@@ -33,3 +34,16 @@ class Client:
                 raise ClientDisconnectedError
         await asyncio.get_running_loop().create_future()
         raise AssertionError("the future is never done")
+
+
+async def raise_if_gone(receive: Receive) -> None:
+    """Raise ClientDisconnectedError if a disconnect has arrived; never wait for a message."""
+    message = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    if message.done():
+        if message.result()["type"] == "http.disconnect":
+            raise ClientDisconnectedError
+        return
+    message.cancel()
+    with suppress(asyncio.CancelledError):
+        await message

@@ -7,10 +7,12 @@ request writes (that its token was used, or a user's first sign-in).
 """
 
 import asyncio
+from http import HTTPMethod
 from uuid import UUID
 
 import structlog
 from advanced_alchemy.routing import reset_routing_context, stick_to_primary_var
+from litestar.types import Scope
 from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -19,13 +21,16 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.db.replicas.replica import Replica
 from app.db.replicas.selection import Replicas
-from app.db.request.prepared import SingleConnectionSession
+from app.db.request.single_connection import SingleConnectionSession
 from app.postgres.connect import classify_connect_error
 from app.postgres.errors import has_lost_connection, sqlstate_of
 from app.postgres.monitor import POLL_ERRORS, poll_failure
 
 _READ = Counter("plimsoll_requests_read", "Reading requests, by the server that was read.", ["server"])
 _PRIMARY = "primary"
+_ROUTE = "db_read_route"
+# Methods that only read (RFC 9110, 9.2.1).
+SAFE_METHODS = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -119,3 +124,14 @@ class ReadRoute:
         session = self._session.sync_session
         assert isinstance(session, SingleConnectionSession), "a request's session"
         return session
+
+
+def set_read_route(scope: Scope, session: AsyncSession, replicas: Replicas | None) -> None:
+    """Give an attempt of this request a route; only the first attempt may read from a replica."""
+    scope["state"][_ROUTE] = ReadRoute(session, replicas, is_retry=_ROUTE in scope["state"])
+
+
+def read_route_of(scope: Scope) -> ReadRoute:
+    """Return the read route of this request's session."""
+    route: ReadRoute = scope["state"][_ROUTE]
+    return route
