@@ -12,7 +12,7 @@ from ...postgres.url.database_url import DatabaseURL
 from ..command_names import command
 from ..config import MigratorConfig
 from ..revisions.loading import load_revisions
-from . import locks, privileges, revisions, schema, server, storage
+from . import disk, locks, privileges, revisions, schema, server
 from .connectivity import check_connectivity
 from .finding import CheckContext, Finding, Limits, Severity, note, problem
 from .poolers import check_poolers, check_same_database
@@ -34,15 +34,15 @@ CHECKS: tuple[Check, ...] = (
     Check("Activity", "lock", locks.lock),
     Check("Activity", "blocked", locks.blocked),
     Check("Activity", "transactions", locks.transactions),
-    Check("Storage", "indexes", storage.indexes),
-    Check("Storage", "constraints", storage.constraints),
-    Check("Storage", "partitions", storage.partitions),
-    Check("Storage", "connections", storage.connections),
-    Check("Storage", "size", storage.sizes),
-    Check("Storage", "disk", storage.disk),
-    Check("Storage", "wal", storage.wal),
-    Check("Storage", "slots", storage.slots),
-    Check("Storage", "wraparound", storage.wraparound),
+    Check("Storage", "indexes", schema.indexes),
+    Check("Storage", "constraints", schema.constraints),
+    Check("Storage", "partitions", schema.partitions),
+    Check("Storage", "connections", server.connections),
+    Check("Storage", "size", disk.sizes),
+    Check("Storage", "disk", disk.disk),
+    Check("Storage", "wal", disk.wal),
+    Check("Storage", "slots", disk.slots),
+    Check("Storage", "wraparound", server.wraparound),
 )
 GROUPS = ("Configuration", "Connection", *dict.fromkeys(check.group for check in CHECKS))
 

@@ -7,9 +7,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...postgres.engine import create_unpooled_engine
+from ...postgres.pooler import is_pooled
 from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.syntax import EXAMPLE
-from ..locking.migration_lock import is_pooled
 from . import server
 from .finding import Finding, Limits, note, ok, problem, psql
 from .target import ConnectionTarget

@@ -1,4 +1,4 @@
-"""Whether migrations can run on the server."""
+"""Whether migrations can run on the server: version, writing, clock, encoding, connections, transaction numbers."""
 
 import shlex
 from collections.abc import Iterator
@@ -25,6 +25,17 @@ _WRITABLE = text(
     FROM pg_settings WHERE name = 'default_transaction_read_only'
     """
 )
+_WRAPS_AT = 2_000_000_000
+_FULL = 0.95
+# From pg_stat_database, because pg_stat_activity shows the kinds of sessions to some roles only.
+_CONNECTIONS = text(
+    """
+    SELECT (SELECT sum(numbackends) FROM pg_stat_database)::int AS used,
+           current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true)::int, 0) AS most
+    """
+)
+_AGE = text("SELECT datname AS name, age(datfrozenxid) AS age FROM pg_database ORDER BY 2 DESC LIMIT 1")
 
 
 def version(connection: Connection, context: CheckContext) -> Iterator[Finding]:
@@ -86,6 +97,37 @@ def encoding(connection: Connection, context: CheckContext) -> Iterator[Finding]
         f"The database's encoding is {name}.",
         "Not every text that a request may hold can be stored. It cannot be changed: dump, create anew, restore.",
         f"createdb --template=template0 --encoding=UTF8 {shlex.quote(f'{context.url.database}_utf8')}",
+    )
+
+
+def connections(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    used, most = connection.execute(_CONNECTIONS).one()
+    pool = context.config.connections_per_process
+    seen = f"{used} of {most} connections are in use{f'; one process of ours takes up to {pool}' if pool else ''}."
+    if used < most * context.limits.used_connections:
+        yield ok(seen)
+        return
+    tell = problem if used >= most * _FULL else warning
+    yield tell(
+        seen,
+        "When none is left, neither requests nor migrations get in: make the pools smaller or put a pooler in between.",
+        context.psql(
+            "SELECT usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC"
+        ),
+    )
+
+
+def wraparound(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    row = connection.execute(_AGE).one()
+    seen = f"The oldest transaction number in use is {row.age:,} transactions old (database {row.name})."
+    if row.age <= context.limits.transaction_age:
+        yield ok(seen)
+        return
+    tell = problem if row.age > _WRAPS_AT else warning
+    yield tell(
+        seen,
+        "At 2.1 thousand million the server takes no more writes; vacuum is held up, often by a long transaction.",
+        f"vacuumdb --freeze --dbname={row.name}",
     )
 
 
