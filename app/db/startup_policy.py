@@ -13,7 +13,6 @@ from app.db.migrator_config import migrator_config
 from app.migrator.config import MigratorConfig
 from app.migrator.execution.startup import upgrade_at_start
 from app.migrator.execution.statement_guard import limit_statements
-from app.migrator.locking.migration_lock import is_pooled
 from app.migrator.locking.silence_guard import guarded_lock
 from app.migrator.locking.table_locks import read_when_unlocked
 from app.migrator.partitions.maintenance import make_missing_partitions
@@ -23,6 +22,7 @@ from app.migrator.revisions.schema_state import SchemaState, read_state, tables_
 from app.postgres.connect import is_lost, translate_connection_errors, wait_for_database
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError, error_summary
+from app.postgres.pooler import is_pooled
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.drivers import unshared_statements

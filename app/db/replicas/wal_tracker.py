@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from app.migrator.locking.migration_lock import is_pooled
 from app.postgres.monitor import POLL_TIMEOUT, EngineOpener, ServerMonitor, UnusableServerError
+from app.postgres.pooler import is_pooled
 
 _CHANNEL = "plimsoll_written"
 _ANNOUNCE = text(f"SELECT pg_notify('{_CHANNEL}', :caller || ' ' || (pg_current_wal_insert_lsn() - '0/0')::bigint)")

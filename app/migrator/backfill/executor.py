@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import is_lost, open_connection
 from ...postgres.errors import DatabaseError, MigrationFailedError, error_summary, sqlstate_of
+from ...postgres.pooler import is_pooled
 from ...postgres.sqlstate import (
     DEADLOCK_DETECTED,
     LOCK_NOT_AVAILABLE,
@@ -31,7 +32,6 @@ from ..command_names import command
 from ..config import MigratorConfig
 from ..execution.statement_guard import longest_silence
 from ..locking.backoff import backoff_delays
-from ..locking.migration_lock import is_pooled
 from ..locking.silence_guard import SilenceGuard
 from ..locking.table_locks import limit_lock_waits, read_when_unlocked
 from ..read_only_database import require_writable

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.errors import MigrationFailedError
+from ...postgres.pooler import is_pooled
 
 # Any constant does, as long as every release uses the same one: the bytes of "plimsoll".
 LOCK_KEY = int.from_bytes(b"plimsoll", "big")
@@ -124,17 +125,6 @@ def describe_session(row: Row[Any], doing: str) -> str:
         return f"process {row.pid} (of another database role)"
     since = f"{row.since:%Y-%m-%d %H:%M:%S}"
     return f"process {row.pid} ({row.host}, application {row.application!r}, {doing} since {since})"
-
-
-async def is_pooled(connection: AsyncConnection) -> bool:
-    """Return whether another client's transaction moves ours to another session, or takes over ours."""
-    ours = await connection.scalar(_SESSION)
-    await connection.rollback()
-    async with connection.engine.connect() as other:
-        theirs = await other.scalar(_SESSION)
-        again = await connection.scalar(_SESSION)
-        await connection.rollback()
-    return bool(theirs == ours or again != ours)
 
 
 async def _acquire(connection: AsyncConnection, wait: float) -> None:
