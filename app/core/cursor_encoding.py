@@ -10,7 +10,6 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
 def packed(content: msgspec.Struct) -> str:
-    """Return the structure as text."""
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(content)).rstrip(b"=").decode()
 
 

@@ -44,7 +44,6 @@ class AppError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the response headers that belong to this error."""
         return {}
 
 

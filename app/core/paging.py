@@ -4,8 +4,6 @@ from typing import Any, NamedTuple
 
 
 class SortKey(NamedTuple):
-    """One column by which a list is sorted."""
-
     name: str
     descending: bool
 

@@ -18,8 +18,6 @@ _MAX_BYTES = 1 << 16
 
 
 class Source(StrEnum):
-    """The source of a setting's value."""
-
     ENVIRONMENT = "environment"
     FILE = ".env"
     DEFAULT = "default"

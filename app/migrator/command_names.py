@@ -28,5 +28,4 @@ def command(name: str) -> str:
 
 
 def upgrade_command() -> str:
-    """Return what to type for an upgrade in a script."""
     return f"{command('upgrade')} --no-prompt"

@@ -74,7 +74,6 @@ class ApprovalRepository(Repository[Approval]):
         return found
 
     async def statuses_naming(self, task_id: UUID) -> set[str]:
-        """Return the statuses of the approvals that name the task."""
         statement = (
             select(Approval.status)
             .join(ApprovalTask, ApprovalTask.approval_id == Approval.id)

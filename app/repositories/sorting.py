@@ -62,7 +62,6 @@ class Ordering(NamedTuple):
         return [column.desc() if descending else column.asc() for column, descending in columns]
 
     def values(self, row: object, keys: Sequence[SortKey]) -> list[Any]:
-        """Return the values by which the row is sorted."""
         given = [(key.name, getattr(row, key.name)) for key in keys]
         return [self.ranks[name].index(value) if name in self.ranks else value for name, value in given]
 

@@ -65,7 +65,6 @@ class EventFilter(NamedTuple):
         return self.board_ids is None or board_id is None or board_id in self.board_ids
 
     def conditions(self) -> tuple[ColumnElement[bool], ...]:
-        """Return the conditions of a statement."""
         ours = ActivityEvent.organization_id == self.organization_id
         kind = ActivityEvent.event_type.startswith(self.kind, autoescape=True)
         if self.board_group_id is not None:

@@ -30,7 +30,6 @@ class TagRepository(Repository[Tag]):
         return await self.get_many(organization_id=organization_id, order_by=[(Tag.name, False), (Tag.id, False)])
 
     async def existing_ids(self, organization_id: UUID, tag_ids: Collection[UUID]) -> set[UUID]:
-        """Return those of the ids that are tags of this organization."""
         statement = select(Tag.id).where(Tag.organization_id == organization_id, Tag.id.in_(tag_ids))
         return set((await self.session.scalars(statement)).all())
 

@@ -143,7 +143,6 @@ class TaskRepository(Repository[Task]):
         return found
 
     async def existing_ids(self, board_id: UUID, task_ids: Collection[UUID]) -> set[UUID]:
-        """Return those of the ids that are tasks of this board."""
         statement = select(Task.id).where(Task.board_id == board_id, Task.id.in_(task_ids))
         return set((await self.session.scalars(statement)).all())
 

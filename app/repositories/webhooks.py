@@ -16,8 +16,6 @@ _PAYLOADS = Ordering("webhook payloads", BoardWebhookPayload)
 
 
 class Receiver(NamedTuple):
-    """A webhook, and the organization of its board."""
-
     webhook: BoardWebhook
     organization_id: UUID
 

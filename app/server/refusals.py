@@ -15,7 +15,6 @@ class Refusal(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def encode(self, default_headers: list[tuple[bytes, bytes]]) -> bytes:
-        """Return the whole response."""
         body = msgspec.json.encode(
             {
                 "type": "about:blank",

@@ -9,8 +9,6 @@ from app.services.callers import Caller
 
 
 class ActivityLog:
-    """The activity of one caller in one organization."""
-
     def __init__(self, session: AsyncSession, caller: Caller, organization_id: UUID) -> None:
         self._repository = ActivityRepository(session=session)
         self._caller = caller

@@ -26,8 +26,6 @@ class ApprovalResolvedError(ConflictError):
 
 
 class ApprovalView(NamedTuple):
-    """An approval with the tasks that it names."""
-
     approval: Approval
     tasks: Sequence[NamedTask]
 

@@ -136,7 +136,6 @@ class Caller(NamedTuple):
 
     @property
     def id(self) -> UUID:
-        """The id of the user or the agent."""
         caller_id = self.user_id or self.agent_id
         assert caller_id is not None, "somebody is signed in"
         return caller_id

@@ -73,7 +73,6 @@ class StreamService(Service):
     """The state of database and caller at which a stream begins."""
 
     async def current_snapshot(self) -> Snapshot:
-        """Return what is visible now."""
         return await StreamRepository(session=self._session).current_snapshot()
 
     async def readable_board_ids(self) -> frozenset[UUID] | None:

@@ -34,8 +34,6 @@ class DependencyCycleError(ConflictError):
 
 
 class TaskView(NamedTuple):
-    """A task with what belongs to it."""
-
     task: Task
     details: TaskDetails
     custom_field_values: dict[str, Any]
@@ -54,7 +52,6 @@ class TaskService(Service):
         return found._replace(rows=await self.views(board.id, found.rows))
 
     async def get(self, board_id: UUID, task_id: UUID) -> TaskView:
-        """Return a task of the board."""
         board = await self._boards.get(board_id)
         return await self._view(board, await self._tasks.get_row(board.id, task_id))
 

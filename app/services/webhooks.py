@@ -72,7 +72,6 @@ class WebhookService(Service):
         return await self._webhooks.page(board.id, window)
 
     async def get(self, board_id: UUID, webhook_id: UUID) -> BoardWebhook:
-        """Return a webhook of the board."""
         return await self._get(await self._boards.get(board_id), webhook_id)
 
     async def page_payloads(self, board_id: UUID, webhook_id: UUID, window: Window) -> Slice:
@@ -81,7 +80,6 @@ class WebhookService(Service):
         return await WebhookPayloadRepository(session=self._session).page(webhook.id, window)
 
     async def get_payload(self, board_id: UUID, webhook_id: UUID, payload_id: UUID) -> BoardWebhookPayload:
-        """Return a payload that came in by a webhook."""
         webhook = await self.get(board_id, webhook_id)
         payloads = WebhookPayloadRepository(session=self._session)
         return await payloads.get_one(webhook_id=webhook.id, id=payload_id)

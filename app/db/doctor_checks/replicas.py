@@ -23,7 +23,6 @@ _LEFT_OUT = "The application leaves it out, and reads another or the primary."
 
 
 async def check_replicas(settings: Settings, primary: DatabaseURL, limits: Limits) -> list[Finding]:
-    """Return a finding for each replica."""
     try:
         urls = replica_urls(settings)
     except SettingsError as exc:

@@ -115,7 +115,6 @@ class ReadRoute:
             await asyncio.sleep(self._replicas.max_lag)
 
     def count(self) -> None:
-        """Count a reading request that was answered."""
         if self._replicas is not None:
             _READ.labels(self._replica.name if self._replica else _PRIMARY).inc()
 

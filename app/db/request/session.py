@@ -73,7 +73,6 @@ def start_dry_run(scope: Scope) -> None:
 
 
 def session_of(scope: Scope) -> AsyncSession:
-    """Return the session of this request."""
     session: AsyncSession = scope["state"][_SESSION]
     return session
 

@@ -23,7 +23,6 @@ class Steps(MigrateOperation):
         self.differences = differences
 
     def reverse(self) -> "Steps":
-        """Return the steps of the downgrade."""
         return Steps(self.down, self.up, self.differences)
 
     def to_diff_tuple(self) -> tuple[str, ...]:

@@ -130,8 +130,6 @@ def _chosen(statuses: Sequence[BackfillStatus], names: Sequence[str] | None) -> 
 
 
 class _BackfillRun:
-    """One backfill, on one connection."""
-
     def __init__(
         self,
         connection: AsyncConnection,

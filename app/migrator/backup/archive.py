@@ -42,7 +42,6 @@ class ArchiveWriter:
         file.write(bytes(_BLOCK))
 
     def write(self, piece: bytes) -> None:
-        """Append a piece of the dump."""
         self._file.write(piece)
         self._hash.update(piece)
         self.size += len(piece)

@@ -32,7 +32,6 @@ class Tools(NamedTuple):
 
     @property
     def major(self) -> int:
-        """The major version."""
         return self.version[0]
 
     @property
@@ -41,7 +40,6 @@ class Tools(NamedTuple):
         return f"{self.version[0]}.{self.version[1]}"
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """Return the command line of one of the programs."""
         return [str(self.directory / program), *arguments]
 
 

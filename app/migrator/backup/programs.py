@@ -36,7 +36,6 @@ class Program:
         await self._process.stdin.drain()
 
     def close_input(self) -> None:
-        """Close its standard input."""
         assert self._process.stdin is not None
         self._process.stdin.close()
 

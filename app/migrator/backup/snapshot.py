@@ -55,7 +55,6 @@ async def session(config: MigratorConfig, url: DatabaseURL, doing: str) -> Async
 
 
 def server_version(connection: AsyncConnection) -> int:
-    """Return the server's major version."""
     return int((connection.dialect.server_version_info or (0,))[0])
 
 

@@ -31,7 +31,6 @@ async def check_poolers(found: Sequence[ConnectionTarget], limits: Limits) -> li
 
 
 async def check_same_database(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
-    """Check that the targets lead to one database."""
     names = " and ".join(target.variable for target in found)
     try:
         identities = {await _identity(target.url, limits) for target in found}

@@ -33,7 +33,6 @@ class Check(NamedTuple):
 
 
 def label_findings(group: str, check: str, findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings with the names of their group and check."""
     return [msgspec.structs.replace(finding, group=group, check=check) for finding in findings]
 
 

@@ -56,7 +56,6 @@ class Column:
 
     @property
     def default(self) -> str | None:
-        """The expression of the default, if it has one."""
         return None if self.generated else self.expression
 
 
@@ -140,7 +139,6 @@ class Schema:
     repairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def column(self, path: str) -> Column | None:
-        """Return the column with this path, if there is one."""
         found = (column for table in self.tables.values() for column in table.columns.values() if column.path == path)
         return next(found, None)
 

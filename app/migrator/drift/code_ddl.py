@@ -49,8 +49,6 @@ class Routine:
 
 @dataclass(frozen=True)
 class View:
-    """A view or materialized view."""
-
     name: str
     kind: str
     definition: str

@@ -84,7 +84,6 @@ class Difference:
 
     @property
     def loses_data(self) -> bool:
-        """Whether one of the statements loses data."""
         return any(statement.loses_data for statement in self.ddl)
 
 

@@ -84,7 +84,6 @@ def of_new_constraint(live: Schema, models: Schema, constraint: Constraint) -> O
 
 
 def of_new_index(live: Schema, models: Schema, index: Index) -> Obstacles:
-    """Return the relation that has the name of the index."""
     return _taken(live, models, [index.name])
 
 

@@ -50,14 +50,12 @@ def difference(
 
 
 def first_not_none(one: T | None, other: T | None) -> T:
-    """Return the first that is not None."""
     found = one if one is not None else other
     assert found is not None
     return found
 
 
 def tables_in_both(live: Schema, models: Schema) -> Sequence[str]:
-    """Return the names of the tables that both schemas have."""
     return [name for name in live.tables if name in models.tables]
 
 

@@ -37,7 +37,6 @@ class Drift:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of `drift`."""
         return EXIT_CODES[Verdict.DRIFTED] if self.differences else EXIT_CODES[Verdict.UP_TO_DATE]
 
 

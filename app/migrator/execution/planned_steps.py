@@ -44,10 +44,8 @@ def planned_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
 
 
 def upgraded_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
-    """Return the revisions that the steps would apply."""
     return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_upgrade]
 
 
 def downgraded_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
-    """Return the revisions that the steps would revert."""
     return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_downgrade]

@@ -35,7 +35,6 @@ class KnownSchema:
     unique: Rows = frozenset()
 
     def at_next_revision(self) -> "KnownSchema":
-        """Return what is known when the next revision begins."""
         return KnownSchema(checks=self.checks, valid=self.valid, required=self.required, unique=self.unique)
 
     def has_valid_check(self, table: str, column: str | None) -> bool:
@@ -53,7 +52,6 @@ class KnownSchema:
         return any(name == index for _, name in self.unique - self.constraints)
 
     def after(self, effect: Effect) -> "KnownSchema":
-        """Return what is known after the effect."""
         rows: dict[str, Rows] = {field: getattr(self, field) for field in _PARTS}
         for field, parts in _LOSES.get(effect.kind, {}).items():
             rows[field] = frozenset(row for row in rows[field] if not _is_of(effect, field, row, parts))
@@ -148,7 +146,6 @@ class Change:
 
     @property
     def is_of_new_table(self) -> bool:
-        """Whether this revision has made the table."""
         return (self.effect.table,) in self.before.tables
 
 

@@ -135,7 +135,6 @@ def complaints(revisions: Sequence[ParsedRevision]) -> dict[str, list[Complaint]
 
 
 def is_rule(name: str) -> bool:
-    """Return whether squawk knows a rule of this name."""
     return _run(_program(), [f"--exclude={name}"], Path.cwd()).returncode == 0
 
 

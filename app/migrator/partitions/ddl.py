@@ -31,7 +31,6 @@ _REFERRED_TO = text(
 
 
 def make_default(connection: Connection, table: str) -> Action:
-    """Make the table's default partition."""
     return Action(Step.MAKE, table, create_default_partition(connection, table))
 
 

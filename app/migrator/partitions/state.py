@@ -123,7 +123,6 @@ class PartitionState:
         return [one for one in self.partitions if oldest and one.end and one.end <= oldest]
 
     def has(self, month: datetime) -> bool:
-        """Return whether the month has a partition."""
         return any(partition.overlaps(month) for partition in self.partitions)
 
     def to_make(self) -> Iterator[Action]:

@@ -6,7 +6,6 @@ PARTITIONED_BY_MONTH = {"postgresql_partition_by": "RANGE (created_at)"}
 
 
 def is_partitioned(table: Table) -> bool:
-    """Return whether the model's table is partitioned."""
     return bool(table.dialect_options["postgresql"]["partition_by"])
 
 

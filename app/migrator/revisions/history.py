@@ -177,7 +177,6 @@ def _entry(row: RowMapping) -> Entry:
 
 
 def last_completed(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return the last completed step of each revision."""
     return {entry.revision: entry for entry in entries if entry.outcome is Outcome.DONE}
 
 

@@ -13,7 +13,6 @@ _DIGITS = frozenset("0123456789.")
 
 
 def is_not_null_column(condition: Cursor) -> bool:
-    """Return whether the condition is `column IS NOT NULL`."""
     return [word.keyword for word in condition.left[1:]] == ["IS", "NOT", "NULL"]
 
 

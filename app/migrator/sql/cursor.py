@@ -48,7 +48,6 @@ class Cursor:
         return self.skip("IF", "EXISTS") or self.skip("IF", "NOT", "EXISTS")
 
     def pop(self) -> Word:
-        """Read the next word."""
         return self._left.pop(0)
 
     def name(self) -> str:

@@ -54,7 +54,6 @@ def read_sql(sql: str) -> Iterator[Effect]:
 
 
 def read_statement(statement: Statement) -> Iterator[Effect]:
-    """Yield the effects of one statement."""
     yield from _read(Cursor(statement.words))
 
 

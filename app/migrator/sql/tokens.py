@@ -61,11 +61,9 @@ class Statement:
 
     @property
     def head(self) -> str:
-        """Its first keyword."""
         return self.words[0].keyword
 
     def has(self, keyword: str) -> bool:
-        """Return whether the keyword stands anywhere in it."""
         return any(word.keyword == keyword for word in self.words)
 
 

@@ -19,8 +19,6 @@ SECRETS = frozenset({"sslpassword", "oauth_client_secret", "scram_client_key", "
 
 
 class Treatment(Enum):
-    """What happens to a parameter with asyncpg."""
-
     HONOURED = auto()
     DROPPED = auto()
     REFUSED = auto()
