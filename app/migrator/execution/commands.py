@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ...postgres.errors import MigrationFailedError
 from ...postgres.url.database_url import DatabaseURL
+from ..alembic_lock import ALEMBIC_LOCK
 from ..backfill.status import require_finished
 from ..config import MigratorConfig
 from ..phase import Phase
@@ -50,7 +51,8 @@ def upgrade(
 ) -> None:
     """Apply the revisions up to `revision`, or print their SQL on standard output.
 
-    With `phase` EXPAND it stops before the first contract revision. Do not call it in a thread that runs an event loop.
+    With `phase` EXPAND it stops before the first contract revision. In one process one upgrade at a time runs, and the
+    others wait for it. Do not call it in a thread that runs an event loop.
     Raises MigrationFailedError, DatabaseUnreachableError and ReadOnlyDatabaseError. Raises PlanChangedError where it
     would apply other revisions than the `agreed` ones or, without these, than those that it saw before it waited for
     the lock.
@@ -59,7 +61,8 @@ def upgrade(
         require_destination(revision)
     options = RunOptions(phase=phase, agreed=_names(agreed), automatic=automatic, canceller=canceller)
     try:
-        command.upgrade(alembic_config(config, options), revision, sql=sql)
+        with ALEMBIC_LOCK:
+            command.upgrade(alembic_config(config, options), revision, sql=sql)
     except CommandError as exc:
         raise MigrationFailedError(explain_alembic_error(exc, load_revisions(config))) from exc
 
@@ -137,6 +140,7 @@ def _downgrade(config: MigratorConfig, revision: str, options: RunOptions, *, sq
     if not sql:
         require_destination(revision)
     try:
-        command.downgrade(alembic_config(config, options), revision, sql=sql)
+        with ALEMBIC_LOCK:
+            command.downgrade(alembic_config(config, options), revision, sql=sql)
     except CommandError as exc:
         raise MigrationFailedError(explain_alembic_error(exc, load_revisions(config))) from exc

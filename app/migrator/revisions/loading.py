@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from ...postgres.errors import MigrationFailedError, error_summary
 from ...postgres.settings_error import SettingsError
+from ..alembic_lock import ALEMBIC_LOCK
 from ..backfill.definition import check_definitions
 from ..command_names import command
 from ..config import MigratorConfig
@@ -95,7 +96,8 @@ def read_config(alembic_ini: Path) -> MigratorConfig:
     try:
         directory = ScriptDirectory.from_config(alembic)
         # In the mode of printed SQL an env.py that is not ours connects to nothing.
-        with EnvironmentContext(alembic, directory, fn=lambda *_: [], as_sql=True, output_buffer=io.StringIO()):
+        offline = EnvironmentContext(alembic, directory, fn=lambda *_: [], as_sql=True, output_buffer=io.StringIO())
+        with ALEMBIC_LOCK, offline:
             directory.run_env()
     except CommandError as exc:
         raise SettingsError(str(alembic_ini), f"cannot be used: {exc}", "`alembic heads` reads it, too.") from exc
@@ -131,11 +133,12 @@ def load_revisions(config: MigratorConfig) -> ScriptDirectory:
     """
     directory = open_revisions(config)
     state = (config.default_phase, _file_states(directory))
-    if state not in _loaded:
-        check_revisions(directory, config.default_phase)
-        _loaded.clear()
-        _loaded[state] = directory
-    return _loaded[state]
+    if (loaded := _loaded.get(state)) is not None:
+        return loaded
+    check_revisions(directory, config.default_phase)
+    _loaded.clear()
+    _loaded[state] = directory
+    return directory
 
 
 # One entry at most: a server loads them several times at its start, and the files do not change afterwards.

@@ -9,6 +9,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
+from ..alembic_lock import ALEMBIC_LOCK
 from .alter_table import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
 from .cursor import Cursor
 from .effect import Effect, Kind
@@ -26,7 +27,7 @@ def offline_sql(script: Script, direction: Direction = "upgrade") -> str | None:
         dialect_name="postgresql", opts={"as_sql": True, "literal_binds": True, "output_buffer": buffer}
     )
     try:
-        with Operations.context(offline):
+        with ALEMBIC_LOCK, Operations.context(offline):
             getattr(script.module, direction)()
     except (Exception, SystemExit):  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
         return None
