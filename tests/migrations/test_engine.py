@@ -652,7 +652,7 @@ def test_downgrade_outside_dev_is_refused_and_says_what_would_be_lost(database_u
     assert "restore" in message
     assert "--accept-data-loss" in message
     assert applied(database_url) == before
-    for words in (("alembic", "downgrade", "-1"), ("litestar", "database", "downgrade", "--no-prompt")):
+    for words in (("alembic", "downgrade", "base"), ("litestar", "database", "downgrade", "base", "--no-prompt")):
         result = run(*words, env=environment(DATABASE_URL=database_url))
         assert result.returncode == 1, result.stderr
         assert "Traceback" not in result.stderr

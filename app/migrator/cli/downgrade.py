@@ -23,9 +23,11 @@ def downgrade(revision: str, accept_data_loss: bool, sql: bool, no_prompt: bool)
     if not sql and not no_prompt:
         require_terminal("--no-prompt")
     agreed = None
-    if not sql and (config.allows_data_loss or accept_data_loss):
+    if not sql:
         agreed, losses = commands.preview_downgrade(config, revision)
-        for loss in losses:
-            click.echo(f"This loses {loss}", err=True)
-        confirm(f"Downgrade the database {commands.database_location(config)} to {revision}?", no_prompt)
+        # Otherwise it is refused, so that there is nothing to ask.
+        if config.allows_data_loss or accept_data_loss or not losses:
+            for loss in losses:
+                click.echo(f"This loses {loss}", err=True)
+            confirm(f"Downgrade the database {commands.database_location(config)} to {revision}?", no_prompt)
     commands.downgrade(config, revision, sql=sql, accept_data_loss=accept_data_loss, agreed=agreed)

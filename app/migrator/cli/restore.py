@@ -60,8 +60,13 @@ def _confirm_replacement(config: MigratorConfig, archive: Archive, no_prompt: bo
     return target
 
 
+def _release(manifest: Manifest) -> str:
+    """Return the release in brackets; nothing for a project that names none."""
+    return f" (release {manifest.release})" if manifest.release else ""
+
+
 def _title_of(manifest: Manifest) -> str:
-    return f"{manifest.database} of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC (release {manifest.release})"
+    return f"{manifest.database} of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC{_release(manifest)}"
 
 
 def _print_result(done: library.Restored, release: str) -> None:
@@ -73,10 +78,10 @@ def _print_result(done: library.Restored, release: str) -> None:
         err=True,
     )
     if done.unknown:
+        releases = f" ({release}); the backup was made by {manifest.release}" if release and manifest.release else ""
         click.secho(
-            f"WARNING: revision {', '.join(done.unknown)} is of a newer release than this one ({release}); the"
-            f" backup was made by {manifest.release}. Deploy that release; do not start this one before"
-            f" `{command('status')}` says that the schema still serves it.",
+            f"WARNING: revision {', '.join(done.unknown)} is of a newer release than this one{releases}. Deploy that"
+            f" release; do not start this one before `{command('status')}` says that the schema still serves it.",
             err=True,
             fg="red",
         )

@@ -231,4 +231,5 @@ def _ended_badly(entry: Entry, after: Entry | None, hints: Hints) -> Finding:
 
 
 def _when(entry: Entry) -> str:
-    return f"{entry.started_at:%Y-%m-%d %H:%M:%S %Z}, by {entry.applied_by}, release {entry.release}"
+    release = f", release {entry.release}" if entry.release else ""
+    return f"{entry.started_at:%Y-%m-%d %H:%M:%S %Z}, by {entry.applied_by}{release}"

@@ -74,9 +74,14 @@ def removed_by(script: Script) -> list[str]:
 
 
 def refuse_data_loss(connection: Connection, revisions: Sequence[Script]) -> None:
-    """Raise DataLossRefusedError, which lists what would be lost and says what to do instead."""
+    """Raise DataLossRefusedError where something would be lost: it lists that, and says what to do instead.
+
+    An empty table counts, since it may be filled until it is dropped.
+    """
     losses = count_losses(connection, revisions)
-    lost = "".join(f"\n  - {loss}" for loss in losses) or "\n  - no table or column, as far as can be seen"
+    if not losses:
+        return
+    lost = "".join(f"\n  - {loss}" for loss in losses)
     raise DataLossRefusedError(
         "A downgrade is refused unless its losses are accepted. It would revert"
         f" {', '.join(script.revision for script in revisions)} and lose:{lost}\n"
