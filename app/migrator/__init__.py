@@ -40,7 +40,7 @@ _MODULES = {
     "plan": ".execution.commands",
     "read_config": ".revisions.loading",
     "read_status": ".status",
-    "run_environment": ".execution.environment",
+    "run_environment": ".execution.alembic_env",
     "upgrade": ".execution.commands",
     "upgrade_at_start": ".execution.startup",
 }

@@ -5,10 +5,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from math import nan
 from pathlib import Path
 from typing import Any, Self
 
+from alembic import context
 from sqlalchemy import MetaData
 
 from ..postgres.settings_error import SettingsError
@@ -18,8 +20,10 @@ from .engine_tables import VERSION_TABLE, set_version_table
 from .hints import Hints
 from .phase import Phase
 
-# A driver that only the application uses.
-_OTHER_DRIVER = re.compile(r"^postgres(?:ql)?\+(?!asyncpg\b|psycopg\b|psycopg_async\b)\w+(?=://)")
+# No driver, which is psycopg2 for SQLAlchemy, or one that only the application uses.
+_OTHER_DRIVER = re.compile(r"^postgres(?:ql)?(?:\+(?!asyncpg\b|psycopg\b|psycopg_async\b)\w+)?(?=://)")
+# What `alembic init` writes for somebody to replace.
+_PLACEHOLDER = "driver://"
 # The fields that environment variables set, and the smallest and largest value of each.
 _NUMBERS: dict[str, tuple[str, Callable[[str], float], float, float]] = {
     "DB_CONNECT_TIMEOUT": ("connect_timeout", float, 0.1, 3600),
@@ -36,7 +40,8 @@ class MigratorConfig:
 
     `database` is the URL that schema changes take, or a context manager that yields it, and may start a server for as
     long as it lasts: `starts_database` then says that nobody has named that server, so that what only looks does
-    without it. `alembic_ini` is found by Alembic where it runs `env.py`.
+    without it. Without `database` only what connects to nothing works. `database_variable` is what messages call the
+    URL. `alembic_ini` is Alembic's configuration, a `pyproject.toml` too, which `env.py` is told by Alembic.
 
     `lock_timeout` is how long a statement waits for a table, `lock_retries` how often a revision is tried again after
     that, `lock_wait` how long a process waits for another one that migrates. `default_phase` is the phase of a revision
@@ -44,12 +49,13 @@ class MigratorConfig:
     rows without being told so. `retention` has the number of months that a table partitioned by month is kept.
     `release` is recorded beside each revision. `application` is the name by which the server shows sessions.
     `command` is what people type before the name of one of the engine's commands; `has_alembics` says that Alembic's
-    own are called in the same way. `version_table` is the name of Alembic's table in this project. `hints` are the
-    project's own words for some messages.
+    own are called in the same way. `version_table` and `version_table_schema` are the name and the
+    schema of Alembic's table in this project. `hints` are the project's own words for some messages.
     """
 
     metadata: MetaData
-    database: str | Callable[[], AbstractContextManager[DatabaseURL]] = field(repr=False)
+    database: str | Callable[[], AbstractContextManager[DatabaseURL]] | None = field(default=None, repr=False)
+    database_variable: str = "DATABASE_URL"
     starts_database: bool = False
     alembic_ini: Path | None = None
     connect_timeout: float = 30.0
@@ -67,40 +73,69 @@ class MigratorConfig:
     command: str = PREFIX
     has_alembics: bool = False
     version_table: str = VERSION_TABLE
+    version_table_schema: str | None = None
     hints: Hints = field(default_factory=Hints)
 
     def __post_init__(self) -> None:
         # A process is one program, whose messages all name its commands alike.
         set_command_prefix(self.command, has_alembics=self.has_alembics)
-        set_version_table(self.version_table)
+        set_version_table(self.version_table, self.version_table_schema)
 
     @classmethod
     def from_environment(cls, metadata: MetaData, **fields: Any) -> Self:  # noqa: ANN401 - the fields above
         """Return a configuration from the environment's variables; `fields` take precedence.
 
-        MIGRATION_DATABASE_URL, or else DATABASE_URL, is the database. Raises SettingsError.
+        MIGRATION_DATABASE_URL, or else DATABASE_URL, is the database; where neither is set and Alembic runs `env.py`,
+        it is `sqlalchemy.url` of Alembic's configuration. Raises SettingsError.
         """
-        given: dict[str, Any] = {
-            "database": os.environ.get("MIGRATION_DATABASE_URL") or os.environ.get("DATABASE_URL") or None
-        }
+        given: dict[str, Any] = _named_database()
         given |= {row[0]: _number(variable, *row[1:]) for variable, row in _NUMBERS.items()}
         if directory := os.environ.get("PG_BIN_DIR"):
             given["pg_bin_dir"] = Path(directory)
         known = {name: value for name, value in given.items() if value is not None} | fields
-        if "database" not in known:
-            raise SettingsError(
-                "DATABASE_URL", "is not set", "Set it to postgresql://user:password@host:5432/database."
-            )
         return cls(metadata=metadata, **known)
+
+    @property
+    def names_database(self) -> bool:
+        """Return whether somebody has said which database is meant."""
+        return self.database is not None and not self.starts_database
 
     @contextmanager
     def open_database(self) -> Iterator[DatabaseURL]:
         """Yield the URL of the database. Raises SettingsError, and what `database` raises."""
+        if self.database is None:
+            raise SettingsError(
+                self.database_variable, "is not set", "Set it to postgresql://user:password@host:5432/database."
+            )
         if isinstance(self.database, str):
-            yield normalize_database_url(_OTHER_DRIVER.sub("postgresql", self.database))
+            named = _OTHER_DRIVER.sub(_synchronous_driver(), self.database)
+            yield normalize_database_url(named, self.database_variable)
             return
         with self.database() as url:
             yield url
+
+
+def _named_database() -> dict[str, str]:
+    """Return the fields that say which database is meant; none where nobody says it."""
+    for variable in ("MIGRATION_DATABASE_URL", "DATABASE_URL"):
+        if url := os.environ.get(variable):
+            return {"database": url, "database_variable": variable}
+    # Alembic lends its modules this attribute while it runs env.py.
+    alembic = getattr(context, "config", None)
+    url = alembic.file_config.get(alembic.config_ini_section, "sqlalchemy.url", fallback="") if alembic else ""
+    if not url or url.startswith(_PLACEHOLDER):
+        return {}
+    return {"database": url, "database_variable": "sqlalchemy.url"}
+
+
+def _synchronous_driver() -> str:
+    """Return the start of a URL for a project that names a synchronous driver, or none."""
+    try:
+        # Imported, because without libpq it is there and cannot be used.
+        import_module("psycopg")
+    except ImportError:
+        return "postgresql"
+    return "postgresql+psycopg"
 
 
 def _number(variable: str, read: Callable[[str], float], least: float, most: float) -> float | None:

@@ -5,16 +5,35 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from app.migrator import command_line, tables, upgrade, upgrade_at_start
+from app.migrator import (
+    SettingsError,
+    command_names,
+    downgrade,
+    engine_tables,
+    read_config,
+    read_status,
+    upgrade,
+    upgrade_at_start,
+)
+from app.migrator.cli.program import main
+from app.migrator.drift.report import read_drift
+from app.migrator.execution.data_loss import DataLossRefusedError
+from app.migrator.lint.linter import lint
 from tests.migrations.conftest import applied, query
 from tests.support.plain_project import PlainProject
+from tests.support.processes import environment, run
 
 
 @pytest.fixture
 def project(tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> PlainProject:
     """A project whose database is empty, and named by DATABASE_URL."""
-    for module, name in ((command_line, "_prefix"), (command_line, "_has_alembics"), (tables, "_version_table")):
+    for module, name in (
+        (command_names, "_prefix"),
+        (command_names, "_has_alembics"),
+        (engine_tables, "_version_table"),
+    ):
         # A configuration sets them for the process.
         monkeypatch.setattr(module, name, getattr(module, name))
     monkeypatch.delenv("MIGRATION_DATABASE_URL", raising=False)
@@ -44,3 +63,120 @@ def test_three_starts_in_one_event_loop_wait_for_each_other(project: PlainProjec
 
     asyncio.run(start())
     assert applied(empty_database_url) == ["r2"]
+
+
+def test_downgrade_that_loses_nothing_is_not_refused(project: PlainProject, empty_database_url: str) -> None:
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")', 'op.drop_table("t")')
+    project.add("second", 'op.create_index("i", "t", ["id"])', 'op.drop_index("i")')
+    upgrade(project.config)
+    downgrade(project.config, "first")
+    assert applied(empty_database_url) == ["first"]
+    with pytest.raises(DataLossRefusedError, match="table t: 0 rows"):
+        downgrade(project.config, "base")
+    assert applied(empty_database_url) == ["first"]
+
+
+def test_downgrade_that_loses_nothing_asks_on_a_terminal_all_the_same(project: PlainProject) -> None:
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")', 'op.drop_table("t")')
+    project.add("second", 'op.create_index("i", "t", ["id"])', 'op.drop_index("i")')
+    upgrade(project.config)
+    refused = CliRunner().invoke(main, ["-c", str(project.ini), "downgrade"])
+    assert (refused.exit_code, "There is no terminal to ask on" in refused.output) == (2, True)
+    done = CliRunner().invoke(main, ["-c", str(project.ini), "downgrade", "--no-prompt"])
+    assert done.exit_code == 0, done.output
+
+
+def test_sql_is_printed_without_a_database(project: PlainProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")')
+    printed = run("alembic", "upgrade", "head", "--sql", env=environment(DATABASE_URL=None), cwd=project.root)
+    assert printed.returncode == 0, printed.stderr
+    assert "CREATE TABLE t (id integer)" in printed.stdout
+    refused = run("alembic", "upgrade", "head", env=environment(DATABASE_URL=None), cwd=project.root)
+    assert (refused.returncode, "DATABASE_URL is not set" in refused.stderr) == (2, True)
+
+
+def test_lint_without_a_database_reads_every_revision(project: PlainProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    project.add("first", 'op.execute("CREATE TABLE t (id bigint)")')
+    report = lint(project.config)
+    assert (report.linted, report.note) == (("first",), None)
+
+
+def test_url_of_alembic_ini_is_used_where_no_variable_names_one(
+    project: PlainProject, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")')
+    ini = project.ini.read_text()
+    project.ini.write_text(f"{ini}sqlalchemy.url = driver://user:pass@localhost/dbname\n")
+    with pytest.raises(SettingsError, match="DATABASE_URL is not set"):
+        upgrade(project.config)
+    project.ini.write_text(f"{ini}sqlalchemy.url = sqlite:///here.db\n")
+    with pytest.raises(SettingsError, match=r"^sqlalchemy\.url "):
+        upgrade(project.config)
+    project.ini.write_text(f"{ini}sqlalchemy.url = {empty_database_url.replace('%', '%%')}\n")
+    upgrade(project.config)
+    assert applied(empty_database_url) == ["first"]
+
+
+def test_configuration_in_pyproject_toml_is_read(project: PlainProject, empty_database_url: str) -> None:
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")')
+    project.ini.unlink()
+    toml = project.root / "pyproject.toml"
+    toml.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n')
+    for named in (toml, project.ini):
+        assert read_status(read_config(named)).heads == ("first",)
+    env = environment(DATABASE_URL=empty_database_url)
+    assert run("alembic", "upgrade", "head", env=env, cwd=project.root).returncode == 0
+    assert applied(empty_database_url) == ["first"]
+    toml.write_text("[tool.other]\n")
+    with pytest.raises(SettingsError, match="no pyproject"):
+        read_config(project.ini)
+
+
+def test_arguments_of_the_project_reach_its_revisions(project: PlainProject, empty_database_url: str) -> None:
+    project.add(
+        "first",
+        """
+        from alembic import context
+        op.execute(f"CREATE TABLE {context.get_x_argument(as_dictionary=True)['tenant']} (id integer)")
+        """,
+    )
+    env = environment(DATABASE_URL=empty_database_url)
+    done = run("alembic", "-x", "tenant=acme", "-x", "verbose", "upgrade", "head", env=env, cwd=project.root)
+    assert done.returncode == 0, done.stderr
+    assert query(empty_database_url, "SELECT count(*) FROM acme") == [(0,)]
+    for slip in ("phse=expand", "accept_data_loss", "phase=Expand"):
+        refused = run("alembic", "-x", slip, "upgrade", "head", env=env, cwd=project.root)
+        assert (refused.returncode, f"-x {slip} is not known" in refused.stderr) == (2, True), slip
+
+
+def test_version_table_may_have_a_schema_of_its_own(project: PlainProject, empty_database_url: str) -> None:
+    query(empty_database_url, "CREATE SCHEMA meta")
+    project.define('sa.Table("t", metadata, sa.Column("id", sa.Integer))', 'version_table_schema="meta"')
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")', "pass")
+    assert read_status(project.config).verdict == "pending"
+    upgrade(project.config)
+    assert query(empty_database_url, "SELECT version_num FROM meta.alembic_version") == [("first",)]
+    assert query(empty_database_url, "SELECT to_regclass('public.alembic_version')") == [(None,)]
+    assert read_status(project.config).verdict == "up to date"
+    assert read_drift(project.config).differences == ()
+    downgrade(project.config, "base")
+    env = environment(DATABASE_URL=empty_database_url)
+    printed = run("alembic", "upgrade", "head", "--sql", env=env, cwd=project.root)
+    assert "CREATE TABLE meta.alembic_version" in printed.stdout
+    refused = run("alembic", "check", env=env, cwd=project.root)
+    assert "Target database is not up to date" in refused.stderr + refused.stdout
+
+
+def test_project_without_releases_is_shown_none(project: PlainProject, postgres_bin: Path, tmp_path: Path) -> None:
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")')
+    upgrade(project.config)
+    arguments = ["-c", str(project.ini)]
+    kept = CliRunner().invoke(main, [*arguments, "backup", str(tmp_path / "kept")])
+    assert kept.exit_code == 0, kept.output
+    restored = CliRunner().invoke(main, [*arguments, "restore", str(tmp_path / "kept"), "--replace", "--no-prompt"])
+    assert restored.exit_code == 0, restored.output
+    assert "Restored" in restored.output
+    assert "release" not in restored.output

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...postgres.engine import create_unpooled_engine
 from ..config import MigratorConfig
-from ..engine_tables import version_table
 from ..revisions.loading import alembic_config
 from .group import COMMANDS, MigratorGroup, load_for_command
 from .options import require_terminal
@@ -86,8 +85,9 @@ def _alchemy_config(engine: Any, config: MigratorConfig) -> SQLAlchemyAsyncConfi
         metadata=config.metadata,
         alembic_config=AlembicAsyncConfig(
             script_config=str(config.alembic_ini),
-            script_location=alembic_config(config).get_main_option("script_location", "migrations"),
-            version_table_name=version_table(),
+            script_location=alembic_config(config).get_alembic_option("script_location", "migrations"),
+            version_table_name=config.version_table,
+            version_table_schema=config.version_table_schema,
             compare_type=True,
         ),
     )

@@ -44,4 +44,4 @@ def examine_config(config: MigratorConfig) -> "list[Finding]":
     from ..doctor.target import ConnectionTarget  # noqa: PLC0415
 
     with config.open_database() as url:
-        return examine(config, [ConnectionTarget("DATABASE_URL", url)], Limits())
+        return examine(config, [ConnectionTarget(url.variable, url)], Limits())

@@ -71,9 +71,9 @@ def _refuse_connection() -> None:
 
 def _with_alembic_ini(config: MigratorConfig) -> MigratorConfig:
     """Return the configuration with the file that Alembic has read."""
-    if config.alembic_ini is not None or context.config.config_file_name is None:
-        return config
-    return replace(config, alembic_ini=Path(context.config.config_file_name))
+    named = (context.config.config_file_name, context.config.toml_file_name)
+    read = [file for name in named if name and (file := Path(name)).is_file()]
+    return replace(config, alembic_ini=read[0]) if read and config.alembic_ini is None else config
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def _scripts(directory: ScriptDirectory, name: str) -> Iterable[Script]:
 
 
 def _read_database(config: MigratorConfig, directory: ScriptDirectory) -> _Database:
-    if config.starts_database:
+    if not config.names_database:
         return _Database()
 
     def read(connection: Connection, url: DatabaseURL) -> _Database:  # noqa: ARG001 - passed by with_readonly_connection

@@ -14,7 +14,7 @@ from ...postgres.errors import MigrationFailedError, sqlstate_of
 from ...postgres.sqlstate import LOCK_NOT_AVAILABLE
 from ..command_names import command
 from ..config import MigratorConfig
-from ..engine_tables import version_table
+from ..engine_tables import version_table_options
 from .migration_lock import describe_session
 
 _SHOWN = 3
@@ -117,7 +117,7 @@ async def read_when_unlocked(
 
 def describe_holders(connection: Connection) -> str:
     """Return a description of the sessions that hold tables of the schema, or wait to, so that nobody can read them."""
-    found = connection.execute(_HOLDERS, {"versions": version_table()}).all()
+    found = connection.execute(_HOLDERS, {"versions": version_table_options()["version_table"]}).all()
     if not found:
         return "who held it, or rows of it, is not to be seen any more"
     words = [

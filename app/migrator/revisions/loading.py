@@ -5,6 +5,7 @@ import io
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,26 @@ from ..alembic_lock import ALEMBIC_LOCK
 from ..backfill.definition import check_definitions
 from ..command_names import command
 from ..config import MigratorConfig
-from ..engine_tables import version_table
+from ..engine_tables import version_table_options
 from ..phase import Phase
 from ..signals import Canceller
 from .ids import REMEDY, find_id_faults
 
 _CONFIG = "migrator"
+_TOML, _TOML_SECTION = "pyproject.toml", "[tool.alembic"
 _OPTIONS = "scope"
 _CONFIG_REQUEST = "asking for the configuration"
 # The arguments for `alembic -x`.
 _ACCEPT_DATA_LOSS = "accept-data-loss"
 _PHASES = {f"phase={phase}": phase for phase in Phase}
+_OUR_ARGUMENTS = (_ACCEPT_DATA_LOSS, "phase")
+# Two names that are less alike than this are so by chance.
+_ALIKE = 0.8
 
 
 def alembic_options() -> dict[str, Any]:
     """Return the options of Alembic's context, which are the same for the offline and the online mode."""
-    return {"version_table": version_table(), "transaction_per_migration": True}
+    return {**version_table_options(), "transaction_per_migration": True}
 
 
 @dataclass(frozen=True)
@@ -61,22 +66,33 @@ class RunOptions:
 def alembic_config(config: MigratorConfig, options: RunOptions | None = None) -> Config:
     """Return Alembic's configuration, with the engine's, which `env.py` uses instead of reading the environment."""
     assert config.alembic_ini is not None, "read_config and env.py set it"
-    return Config(config.alembic_ini, attributes={_CONFIG: config, _OPTIONS: options or RunOptions()})
+    return _read_files(config.alembic_ini, {_CONFIG: config, _OPTIONS: options or RunOptions()})
+
+
+def _read_files(file: Path, attributes: dict[str, Any]) -> Config:
+    """Return Alembic's configuration from its ini file, its section of pyproject.toml, or both, as Alembic does."""
+    ini = file.with_name("alembic.ini") if file.name == _TOML else file
+    beside = (file.with_name(_TOML), Path(_TOML))
+    toml = next((found for found in beside if found.is_file() and _TOML_SECTION in found.read_text()), None)
+    return Config(ini if ini.is_file() else None, toml_file=toml, attributes=attributes)
 
 
 def run_options_of(config: Config) -> RunOptions:
     """Return the options of the engine's own command, or those that the `-x` arguments of `alembic` give.
 
-    Raises SettingsError for an unknown argument.
+    What another argument means is the project's affair. Raises SettingsError for one that is nearly ours: a downgrade
+    or a contract revision must not rest on a slip.
     """
     options = config.attributes.get(_OPTIONS)
     if isinstance(options, RunOptions):
         return options
     # Only these exact words: the meaning of `accept-data-loss=no` must not be guessed.
     arguments = getattr(config.cmd_opts, "x", None) or ()
-    unknown = [argument for argument in arguments if argument != _ACCEPT_DATA_LOSS and argument not in _PHASES]
-    if unknown:
-        raise SettingsError(f"-x {unknown[0]}", "is not known", "There are: -x phase=expand, -x accept-data-loss.")
+    for argument in arguments:
+        name = argument.partition("=")[0].lower().replace("_", "-")
+        is_ours = argument == _ACCEPT_DATA_LOSS or argument in _PHASES
+        if not is_ours and get_close_matches(name, _OUR_ARGUMENTS, cutoff=_ALIKE):
+            raise SettingsError(f"-x {argument}", "is not known", "There are: -x phase=expand, -x accept-data-loss.")
     phases = [_PHASES[argument] for argument in arguments if argument in _PHASES]
     return RunOptions(phases[-1] if phases else Phase.CONTRACT, accept_data_loss=_ACCEPT_DATA_LOSS in arguments)
 
@@ -90,9 +106,13 @@ def handed_config(alembic: Config) -> MigratorConfig | None:
 def read_config(alembic_ini: Path) -> MigratorConfig:
     """Return the configuration that the project's `env.py` hands over; run no revision. Raises SettingsError."""
     found: list[MigratorConfig] = []
-    alembic = Config(alembic_ini, attributes={_CONFIG_REQUEST: found})
-    if not alembic_ini.is_file():
-        raise SettingsError(str(alembic_ini), "is not there", "Name the file alembic.ini of the project: -c FILE.")
+    alembic = _read_files(alembic_ini, {_CONFIG_REQUEST: found})
+    if alembic.config_file_name is None and alembic.toml_file_name is None:
+        raise SettingsError(
+            str(alembic_ini),
+            "is not there, and no pyproject.toml with [tool.alembic]",
+            "Name the file of the project: -c FILE.",
+        )
     try:
         directory = ScriptDirectory.from_config(alembic)
         # In the mode of printed SQL an env.py that is not ours connects to nothing.

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import structlog
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, MetaData, inspect, text
+from sqlalchemy import Connection, Inspector, MetaData, inspect, text
 
 from ...postgres.errors import MigrationFailedError
 from ..command_names import command
-from ..engine_tables import HISTORY_TABLE, version_table
+from ..engine_tables import HISTORY_TABLE, version_table, version_table_options
 from ..phase import Phase
 from ..read_only_database import read_only_reason
 from ..sql.effect import Kind
@@ -63,8 +63,9 @@ class SchemaState:
 def read_state(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> SchemaState:
     """Read the version table and the list of tables; change nothing. Raises MigrationFailedError."""
     require_own_versions(connection, directory, metadata)
-    tables = frozenset(inspect(connection).get_table_names())
-    applied = _applied(connection) if version_table() in tables else None
+    inspector = inspect(connection)
+    tables = frozenset(inspector.get_table_names())
+    applied = _applied(connection) if _has_version_table(inspector) else None
     ours = frozenset(table.name for table in metadata.tables.values())
     if not applied and tables & ours:
         # Somebody has emptied it: no revision led to these tables, and none can be applied over them.
@@ -170,8 +171,14 @@ def _not_in_force(directory: ScriptDirectory, entries: Iterable[Entry]) -> tuple
 def require_versions(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
     """Raise MigrationFailedError where the version table is another application's, or holds what is no revision."""
     require_own_versions(connection, directory, metadata)
-    if inspect(connection).has_table(version_table()):
+    if _has_version_table(inspect(connection)):
         _applied(connection)
+
+
+def _has_version_table(inspector: Inspector) -> bool:
+    options = version_table_options()
+    # The inspector remembers the names, which `read_state` needs, too.
+    return options["version_table"] in inspector.get_table_names(options["version_table_schema"])
 
 
 def _applied(connection: Connection) -> tuple[str, ...]:

@@ -6,15 +6,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from ...postgres.errors import MigrationFailedError, one_printable_line
-from ..engine_tables import HISTORY_TABLE, version_table
+from ..engine_tables import HISTORY_TABLE, version_table, version_table_options
 
 _FOUND = text(
     """
-    SELECT namespace.nspname AS schema, current_schema() AS ours,
+    SELECT namespace.nspname AS schema, coalesce(CAST(:schema AS text), current_schema()) AS ours,
            to_regclass(:history) IS NOT NULL AS has_history,
            has_table_privilege(found.oid, 'SELECT') AS is_readable,
            (SELECT count(*) FROM pg_class AS their
-            WHERE their.relnamespace = found.relnamespace AND their.relname = ANY(CAST(:tables AS text[]))) AS tables
+            WHERE their.relnamespace = to_regnamespace(current_schema())
+              AND their.relname = ANY(CAST(:tables AS text[]))) AS tables
     FROM pg_class AS found JOIN pg_namespace AS namespace ON namespace.oid = found.relnamespace
     WHERE found.oid = to_regclass(:versions) AND current_schema() IS NOT NULL
     """
@@ -30,7 +31,8 @@ class ForeignVersionsError(MigrationFailedError):
 def require_own_versions(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
     """Raise ForeignVersionsError where a name without a schema leads to another application's version table."""
     names = {"history": HISTORY_TABLE, "versions": version_table(), "tables": list(metadata.tables)}
-    found = connection.execute(_FOUND, names).first()
+    own_schema = version_table_options()["version_table_schema"]
+    found = connection.execute(_FOUND, {**names, "schema": own_schema}).first()
     if found is None:
         return
     known = {script.revision for script in directory.walk_revisions()}
