@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .hints import Hints as Hints
     from .litestar_plugin import MigratorPlugin as MigratorPlugin
     from .phase import Phase as Phase
-    from .revisions.loading import read_config as read_config
+    from .revisions.alembic_config import read_config as read_config
     from .status import read_status as read_status
 
 _MODULES = {
@@ -38,7 +38,7 @@ _MODULES = {
     "SettingsError": "..postgres.settings_error",
     "downgrade": ".execution.commands",
     "plan": ".execution.commands",
-    "read_config": ".revisions.loading",
+    "read_config": ".revisions.alembic_config",
     "read_status": ".status",
     "run_environment": ".execution.alembic_env",
     "upgrade": ".execution.commands",

@@ -11,7 +11,7 @@ from litestar.plugins import CLIPlugin, InitPlugin
 from .config import MigratorConfig
 from .execution.startup import upgrade_at_start
 from .phase import Phase
-from .revisions.loading import read_config
+from .revisions.alembic_config import read_config
 
 if TYPE_CHECKING:
     from click import Group
@@ -58,6 +58,6 @@ class _Commands(CLIPlugin):
 
     def _examine(self) -> "list[Finding]":
         # Imported here because no other command needs it.
-        from .cli.program import examine_config  # noqa: PLC0415
+        from .cli.main import examine_config  # noqa: PLC0415
 
         return examine_config(self._load())

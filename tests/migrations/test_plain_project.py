@@ -17,7 +17,7 @@ from app.migrator import (
     upgrade,
     upgrade_at_start,
 )
-from app.migrator.cli.program import main
+from app.migrator.cli.main import main
 from app.migrator.drift.report import read_drift
 from app.migrator.execution.data_loss import DataLossRefusedError
 from app.migrator.lint.linter import lint

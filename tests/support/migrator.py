@@ -14,6 +14,7 @@ from app.migrator.drift import report
 from app.migrator.execution import commands
 from app.migrator.lint import linter
 from app.migrator.partitions import maintenance
+from app.migrator.revisions import alembic_config as alembic_config_module
 from app.migrator.revisions import loading
 from app.migrator.status import read_status as read_status_of
 
@@ -34,7 +35,7 @@ downgrade = _with_settings(commands.downgrade)
 plan = _with_settings(commands.plan)
 preview_downgrade = _with_settings(commands.preview_downgrade)
 load_revisions = _with_settings(loading.load_revisions)
-alembic_config = _with_settings(loading.alembic_config)
+alembic_config = _with_settings(alembic_config_module.alembic_config)
 read_status = _with_settings(read_status_of)
 read_drift = _with_settings(report.read_drift)
 lint = _with_settings(linter.lint)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app import migrator
+
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app"
 
@@ -124,6 +126,11 @@ def test_no_test_module_is_imported_by_another() -> None:
     """What tests share is in tests/support."""
     for file in sorted((ROOT / "tests").rglob("*.py")):
         assert not [name for name in imports(file) if re.match(r"tests\.\w+\.test_", name)], file
+
+
+def test_engine_exports_names_that_are_there() -> None:
+    for name in (*migrator.__all__, "MigratorPlugin"):
+        assert getattr(migrator, name).__name__ == name
 
 
 def test_nothing_but_asgi_imports_the_api() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...postgres.engine import create_unpooled_engine
 from ..config import MigratorConfig
-from ..revisions.loading import alembic_config
+from ..revisions.alembic_config import alembic_config
 from .group import COMMANDS, MigratorGroup, load_for_command
 from .options import require_terminal
 

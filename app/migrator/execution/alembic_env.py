@@ -22,15 +22,8 @@ from ..closed_pipe import end_at_closed_pipe
 from ..config import MigratorConfig
 from ..locking.table_locks import limit_lock_waits
 from ..log import log_through_logging
-from ..revisions.loading import (
-    alembic_options,
-    answer_config_request,
-    check_revisions,
-    describe_several_heads,
-    explain_alembic_error,
-    handed_config,
-    run_options_of,
-)
+from ..revisions.alembic_config import alembic_options, answer_config_request, handed_config, run_options_of
+from ..revisions.loading import check_revisions, describe_several_heads, explain_alembic_error
 from ..revisions.schema_state import require_versions
 from ..signals import cancel_on_signals
 from .executor import StepExecutor

@@ -18,14 +18,8 @@ from ..config import MigratorConfig
 from ..phase import Phase
 from ..read_only_database import require_writable
 from ..readonly_connection import with_readonly_connection
-from ..revisions.loading import (
-    RunOptions,
-    alembic_config,
-    explain_alembic_error,
-    is_up_to,
-    load_revisions,
-    require_destination,
-)
+from ..revisions.alembic_config import RunOptions, alembic_config
+from ..revisions.loading import explain_alembic_error, is_up_to, load_revisions, require_destination
 from ..revisions.schema_state import read_state, require_no_tables
 from ..signals import Canceller
 from .data_loss import Loss, count_losses

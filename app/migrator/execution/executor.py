@@ -32,13 +32,8 @@ from ..locking.table_locks import read_when_unlocked
 from ..partitions.maintenance import lacks_partitions, make_missing_partitions
 from ..phase import Phase
 from ..revisions import history
-from ..revisions.loading import (
-    RunOptions,
-    alembic_options,
-    explain_alembic_error,
-    phase_of,
-    require_destination,
-)
+from ..revisions.alembic_config import RunOptions, alembic_options
+from ..revisions.loading import explain_alembic_error, phase_of, require_destination
 from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import require_own_versions
 from .data_loss import refuse_data_loss, removed_by

@@ -21,7 +21,8 @@ from ..config import MigratorConfig
 from ..engine_tables import BACKFILL_TABLE, version_table
 from ..locking.migration_lock import HELD_BY_ME, LOCK_KEY
 from ..revisions import history
-from ..revisions.loading import alembic_options, explain_alembic_error, run_options_of
+from ..revisions.alembic_config import alembic_options, run_options_of
+from ..revisions.loading import explain_alembic_error
 from ..sql.quoting import quote, quote_literal
 from .planned_steps import steps_up_to
 from .statement_guard import index_built_concurrently, is_concurrent, limits_as_sql

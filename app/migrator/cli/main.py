@@ -9,7 +9,7 @@ from click import get_current_context
 
 from ..config import MigratorConfig
 from ..log import log_through_logging
-from ..revisions.loading import read_config
+from ..revisions.alembic_config import read_config
 from .group import MigratorGroup, load_for_command
 
 if TYPE_CHECKING:
