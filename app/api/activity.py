@@ -12,7 +12,7 @@ from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
 from app.models import ActivityEvent
 from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.services.activity import ActivityService, FeedItem
 
 Activity = NamedDependency[ActivityService]

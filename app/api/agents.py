@@ -21,7 +21,7 @@ from app.schemas.agents import (
     AgentUpdate,
     AgentWithToken,
 )
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.services.agents import AgentService, Registered, status_of
 
 Agents = NamedDependency[AgentService]

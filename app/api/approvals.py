@@ -9,7 +9,7 @@ from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, p
 from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
 from app.schemas.approvals import ApprovalCreate, ApprovalRead, ApprovalUpdate, Status
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.services.approvals import ApprovalService, ApprovalView
 
 Approvals = NamedDependency[ApprovalService]

@@ -10,7 +10,7 @@ from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
 from app.models import BoardGroup
 from app.schemas.board_groups import BoardGroupCreate, BoardGroupRead, BoardGroupUpdate
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.services.board_groups import BoardGroupService
 
 Groups = NamedDependency[BoardGroupService]

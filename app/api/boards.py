@@ -12,7 +12,7 @@ from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
 from app.models import Board
 from app.schemas.boards import BoardCreate, BoardRead, BoardUpdate
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.services.boards import BoardService
 
 Boards = NamedDependency[BoardService]

@@ -15,7 +15,7 @@ from app.core.security import InviteTokens
 from app.models import OrganizationInvite
 from app.schemas.invites import OrganizationInviteAccept, OrganizationInviteCreate, OrganizationInviteRead
 from app.schemas.members import OrganizationMemberRead
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.services.invites import InviteService, may_see_token
 
 Invites = NamedDependency[InviteService]

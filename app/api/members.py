@@ -19,7 +19,7 @@ from app.schemas.members import (
     OrganizationMemberUpdate,
     OrganizationUserRead,
 )
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.services.members import Grant, MemberService
 
 Members = NamedDependency[MemberService]

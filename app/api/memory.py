@@ -10,7 +10,7 @@ from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
 from app.models import BoardGroupMemory, BoardMemory
 from app.schemas.memory import BoardGroupMemoryCreate, BoardGroupMemoryRead, BoardMemoryCreate, BoardMemoryRead
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.services.memory import MemoryService
 
 Memory = NamedDependency[MemoryService]

@@ -8,7 +8,7 @@ from app.api.http.conversion import to_shape
 from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.schemas.tags import TagCreate, TagRead, TagUpdate
 from app.services.tags import TagService, TagView
 

@@ -13,7 +13,7 @@ from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
 from app.core.errors import BadRequestError, FieldProblem
 from app.models import TaskComment, TaskStatus
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.schemas.tags import TagRef
 from app.schemas.tasks import TaskCommentCreate, TaskCommentRead, TaskCreate, TaskRead, TaskUpdate
 from app.services.tasks import TaskFilter, TaskService, TaskView

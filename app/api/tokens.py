@@ -11,7 +11,7 @@ from app.api.http.idempotency import IN_ANY_ORGANIZATION
 from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
 from app.models import PersonalToken
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.schemas.tokens import PersonalTokenCreate, PersonalTokenRead, PersonalTokenWithSecret
 from app.services.tokens import TokenService
 

@@ -16,7 +16,7 @@ from app.api.http.query_parameters import ANY_QUERY
 from app.api.openapi.errors import problems
 from app.db.request.separate_transaction import separate_transaction
 from app.models import BoardWebhook, BoardWebhookPayload
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.schemas.webhooks import (
     BoardWebhookCreate,
     BoardWebhookIngestResponse,

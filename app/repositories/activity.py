@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, insert, select
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.db.request.prepared import PreparedStatement, execute_prepared
 from app.db.request.session_info import NOTIFY_ON_COMMIT
 from app.models import ActivityEvent, Agent, Board, Task

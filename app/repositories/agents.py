@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import Agent
 from app.repositories.access import AccessScope
 from app.repositories.base import Repository

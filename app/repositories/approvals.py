@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from app.core.errors import ConflictError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import Approval, ApprovalStatus, ApprovalTask, Task
 from app.repositories.base import ConstraintErrors, Repository
 from app.repositories.constraints import translating

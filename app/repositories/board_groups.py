@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import BoardGroup
 from app.repositories.access import AccessScope
 from app.repositories.base import ConstraintErrors, Repository

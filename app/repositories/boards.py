@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, bindparam, or_, select
 
 from app.core.errors import ConflictError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.db.request.prepared import PreparedStatement, fetch_rows, row_factory
 from app.models import Board
 from app.repositories.access import AccessScope, AccessShape, RowAccess

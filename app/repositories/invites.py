@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import InviteBoardAccess, OrganizationInvite
 from app.repositories.base import REREAD, Repository
 from app.repositories.keyset import read_slice

@@ -14,7 +14,7 @@ from sqlalchemy import Select, bindparam, func, select
 
 from app.core.cursor_encoding import packed, unpacked
 from app.core.errors import BadRequestError, FieldProblem
-from app.core.paging import Slice, SortKey, Window
+from app.core.pagination import Slice, SortKey, Window
 from app.db.request.prepared import AnySession, PreparedStatement, fetch_rows
 from app.repositories.sorting import Ordering, place_values
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.core.errors import ConflictError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import BoardAccess, OrganizationMember, Role
 from app.repositories.base import REREAD, ConstraintErrors, Repository
 from app.repositories.keyset import read_slice

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import BoardGroupMemory, BoardMemory
 from app.repositories.base import Repository
 from app.repositories.keyset import read_slice

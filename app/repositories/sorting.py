@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, false, or_, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.errors import BadRequestError, FieldProblem
-from app.core.paging import SortKey
+from app.core.pagination import SortKey
 
 _DEFAULT = "created_at"
 _NO_RANKS: Mapping[str, Sequence[str]] = MappingProxyType({})

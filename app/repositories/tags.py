@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import Tag, TaskTag
 from app.repositories.base import ConstraintErrors, Repository
 from app.repositories.boards import SlugTakenError

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, delete, insert, select
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
 from app.models import Board, Tag, Task, TaskComment, TaskDependency, TaskPriority, TaskStatus, TaskTag
 from app.repositories.base import Repository

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import or_, select, update
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import PersonalToken
 from app.repositories.base import Repository
 from app.repositories.callers import Bearer

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.schemas.fields import Moment
+from app.schemas.shared_types import Moment
 
 
 class ActivityEventRead(msgspec.Struct, kw_only=True):

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.fields import Message, Moment, Name, Request, ShortText
+from app.schemas.shared_types import Message, Moment, Name, Request, ShortText
 
 
 class AgentCreate(Request):

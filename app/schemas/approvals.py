@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import LongText, Moment, Name, Request
+from app.schemas.shared_types import LongText, Moment, Name, Request
 from app.schemas.tasks import Ids
 
 Status = Literal["pending", "approved", "rejected"]

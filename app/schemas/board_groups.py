@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.fields import LongText, Moment, Name, Request, Slug
+from app.schemas.shared_types import LongText, Moment, Name, Request, Slug
 
 
 class BoardGroupCreate(Request):

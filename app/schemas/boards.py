@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import LongText, Moment, Name, Request, ShortText, Slug
+from app.schemas.shared_types import LongText, Moment, Name, Request, ShortText, Slug
 
 MaxAgents = Annotated[int, Meta(ge=0, le=10_000)]
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import LongText, Moment, Name, Request
+from app.schemas.shared_types import LongText, Moment, Name, Request
 
 FieldType = Literal["text", "text_long", "integer", "decimal", "boolean", "date", "date_time", "url", "json"]
 Visibility = Literal["always", "if_set", "hidden"]

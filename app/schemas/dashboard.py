@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.schemas.fields import Moment
+from app.schemas.shared_types import Moment
 
 RangeKey = Literal["24h", "3d", "7d", "14d", "1m", "3m", "6m", "1y"]
 Bucket = Literal["hour", "day", "week", "month"]

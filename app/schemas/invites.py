@@ -4,8 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from app.schemas.fields import Email, Moment, Request, ShortText
 from app.schemas.members import AccessSpecs, RoleName
+from app.schemas.shared_types import Email, Moment, Request, ShortText
 
 
 class OrganizationInviteCreate(Request):

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import Moment, Request
+from app.schemas.shared_types import Moment, Request
 
 RoleName = Literal["owner", "admin", "member"]
 

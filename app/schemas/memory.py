@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from app.schemas.fields import NOT_BLANK, Message, Moment, Request, ShortText
+from app.schemas.shared_types import NOT_BLANK, Message, Moment, Request, ShortText
 
 MemoryTag = Annotated[str, Meta(min_length=1, max_length=100, pattern=NOT_BLANK)]
 MemoryTags = Annotated[list[MemoryTag], Meta(max_length=50)]

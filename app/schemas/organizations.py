@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.schemas.fields import Moment, Name, Request
+from app.schemas.shared_types import Moment, Name, Request
 
 
 class OrganizationCreate(Request):

@@ -8,8 +8,8 @@ from app.schemas.agents import AgentRead
 from app.schemas.approvals import ApprovalRead
 from app.schemas.board_groups import BoardGroupRead
 from app.schemas.boards import BoardRead
-from app.schemas.fields import Moment
 from app.schemas.memory import BoardMemoryRead
+from app.schemas.shared_types import Moment
 from app.schemas.tags import TagRef
 from app.schemas.tasks import Priority, Status, TaskRead
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.fields import Color, LongText, Moment, Name, Request, Slug
+from app.schemas.shared_types import Color, LongText, Moment, Name, Request, Slug
 
 
 class TagCreate(Request):

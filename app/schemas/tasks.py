@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import LongText, Message, Moment, Request, Title
+from app.schemas.shared_types import LongText, Message, Moment, Request, Title
 from app.schemas.tags import TagRef
 
 Status = Literal["inbox", "in_progress", "review", "done"]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.schemas.fields import Moment, Name, Request
+from app.schemas.shared_types import Moment, Name, Request
 
 Scope = Literal["read", "write"]
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.fields import LongText, Name, Request, ShortText
+from app.schemas.shared_types import LongText, Name, Request, ShortText
 
 
 class UserRead(msgspec.Struct, kw_only=True):

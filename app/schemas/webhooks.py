@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.fields import END, NOT_BLANK, Moment, Request
+from app.schemas.shared_types import END, NOT_BLANK, Moment, Request
 
 Description = Annotated[str, Meta(min_length=1, max_length=2000, pattern=NOT_BLANK)]
 WebhookSecret = Annotated[str, Meta(min_length=1, max_length=500)]

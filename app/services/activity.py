@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import ActivityEvent
 from app.repositories.activity import COMMENTED, STATUS_CHANGED, ActivityRepository, FeedItem, status_change
 from app.services.base import Service

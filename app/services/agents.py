@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.core.errors import ConflictError, ForbiddenError, NotFoundError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.core.security import new_agent_token, token_hash
 from app.models import Agent, AgentStatus
 from app.repositories.agents import AgentRepository

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.core.errors import ConflictError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import Approval, ApprovalStatus, Board
 from app.repositories.agents import AgentRepository
 from app.repositories.approvals import ApprovalRepository, NamedTask

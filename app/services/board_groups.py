@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.errors import ForbiddenError, NotFoundError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import BoardGroup
 from app.repositories.board_groups import BoardGroupRepository, ReadableGroup
 from app.services.base import Service

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import Board
 from app.repositories.board_groups import BoardGroupRepository
 from app.repositories.boards import BoardRepository, ReadableBoard

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.errors import AppError, ConflictError, ForbiddenError, NotFoundError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.core.security import InviteTokens, new_invite_seed, tokens_equal
 from app.models import OrganizationInvite, OrganizationMember, Role
 from app.repositories.boards import BoardRepository

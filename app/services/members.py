@@ -5,7 +5,7 @@ from functools import cached_property
 from uuid import UUID
 
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import OrganizationMember, Role
 from app.repositories.boards import BoardRepository
 from app.repositories.callers import Membership

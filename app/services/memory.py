@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.errors import ConflictError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import BoardGroup, BoardGroupMemory, BoardMemory
 from app.repositories.memory import BoardGroupMemoryRepository, BoardMemoryRepository
 from app.services.base import Service

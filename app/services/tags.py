@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.core.errors import BadRequestError, FieldProblem
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.core.slugs import slugify
 from app.models import Tag
 from app.repositories.tags import TagRepository

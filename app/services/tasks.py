@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.core.errors import ConflictError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import Board, Task, TaskComment, TaskStatus
 from app.repositories.activity import COMMENTED, status_change
 from app.repositories.agents import AgentRepository

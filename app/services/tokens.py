@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.core.security import new_personal_token, token_hash
 from app.models import PersonalToken
 from app.repositories.members import MemberRepository

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import AppError, ForbiddenError
-from app.core.paging import Slice, Window
+from app.core.pagination import Slice, Window
 from app.models import SIGNATURE_HEADER, Board, BoardWebhook, BoardWebhookPayload
 from app.repositories.agents import AgentRepository
 from app.repositories.webhooks import Receiver, WebhookPayloadRepository, WebhookRepository

@@ -19,8 +19,8 @@ from app.models import Board, Task
 from app.repositories.search import matches
 from tests.integration.conftest import Staff
 from tests.migrations.conftest import holding
-from tests.support.counting import statements_of
 from tests.support.furnished import ids_for_paths
+from tests.support.sent_statements import statements_of
 
 
 @pytest.mark.parametrize(

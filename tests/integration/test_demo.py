@@ -19,7 +19,7 @@ from app.models import TaskStatus
 from tests.conftest import client_of, settings_for
 from tests.migrations.conftest import REVISIONS, holding, query
 from tests.support.migrator import upgrade
-from tests.support.placement import astray
+from tests.support.organization_columns import astray
 from tests.support.processes import ROOT, environment, run, shown_on_a_terminal
 from tests.support.stopping import running
 from tests.support.waiting import PATIENCE, wait_until

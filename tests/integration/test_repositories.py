@@ -15,7 +15,7 @@ from app.models import Tag
 from app.repositories.boards import SlugTakenError
 from app.repositories.tags import TagRepository
 from tests.migrations.conftest import query
-from tests.support.counting import statements_of
+from tests.support.sent_statements import statements_of
 
 OURS, OTHER = uuid4(), uuid4()
 

@@ -18,7 +18,7 @@ from tests.integration.conftest import Staff
 from tests.migrations.conftest import query
 from tests.support.furnished import Furnished, People, digests, furnish
 from tests.support.operations import KINDS, TEXTS, Answer, Operation, Place, ask, operations
-from tests.support.placement import astray
+from tests.support.organization_columns import astray
 from tests.support.rights import Caller, may
 
 _ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -16,7 +16,7 @@ from app.db import migrator_config
 from app.models import metadata
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
-from tests.support.drifting import compared, named
+from tests.support.drift import compared, named
 from tests.support.migrator import alembic_config, downgrade, upgrade
 from tests.support.processes import copied_checkout, environment, run
 

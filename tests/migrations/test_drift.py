@@ -19,7 +19,7 @@ from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import REVISIONS, Release, holding, query
-from tests.support.drifting import (
+from tests.support.drift import (
     BLOCKED_BY,
     TAMPERED,
     TAMPERED_ZOO,

@@ -26,7 +26,7 @@ from tests.migrations.conftest import OLDER_BIN as BIN
 from tests.migrations.conftest import Release, older_binaries, query
 from tests.support.cut_off import DRIVERS, SCHEMA_CHANGES, check_that_it_keeps_nothing
 from tests.support.doctor import examined, one, worse_than_notes
-from tests.support.drifting import TAMPERED_ZOO, check, compared, make_zoo, one_of_each_kind, together, zoo
+from tests.support.drift import TAMPERED_ZOO, check, compared, make_zoo, one_of_each_kind, together, zoo
 from tests.support.migrator import backup, downgrade, restore, upgrade
 from tests.support.partitions import check_that_rows_stay_where_they_are
 from tests.support.throwaway_postgres import new_cluster, running

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 from structlog.testing import capture_logs
 
-from app.core.paging import SortKey
+from app.core.pagination import SortKey
 from app.db.migrator_config import migrator_config
 from app.migrator.backup.archive import open_archive
 from app.migrator.doctor.finding import Severity

@@ -10,7 +10,7 @@ from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import query, tables
-from tests.support.drifting import connection
+from tests.support.drift import connection
 from tests.support.migrator import plan, upgrade
 from tests.support.processes import environment, run
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from app.core.settings import Settings
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, query
-from tests.support.cutting import IN_THE_MIDDLE, LOCKED, cut
 from tests.support.migrator import downgrade, maintain, upgrade
+from tests.support.silent_proxy import IN_THE_MIDDLE, LOCKED, cut
 from tests.support.stopping import lock_holders
 from tests.support.waiting import PATIENCE, wait_until
 

@@ -106,7 +106,7 @@ def _read_early(env: Mapping[str, str]) -> dict[str, str]:
 
 
 class Forked:
-    """A command that forking.py runs, with the part of Popen that tests use; `streams` are its first descriptors."""
+    """A command that fork_server.py runs, with what tests use of Popen; `streams` are its first descriptors."""
 
     def __init__(
         self, command: list[str], env: Mapping[str, str], cwd: Path, streams: list[int], *, session: bool = False
@@ -156,7 +156,7 @@ def _forking(imported: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """Where to ask for a command; what answers ends with this process."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, str(ROOT / "tests" / "support" / "forking.py"), imported]
+        command = [sys.executable, str(ROOT / "tests" / "support" / "fork_server.py"), imported]
         # Not this process's terminal: by that the interpreter decides how it writes.
         return ours, subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment())
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 from litestar import Litestar
 
-from tests.support.counting import statements_of
+from tests.support.sent_statements import statements_of
 
 
 async def create(client: httpx.AsyncClient, url: str, title: str = "task", **fields: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.settings import Settings
 from app.postgres.settings_error import SettingsError
-from tests.support.given import PRODUCTION, load
+from tests.support.settings import PRODUCTION, load
 
 MISSPELT = {
     "DATABASE_URL": "DATABSE_URL DATABASE_URI DATABSE_URI DATABASE_UR ATABASE_URL DATABASE_URLS DATA_BASE_URL"

@@ -8,7 +8,7 @@ import pytest
 from app.core.settings import Settings, read_settings
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
-from tests.support.given import GOOD_TOKEN, NO_FILE, PRODUCTION, URL, load
+from tests.support.settings import GOOD_TOKEN, NO_FILE, PRODUCTION, URL, load
 
 SECRETS = {
     "DATABASE_URL": URL,

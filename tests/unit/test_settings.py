@@ -11,8 +11,8 @@ import pytest
 from app.core.setting_sources import Source
 from app.core.settings import Environment, LogFormat, Settings, read_settings
 from app.postgres.settings_error import SettingsError
-from tests.support.given import GOOD_TOKEN, NO_FILE, PRODUCTION, URL, load
 from tests.support.processes import ROOT
+from tests.support.settings import GOOD_TOKEN, NO_FILE, PRODUCTION, URL, load
 
 
 def in_every_case(*words: str) -> list[str]:

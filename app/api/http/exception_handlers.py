@@ -24,7 +24,7 @@ from app.postgres.sqlstate import (
     READ_ONLY_SQL_TRANSACTION,
     SERIALIZATION_FAILURE,
 )
-from app.schemas.fields import IN_WORDS
+from app.schemas.shared_types import IN_WORDS
 
 MEDIA_TYPE = "application/problem+json"
 # msgspec ends its messages with the place: "Expected `str`, got `int` - at `$.title`".

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.body import JsonRequest
 from app.api.http.pagination import provide_window
-from app.core.paging import Window
+from app.core.pagination import Window
 from app.services.base import Service
 
 # A signed-in request: `request.user` is the caller.

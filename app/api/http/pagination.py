@@ -9,8 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import Parameter
 
 from app.core.errors import BadRequestError, FieldProblem
-from app.core.paging import Slice, SortKey, Window
-from app.schemas.pages import Page
+from app.core.pagination import Slice, SortKey, Window
+from app.schemas.pagination import Page
 from app.services.base import Service
 
 ReadT = TypeVar("ReadT")

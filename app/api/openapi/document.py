@@ -19,7 +19,7 @@ from litestar.types import FileInfo, PathType
 
 from app.api.openapi.examples import Schemas, examples_of
 from app.api.openapi.operations import Operation, links_of, shared_components
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 
 _ASSETS = "/schema-assets"
 # The mark on a ship's hull: a circle with a line through it.

@@ -21,7 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, relationship, selectinload
 
 from app import models
 from app.schemas.boards import BoardRead
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.schemas.tasks import TaskCreate, TaskRead, TaskUpdate
 
 _LIMIT = 50

@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 
 from app.schemas.boards import BoardRead
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.schemas.tasks import TaskCreate, TaskRead, TaskUpdate
 from tests.benchmarks.rivals import sql
 

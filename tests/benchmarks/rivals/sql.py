@@ -13,7 +13,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from app.schemas.boards import BoardRead
-from app.schemas.pages import Page
+from app.schemas.pagination import Page
 from app.schemas.tags import TagRef
 from app.schemas.tasks import TaskRead
 

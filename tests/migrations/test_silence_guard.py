@@ -11,9 +11,9 @@ from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS, Release, applied, holding, query
 from tests.support.backfill import define, make_numbers
 from tests.support.checkouts import checkout_of
-from tests.support.cutting import IN_THE_MIDDLE, LOCKED, cut
 from tests.support.migrator import upgrade
 from tests.support.processes import ROOT, environment
+from tests.support.silent_proxy import IN_THE_MIDDLE, LOCKED, cut
 from tests.support.stopping import CLOSED, COMMANDS, lock_holders, running, sessions, stop_in_ddl
 from tests.support.waiting import PATIENCE, wait_until
 

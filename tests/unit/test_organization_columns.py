@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Index, Table, UniqueConstraint
 
 from app.models import metadata
-from tests.support.placement import CARRYING, ORGANIZATION
+from tests.support.organization_columns import CARRYING, ORGANIZATION
 
 # Table -> why it is of no single organization.
 OF_NONE = {

@@ -12,7 +12,7 @@ from tests.migrations.conftest import query
 from tests.support.furnished import Token, furnish
 from tests.support.migrator import read_backfills, read_status
 from tests.support.migrator import run_backfills as run
-from tests.support.placement import CARRYING, ORGANIZATION, astray
+from tests.support.organization_columns import CARRYING, ORGANIZATION, astray
 from tests.support.processes import environment
 from tests.support.processes import run as command
 

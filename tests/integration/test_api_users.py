@@ -1,0 +1,44 @@
+"""Users: their profile, and what goes with them when they leave."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.conftest import Stranger
+from tests.migrations.conftest import query
+
+
+async def test_user_changes_his_profile(client: httpx.AsyncClient, me: dict[str, Any]) -> None:
+    changed = (await client.patch("/api/v1/users/me", json={"timezone": "Europe/Berlin", "name": None})).json()
+    assert (changed["timezone"], changed["name"], changed["id"]) == ("Europe/Berlin", None, me["id"])
+    assert (await client.get("/api/v1/users/me")).json() == changed
+    assert (await client.patch("/api/v1/users/me", json={"is_super_admin": True})).status_code == 400
+
+
+async def test_deleted_user_takes_along_what_was_his_alone(
+    client: httpx.AsyncClient, board: dict[str, Any], database_url: str
+) -> None:
+    assert (await client.delete("/api/v1/users/me")).status_code == 204
+    counts = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM organizations), (SELECT count(*) FROM boards)"
+    assert query(database_url, counts) == [(0, 0, 0)]
+    assert (await client.get("/api/v1/users/me")).status_code == 200, "the local token makes its user again"
+
+
+@pytest.mark.parametrize(("other_role", "status"), [("member", 409), ("admin", 409), ("owner", 204)])
+async def test_last_owner_cannot_leave_the_others_behind(
+    client: httpx.AsyncClient, me: dict[str, Any], stranger: Stranger, database_url: str, other_role: str, status: int
+) -> None:
+    query(
+        database_url,
+        "INSERT INTO organization_members (id, organization_id, user_id, role)"
+        " SELECT gen_random_uuid(), organization_id, :user, :role FROM organization_members WHERE user_id = :me",
+        user=stranger.user,
+        role=other_role,
+        me=me["id"],
+    )
+    response = await client.delete("/api/v1/users/me")
+    assert response.status_code == status
+    if status == 409:
+        assert response.json()["code"] == "last_owner"
+        assert (await client.get("/api/v1/users/me")).json() == me
