@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from app.asgi import create_app
 from app.core.settings import Settings
 from tests.conftest import client_of, settings_for, started
-from tests.migrations.conftest import query
+from tests.migrations.conftest import by_driver, query
 from tests.support.migrator import upgrade
 from tests.support.sse import reading
 from tests.support.throwaway_postgres import copy_as_standby, new_cluster, running
@@ -43,7 +43,7 @@ async def read_only(
     """An application whose sessions cannot write any more; what it has was made before."""
     name = make_url(database_url).database
     administer(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    url = make_url(database_url).set(drivername=request.param).render_as_string(hide_password=False)
+    url = by_driver(database_url, request.param)
     async with started(create_app(settings_for(url))) as application:
         yield application
 

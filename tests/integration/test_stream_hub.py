@@ -6,14 +6,13 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 
 from app.asgi import create_app
 from app.repositories.streams import StreamRepository
 from app.services import stream_hub
 from tests.conftest import client_of, settings_for, started
-from tests.migrations.conftest import query
+from tests.migrations.conftest import query, unpooled
 from tests.support.sent_statements import statements_of
 from tests.support.sse import Event, Stream, reading
 from tests.support.streams import create, insert_event
@@ -32,7 +31,7 @@ def activity(events: list[Event]) -> list[str]:
 async def test_transaction_that_commits_late_is_told_of_late_and_once(
     app: Litestar, client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
 ) -> None:
-    engine = create_engine(make_url(database_url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    engine = unpooled(database_url)
     insert = text(
         "INSERT INTO activity_events (id, organization_id, board_id, event_type, message)"
         " SELECT gen_random_uuid(), organization_id, id, 'task.updated', 'early, and late' FROM boards"

@@ -53,15 +53,15 @@ HEAD = REVISIONS[-1]
 
 def query(url: str, statement: str, **values: object) -> list[tuple[Any, ...]]:
     """The rows of one statement, committed."""
-    with _unpooled(url).begin() as connection:
+    with unpooled(url).begin() as connection:
         result = connection.execute(text(statement), values)
         return [tuple(row) for row in result] if result.returns_rows else []
 
 
 @lru_cache
-def _unpooled(url: str) -> Engine:
+def unpooled(url: str) -> Engine:
     """An engine asks its server half a dozen questions at its first connection, and keeps none open."""
-    return create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    return create_engine(by_psycopg(url), poolclass=NullPool)
 
 
 def tables(url: str) -> set[str]:
@@ -92,7 +92,7 @@ def holding(url: str, statement: str, **values: object) -> Iterator[Callable[...
     waiters = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    with _unpooled(url).connect() as connection, connection.begin():
+    with unpooled(url).connect() as connection, connection.begin():
         connection.execute(text(statement), values)
 
         def wait(count: int = 1, then: str = "SELECT") -> None:
@@ -107,6 +107,28 @@ def holding(url: str, statement: str, **values: object) -> Iterator[Callable[...
             raise AssertionError(f"fewer than {count} wait for a lock")
 
         yield wait
+
+
+def sql(*statements: str) -> str:
+    """The code of a revision that executes these statements."""
+    return "".join(f"op.execute({statement!r})\n" for statement in statements)
+
+
+def autocommit(*statements: str) -> str:
+    """The same, outside of a transaction."""
+    return in_autocommit(sql(*statements))
+
+
+def in_autocommit(code: str) -> str:
+    return f"with op.get_context().autocommit_block():\n{textwrap.indent(code, '    ')}\n"
+
+
+def by_driver(url: str, driver: str) -> str:
+    return make_url(url).set(drivername=driver).render_as_string(hide_password=False)
+
+
+def by_psycopg(url: str) -> str:
+    return by_driver(url, "postgresql+psycopg")
 
 
 class Release:

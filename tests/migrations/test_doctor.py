@@ -10,8 +10,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
 
 from app.core.settings import read_settings
 from app.db.doctor_checks import examine_application as examine
@@ -22,7 +21,7 @@ from app.migrator.revisions import history
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import TOKEN, settings_for
-from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
+from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed, unpooled
 from tests.support.backfill import define
 from tests.support.doctor import NOTE, OK, PROBLEM, WARNING, examined, one, worse_than_notes
 from tests.support.migrator import alembic_config, downgrade, load_revisions, upgrade
@@ -360,7 +359,7 @@ def test_downgrade_that_was_killed_is_not_for_an_upgrade_to_go_on_with(recorded:
 
 def begin_without_end(url: str, direction: str = "upgrade") -> None:
     """What a killed migration leaves."""
-    engine = create_engine(changed(url, drivername="postgresql+psycopg"), poolclass=NullPool)
+    engine = unpooled(url)
     script = load_revisions(settings_for(url)).get_revision(HEAD)
     with engine.begin() as connection:
         history.record_begin(connection, script, direction, "1.0")

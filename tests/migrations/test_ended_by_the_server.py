@@ -11,13 +11,13 @@ from sqlalchemy import make_url
 from app.migrator.backup.archive import open_archive
 from app.postgres.errors import BackupError, DatabaseError, DatabaseUnreachableError, MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, holding, older_binaries, query
+from tests.migrations.conftest import Release, autocommit, by_driver, holding, in_autocommit, older_binaries, query
 from tests.support.migrator import backup, plan, read_drift, read_status, restore, upgrade
 from tests.support.throwaway_postgres import Server, new_cluster, running
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 TERMINATE = 'op.execute("SELECT pg_terminate_backend(pg_backend_pid())")'
-OUTSIDE = f"with op.get_context().autocommit_block():\n    {TERMINATE}"
+OUTSIDE = in_autocommit(TERMINATE)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -26,7 +26,7 @@ def test_session_that_is_terminated_is_a_lost_database_and_said_so(
     database_url: str, release: Release, work: str, driver: str
 ) -> None:
     release.add(work)
-    url = make_url(database_url).set(drivername=driver).render_as_string(hide_password=False)
+    url = by_driver(database_url, driver)
     with pytest.raises(DatabaseUnreachableError, match="was lost: the server has ended the session"):
         upgrade(settings_for(url))
     ((outcome, error),) = query(database_url, "SELECT outcome, error FROM schema_history ORDER BY id DESC LIMIT 1")
@@ -39,7 +39,7 @@ def test_transaction_that_takes_longer_than_it_may_is_said_to_have_done_so(
     database_url: str, release: Release, driver: str
 ) -> None:
     release.add("op.execute(\"SET LOCAL transaction_timeout = '10ms'\")\nop.execute('SELECT pg_sleep(5)')")
-    url = make_url(database_url).set(drivername=driver).render_as_string(hide_password=False)
+    url = by_driver(database_url, driver)
     with pytest.raises(DatabaseUnreachableError, match="took longer than transaction_timeout"):
         upgrade(settings_for(url))
 
@@ -150,10 +150,7 @@ def test_statement_without_a_limit_did_not_run_into_it(database_url: str, releas
         op.execute("CREATE FUNCTION ended(x text) RETURNS text IMMUTABLE LANGUAGE sql AS $$"
                    "SELECT x FROM pg_sleep(0.3), pg_cancel_backend(pg_backend_pid()) $$")
     """)  # fmt: skip
-    release.add("""
-        with op.get_context().autocommit_block():
-            op.execute("CREATE INDEX CONCURRENTLY slow ON organizations (ended(name))")
-    """)  # fmt: skip
+    release.add(autocommit("CREATE INDEX CONCURRENTLY slow ON organizations (ended(name))"))
     query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'one')")
     with pytest.raises(MigrationFailedError, match="user request") as failed:
         upgrade(settings_for(database_url, db_migrate_statement_timeout=0.2))

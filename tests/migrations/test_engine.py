@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from textwrap import dedent
 from uuid import uuid4
 
 import pytest
@@ -24,7 +23,21 @@ from app.migrator.phase import Phase
 from app.postgres.errors import DatabaseError, MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, holding, query, renamed, tables
+from tests.migrations.conftest import (
+    HEAD,
+    REVISIONS,
+    Release,
+    applied,
+    autocommit,
+    by_driver,
+    by_psycopg,
+    holding,
+    in_autocommit,
+    query,
+    renamed,
+    sql,
+    tables,
+)
 from tests.support.checkouts import checkout_of
 from tests.support.migrator import alembic_config, downgrade, plan, preview_downgrade, read_drift, read_status, upgrade
 from tests.support.processes import environment, run
@@ -157,13 +170,8 @@ def test_work_that_stops_no_traffic_has_no_time_limit(database_url: str, release
     query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
     query(database_url, "ALTER TABLE organizations ADD CONSTRAINT looks CHECK (limits('2s 0')) NOT VALID")
     release.add('op.execute("ALTER TABLE organizations VALIDATE CONSTRAINT looks")')
-    release.add(
-        """
-        with op.get_context().autocommit_block():
-            op.execute("CREATE INDEX CONCURRENTLY looking ON organizations (limits('0 0'))")
-        op.execute("SELECT limits('2s 1min')")
-        """
-    )
+    build = "CREATE INDEX CONCURRENTLY looking ON organizations (limits('0 0'))"
+    release.add(autocommit(build) + sql("SELECT limits('2s 1min')"))
     upgrade(settings_for(database_url))
     assert applied(database_url) == [release.head]
 
@@ -192,12 +200,7 @@ def test_what_does_more_than_that_is_limited(database_url: str, release: Release
 
 
 def test_index_without_a_name_is_not_built_concurrently(database_url: str, release: Release) -> None:
-    release.add(
-        """
-        with op.get_context().autocommit_block():
-            op.execute("CREATE INDEX CONCURRENTLY ON tags (name)")
-        """
-    )
+    release.add(autocommit("CREATE INDEX CONCURRENTLY ON tags (name)"))
     with pytest.raises(MigrationFailedError, match="without a name"):
         upgrade(settings_for(database_url))
     assert query(database_url, "SELECT FROM pg_indexes WHERE indexname = 'tags_name_idx'") == []
@@ -207,12 +210,7 @@ def test_index_without_a_name_is_not_built_concurrently(database_url: str, relea
 def test_half_built_index_is_built_again(database_url: str, release: Release, clause: str) -> None:
     query(database_url, 'CREATE INDEX "Half" ON tags (name)')
     query(database_url, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '\"Half\"'::regclass")
-    release.add(
-        f"""
-        with op.get_context().autocommit_block():
-            op.execute('CREATE INDEX CONCURRENTLY {clause} "Half" ON public.tags (name, color)')
-        """
-    )
+    release.add(autocommit(f'CREATE INDEX CONCURRENTLY {clause} "Half" ON public.tags (name, color)'))
     upgrade(settings_for(database_url))
     rows = query(
         database_url,
@@ -222,12 +220,7 @@ def test_half_built_index_is_built_again(database_url: str, release: Release, cl
 
 
 def test_index_of_a_build_that_died_before_it_was_recorded_is_built_again(database_url: str, release: Release) -> None:
-    revision = release.add(
-        """
-        with op.get_context().autocommit_block():
-            op.create_index("built", "tags", ["name"], postgresql_concurrently=True)
-        """
-    )
+    revision = release.add(in_autocommit('op.create_index("built", "tags", ["name"], postgresql_concurrently=True)'))
     query(database_url, "CREATE INDEX built ON tags (name)")
     query(
         database_url,
@@ -242,13 +235,7 @@ def test_index_of_a_build_that_died_before_it_was_recorded_is_built_again(databa
 def test_index_that_was_dropped_before_that_was_recorded_need_not_be_there(database_url: str, release: Release) -> None:
     """The revision dies after it, and is tried again."""
     query(database_url, "CREATE INDEX old ON tags (name)")
-    release.add(
-        """
-        with op.get_context().autocommit_block():
-            op.drop_index("old", "tags", postgresql_concurrently=True)
-        op.execute("SELECT FROM wanted")
-        """
-    )
+    release.add(in_autocommit('op.drop_index("old", "tags", postgresql_concurrently=True)') + sql("SELECT FROM wanted"))
     with pytest.raises(MigrationFailedError, match="wanted"):
         upgrade(settings_for(database_url))
     assert query(database_url, "SELECT to_regclass('old')") == [(None,)]
@@ -258,12 +245,7 @@ def test_index_that_was_dropped_before_that_was_recorded_need_not_be_there(datab
 
 
 def test_index_that_is_to_be_dropped_and_never_was_is_an_error(database_url: str, release: Release) -> None:
-    release.add(
-        """
-        with op.get_context().autocommit_block():
-            op.execute("DROP INDEX CONCURRENTLY never_was")
-        """
-    )
+    release.add(autocommit("DROP INDEX CONCURRENTLY never_was"))
     with pytest.raises(MigrationFailedError, match='"never_was" does not exist'):
         upgrade(settings_for(database_url))
 
@@ -279,12 +261,7 @@ def test_history_of_an_earlier_release_gets_the_columns_that_it_lacks(
 
 
 def test_index_that_somebody_else_made_is_not_touched(database_url: str, release: Release) -> None:
-    release.add(
-        """
-        with op.get_context().autocommit_block():
-            op.create_index("theirs", "tags", ["name"], postgresql_concurrently=True)
-        """
-    )
+    release.add(in_autocommit('op.create_index("theirs", "tags", ["name"], postgresql_concurrently=True)'))
     query(database_url, "CREATE INDEX theirs ON tags (color)")
     # A platform starts again what has failed.
     for _ in range(2):
@@ -296,12 +273,7 @@ def test_index_that_somebody_else_made_is_not_touched(database_url: str, release
 def test_index_of_another_table_is_not_touched_though_the_revision_began_one_of_its_name(
     database_url: str, release: Release
 ) -> None:
-    release.add(
-        """
-        with op.get_context().autocommit_block():
-            op.create_index("theirs", "tags", ["wanted"], postgresql_concurrently=True)
-        """
-    )
+    release.add(in_autocommit('op.create_index("theirs", "tags", ["wanted"], postgresql_concurrently=True)'))
     with pytest.raises(MigrationFailedError, match='"wanted" does not exist'):
         upgrade(settings_for(database_url))
     query(database_url, "CREATE INDEX theirs ON tasks (title)")
@@ -312,10 +284,7 @@ def test_index_of_another_table_is_not_touched_though_the_revision_began_one_of_
 
 
 COMMITS = {
-    "an autocommit block": """
-        with op.get_context().autocommit_block():
-            op.execute("CREATE INDEX CONCURRENTLY later ON tags (name)")
-        """,
+    "an autocommit block": autocommit("CREATE INDEX CONCURRENTLY later ON tags (name)"),
     "a commit": "op.get_bind().commit()",
     "COMMIT": 'op.execute("COMMIT")',
 }
@@ -326,7 +295,7 @@ def test_revision_that_commits_before_it_is_over_is_undone(
     database_url: str, release: Release, dump_schema: Callable[[str], str], commit: str
 ) -> None:
     before = dump_schema(database_url)
-    release.add(f"{ADD_COLUMN}\n{dedent(commit).strip()}")
+    release.add(f"{ADD_COLUMN}\n{commit}")
     with pytest.raises(MigrationFailedError, match="would stay where the revision fails"):
         upgrade(settings_for(database_url))
     assert dump_schema(database_url) == before
@@ -343,19 +312,16 @@ TOGETHER = {
 def test_commit_is_found_among_the_statements_that_psycopg_takes_together(
     database_url: str, release: Release, statements: str
 ) -> None:
-    url = make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    release.add(f'op.execute("{statements}")')
+    release.add(sql(statements))
     with pytest.raises(MigrationFailedError, match="would stay where the revision fails"):
-        upgrade(settings_for(url))
+        upgrade(settings_for(by_psycopg(database_url)))
     assert query(database_url, "SELECT to_regclass('later') IS NULL") == [(True,)]
 
 
 def test_work_is_found_behind_what_may_be_in_an_autocommit_block(database_url: str, release: Release) -> None:
-    url = make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    body = 'with op.get_context().autocommit_block():\n    op.execute("SELECT 1; CREATE TABLE later ()")'
-    release.add(f"{body}\nop.execute('SELECT FROM wanted')")
+    release.add(autocommit("SELECT 1; CREATE TABLE later ()") + sql("SELECT FROM wanted"))
     with pytest.raises(MigrationFailedError, match="would stay where the revision fails"):
-        upgrade(settings_for(url))
+        upgrade(settings_for(by_psycopg(database_url)))
     assert query(database_url, "SELECT to_regclass('later') IS NULL") == [(True,)]
 
 
@@ -373,13 +339,7 @@ def test_revision_that_commits_more_than_it_must_is_refused(
     database_url: str, release: Release, dump_schema: Callable[[str], str]
 ) -> None:
     before = dump_schema(database_url)
-    release.add(
-        f"""
-        with op.get_context().autocommit_block():
-            {ADD_COLUMN}
-        op.execute("SELECT FROM wanted")
-        """
-    )
+    release.add(in_autocommit(ADD_COLUMN) + sql("SELECT FROM wanted"))
     with pytest.raises(MigrationFailedError, match="would stay where the revision fails"):
         upgrade(settings_for(database_url))
     assert dump_schema(database_url) == before
@@ -390,13 +350,7 @@ def test_what_no_transaction_takes_may_be_in_an_autocommit_block(
     database_url: str, release: Release, statement: str
 ) -> None:
     query(database_url, "CREATE TYPE mood AS ENUM ('sad')")
-    release.add(
-        f"""
-        with op.get_context().autocommit_block():
-            op.execute("{statement}")
-        {ADD_COLUMN}
-        """
-    )
+    release.add(autocommit(statement) + ADD_COLUMN)
     upgrade(settings_for(database_url))
     assert "weight" in columns_of(database_url, "tags")
 
@@ -406,14 +360,7 @@ async def test_release_is_not_ready_once_a_contract_has_dropped_an_index_and_fai
 ) -> None:
     query(database_url, "CREATE UNIQUE INDEX once ON tags (name, color)")
     release.add(ADD_COLUMN)
-    contract = release.add(
-        """
-        with op.get_context().autocommit_block():
-            op.execute("DROP INDEX CONCURRENTLY once")
-        op.execute("SELECT FROM wanted")
-        """,
-        phase="contract",
-    )
+    contract = release.add(autocommit("DROP INDEX CONCURRENTLY once") + sql("SELECT FROM wanted"), phase="contract")
     with pytest.raises(MigrationFailedError, match="wanted"):
         await asyncio.to_thread(upgrade, settings_for(database_url))
     monkeypatch.undo()
@@ -756,7 +703,7 @@ def test_missing_privilege_is_named_and_not_taken_for_a_lost_connection(
     unprivileged: str, release: Release, driver: str
 ) -> None:
     release.add("pass")
-    url = make_url(unprivileged).set(drivername=driver).render_as_string(hide_password=False)
+    url = by_driver(unprivileged, driver)
     with pytest.raises(DatabaseError, match="permission denied for table alembic_version") as refused:
         upgrade(settings_for(url))
     assert "lost" not in str(refused.value)

@@ -14,7 +14,7 @@ from app.migrator.doctor.finding import Severity
 from app.migrator.revisions.version_table import ForeignVersionsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, applied, query
+from tests.migrations.conftest import HEAD, applied, by_driver, query
 from tests.support.doctor import examined, one
 from tests.support.migrator import downgrade, plan, read_status, upgrade
 from tests.support.processes import environment, run
@@ -56,7 +56,7 @@ def test_table_in_a_later_schema_is_told_with_its_place(
     shared: str, empty_database_url: str, driver: str, work: Callable[[Settings], object]
 ) -> None:
     with pytest.raises(ForeignVersionsError) as refused:
-        work(settings_for(make_url(shared).set(drivername=driver).render_as_string(hide_password=False)))
+        work(settings_for(by_driver(shared, driver)))
     message = str(refused.value)
     assert "is in the schema public, and not in ours" in message
     assert "revision of_another is none of this release's" in message

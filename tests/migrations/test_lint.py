@@ -13,20 +13,12 @@ from app.migrator.lint.rules import RULES
 from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, Release, query
+from tests.migrations.conftest import REVISIONS, Release, autocommit, query, sql
 from tests.support.migrator import lint, upgrade
 from tests.support.processes import ROOT, environment, run
 
 OFFLINE = Settings()
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
-
-
-def sql(*statements: str) -> str:
-    return "\n".join(f"op.execute({statement!r})" for statement in statements)
-
-
-def autocommit(*statements: str) -> str:
-    return "with op.get_context().autocommit_block():\n" + "\n".join(f"    op.execute({s!r})" for s in statements)
 
 
 def rules(release: Release, *revisions: str) -> list[str]:

@@ -18,7 +18,7 @@ from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, holding, query
+from tests.migrations.conftest import HEAD, Release, applied, by_driver, holding, query
 from tests.support.migrator import alembic_config, upgrade
 from tests.support.processes import BIN, copied_checkout, environment, in_checkout, run
 from tests.support.waiting import wait_until
@@ -115,7 +115,7 @@ def downgrade():
     )
     env = in_checkout(environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_WAIT="0.3"), checkout)
     gate = subprocess.Popen(
-        [BIN / "python", "-c", GATE, make_url(database_url).set(drivername="postgresql").render_as_string(False)],
+        [BIN / "python", "-c", GATE, by_driver(database_url, "postgresql")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

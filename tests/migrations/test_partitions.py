@@ -11,9 +11,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, create_engine, make_url, select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.pool import NullPool
 from structlog.testing import capture_logs
 
 from app.core.pagination import SortKey
@@ -28,7 +27,7 @@ from app.models import ActivityEvent
 from app.postgres.errors import MigrationFailedError
 from app.repositories.sorting import Ordering, place_values
 from tests.conftest import settings_for
-from tests.migrations.conftest import holding, query
+from tests.migrations.conftest import holding, query, unpooled
 from tests.support.doctor import examined, one
 from tests.support.migrator import (
     backup,
@@ -60,7 +59,7 @@ def month(count: int) -> str:
 
 @contextmanager
 def opened(url: str) -> Iterator[Connection]:
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    engine = unpooled(url)
     with engine.begin() as connection:
         yield connection
 

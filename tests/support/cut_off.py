@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from app.core.settings import Settings
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, query
+from tests.migrations.conftest import Release, autocommit, query
 from tests.support.migrator import downgrade, maintain, upgrade
 from tests.support.silent_proxy import IN_THE_MIDDLE, LOCKED, cut
 from tests.support.stopping import lock_holders
@@ -34,9 +34,7 @@ def _down(release: Release) -> Work:
 
 
 def _without_transaction(release: Release) -> Work:
-    release.add(
-        "with op.get_context().autocommit_block():\n    op.execute('CREATE INDEX CONCURRENTLY i ON tags (name)')"
-    )
+    release.add(autocommit("CREATE INDEX CONCURRENTLY i ON tags (name)"))
     return Work(upgrade, "CREATE INDEX CONCURRENTLY")
 
 

@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy import MetaData, create_engine, event, make_url
+from sqlalchemy import MetaData, event
 from sqlalchemy.dialects.postgresql import ARRAY, INT4RANGE, ExcludeConstraint
-from sqlalchemy.pool import NullPool
 
 from app.migrator.drift.difference import Difference, script
 from app.migrator.drift.report import LOSES_DATA, as_sql
 from app.migrator.drift.scratch_schema import differences
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
-from tests.migrations.conftest import query
+from tests.migrations.conftest import query, unpooled
 from tests.support.waiting import PATIENCE
 
 # What somebody did to the database -> the differences that it makes.
@@ -372,8 +371,7 @@ TAMPERED_ZOO: dict[str, tuple[str, ...]] = {
 
 @contextmanager
 def connection(url: str) -> Iterator[sa.Connection]:
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    with engine.connect() as opened:
+    with unpooled(url).connect() as opened:
         yield opened
 
 
