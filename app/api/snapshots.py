@@ -17,7 +17,6 @@ from app.api.http.handler_parameters import PathId, provide_service
 from app.api.memory import read_memory
 from app.api.openapi.errors import problems
 from app.api.tasks import read_task
-from app.models import Tag
 from app.schemas.snapshots import (
     BoardGroupBoardSnapshot,
     BoardGroupSnapshot,
@@ -32,6 +31,7 @@ from app.services.snapshots import (
     GroupSnapshot,
     SnapshotDepth,
     SnapshotService,
+    TagOfTask,
     TaskCard,
 )
 
@@ -111,12 +111,12 @@ def _read(found: GroupSnapshot) -> BoardGroupSnapshot:
     return BoardGroupSnapshot(group=group, boards=[_read_part(part, found.tags) for part in found.parts])
 
 
-def _read_part(part: BoardPart, tags: dict[UUID, list[Tag]]) -> BoardGroupBoardSnapshot:
+def _read_part(part: BoardPart, tags: dict[UUID, list[TagOfTask]]) -> BoardGroupBoardSnapshot:
     tasks = [_read_task(row, part.board.name, tags.get(row.task.id, ())) for row in part.tasks]
     return BoardGroupBoardSnapshot(board=read_board(part.board), task_counts=part.task_counts, tasks=tasks)
 
 
-def _read_task(row: AssignedTask, board_name: str, tags: Sequence[Tag]) -> BoardGroupTaskSummary:
+def _read_task(row: AssignedTask, board_name: str, tags: Sequence[TagOfTask]) -> BoardGroupTaskSummary:
     shown = [to_shape(TagRef, tag) for tag in tags]
     return to_shape(BoardGroupTaskSummary, row.task, board_name=board_name, assignee=row.assignee, tags=shown)
 

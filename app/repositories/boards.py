@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, bindparam, or_, select
 
 from app.core.errors import ConflictError
 from app.core.pagination import Slice, Window
-from app.db.request.prepared import PreparedStatement, fetch_rows, row_factory
+from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows, row_factory
 from app.models import Board
 from app.repositories.access import AccessScope, AccessShape, RowAccess
 from app.repositories.base import ConstraintErrors, Repository
@@ -20,6 +20,10 @@ from app.repositories.sorting import Ordering
 _ORDER = Ordering("boards", Board, sortable=("updated_at", "name"))
 _COLUMNS = tuple(Board.__table__.c)
 _row = row_factory(_COLUMNS)
+_LOCK_ROW = PreparedStatement(
+    # As `lock` does.
+    select(*_COLUMNS).where(Board.id == bindparam("board_id")).with_for_update(key_share=True)
+)
 
 
 class SlugTakenError(ConflictError):
@@ -84,6 +88,11 @@ class BoardRepository(Repository[Board]):
         """Return the board, in one prepared statement; None also where the caller may not read it."""
         found = await fetch_rows(self.session, _select_readable(access.shape), board_id=board_id, **access.parameters)
         return ReadableBoard(_row(found[0][:-1]), found[0].may_write) if found else None
+
+    async def lock_row(self, board_id: UUID) -> Board:
+        """Return a row of the board as it is now, and have it stay so, as `lock` does: one prepared statement."""
+        found: list[Board] = await execute_prepared(self.session, _LOCK_ROW, board_id=board_id)
+        return self.check_not_found(found[0] if found else None)
 
     async def lock_existing_ids(self, organization_id: UUID, board_ids: Collection[UUID]) -> set[UUID]:
         """Return those of the ids that are boards of the organization; none is deleted until the transaction ends."""

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, delete, insert, select
+from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, delete, insert, select, update
 
 from app.core.pagination import Slice, Window
 from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
@@ -16,6 +16,7 @@ from app.repositories.base import Repository
 from app.repositories.keyset import PageShape, PreparedPage, fetch_slice, prepare_page, read_slice
 from app.repositories.search import matches
 from app.repositories.sorting import Ordering
+from app.repositories.task_details import TAG_COLUMNS, TagOfTask, TaskDetails, TaskView, select_view, view_of_row
 
 _TASKS = Ordering(
     "tasks",
@@ -49,18 +50,9 @@ class _FilterShape(NamedTuple):
     by_search: bool
 
 
-@dataclass
-class TaskDetails:
-    """The parts of a task that are in other tables."""
-
-    depends_on: list[UUID] = field(default_factory=list)
-    blocked_by: list[UUID] = field(default_factory=list)
-    tags: list[Tag] = field(default_factory=list)
-
-
 _BY_BOARD_AND_ID = Task.board_id == bindparam("board_id"), Task.id == bindparam("task_id")
 _SELECT_ONE = PreparedStatement(select(*Task.__table__.c).where(*_BY_BOARD_AND_ID))
-_SELECT_TO_CHANGE = select(Task).where(*_BY_BOARD_AND_ID)
+_SELECT_VIEW = PreparedStatement(select_view().where(*_BY_BOARD_AND_ID))
 _INSERT = PreparedStatement(insert(Task).returning(*Task.__table__.c))
 _TASK_IDS = bindparam("task_ids", type_=ARRAY(Uuid))
 _DEPENDENCIES = PreparedStatement(
@@ -70,11 +62,20 @@ _DEPENDENCIES = PreparedStatement(
     .order_by(TaskDependency.created_at, TaskDependency.depends_on_task_id)
 )
 _TAGS = PreparedStatement(
-    select(TaskTag.task_id, *Tag.__table__.c)
+    select(TaskTag.task_id, *TAG_COLUMNS)
     .join(Tag, Tag.id == TaskTag.tag_id)
     .where(TaskTag.task_id == any_(_TASK_IDS))
     .order_by(Tag.name, Tag.id)
 )
+
+
+@lru_cache(maxsize=256)
+def _update(*names: str) -> PreparedStatement:
+    """Return the UPDATE of these columns, whose new values are parameters: SQLAlchemy keeps the plain names."""
+    table = cast("Table", Task.__table__)
+    statement = update(table).where(table.c.id == bindparam("task_id"))
+    values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+    return PreparedStatement(statement.values(values).returning(*table.c))
 
 
 @lru_cache(maxsize=256)
@@ -113,10 +114,17 @@ class TaskRepository(Repository[Task]):
         found: list[Task] = await fetch_rows(self.session, _SELECT_ONE, board_id=board_id, task_id=task_id)
         return self.check_not_found(found[0] if found else None)
 
-    async def get_to_change(self, board_id: UUID, task_id: UUID) -> Task:
-        """Return a task of the board, by a statement that is built once. Raises NotFoundError."""
-        found = await self.session.scalars(_SELECT_TO_CHANGE, {"board_id": board_id, "task_id": task_id})
-        return self.check_not_found(found.one_or_none())
+    async def get_view(self, board_id: UUID, task_id: UUID) -> TaskView:
+        """Return a row as `get_row` does, with all that is shown with it, by one statement. Raises NotFoundError."""
+        found = await fetch_rows(self.session, _SELECT_VIEW, board_id=board_id, task_id=task_id)
+        return view_of_row(self.check_not_found(found[0] if found else None))
+
+    async def update_row(self, task_id: UUID, **columns: object) -> Task:
+        """Store these values, and return the row as it is then. Raises NotFoundError where another has deleted it."""
+        values = {"updated_at": datetime.now(UTC), **columns}
+        given = {f"new_{name}": value for name, value in values.items()}
+        found: list[Task] = await execute_prepared(self.session, _update(*values), task_id=task_id, **given)
+        return self.check_not_found(found[0] if found else None)
 
     async def add_row(self, **columns: object) -> Task:
         """Add a task and return a row of it, as `get_row` does: one prepared statement."""
@@ -128,16 +136,14 @@ class TaskRepository(Repository[Task]):
         """Return what belongs to each of these tasks, perhaps nothing; in two statements however many they are."""
         found: dict[UUID, TaskDetails] = defaultdict(TaskDetails)
         for task_id, other_id, status in await fetch_rows(self.session, _DEPENDENCIES, task_ids=task_ids):
-            found[task_id].depends_on.append(other_id)
-            if status != TaskStatus.DONE:
-                found[task_id].blocked_by.append(other_id)
+            found[task_id].add_dependency(other_id, status)
         for task_id, tags in (await self.tags(task_ids)).items():
             found[task_id].tags = tags
         return found
 
-    async def tags(self, task_ids: Sequence[UUID]) -> dict[UUID, list[Tag]]:
-        """Return rows of the tags of each task, by name; a task without any is left out."""
-        found: dict[UUID, list[Tag]] = defaultdict(list)
+    async def tags(self, task_ids: Sequence[UUID]) -> dict[UUID, list[TagOfTask]]:
+        """Return the tags of each task, by name; a task without any is left out."""
+        found: dict[UUID, list[TagOfTask]] = defaultdict(list)
         for tag in await fetch_rows(self.session, _TAGS, task_ids=task_ids):
             found[tag.task_id].append(tag)
         return found

@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
-from app.models import Agent, Board, BoardGroup, BoardMemory, Tag, TaskStatus
+from app.models import Agent, Board, BoardGroup, BoardMemory, TaskStatus
 from app.repositories.snapshots import ApprovalCount, AssignedTask, BoardsOfGroup, SnapshotRepository
+from app.repositories.task_details import TagOfTask
 from app.repositories.tasks import TaskRepository
 from app.services.approvals import ApprovalService, ApprovalView
 from app.services.base import Service
@@ -14,7 +15,7 @@ from app.services.board_groups import BoardGroupService
 from app.services.boards import BoardService
 from app.services.tasks import TaskService, TaskView
 
-__all__ = ("AssignedTask", "SnapshotService")
+__all__ = ("AssignedTask", "SnapshotService", "TagOfTask")
 
 # What a board has more of is in its lists.
 MAX_TASKS = 500
@@ -34,7 +35,7 @@ class GroupSnapshot(NamedTuple):
 
     group: BoardGroup | None
     parts: Sequence[BoardPart]
-    tags: dict[UUID, list[Tag]]
+    tags: dict[UUID, list[TagOfTask]]
 
 
 class SnapshotDepth(NamedTuple):

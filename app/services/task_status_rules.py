@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import ConflictError
 from app.models import ApprovalStatus, Board, Task, TaskStatus
 from app.repositories.approvals import ApprovalRepository
-from app.repositories.tasks import TaskCommentRepository, TaskRepository
+from app.repositories.task_details import TaskView
+from app.repositories.tasks import TaskCommentRepository
 from app.services.callers import Caller, LeadOnlyError
 
 _NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskStatus.DONE})
@@ -44,20 +45,21 @@ class PendingApprovalError(ConflictError):
     default_detail = "On this board the status of a task stays while a pending approval names it."
 
 
-async def require_status_allowed(session: AsyncSession, caller: Caller, board: Board, task: Task, status: str) -> None:
+async def require_status_allowed(
+    session: AsyncSession, caller: Caller, board: Board, view: TaskView, status: str
+) -> None:
     """Raise LeadOnlyError, TaskBlockedError or the error of the board's rule that keeps the task from this status.
 
-    The board is locked, and read under the lock.
+    The board is locked, and read under the lock; so is the task with its details.
     """
+    task = view.task
     if caller.agent and board.only_lead_can_change_status and not caller.agent.is_board_lead:
         raise LeadOnlyError
     approvals = await _approval_statuses(session, board, task, status)
     if board.block_status_changes_with_pending_approval and ApprovalStatus.PENDING in approvals:
         raise PendingApprovalError
-    if status in _NEEDS_UNBLOCKED:
-        blocked_by = (await TaskRepository(session=session).details([task.id]))[task.id].blocked_by
-        if blocked_by:
-            raise TaskBlockedError(blocked_by)
+    if status in _NEEDS_UNBLOCKED and view.details.blocked_by:
+        raise TaskBlockedError(view.details.blocked_by)
     needs_comment = status == TaskStatus.REVIEW and board.comment_required_for_review
     if needs_comment and not await TaskCommentRepository(session=session).has_any(task.id):
         raise CommentRequiredError

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from app.core.errors import ConflictError
@@ -13,7 +13,8 @@ from app.repositories.activity import COMMENTED, status_change
 from app.repositories.agents import AgentRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.tags import TagRepository
-from app.repositories.tasks import TaskCommentRepository, TaskDetails, TaskFilter, TaskRepository
+from app.repositories.task_details import TaskDetails, TaskView
+from app.repositories.tasks import TaskCommentRepository, TaskFilter, TaskRepository
 from app.services.base import Service
 from app.services.boards import BoardService, UnknownReferenceError
 from app.services.custom_field_values import CustomFieldValueService
@@ -22,21 +23,17 @@ from app.services.task_status_rules import require_status_allowed
 
 __all__ = ("TaskFilter", "TaskService", "TaskView")
 
+# Fields of a change that are in other tables, and shown with the task.
+_RELATED = frozenset({"depends_on_task_ids", "tag_ids", "custom_field_values"})
 # Fields of a change that reads what it depends on, and that is therefore made under the board's lock.
-_ONE_AT_A_TIME = frozenset({"status", "depends_on_task_ids", "tag_ids", "custom_field_values"})
+_ONE_AT_A_TIME = _RELATED | {"status"}
 # Fields of a change that are not columns of the task.
-_ELSEWHERE = frozenset({"depends_on_task_ids", "tag_ids", "comment", "custom_field_values", "created_by_user_id"})
+_ELSEWHERE = _RELATED | {"comment", "created_by_user_id"}
 
 
 class DependencyCycleError(ConflictError):
     code = "dependency_cycle"
     default_detail = "The tasks would wait for each other in a circle."
-
-
-class TaskView(NamedTuple):
-    task: Task
-    details: TaskDetails
-    custom_field_values: dict[str, Any]
 
 
 class TaskService(Service):
@@ -53,7 +50,7 @@ class TaskService(Service):
 
     async def get(self, board_id: UUID, task_id: UUID) -> TaskView:
         board = await self._boards.get(board_id)
-        return await self._view(board, await self._tasks.get_row(board.id, task_id))
+        return await self._tasks.get_view(board.id, task_id)
 
     async def views(self, board_id: UUID, tasks: Sequence[Task]) -> list[TaskView]:
         """Return the tasks with their details and custom fields, in three statements however many they are."""
@@ -75,7 +72,7 @@ class TaskService(Service):
         depends_on, tag_ids = _unique(fields["depends_on_task_ids"]), _unique(fields["tag_ids"])
         status = fields["status"]
         if status != TaskStatus.INBOX:
-            board = await BoardRepository(session=self._session).lock(id=board.id)
+            board = await BoardRepository(session=self._session).lock_row(board.id)
         tasks, now = self._tasks, datetime.now(UTC)
         task = await tasks.add_row(
             **_columns(fields) | {"status": TaskStatus.INBOX},
@@ -90,13 +87,13 @@ class TaskService(Service):
         await tasks.add_dependencies(board, task.id, depends_on)
         await tasks.add_tags(board, task.id, tag_ids)
         values = await self._values.fill(board.id, task.id, fields["custom_field_values"])
+        is_alone = not (depends_on or tag_ids)
+        view = TaskView(task, TaskDetails(), values) if is_alone else await tasks.get_view(board.id, task.id)
         if status != TaskStatus.INBOX:
-            task = await tasks.get_to_change(board.id, task.id)
-            await self._enter(board, task, status)
+            task = await tasks.update_row(task.id, **await self._entering(board, view, status))
             # Every task begins in the inbox: the numbers of the past are counted back by these.
             await self._record(board, "status_changed", task, status_change(TaskStatus.INBOX, status))
-        details = (await tasks.details([task.id]))[task.id] if depends_on or tag_ids else TaskDetails()
-        return TaskView(task, details, values)
+        return view._replace(task=task)
 
     async def update(self, board_id: UUID, task_id: UUID, changes: dict[str, Any]) -> TaskView:
         """Change a task.
@@ -107,28 +104,29 @@ class TaskService(Service):
         board = await self._boards.get_writable(board_id)
         await self._check_assignee(board, changes)
         if _ONE_AT_A_TIME & changes.keys():
-            board = await BoardRepository(session=self._session).lock(id=board.id)
-        tasks = self._tasks
-        task = await tasks.get_to_change(board.id, task_id)
-        await self._change_references(board, task, changes)
+            board = await BoardRepository(session=self._session).lock_row(board.id)
+        view = await self._tasks.get_view(board.id, task_id)
+        task = before = view.task
+        if _RELATED & changes.keys():
+            await self._change_related(board, task, changes)
+            view = await self._tasks.get_view(board.id, task_id)
         if comment := changes.get("comment"):
             await self._add_comment(board, task, comment)
-        for name, value in _columns(changes).items():
-            if name != "status":
-                setattr(task, name, value)
-        before = task.status
-        if "status" in changes and changes["status"] != before:
-            await self._enter(board, task, changes["status"])
-            await self._record(board, "status_changed", task, status_change(before, task.status))
-        await tasks.update(task)
+        values = {name: value for name, value in _columns(changes).items() if value != getattr(before, name)}
+        if "status" in values:
+            values |= await self._entering(board, view, values["status"])
+        if values or changes.get("custom_field_values"):
+            task = await self._tasks.update_row(task.id, **values)
+        if "status" in values:
+            await self._record(board, "status_changed", task, status_change(before.status, task.status))
         if others := sorted(changes.keys() - {"status", "comment"}):
             await self._record(board, "updated", task, ", ".join(others))
-        return await self._view(board, task)
+        return view._replace(task=task)
 
     async def delete(self, board_id: UUID, task_id: UUID) -> None:
         """Delete a task with all that belongs to it."""
         board = await self._boards.get_writable(board_id)
-        task = await self._tasks.get_to_change(board.id, task_id)
+        task = await self._tasks.get_row(board.id, task_id)
         await self._tasks.delete(task.id)
         await self._record(board, "deleted", task, task.title)
 
@@ -145,7 +143,7 @@ class TaskService(Service):
     async def add_comment(self, board_id: UUID, task_id: UUID, message: str) -> TaskComment:
         """Add a comment to a task, and tell the agents that it speaks to."""
         board = await self._boards.get_writable(board_id)
-        return await self._add_comment(board, await self._tasks.get_to_change(board.id, task_id), message)
+        return await self._add_comment(board, await self._tasks.get_row(board.id, task_id), message)
 
     @cached_property
     def _boards(self) -> BoardService:
@@ -158,10 +156,6 @@ class TaskService(Service):
     @cached_property
     def _values(self) -> CustomFieldValueService:
         return CustomFieldValueService(self._session)
-
-    async def _view(self, board: Board, task: Task) -> TaskView:
-        (view,) = await self.views(board.id, [task])
-        return view
 
     async def _add_comment(self, board: Board, task: Task, message: str) -> TaskComment:
         comment = TaskComment(
@@ -190,11 +184,12 @@ class TaskService(Service):
         await log.record(f"task.{verb}", message, board_id=board.id, task_id=task.id)
 
     async def _check_assignee(self, board: Board, fields: dict[str, Any]) -> None:
-        agents, agent_id = AgentRepository(session=self._session), fields.get("assigned_agent_id")
-        if agent_id is not None and not await agents.exists(id=agent_id, board_id=board.id):
+        if (agent_id := fields.get("assigned_agent_id")) is None:
+            return
+        if not await AgentRepository(session=self._session).exists(id=agent_id, board_id=board.id):
             raise UnknownReferenceError("assigned_agent_id", "agent on this board")
 
-    async def _change_references(self, board: Board, task: Task, changes: dict[str, Any]) -> None:
+    async def _change_related(self, board: Board, task: Task, changes: dict[str, Any]) -> None:
         depends_on, tag_ids = _unique(changes.get("depends_on_task_ids")), _unique(changes.get("tag_ids"))
         await self._check_references(board, depends_on, tag_ids)
         if "depends_on_task_ids" in changes:
@@ -205,21 +200,20 @@ class TaskService(Service):
             await self._tasks.replace_tags(board, task.id, tag_ids)
         if values := changes.get("custom_field_values"):
             await self._values.change(board.id, task.id, values)
-            task.updated_at = datetime.now(UTC)
 
     async def _check_references(self, board: Board, depends_on: Collection[UUID], tag_ids: Collection[UUID]) -> None:
         if depends_on and await self._tasks.existing_ids(board.id, depends_on) != set(depends_on):
             raise UnknownReferenceError("depends_on_task_ids", "task on this board")
-        tags = TagRepository(session=self._session)
-        if tag_ids and await tags.existing_ids(board.organization_id, tag_ids) != set(tag_ids):
+        if not tag_ids:
+            return
+        known = await TagRepository(session=self._session).existing_ids(board.organization_id, tag_ids)
+        if known != set(tag_ids):
             raise UnknownReferenceError("tag_ids", "tag")
 
-    async def _enter(self, board: Board, task: Task, status: str) -> None:
-        """Move the task to this status, if its dependencies and the board's rules let it."""
-        await require_status_allowed(self._session, self._caller, board, task, status)
-        if status == TaskStatus.IN_PROGRESS:
-            task.in_progress_at = datetime.now(UTC)
-        task.status = status
+    async def _entering(self, board: Board, view: TaskView, status: str) -> dict[str, Any]:
+        """Return the columns of a task that enters this status, if its dependencies and the board's rules let it."""
+        await require_status_allowed(self._session, self._caller, board, view, status)
+        return {"status": status} | ({"in_progress_at": datetime.now(UTC)} if status == TaskStatus.IN_PROGRESS else {})
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,8 @@ async def test_value_is_read_back_as_it_was_sent_or_in_its_one_form(client: http
         # What is shown may be sent back.
         again = await client.patch(created.headers["location"], json={"custom_field_values": {field_type: shown}})
         assert again.json()["custom_field_values"] == created.json()["custom_field_values"]
+        # Byte for byte: a list reads the values by another statement.
+        assert again.text in (await client.get(tasks_url)).text
 
 
 REFUSED = [

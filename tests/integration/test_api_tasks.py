@@ -10,6 +10,7 @@ from litestar import Litestar
 
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import holding, query
+from tests.support.sent_statements import statements_of
 from tests.support.tasks import create, statements
 
 
@@ -272,6 +273,51 @@ async def test_deleted_task_sets_free_what_waited_for_it(client: httpx.AsyncClie
     assert (await client.get(f"{tasks_url}/{second['id']}")).json()["is_blocked"] is False
 
 
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        ({"title": "new"}, ["SELECT", "SELECT", "UPDATE", "INSERT"]),
+        ({"status": "in_progress"}, ["SELECT", "SELECT", "SELECT", "UPDATE", "INSERT"]),
+        ({"title": "task", "status": "inbox"}, ["SELECT", "SELECT", "SELECT", "INSERT"]),
+    ],
+    ids=["title", "status", "nothing new"],
+)
+async def test_change_reads_a_task_once_and_stores_it_once(
+    app: Litestar, client: httpx.AsyncClient, tasks_url: str, changes: dict[str, Any], sent: list[str]
+) -> None:
+    task = await create(client, tasks_url)
+    async with statements_of(app) as seen:
+        answer = await patch(client, tasks_url, task, **changes)
+    # The caller with the board, the board's lock for a status, the task with its details, the change, its event.
+    assert [statement.split()[0] for statement in seen] == sent
+    assert answer.json() == (await client.get(f"{tasks_url}/{task['id']}")).json()
+
+
+async def test_change_is_answered_with_what_another_has_stored_meanwhile(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str
+) -> None:
+    task = await create(client, tasks_url)
+    with holding(database_url, "UPDATE tasks SET status = 'review', priority = 'high'") as wait_for_a_waiter:
+        late = asyncio.create_task(patch(client, tasks_url, task, title="late"))
+        await asyncio.to_thread(wait_for_a_waiter)
+    answer = await late
+    assert answer.json() == (await client.get(f"{tasks_url}/{task['id']}")).json()
+    assert [answer.json()[name] for name in ("title", "status", "priority")] == ["late", "review", "high"]
+    # It is the other who has changed the status.
+    events = query(database_url, "SELECT event_type, message FROM activity_events WHERE event_type <> 'task.created'")
+    assert [event for event in events if event[0].startswith("task.")] == [("task.updated", "title")]
+
+
+async def test_task_that_is_deleted_meanwhile_is_404(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str
+) -> None:
+    task = await create(client, tasks_url)
+    with holding(database_url, "DELETE FROM tasks") as wait_for_a_waiter:
+        late = asyncio.create_task(patch(client, tasks_url, task, title="late"))
+        await asyncio.to_thread(wait_for_a_waiter)
+    assert ((await late).status_code, (await late).json()["code"]) == (404, "not_found")
+
+
 async def test_list_costs_the_same_number_of_statements_however_long(
     app: Litestar, client: httpx.AsyncClient, tasks_url: str
 ) -> None:
@@ -279,6 +325,7 @@ async def test_list_costs_the_same_number_of_statements_however_long(
     first = await create(client, tasks_url, tag_ids=tags)
     for url, costs in (
         (tasks_url, 6),
+        (f"{tasks_url}/{first['id']}", 2),
         (f"{tasks_url}/{first['id']}/comments", 4),
         ("/api/v1/boards", 3),
         ("/api/v1/tags", 4),
@@ -291,8 +338,10 @@ async def test_list_costs_the_same_number_of_statements_however_long(
         previous = await create(client, tasks_url, f"t{n}", tag_ids=tags, depends_on_task_ids=[previous["id"]])
         await client.post(f"{tasks_url}/{first['id']}/comments", json={"message": "m"})
         await client.post("/api/v1/tags", json={"name": f"further {n}"})
-    listed = (await client.get(tasks_url)).json()
-    assert len(listed["items"]) == 50
+    listed = await client.get(tasks_url)
+    assert len(listed.json()["items"]) == 50
+    # Byte for byte: one task's tags and dependencies are read by another statement.
+    assert (await client.get(f"{tasks_url}/{previous['id']}")).text in listed.text
     assert await statements(app, client, tasks_url) == 6
     assert await statements(app, client, f"{tasks_url}/{first['id']}/comments") == 4
     assert await statements(app, client, "/api/v1/tags") == 4

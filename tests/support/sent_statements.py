@@ -26,7 +26,7 @@ async def statements_of(app: Litestar) -> AsyncIterator[list[str]]:
         note(args[2])
 
     def by_driver(query: asyncpg.connection.LoggedQuery) -> None:
-        if query.query.startswith(("SELECT", "INSERT")):
+        if query.query.startswith(("SELECT", "INSERT", "UPDATE")):
             note(query.query)
 
     def lend(_: object, record: Any, __: object) -> None:

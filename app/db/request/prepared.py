@@ -12,7 +12,7 @@ from math import inf
 from typing import Any
 
 import asyncpg
-from sqlalchemy import ColumnElement, Connection, Dialect, Insert, Select
+from sqlalchemy import ColumnElement, Connection, Dialect, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.util import greenlet_spawn
@@ -83,12 +83,12 @@ class _CompiledStatement:
 
 
 class PreparedStatement:
-    """A SELECT or INSERT whose `bindparam`s are given when it is run, and whose columns have distinct names.
+    """A SELECT, INSERT or UPDATE whose `bindparam`s are given when it is run, and whose columns have distinct names.
 
     An INSERT takes values by column. A column that is left out gets the model's default, or else the database's.
     """
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | Insert) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]] | Insert | Update) -> None:
         self.statement = statement
         self.make_row = row_factory(statement.exported_columns)
         self.returns_rows = bool(statement.exported_columns)
