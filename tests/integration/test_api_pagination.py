@@ -1,0 +1,133 @@
+"""Lists: their order on every page, cursors, and search."""
+
+import base64
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
+
+from app.db.plugin import DatabasePlugin
+from app.models import Board, Task
+from app.repositories.search import matches
+from tests.support.sent_statements import statements_of
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("title", ["A", "B", "C", "D", "E"]),
+        ("-title", ["E", "D", "C", "B", "A"]),
+        ("created_at", ["C", "A", "E", "B", "D"]),
+        ("priority,title", ["C", "A", "E", "B", "D"]),
+        ("-priority,title", ["B", "D", "A", "E", "C"]),
+        ("due_at,title", ["B", "A", "C", "D", "E"]),
+        ("-due_at,-title", ["E", "D", "C", "A", "B"]),
+        ("-due_at, created_at", ["C", "E", "D", "A", "B"]),
+    ],
+)
+async def test_list_is_sorted_as_asked_on_every_page(
+    client: httpx.AsyncClient, tasks_url: str, sort: str, expected: list[str]
+) -> None:
+    for title, priority, due_at in (
+        ("C", "low", None),
+        ("A", "medium", "2026-12-02T00:00:00Z"),
+        ("E", "medium", None),
+        ("B", "high", "2026-12-01T00:00:00Z"),
+        ("D", "high", None),
+    ):
+        body = {"title": title, "priority": priority, "due_at": due_at}
+        assert (await client.post(tasks_url, json=body)).status_code == 201
+    listed = (await client.get(tasks_url, params={"sort": sort})).json()["items"]
+    assert [task["title"] for task in listed] == expected
+    assert await pages(client, tasks_url, sort) == expected
+
+
+async def pages(client: httpx.AsyncClient, url: str, sort: str) -> list[str]:
+    """The titles of all pages of two, each by the link to it."""
+    found: list[str] = []
+    following: str | None = f"{url}?{urlencode({'sort': sort, 'limit': 2})}"
+    while following:
+        response = await client.get(following)
+        assert response.status_code == 200, response.text
+        found += [item["title"] for item in response.json()["items"]]
+        following = response.links.get("next", {}).get("url")
+    return found
+
+
+@pytest.mark.parametrize(
+    "sort", ["colour", "title,title", "title,-title", "-", ",", "--title", "title desc", "board_id"]
+)
+async def test_list_that_cannot_be_sorted_so_says_how_it_can(
+    client: httpx.AsyncClient, tasks_url: str, sort: str
+) -> None:
+    response = await client.get(tasks_url, params={"sort": sort})
+    assert response.status_code == 400
+    (error,) = response.json()["errors"]
+    assert error["pointer"] == "sort"
+    assert "created_at, updated_at, title, status, priority, due_at" in error["detail"]
+
+
+async def test_empty_cursor_is_the_first_page_of_which_nothing_is_counted(
+    app: Litestar, client: httpx.AsyncClient, tasks_url: str
+) -> None:
+    for title in "ABC":
+        await client.post(tasks_url, json={"title": title})
+    for url, sort in ((tasks_url, {"sort": "title"}), ("/api/v1/activity", {})):
+        counted = (await client.get(url, params={**sort, "limit": 2})).json()
+        async with statements_of(app) as seen:
+            first = (await client.get(url, params={**sort, "limit": 2, "cursor": ""})).json()
+        assert first == {**counted, "total": None}
+        assert not any("count(" in statement.lower() for statement in seen)
+
+
+async def test_cursor_of_another_order_or_with_other_values_is_refused(
+    client: httpx.AsyncClient, tasks_url: str
+) -> None:
+    for title in "ABC":
+        await client.post(tasks_url, json={"title": title})
+    page = (await client.get(tasks_url, params={"sort": "title", "limit": 1})).json()
+    assert (await client.get(tasks_url, params={"cursor": page["next_cursor"]})).status_code == 400
+    list_name, keys, values = msgspec.msgpack.decode(base64.urlsafe_b64decode(page["next_cursor"] + "=="))
+    forgeries: list[Any] = [[], values[:1], [1, values[1]], [None, values[1]], [values[0], "x"], [[], {}]]
+    for forged in forgeries:
+        packed = msgspec.msgpack.encode([list_name, keys, forged])
+        cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+        response = await client.get(tasks_url, params={"sort": "title", "cursor": cursor})
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_search_finds_words_by_their_stems_in_title_and_description(
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+) -> None:
+    for title, description in (("Splice the mainbrace", None), ("Paint", "The splices, too"), ("Rest", None)):
+        await client.post(tasks_url, json={"title": title, "description": description})
+
+    async def found(url: str, search: str, name: str) -> list[str]:
+        response = await client.get(url, params={"search": search, "sort": name})
+        assert response.status_code == 200, response.text
+        return [item[name] for item in response.json()["items"]]
+
+    assert await found(tasks_url, "splicing", "title") == ["Paint", "Splice the mainbrace"]
+    assert await found(tasks_url, '"splice the mainbrace"', "title") == ["Splice the mainbrace"]
+    assert await found(tasks_url, "splice -paint", "title") == ["Splice the mainbrace"]
+    assert await found(tasks_url, "rest or paint", "title") == ["Paint", "Rest"]
+    assert await found(tasks_url, "' & | ! :* (", "title") == []
+    assert await found("/api/v1/boards", "working", "name") == [board["name"]]
+    assert await found("/api/v1/boards", "play", "name") == []
+
+
+@pytest.mark.parametrize("table", ["tasks", "boards"])
+async def test_search_is_answered_by_an_index(app: Litestar, client: httpx.AsyncClient, table: str) -> None:
+    title, rest = {"tasks": (Task.title, Task.description), "boards": (Board.name, Board.description)}[table]
+    async with app.plugins.get(DatabasePlugin).engine.connect() as connection:
+        await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        condition = matches(title, rest, "word").compile(
+            dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}
+        )
+        plan = (await connection.execute(text(f"EXPLAIN SELECT 1 FROM {table} WHERE {condition}"))).scalars().all()
+    assert any(f"ix_{table}_search" in line for line in plan), plan
