@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import Settings
-from app.migrator.lint.linter import Finding, UnknownRevisionError
+from app.migrator.lint.finding import Finding
+from app.migrator.lint.linter import UnknownRevisionError
 from app.migrator.lint.rules import RULES
 from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
 from app.postgres.errors import MigrationFailedError
@@ -144,12 +145,12 @@ FREE = {
         "ALTER TABLE tags ADD CONSTRAINT c FOREIGN KEY (by) REFERENCES users (id) NOT VALID",
     ],
     "a check that NULL passes, on new columns": [
-        "ALTER TABLE tags ADD COLUMN low bigint CHECK (low > 0), ADD COLUMN high bigint",
+        "ALTER TABLE tags ADD COLUMN low bigint, ADD COLUMN high bigint",
         "ALTER TABLE tags ADD CONSTRAINT c CHECK (low < high) NOT VALID",
     ],
     "a check of a pattern and a length that NULL passes": [
-        "ALTER TABLE tags ADD COLUMN code text CHECK (length(code) < 9)",
-        "ALTER TABLE tags ADD CONSTRAINT c CHECK (code ~ '^[a-z]+$') NOT VALID",
+        "ALTER TABLE tags ADD COLUMN code text",
+        "ALTER TABLE tags ADD CONSTRAINT c CHECK (code ~ '^[a-z]+$' AND length(code) < 9) NOT VALID",
     ],
     "a check on a new column with a default": [
         "ALTER TABLE tags ADD COLUMN weight bigint DEFAULT 0",
@@ -231,7 +232,7 @@ def test_unique_index_that_was_renamed_or_dropped_is_known_to_be_so(release: Rel
     assert rules(release, release.add(autocommit("DROP INDEX CONCURRENTLY one_lead"))) == []
 
 
-SET_NOT_NULL = "ALTER TABLE tasks ALTER title SET NOT NULL"
+SET_NOT_NULL = "ALTER TABLE tasks ALTER description SET NOT NULL"
 # What makes a check or NOT NULL of `tags.weight` a thing of the past, or of another name.
 GONE = {
     "column dropped": (
@@ -298,18 +299,23 @@ def test_constraint_that_comes_again_is_not_valid_because_its_namesake_was(relea
     assert found == ["contract-step-in-expand", "not-null-without-check"]
 
 
+def test_not_null_of_a_column_that_is_so_is_fine(release: Release) -> None:
+    release.add(sql("ALTER TABLE tasks ALTER title SET NOT NULL"))
+    assert rules(release) == []
+
+
 def test_not_null_without_a_check_is_found_for_the_release_and_for_the_scan(release: Release) -> None:
     expand = release.add(sql(SET_NOT_NULL))
-    contract = release.add(sql(SET_NOT_NULL), phase="contract")
+    contract = release.add(sql("ALTER TABLE boards ALTER objective SET NOT NULL"), phase="contract")
     assert rules(release, expand) == ["contract-step-in-expand", "not-null-without-check"]
     assert rules(release, contract) == ["not-null-without-check"]
 
 
 def test_not_null_in_three_revisions_is_fine(release: Release) -> None:
     """Only the first says something to the previous release: it may no longer write NULL."""
-    reason = 'lint_ignore = {"contract-step-in-expand": "The previous release writes a title always."}'
+    reason = 'lint_ignore = {"contract-step-in-expand": "The previous release writes a description always."}'
     first = release.add(
-        sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (title IS NOT NULL) NOT VALID"), extra=f"\n{reason}"
+        sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (description IS NOT NULL) NOT VALID"), extra=f"\n{reason}"
     )
     second = release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT c"))
     third = release.add(sql(SET_NOT_NULL, "ALTER TABLE tasks DROP CONSTRAINT c"))
@@ -317,26 +323,51 @@ def test_not_null_in_three_revisions_is_fine(release: Release) -> None:
 
 
 def test_check_that_was_not_validated_does_not_help(release: Release) -> None:
-    release.add(sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (title IS NOT NULL) NOT VALID"), phase="contract")
+    release.add(sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (description IS NOT NULL) NOT VALID"), phase="contract")
     release.add(sql(SET_NOT_NULL), phase="contract")
     assert rules(release) == ["not-null-without-check"]
+
+
+def test_check_that_was_validated_and_dropped_does_not_help(release: Release) -> None:
+    release.add(sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (description IS NOT NULL) NOT VALID"), phase="contract")
     release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT c", "ALTER TABLE tasks DROP CONSTRAINT c"), phase="contract")
     release.add(sql(SET_NOT_NULL), phase="contract")
     assert rules(release) == ["not-null-without-check"]
 
 
 def test_check_that_is_not_enforced_does_not_help(release: Release) -> None:
-    release.add(sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (title IS NOT NULL) NOT ENFORCED"), phase="contract")
+    release.add(
+        sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (description IS NOT NULL) NOT ENFORCED"), phase="contract"
+    )
+    release.add(sql(SET_NOT_NULL), phase="contract")
+    assert rules(release) == ["not-null-without-check"]
+
+
+def test_check_that_may_have_become_unenforced_does_not_help(release: Release) -> None:
+    release.add(sql("ALTER TABLE tasks ADD CONSTRAINT c CHECK (description IS NOT NULL)"), phase="contract")
+    release.add(sql("ALTER TABLE tasks ALTER CONSTRAINT c NOT ENFORCED"), phase="contract")
+    release.add(sql(SET_NOT_NULL), phase="contract")
+    assert rules(release) == ["not-null-without-check"]
+
+
+def test_check_that_is_not_enforced_cannot_be_validated(release: Release) -> None:
+    check = "ALTER TABLE tasks ADD CONSTRAINT c CHECK (description IS NOT NULL) NOT ENFORCED"
+    release.add(sql(check), phase="contract")
+    release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT c"), phase="contract")
     release.add(sql(SET_NOT_NULL), phase="contract")
     assert rules(release) == ["not-null-without-check"]
 
 
 def test_check_without_a_name_is_not_valid_because_another_one_is(release: Release) -> None:
-    release.add(sql("ALTER TABLE tasks ADD CHECK (title IS NOT NULL) NOT VALID"), phase="contract")
-    release.add(sql("ALTER TABLE tasks ADD CHECK (title <> '')"), phase="contract")
+    release.add(sql("ALTER TABLE tasks ADD CHECK (description IS NOT NULL) NOT VALID"), phase="contract")
+    release.add(sql("ALTER TABLE tasks ADD CHECK (description <> '')"), phase="contract")
     release.add(sql(SET_NOT_NULL), phase="contract")
     assert rules(release) == ["not-null-without-check"]
-    release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT tasks_title_check"), phase="contract")
+
+
+def test_check_without_a_name_is_known_by_the_servers(release: Release) -> None:
+    release.add(sql("ALTER TABLE tasks ADD CHECK (description IS NOT NULL) NOT VALID"), phase="contract")
+    release.add(sql("ALTER TABLE tasks VALIDATE CONSTRAINT tasks_description_check"), phase="contract")
     release.add(sql(SET_NOT_NULL), phase="contract")
     assert rules(release) == []
 
@@ -382,6 +413,7 @@ def test_work_outside_a_transaction_that_is_alone_is_fine(release: Release, upgr
         "UPDATE tags SET color = 'red'",
         "DELETE FROM tags WHERE color = 'red'",
         "WITH gone AS (DELETE FROM tags RETURNING *) INSERT INTO users SELECT * FROM gone",
+        "INSERT INTO tags SELECT * FROM tags ON CONFLICT (id) DO UPDATE SET color = excluded.color",
     ],
 )
 def test_rows_are_not_changed_in_a_revision(release: Release, statement: str) -> None:
@@ -412,6 +444,7 @@ LOCKS = {
     "ALTER TABLE tags SET LOGGED": "written anew",
     "ALTER TABLE tags SET TABLESPACE fast": "written anew",
     "ALTER TABLE waves ATTACH PARTITION tags FOR VALUES IN (1)": "CHECK",
+    "CREATE TABLE new PARTITION OF activity_events DEFAULT": "ATTACH PARTITION",
 }
 
 
@@ -423,12 +456,171 @@ def test_lock_that_lasts_is_found_in_both_phases(release: Release) -> None:
         assert LOCKS[revisions[finding.revision or ""]] in finding.message + finding.rewrite
 
 
+# What stops the traffic of a second table, or of one for as long as another is read.
+SECOND_LOCKS = {
+    "a new table that refers to two": [
+        "CREATE TABLE waves (id bigint, a uuid REFERENCES users (id), b uuid REFERENCES boards (id))"
+    ],
+    "a new table that refers to one, and another one changed": [
+        "CREATE TABLE waves (id bigint, a uuid REFERENCES users (id))",
+        "ALTER TABLE tags ADD COLUMN note text",
+    ],
+    "foreign keys to two": [
+        "ALTER TABLE tags ADD COLUMN a uuid, ADD COLUMN b uuid",
+        "ALTER TABLE tags ADD CONSTRAINT a FOREIGN KEY (a) REFERENCES users (id) NOT VALID",
+        "ALTER TABLE tags ADD CONSTRAINT b FOREIGN KEY (b) REFERENCES boards (id) NOT VALID",
+    ],
+    "a renamed one and another": ["ALTER TABLE tags ENABLE ROW LEVEL SECURITY", "ALTER TABLE users OWNER TO x"],
+    "a trigger renamed": ["ALTER TABLE tags ALTER color SET DEFAULT ''", "ALTER TRIGGER t ON users RENAME TO u"],
+}
+
+
+@pytest.mark.parametrize("statements", SECOND_LOCKS.values(), ids=SECOND_LOCKS)
+def test_lock_of_a_second_table_is_found_whatever_takes_it(release: Release, statements: list[str]) -> None:
+    release.add(sql(*statements), phase="contract")
+    assert rules(release) == ["several-tables-locked"]
+
+
+# Of a table in use, one is locked, and others are read and written.
+ONE_LOCK = {
+    "a new table that refers to one": [
+        "CREATE TABLE waves (id bigint, a uuid REFERENCES users (id), b uuid REFERENCES users (id))"
+    ],
+    "a foreign key, and its column": [
+        "ALTER TABLE tags ADD COLUMN a uuid",
+        "ALTER TABLE tags ADD CONSTRAINT a FOREIGN KEY (a) REFERENCES users (id) NOT VALID",
+    ],
+    "a table under its new name": [
+        "ALTER TABLE tags RENAME TO labels",
+        "ALTER TABLE labels ADD COLUMN a text",
+    ],
+    "two checks that are validated": [
+        "ALTER TABLE tags VALIDATE CONSTRAINT a",
+        "ALTER TABLE tasks VALIDATE CONSTRAINT b",
+    ],
+    "statistics of another": [
+        "ALTER TABLE tags ADD COLUMN a text",
+        "ALTER TABLE users ALTER COLUMN name SET STATISTICS 500, SET (fillfactor = 70)",
+    ],
+}
+
+
+@pytest.mark.parametrize("statements", ONE_LOCK.values(), ids=ONE_LOCK)
+def test_lock_of_one_table_is_fine(release: Release, statements: list[str]) -> None:
+    release.add(sql(*statements), phase="contract")
+    assert rules(release) == []
+
+
+UNDER_LOCK = {
+    "after a change of another table": [
+        "ALTER TABLE tags ADD COLUMN note text",
+        "ALTER TABLE tasks VALIDATE CONSTRAINT c",
+    ],
+    "in the statement of another change": ["ALTER TABLE tags ADD COLUMN note text, VALIDATE CONSTRAINT c"],
+    "after a new table that refers to one": [
+        "CREATE TABLE waves (id bigint, a uuid REFERENCES users (id))",
+        "ALTER TABLE tasks VALIDATE CONSTRAINT c",
+    ],
+    "after a trigger": [
+        "DROP TRIGGER IF EXISTS t ON tasks",
+        "ALTER TABLE tasks VALIDATE CONSTRAINT c",
+    ],
+    "with its column": ["ALTER TABLE tags ADD COLUMN weight bigint CHECK (weight > 0)"],
+}
+
+
+@pytest.mark.parametrize("statements", UNDER_LOCK.values(), ids=UNDER_LOCK)
+def test_rows_are_not_read_while_a_table_is_locked(release: Release, statements: list[str]) -> None:
+    release.add(sql(*statements), phase="contract")
+    assert rules(release) == ["validated-under-lock"]
+
+
+NOT_UNDER_LOCK = {
+    "before the table is locked": ["ALTER TABLE tasks VALIDATE CONSTRAINT c", "ALTER TABLE tasks ADD COLUMN a text"],
+    "after a new table": ["CREATE TABLE waves (id bigint)", "ALTER TABLE tasks VALIDATE CONSTRAINT c"],
+    "of a new table": [
+        "CREATE TABLE waves (id bigint)",
+        "ALTER TABLE waves ADD COLUMN weight bigint CHECK (weight > 0)",
+    ],
+}
+
+
+@pytest.mark.parametrize("statements", NOT_UNDER_LOCK.values(), ids=NOT_UNDER_LOCK)
+def test_rows_are_read_beside_traffic(release: Release, statements: list[str]) -> None:
+    release.add(sql(*statements))
+    assert rules(release) == []
+
+
+def test_primary_key_of_a_nullable_column_is_found(release: Release) -> None:
+    build = autocommit("CREATE UNIQUE INDEX CONCURRENTLY one ON tags (id, description)")
+    release.add(build, phase="contract")
+    release.add(sql("ALTER TABLE tags ADD CONSTRAINT one PRIMARY KEY USING INDEX one"), phase="contract")
+    (finding,) = findings(release)
+    assert (finding.rule, "tags.description" in finding.message) == ("not-null-without-check", True)
+    release.add(sql("ALTER TABLE tags ADD PRIMARY KEY USING INDEX nobodys"), phase="contract")
+    assert rules(release) == ["not-null-without-check"]
+
+
+def test_primary_key_of_columns_that_are_not_null_is_fine(release: Release) -> None:
+    release.add(autocommit("CREATE UNIQUE INDEX CONCURRENTLY one ON tags (id, slug)"), phase="contract")
+    release.add(sql("ALTER TABLE tags ADD CONSTRAINT one PRIMARY KEY USING INDEX one"))
+    assert rules(release) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET lock_timeout = 0",
+        "SET LOCAL lock_timeout TO '1min'",
+        "SET SESSION statement_timeout = '2h'",
+        "SET lock_timeout TO DEFAULT",
+        "RESET statement_timeout",
+        "RESET ALL",
+        "DISCARD ALL",
+        "SELECT set_config('lock_timeout', '0', false)",
+        "SELECT count(set_config('statement_timeout', '0', true))",
+        "SET idle_in_transaction_session_timeout = 0",
+        "SET lock_timeout = '2.5s'",
+    ],
+)
+def test_longer_limit_than_the_engines_is_found(release: Release, statement: str) -> None:
+    release.add(sql(statement))
+    assert rules(release) == ["limit-lifted"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET lock_timeout = '1s'",
+        "SET LOCAL statement_timeout = 30000",
+        "SELECT set_config('lock_timeout', '500ms', true)",
+        "SET work_mem = '1GB'",
+        "RESET work_mem",
+        "SELECT 'set_config', 'lock_timeout', '0'",
+    ],
+)
+def test_shorter_limit_is_fine(release: Release, statement: str) -> None:
+    release.add(sql(statement))
+    assert rules(release) == []
+
+
 def test_lock_of_a_second_table_is_found(release: Release) -> None:
     release.add(sql("LOCK tags, users"))
     assert rules(release) == ["table-locked", "table-locked", "several-tables-locked"]
 
 
-@pytest.mark.parametrize("statement", ["DO $$ BEGIN DROP TABLE tags; END $$", "CALL tidy()", "SELECT tidy()"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DO $$ BEGIN DROP TABLE tags; END $$",
+        "CALL tidy()",
+        "SELECT tidy()",
+        "SELECT count(tidy())",
+        "INSERT INTO tags (slug) SELECT tidy()",
+        "INSERT INTO tags (slug) VALUES (tidy())",
+        "CREATE MATERIALIZED VIEW busy AS SELECT tidy()",
+    ],
+)
 def test_block_of_code_is_found(release: Release, statement: str) -> None:
     release.add(sql(statement), phase="contract")
     assert rules(release) == ["block-of-code"]
@@ -443,6 +635,72 @@ def test_revision_that_looks_at_the_database_cannot_be_linted(release: Release) 
 def test_revision_that_ends_the_program_cannot_be_linted(release: Release) -> None:
     release.add("raise SystemExit(0)")
     assert rules(release) == ["cannot-run-offline"]
+
+
+# What a revision does only where it believes that a database is there.
+ONLINE_ALONE = {
+    "or": "op.get_context().as_sql or op.drop_table('tags')",
+    "if": "if not op.get_context().as_sql:\n    op.drop_table('tags')",
+    "early return": "if op.get_context().as_sql:\n    return\nop.drop_table('tags')",
+    "getattr": "getattr(op.get_context(), 'as_sql') or op.drop_table('tags')",
+    "of the implementation": "op.get_context().impl.as_sql or op.drop_table('tags')",
+    "of the options": "op.get_context().opts['as_sql'] or op.drop_table('tags')",
+    "of the options, perhaps": "op.get_context().opts.get('as_sql') or op.drop_table('tags')",
+    "no connection": "if op.get_bind() is not None:\n    op.drop_table('tags')",
+    "no connection of the context": "op.get_context().connection is None or op.drop_table('tags')",
+    "no bind of the context": "op.get_context().bind is None or op.drop_table('tags')",
+    "the dialect": "if op.get_bind().dialect.name == 'postgresql':\n    op.drop_table('tags')",
+}
+
+
+@pytest.mark.parametrize("upgrade", ONLINE_ALONE.values(), ids=ONLINE_ALONE)
+def test_step_that_a_revision_keeps_for_a_database_is_found(release: Release, upgrade: str) -> None:
+    release.add(upgrade)
+    assert rules(release) == ["contract-step-in-expand"]
+
+
+def test_revision_that_asks_the_context_whether_it_is_offline_cannot_be_linted(release: Release) -> None:
+    release.add("from alembic import context\ncontext.is_offline_mode() or op.drop_table('tags')")
+    assert rules(release) == ["cannot-run-offline"]
+
+
+def test_autocommit_block_is_read_though_no_database_is_there(release: Release) -> None:
+    release.add(autocommit("CREATE INDEX CONCURRENTLY one ON tags (name)"))
+    assert rules(release) == []
+
+
+def file_of(finding: Finding) -> list[str]:
+    return Path(finding.file or "").read_text().splitlines()
+
+
+def test_finding_names_the_line_of_the_file_that_runs_the_statement(release: Release) -> None:
+    helper = "def drop_column(table, column):\n    op.drop_column(table, column)\n"
+    release.add(
+        "op.execute('SELECT 1; SELECT 2')\n"
+        "op.drop_table(\n    'tags',\n)\n"
+        "drop_column('tasks', 'title')\n"
+        "op.create_index('one', 'tasks', ['status'])",
+        extra=helper,
+    )
+    found = findings(release)
+    assert [(f.rule, file_of(f)[(f.file_line or 0) - 1].strip()) for f in found] == [
+        ("contract-step-in-expand", "op.drop_table("),
+        ("contract-step-in-expand", "op.drop_column(table, column)"),
+        ("require-concurrent-index-creation", "op.create_index('one', 'tasks', ['status'])"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "extra", "line"),
+    [
+        ("pass\nop.get_bind().execute()", "", "op.get_bind().execute()"),
+        ("op.execute('SELECT ' + chr(39))", "", "op.execute('SELECT ' + chr(39))"),
+        ("pass", "lint_ignore = ['wrong']", "lint_ignore = ['wrong']"),
+    ],
+)
+def test_finding_without_a_statement_names_a_line_too(release: Release, upgrade: str, extra: str, line: str) -> None:
+    release.add(upgrade, extra=extra)
+    assert {file_of(f)[(f.file_line or 0) - 1].strip() for f in findings(release)} == {line}
 
 
 def test_several_heads_are_found(release: Release) -> None:
@@ -569,6 +827,39 @@ def test_wrong_suppression_is_a_finding_itself(release: Release, upgrade: str, g
     assert message in finding.message
 
 
+def accept(release: Release, text: str) -> None:
+    (release.root / "migrations" / "lint_ignore.toml").write_text(text)
+
+
+def test_finding_in_an_applied_revision_is_accepted_beside_it(release: Release) -> None:
+    revision = release.add(DROP)
+    accept(release, f'["{revision}"]\ncontract-step-in-expand = "{REASON}"\n')
+    assert rules(release) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('["nobody"]\nblock-of-code = "{REASON}"\n', "no revision 'nobody'"),
+        ('["{revision}"]\nblock-of-code = "It is fine."\n', "needs no suppression"),
+        ('["{revision}"]\nblock-of-code = 1\n', "not a dict"),
+        ('"{revision}" = 1\n', "not a dict"),
+    ],
+)
+def test_wrong_acceptance_is_a_finding_itself(release: Release, text: str, message: str) -> None:
+    revision = release.add("pass")
+    accept(release, text.replace("{revision}", revision))
+    (finding,) = findings(release)
+    assert finding.rule == "lint-ignore"
+    assert message in finding.message
+
+
+def test_acceptances_that_cannot_be_read_are_said(release: Release) -> None:
+    accept(release, "no toml")
+    with pytest.raises(MigrationFailedError, match=r"lint_ignore\.toml cannot be read"):
+        lint(OFFLINE, every=True)
+
+
 def linted(*named: str, every: bool = False, settings: Settings = OFFLINE) -> list[str]:
     return list(lint(settings, named, every=every).linted)
 
@@ -626,7 +917,7 @@ def test_command_says_what_where_and_the_rewrite(release: Release) -> None:
     assert lines[0].startswith(f"{revision}  ")
     assert lines[0].endswith("_test.py")
     assert lines[1:4] == [
-        "  contract-step-in-expand, line 1 of its SQL",
+        "  contract-step-in-expand, line 14 (line 1 of its SQL)",
         "    ALTER TABLE tags DROP COLUMN color",
         "    drop column tags.color: the previous release may use it",
     ]
@@ -638,6 +929,7 @@ def test_command_says_what_where_and_the_rewrite(release: Release) -> None:
     assert found.returncode == 1
     (finding,) = json.loads(found.stdout)
     assert (finding["revision"], finding["rule"], finding["line"]) == (revision, "contract-step-in-expand", 1)
+    assert finding["file_line"] == 14
 
 
 @pytest.mark.parametrize(

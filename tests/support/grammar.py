@@ -1,6 +1,7 @@
 """What statements do according to PostgreSQL's own grammar: the oracle of `app/migrator/sql`.
 
-It shares no code with the reader but the kinds of effects, and reads the tree that the server's parser makes.
+It shares no code with the reader but the kinds of effects and the list of harmless functions, and reads the tree that
+the server's parser makes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ import postgast
 from google.protobuf.json_format import MessageToDict
 
 from app.migrator.sql.effect import Effect, Kind
+from app.migrator.sql.functions import HARMLESS_FUNCTIONS
 
 # A node of the tree: names of fields as libpg_query has them, what is empty or zero left out.
 Node = dict[str, Any]
@@ -106,13 +108,41 @@ def _string(node: Node) -> str:
 def _create_table(node: Node) -> Iterator[Effect]:
     base = node.get("base_stmt", node)
     may_exist = base.get("if_not_exists", False) or base["relation"]["relpersistence"] == "t"
-    yield Effect(Kind.CREATE_TABLE, _table(base["relation"]), may_exist=may_exist)
+    table = _table(base["relation"])
+    is_plain = "partbound" not in base and "of_typename" not in base
+    columns = tuple(dict.fromkeys(_required(base.get("table_elts", [])))) if is_plain else ()
+    yield Effect(Kind.CREATE_TABLE, table, columns=columns, may_exist=may_exist)
+    if "partbound" in base:
+        yield Effect(Kind.CREATE_PARTITION, _table(base["inh_relations"][0]["range_var"]))
+    if "partspec" in base:
+        yield Effect(Kind.PARTITION_TABLE, table)
+
+
+_REQUIRED = {"CONSTR_NOTNULL", "CONSTR_PRIMARY", "CONSTR_IDENTITY"}
+
+
+def _required(elements: list[Node]) -> Iterator[str]:
+    """Yield the columns that are NOT NULL."""
+    for element in elements:
+        match element:
+            case {"column_def": column}:
+                kinds = {each["constraint"]["contype"] for each in column.get("constraints", [])}
+                if kinds & _REQUIRED or _type_name(column) in _SERIAL:
+                    yield column["colname"]
+            case {"constraint": {"contype": "CONSTR_PRIMARY" | "CONSTR_NOTNULL", "keys": keys}}:
+                yield from map(_string, keys)
+
+
+def _type_name(column: Node) -> str:
+    return _string(column["type_name"]["names"][-1])
 
 
 def _create_table_as(node: Node) -> Iterator[Effect]:
     relation = node["into"]["rel"]
     if node["objtype"] == "OBJECT_MATVIEW":
         yield Effect(Kind.CREATE_OTHER, _table(relation), may_exist=node.get("if_not_exists", False))
+        if not node["into"].get("skip_data"):
+            yield from _statement(node["query"])
     else:
         may_exist = node.get("if_not_exists", False) or relation["relpersistence"] == "t"
         yield Effect(Kind.CREATE_TABLE, _table(relation), may_exist=may_exist)
@@ -125,15 +155,13 @@ def _create_schema(node: Node) -> Iterator[Effect]:
 
 
 def _create_index(node: Node) -> Iterator[Effect]:
-    if not node.get("unique"):
-        return
     schema = node["relation"].get("schemaname", "")
     parts = [part["index_elem"] for part in node["index_params"]]
     columns = tuple(part.get("name", "") for part in parts)
     is_plain = all(columns) and not node.get("nulls_not_distinct")
     name = node.get("idxname")
     yield Effect(
-        Kind.ADD_UNIQUE_INDEX,
+        Kind.ADD_UNIQUE_INDEX if node.get("unique") else Kind.ADD_INDEX,
         _table(node["relation"]),
         name=_name([schema, name]) if name else "",
         columns=columns if is_plain else (),
@@ -232,18 +260,21 @@ def _add_column(table: str, action: Node) -> Iterator[Effect]:
     constraints = [each["constraint"] for each in column.get("constraints", [])]
     kinds = {each["contype"] for each in constraints}
     yield Effect(Kind.ADD_COLUMN, table, name, may_exist=action.get("missing_ok", False))
-    type_name = _string(column["type_name"]["names"][-1])
+    is_stored = any(each.get("generated_kind") == "s" for each in constraints)
+    if is_stored or "CONSTR_IDENTITY" in kinds or _type_name(column) in _SERIAL:
+        yield Effect(Kind.REWRITE, table, name)
     has_default = any(each["contype"] == "CONSTR_DEFAULT" and not _is_null(each["raw_expr"]) for each in constraints)
-    if has_default or kinds & {"CONSTR_IDENTITY", "CONSTR_GENERATED"} or type_name in _SERIAL:
+    if has_default or kinds & {"CONSTR_IDENTITY", "CONSTR_GENERATED"} or _type_name(column) in _SERIAL:
         yield Effect(Kind.SET_DEFAULT, table, name)
     if kinds & {"CONSTR_NOTNULL", "CONSTR_PRIMARY"}:
         yield Effect(Kind.SET_NOT_NULL, table, name)
     for each, after in pairwise([*constraints, {"contype": ""}]):
         if each["contype"] == "CONSTR_CHECK":
+            if after["contype"] == "CONSTR_ATTR_NOT_ENFORCED":
+                yield Effect(Kind.ADD_CONSTRAINT, table, name=each.get("conname", ""))
+                continue
             effect = _check(table, each | {"relname": action["relname"]})
-            yield effect
-            if after["contype"] != "CONSTR_ATTR_NOT_ENFORCED":
-                yield Effect(Kind.VALIDATE, table, name=effect.name)
+            yield from (effect, Effect(Kind.VALIDATE, table, name=effect.name))
         elif each["contype"] in {"CONSTR_UNIQUE", "CONSTR_FOREIGN"}:
             columns = () if each.get("nulls_not_distinct") else (name,)
             yield Effect(Kind.ADD_CONSTRAINT, table, name=each.get("conname", ""), columns=columns)
@@ -251,7 +282,13 @@ def _add_column(table: str, action: Node) -> Iterator[Effect]:
 
 def _add_constraint(table: str, action: Node) -> Iterator[Effect]:
     constraint = action["def"]["constraint"] | {"relname": action["relname"]}
-    if constraint.get("indexname"):
+    if index := constraint.get("indexname"):
+        if constraint["contype"] == "CONSTR_PRIMARY":
+            schema = table.rpartition(".")[0] if table != action["relname"] else ""
+            yield Effect(Kind.USE_INDEX, table, name=f"{schema}.{index}" if schema else index)
+        return
+    if constraint["contype"] in {"CONSTR_CHECK", "CONSTR_FOREIGN"} and not constraint.get("is_enforced"):
+        yield Effect(Kind.ADD_CONSTRAINT, table, name=constraint.get("conname", ""))
         return
     effect = _constraint(table, constraint)
     yield effect
@@ -418,10 +455,14 @@ def _set(node: Node) -> Iterator[Effect]:
 
 
 def _rows(node: Node, own: Iterable[Effect] = ()) -> Iterator[Effect]:
-    """Yield what the WITH queries do, and then `own`."""
+    """Yield the functions that a statement calls, what the WITH queries do, and then `own`."""
+    for name, arguments in _called(node):
+        if name.upper() not in HARMLESS_FUNCTIONS:
+            yield Effect(Kind.OPAQUE, name)
+        elif name == "set_config" and _is_search_path(arguments):
+            yield Effect(Kind.OPAQUE, "SET search_path")
     for each in node.get("with_clause", {}).get("ctes", []):
-        query = each["common_table_expr"]["ctequery"]
-        yield from _query(query)
+        yield from _query(each["common_table_expr"]["ctequery"])
     yield from own
 
 
@@ -440,9 +481,11 @@ def _update(node: Node) -> Iterator[Effect]:
 
 
 def _insert(node: Node) -> Iterator[Effect]:
-    yield from _rows(node)
     source = node.get("select_stmt", {}).get("select_stmt", {})
-    yield from _rows(source)
+    updates = node.get("on_conflict_clause", {}).get("action") == "ONCONFLICT_UPDATE"
+    # What the source calls is found with the whole.
+    inner = list(_rows({"with_clause": source["with_clause"]})) if "with_clause" in source else []
+    yield from _rows(node, [*inner, *([Effect(Kind.UPDATE, _table(node["relation"]))] if updates else [])])
 
 
 def _merge(node: Node) -> Iterator[Effect]:
@@ -453,11 +496,6 @@ def _merge(node: Node) -> Iterator[Effect]:
 
 
 def _select(node: Node) -> Iterator[Effect]:
-    for name, arguments in _called(node):
-        if name not in _HARMLESS:
-            yield Effect(Kind.OPAQUE, name)
-        elif name == "set_config" and _is_search_path(arguments):
-            yield Effect(Kind.OPAQUE, "SET search_path")
     yield from _rows(node)
     if "into_clause" in node:
         relation = node["into_clause"]["rel"]
@@ -466,7 +504,7 @@ def _select(node: Node) -> Iterator[Effect]:
 
 def _is_search_path(arguments: list[Node]) -> bool:
     match arguments:
-        case [{"a_const": {"sval": {"sval": "search_path"}}}, {"a_const": _}, _]:
+        case [{"a_const": {"sval": {"sval": "search_path"}}}, {"a_const": _} | {"column_ref": _}, _]:
             return True
     return False
 
@@ -519,33 +557,6 @@ _STRICT_LEFT = {"AEXPR_IN", "AEXPR_LIKE", "AEXPR_ILIKE", "AEXPR_BETWEEN", "AEXPR
 _STRICT_FUNCTIONS = {"length", "char_length", "octet_length", "lower", "upper", "btrim", "jsonb_typeof"}
 _MERGED = {"CMD_UPDATE": Kind.UPDATE, "CMD_DELETE": Kind.DELETE}
 _DOMAIN = {"N": Kind.DROP_NOT_NULL, "O": Kind.SET_NOT_NULL, "C": Kind.ADD_CONSTRAINT, "X": Kind.DROP_CONSTRAINT}
-# The functions that may be called without a word.
-_HARMLESS = {
-    "array_agg",
-    "bool_and",
-    "bool_or",
-    "count",
-    "current_schema",
-    "current_setting",
-    "format",
-    "generate_series",
-    "max",
-    "min",
-    "nextval",
-    "now",
-    "pg_advisory_xact_lock",
-    "pg_notify",
-    "pg_sleep",
-    "quote_ident",
-    "quote_literal",
-    "setval",
-    "set_config",
-    "string_agg",
-    "sum",
-    "to_regclass",
-    "unnest",
-    "version",
-}
 _ACTIONS: dict[str, Callable[[str, Node], Iterator[Effect]]] = {
     "AT_AddColumn": _add_column,
     "AT_DropColumn": _column_action(Kind.DROP_COLUMN),

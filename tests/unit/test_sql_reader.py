@@ -33,7 +33,12 @@ def index(kind: Kind, name: str = "i", renamed_to: str | None = None) -> Effect:
 
 # A name has its schema, unless that is public.
 TABLES = {
-    "CREATE TABLE t (a int NOT NULL)": [table(K.CREATE_TABLE)],
+    # Its columns are those that are NOT NULL.
+    "CREATE TABLE t (a int NOT NULL, b text)": [Effect(K.CREATE_TABLE, "t", columns=("a",))],
+    "CREATE TABLE t (a serial, b int, c int, d int GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (b, c), CHECK (e > 0))": [
+        Effect(K.CREATE_TABLE, "t", columns=("a", "d", "b", "c"))
+    ],
+    "CREATE TABLE t (a int) PARTITION BY LIST (a)": [table(K.CREATE_TABLE), table(K.PARTITION_TABLE)],
     "CREATE UNLOGGED TABLE IF NOT EXISTS s.t (a int)": [perhaps(table(K.CREATE_TABLE, "s.t"))],
     "CREATE TABLE public.t (a int)": [table(K.CREATE_TABLE)],
     # It hides the one that it is named as.
@@ -52,7 +57,10 @@ TABLES = {
         table(K.DROP_TABLE, n) for n in ("strasse", "straße", "ÄÖ", "a" * 63)
     ],
     "CREATE TABLE T AS SELECT 1 AS a": [table(K.CREATE_TABLE)],
-    "CREATE TABLE t PARTITION OF u FOR VALUES FROM (1) TO (2)": [table(K.CREATE_TABLE)],
+    "CREATE TABLE t PARTITION OF u FOR VALUES FROM (1) TO (2)": [
+        table(K.CREATE_TABLE),
+        table(K.CREATE_PARTITION, "u"),
+    ],
     "SELECT 1 AS a INTO UNLOGGED t FROM u": [table(K.CREATE_TABLE)],
     "DROP TABLE t": [table(K.DROP_TABLE)],
     'DROP TABLE IF EXISTS t, s.U, "V w" CASCADE': [table(K.DROP_TABLE, n) for n in ("t", "s.u", "V w")],
@@ -97,9 +105,19 @@ COLUMNS = {
         column(K.SET_NOT_NULL),
     ],
     "ALTER TABLE t ADD a uuid PRIMARY KEY": [column(K.ADD_COLUMN), column(K.SET_NOT_NULL)],
-    "ALTER TABLE t ADD a bigserial": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
-    "ALTER TABLE t ADD a serial8": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
-    "ALTER TABLE t ADD a int GENERATED ALWAYS AS IDENTITY": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD a bigserial": [column(K.ADD_COLUMN), column(K.REWRITE), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD a serial8": [column(K.ADD_COLUMN), column(K.REWRITE), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD a int GENERATED ALWAYS AS IDENTITY": [
+        column(K.ADD_COLUMN),
+        column(K.REWRITE),
+        column(K.SET_DEFAULT),
+    ],
+    "ALTER TABLE t ADD a int GENERATED ALWAYS AS (b) VIRTUAL": [column(K.ADD_COLUMN), column(K.SET_DEFAULT)],
+    "ALTER TABLE t ADD a int GENERATED ALWAYS AS (b) STORED": [
+        column(K.ADD_COLUMN),
+        column(K.REWRITE),
+        column(K.SET_DEFAULT),
+    ],
     "ALTER TABLE t ADD a int CHECK (a IS NOT NULL)": [
         column(K.ADD_COLUMN),
         named(K.ADD_NOT_NULL_CHECK, "t_a_check", column="a"),
@@ -117,7 +135,7 @@ COLUMNS = {
     ],
     "ALTER TABLE t ADD a int CONSTRAINT c CHECK (a > 0) NO INHERIT NOT ENFORCED, ADD b int": [
         column(K.ADD_COLUMN),
-        named(K.ADD_CONSTRAINT, "c", "a"),
+        named(K.ADD_CONSTRAINT, "c"),
         column(K.ADD_COLUMN, "b"),
     ],
     "ALTER TABLE t DROP COLUMN a": [column(K.DROP_COLUMN)],
@@ -154,9 +172,9 @@ CONSTRAINTS = {
     "ALTER TABLE t ADD CHECK (a IS NOT NULL) NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "t_a_check", column="a")],
     "ALTER TABLE t ADD NOT NULL a NOT VALID": [named(K.ADD_NOT_NULL_CHECK, "t_a_not_null", column="a")],
     "ALTER TABLE t ADD CHECK (a IS NOT NULL AND b IS NOT NULL) NOT VALID": [named(K.ADD_CONSTRAINT, "")],
-    "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT ENFORCED": [named(K.ADD_NOT_NULL_CHECK, "c", column="a")],
+    "ALTER TABLE t ADD CONSTRAINT c CHECK (a IS NOT NULL) NOT ENFORCED": [named(K.ADD_CONSTRAINT, "c")],
     "ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u NOT ENFORCED NOT DEFERRABLE": [
-        named(K.ADD_CONSTRAINT, "c", "a")
+        named(K.ADD_CONSTRAINT, "c")
     ],
     "ALTER TABLE s.t ADD CHECK (a IS NOT NULL)": [
         Effect(K.ADD_NOT_NULL_CHECK, "s.t", "a", name="t_a_check"),
@@ -178,7 +196,7 @@ CONSTRAINTS = {
         named(K.VALIDATE, "c"),
     ],
     "ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX i": [],
-    "ALTER TABLE t ADD PRIMARY KEY USING INDEX i": [],
+    "ALTER TABLE s.t ADD PRIMARY KEY USING INDEX i": [Effect(K.USE_INDEX, "s.t", name="s.i")],
     "ALTER TABLE t ADD PRIMARY KEY (a)": [named(K.ADD_CONSTRAINT, "", "a"), named(K.VALIDATE, "")],
     "ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY(a, b) REFERENCES u (x, y) ON DELETE SET NULL NOT VALID": [
         named(K.ADD_CONSTRAINT, "c", "a", "b")
@@ -197,7 +215,7 @@ CONSTRAINTS = {
     "CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT": [named(K.ADD_UNIQUE_INDEX, "i")],
     "CREATE UNIQUE INDEX ON t ((a + b), c)": [named(K.ADD_UNIQUE_INDEX, "")],
     "CREATE UNIQUE INDEX ON t (lower(a))": [named(K.ADD_UNIQUE_INDEX, "")],
-    "CREATE INDEX CONCURRENTLY i ON t (a)": [],
+    "CREATE INDEX CONCURRENTLY i ON t (a)": [named(K.ADD_INDEX, "i", "a")],
     "DROP INDEX i, s.J": [index(K.DROP_INDEX), index(K.DROP_INDEX, "s.j")],
     "DROP INDEX CONCURRENTLY IF EXISTS i": [index(K.DROP_INDEX)],
     "ALTER INDEX IF EXISTS i RENAME TO j": [index(K.RENAME_INDEX, renamed_to="j")],
@@ -247,7 +265,10 @@ ROWS = {
     "EXPLAIN (ANALYZE) DELETE FROM t": [table(K.DELETE)],
     "COPY (DELETE FROM t RETURNING *) TO STDOUT": [table(K.DELETE)],
     "COPY t FROM STDIN": [],
-    "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1": [],
+    "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1": [table(K.UPDATE)],
+    "INSERT INTO t VALUES (1) ON CONFLICT (a) DO NOTHING": [],
+    "INSERT INTO t WITH x AS (INSERT INTO u VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1 RETURNING *) SELECT * FROM x"
+    " ON CONFLICT (a) DO UPDATE SET b = 1": [table(K.UPDATE, "u"), table(K.UPDATE)],
     "INSERT INTO t SELECT * FROM u FOR UPDATE": [],
     "SELECT * FROM t FOR NO KEY UPDATE": [],
 }
@@ -262,6 +283,13 @@ OPAQUE = {
     "SET SCHEMA 's'": [table(K.OPAQUE, "SET search_path")],
     "SELECT set_config('search_path', '', false)": [table(K.OPAQUE, "SET search_path")],
     "SELECT now(), 1 + purge(1)": [table(K.OPAQUE, "purge")],
+    "SELECT count(purge(1))": [table(K.OPAQUE, "purge")],
+    "SELECT 1 WHERE 2 BETWEEN 1 AND purge(1)": [table(K.OPAQUE, "purge")],
+    "INSERT INTO t (a) SELECT purge(1)": [table(K.OPAQUE, "purge")],
+    "INSERT INTO t (a) VALUES (purge(1))": [table(K.OPAQUE, "purge")],
+    "UPDATE t SET a = purge(1)": [table(K.OPAQUE, "purge"), table(K.UPDATE)],
+    "CREATE MATERIALIZED VIEW v AS SELECT purge(1)": [table(K.CREATE_OTHER, "v"), table(K.OPAQUE, "purge")],
+    "SELECT set_config('search_path', other, false)": [table(K.OPAQUE, "SET search_path")],
     "WITH a (x) AS (SELECT 1), b (y) AS (SELECT 2) SELECT purge(1) FROM b": [table(K.OPAQUE, "purge")],
     "EXPLAIN (ANALYZE) SELECT purge(1)": [table(K.OPAQUE, "purge")],
     "CREATE TABLE t AS SELECT purge(1)": [table(K.CREATE_TABLE), table(K.OPAQUE, "purge")],
@@ -290,6 +318,8 @@ NONE = [
     "SELECT a FROM (VALUES (1)) AS v (a) WHERE a IN (SELECT count(*) FROM t)",
     "ALTER TABLE t ENABLE ROW LEVEL SECURITY, SET (fillfactor = 70), OWNER TO x",
     "ALTER TABLE t ALTER COLUMN a SET STATISTICS 100",
+    "INSERT INTO t (a, b) SELECT lower(c), coalesce(d, gen_random_uuid()) FROM u AS v (c, d)",
+    "SELECT set_config('search_path', current_schema() || ',s', true)",
 ]
 
 

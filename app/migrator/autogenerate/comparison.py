@@ -18,7 +18,8 @@ from ..drift.scratch_schema import both_schemas
 from ..revisions.loading import oldest_first
 from ..sql.effect import Effect
 from ..sql.effect import Kind as EffectKind
-from ..sql.reader import offline_sql, read_sql
+from ..sql.offline import offline_sql
+from ..sql.reader import read_sql
 from .operations import Step, in_transaction, operations_for
 from .steps import Steps
 

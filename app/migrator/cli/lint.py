@@ -6,7 +6,7 @@ import msgspec
 import rich_click as click
 from rich.console import Console
 
-from ..lint.linter import Report
+from ..lint.finding import Report
 from ..lint.linter import lint as lint_revisions
 from .options import as_json, current_config, row_console
 
@@ -46,7 +46,10 @@ def _show(report: Report, console: Console) -> None:
             console.print(f"[bold]{finding.revision or 'all revisions'}[/]  ", end="")
             console.print(finding.file or "", markup=False)
             shown = finding.revision
-        console.print(f"  [yellow]{finding.rule}[/]" + (f", line {finding.line} of its SQL" if finding.line else ""))
+        where = f", line {finding.file_line}" if finding.file_line else ""
+        console.print(
+            f"  [yellow]{finding.rule}[/]{where}" + (f" (line {finding.line} of its SQL)" if finding.line else "")
+        )
         for text, style in ((finding.sql, "dim"), (finding.message, None), (f"→ {finding.rewrite}", None)):
             if text:
                 console.print(f"    {text}", markup=False, style=style)

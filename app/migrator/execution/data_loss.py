@@ -11,8 +11,8 @@ from ...postgres.errors import DatabaseError
 from ..command_names import command
 from ..sql.effect import LOSES_DATA, Effect, Kind
 from ..sql.names import split_name
+from ..sql.offline import effects_of
 from ..sql.quoting import quote
-from ..sql.reader import effects_of
 
 # Dropping a schema or CASCADE may drop tables, a change of type may cut values, code may do anything.
 _MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})

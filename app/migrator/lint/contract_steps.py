@@ -33,8 +33,7 @@ def _is_new_and_filled(effect: Effect, known: KnownSchema) -> bool:
 
 
 def _holds_already(effect: Effect, known: KnownSchema) -> bool:
-    checked = known.has_valid_check(effect.table, effect.column)
-    return checked or _column(effect) in known.required or _is_new_and_filled(effect, known)
+    return known.holds_no_null(effect.table, effect.column) or _is_new_and_filled(effect, known)
 
 
 def _is_new_and_nullable(effect: Effect, known: KnownSchema) -> bool:

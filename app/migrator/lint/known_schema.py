@@ -1,6 +1,6 @@
 """What the SQL of the earlier revisions, and of one revision so far, tells about the schema."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 
 from alembic.script import Script
@@ -8,7 +8,8 @@ from alembic.script import Script
 from ..phase import Phase
 from ..revisions.loading import phase_of
 from ..sql.effect import Effect, Kind
-from ..sql.reader import offline_sql, read_statement
+from ..sql.offline import OfflineRun, run_offline
+from ..sql.reader import read_statement
 from ..sql.tokens import Statement, UnreadableSqlError, statements_of
 
 Rows = frozenset[tuple[str, ...]]
@@ -21,7 +22,8 @@ class KnownSchema:
 
     `tables`, `columns`, `defaults`, `constraints` and `others` are what this revision has made. `checks` are the
     constraints CHECK (column IS NOT NULL) with their columns, `valid` the constraints that hold for every row,
-    `required` the columns that are NOT NULL, `unique` the unique indexes.
+    `required` the columns that are NOT NULL, `unique` the unique indexes and `keys` their columns, `indexes` all
+    indexes, `partitioned` the partitioned tables and `plain` the others.
     """
 
     tables: Rows = frozenset()
@@ -33,9 +35,13 @@ class KnownSchema:
     valid: Rows = frozenset()
     required: Rows = frozenset()
     unique: Rows = frozenset()
+    keys: Rows = frozenset()
+    indexes: Rows = frozenset()
+    partitioned: Rows = frozenset()
+    plain: Rows = frozenset()
 
     def at_next_revision(self) -> "KnownSchema":
-        return KnownSchema(checks=self.checks, valid=self.valid, required=self.required, unique=self.unique)
+        return replace(self, **dict.fromkeys(_OF_REVISION, frozenset()))
 
     def has_valid_check(self, table: str, column: str | None) -> bool:
         """Return whether a validated CHECK says that the column is not NULL."""
@@ -46,6 +52,14 @@ class KnownSchema:
         return any(
             (of, column) in self.required for of, name, column in self.checks if (of, name) == (table, constraint)
         )
+
+    def holds_no_null(self, table: str, column: str | None) -> bool:
+        """Return whether the column is NOT NULL, or has a validated CHECK that says so."""
+        return (table, column) in self.required or self.has_valid_check(table, column)
+
+    def table_of_index(self, index: str | None) -> str | None:
+        """Return the table that the index is on; None if no revision has made such an index."""
+        return next((table for table, name in self.indexes if name == index), None)
 
     def has_old_unique(self, index: str | None) -> bool:
         """Return whether an earlier revision has made this index, and made it unique."""
@@ -58,8 +72,20 @@ class KnownSchema:
         for field, parts in _RENAMES.get(effect.kind, {}).items():
             rows[field] = frozenset(_renamed(effect, field, row, parts) for row in rows[field])
         for field in () if effect.may_exist else _GAINS.get(effect.kind, ()):
-            rows[field] |= {tuple(_named(effect, part) for part in _PARTS[field])}
+            rows[field] |= frozenset(_gained(effect, _PARTS[field]))
         return replace(self, **rows)
+
+    def resolve(self, effect: Effect) -> Iterator[Effect]:
+        """Yield the effect, or those that it has on columns which other statements name."""
+        if effect.kind is not Kind.USE_INDEX:
+            yield effect
+            return
+        key = (effect.table, effect.name)
+        columns: list[str | None] = [column for table, name, column in self.keys if (table, name) == key]
+        # Of an index that is not known a column may be nullable.
+        for column in columns or [None]:
+            if (effect.table, column) not in self.required:
+                yield replace(effect, kind=Kind.SET_NOT_NULL, column=column)
 
 
 _TABLE = ("table",)
@@ -78,7 +104,12 @@ _PARTS: dict[str, Parts] = {
     "valid": _NAME,
     "required": _COLUMN,
     "unique": _NAME,
+    "keys": (*_NAME, "column"),
+    "indexes": _NAME,
+    "partitioned": _TABLE,
+    "plain": _TABLE,
 }
+_OF_REVISION = ("tables", "columns", "defaults", "constraints", "others")
 
 
 def _with(parts: Parts) -> dict[str, Parts]:
@@ -86,17 +117,19 @@ def _with(parts: Parts) -> dict[str, Parts]:
     return {field: parts for field, of in _PARTS.items() if set(parts) <= set(of)}
 
 
-_INDEXES: dict[str, Parts] = {"unique": _INDEX, "constraints": _INDEX}
+_INDEXES: dict[str, Parts] = dict.fromkeys(("unique", "keys", "indexes", "constraints"), _INDEX)
 # The fields that gain a row by each kind of effect.
 _GAINS: dict[Kind, tuple[str, ...]] = {
-    Kind.CREATE_TABLE: ("tables",),
+    Kind.CREATE_TABLE: ("tables", "plain", "required"),
+    Kind.PARTITION_TABLE: ("partitioned",),
     Kind.CREATE_OTHER: ("others",),
     Kind.ADD_COLUMN: ("columns",),
     Kind.SET_DEFAULT: ("defaults",),
     Kind.SET_NOT_NULL: ("required",),
     Kind.ADD_CONSTRAINT: ("constraints",),
     Kind.ADD_NOT_NULL_CHECK: ("constraints", "checks"),
-    Kind.ADD_UNIQUE_INDEX: ("constraints", "unique"),
+    Kind.ADD_INDEX: ("indexes",),
+    Kind.ADD_UNIQUE_INDEX: ("constraints", "unique", "keys", "indexes"),
     Kind.VALIDATE: ("valid",),
 }
 # The fields that lose the rows with the same parts as the effect.
@@ -107,6 +140,9 @@ _LOSES: dict[Kind, dict[str, Parts]] = {
     Kind.DROP_NOT_NULL: {"required": _COLUMN},
     Kind.DROP_CONSTRAINT: _with(_NAME),
     Kind.DROP_INDEX: _INDEXES,
+    Kind.PARTITION_TABLE: {"plain": _TABLE},
+    # It may no longer be enforced.
+    Kind.ALTER_CONSTRAINT: {"valid": _NAME},
     # Until VALIDATE comes: an earlier constraint of the name was valid, and is gone with its column or table.
     Kind.ADD_CONSTRAINT: {"valid": _NAME},
     Kind.ADD_NOT_NULL_CHECK: {"valid": _NAME},
@@ -118,6 +154,14 @@ _RENAMES: dict[Kind, dict[str, Parts]] = {
     Kind.RENAME_CONSTRAINT: _with(_NAME),
     Kind.RENAME_INDEX: _INDEXES,
 }
+
+
+def _gained(effect: Effect, parts: Parts) -> Iterator[tuple[str, ...]]:
+    if "column" in parts and effect.column is None:
+        for column in effect.columns:
+            yield from _gained(replace(effect, column=column), parts)
+        return
+    yield tuple(_named(effect, part) for part in parts)
 
 
 def _named(effect: Effect, part: str) -> str:
@@ -151,28 +195,40 @@ class Change:
 
 @dataclass(frozen=True)
 class ParsedRevision:
-    """One revision with its statements and changes; `sql` is None if it cannot be known without a database."""
+    """One revision with its statements, what was known of the schema before each of them, and their changes."""
 
     script: Script
     phase: Phase
-    sql: str | None
+    offline: OfflineRun
     statements: tuple[Statement, ...]
+    before: tuple[KnownSchema, ...]
     changes: tuple[Change, ...]
+
+    @property
+    def sql(self) -> str | None:
+        """What it runs; None if that cannot be known without a database."""
+        return self.offline.sql
+
+    def changes_of_old_tables(self, kinds: Set[Kind]) -> Iterator[Change]:
+        """Return the changes of these kinds to tables that an earlier revision has made."""
+        return (change for change in self.changes if change.effect.kind in kinds and not change.is_of_new_table)
 
 
 def parse_revisions(revisions: Iterable[Script]) -> Iterator[ParsedRevision]:
     """Parse the revisions, which come oldest first, and yield them."""
     known = KnownSchema()
     for script in revisions:
-        sql = offline_sql(script)
+        offline = run_offline(script)
         known = known.at_next_revision()
-        statements = _statements(sql)
-        changes = []
+        statements = _statements(offline.sql)
+        before, changes = [], []
         for statement in statements:
-            for effect in read_statement(statement):
-                changes.append(Change(statement, effect, known))
-                known = known.after(effect)
-        yield ParsedRevision(script, phase_of(script), sql, statements, tuple(changes))
+            before.append(known)
+            for read in read_statement(statement):
+                for effect in known.resolve(read):
+                    changes.append(Change(statement, effect, known))
+                    known = known.after(effect)
+        yield ParsedRevision(script, phase_of(script), offline, statements, tuple(before), tuple(changes))
 
 
 def _statements(sql: str | None) -> tuple[Statement, ...]:

@@ -1,7 +1,8 @@
 """Linting revisions: our rules and squawk's over the SQL that each would run, without what the files suppress."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
@@ -19,9 +20,10 @@ from ..revisions.loading import join_heads, load_revisions, oldest_first, open_r
 from ..revisions.schema_state import read_state
 from ..sql.tokens import Statement
 from . import squawk, suppressions
+from .finding import Finding, Report, line_of_name
 from .known_schema import ParsedRevision, parse_revisions
 from .rules import RULES
-from .suppressions import read_suppressions
+from .suppressions import read_accepted, read_suppressions
 
 # Linting does not wait long for a database that is not up.
 _CONNECT_TIMEOUT = 3.0
@@ -34,31 +36,6 @@ class UnknownRevisionError(DatabaseError):
     """A revision that somebody named is not among the files."""
 
     exit_code = 2
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is wrong with a revision, or with all of them together: then `revision` and `file` are None.
-
-    `line` counts from 1 in the revision's SQL, and `sql` is the beginning of the statement.
-    """
-
-    revision: str | None
-    file: str | None
-    rule: str
-    line: int | None
-    sql: str | None
-    message: str
-    rewrite: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """The ids of the revisions that were linted, the findings, and what could not be checked (`note`)."""
-
-    linted: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    note: str | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +66,12 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
         known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
     parsed = [revision for revision in parse_revisions(revisions) if revision.script.revision in chosen]
-    findings = [*_findings_on_all(directory, database), *_findings_on_each(parsed)]
+    accepted = read_accepted(Path(directory.dir))
+    findings = [
+        *_findings_on_all(directory, database),
+        *_unknown_accepted(Path(directory.dir), set(accepted) - {script.revision for script in revisions}),
+        *_findings_on_each(parsed, accepted),
+    ]
     return Report(tuple(revision.script.revision for revision in parsed), tuple(findings), database.note)
 
 
@@ -143,27 +125,37 @@ def _findings_on_all(directory: ScriptDirectory, database: _Database) -> Iterato
             None,
             "the database has run another file under this revision, and will not run this one",
             "Put the file back as it was, and say what is new in a revision of its own.",
+            1,
         )
 
 
 def _id_finding(fault: Fault) -> Finding:
     message = f"its id {fault.revision!r} {fault.what}"
-    return Finding(fault.revision, str(fault.path), "revision-id", None, None, message, REMEDY)
+    line = line_of_name(fault.path, "revision")
+    return Finding(fault.revision, str(fault.path), "revision-id", None, None, message, REMEDY, line)
 
 
-def _findings_on_each(revisions: Sequence[ParsedRevision]) -> Iterator[Finding]:
+def _unknown_accepted(folder: Path, unknown: Iterable[str]) -> Iterator[Finding]:
+    for revision in sorted(unknown):
+        message = f"there is no revision {revision!r}, which {suppressions.ACCEPTED} names"
+        file = str(folder / suppressions.ACCEPTED)
+        yield Finding(None, file, suppressions.RULE, None, None, message, "Correct the name, or remove it.", 1)
+
+
+def _findings_on_each(revisions: Sequence[ParsedRevision], accepted: Mapping[str, object]) -> Iterator[Finding]:
     complaints = squawk.complaints(revisions)
     for revision in revisions:
         found = [
             *_own_findings(revision),
             *(_squawk_finding(revision, complaint) for complaint in complaints[revision.script.revision]),
         ]
-        ignored = read_suppressions(revision.script)
+        ignored = read_suppressions(revision.script, accepted)
         yield from sorted(
             (finding for finding in found if finding.rule not in ignored.reasons), key=lambda each: each.line or 0
         )
         for misuse in ignored.misuses({finding.rule for finding in found}, _is_rule):
-            yield _finding(revision, suppressions.RULE, None, None, misuse.message, misuse.rewrite)
+            line = line_of_name(revision.script.path, suppressions.NAME)
+            yield _finding(revision, suppressions.RULE, None, None, misuse.message, misuse.rewrite, line)
 
 
 def _is_rule(name: str) -> bool:
@@ -185,9 +177,16 @@ def _squawk_finding(revision: ParsedRevision, complaint: squawk.Complaint) -> Fi
 
 
 def _finding(
-    revision: ParsedRevision, rule: str, line: int | None, statement: Statement | None, message: str, rewrite: str
+    revision: ParsedRevision,
+    rule: str,
+    line: int | None,
+    statement: Statement | None,
+    message: str,
+    rewrite: str,
+    file_line: int | None = None,
 ) -> Finding:
     text = " ".join(statement.text.split()) if statement else None
     if text and len(text) > _SHOWN:
         text = text[: _SHOWN - 1] + "…"
-    return Finding(revision.script.revision, revision.script.path, rule, line, text, message, rewrite)
+    at = file_line or revision.offline.file_line(line or 1) or 1
+    return Finding(revision.script.revision, revision.script.path, rule, line, text, message, rewrite, at)

@@ -1,7 +1,6 @@
 """Our own rules for one revision: what squawk does not know of what breaks the previous release, or stops traffic."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from ..phase import Phase
 from ..sql.cursor import Cursor
@@ -9,16 +8,9 @@ from ..sql.effect import Kind
 from ..sql.names import in_schema_of
 from ..sql.tokens import Statement
 from .contract_steps import STEPS
+from .finding import Hit
 from .known_schema import Change, ParsedRevision
-
-
-@dataclass(frozen=True)
-class Hit:
-    """What is wrong, in which statement (None: in all of the revision), and the safe rewrite."""
-
-    statement: Statement | None
-    message: str
-    rewrite: str
+from .lock_rules import limit_lifted, several_tables_locked, table_locked, validated_under_lock
 
 
 def _contract_step_in_expand(revision: ParsedRevision) -> Iterator[Hit]:
@@ -31,9 +23,9 @@ def _contract_step_in_expand(revision: ParsedRevision) -> Iterator[Hit]:
 
 
 def _not_null_without_check(revision: ParsedRevision) -> Iterator[Hit]:
-    for change in _of_old_tables(revision, {Kind.SET_NOT_NULL}):
+    for change in revision.changes_of_old_tables({Kind.SET_NOT_NULL}):
         # ADD COLUMN … NOT NULL reads nothing.
-        if _adds_column(revision, change) or change.before.has_valid_check(change.effect.table, change.effect.column):
+        if _adds_column(revision, change) or change.before.holds_no_null(change.effect.table, change.effect.column):
             continue
         yield Hit(
             change.statement,
@@ -82,64 +74,12 @@ def _drops_failed_build(first: Statement, second: Statement) -> bool:
 
 
 def _backfill_in_revision(revision: ParsedRevision) -> Iterator[Hit]:
-    for change in _of_old_tables(revision, {Kind.UPDATE, Kind.DELETE}):
+    for change in revision.changes_of_old_tables({Kind.UPDATE, Kind.DELETE}):
         yield Hit(
             change.statement,
             f"{change.effect}: in one transaction, so that every row stays locked until the revision is over",
             "Make it a backfill, which works in batches, and have a later contract revision require it.",
         )
-
-
-# Why all traffic of a table waits for more than a moment, and the safe rewrite.
-_LONG_LOCKS = {
-    Kind.LOCK: (
-        "reads or writes of it wait until the revision is over",
-        "Leave it out: each statement takes the lock that it needs.",
-    ),
-    Kind.REWRITE: (
-        "all of it is written anew under a lock that stops reads and writes",
-        "CONCURRENTLY, where PostgreSQL has that; otherwise do without, or do it by hand while nobody uses it.",
-    ),
-    Kind.ATTACH_PARTITION: (
-        "every row is read under a lock that stops reads and writes, unless a CHECK says that each belongs there",
-        "That CHECK NOT VALID in one revision, VALIDATE CONSTRAINT in the next, then this, with lint_ignore saying so.",
-    ),
-}
-
-
-def _table_locked(revision: ParsedRevision) -> Iterator[Hit]:
-    for change in _of_old_tables(revision, set(_LONG_LOCKS)):
-        # A view that the revision itself has made.
-        if (change.effect.table,) in change.before.others:
-            continue
-        why, rewrite = _LONG_LOCKS[change.effect.kind]
-        yield Hit(change.statement, f"{change.effect}: {why}", rewrite)
-
-
-# A table that is dropped is no longer used.
-_LOCKS_NOTHING_IN_USE = {
-    Kind.DROP_TABLE,
-    Kind.DROP_OTHER,
-    Kind.RENAME_OTHER,
-    Kind.ADD_UNIQUE_INDEX,
-    Kind.DROP_INDEX,
-    Kind.RENAME_INDEX,
-}
-_LOCKS = set(STEPS) - _LOCKS_NOTHING_IN_USE | {Kind.ADD_COLUMN, Kind.SET_DEFAULT, *_LONG_LOCKS}
-
-
-def _several_tables_locked(revision: ParsedRevision) -> Iterator[Hit]:
-    first = None
-    for change in _of_old_tables(revision, _LOCKS):
-        first = first or change
-        if change.effect.table != first.effect.table:
-            yield Hit(
-                change.statement,
-                f"{change.effect}: while this waits for its lock, {first.effect.table} is locked already, and its"
-                " traffic waits, too",
-                "A revision for each table.",
-            )
-            return
 
 
 def _block_of_code(revision: ParsedRevision) -> Iterator[Hit]:
@@ -161,19 +101,16 @@ def _cannot_run_offline(revision: ParsedRevision) -> Iterator[Hit]:
         )
 
 
-def _of_old_tables(revision: ParsedRevision, kinds: set[Kind]) -> Iterator[Change]:
-    """Return the changes of these kinds to tables that an earlier revision has made."""
-    return (change for change in revision.changes if change.effect.kind in kinds and not change.is_of_new_table)
-
-
 # By name.
 RULES: dict[str, Callable[[ParsedRevision], Iterator[Hit]]] = {
     "contract-step-in-expand": _contract_step_in_expand,
     "not-null-without-check": _not_null_without_check,
     "concurrently-not-alone": _concurrently_not_alone,
     "backfill-in-revision": _backfill_in_revision,
-    "table-locked": _table_locked,
-    "several-tables-locked": _several_tables_locked,
+    "table-locked": table_locked,
+    "several-tables-locked": several_tables_locked,
+    "validated-under-lock": validated_under_lock,
+    "limit-lifted": limit_lifted,
     "block-of-code": _block_of_code,
     "cannot-run-offline": _cannot_run_offline,
 }

@@ -13,7 +13,7 @@ from ..engine_tables import HISTORY_TABLE, version_table, version_table_options
 from ..phase import Phase
 from ..read_only_database import read_only_reason
 from ..sql.effect import Kind
-from ..sql.reader import effects_of
+from ..sql.offline import effects_of
 from .history import Entry, last_completed, read_history, steps_ahead_of
 from .loading import oldest_first, phase_of
 from .version_table import require_own_versions

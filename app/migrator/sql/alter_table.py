@@ -9,10 +9,9 @@ from .effect import Effect, Kind
 from .names import in_schema_of, qualified, split_name
 
 _CONSTRAINTS = frozenset({"CHECK", "EXCLUDE", "FOREIGN", "NOT", "PRIMARY", "UNIQUE"})
+SERIAL = frozenset({"SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "BIGSERIAL", "SMALLSERIAL"})
 # An IDENTITY or a generated column has what it needs without the INSERT.
-_DEFAULTS = frozenset(
-    {"DEFAULT", "GENERATED", "SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "BIGSERIAL", "SMALLSERIAL"},
-)
+_DEFAULTS = SERIAL | {"DEFAULT", "GENERATED"}
 # A unique index or constraint with this refuses a second NULL.
 NULL_COUNTS = ("NULLS", "NOT", "DISTINCT")
 
@@ -66,8 +65,12 @@ def _add(table: str, action: Cursor) -> Iterator[Effect]:
 def _add_column(table: str, action: Cursor) -> Iterator[Effect]:
     may_exist = action.skip_if_exists()
     column = action.column()
-    pairs = set(pairwise(["", *action.outside_groups()]))
+    words = action.outside_groups()
+    pairs = set(pairwise(["", *words]))
     yield Effect(Kind.ADD_COLUMN, table, column, may_exist=may_exist)
+    # VIRTUAL is computed when it is read.
+    if not {*SERIAL, "STORED"}.isdisjoint(words) or ("AS", "IDENTITY") in pairs:
+        yield Effect(Kind.REWRITE, table, column)
     # DEFAULT NULL is none, and ON DELETE SET DEFAULT is not the column's.
     if any(word in _DEFAULTS and before != "SET" for before, word in pairs) and ("DEFAULT", "NULL") not in pairs:
         yield Effect(Kind.SET_DEFAULT, table, column)
@@ -84,11 +87,13 @@ def _column_constraints(table: str, column: str, action: Cursor) -> Iterator[Eff
             name = action.column()
             continue
         if action.skip("CHECK"):
-            effect = _check(table, name, action.group())
-            yield effect
+            condition = action.group()
             action.skip("NO", "INHERIT")
-            if not action.skip("NOT", "ENFORCED"):
-                yield Effect(Kind.VALIDATE, table, name=effect.name)
+            if action.skip("NOT", "ENFORCED"):
+                yield Effect(Kind.ADD_CONSTRAINT, table, name=name)
+            else:
+                effect = _check(table, name, condition)
+                yield from (effect, Effect(Kind.VALIDATE, table, name=effect.name))
         elif action.skip("UNIQUE"):
             columns = () if action.comes(*NULL_COUNTS) else (column,)
             yield Effect(Kind.ADD_CONSTRAINT, table, name=name, columns=columns)
@@ -111,12 +116,19 @@ def _add_unnamed(table: str, action: Cursor) -> Iterator[Effect]:
 
 def _add_constraint(table: str, name: str, action: Cursor) -> Iterator[Effect]:
     # The index already holds the rows to it.
-    if action.comes("UNIQUE", "USING", "INDEX") or action.comes("PRIMARY", "KEY", "USING", "INDEX"):
+    if action.comes("UNIQUE", "USING", "INDEX"):
+        return
+    if action.skip("PRIMARY", "KEY", "USING", "INDEX"):
+        yield Effect(Kind.USE_INDEX, table, name=in_schema_of(table, action.column()))
         return
     attributes = list(pairwise(action.outside_groups()))
     effect = _constraint(table, name, action)
+    # What is not enforced says nothing about a row.
+    if ("NOT", "ENFORCED") in attributes:
+        yield Effect(Kind.ADD_CONSTRAINT, table, name=name)
+        return
     yield effect
-    if ("NOT", "VALID") not in attributes and ("NOT", "ENFORCED") not in attributes:
+    if ("NOT", "VALID") not in attributes:
         yield Effect(Kind.VALIDATE, table, name=effect.name)
 
 

@@ -9,10 +9,14 @@ class Kind(StrEnum):
 
     A new column that is NOT NULL has ADD_COLUMN and SET_NOT_NULL, one with a default ADD_COLUMN and SET_DEFAULT. A
     constraint that also holds for the rows that exist has ADD_… and VALIDATE. ADD_NOT_NULL_CHECK adds the constraint
-    `CHECK (column IS NOT NULL)`.
+    `CHECK (column IS NOT NULL)`. A partitioned table has CREATE_TABLE and PARTITION_TABLE. A column that every row gets
+    a value of its own in has ADD_COLUMN and REWRITE. USE_INDEX makes a primary key of an index, whose columns become
+    NOT NULL.
     """
 
     CREATE_TABLE = "create table"
+    PARTITION_TABLE = "partition table"
+    CREATE_PARTITION = "create partition of"
     DROP_TABLE = "drop table"
     RENAME_TABLE = "rename table"
     ADD_COLUMN = "add column"
@@ -29,6 +33,8 @@ class Kind(StrEnum):
     DROP_CONSTRAINT = "drop constraint"
     RENAME_CONSTRAINT = "rename constraint"
     ALTER_CONSTRAINT = "alter constraint"
+    USE_INDEX = "primary key using index"
+    ADD_INDEX = "create index"
     ADD_UNIQUE_INDEX = "create unique index"
     DROP_INDEX = "drop index"
     RENAME_INDEX = "rename index"
@@ -53,12 +59,12 @@ LOSES_DATA = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.D
 class Effect:
     """One effect of a statement. Names are as PostgreSQL stores them, with the schema unless that is `public`.
 
-    `table` is the object in the kinds …_OTHER, the partition in ATTACH_PARTITION, and empty in DROP_INDEX and
-    RENAME_INDEX, because the statement does not say it.
+    `table` is the object in the kinds …_OTHER, the partition in ATTACH_PARTITION, the partitioned table in
+    CREATE_PARTITION, and empty in DROP_INDEX and RENAME_INDEX, because the statement does not say it.
 
     `name` is that of a constraint (empty: PostgreSQL chooses one), a trigger or an index. `columns` are the columns of
-    a constraint or index; none if it has more than columns, or forbids what NULL is. `renamed_to` is the new name in
-    the kinds RENAME_….
+    a constraint or index; none if it has more than columns, or forbids what NULL is. In CREATE_TABLE they are those
+    that are NOT NULL. `renamed_to` is the new name in the kinds RENAME_….
 
     `may_exist`: there may have been something of this name before (IF NOT EXISTS, a temporary table).
     """

@@ -1,48 +1,17 @@
-"""What a revision does to tables and columns, read from the SQL that it prints offline: nothing is run."""
+"""What statements do to tables and columns, read from their text."""
 
-import io
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import Script
-
-from ..alembic_lock import ALEMBIC_LOCK
 from .alter_table import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
+from .create_table import created_table
 from .cursor import Cursor
 from .effect import Effect, Kind
+from .functions import keywords
+from .locks import locks_beside_traffic
 from .names import in_schema_of
-from .rows import PERSISTENCE, QUERIES, SEARCH_PATH, keywords, read_changes, read_query, read_with, target_of
+from .rows import PERSISTENCE, QUERIES, SEARCH_PATH, read_query, target_of
 from .tokens import Statement, UnreadableSqlError, statements_of
-
-Direction = Literal["upgrade", "downgrade"]
-
-
-def offline_sql(script: Script, direction: Direction = "upgrade") -> str | None:
-    """Return the revision's SQL; None if it cannot be run offline because it wants to look at the database."""
-    buffer = io.StringIO()
-    offline = MigrationContext.configure(
-        dialect_name="postgresql", opts={"as_sql": True, "literal_binds": True, "output_buffer": buffer}
-    )
-    try:
-        with ALEMBIC_LOCK, Operations.context(offline):
-            getattr(script.module, direction)()
-    except (Exception, SystemExit):  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
-        return None
-    return buffer.getvalue()
-
-
-def effects_of(revisions: Iterable[Script], direction: Direction = "upgrade") -> tuple[Effect, ...] | None:
-    """Return what these revisions do, in their order; None if one of them cannot be run offline."""
-    found: list[Effect] = []
-    for script in revisions:
-        sql = offline_sql(script, direction)
-        if sql is None:
-            return None
-        found.extend(read_sql(sql))
-    return tuple(found)
 
 
 def read_sql(sql: str) -> Iterator[Effect]:
@@ -84,8 +53,6 @@ _OBJECTS = [
         "TRIGGER, TRUSTED LANGUAGE, TRUSTED PROCEDURAL LANGUAGE, TYPE, USER MAPPING, USER, VIEW",
     )
 ]
-# The modes of LOCK that neither reads nor writes wait for.
-_MODES_BESIDE_TRAFFIC = (("IN", "ACCESS", "SHARE"), ("IN", "ROW"), ("IN", "SHARE", "UPDATE"))
 _EVERY_TABLE = "every table"
 _OFF = frozenset({"FALSE", "OFF", "0"})
 
@@ -118,16 +85,18 @@ def _create(cursor: Cursor) -> Iterator[Effect]:
     elif cursor.comes("RULE"):
         yield Effect(Kind.OPAQUE, "RULE")
     elif cursor.skip("FOREIGN", "TABLE") or cursor.skip("TABLE"):
-        may_exist = cursor.skip_if_exists() or hides_another
-        yield Effect(Kind.CREATE_TABLE, cursor.name(), may_exist=may_exist)
+        yield from created_table(cursor, may_exist=cursor.skip_if_exists() or hides_another)
         yield from _source(cursor)
     elif not replaces:
+        is_filled = cursor.comes("MATERIALIZED") and not cursor.has("WITH", "NO", "DATA")
         may_exist = cursor.has("IF", "NOT", "EXISTS")
         yield Effect(Kind.CREATE_OTHER, _object_name(cursor), may_exist=may_exist)
+        if is_filled:
+            yield from _source(cursor)
 
 
 def _source(cursor: Cursor) -> Iterator[Effect]:
-    """Yield what the query of a CREATE TABLE … AS does."""
+    """Yield what the query of a CREATE … AS does."""
     while cursor and not cursor.skip("AS"):
         if cursor.comes("("):
             cursor.group()
@@ -151,12 +120,11 @@ def _create_index(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip_if_exists()
     name = "" if cursor.comes("ON") else cursor.column()
     cursor.skip("ON")
-    cursor.skip("ONLY")
-    table = cursor.name()
-    if unique:
-        columns = cursor.group().column_names()
-        columns = () if cursor.has(*NULL_COUNTS) else columns
-        yield Effect(Kind.ADD_UNIQUE_INDEX, table, name=name and in_schema_of(table, name), columns=columns)
+    table = target_of(cursor)
+    columns = cursor.group().column_names()
+    columns = () if cursor.has(*NULL_COUNTS) else columns
+    kind = Kind.ADD_UNIQUE_INDEX if unique else Kind.ADD_INDEX
+    yield Effect(kind, table, name=name and in_schema_of(table, name), columns=columns)
 
 
 def _drop(cursor: Cursor) -> Iterator[Effect]:
@@ -220,7 +188,7 @@ def _truncate(cursor: Cursor) -> Iterator[Effect]:
 def _lock(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("LOCK")
     cursor.skip("TABLE")
-    if not any(cursor.has(*mode) for mode in _MODES_BESIDE_TRAFFIC):
+    if not locks_beside_traffic(cursor):
         yield from (Effect(Kind.LOCK, target_of(part)) for part in cursor.parts())
 
 
@@ -289,7 +257,5 @@ _BY_HEAD: dict[str, Callable[[Cursor], Iterator[Effect]]] = {
     "SET": _set,
     "EXPLAIN": _explain,
     "COPY": _copy,
-    "WITH": read_with,
-    **dict.fromkeys(("SELECT", "VALUES", "("), read_query),
-    **dict.fromkeys(("DELETE", "INSERT", "MERGE", "UPDATE"), read_changes),
+    **dict.fromkeys(("SELECT", "VALUES", "(", "WITH", "DELETE", "INSERT", "MERGE", "UPDATE"), read_query),
 }

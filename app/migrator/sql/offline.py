@@ -1,0 +1,119 @@
+"""The SQL of a revision, known by running its functions where they reach no database."""
+
+import io
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Literal
+
+from alembic.ddl.postgresql import PostgresqlImpl
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import Script
+
+from ..alembic_lock import ALEMBIC_LOCK
+from .effect import Effect
+from .reader import read_sql
+
+Direction = Literal["upgrade", "downgrade"]
+
+
+@dataclass(frozen=True)
+class OfflineRun:
+    """What a revision would run: `sql`, or None where it wants to look at the database.
+
+    `marks` are pairs of lines, each counted from 1: where a statement begins in `sql`, and the line of the revision's
+    file that runs it. Without `sql` there is one pair, whose second is the line that failed.
+    """
+
+    sql: str | None
+    marks: tuple[tuple[int, int], ...] = ()
+
+    def file_line(self, sql_line: int = 1) -> int | None:
+        """Return the line of the revision's file that runs what stands in this line of the SQL."""
+        position = bisect_right(self.marks, sql_line, key=lambda mark: mark[0])
+        return self.marks[position - 1][1] if position else None
+
+
+def offline_sql(script: Script, direction: Direction = "upgrade") -> str | None:
+    """Return the revision's SQL; None if it cannot be run offline because it wants to look at the database."""
+    return run_offline(script, direction).sql
+
+
+def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
+    """Run a function of the revision as if there were a database, and return what it would send there.
+
+    A revision that asks whether it runs offline is told that it does not: what a database will run is what counts.
+    """
+    output = _Output(script.module)
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "literal_binds": True, "output_buffer": output}
+    )
+    # Alembic has read the option by now, and chooses the classes itself.
+    context.opts["as_sql"] = False
+    context.__class__, context.impl.__class__ = _Context, _Impl
+    try:
+        with ALEMBIC_LOCK, Operations.context(context):
+            getattr(script.module, direction)()
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
+        return OfflineRun(None, _failed_line(exc, script.module))
+    return OfflineRun(output.getvalue(), tuple(output.marks))
+
+
+def effects_of(revisions: Iterable[Script], direction: Direction = "upgrade") -> tuple[Effect, ...] | None:
+    """Return what these revisions do, in their order; None if one of them cannot be run offline."""
+    found: list[Effect] = []
+    for script in revisions:
+        sql = offline_sql(script, direction)
+        if sql is None:
+            return None
+        found.extend(read_sql(sql))
+    return tuple(found)
+
+
+class _Hidden:
+    """Says that there is a database, except to Alembic itself."""
+
+    @property
+    def as_sql(self) -> bool:
+        asking = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001
+        return bool(vars(self)["as_sql"]) and asking.startswith("alembic.")
+
+
+class _Context(_Hidden, MigrationContext):  # type: ignore[override]
+    pass
+
+
+class _Impl(_Hidden, PostgresqlImpl):  # type: ignore[override]
+    pass
+
+
+class _Output(io.StringIO):
+    """Keeps the statements, and which line of the revision's file wrote each."""
+
+    def __init__(self, module: ModuleType) -> None:
+        super().__init__()
+        self.marks: list[tuple[int, int]] = []
+        self._file = getattr(module, "__file__", None)
+        self._line = 1
+
+    def write(self, text: str) -> int:
+        frame = sys._getframe(1)  # noqa: SLF001
+        while frame and frame.f_code.co_filename != self._file:
+            frame = frame.f_back  # type: ignore[assignment]
+        if frame:
+            self.marks.append((self._line, frame.f_lineno))
+        self._line += text.count("\n")
+        return super().write(text)
+
+
+def _failed_line(exc: BaseException, module: ModuleType) -> tuple[tuple[int, int], ...]:
+    found: tuple[tuple[int, int], ...] = ()
+    trace = exc.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == getattr(module, "__file__", None):
+            found = ((1, trace.tb_lineno),)
+        trace = trace.tb_next
+    return found
