@@ -5,7 +5,6 @@ from litestar.datastructures import State
 from litestar.plugins import PluginProtocol
 
 from app import __version__
-from app.api import route_handlers
 from app.api.banner import Banner
 from app.api.http.cors import cors_config
 from app.api.http.exception_handlers import EXCEPTION_HANDLERS
@@ -14,6 +13,7 @@ from app.api.http.idempotency import note_error
 from app.api.http.request_id import RequestIdMiddleware, send_request_id
 from app.api.http.security_headers import security_headers
 from app.api.openapi.document import openapi_config
+from app.api.routes import route_handlers
 from app.api.stream_hub import StreamPlugin
 from app.core.local_token import with_secrets
 from app.core.logging import configure_logging

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from ...postgres.errors import MigrationFailedError
 from ...postgres.url.database_url import DatabaseURL
-from ..alembic_lock import ALEMBIC_LOCK
 from ..backfill.status import require_finished
 from ..config import MigratorConfig
+from ..locking.alembic_lock import ALEMBIC_LOCK
 from ..phase import Phase
 from ..read_only_database import require_writable
 from ..readonly_connection import with_readonly_connection

@@ -1,1 +1,1 @@
-"""The lock for schema changes, its guard, and waiting for tables that somebody else has locked."""
+"""The locks that a migration holds or waits for: for schema changes, of tables, and of Alembic in this process."""

@@ -14,9 +14,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from ...postgres.settings_error import SettingsError
-from ..alembic_lock import ALEMBIC_LOCK
 from ..config import MigratorConfig
 from ..engine_tables import version_table_options
+from ..locking.alembic_lock import ALEMBIC_LOCK
 from ..phase import Phase
 from ..signals import Canceller
 

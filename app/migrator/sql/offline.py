@@ -13,7 +13,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 
-from ..alembic_lock import ALEMBIC_LOCK
+from ..locking.alembic_lock import ALEMBIC_LOCK
 from .effect import Effect
 from .reader import read_sql
 
