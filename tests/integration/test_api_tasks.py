@@ -1,4 +1,4 @@
-"""Tasks: statuses, dependencies, tags, comments, the board's rules, and what a list costs."""
+"""Tasks: their fields, dependencies, tags and comments, and what a list costs."""
 
 import asyncio
 from typing import Any
@@ -11,11 +11,7 @@ from litestar import Litestar
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import holding, query
 from tests.support.sent_statements import statements_of
-from tests.support.tasks import create, statements
-
-
-async def patch(client: httpx.AsyncClient, url: str, task: dict[str, Any], **changes: Any) -> httpx.Response:
-    return await client.patch(f"{url}/{task['id']}", json=changes)
+from tests.support.tasks import create, patch, statements
 
 
 async def test_created_task_has_every_field(client: httpx.AsyncClient, tasks_url: str, me: dict[str, Any]) -> None:
@@ -83,30 +79,6 @@ async def test_foreign_tags_and_tasks_cannot_be_referred_to(
     assert (await client.get(f"{tasks_url}/{elsewhere['id']}")).status_code == 404
 
 
-async def test_entering_progress_is_stamped(client: httpx.AsyncClient, tasks_url: str) -> None:
-    task = await create(client, tasks_url)
-    first = (await patch(client, tasks_url, task, status="in_progress")).json()["in_progress_at"]
-    assert first is not None
-    assert (await patch(client, tasks_url, task, title="new")).json()["in_progress_at"] == first
-    assert (await create(client, tasks_url, status="in_progress"))["in_progress_at"] is not None
-
-
-@pytest.mark.parametrize("status", ["in_progress", "review", "done"])
-async def test_blocked_task_cannot_move_on_until_what_it_waits_for_is_done(
-    client: httpx.AsyncClient, tasks_url: str, status: str
-) -> None:
-    first = await create(client, tasks_url, "first")
-    second = await create(client, tasks_url, "second", depends_on_task_ids=[first["id"]])
-    refused = await patch(client, tasks_url, second, status=status, title="renamed")
-    assert (refused.status_code, refused.json()["code"]) == (409, "task_blocked")
-    assert refused.json()["blocked_by_task_ids"] == [first["id"]]
-    assert (await client.get(f"{tasks_url}/{second['id']}")).json()["title"] == "second", "all or nothing"
-    created = await client.post(tasks_url, json={"title": "t", "status": status, "depends_on_task_ids": [first["id"]]})
-    assert created.json()["code"] == "task_blocked"
-    await patch(client, tasks_url, first, status="done")
-    assert (await patch(client, tasks_url, second, status=status)).json()["is_blocked"] is False
-
-
 async def test_dependencies_never_make_a_circle(client: httpx.AsyncClient, tasks_url: str) -> None:
     a = await create(client, tasks_url, "a")
     b = await create(client, tasks_url, "b", depends_on_task_ids=[a["id"]])
@@ -130,43 +102,6 @@ async def test_two_requests_that_together_would_make_a_circle_do_not(
         await asyncio.to_thread(wait_for_waiters, 2)
     assert sorted([response.status_code for response in await asyncio.gather(*both)]) == [200, 409]
     assert query(database_url, "SELECT count(*) FROM task_dependencies") == [(1,)]
-
-
-@pytest.mark.parametrize(
-    ("rule", "code"),
-    [("require_review_before_done", "review_required"), ("require_approval_for_done", "approval_required")],
-)
-async def test_boards_rule_for_done_is_kept(
-    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, rule: str, code: str
-) -> None:
-    await client.patch(f"/api/v1/boards/{board['id']}", json={rule: True})
-    task = await create(client, tasks_url)
-    refused = await patch(client, tasks_url, task, status="done")
-    assert (refused.status_code, refused.json()["code"]) == (409, code)
-    assert (await client.post(tasks_url, json={"title": "t", "status": "done"})).json()["code"] == code
-    if rule == "require_review_before_done":
-        await patch(client, tasks_url, task, status="review")
-        assert (await patch(client, tasks_url, task, status="done")).status_code == 200
-
-
-async def test_comment_for_review_may_come_with_the_change(
-    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
-) -> None:
-    await client.patch(f"/api/v1/boards/{board['id']}", json={"comment_required_for_review": True})
-    task = await create(client, tasks_url)
-    assert (await patch(client, tasks_url, task, status="in_progress")).status_code == 200
-    refused = await patch(client, tasks_url, task, status="review")
-    assert (refused.status_code, refused.json()["code"]) == (409, "comment_required")
-    assert (await patch(client, tasks_url, task, status="review", comment="ready")).status_code == 200
-    comments = (await client.get(f"{tasks_url}/{task['id']}/comments")).json()
-    assert [comment["message"] for comment in comments["items"]] == ["ready"]
-
-
-async def test_refused_change_stores_no_comment(client: httpx.AsyncClient, tasks_url: str) -> None:
-    first = await create(client, tasks_url)
-    second = await create(client, tasks_url, depends_on_task_ids=[first["id"]])
-    assert (await patch(client, tasks_url, second, status="done", comment="lost?")).status_code == 409
-    assert (await client.get(f"{tasks_url}/{second['id']}/comments")).json()["items"] == []
 
 
 async def test_comments_are_listed_oldest_first(client: httpx.AsyncClient, tasks_url: str) -> None:
@@ -246,15 +181,6 @@ async def test_tags_are_in_the_order_of_their_names_and_all_dependencies_are_the
     assert made["blocked_by_task_ids"] == made["depends_on_task_ids"]
 
 
-async def test_rule_that_comes_while_a_new_task_waits_to_be_done_counts(
-    client: httpx.AsyncClient, tasks_url: str, database_url: str
-) -> None:
-    with holding(database_url, "UPDATE boards SET require_review_before_done = true") as wait_for_a_waiter:
-        late = asyncio.create_task(client.post(tasks_url, json={"title": "t", "status": "done"}))
-        await asyncio.to_thread(wait_for_a_waiter)
-    assert ((await late).status_code, (await late).json()["code"]) == (409, "review_required")
-
-
 async def test_what_depends_on_nothing_else_does_not_wait_for_the_board(
     client: httpx.AsyncClient, tasks_url: str, database_url: str
 ) -> None:
@@ -263,14 +189,6 @@ async def test_what_depends_on_nothing_else_does_not_wait_for_the_board(
     with holding(database_url, "SELECT FROM boards FOR NO KEY UPDATE"):
         assert (await patch(client, tasks_url, task, title="new", priority="high")).status_code == 200
         await create(client, tasks_url, depends_on_task_ids=[other["id"]])
-
-
-async def test_deleted_task_sets_free_what_waited_for_it(client: httpx.AsyncClient, tasks_url: str) -> None:
-    first = await create(client, tasks_url)
-    second = await create(client, tasks_url, depends_on_task_ids=[first["id"]])
-    assert (await client.delete(f"{tasks_url}/{first['id']}")).status_code == 204
-    assert (await client.get(f"{tasks_url}/{first['id']}")).status_code == 404
-    assert (await client.get(f"{tasks_url}/{second['id']}")).json()["is_blocked"] is False
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,10 @@ async def create(client: httpx.AsyncClient, url: str, title: str = "task", **fie
     return response.json()
 
 
+async def patch(client: httpx.AsyncClient, url: str, task: dict[str, Any], **changes: Any) -> httpx.Response:
+    return await client.patch(f"{url}/{task['id']}", json=changes)
+
+
 async def statements(app: Litestar, client: httpx.AsyncClient, url: str) -> int:
     """How many a GET sends."""
     async with statements_of(app) as seen:
