@@ -50,6 +50,7 @@ def migrator_config(settings: Settings) -> MigratorConfig:
         application="plimsoll",
         command="litestar database",
         has_alembics=True,
+        models_are_complete=True,
         hints=Hints(
             stop_automatic="DB_AUTO_MIGRATE=false",
             expand_only="DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator",

@@ -51,6 +51,10 @@ class MigratorConfig:
     `command` is what people type before the name of one of the engine's commands; `has_alembics` says that Alembic's
     own are called in the same way. `version_table` and `version_table_schema` are the name and the
     schema of Alembic's table in this project. `hints` are the project's own words for some messages.
+
+    `models_are_complete` says that the models have everything, triggers and policies included, so that what else there
+    is counts as drift. Otherwise what SQL of a revision has made, and no model knows, is left alone. `include_name` and
+    `include_object` are those of `context.configure`, and are asked about what differs.
     """
 
     metadata: MetaData
@@ -75,6 +79,9 @@ class MigratorConfig:
     version_table: str = VERSION_TABLE
     version_table_schema: str | None = None
     hints: Hints = field(default_factory=Hints)
+    models_are_complete: bool = False
+    include_name: Callable[..., bool] | None = None
+    include_object: Callable[..., bool] | None = None
 
     def __post_init__(self) -> None:
         # A process is one program, whose messages all name its commands alike.

@@ -6,14 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, text
 
 from ..postgres.url.database_url import DatabaseURL
 from .backfill.status import names_to_run, read_statuses
 from .command_names import command
 from .config import MigratorConfig
 from .drift.difference import shown
-from .drift.scratch_schema import DriftUnknownError, differences
+from .drift.project_differences import compare_with_project
+from .drift.scratch_schema import DriftUnknownError
 from .engine_tables import version_table
 from .locking.migration_lock import holder_of_lock
 from .phase import Phase
@@ -96,13 +97,13 @@ def read_status(config: MigratorConfig) -> Status:
     directory = load_revisions(config)
 
     def read(connection: Connection, url: DatabaseURL) -> Status:
-        return _status(connection, url, directory, config.metadata)
+        return _status(connection, url, directory, config)
 
     return with_readonly_connection(config, read)
 
 
-def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory, metadata: MetaData) -> Status:
-    state = read_state(connection, directory, metadata)
+def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory, config: MigratorConfig) -> Status:
+    state = read_state(connection, directory, config.metadata)
     entries = read_history(connection)
     revisions = tuple(_revisions(directory, state, entries))
     verdict, detail = _judge(directory, state, revisions)
@@ -110,8 +111,8 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     server = str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')")))
     connection.rollback()
     if verdict is Verdict.UP_TO_DATE:
-        verdict, detail = _judge_schema(connection, metadata)
-    backfills = tuple(names_to_run(read_statuses(connection, directory, metadata, by_rows=True)))
+        verdict, detail = _judge_schema(connection, config, directory)
+    backfills = tuple(names_to_run(read_statuses(connection, directory, config.metadata, by_rows=True)))
     connection.rollback()
     return Status(
         verdict=verdict,
@@ -225,10 +226,10 @@ def _describe_divergence(
     return next((detail for applies, detail in rules if applies), "")
 
 
-def _judge_schema(connection: Connection, metadata: MetaData) -> tuple[Verdict, str]:
+def _judge_schema(connection: Connection, config: MigratorConfig, directory: ScriptDirectory) -> tuple[Verdict, str]:
     """Return the verdict on a database at head: whether its schema is that of the models."""
     try:
-        found = differences(connection, metadata)
+        found = compare_with_project(connection, config, directory).differences
     except DriftUnknownError as exc:
         return Verdict.UP_TO_DATE, f"the database is at head; whether its schema has drifted is not known: {exc}"
     if found:

@@ -16,8 +16,10 @@ from sqlalchemy.pool import NullPool
 
 from app.core.settings import Settings
 from app.db import migrator_config
+from app.migrator import command_names, engine_tables
 from app.postgres.url.database_url import normalize_database_url
 from tests.support.migrator import load_revisions
+from tests.support.plain_project import PlainProject
 from tests.support.processes import require
 from tests.support.waiting import PATIENCE
 
@@ -182,3 +184,18 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     shutil.copy(migrator_config.ROOT / "alembic.ini", root)
     monkeypatch.setattr(migrator_config, "ROOT", root)
     return Release(root)
+
+
+@pytest.fixture
+def project(tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> PlainProject:
+    """A project whose database is empty, and named by DATABASE_URL."""
+    for module, name in (
+        (command_names, "_prefix"),
+        (command_names, "_has_alembics"),
+        (engine_tables, "_version_table"),
+    ):
+        # A configuration sets them for the process.
+        monkeypatch.setattr(module, name, getattr(module, name))
+    monkeypatch.delenv("MIGRATION_DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    return PlainProject(tmp_path / "theirs")

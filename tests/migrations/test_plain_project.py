@@ -9,9 +9,7 @@ from click.testing import CliRunner
 
 from app.migrator import (
     SettingsError,
-    command_names,
     downgrade,
-    engine_tables,
     read_config,
     read_status,
     upgrade,
@@ -24,21 +22,6 @@ from app.migrator.lint.linter import lint
 from tests.migrations.conftest import applied, query
 from tests.support.plain_project import PlainProject
 from tests.support.processes import environment, run
-
-
-@pytest.fixture
-def project(tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> PlainProject:
-    """A project whose database is empty, and named by DATABASE_URL."""
-    for module, name in (
-        (command_names, "_prefix"),
-        (command_names, "_has_alembics"),
-        (engine_tables, "_version_table"),
-    ):
-        # A configuration sets them for the process.
-        monkeypatch.setattr(module, name, getattr(module, name))
-    monkeypatch.delenv("MIGRATION_DATABASE_URL", raising=False)
-    monkeypatch.setenv("DATABASE_URL", empty_database_url)
-    return PlainProject(tmp_path / "theirs")
 
 
 def test_three_upgrades_in_threads_of_one_process_wait_for_each_other(

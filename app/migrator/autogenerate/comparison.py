@@ -6,20 +6,18 @@ import structlog
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrateOperation, UpgradeOps
 from alembic.runtime.plugins import Plugin
-from alembic.script import Script
+from alembic.script import ScriptDirectory
 from alembic.util import PriorityDispatchResult
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection
 
+from ..config import MigratorConfig
 from ..drift.catalogue import Schema
 from ..drift.code_ddl import drop_routine, drop_view
 from ..drift.compare import compare
 from ..drift.difference import Difference, Kind, Statement, script
-from ..drift.scratch_schema import both_schemas
+from ..drift.made_by_revisions import read_made_by
+from ..drift.project_differences import compare_with_project
 from ..revisions.loading import oldest_first
-from ..sql.effect import Effect
-from ..sql.effect import Kind as EffectKind
-from ..sql.offline import offline_sql
-from ..sql.reader import read_sql
 from .operations import Step, in_transaction, operations_for
 from .steps import Steps
 
@@ -55,13 +53,16 @@ class _Direction:
         return [step.operation for step in sorted(steps, key=lambda step: step.order)]
 
 
-def steps_between(connection: Connection, metadata: MetaData, revisions: Iterable[Script]) -> Steps | None:
+def steps_between(connection: Connection, config: MigratorConfig, directory: ScriptDirectory) -> Steps | None:
     """Return what a revision has to do so that `drift` finds nothing, and its way back; None for nothing.
 
-    It drops what the models do not know only if one of the `revisions` has created it. Raises DriftUnknownError.
+    It drops what the models do not know only if one of the revisions has created it. Raises DriftUnknownError.
     """
-    live, models = both_schemas(connection, metadata)
-    found = _without_others(compare(live, models), revisions)
+    compared = compare_with_project(connection, config, directory)
+    if compared.not_compared:
+        log.warning("left alone: a revision may have made it", what=compared.describe_not_compared())
+    live, models, metadata = compared.live, compared.models, config.metadata
+    found = _without_others(compared.differences, directory)
     if not found:
         return None
     reverse = {_identity(each): each for each in compare(models, live)}
@@ -95,14 +96,18 @@ def _describe(found: Difference) -> str:
     return f"{found.kind} {found.name}: {what}"
 
 
-def _without_others(found: Sequence[Difference], revisions: Iterable[Script]) -> list[Difference]:
+def _without_others(found: Sequence[Difference], directory: ScriptDirectory) -> list[Difference]:
     """Return the differences without what somebody else has made; log that, and what is in the way."""
     # Only if it is needed, because all revisions are run without a database.
-    made = _created_names(revisions) if any(map(_may_be_others, found)) else set()
+    made = read_made_by(oldest_first(directory)) if any(map(_may_be_others, found)) else None
     kept = []
     for each in found:
-        if _may_be_others(each) and each.key[-1] not in made:
-            log.warning("left alone: neither the models nor a revision of ours know it", what=_describe(each))
+        if made is not None and _may_be_others(each) and each.key[-1] not in made.names:
+            if made.unreadable:
+                why = "left alone: the SQL of revisions cannot be known, and one of them may have made it"
+                log.warning(why, what=_describe(each), revisions=made.unreadable)
+            else:
+                log.warning("left alone: neither the models nor a revision of ours know it", what=_describe(each))
             continue
         in_the_way = sorted({name for statement in each.ddl for name in statement.in_the_way})
         if in_the_way:
@@ -115,41 +120,15 @@ def _may_be_others(found: Difference) -> bool:
     return found.models is None and found.kind in _KINDS_OF_OTHERS
 
 
-_CREATE = {EffectKind.CREATE_TABLE, EffectKind.CREATE_OTHER, EffectKind.CREATE_TRIGGER}
-_DROP = {EffectKind.DROP_TABLE, EffectKind.DROP_OTHER}
-_RENAME = {EffectKind.RENAME_TABLE, EffectKind.RENAME_OTHER}
-
-
-def _created_names(revisions: Iterable[Script]) -> set[str]:
-    """Return the names of what the revisions have created and not dropped; one that cannot be read has none."""
-    made: set[str] = set()
-    for revision in revisions:
-        for effect in read_sql(offline_sql(revision) or ""):
-            _apply_effect(made, effect)
-    return made
-
-
-def _apply_effect(made: set[str], effect: Effect) -> None:
-    """Add the name that the effect creates to `made`, or take out the one that it drops or renames."""
-    name = effect.name if effect.kind is EffectKind.CREATE_TRIGGER and effect.name else effect.table
-    if effect.kind in _CREATE:
-        made.add(name)
-    elif effect.kind in _DROP:
-        made.discard(name)
-    elif effect.kind in _RENAME and effect.renamed_to and name in made:
-        made.remove(name)
-        made.add(effect.renamed_to)
-
-
 def _compare(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
     """Add the steps to the operations of a revision, as Alembic's own comparison would."""
-    connection, metadata, migration = context.connection, context.metadata, context.migration_context
-    if not isinstance(connection, Connection) or not isinstance(metadata, MetaData):
-        raise TypeError("the models of one MetaData are compared with a database")
-    directory = migration.script
+    connection, config = context.connection, (context.opts or {}).get("migrator")
+    directory = context.migration_context.script
+    if not isinstance(connection, Connection) or not isinstance(config, MigratorConfig) or directory is None:
+        raise TypeError("the models of a configuration are compared with a database, and with its revisions")
     # The comparison begins a transaction, so the one that Alembic has begun ends here.
     connection.rollback()
-    steps = steps_between(connection, metadata, oldest_first(directory) if directory else ())
+    steps = steps_between(connection, config, directory)
     if steps:
         upgrade_ops.ops.append(steps)
     return PriorityDispatchResult.STOP

@@ -49,6 +49,8 @@ def _lines(found: Drift) -> Iterator[str]:
             f"-- The database has revision(s) of a newer release: {', '.join(found.unknown)}. The comparison is with"
             " the models of this release, and what follows would take it back to them."
         )
+    if found.not_compared:
+        yield f"-- {found.not_compared}"
     if not found.differences:
         yield "-- No difference from the models."
         return

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, text
 from ...postgres.errors import MigrationFailedError
 from ..command_names import command, upgrade_command
 from ..drift.difference import shown
-from ..drift.scratch_schema import DriftUnknownError, differences
+from ..drift.project_differences import compare_with_project
+from ..drift.scratch_schema import DriftUnknownError
 from ..partitions.months import add_months
 from ..partitions.state import PartitionState, read_partitions
 from ..revisions.schema_state import read_state
@@ -46,16 +47,19 @@ def drift(connection: Connection, context: CheckContext) -> Iterator[Finding]:
         state = read_state(connection, context.directory, context.config.metadata) if context.directory else None
     except MigrationFailedError:
         state = None
-    if state is None or not state.is_managed or state.pending or state.unknown:
+    if state is None or context.directory is None or not state.is_managed or state.pending or state.unknown:
         yield note("Not compared with the models: the database is not at the head of this release.")
         return
     # The comparison creates the models' tables for a moment, which a read-only transaction cannot.
     connection.rollback()
     try:
-        found = differences(connection, context.config.metadata)
+        compared = compare_with_project(connection, context.config, context.directory)
     except DriftUnknownError as exc:
         yield note(f"Not compared with the models: {exc}")
         return
+    found = compared.differences
+    if compared.not_compared:
+        yield note(compared.describe_not_compared())
     if not found:
         yield ok("The schema is the one of the models.")
         return

@@ -12,7 +12,7 @@ from ..revisions.loading import load_revisions
 from ..revisions.schema_state import read_state
 from ..status import EXIT_CODES, Verdict
 from .difference import Difference, Order, Statement, script
-from .scratch_schema import differences
+from .project_differences import compare_with_project
 
 LOSES_DATA = "-- loses data: "
 BLOCKED = "-- blocked: "
@@ -25,7 +25,8 @@ class Drift:
     """How a database differs from the models.
 
     `pending` are this release's revisions that the database lacks, `unknown` those that this release lacks: both are
-    reasons for differences. `script` has the statements of all differences, in the order to run them.
+    reasons for differences. `not_compared` says what was left out, and why. `script` has the statements of all
+    differences, in the order to run them.
     """
 
     database: str
@@ -33,6 +34,7 @@ class Drift:
     pending: tuple[str, ...]
     unknown: tuple[str, ...]
     differences: tuple[Difference, ...]
+    not_compared: str
     script: tuple[Statement, ...]
 
     @property
@@ -51,15 +53,16 @@ def read_drift(config: MigratorConfig) -> Drift:
         state = read_state(connection, directory, config.metadata)
         server = connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')"))
         connection.rollback()
-        found = differences(connection, config.metadata)
+        found = compare_with_project(connection, config, directory)
         return Drift(
             database=url.location,
             server=str(server),
             # If Alembic does not manage the database, its tables may be those of any revision.
             pending=tuple(script.revision for script in state.pending) if state.is_managed else (),
             unknown=state.unknown,
-            differences=tuple(found),
-            script=tuple(script(found)),
+            differences=tuple(found.differences),
+            not_compared=found.describe_not_compared(),
+            script=tuple(script(found.differences)),
         )
 
     return with_readonly_connection(config, read)

@@ -12,7 +12,7 @@ from alembic import context
 from alembic.operations.ops import MigrationScript
 from alembic.script.revision import MultipleHeads
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection
 
 from ...postgres.connect import open_connection
 from ...postgres.errors import DatabaseError, MigrationFailedError
@@ -114,7 +114,7 @@ async def _migrate(config: MigratorConfig, url: DatabaseURL) -> None:
                 await StepExecutor(connection, config, options).execute()
             else:
                 async with limit_lock_waits(connection, config.lock_timeout):
-                    await connection.run_sync(_run_readonly_command, config.metadata)
+                    await connection.run_sync(_run_readonly_command, config)
 
 
 def _changes_the_schema() -> bool:
@@ -129,16 +129,18 @@ def _changes_the_schema() -> bool:
     return True
 
 
-def _run_readonly_command(connection: Connection, metadata: MetaData) -> None:
+def _run_readonly_command(connection: Connection, config: MigratorConfig) -> None:
     # Imported here because neither an upgrade nor a start needs it.
     from ..autogenerate.comparison import COMPARISON  # noqa: PLC0415
 
-    require_versions(connection, context.script, metadata)
+    require_versions(connection, context.script, config.metadata)
     context.configure(
         connection=connection,
-        target_metadata=metadata,
+        target_metadata=config.metadata,
         process_revision_directives=_skip_empty_revision,
         autogenerate_plugins=[COMPARISON],
+        # For the comparison.
+        migrator=config,
         **alembic_options(),
     )
     several = describe_several_heads(context.script) if _autogenerates() else None

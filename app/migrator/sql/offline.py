@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
+from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
@@ -18,6 +19,8 @@ from .effect import Effect
 from .reader import read_sql
 
 Direction = Literal["upgrade", "downgrade"]
+# Where `op.execute` goes through, and no other operation.
+_EXECUTE = DefaultImpl.execute.__code__
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,13 @@ class OfflineRun:
     """What a revision would run: `sql`, or None where it wants to look at the database.
 
     `marks` are pairs of lines, each counted from 1: where a statement begins in `sql`, and the line of the revision's
-    file that runs it. Without `sql` there is one pair, whose second is the line that failed.
+    file that runs it. Without `sql` there is one pair, whose second is the line that failed. `statements` are the texts
+    of which `sql` consists, each with whether it is the revision's own (`op.execute`) or that of an operation.
     """
 
     sql: str | None
     marks: tuple[tuple[int, int], ...] = ()
+    statements: tuple[tuple[str, bool], ...] = ()
 
     def file_line(self, sql_line: int = 1) -> int | None:
         """Return the line of the revision's file that runs what stands in this line of the SQL."""
@@ -59,7 +64,7 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
             getattr(script.module, direction)()
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
         return OfflineRun(None, _failed_line(exc, script.module))
-    return OfflineRun(output.getvalue(), tuple(output.marks))
+    return OfflineRun(output.getvalue(), tuple(output.marks), tuple(output.statements))
 
 
 def effects_of(revisions: Iterable[Script], direction: Direction = "upgrade") -> tuple[Effect, ...] | None:
@@ -96,13 +101,17 @@ class _Output(io.StringIO):
     def __init__(self, module: ModuleType) -> None:
         super().__init__()
         self.marks: list[tuple[int, int]] = []
+        self.statements: list[tuple[str, bool]] = []
         self._file = getattr(module, "__file__", None)
         self._line = 1
 
     def write(self, text: str) -> int:
         frame = sys._getframe(1)  # noqa: SLF001
+        is_own = False
         while frame and frame.f_code.co_filename != self._file:
+            is_own = is_own or frame.f_code is _EXECUTE
             frame = frame.f_back  # type: ignore[assignment]
+        self.statements.append((text, is_own))
         if frame:
             self.marks.append((self._line, frame.f_lineno))
         self._line += text.count("\n")
