@@ -15,7 +15,7 @@ from app.api.http.security_headers import security_headers
 from app.api.openapi.document import openapi_config
 from app.api.routes import route_handlers
 from app.api.stream_hub import StreamPlugin
-from app.core.local_token import with_secrets
+from app.core.dev_secrets import with_secrets
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin

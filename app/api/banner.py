@@ -7,7 +7,7 @@ import click
 from litestar import Litestar
 from litestar.plugins import CLIPlugin
 
-from app.core.local_token import local_token_file
+from app.core.dev_secrets import local_token_file
 from app.core.settings import AuthMode, Settings
 
 _BODY = '{"name": "First board", "slug": "first-board", "description": "Where the work begins"}'

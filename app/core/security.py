@@ -1,12 +1,10 @@
-"""Tokens: generating, hashing and comparing them, and the one that is generated for development."""
+"""Tokens: generating, hashing and comparing them."""
 
 import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
-from pathlib import Path
 from uuid import UUID
 
 AGENT_TOKEN_PREFIX = "pla_"  # noqa: S105 - no secret
@@ -16,7 +14,6 @@ _TOKEN_BYTES = 48
 _PREFIXED_TOKEN_BYTES = 32
 _INVITE_SEED_BYTES = 32
 _UUID_BYTES = 16
-_FILE_MODE = 0o600
 
 
 def new_token() -> str:
@@ -74,27 +71,6 @@ def token_hash(token: str) -> bytes:
 def tokens_equal(left: str, right: str) -> bool:
     """Return whether the two are equal, in a time that reveals neither where nor at what length they differ."""
     return hmac.compare_digest(_digest(left), _digest(right))
-
-
-def stored_token(path: Path) -> str:
-    """Return the token in the file `path`; generate it (mode 0600) at the first call. Several processes may call it.
-
-    Raises OSError if the file can be neither read nor written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    if not path.exists():
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(new_token())
-        try:
-            # A link, not a rename: it fails if another process was first, and then all read that one's token.
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()
 
 
 def _digest(token: str) -> bytes:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from litestar.cli._utils import LitestarEnv
 
-    from app.server.serving import Server
+    from app.server.uvicorn_server import Server
 
 # Bytes of unfinished requests, of all clients of a process together.
 _MAX_UNFINISHED = 64 * 1024 * 1024
@@ -71,7 +71,7 @@ class RunCommand(CLIPlugin):
 
         from app.server.memory_budget import Budget  # noqa: PLC0415
         from app.server.protocol import BoundedProtocol, Limits  # noqa: PLC0415
-        from app.server.serving import CANCEL_SECONDS, Server  # noqa: PLC0415
+        from app.server.uvicorn_server import CANCEL_SECONDS, Server  # noqa: PLC0415
 
         settings = self._settings
         limits = Limits(settings.request_head_timeout, settings.shutdown_timeout)

@@ -11,7 +11,7 @@ from uvicorn._subprocess import get_subprocess
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload
 
-from app.server.serving import Server
+from app.server.uvicorn_server import Server
 
 # Seconds until a signal is noticed.
 _POLL_INTERVAL = 0.1

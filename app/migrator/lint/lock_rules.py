@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ..config import MigratorConfig
 from ..sql.effect import Effect, Kind
-from ..sql.locks import is_foreign_key, locked_tables
-from ..sql.settings import settings_of
+from ..sql.session_settings import settings_of
+from ..sql.statement_locks import is_foreign_key, locked_tables
 from ..sql.tokens import Statement
 from .finding import Hit
 from .known_schema import Change, KnownSchema, ParsedRevision

@@ -8,9 +8,9 @@ from .create_table import created_table
 from .cursor import Cursor
 from .effect import Effect, Kind
 from .functions import keywords
-from .locks import locks_beside_traffic
 from .names import in_schema_of
 from .rows import PERSISTENCE, QUERIES, SEARCH_PATH, read_query, target_of
+from .statement_locks import locks_beside_traffic
 from .tokens import Statement, UnreadableSqlError, statements_of
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from .cursor import Cursor
 from .effect import Effect, Kind
 from .functions import opaque_calls
-from .settings import set_by_function
+from .session_settings import set_by_function
 from .tokens import Word
 
 # After FOR UPDATE, FOR NO KEY UPDATE, ON UPDATE, THEN UPDATE no table follows.

@@ -1,15 +1,18 @@
 """The secrets of ENVIRONMENT=dev, generated once and kept in the data folder if none are set."""
 
+import os
+import secrets
 from pathlib import Path
 
 import msgspec
 
-from app.core.security import stored_token
+from app.core.security import new_token
 from app.core.settings import AuthMode, Settings
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 
 _FILE = "local_auth_token"
+_FILE_MODE = 0o600
 
 
 def local_token_file(settings: Settings) -> Path:
@@ -31,10 +34,31 @@ def with_secrets(settings: Settings) -> Settings:
 
 def _stored(settings: Settings, variable: str) -> Secret:
     try:
-        return Secret(stored_token(local_token_file(settings)))
+        return Secret(_stored_token(local_token_file(settings)))
     except OSError as exc:
         raise SettingsError(
             variable,
             f"is not set, and {local_token_file(settings)} cannot be written ({exc.strerror})",
             "Set it, or make DATA_DIR a folder that this user may write to.",
         ) from None
+
+
+def _stored_token(path: Path) -> str:
+    """Return the token in the file `path`; generate it (mode 0600) at the first call. Several processes may call it.
+
+    Raises OSError if the file can be neither read nor written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    if not path.exists():
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(new_token())
+        try:
+            # A link, not a rename: it fails if another process was first, and then all read that one's token.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
