@@ -12,7 +12,7 @@ from litestar import Litestar
 from app.asgi import create_app
 from app.core.settings import Settings
 from tests.conftest import client_of, started
-from tests.migrations.conftest import query
+from tests.migrations.conftest import insert, query
 from tests.support.board_groups import GROUPS
 from tests.support.boards import BOARDS
 
@@ -76,20 +76,13 @@ class Stranger:
     """Another organization, with a board, a task and a tag, of which the signed-in user is no member."""
 
     def __init__(self, url: str) -> None:
-        self.organization, self.board, self.task, self.tag, self.user, self.member = (uuid4() for _ in range(6))
-        insert = "INSERT INTO {} VALUES {}".format
-        rows = [
-            insert("organizations (id, name)", "(:organization, 'Strangers')"),
-            insert("users (id, subject)", "(:user, 'stranger')"),
-            insert(
-                "organization_members (id, organization_id, user_id, role)", "(:member, :organization, :user, 'owner')"
-            ),
-            insert("boards (id, organization_id, name, slug, description)", "(:board, :organization, 'b', 'b', '')"),
-            insert("tasks (id, board_id, title)", "(:task, :board, 'secret')"),
-            insert("tags (id, organization_id, name, slug)", "(:tag, :organization, 't', 't')"),
-        ]
-        for row in rows:
-            query(url, row, **{k: v for k, v in vars(self).items() if isinstance(v, UUID) and f":{k}" in row})
+        self.organization = insert(url, "organizations", name="Strangers")
+        self.user = insert(url, "users", subject="stranger")
+        theirs = {"organization_id": self.organization}
+        self.member = insert(url, "organization_members", **theirs, user_id=self.user, role="owner")
+        self.board = insert(url, "boards", **theirs, name="b", slug="b", description="")
+        self.task = insert(url, "tasks", board_id=self.board, title="secret")
+        self.tag = insert(url, "tags", **theirs, name="t", slug="t")
 
 
 @pytest.fixture
@@ -110,33 +103,17 @@ class Staff:
 
     def join(self, role: str, name: str = "Mate") -> UUID:
         """The id of a new member's membership; the organization is his active one."""
-        user, member = uuid4(), uuid4()
-        query(
-            self._url,
-            "INSERT INTO users (id, subject, name, active_organization_id) VALUES (:id, :subject, :name, :place)",
-            id=user,
-            subject=str(user),
-            name=name,
-            place=self.organization,
-        )
-        query(
-            self._url,
-            "INSERT INTO organization_members (id, organization_id, user_id, role) VALUES (:id, :place, :user, :role)",
-            id=member,
-            place=self.organization,
-            user=user,
-            role=role,
-        )
-        return member
+        place = self.organization
+        user = insert(self._url, "users", subject=uuid4().hex, name=name, active_organization_id=place)
+        return insert(self._url, "organization_members", organization_id=place, user_id=user, role=role)
 
     def i_am(self, role: str) -> None:
         query(self._url, "UPDATE organization_members SET role = :role WHERE id = :id", role=role, id=self.my_member)
 
     def hand_over(self) -> None:
         """Another user has the signed-in user's place from now on, who is in no organization then."""
-        owner = query(self._url, "INSERT INTO users (id, subject) VALUES (gen_random_uuid(), 'heir') RETURNING id")
-        move = "UPDATE organization_members SET user_id = :heir WHERE id = :id"
-        query(self._url, move, heir=owner[0][0], id=self.my_member)
+        heir = insert(self._url, "users", subject="heir")
+        query(self._url, "UPDATE organization_members SET user_id = :u WHERE id = :id", u=heir, id=self.my_member)
         query(self._url, "UPDATE users SET active_organization_id = NULL WHERE id = :id", id=self.my_user)
 
     def roles(self) -> list[str]:
@@ -172,9 +149,7 @@ async def grouped(client: httpx.AsyncClient, board: dict[str, Any], group: dict[
 @pytest.fixture
 def foreign_group(stranger: Stranger, database_url: str) -> UUID:
     """A group of another organization, with that one's board in it."""
-    group_id = uuid4()
-    insert = "INSERT INTO board_groups (id, organization_id, name, slug) VALUES (:id, :organization, 'g', 'g')"
-    query(database_url, insert, id=group_id, organization=stranger.organization)
+    group_id = insert(database_url, "board_groups", organization_id=stranger.organization, name="g", slug="g")
     query(database_url, "UPDATE boards SET board_group_id = :id WHERE id = :board", id=group_id, board=stranger.board)
     return group_id
 

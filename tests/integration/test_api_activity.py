@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from tests.integration.conftest import SignIn, Stranger, register
-from tests.migrations.conftest import query
+from tests.migrations.conftest import insert, query
 
 ACTIVITY = "/api/v1/activity"
 
@@ -119,13 +119,7 @@ async def test_member_sees_what_happened_on_boards_that_he_may_read(
 async def test_other_organizations_are_not_in_it(
     client: httpx.AsyncClient, stranger: Stranger, database_url: str
 ) -> None:
-    query(
-        database_url,
-        "INSERT INTO activity_events (id, organization_id, event_type, board_id, task_id)"
-        " VALUES (gen_random_uuid(), :organization, 'task.commented', :board, :task)",
-        organization=stranger.organization,
-        board=stranger.board,
-        task=stranger.task,
-    )
+    about = {"organization_id": stranger.organization, "board_id": stranger.board, "task_id": stranger.task}
+    insert(database_url, "activity_events", event_type="task.commented", **about)
     assert await types(client) == []
     assert (await client.get(f"{ACTIVITY}/task-comments")).json()["items"] == []

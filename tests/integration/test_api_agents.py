@@ -10,7 +10,7 @@ from litestar import Litestar
 
 from tests.conftest import client_of
 from tests.integration.conftest import AGENTS, SignIn, Stranger, register
-from tests.migrations.conftest import holding, query
+from tests.migrations.conftest import holding, insert, query
 from tests.support.boards import become, grant
 
 
@@ -381,13 +381,8 @@ async def test_agent_of_a_board_is_changed_by_who_writes_it(
 async def test_agent_of_another_organization_is_not_there(
     client: httpx.AsyncClient, stranger: Stranger, database_url: str
 ) -> None:
-    query(
-        database_url,
-        "INSERT INTO agents (id, organization_id, name, token_hash) VALUES (:id, :organization, 'theirs', '\\x00')",
-        id=stranger.task,
-        organization=stranger.organization,
-    )
-    path = f"{AGENTS}/{stranger.task}"
+    theirs = insert(database_url, "agents", organization_id=stranger.organization, name="theirs", token_hash=b"0")
+    path = f"{AGENTS}/{theirs}"
     for response in (
         await client.get(path),
         await client.patch(path, json={"name": "ours"}),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import query
-from tests.support.boards import BOARDS, MINIMAL, become, grant
+from tests.support.boards import BOARDS, MINIMAL, RIGHTS, Rights, become
 
 
 async def test_created_board_has_every_field_and_a_location(client: httpx.AsyncClient) -> None:
@@ -140,43 +140,22 @@ async def test_another_organizations_board_is_404_for_every_method(
     assert query(database_url, "SELECT name FROM boards") == [("b",)]
 
 
-@pytest.mark.parametrize(
-    ("role", "everywhere", "here", "statuses"),
-    [
-        ("owner", (False, False), None, (200, 200)),
-        ("admin", (False, False), None, (200, 200)),
-        ("member", (False, False), None, (404, 404)),
-        ("member", (True, False), None, (200, 403)),
-        ("member", (False, True), None, (200, 200)),
-        ("member", (False, False), (True, False), (200, 403)),
-        ("member", (False, False), (False, True), (200, 200)),
-        ("member", (False, False), (False, False), (404, 404)),
-        ("member", (True, False), (True, True), (200, 200)),
-    ],
-)
+@pytest.mark.parametrize("rights", RIGHTS)
 async def test_member_reads_and_writes_what_he_was_granted(
-    client: httpx.AsyncClient,
-    board: dict[str, Any],
-    tasks_url: str,
-    database_url: str,
-    role: str,
-    everywhere: tuple[bool, bool],
-    here: tuple[bool, bool] | None,
-    statuses: tuple[int, int],
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str, rights: Rights
 ) -> None:
     task = (await client.post(tasks_url, json={"title": "t"})).json()
-    become(database_url, role, reads=everywhere[0], writes=everywhere[1])
-    if here is not None:
-        grant(database_url, board["id"], reads=here[0], writes=here[1])
+    rights.give(database_url, board["id"])
     url = f"{BOARDS}/{board['id']}"
     reading = [await client.get(url), await client.get(tasks_url), await client.get(f"{tasks_url}/{task['id']}")]
     writing = [
         await client.patch(url, json={"name": "n"}),
         await client.patch(f"{tasks_url}/{task['id']}", json={"title": "n"}),
     ]
-    assert {answer.status_code for answer in reading} == {statuses[0]}
-    assert {answer.status_code for answer in writing} == {statuses[1]}
-    assert len((await client.get(BOARDS)).json()["items"]) == (1 if statuses[0] == 200 else 0)
+    read, written = rights.statuses()
+    assert {answer.status_code for answer in reading} == {read}
+    assert {answer.status_code for answer in writing} == {written}
+    assert len((await client.get(BOARDS)).json()["items"]) == (1 if read == 200 else 0)
 
 
 async def test_member_without_write_everywhere_creates_no_board(

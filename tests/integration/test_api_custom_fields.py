@@ -9,23 +9,17 @@ import pytest
 
 from app.services.custom_fields import MAX_FIELDS
 from tests.integration.conftest import SignIn, Staff, Stranger, register
-from tests.migrations.conftest import query
+from tests.migrations.conftest import insert, query
 from tests.support.boards import become, grant
 from tests.support.custom_fields import BOARDS, FIELDS, change, define
 
 
 @pytest.fixture
 def foreign_field(stranger: Stranger, database_url: str) -> UUID:
-    field = uuid4()
-    query(
-        database_url,
-        "INSERT INTO custom_fields (id, organization_id, field_key, label, field_type)"
-        " VALUES (:id, :organization, 'secret', 'Secret', 'text')",
-        id=field,
-        organization=stranger.organization,
-    )
-    insert = "INSERT INTO custom_field_boards (board_id, custom_field_id) VALUES (:board, :id)"
-    query(database_url, insert, board=stranger.board, id=field)
+    secret = {"organization_id": stranger.organization, "field_key": "secret", "label": "Secret", "field_type": "text"}
+    field = insert(database_url, "custom_fields", **secret)
+    of_board = "INSERT INTO custom_field_boards (board_id, custom_field_id) VALUES (:board, :id)"
+    query(database_url, of_board, board=stranger.board, id=field)
     return field
 
 

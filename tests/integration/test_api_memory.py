@@ -8,9 +8,9 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import SignIn, Stranger, register
-from tests.migrations.conftest import query
+from tests.migrations.conftest import insert, query
 from tests.support.board_groups import GROUPS
-from tests.support.boards import BOARDS, MINIMAL, become, grant
+from tests.support.boards import BOARDS, MINIMAL, RIGHTS, Rights, become, grant
 from tests.support.tasks import statements
 
 PLACES = ["board", "group", "group of the board"]
@@ -100,44 +100,22 @@ async def test_board_without_a_group_has_no_group_memory(client: httpx.AsyncClie
     assert (refused.status_code, refused.json()["code"]) == (409, "no_board_group")
 
 
-@pytest.mark.parametrize(
-    ("role", "everywhere", "here", "statuses"),
-    [
-        ("owner", (False, False), None, (200, 201)),
-        ("admin", (False, False), None, (200, 201)),
-        ("member", (False, False), None, (404, 404)),
-        ("member", (True, False), None, (200, 403)),
-        ("member", (False, True), None, (200, 201)),
-        ("member", (False, False), (True, False), (200, 403)),
-        ("member", (False, False), (False, True), (200, 201)),
-        ("member", (False, False), (False, False), (404, 404)),
-        ("member", (True, False), (True, True), (200, 201)),
-    ],
-)
+@pytest.mark.parametrize("rights", RIGHTS)
 async def test_member_reads_and_writes_what_he_was_granted(
-    client: httpx.AsyncClient,
-    grouped: dict[str, Any],
-    database_url: str,
-    role: str,
-    everywhere: tuple[bool, bool],
-    here: tuple[bool, bool] | None,
-    statuses: tuple[int, int],
+    client: httpx.AsyncClient, grouped: dict[str, Any], database_url: str, rights: Rights
 ) -> None:
     other = {**MINIMAL, "slug": "other", "board_group_id": grouped["board_group_id"]}
     hidden = (await client.post(BOARDS, json=other)).json()
     for place in PLACES:
         await client.post(url_of(place, grouped), json={"content": place})
-    become(database_url, role, reads=everywhere[0], writes=everywhere[1])
-    if here is not None:
-        grant(database_url, grouped["id"], reads=here[0], writes=here[1])
+    rights.give(database_url, grouped["id"])
     for place in PLACES:
         url = url_of(place, grouped)
-        assert ((await client.get(url)).status_code, (await client.post(url, json={"content": "c"})).status_code) == (
-            statuses
-        ), place
+        read, written = await client.get(url), await client.post(url, json={"content": "c"})
+        assert (read.status_code, written.status_code) == rights.statuses(201), place
     seen = {item["message"] for item in (await client.get("/api/v1/activity")).json()["items"]}
-    assert seen & set(PLACES) == (set(PLACES) if statuses[0] == 200 else set())
-    if here is not None and not any(everywhere):
+    assert seen & set(PLACES) == (set(PLACES) if rights.may[0] else set())
+    if rights.here is not None and not any(rights.everywhere):
         # The group is his through one board, and opens no other.
         for place in ("board", "group of the board"):
             assert (await client.get(url_of(place, hidden))).status_code == 404
@@ -182,13 +160,8 @@ async def test_agent_writes_for_its_board_and_its_group_and_is_on_record(
 async def test_another_organizations_memory_is_not_there(
     client: httpx.AsyncClient, stranger: Stranger, foreign_group: UUID, database_url: str
 ) -> None:
-    query(
-        database_url,
-        "INSERT INTO activity_events (id, organization_id, event_type, board_group_id)"
-        " VALUES (gen_random_uuid(), :organization, 'board_group_memory.created', :group)",
-        organization=stranger.organization,
-        group=foreign_group,
-    )
+    about = {"organization_id": stranger.organization, "board_group_id": foreign_group}
+    insert(database_url, "activity_events", event_type="board_group_memory.created", **about)
     for url in (
         f"{BOARDS}/{stranger.board}/memory",
         f"{BOARDS}/{stranger.board}/group-memory",

@@ -13,7 +13,7 @@ from litestar import Litestar
 from app.services import webhooks
 from tests.conftest import client_of
 from tests.integration.conftest import AGENTS, Stranger, register
-from tests.migrations.conftest import holding, query
+from tests.migrations.conftest import holding, insert, query
 from tests.support.boards import BOARDS, become, grant
 
 SECRET = "between you and me"
@@ -143,9 +143,7 @@ async def test_readers_of_the_board_see_webhooks_and_writers_change_them(
 async def test_another_organizations_webhook_is_not_there(
     client: httpx.AsyncClient, stranger: Stranger, board: dict[str, Any], webhook: dict[str, Any], database_url: str
 ) -> None:
-    theirs = uuid4()
-    insert = "INSERT INTO board_webhooks (id, board_id, description) VALUES (:id, :board, 'x')"
-    query(database_url, insert, id=theirs, board=stranger.board)
+    theirs = insert(database_url, "board_webhooks", board_id=stranger.board, description="x")
     for path in (f"{BOARDS}/{stranger.board}/webhooks/{theirs}", f"{BOARDS}/{board['id']}/webhooks/{theirs}"):
         for request in (client.get(path), client.patch(path, json={}), client.delete(path)):
             assert (await request).status_code == 404

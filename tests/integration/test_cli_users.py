@@ -10,7 +10,7 @@ from litestar import Litestar
 
 from app.cli.users import users as commands
 from tests.conftest import client_of
-from tests.migrations.conftest import query
+from tests.migrations.conftest import insert, query
 from tests.support.processes import environment, run, shown_on_a_terminal
 from tests.support.sse import reading
 from tests.support.tokens import ME, issue
@@ -84,9 +84,8 @@ def test_list_is_one_line_a_user(database_url: str) -> None:
 def test_refusal_is_one_message_and_changes_nothing(
     database_url: str, arguments: tuple[str, ...], code: int, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = "INSERT INTO users (id, subject, email) VALUES (gen_random_uuid(), :subject, 'two@example.org')"
     for subject in ("taken", "other"):
-        query(database_url, insert, subject=subject)
+        insert(database_url, "users", subject=subject, email="two@example.org")
     monkeypatch.setenv("DATABASE_URL", database_url)
     result = CliRunner().invoke(commands, arguments)
     assert (result.exit_code, result.stdout) == (code, "")

@@ -17,7 +17,7 @@ from app.cli.demo.commands import demo
 from app.core.custom_field_values import normalize_value
 from app.models import TaskStatus
 from tests.conftest import client_of, settings_for
-from tests.migrations.conftest import REVISIONS, by_driver, holding, query
+from tests.migrations.conftest import REVISIONS, by_driver, holding, insert, query
 from tests.support.migrator import upgrade
 from tests.support.organization_columns import astray
 from tests.support.processes import ROOT, environment, run, shown_on_a_terminal
@@ -199,7 +199,7 @@ def test_values_of_custom_fields_are_in_the_form_in_which_the_api_keeps_them() -
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
 def test_same_seed_makes_the_same_content_beside_the_former(seed: Seed, database_url: str, driver: str) -> None:
     url = by_driver(database_url, driver)
-    query(database_url, "INSERT INTO users (id, subject, email) VALUES (gen_random_uuid(), 'x', 'ahab@example.org')")
+    insert(database_url, "users", subject="x", email="ahab@example.org")
     arguments = ("--json", "--tasks", "40", "--boards", "2", "--seed", "7", "--owner", "Ahab@example.org")
     results = [seed(*arguments, "--organization", name, DATABASE_URL=url) for name in ("Pequod", "Rachel")]
     made = [made_by(result) for result in results]

@@ -15,7 +15,7 @@ import pytest
 from app.models import TaskStatus
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import holding, query
+from tests.migrations.conftest import holding, insert, query
 from tests.support.dashboard import dashboard
 from tests.support.migrator import downgrade, upgrade
 from tests.support.startup_policy import start
@@ -53,17 +53,9 @@ def fold_next(connection: psycopg.Connection, *, folds: bool = True) -> None:
 
 def organized(url: str, boards: int) -> tuple[UUID, list[UUID]]:
     """A new organization with so many boards; their ids."""
-    organization, ids = uuid4(), [uuid4() for _ in range(boards)]
-    query(url, "INSERT INTO organizations (id, name) VALUES (:id, 'Crew')", id=organization)
-    for board in ids:
-        query(
-            url,
-            "INSERT INTO boards (id, organization_id, name, slug, description) VALUES (:id, :owner, 'b', :slug, '')",
-            id=board,
-            owner=organization,
-            slug=str(board),
-        )
-    return organization, ids
+    organization = insert(url, "organizations", name="Crew")
+    board = {"organization_id": organization, "name": "b", "description": ""}
+    return organization, [insert(url, "boards", **board, slug=f"b-{number}") for number in range(boards)]
 
 
 def assert_exact(url: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -58,6 +59,15 @@ def query(url: str, statement: str, **values: object) -> list[tuple[Any, ...]]:
     with unpooled(url).begin() as connection:
         result = connection.execute(text(statement), values)
         return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def insert(url: str, table: str, **values: object) -> UUID:
+    """Store a row, and return its id."""
+    row_id = uuid4()
+    columns = {"id": row_id, **values}
+    places = ", ".join(f":{column}" for column in columns)
+    query(url, f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", **columns)
+    return row_id
 
 
 @lru_cache

@@ -21,7 +21,7 @@ from app.migrator.backup.manifest import Progress
 from app.postgres.errors import BackupError, DatabaseUnreachableError
 from app.postgres.settings_error import SettingsError
 from tests.conftest import settings_for
-from tests.migrations.conftest import applied, holding, older_binaries, query
+from tests.migrations.conftest import applied, holding, insert, older_binaries, query
 from tests.support import stopping
 from tests.support.migrator import backup
 from tests.support.processes import BIN, ROOT, environment, in_checkout, run
@@ -54,11 +54,7 @@ def stopped_backup(settings: Settings, superuser_url: str, file: Path) -> Iterat
 
 
 def add_organization(url: str, name: str) -> None:
-    query(
-        url,
-        "INSERT INTO organizations (id, name, created_at, updated_at) VALUES (gen_random_uuid(), :name, now(), now())",
-        name=name,
-    )
+    insert(url, "organizations", name=name)
 
 
 def test_manifest_tells_what_was_backed_up(database_url: str, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The chain of revisions, and what single ones of them do."""
 
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 
@@ -11,7 +10,7 @@ from app.migrator.revisions.schema_state import tables_created_by
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, Release, query
+from tests.migrations.conftest import REVISIONS, Release, insert, query
 from tests.support.migrator import load_revisions, upgrade
 
 SETTINGS = settings_for("postgresql://unused@localhost/unused")
@@ -36,22 +35,10 @@ def test_files_are_named_by_date_and_slug() -> None:
 def test_tasks_of_before_the_priority_keep_theirs_and_get_one(empty_database_url: str) -> None:
     settings = settings_for(empty_database_url)
     upgrade(settings, REVISIONS[0])
-    organization, board = uuid4(), uuid4()
-    query(empty_database_url, "INSERT INTO organizations (id, name) VALUES (:id, 'o')", id=organization)
-    query(
-        empty_database_url,
-        "INSERT INTO boards (id, organization_id, name, slug, description) VALUES (:id, :o, 'b', 'b', '')",
-        id=board,
-        o=organization,
-    )
+    organization = insert(empty_database_url, "organizations", name="o")
+    board = insert(empty_database_url, "boards", organization_id=organization, name="b", slug="b", description="")
     for title, priority in (("set", "high"), ("unset", None)):
-        query(
-            empty_database_url,
-            "INSERT INTO tasks (id, board_id, title, priority) VALUES (gen_random_uuid(), :b, :t, :p)",
-            b=board,
-            t=title,
-            p=priority,
-        )
+        insert(empty_database_url, "tasks", board_id=board, title=title, priority=priority)
     upgrade(settings)
     rows = query(empty_database_url, "SELECT title, priority, due_at FROM tasks ORDER BY title")
     assert rows == [("set", "high", None), ("unset", "medium", None)]

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from uuid import uuid4
 
-from tests.migrations.conftest import holding, query
+from tests.migrations.conftest import holding, insert, query
 from tests.support.load import Balancer, Figures, Traffic, acknowledged
 from tests.support.processes import environment, run, serving
 from tests.support.queueing import Look, longest_in, watching_the_queue
@@ -39,14 +38,8 @@ CONTRACT: Steps = (
 
 def seed(url: str, rows: int) -> None:
     """As many tasks on a board of their own, old ones: without an effort."""
-    organization, board = uuid4(), uuid4()
-    query(url, "INSERT INTO organizations (id, name) VALUES (:o, 'Old')", o=organization)
-    query(
-        url,
-        "INSERT INTO boards (id, organization_id, name, slug, description) VALUES (:b, :o, 'b', 'b', '')",
-        o=organization,
-        b=board,
-    )
+    organization = insert(url, "organizations", name="Old")
+    board = insert(url, "boards", organization_id=organization, name="b", slug="b", description="")
     query(
         url,
         "INSERT INTO tasks (id, board_id, title) SELECT gen_random_uuid(), :b, repeat('x', i % 40 + 1)"

@@ -1,10 +1,10 @@
 """What several tests need of boards."""
 
+from typing import NamedTuple
+
 from tests.migrations.conftest import query
 
 BOARDS = "/api/v1/boards"
-
-
 MINIMAL = {"name": "Deck", "slug": "deck", "description": ""}
 
 
@@ -27,3 +27,38 @@ def grant(url: str, board_id: str, *, reads: bool, writes: bool) -> None:
         reads=reads,
         writes=writes,
     )
+
+
+class Rights(NamedTuple):
+    """The role of a member, his access to all boards and his grant on one: each is for reading and for writing.
+
+    `may` is what he may do on that board.
+    """
+
+    role: str
+    everywhere: tuple[bool, bool]
+    here: tuple[bool, bool] | None
+    may: tuple[bool, bool]
+
+    def give(self, url: str, board_id: str) -> None:
+        become(url, self.role, reads=self.everywhere[0], writes=self.everywhere[1])
+        if self.here is not None:
+            grant(url, board_id, reads=self.here[0], writes=self.here[1])
+
+    def statuses(self, written: int = 200) -> tuple[int, int]:
+        """Return the statuses of reading and of writing, which answers `written` to those who may."""
+        reads, writes = self.may
+        return (200, written if writes else 403) if reads else (404, 404)
+
+
+RIGHTS = [
+    Rights("owner", (False, False), None, (True, True)),
+    Rights("admin", (False, False), None, (True, True)),
+    Rights("member", (False, False), None, (False, False)),
+    Rights("member", (True, False), None, (True, False)),
+    Rights("member", (False, True), None, (True, True)),
+    Rights("member", (False, False), (True, False), (True, False)),
+    Rights("member", (False, False), (False, True), (True, True)),
+    Rights("member", (False, False), (False, False), (False, False)),
+    Rights("member", (True, False), (True, True), (True, True)),
+]

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 
 from tests.integration.conftest import Staff
-from tests.migrations.conftest import query
+from tests.migrations.conftest import insert, query
 from tests.support.operations import KINDS
 
 _API = "/api/v1"
@@ -98,44 +98,33 @@ class People:
         self._url = database_url
 
     def user(self) -> str:
-        user = str(uuid4())
-        query(self._url, "INSERT INTO users (id, subject) VALUES (:id, :subject)", id=user, subject=user)
-        return user
+        return str(insert(self._url, "users", subject=uuid4().hex))
 
     def token(self, user: str, scope: str = "write", expires: str = "1 day") -> Token:
         """One that expires after this time; used a moment ago, so that using it changes nothing."""
-        token = Token(str(uuid4()), f"plp_{uuid4().hex}")
-        query(
+        secret = f"plp_{uuid4().hex}"
+        times = query(self._url, "SELECT now() + CAST(:expires AS interval), now()", expires=expires)[0]
+        token_id = insert(
             self._url,
-            "INSERT INTO personal_tokens (id, user_id, name, scope, token_hash, expires_at, last_used_at)"
-            " VALUES (:id, :user, 'walk', :scope, :hash, now() + CAST(:expires AS interval), now())",
-            id=token.id,
-            user=user,
+            "personal_tokens",
+            user_id=user,
+            name="walk",
             scope=scope,
-            hash=hashlib.sha256(token.secret.encode()).digest(),
-            expires=expires,
+            token_hash=hashlib.sha256(secret.encode()).digest(),
+            expires_at=times[0],
+            last_used_at=times[1],
         )
-        return token
+        return Token(str(token_id), secret)
 
     def organization(self, owner: str, *, active: bool = True) -> str:
-        organization = str(uuid4())
-        query(self._url, "INSERT INTO organizations (id, name) VALUES (:id, 'Walked')", id=organization)
+        organization = str(insert(self._url, "organizations", name="Walked"))
         self.join(organization, owner, "owner", active=active)
         return organization
 
     def join(self, organization: str, user: str, role: str, *, active: bool = True, **access: bool) -> str:
         """The id of the membership; with `active` the organization is his active one."""
-        member = str(uuid4())
-        columns = ["id", "organization_id", "user_id", "role", *access]
-        query(
-            self._url,
-            f"INSERT INTO organization_members ({', '.join(columns)}) VALUES ({', '.join(f':{c}' for c in columns)})",
-            id=member,
-            organization_id=organization,
-            user_id=user,
-            role=role,
-            **access,
-        )
+        place = {"organization_id": organization, "user_id": user}
+        member = str(insert(self._url, "organization_members", **place, role=role, **access))
         if active:
             query(self._url, "UPDATE users SET active_organization_id = :o WHERE id = :u", o=organization, u=user)
         return member

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.migrator.partitions.months import add_months, month_start, partition_name
 from app.migrator.status import Verdict
 from tests.conftest import settings_for
-from tests.migrations.conftest import query
+from tests.migrations.conftest import insert, query
 from tests.support.migrator import (
     downgrade,
     preview_maintenance,
@@ -30,13 +30,8 @@ def store(url: str, *months: int) -> None:
     """An event on the third day of each month, counted from this one."""
     query(url, "INSERT INTO organizations (id, name) VALUES (:id, 'one') ON CONFLICT DO NOTHING", id=ORGANIZATION)
     for count in months:
-        query(
-            url,
-            "INSERT INTO activity_events (id, created_at, organization_id, event_type)"
-            " VALUES (gen_random_uuid(), :time, :organization, 'x')",
-            time=add_months(THIS_MONTH, count).replace(day=3),
-            organization=ORGANIZATION,
-        )
+        third = add_months(THIS_MONTH, count).replace(day=3)
+        insert(url, TABLE, created_at=third, organization_id=ORGANIZATION, event_type="x")
 
 
 def held(url: str) -> dict[str, int]:
@@ -60,11 +55,9 @@ def check_that_rows_stay_where_they_are(url: str) -> None:
     settings = settings_for(url)
     upgrade(settings, UNPARTITIONED)
     store(url, -30, -1, 0)
-    query(url, "INSERT INTO boards (id, organization_id, name, slug, description) VALUES (:id, :o, 'b', 'b', '')",
-          id=UUID(int=2), o=ORGANIZATION)  # fmt: skip
-    query(url, "INSERT INTO board_webhooks (id, board_id, description) VALUES (:id, :b, '')", id=WEBHOOK, b=UUID(int=2))
-    query(url, "INSERT INTO board_webhook_payloads (id, webhook_id, body, headers) VALUES (:id, :w, 'x', '{}')",
-          id=UUID(int=4), w=WEBHOOK)  # fmt: skip
+    board = insert(url, "boards", organization_id=ORGANIZATION, name="b", slug="b", description="")
+    insert(url, "board_webhooks", id=WEBHOOK, board_id=board, description="")
+    insert(url, "board_webhook_payloads", webhook_id=WEBHOOK, body=b"x", headers="{}")
     everything = "SELECT to_jsonb(e) FROM activity_events AS e ORDER BY id"
     before, file = query(url, everything), file_of(url, TABLE)
     upgrade(settings)
