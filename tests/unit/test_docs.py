@@ -19,6 +19,7 @@ PAGES = [
 
 _CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+_MODULE = re.compile(r"(?<![\w/…])([\w<>/]+\.py)\b")
 _PATH = re.compile(r"`((?:app|migrations|tests)/[^`\s]*)`")
 
 of_each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -52,6 +53,18 @@ def test_named_paths_exist(page: Path) -> None:
         # `<x>` stands for any name, and `…` for any characters.
         pattern = re.sub(r"<\w+>|…", "*", path).rstrip("/")
         assert any(ROOT.glob(pattern)), f"{path} does not exist"
+
+
+def test_modules_that_docstrings_name_exist() -> None:
+    """Above all those of the two drawings, of a request and of an upgrade."""
+    app = ROOT / "app"
+    for module in sorted(app.rglob("*.py")):
+        roots = (module.parent, app, app / "migrator", ROOT, ROOT / "migrations")
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                for name in _MODULE.findall(ast.get_docstring(node) or ""):
+                    pattern = re.sub(r"<\w+>", "*", name)
+                    assert any(any(root.glob(pattern)) for root in roots), f"{module.relative_to(ROOT)} names {name}"
 
 
 def test_every_page_is_reached_from_readme() -> None:

@@ -30,10 +30,10 @@ Then, back up:
 
     store_answer               api/http/idempotency.py: stores the answer in the request's transaction
     provide_session            raises if the client has gone (client.py), commits, tells the other processes who has
-                               written up to where (replicas/wal_tracker.py), notifies streams (db/notify.py), and
+                               written up to where (db/replicas/wal_tracker.py), notifies streams (db/notify.py), and
                                releases the connection. An error until here is an error response, and nothing is stored
     response                   passes Idempotency, ETagMiddleware and Admission upwards; hooks add request id, Allow and
                                security headers as it starts
 
-Only GET, HEAD and OPTIONS read from a replica, which replicas/selection.py chooses. All other requests use the primary.
+Only GET, HEAD and OPTIONS read from a replica, which db/replicas/selection.py chooses. All others use the primary.
 """

@@ -78,7 +78,7 @@ def tools_to_restore(config: MigratorConfig, dumped_by: int) -> Tools:
 
 @contextmanager
 def access(url: DatabaseURL, connect_timeout: float) -> Iterator[Access]:
-    """Yield what a program needs to connect as `url` says, which names one server (`url/resolved.py`).
+    """Yield what a program needs to connect as `url` says, which names one server (`postgres/url/resolved.py`).
 
     Nothing else that libpq, psql or pg_dump would read from the environment reaches the program. Other users of the
     machine can see a command line, so `connection` has no secret: the password is in the environment, and a secret for
