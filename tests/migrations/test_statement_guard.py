@@ -43,27 +43,69 @@ def test_work_that_stops_no_traffic_has_no_time_limit(database_url: str, release
     assert applied(database_url) == [release.head]
 
 
+VALIDATE = "ALTER TABLE organizations VALIDATE CONSTRAINT looks"
+REFRESH = "REFRESH MATERIALIZED VIEW CONCURRENTLY looking"
+
+
+def limited(url: str, wanted: str) -> None:
+    """Make a check that fails unless it is evaluated under these limits."""
+    query(
+        url,
+        "CREATE FUNCTION limits() RETURNS boolean LANGUAGE plpgsql AS $$"
+        " DECLARE found text := current_setting('lock_timeout') || ' ' || current_setting('statement_timeout');"
+        f" BEGIN IF found <> '{wanted}' THEN RAISE '%', found; END IF; RETURN true; END $$",
+    )
+    query(url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
+    query(url, "ALTER TABLE organizations ADD CONSTRAINT looks CHECK (limits()) NOT VALID")
+
+
 @pytest.mark.parametrize(
-    "statement",
+    "statements",
     [
-        "ALTER TABLE organizations ADD CONSTRAINT other CHECK (true), VALIDATE CONSTRAINT looks",
-        "ALTER TABLE organizations VALIDATE CONSTRAINT looks, ADD COLUMN more integer",
-        "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'made CONCURRENTLY')",
-        "-- not CONCURRENTLY\\nINSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'n')",
+        ["ALTER TABLE organizations ADD CONSTRAINT other CHECK (true), VALIDATE CONSTRAINT looks"],
+        ["ALTER TABLE organizations VALIDATE CONSTRAINT looks, ADD COLUMN more integer"],
+        ["INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'made CONCURRENTLY')"],
+        ["-- not CONCURRENTLY\nINSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'n')"],
+        # Traffic of what was locked before waits for as long.
+        ["ALTER TABLE tags ADD COLUMN note text", VALIDATE],
+        ["LOCK TABLE tags IN SHARE MODE", VALIDATE],
+        ["CREATE INDEX one ON tags (name)", VALIDATE],
+        ["CREATE TABLE new (id uuid REFERENCES users (id))", VALIDATE],
+        ["ALTER TABLE organizations ADD COLUMN more integer", VALIDATE],
     ],
 )
-def test_what_does_more_than_that_is_limited(database_url: str, release: Release, statement: str) -> None:
-    query(
-        database_url,
-        "CREATE FUNCTION limits() RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$"
-        " DECLARE found text := current_setting('lock_timeout') || ' ' || current_setting('statement_timeout');"
-        " BEGIN IF found <> '2s 1min' THEN RAISE '%', found; END IF; RETURN true; END $$",
-    )
-    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
-    query(database_url, "ALTER TABLE organizations ADD CONSTRAINT looks CHECK (limits()) NOT VALID")
-    release.add(f'op.execute("{statement}")')
+def test_what_does_more_than_that_is_limited(database_url: str, release: Release, statements: list[str]) -> None:
+    limited(database_url, "2s 1min")
+    release.add(sql(*statements))
     upgrade(settings_for(database_url))
     assert applied(database_url) == [release.head]
+
+
+def test_work_beside_traffic_is_not_limited_because_of_other_work_beside_traffic(
+    database_url: str, release: Release
+) -> None:
+    limited(database_url, "2s 0")
+    release.add(
+        sql(
+            "UPDATE users SET name = name",
+            "ALTER TABLE organizations ALTER COLUMN name SET STATISTICS 500",
+            VALIDATE,
+        )
+    )
+    upgrade(settings_for(database_url))
+    assert applied(database_url) == [release.head]
+
+
+def test_view_is_refreshed_within_the_limits_where_a_table_is_locked(database_url: str, release: Release) -> None:
+    limit = "current_setting('statement_timeout') AS statement_timeout"
+    query(database_url, f"CREATE MATERIALIZED VIEW looking AS SELECT 1 AS id, {limit}")
+    query(database_url, "CREATE UNIQUE INDEX ON looking (id)")
+    release.add(sql(REFRESH))
+    upgrade(settings_for(database_url))
+    assert query(database_url, "SELECT statement_timeout FROM looking") == [("0",)]
+    release.add(sql("ALTER TABLE tags ADD COLUMN note text", REFRESH))
+    upgrade(settings_for(database_url))
+    assert query(database_url, "SELECT statement_timeout FROM looking") == [("1min",)]
 
 
 def test_index_without_a_name_is_not_built_concurrently(database_url: str, release: Release) -> None:

@@ -59,6 +59,16 @@ _SAFE_IN_AUTOCOMMIT = _statement(
     rf"|ALTER TYPE {_QUALIFIED} ADD VALUE IF NOT EXISTS)\b"
 )
 _ENDS_TRANSACTION = _statement(r"(?:COMMIT|END|ABORT|BEGIN|START TRANSACTION|PREPARE TRANSACTION|ROLLBACK(?! TO))\b")
+# Whether others wait to read or write a table until the transaction is over; a table that it has made counts, too.
+_HOLDS_TABLES = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE pid = pg_backend_pid() AND locktype = 'relation'
+            AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+    )
+    """
+)
 # Whether the transaction has changed anything.
 _HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
 _IS_VALID = text(
@@ -141,6 +151,8 @@ class StatementGuard:
             self.rows += max(cursor.rowcount, 0)
 
     def _relax_limits(self, connection: Connection, limits: dict[str, str]) -> None:
+        if not _is_autocommit(connection) and connection.scalar(_HOLDS_TABLES):
+            return
         connection.execute(_SET_LIMITS, limits)
         self._has_relaxed_limits = True
 
