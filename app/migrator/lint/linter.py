@@ -21,7 +21,8 @@ from ..revisions.schema_state import read_state
 from ..sql.tokens import Statement
 from . import squawk, suppressions
 from .finding import Finding, Report, line_of_name
-from .known_schema import ParsedRevision, parse_revisions
+from .known_schema import KnownSchema, ParsedRevision, parse_revisions
+from .overruled import is_overruled
 from .rules import RULES
 from .suppressions import read_accepted, read_suppressions
 
@@ -147,7 +148,7 @@ def _findings_on_each(revisions: Sequence[ParsedRevision], accepted: Mapping[str
     for revision in revisions:
         found = [
             *_own_findings(revision),
-            *(_squawk_finding(revision, complaint) for complaint in complaints[revision.script.revision]),
+            *_squawk_findings(revision, complaints[revision.script.revision]),
         ]
         ignored = read_suppressions(revision.script, accepted)
         yield from sorted(
@@ -169,11 +170,16 @@ def _own_findings(revision: ParsedRevision) -> Iterator[Finding]:
             yield _finding(revision, rule, line, hit.statement, hit.message, hit.rewrite)
 
 
-def _squawk_finding(revision: ParsedRevision, complaint: squawk.Complaint) -> Finding:
-    line, rule = complaint.line, complaint.rule_name
-    statement = next((s for s in reversed(revision.statements) if s.line <= line), None)
-    message = complaint.message.replace("\n", " ")
-    return _finding(revision, rule, line, statement, message, complaint.help or _READ_ON.format(rule=rule))
+def _squawk_findings(revision: ParsedRevision, complaints: Iterable[squawk.Complaint]) -> Iterator[Finding]:
+    for each in complaints:
+        statements = zip(revision.statements, revision.before, strict=True)
+        statement, before = next(
+            (pair for pair in reversed([*statements]) if pair[0].line <= each.line), (None, KnownSchema())
+        )
+        if statement and is_overruled(each.rule_name, statement, before):
+            continue
+        rewrite = each.help or _READ_ON.format(rule=each.rule_name)
+        yield _finding(revision, each.rule_name, each.line, statement, each.message.replace("\n", " "), rewrite)
 
 
 def _finding(

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from ..phase import Phase
 from ..sql.cursor import Cursor
 from ..sql.effect import Kind
-from ..sql.names import in_schema_of
+from ..sql.indexes import dropped_concurrently, index_build
 from ..sql.tokens import Statement
 from .contract_steps import STEPS
 from .finding import Hit
 from .known_schema import Change, ParsedRevision
 from .lock_rules import limit_lifted, several_tables_locked, table_locked, validated_under_lock
+from .partition_rules import partitioned_table
 
 
 def _contract_step_in_expand(revision: ParsedRevision) -> Iterator[Hit]:
@@ -62,15 +63,9 @@ def _concurrently_not_alone(revision: ParsedRevision) -> Iterator[Hit]:
 
 
 def _drops_failed_build(first: Statement, second: Statement) -> bool:
-    drop, create = Cursor(first.words), Cursor(second.words)
-    create.skip("CREATE")
-    create.skip("UNIQUE")
-    if not (drop.skip("DROP", "INDEX", "CONCURRENTLY", "IF", "EXISTS") and create.skip("INDEX", "CONCURRENTLY")):
-        return False
-    name = create.column()
-    create.skip("ON")
-    create.skip("ONLY")
-    return drop.name() == in_schema_of(create.name(), name)
+    build = index_build(second)
+    is_drop = Cursor(first.words).comes("DROP", "INDEX", "CONCURRENTLY", "IF", "EXISTS")
+    return is_drop and build is not None and build.is_concurrent and dropped_concurrently(first) == (build.name,)
 
 
 def _backfill_in_revision(revision: ParsedRevision) -> Iterator[Hit]:
@@ -111,6 +106,7 @@ RULES: dict[str, Callable[[ParsedRevision], Iterator[Hit]]] = {
     "several-tables-locked": several_tables_locked,
     "validated-under-lock": validated_under_lock,
     "limit-lifted": limit_lifted,
+    "partitioned-table": partitioned_table,
     "block-of-code": _block_of_code,
     "cannot-run-offline": _cannot_run_offline,
 }

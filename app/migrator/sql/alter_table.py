@@ -1,12 +1,14 @@
 """What ALTER TABLE does, action by action."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 from .check_constraints import columns_allowed_null, is_not_null_column
 from .cursor import Cursor
 from .effect import Effect, Kind
 from .names import in_schema_of, qualified, split_name
+from .tokens import Statement
 
 _CONSTRAINTS = frozenset({"CHECK", "EXCLUDE", "FOREIGN", "NOT", "PRIMARY", "UNIQUE"})
 SERIAL = frozenset({"SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "BIGSERIAL", "SMALLSERIAL"})
@@ -183,6 +185,44 @@ def _alter_column(table: str, action: Cursor) -> Iterator[Effect]:
         if action.skip(*keywords):
             yield Effect(kind, table, column)
             break
+
+
+@dataclass(frozen=True)
+class AddedConstraint:
+    """A constraint that an ALTER TABLE adds: its first keyword (CHECK, FOREIGN, …), and what else counts."""
+
+    table: str
+    kind: str
+    only: bool
+    uses_index: bool
+    is_not_valid: bool
+    is_enforced: bool
+
+
+def added_constraints(statement: Statement) -> Iterator[AddedConstraint]:
+    """Yield the constraints that the statement adds to a table, other than those of new columns."""
+    cursor = Cursor(statement.words)
+    if not cursor.skip("ALTER", "TABLE"):
+        return
+    cursor.skip_if_exists()
+    only = cursor.skip("ONLY")
+    table = cursor.name()
+    for action in cursor.parts():
+        if not action.skip("ADD"):
+            continue
+        if action.skip("CONSTRAINT"):
+            action.column()
+        kind = action.left[0].keyword if action else ""
+        attributes = set(pairwise(action.outside_groups()))
+        if kind in _CONSTRAINTS:
+            yield AddedConstraint(
+                table,
+                kind,
+                only,
+                uses_index=("USING", "INDEX") in attributes and "(" not in action.outside_groups(),
+                is_not_valid=("NOT", "VALID") in attributes,
+                is_enforced=("NOT", "ENFORCED") not in attributes,
+            )
 
 
 def renaming(name: str, cursor: Cursor) -> Iterator[Effect]:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 
-from .alter_table import NULL_COUNTS, alterations, domain_alterations, renaming, type_alterations
+from .alter_table import alterations, domain_alterations, renaming, type_alterations
 from .create_table import created_table
 from .cursor import Cursor
 from .effect import Effect, Kind
 from .functions import keywords
+from .indexes import read_index_build
 from .names import in_schema_of
 from .rows import PERSISTENCE, QUERIES, SEARCH_PATH, read_query, target_of
 from .statement_locks import locks_beside_traffic
@@ -74,8 +75,11 @@ def _object_name(cursor: Cursor) -> str:
 def _create(cursor: Cursor) -> Iterator[Effect]:
     cursor.skip("CREATE")
     replaces = cursor.skip("OR", "REPLACE")
-    if cursor.comes("UNIQUE") or cursor.comes("INDEX"):
-        yield from _create_index(cursor)
+    is_unique = cursor.skip("UNIQUE")
+    if cursor.skip("INDEX"):
+        index = read_index_build(cursor, is_unique=is_unique)
+        kind = Kind.ADD_UNIQUE_INDEX if is_unique else Kind.ADD_INDEX
+        yield Effect(kind, index.table, name=index.name, columns=index.columns)
         return
     hides_another = cursor.comes("TEMP") or cursor.comes("TEMPORARY")
     cursor.skip_any(PERSISTENCE)
@@ -111,20 +115,6 @@ def _create_trigger(cursor: Cursor) -> Effect:
     while cursor and not cursor.skip("ON"):
         cursor.pop()
     return Effect(Kind.CREATE_TRIGGER, cursor.name(), name=name)
-
-
-def _create_index(cursor: Cursor) -> Iterator[Effect]:
-    unique = cursor.skip("UNIQUE")
-    cursor.skip("INDEX")
-    cursor.skip("CONCURRENTLY")
-    cursor.skip_if_exists()
-    name = "" if cursor.comes("ON") else cursor.column()
-    cursor.skip("ON")
-    table = target_of(cursor)
-    columns = cursor.group().column_names()
-    columns = () if cursor.has(*NULL_COUNTS) else columns
-    kind = Kind.ADD_UNIQUE_INDEX if unique else Kind.ADD_INDEX
-    yield Effect(kind, table, name=name and in_schema_of(table, name), columns=columns)
 
 
 def _drop(cursor: Cursor) -> Iterator[Effect]:

@@ -50,9 +50,9 @@ def _alter_table(cursor: Cursor) -> Iterator[str]:
         if action.skip("ATTACH", "PARTITION"):
             yield action.name()
         elif action.skip("DETACH", "PARTITION"):
+            # And the partition, without which it cannot be done.
             if not action.has("CONCURRENTLY"):
                 yield table
-                yield action.name()
         elif not _is_weak(action):
             yield table
     yield from references
