@@ -70,11 +70,11 @@ class RunCommand(CLIPlugin):
         import uvicorn  # noqa: PLC0415
 
         from app.server.memory_budget import Budget  # noqa: PLC0415
-        from app.server.protocol import BoundedProtocol, Limits  # noqa: PLC0415
+        from app.server.protocol import BoundedProtocol, RequestLimits  # noqa: PLC0415
         from app.server.uvicorn_server import CANCEL_SECONDS, Server  # noqa: PLC0415
 
         settings = self._settings
-        limits = Limits(settings.request_head_timeout, settings.shutdown_timeout)
+        limits = RequestLimits(settings.request_head_timeout, settings.shutdown_timeout)
         protocol: Any = partial(BoundedProtocol, limits=limits, budget=Budget(_MAX_UNFINISHED))
         reloads = [list(options[name]) for name in ("reload_dir", "reload_include", "reload_exclude")]
         certificate, key = _tls_files(options)

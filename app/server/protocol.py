@@ -29,7 +29,7 @@ _LINGER = 1.0
 _REFUSED = Counter("plimsoll_connections_refused", "Connections closed before their request was read.", ["status"])
 
 
-class Limits(NamedTuple):
+class RequestLimits(NamedTuple):
     """Limits in seconds: for the head of a request, and for requests under way when the server stops."""
 
     head_timeout: float
@@ -46,7 +46,7 @@ class BoundedProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: AbstractEventLoop | None = None,
         *,
-        limits: Limits,
+        limits: RequestLimits,
         budget: Budget,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)

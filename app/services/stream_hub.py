@@ -58,7 +58,7 @@ class Moment(NamedTuple):
     number: int
 
 
-class Batch:
+class EventBatch:
     """The events that became visible between two polls.
 
     `made` is what readers have made of the events, by their topics; None where that is nothing.
@@ -115,7 +115,7 @@ class Hub:
         self._asking = asyncio.Semaphore(_ASKING)
         self._reads: set[asyncio.Task[Any]] = set()
         self._followed: Counter[UUID] = Counter()
-        self._batches: dict[int, Batch] = {}
+        self._batches: dict[int, EventBatch] = {}
         self._now: Moment | None = None
         self._polls_begun = self._polls_done = 0
         self._polled = Signal()
@@ -162,7 +162,7 @@ class Hub:
         """Return whether there was a batch after that of this number."""
         return self._now is not None and self._now.number > number
 
-    def batch(self, number: int) -> Batch | None:
+    def batch(self, number: int) -> EventBatch | None:
         """Return the batch of this number; None where it is not kept."""
         return self._batches.get(number)
 
@@ -214,13 +214,13 @@ class Hub:
         number = before.number if before else 0
         if before is not None and events:
             number += 1
-            self._keep(number, Batch(before.snapshot, snapshot, events))
+            self._keep(number, EventBatch(before.snapshot, snapshot, events))
         self._now, self._polls_done = Moment(snapshot, number), poll
         self._polled.fire()
         if events:
             self.news.fire()
 
-    def _keep(self, number: int, batch: Batch) -> None:
+    def _keep(self, number: int, batch: EventBatch) -> None:
         self._batches.pop(number - _KEPT_BATCHES, None)
         if len(batch.events) <= _KEPT_EVENTS:
             self._batches[number] = batch

@@ -23,7 +23,7 @@ from app.core.stream_cursor import Snapshot, StreamCursor
 from app.models import ActivityEvent
 from app.repositories.streams import EventFilter, StreamRepository
 from app.services.base import Service
-from app.services.stream_hub import Batch, Hub
+from app.services.stream_hub import EventBatch, Hub
 
 # Seconds: without a word; without asking whether the reader still may (at most, and at least where the sign-in
 # expires); after the database did not answer.
@@ -158,7 +158,7 @@ class Reader:
         except TimeoutError:
             return None
 
-    async def _send_batch(self, batch: Batch) -> bytes:
+    async def _send_batch(self, batch: EventBatch) -> bytes:
         assert self._number is not None, "a reader of batches"
         if batch.may_end_access(self._topic.wanted, self._ids):
             await self._ask_again(is_urgent=True)
@@ -166,7 +166,7 @@ class Reader:
         self._number, self._cursor = self._number + 1, StreamCursor(batch.end)
         return chunk
 
-    async def _chunk_of(self, batch: Batch) -> bytes:
+    async def _chunk_of(self, batch: EventBatch) -> bytes:
         """Return the batch as it is sent: the first reader that needs it makes it, and may leave before it is done."""
         topic = self._topic
         if topic not in batch.made:
@@ -215,7 +215,7 @@ async def _load_page(
     return events, await topic.load(session, topic, events) if events else []
 
 
-async def _make(hub: Hub, topic: Topic, batch: Batch, events: Sequence[ActivityEvent]) -> bytes:
+async def _make(hub: Hub, topic: Topic, batch: EventBatch, events: Sequence[ActivityEvent]) -> bytes:
     messages = await hub.read(lambda session: topic.load(session, topic, events))
     return _events(topic.name, messages, StreamCursor(batch.begin), batch.end, is_last=True)
 

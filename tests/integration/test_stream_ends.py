@@ -211,6 +211,6 @@ def test_event_is_a_reason_to_ask_for_those_whose_access_it_may_change(
     event: dict[str, Any], concerned: set[str]
 ) -> None:
     seen = Snapshot(1)
-    batch = stream_hub.Batch(seen, seen, [ActivityEvent(**{"organization_id": ORGANIZATION, **event})])
+    batch = stream_hub.EventBatch(seen, seen, [ActivityEvent(**{"organization_id": ORGANIZATION, **event})])
     shown = {"board": ON_BOARD, "everywhere": EVERYWHERE, "group": IN_GROUP, "no group": IN_NO_GROUP}
     assert {name for name, what in shown.items() if batch.may_end_access(what, {ME_HERE, uuid4()})} == concerned

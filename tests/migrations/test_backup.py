@@ -17,7 +17,7 @@ from app import __version__
 from app.core.settings import Settings
 from app.migrator.backup.archive import open_archive
 from app.migrator.backup.backup import Backup
-from app.migrator.backup.manifest import Progress
+from app.migrator.backup.manifest import BackupProgress
 from app.postgres.errors import BackupError, DatabaseUnreachableError
 from app.postgres.settings_error import SettingsError
 from tests.conftest import settings_for
@@ -177,7 +177,7 @@ def test_empty_database_can_be_backed_up(empty_database_url: str, tmp_path: Path
 
 
 def test_progress_counts_the_tables(database_url: str, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[BackupProgress] = []
     done = backup(settings_for(database_url), tmp_path / "mine.tar", seen.append)
     dumped = [progress for progress in seen if progress.step == "Dumping"]
     assert [progress.done for progress in dumped] == list(range(len(done.manifest.rows) + 1))

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from app.core.settings import read_settings
 from app.db.doctor_checks import examine_application as examine
 from app.migrator.doctor.checks import CHECKS, GROUPS, most_important
-from app.migrator.doctor.finding import Finding, Limits, Severity
+from app.migrator.doctor.finding import CheckLimits, Finding, Severity
 from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.revisions import history
 from app.models import metadata
@@ -474,14 +474,14 @@ def test_wait_for_a_row_names_its_table(database_url: str) -> None:
 def test_long_transaction_is_told_with_what_ends_it(database_url: str) -> None:
     with holding(database_url, "SELECT FROM tasks"):
         assert one(examined(database_url), "transactions", OK)
-        found = one(examined(database_url, Limits(long_transaction=0)), "transactions", WARNING)
+        found = one(examined(database_url, CheckLimits(long_transaction=0)), "transactions", WARNING)
     assert "idle in transaction" in found.seen
     assert "pg_terminate_backend(" in found.next_command
 
 
 def test_table_that_is_locked_costs_one_check_only(database_url: str) -> None:
     with holding(database_url, "LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"):
-        findings = examined(database_url, Limits(lock_timeout=0.1))
+        findings = examined(database_url, CheckLimits(lock_timeout=0.1))
     assert "is locked" in one(findings, "state", WARNING).seen
     assert one(findings, "constraints", OK)
 
@@ -525,13 +525,13 @@ def test_constraint_that_is_not_valid_is_a_note(database_url: str) -> None:
 @pytest.mark.parametrize(
     ("limits", "check", "seen"),
     [
-        (Limits(used_connections=0), "connections", "connections are in use"),
-        (Limits(free_disk=1.1), "disk", "are free on the disk"),
-        (Limits(transaction_age=-1), "wraparound", "transactions old"),
-        (Limits(clock_skew=-1), "clock", "clock is"),
+        (CheckLimits(used_connections=0), "connections", "connections are in use"),
+        (CheckLimits(free_disk=1.1), "disk", "are free on the disk"),
+        (CheckLimits(transaction_age=-1), "wraparound", "transactions old"),
+        (CheckLimits(clock_skew=-1), "clock", "clock is"),
     ],
 )
-def test_what_runs_short_is_a_warning(database_url: str, limits: Limits, check: str, seen: str) -> None:
+def test_what_runs_short_is_a_warning(database_url: str, limits: CheckLimits, check: str, seen: str) -> None:
     assert seen in one(examined(database_url, limits), check, WARNING).seen
 
 
@@ -541,7 +541,7 @@ def test_slot_that_nobody_uses_is_told_with_what_it_holds_back(
     name = f"slot_{uuid4().hex}"
     administer(f"SELECT pg_create_physical_replication_slot('{name}', true)")
     try:
-        findings = examined(database_url, Limits(retained_wal=-1))
+        findings = examined(database_url, CheckLimits(retained_wal=-1))
     finally:
         administer(f"SELECT pg_drop_replication_slot('{name}')")
     (found,) = [f for f in findings if f.check == "slots" and name in f.seen]

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import trustme
 
-from app.migrator.doctor.finding import Finding, Limits, Severity
+from app.migrator.doctor.finding import CheckLimits, Finding, Severity
 from tests.migrations.conftest import query
 from tests.support.doctor import examined, one, worse_than_notes
 from tests.support.processes import environment, free_port, run
@@ -96,7 +96,7 @@ def test_closed_port_ends_at_tcp() -> None:
 
 def test_silent_server_is_given_up_in_time(silent_server: int) -> None:
     before = time.monotonic()
-    findings = examined(f"postgresql://u:hunter2@127.0.0.1:{silent_server}/d", Limits(connect_timeout=0.3))
+    findings = examined(f"postgresql://u:hunter2@127.0.0.1:{silent_server}/d", CheckLimits(connect_timeout=0.3))
     assert time.monotonic() - before < 60, "which is how long the driver waits by itself"
     assert "says nothing" in one(findings, "tls", PROBLEM).seen
     assert one(findings, "login", NOTE).seen.startswith("Not reached")
@@ -104,7 +104,7 @@ def test_silent_server_is_given_up_in_time(silent_server: int) -> None:
 
 def test_silent_server_without_tls_is_given_up_in_time(silent_server: int) -> None:
     url = f"postgresql://u:hunter2@127.0.0.1:{silent_server}/d?sslmode=disable"
-    assert "does not answer" in one(examined(url, Limits(connect_timeout=0.3)), "login", PROBLEM).seen
+    assert "does not answer" in one(examined(url, CheckLimits(connect_timeout=0.3)), "login", PROBLEM).seen
 
 
 async def test_what_is_not_postgresql_is_told_so() -> None:
@@ -275,7 +275,7 @@ def test_prepared_transaction_that_nobody_ends_is_told(server: Server) -> None:
         connection.execute("LOCK TABLE moored IN ACCESS EXCLUSIVE MODE")
         connection.execute("PREPARE TRANSACTION 'it''s moored'")
         try:
-            findings = examined(url_of(server), Limits(long_transaction=0))
+            findings = examined(url_of(server), CheckLimits(long_transaction=0))
         finally:
             connection.execute("ROLLBACK PREPARED 'it''s moored'")
     found = one(findings, "transactions", WARNING)

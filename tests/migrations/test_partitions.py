@@ -22,7 +22,7 @@ from app.migrator.doctor.finding import Severity
 from app.migrator.partitions import ddl
 from app.migrator.partitions.maintenance import Partitioning
 from app.migrator.partitions.months import add_months, partition_name
-from app.migrator.partitions.state import MONTHS_AHEAD, Step, read_partitions
+from app.migrator.partitions.state import MONTHS_AHEAD, PartitionStep, read_partitions
 from app.models import ActivityEvent
 from app.postgres.errors import MigrationFailedError
 from app.repositories.sorting import Ordering, place_values
@@ -226,7 +226,7 @@ def test_two_at_once_beside_a_table_in_use_do_everything_once(database_url: str)
     done = [action.partition for result in results for action in result.done]
     assert len(results) == 2
     assert len(done) == len(set(done))
-    assert [action.step for action in results[0].done[:1]] == [Step.SPLIT]
+    assert [action.step for action in results[0].done[:1]] == [PartitionStep.SPLIT]
     assert is_clean(database_url)
 
 

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app.migrator.backup.archive import ArchiveWriter, open_archive
-from app.migrator.backup.manifest import Manifest, Progress
+from app.migrator.backup.manifest import BackupProgress, Manifest
 from app.migrator.backup.restore import Restored
 from app.migrator.locking.migration_lock import LOCK_KEY
 from app.models import metadata
@@ -461,7 +461,7 @@ def test_planner_knows_the_restored_tables(empty_database_url: str, taken: Path)
 
 
 def test_progress_comes_to_an_end(empty_database_url: str, taken: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[BackupProgress] = []
     done = restored(empty_database_url, taken, report=seen.append)
     sent = [progress.done for progress in seen if progress.step == "Restoring"]
     assert sent[-1] == done.manifest.size

@@ -7,7 +7,7 @@ import msgspec
 from app.core.settings import SettingsReport, read_settings
 from app.db.doctor_checks import examine_application as examine
 from app.migrator.doctor.checks import GROUPS
-from app.migrator.doctor.finding import Finding, Limits, Severity
+from app.migrator.doctor.finding import CheckLimits, Finding, Severity
 from tests.conftest import TOKEN
 
 OK, NOTE, WARNING, PROBLEM = Severity
@@ -21,7 +21,7 @@ def reading_of(url: str | None, **environ: str) -> SettingsReport:
     return read_settings(given | ({"DATABASE_URL": url} if url else {}), NO_FILE)
 
 
-def examined(url: str | None, limits: Limits | None = None, **environ: str) -> list[Finding]:
+def examined(url: str | None, limits: CheckLimits | None = None, **environ: str) -> list[Finding]:
     """The findings, of which the rules are checked that hold for all."""
     findings = examine(reading_of(url, **environ), limits)
     assert "hunter2" not in msgspec.json.encode(findings).decode()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from app.server.memory_budget import Budget
-from app.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, BoundedProtocol, Limits
+from app.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, BoundedProtocol, RequestLimits
 from tests.support.waiting import until
 
 KIB = 1024
@@ -28,7 +28,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
 class Served:
     """Its application answers with what it was asked, once the gate is open."""
 
-    def __init__(self, limits: Limits, budget: int) -> None:
+    def __init__(self, limits: RequestLimits, budget: int) -> None:
         self.budget = Budget(budget)
         self.gate = asyncio.Event()
         self.gate.set()
@@ -110,7 +110,7 @@ class Client:
 
 @asynccontextmanager
 async def serving(head_timeout: float = 60, shutdown_timeout: float = 60, budget: int = 10**9) -> AsyncIterator[Served]:
-    served = Served(Limits(head_timeout, shutdown_timeout), budget)
+    served = Served(RequestLimits(head_timeout, shutdown_timeout), budget)
     async with served.listening():
         yield served
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.demo.progress import progress_report
-from app.cli.demo.seeding import Plan, Seeded, find_owner, seed
+from app.cli.demo.seeding import Seeded, SeedPlan, find_owner, seed
 from app.cli.group import DataGroup
 from app.core.settings import Environment, Settings
 from app.db.checked_settings import load_settings
@@ -62,7 +62,7 @@ def seed_command(
     release's, or the database refused; 4 the database cannot be reached; 130 and 143 stopped by Ctrl-C or SIGTERM.
     """
     chosen = secrets.randbelow(_MOST_SEEDS) if number is None else number
-    plan = Plan(_check_name(organization), boards, tasks, chosen)
+    plan = SeedPlan(_check_name(organization), boards, tasks, chosen)
     settings = load_settings(serving=False)
     began = time.monotonic()
     with open_database(settings) as url:
@@ -91,7 +91,7 @@ def _check_name(name: str) -> str:
     return stripped
 
 
-def _seed(settings: Settings, plan: Plan, owner: str, *, as_json: bool) -> Seeded:
+def _seed(settings: Settings, plan: SeedPlan, owner: str, *, as_json: bool) -> Seeded:
     async def find(session: AsyncSession) -> UUID:
         await require_schema(session, settings)
         return await find_owner(session, owner)

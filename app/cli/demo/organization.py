@@ -14,7 +14,7 @@ import msgspec
 
 from app.cli.demo import words
 from app.cli.demo.places import FieldChoice, Place
-from app.cli.demo.rows import Actor, Batch, id_at
+from app.cli.demo.rows import Actor, RowBatch, id_at
 from app.core.security import new_agent_token, new_invite_seed, token_hash
 from app.core.slugs import slugify
 from app.models import (
@@ -92,7 +92,7 @@ class Founding:
         # More of them than there will be rows.
         self._step = FOUNDED_WITHIN / (12 * boards + 8 * _MOST_PEOPLE)
         self.id = self._add(Organization, name=name).id
-        self.events = Batch(self.id)
+        self.events = RowBatch(self.id)
         self._note("organization.created", name, subject_id=self.id)
         self._add_people(min(_MOST_PEOPLE, _FEWEST_PEOPLE + boards // _BOARDS_A_PERSON))
         self._add_boards(boards)

@@ -42,7 +42,7 @@ class Actor(NamedTuple):
     agent_id: UUID | None = None
 
 
-class Batch:
+class RowBatch:
     """Rows of one organization, by model, and the columns that their values are for."""
 
     def __init__(self, organization_id: UUID) -> None:

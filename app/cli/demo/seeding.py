@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.demo.copying import copy_rows
 from app.cli.demo.organization import FOUNDED_WITHIN, AgentToken, Founding
-from app.cli.demo.rows import COPIED, Batch
+from app.cli.demo.rows import COPIED, RowBatch
 from app.cli.demo.task_life import TaskLife
 from app.services.callers import LOCAL_SUBJECT, sign_in_local
 from app.services.user_admin import UserAdminService
@@ -26,7 +26,7 @@ _BATCH_TASKS = 5_000
 _PAST = timedelta(days=400)
 
 
-class Plan(msgspec.Struct, frozen=True):
+class SeedPlan(msgspec.Struct, frozen=True):
     """The content to make. The same `seed` makes the same, at times that are counted back from now."""
 
     organization: str
@@ -56,7 +56,7 @@ async def find_owner(session: AsyncSession, known_as: str) -> UUID:
     return (await UserAdminService(session).get(known_as)).id
 
 
-async def seed(session: AsyncSession, plan: Plan, owner_id: UUID, report: Callable[[int], None]) -> Seeded:
+async def seed(session: AsyncSession, plan: SeedPlan, owner_id: UUID, report: Callable[[int], None]) -> Seeded:
     """Make the organization, its owner's active one from then on; `report` is told how many tasks are written."""
     rng = random.Random(plan.seed)  # noqa: S311 - content, and no secret
     now = datetime.now(UTC)
@@ -93,21 +93,21 @@ def _without_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def _batches(founded: Founding, tasks: int, now: datetime, rng: random.Random) -> Iterator[Batch]:
+def _batches(founded: Founding, tasks: int, now: datetime, rng: random.Random) -> Iterator[RowBatch]:
     """Yield tasks in the order in which they were made, on all boards, some of which are busier than others."""
     begin = now - _PAST + FOUNDED_WITHIN
     shares = [*accumulate(rng.uniform(0.5, 1.5) for _ in founded.places)]
-    batch = Batch(founded.id)
+    batch = RowBatch(founded.id)
     for number in range(tasks):
         born = begin + (now - begin) * ((number + rng.random()) / tasks)
         (place,) = rng.choices(founded.places, cum_weights=shares)
         TaskLife(founded, place, born, now, rng, batch).live()
         if batch.tasks == _BATCH_TASKS or number == tasks - 1:
             yield batch
-            batch = Batch(founded.id)
+            batch = RowBatch(founded.id)
 
 
-async def _made_ahead(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
+async def _made_ahead(batches: Iterator[RowBatch]) -> AsyncIterator[RowBatch]:
     """Make each batch while the server is busy with the one before."""
     ahead = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
     while (batch := await ahead) is not None:

@@ -15,7 +15,7 @@ import msgspec
 from app.cli.demo import words
 from app.cli.demo.organization import Founding
 from app.cli.demo.places import Earlier, Place
-from app.cli.demo.rows import Actor, Batch, id_at
+from app.cli.demo.rows import Actor, RowBatch, id_at
 from app.models import (
     Approval,
     ApprovalStatus,
@@ -51,7 +51,7 @@ class TaskLife:
     """Begin with a task that was made on the board `place` at `born`; its rows go into `batch`."""
 
     def __init__(
-        self, founded: Founding, place: Place, born: datetime, now: datetime, rng: random.Random, batch: Batch
+        self, founded: Founding, place: Place, born: datetime, now: datetime, rng: random.Random, batch: RowBatch
     ) -> None:
         self._founded, self._place, self._board = founded, place, place.board
         self._born, self._now, self._rng, self._batch = born, now, rng, batch

@@ -12,7 +12,7 @@ from app.db.doctor_checks.replicas import check_replicas
 from app.db.doctor_checks.settings import check_settings, read_targets
 from app.db.migrator_config import migrator_config
 from app.migrator.doctor.checks import examine
-from app.migrator.doctor.finding import Finding, Limits, problem
+from app.migrator.doctor.finding import CheckLimits, Finding, problem
 from app.migrator.doctor.runner import label_findings
 from app.migrator.doctor.target import ConnectionTarget
 from app.postgres.errors import DatabaseError
@@ -25,9 +25,9 @@ def examine_process() -> list[Finding]:
     return examine_application(report)
 
 
-def examine_application(report: SettingsReport, limits: Limits | None = None) -> list[Finding]:
+def examine_application(report: SettingsReport, limits: CheckLimits | None = None) -> list[Finding]:
     """Return every finding about these settings and their database. Blocks for seconds if a server does not answer."""
-    allowed = limits or Limits()
+    allowed = limits or CheckLimits()
     allowed = replace(allowed, connect_timeout=min(allowed.connect_timeout, report.settings.db_connect_timeout))
     targets, wrong = read_targets(report)
     findings = label_findings("Configuration", "settings", [*check_settings(report), *wrong])

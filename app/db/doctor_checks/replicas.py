@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core.settings import Settings
 from app.db.replicas.selection import replica_urls
 from app.migrator.doctor import server
-from app.migrator.doctor.finding import Finding, Limits, ok, problem, psql, warning
+from app.migrator.doctor.finding import CheckLimits, Finding, ok, problem, psql, warning
 from app.migrator.doctor.poolers import doctor_engine
 from app.postgres.connect import classify_connect_error
 from app.postgres.settings_error import SettingsError
@@ -22,7 +22,7 @@ _REPLICA_STATE = text(
 _LEFT_OUT = "The application leaves it out, and reads another or the primary."
 
 
-async def check_replicas(settings: Settings, primary: DatabaseURL, limits: Limits) -> list[Finding]:
+async def check_replicas(settings: Settings, primary: DatabaseURL, limits: CheckLimits) -> list[Finding]:
     try:
         urls = replica_urls(settings)
     except SettingsError as exc:
@@ -41,7 +41,7 @@ async def check_replicas(settings: Settings, primary: DatabaseURL, limits: Limit
     return list(await asyncio.gather(*(_replica(url, identity, written, limits, seconds) for url in urls)))
 
 
-async def _replica(url: DatabaseURL, identity: str, written: str, limits: Limits, seconds: float) -> Finding:
+async def _replica(url: DatabaseURL, identity: str, written: str, limits: CheckLimits, seconds: float) -> Finding:
     name = f"The replica {url.location}"
     try:
         async with asyncio.timeout(seconds), doctor_engine(url, limits).connect() as connection:

@@ -21,7 +21,7 @@ import msgspec
 
 from ...postgres.errors import BackupError
 from ..command_names import command
-from .manifest import FORMAT, Manifest, Progress, Report, silent
+from .manifest import FORMAT, BackupProgress, Manifest, Report, silent
 
 DUMP, MANIFEST, SUMS = "database.dump", "manifest.json", "SHA256SUMS"
 CHUNK = 1 << 20
@@ -113,7 +113,7 @@ def _check(file: BinaryIO, path: Path, report: Report) -> Manifest:
     for piece in _pieces(file, size):
         found.update(piece)
         done += len(piece)
-        report(Progress("Checking the file", done, size, "bytes"))
+        report(BackupProgress("Checking the file", done, size, "bytes"))
     _read_padding(file, path, DUMP, size)
     manifest, sums = _read_member(file, path, MANIFEST), _read_member(file, path, SUMS)
     if sums != _sums(found.hexdigest(), manifest):

@@ -11,11 +11,11 @@ from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.resolved import resolve_url
 from ..config import MigratorConfig
 from .archive import CHUNK, ArchiveWriter
-from .manifest import Manifest, Progress, Report, silent
+from .manifest import BackupProgress, Manifest, Report, silent
 from .new_file import new_file
 from .pg_tools import Access, Tools, access, tools_to_dump
 from .programs import running
-from .snapshot import Snapshot, count_rows, export_snapshot, server_version, session
+from .snapshot import ExportedSnapshot, count_rows, export_snapshot, server_version, session
 
 _TABLE = re.compile(r"dumping contents of table (.+)")
 
@@ -57,7 +57,7 @@ async def _backup(config: MigratorConfig, url: DatabaseURL, file: Path | None, r
 async def _dump(
     tools: Tools,
     database: Access,
-    snapshot: Snapshot,
+    snapshot: ExportedSnapshot,
     rows: dict[str, int],
     output: BinaryIO,
     report: Report,
@@ -68,7 +68,7 @@ async def _dump(
     def report_table(line: str) -> None:
         nonlocal begun
         if match := _TABLE.search(line):
-            report(Progress("Dumping", begun, len(rows), "tables", f"{match[1]}, {writer.size:,} bytes so far"))
+            report(BackupProgress("Dumping", begun, len(rows), "tables", f"{match[1]}, {writer.size:,} bytes so far"))
             begun += 1
 
     options = ("--format=custom", "--verbose", "--no-password", f"--snapshot={snapshot.id}")
@@ -77,7 +77,7 @@ async def _dump(
         while piece := await program.output.read(CHUNK):
             writer.write(piece)
         await program.succeed()
-    report(Progress("Dumping", len(rows), len(rows), "tables"))
+    report(BackupProgress("Dumping", len(rows), len(rows), "tables"))
     return writer.finish(
         lambda size, sha256: Manifest(
             created_at=snapshot.taken_at.astimezone(UTC),
@@ -93,7 +93,7 @@ async def _dump(
     )
 
 
-def _destination(file: Path | None, snapshot: Snapshot) -> Path:
+def _destination(file: Path | None, snapshot: ExportedSnapshot) -> Path:
     if file is not None and not file.is_dir():
         return file
     parts = (

@@ -29,7 +29,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int]
 
 
-class Progress(NamedTuple):
+class BackupProgress(NamedTuple):
     """`done` of `total` in `unit`; `detail` says what is being done now."""
 
     step: str
@@ -39,8 +39,8 @@ class Progress(NamedTuple):
     detail: str = ""
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[BackupProgress], None]
 
 
-def silent(_: Progress) -> None:
+def silent(_: BackupProgress) -> None:
     """Report nothing."""

@@ -12,7 +12,7 @@ from ..engine_tables import version_table
 from ..locking.migration_lock import JOIN_HOLDER, held_as_sql
 from .archive import CHUNK, Archive
 from .contents import TABLES, Obstacle, count_statement, revisions_query
-from .manifest import Manifest, Progress, Report
+from .manifest import BackupProgress, Manifest, Report
 from .pg_tools import Access, Tools
 from .programs import BROKEN_PIPE, Program, running
 
@@ -33,7 +33,7 @@ _NEWER = {b"SET transaction_timeout = 0;\n": 17}
 _LAST_OF_SETTINGS = b"SELECT pg_catalog.set_config('search_path'"
 
 
-class Plan(NamedTuple):
+class RestorePlan(NamedTuple):
     """What is restored, and into what.
 
     `lock_timeout`, in seconds, is for dropping the obstacles; `server` is the major version. `mark` is the key of a
@@ -48,7 +48,7 @@ class Plan(NamedTuple):
     location: str
 
 
-async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> None:
+async def replay(tools: Tools, database: Access, plan: RestorePlan, report: Report) -> None:
     """Run the transaction. Raises BackupError, and then nothing was changed."""
     command = tools.command("psql", *_RUN, f"--dbname={database.connection}")
     async with running(command, database.environment, takes_input=True) as psql:
@@ -58,17 +58,17 @@ async def replay(tools: Tools, database: Access, plan: Plan, report: Report) -> 
             await psql.write(_beginning(plan).encode())
             await _run_dump(tools, database, plan, psql, report)
             await _verify(psql, plan.archive.manifest, report)
-            report(Progress("Collecting statistics", 0, 1, "tables"))
+            report(BackupProgress("Collecting statistics", 0, 1, "tables"))
             # Without statistics the first queries would be planned badly.
             await psql.write(b"ANALYZE;\nCOMMIT;\n")
             psql.close_input()
         except BROKEN_PIPE:
             raise await psql.failure() from None
         await psql.succeed()
-    report(Progress("Collecting statistics", 1, 1, "tables"))
+    report(BackupProgress("Collecting statistics", 1, 1, "tables"))
 
 
-async def _require_same_database(psql: Program, plan: Plan) -> None:
+async def _require_same_database(psql: Program, plan: RestorePlan) -> None:
     """Raise BackupError unless psql is in the database of the obstacles; let it hold the migration lock, too."""
     # A copy of the server has the same identifier and database number, but not the lock.
     marked = f"SELECT to_json(EXISTS (SELECT FROM pg_locks AS held WHERE {held_as_sql(plan.mark)}))"  # noqa: S608
@@ -84,7 +84,7 @@ async def _require_same_database(psql: Program, plan: Plan) -> None:
         )
 
 
-def _beginning(plan: Plan) -> str:
+def _beginning(plan: RestorePlan) -> str:
     statements = (
         "SET client_min_messages = warning",
         # If psql is killed with this process, its statement in the server ends, too.
@@ -95,7 +95,7 @@ def _beginning(plan: Plan) -> str:
     return "".join(f"{statement};\n" for statement in (*statements, *(each.drop for each in plan.obstacles)))
 
 
-async def _run_dump(tools: Tools, database: Access, plan: Plan, psql: Program, report: Report) -> None:
+async def _run_dump(tools: Tools, database: Access, plan: RestorePlan, psql: Program, report: Report) -> None:
     command = tools.command("pg_restore", *_NOT_RESTORED, "--exit-on-error", "--file=-")
     async with running(command, database.environment, takes_input=True) as restorer:
         feeding = asyncio.create_task(_feed(restorer, plan.archive, report))
@@ -114,8 +114,8 @@ async def _feed(restorer: Program, archive: Archive, report: Report) -> None:
     for piece in archive.dump():
         await restorer.write(piece)
         done += len(piece)
-        report(Progress("Restoring", done, size, "bytes"))
-    report(Progress("Building indexes and constraints", size, size, "bytes"))
+        report(BackupProgress("Restoring", done, size, "bytes"))
+    report(BackupProgress("Building indexes and constraints", size, size, "bytes"))
     restorer.close_input()
 
 
@@ -135,9 +135,9 @@ async def _verify(psql: Program, manifest: Manifest, report: Report) -> None:
     tables = await _query(psql, f"SELECT to_json(name) FROM ({TABLES}) AS own")  # noqa: S608
     rows = {}
     for number, table in enumerate(tables):
-        report(Progress("Counting rows", number, len(tables), "tables", table))
+        report(BackupProgress("Counting rows", number, len(tables), "tables", table))
         (rows[table],) = await _query(psql, count_statement(table))
-    report(Progress("Counting rows", len(tables), len(tables), "tables"))
+    report(BackupProgress("Counting rows", len(tables), len(tables), "tables"))
     differences = [
         f"{table}: {_rows(manifest.rows.get(table))} in the backup, {_rows(rows.get(table))} restored"
         for table in sorted({*manifest.rows, *rows})

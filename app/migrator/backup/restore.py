@@ -30,7 +30,7 @@ from .archive import Archive
 from .contents import Obstacle, describe, obstacles, other_sessions
 from .manifest import Manifest, Report, silent
 from .pg_tools import Tools, access, tools_to_restore
-from .replay import Plan, replay
+from .replay import RestorePlan, replay
 from .snapshot import server_version, session
 
 _MARK = text("SELECT pg_advisory_lock(:key)")
@@ -143,7 +143,7 @@ async def _restore(
         await share_lock(connection)
         with access(pinned, config.connect_timeout) as database:
             timeout, server = config.lock_timeout, server_version(connection)
-            await replay(tools, database, Plan(archive, found, timeout, server, mark, pinned.location), report)
+            await replay(tools, database, RestorePlan(archive, found, timeout, server, mark, pinned.location), report)
     return pinned.location
 
 

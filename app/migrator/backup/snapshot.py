@@ -16,7 +16,7 @@ from ..config import MigratorConfig
 from ..locking.table_locks import limit_lock_waits, longest_wait
 from ..signals import cancel_on_signals
 from .contents import count_statement, revisions_of, table_names
-from .manifest import Progress, Report
+from .manifest import BackupProgress, Report
 
 # Each setting, and the first major version that knows it.
 _NO_LIMITS = (
@@ -29,7 +29,7 @@ _ABOUT = text("SELECT now() AS taken_at, current_database() AS database, current
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ExportedSnapshot:
     """`id` is for `pg_dump --snapshot`; `tables` are all tables but extensions', locked against DDL."""
 
     id: str
@@ -59,7 +59,7 @@ def server_version(connection: AsyncConnection) -> int:
 
 
 @asynccontextmanager
-async def export_snapshot(connection: AsyncConnection) -> AsyncIterator[Snapshot]:
+async def export_snapshot(connection: AsyncConnection) -> AsyncIterator[ExportedSnapshot]:
     """Yield a snapshot that other sessions can use until the block ends. Raises BackupError."""
     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     for _ in range(_ATTEMPTS):
@@ -79,9 +79,9 @@ async def count_rows(connection: AsyncConnection, tables: tuple[str, ...], repor
     """Return the number of each table's rows."""
     rows = {}
     for number, table in enumerate(tables):
-        report(Progress("Counting rows", number, len(tables), "tables", table))
+        report(BackupProgress("Counting rows", number, len(tables), "tables", table))
         rows[table] = (await connection.exec_driver_sql(count_statement(table))).scalar_one()
-    report(Progress("Counting rows", len(tables), len(tables), "tables"))
+    report(BackupProgress("Counting rows", len(tables), len(tables), "tables"))
     return rows
 
 
@@ -95,10 +95,10 @@ async def _lock(connection: AsyncConnection, tables: tuple[str, ...]) -> None:
         await connection.exec_driver_sql(f"LOCK TABLE ONLY {', ONLY '.join(tables)} IN ACCESS SHARE MODE")
 
 
-async def _export(connection: AsyncConnection) -> Snapshot:
+async def _export(connection: AsyncConnection) -> ExportedSnapshot:
     identifier = await connection.scalar(text("SELECT pg_export_snapshot()"))
     about = (await connection.execute(_ABOUT)).one()
-    return Snapshot(
+    return ExportedSnapshot(
         id=str(identifier),
         taken_at=about.taken_at,
         database=about.database,

@@ -40,8 +40,8 @@ def examine_config(config: MigratorConfig) -> "list[Finding]":
     """Return the findings of `doctor` about the project's database."""
     # Imported here because no other command needs it.
     from ..doctor.checks import examine  # noqa: PLC0415
-    from ..doctor.finding import Limits  # noqa: PLC0415
+    from ..doctor.finding import CheckLimits  # noqa: PLC0415
     from ..doctor.target import ConnectionTarget  # noqa: PLC0415
 
     with config.open_database() as url:
-        return examine(config, [ConnectionTarget(url.variable, url)], Limits())
+        return examine(config, [ConnectionTarget(url.variable, url)], CheckLimits())

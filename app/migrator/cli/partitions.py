@@ -9,15 +9,15 @@ from rich.table import Table
 
 from ..command_names import command
 from ..partitions.maintenance import Partitioning, maintain, preview_maintenance
-from ..partitions.state import Action, KeptLonger, Partition, Step
+from ..partitions.state import Action, KeptLonger, Partition, PartitionStep
 from ..partitions.tables import is_partitioned
 from ..signals import InterruptedBySignalError
 from .options import as_json, current_config, print_rows, row_console
 
 _WORDS = {
-    Step.MAKE: "a partition for what comes",
-    Step.SPLIT: "partitions for what the default holds",
-    Step.DROP: "older than is kept",
+    PartitionStep.MAKE: "a partition for what comes",
+    PartitionStep.SPLIT: "partitions for what the default holds",
+    PartitionStep.DROP: "older than is kept",
 }
 
 

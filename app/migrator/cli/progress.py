@@ -20,7 +20,7 @@ def show_progress(as_json: bool) -> Iterator[manifest.Report]:
     with Progress(*columns, TextColumn("{task.fields[detail]}"), console=Console(stderr=True)) as bars:
         steps = {}
 
-        def report(progress: manifest.Progress) -> None:
+        def report(progress: manifest.BackupProgress) -> None:
             step = progress.step
             if step not in steps:
                 steps[step] = bars.add_task(step, detail="")

@@ -14,7 +14,7 @@ from ..config import MigratorConfig
 from ..revisions.loading import load_revisions
 from . import disk, locks, privileges, revisions, schema, server
 from .connectivity import check_connectivity
-from .finding import CheckContext, Finding, Limits, Severity, note, problem
+from .finding import CheckContext, CheckLimits, Finding, Severity, note, problem
 from .poolers import check_poolers, check_same_database
 from .runner import Check, label_findings, not_reached, run_checks
 from .target import ConnectionTarget
@@ -50,10 +50,10 @@ GROUPS = ("Configuration", "Connection", *dict.fromkeys(check.group for check in
 def examine(
     config: MigratorConfig,
     targets: Sequence[ConnectionTarget],
-    limits: Limits,
+    limits: CheckLimits,
     *,
     found_before: Sequence[Finding] = (),
-    further: Callable[[DatabaseURL, Limits], Awaitable[list[Finding]]] | None = None,
+    further: Callable[[DatabaseURL, CheckLimits], Awaitable[list[Finding]]] | None = None,
 ) -> list[Finding]:
     """Return every finding, in the order of GROUPS. Blocks for some seconds if a server does not answer.
 
@@ -88,8 +88,8 @@ async def _examine(
     config: MigratorConfig,
     directory: ScriptDirectory | None,
     targets: Sequence[ConnectionTarget],
-    limits: Limits,
-    further: Callable[[DatabaseURL, Limits], Awaitable[list[Finding]]] | None,
+    limits: CheckLimits,
+    further: Callable[[DatabaseURL, CheckLimits], Awaitable[list[Finding]]] | None,
 ) -> list[Finding]:
     reached = await asyncio.gather(*(check_connectivity(target.url, limits) for target in targets))
     findings: list[Finding] = []

@@ -26,7 +26,7 @@ from ...postgres.settings_error import SettingsError
 from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.drivers import DEFAULT_PORT
 from ...postgres.url.syntax import Host
-from .finding import Finding, Limits, note, ok, problem, psql, sentence, warning
+from .finding import CheckLimits, Finding, note, ok, problem, psql, sentence, warning
 from .poolers import doctor_engine
 from .tls import check_tls
 
@@ -61,7 +61,7 @@ _ADVICE: dict[ConnectFailure, Advice] = {
 _ANY_OTHER = Advice("The server's log says more.", lambda url: psql(url, "SELECT 1"))
 
 
-async def check_connectivity(url: DatabaseURL, limits: Limits) -> tuple[list[Step], bool]:
+async def check_connectivity(url: DatabaseURL, limits: CheckLimits) -> tuple[list[Step], bool]:
     """Return the findings, each with its step's name, and whether a session could be opened."""
     if not url.hosts:
         no_host = note("The URL names no host: the driver looks for PGHOST, a Unix socket, then localhost.")
@@ -77,7 +77,7 @@ async def check_connectivity(url: DatabaseURL, limits: Limits) -> tuple[list[Ste
     return [*steps, *login], all(finding.severity != "problem" for _, finding in login)
 
 
-async def _host(url: DatabaseURL, host: Host, limits: Limits) -> tuple[list[Step], bool]:
+async def _host(url: DatabaseURL, host: Host, limits: CheckLimits) -> tuple[list[Step], bool]:
     port = host.port or DEFAULT_PORT
     if host.is_socket:
         finding = _socket(Path(host.name) / f".s.PGSQL.{port}")
@@ -95,7 +95,7 @@ async def _host(url: DatabaseURL, host: Host, limits: Limits) -> tuple[list[Step
     return [*steps, *(("tls", finding) for finding in findings)], passed
 
 
-async def _resolve(name: str, port: int, limits: Limits) -> tuple[str, ...] | Finding:
+async def _resolve(name: str, port: int, limits: CheckLimits) -> tuple[str, ...] | Finding:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[tuple[str, ...]] = loop.create_future()
 
@@ -130,7 +130,7 @@ def _resolved(name: str, addresses: tuple[str, ...]) -> str:
     return f"{name} is an address." if addresses == (name,) else f"{name} is {', '.join(addresses)}."
 
 
-async def _connect(address: str, port: int, limits: Limits) -> Finding:
+async def _connect(address: str, port: int, limits: CheckLimits) -> Finding:
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     command = f"pg_isready -h {address} -p {port}"
     began = time.monotonic()
@@ -166,7 +166,7 @@ def _socket(path: Path) -> Finding:
     return ok(f"{path} takes connections; there is no TLS over a socket.")
 
 
-async def _login(url: DatabaseURL, limits: Limits) -> list[Step]:
+async def _login(url: DatabaseURL, limits: CheckLimits) -> list[Step]:
     try:
         async with asyncio.timeout(limits.connect_timeout + 1), doctor_engine(url, limits).connect() as connection:
             row = (await connection.execute(text("SELECT current_user, current_database()"))).one()

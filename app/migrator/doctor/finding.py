@@ -32,7 +32,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Limits:
+class CheckLimits:
     """The values from which on there is a warning: seconds, bytes, shares of 1, and numbers of transactions."""
 
     connect_timeout: float = 5.0
@@ -54,7 +54,7 @@ class CheckContext:
     config: MigratorConfig
     url: DatabaseURL
     directory: ScriptDirectory | None
-    limits: Limits
+    limits: CheckLimits
 
     def psql(self, statement: str, role: str | None = None) -> str:
         """Return a command line that runs the statement as the connection's user, or as `role`."""

@@ -11,16 +11,16 @@ from ...postgres.pooler import is_pooled
 from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.syntax import EXAMPLE
 from . import server
-from .finding import Finding, Limits, note, ok, problem, psql
+from .finding import CheckLimits, Finding, note, ok, problem, psql
 from .target import ConnectionTarget
 
 
-def doctor_engine(url: DatabaseURL, limits: Limits) -> AsyncEngine:
+def doctor_engine(url: DatabaseURL, limits: CheckLimits) -> AsyncEngine:
     """Return an engine for the checks; pg_stat_activity shows its sessions under a name of their own."""
     return create_unpooled_engine(url, limits.connect_timeout, "plimsoll doctor")
 
 
-async def check_poolers(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
+async def check_poolers(found: Sequence[ConnectionTarget], limits: CheckLimits) -> list[Finding]:
     """Check for a pooler in transaction mode; `found` are the targets with a session, that of migrations first."""
     pooled = [await _pooled(target.url, limits) for target in found]
     findings = [_for_migrating(found[0], pooled[0])]
@@ -30,7 +30,7 @@ async def check_poolers(found: Sequence[ConnectionTarget], limits: Limits) -> li
     return findings
 
 
-async def check_same_database(found: Sequence[ConnectionTarget], limits: Limits) -> list[Finding]:
+async def check_same_database(found: Sequence[ConnectionTarget], limits: CheckLimits) -> list[Finding]:
     names = " and ".join(target.variable for target in found)
     try:
         identities = {await _identity(target.url, limits) for target in found}
@@ -68,7 +68,7 @@ def _unprepared(target: ConnectionTarget) -> Finding:
     )
 
 
-async def _pooled(url: DatabaseURL, limits: Limits) -> bool | None:
+async def _pooled(url: DatabaseURL, limits: CheckLimits) -> bool | None:
     """Return whether a pooler gives each transaction another session; None if it cannot be told."""
     try:
         seconds = limits.connect_timeout + limits.statement_timeout
@@ -78,7 +78,7 @@ async def _pooled(url: DatabaseURL, limits: Limits) -> bool | None:
         return None
 
 
-async def _identity(url: DatabaseURL, limits: Limits) -> str:
+async def _identity(url: DatabaseURL, limits: CheckLimits) -> str:
     seconds = limits.connect_timeout + limits.statement_timeout
     async with asyncio.timeout(seconds), doctor_engine(url, limits).connect() as connection:
         return await connection.run_sync(server.identity)

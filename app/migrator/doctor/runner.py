@@ -13,7 +13,7 @@ from ...postgres.connect import classify_connect_error
 from ...postgres.errors import error_summary, sqlstate_of
 from ...postgres.sqlstate import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED
 from ..locking.table_locks import describe_holders
-from .finding import CheckContext, Finding, Limits, note, warning
+from .finding import CheckContext, CheckLimits, Finding, note, warning
 from .poolers import doctor_engine
 
 # A statement that took too long, or waited too long for a lock.
@@ -91,7 +91,7 @@ async def _run_check(check: Check, connection: AsyncConnection, context: CheckCo
         return [_not_checked(f"{type(exc).__name__}: {error_summary(exc)}", context)], True
 
 
-async def _restrict(connection: AsyncConnection, limits: Limits) -> None:
+async def _restrict(connection: AsyncConnection, limits: CheckLimits) -> None:
     await connection.execute(text("SET TRANSACTION READ ONLY"))
     for name, seconds in (("statement_timeout", limits.statement_timeout), ("lock_timeout", limits.lock_timeout)):
         await connection.execute(text(f"SET LOCAL {name} = {round(seconds * 1000)}"))

@@ -13,7 +13,7 @@ from ...postgres.settings_error import SettingsError
 from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.syntax import InvalidURLError
 from ...postgres.url.tls import tls_in_effect, tls_mode
-from .finding import Finding, Limits, note, ok, problem, warning
+from .finding import CheckLimits, Finding, note, ok, problem, warning
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _DAY = 86_400
@@ -61,7 +61,7 @@ class Offer:
     refused: str | None
 
 
-async def check_tls(url: DatabaseURL, host: str, port: int, limits: Limits) -> tuple[list[Finding], bool]:
+async def check_tls(url: DatabaseURL, host: str, port: int, limits: CheckLimits) -> tuple[list[Finding], bool]:
     """Return the findings on TLS with one server, and whether the login is worth trying."""
     try:
         mode = tls_mode(url.parameters)
@@ -137,7 +137,7 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _offer_findings(offer: Offer, mode: str, host: str, port: int, limits: Limits) -> Iterator[Finding]:
+def _offer_findings(offer: Offer, mode: str, host: str, port: int, limits: CheckLimits) -> Iterator[Finding]:
     described = _describe(offer)
     if offer.refused is not None:
         yield problem(
@@ -155,7 +155,7 @@ def _offer_findings(offer: Offer, mode: str, host: str, port: int, limits: Limit
     yield from _expiry_findings(offer, host, port, limits)
 
 
-def _expiry_findings(offer: Offer, host: str, port: int, limits: Limits) -> Iterator[Finding]:
+def _expiry_findings(offer: Offer, host: str, port: int, limits: CheckLimits) -> Iterator[Finding]:
     left = _seconds_left(offer)
     if left is None or left < limits.certificate_days * _DAY:
         when = "is out of its time" if left is None else f"expires in {left / _DAY:.0f} days"

@@ -19,7 +19,7 @@ from .months import (
     month_start,
     partition_name,
 )
-from .state import SEAL, Action, Partition, PartitionState, Step
+from .state import SEAL, Action, Partition, PartitionState, PartitionStep
 from .tables import create_default_partition, name_indexes
 
 _REFERRED_TO = text(
@@ -31,7 +31,7 @@ _REFERRED_TO = text(
 
 
 def make_default(connection: Connection, table: str) -> Action:
-    return Action(Step.MAKE, table, create_default_partition(connection, table))
+    return Action(PartitionStep.MAKE, table, create_default_partition(connection, table))
 
 
 def make_month(connection: Connection, table: str, default: str, month: datetime) -> Action:
@@ -51,7 +51,7 @@ def make_month(connection: Connection, table: str, default: str, month: datetime
     )
     _execute(connection, f"ALTER TABLE {quote(table)} ATTACH PARTITION {quote(name)} {_for_values(month, end)}")
     name_indexes(connection, table, name)
-    return Action(Step.MAKE, table, name, moved.rowcount)
+    return Action(PartitionStep.MAKE, table, name, moved.rowcount)
 
 
 def stray_months(
@@ -104,7 +104,7 @@ def seal(connection: Connection, table: str, default: str, begin: datetime | Non
     _execute(connection, f"ALTER TABLE {quote(name)} DROP CONSTRAINT {SEAL}")
     name_indexes(connection, table, name)
     make_default(connection, table)
-    return Action(Step.SPLIT, table, name)
+    return Action(PartitionStep.SPLIT, table, name)
 
 
 def drop(connection: Connection, table: str, partition: Partition) -> None:

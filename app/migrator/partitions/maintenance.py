@@ -28,7 +28,7 @@ from .state import (
     Action,
     KeptLonger,
     PartitionState,
-    Step,
+    PartitionStep,
     counted,
     expired_in_default,
     read_kept_longer,
@@ -57,7 +57,7 @@ class Partitioning:
     @property
     def drops(self) -> tuple[Action, ...]:
         """What is left to be dropped."""
-        return tuple(action for action in self.left if action.step is Step.DROP)
+        return tuple(action for action in self.left if action.step is PartitionStep.DROP)
 
 
 def preview_maintenance(config: MigratorConfig, keep: int | None = None, now: datetime | None = None) -> Partitioning:

@@ -36,7 +36,7 @@ _PARTITIONS = text(
 )
 
 
-class Step(StrEnum):
+class PartitionStep(StrEnum):
     """What an action does; SPLIT makes the rows of a default partition a partition of their months."""
 
     MAKE = "make"
@@ -48,7 +48,7 @@ class Step(StrEnum):
 class Action:
     """One action, to be done or done; `rows` counts the rows that it moves or drops (None: they were not counted)."""
 
-    step: Step
+    step: PartitionStep
     table: str
     partition: str
     rows: int | None = None
@@ -129,15 +129,15 @@ class PartitionState:
         """Yield what is to be made or split."""
         default = default_partition(self.table)
         if self.default is None:
-            yield Action(Step.MAKE, self.table, default)
+            yield Action(PartitionStep.MAKE, self.table, default)
         elif self.holds_rows or self.is_sealed:
-            yield Action(Step.SPLIT, self.table, self.default)
+            yield Action(PartitionStep.SPLIT, self.table, self.default)
         for month in self.missing:
-            yield Action(Step.MAKE, self.table, partition_name(self.table, month, add_months(month, 1)))
+            yield Action(PartitionStep.MAKE, self.table, partition_name(self.table, month, add_months(month, 1)))
 
     def to_drop(self) -> Iterator[Action]:
         """Yield what is to be dropped, in the order of `expired`."""
-        yield from (Action(Step.DROP, self.table, partition.name) for partition in self.expired)
+        yield from (Action(PartitionStep.DROP, self.table, partition.name) for partition in self.expired)
 
 
 def read_partitions(
@@ -182,7 +182,9 @@ def expired_in_default(connection: Connection, state: PartitionState) -> Iterato
     for row in connection.execute(text(statement)):
         month = month_start(row.month)
         if not state.has(month):
-            yield Action(Step.DROP, state.table, partition_name(state.table, month, add_months(month, 1)), row.rows)
+            yield Action(
+                PartitionStep.DROP, state.table, partition_name(state.table, month, add_months(month, 1)), row.rows
+            )
 
 
 def read_kept_longer(connection: Connection, state: PartitionState) -> Iterator[KeptLonger]:

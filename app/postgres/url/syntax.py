@@ -34,7 +34,7 @@ class Host(NamedTuple):
         return self.name.startswith("/")
 
 
-class Misuse(NamedTuple):
+class URLMisuse(NamedTuple):
     """A text that people paste and that is no URL of ours, and what to do about it."""
 
     pattern: re.Pattern[str]
@@ -42,8 +42,8 @@ class Misuse(NamedTuple):
     remedy: str
 
 
-def _misuse(pattern: str, problem: str, remedy: str) -> Misuse:
-    return Misuse(re.compile(pattern, re.IGNORECASE | re.DOTALL), problem, remedy)
+def _misuse(pattern: str, problem: str, remedy: str) -> URLMisuse:
+    return URLMisuse(re.compile(pattern, re.IGNORECASE | re.DOTALL), problem, remedy)
 
 
 _WRITE = f"Write it as {EXAMPLE}."
