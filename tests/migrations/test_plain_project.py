@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.migrator import (
+    MigrationFailedError,
     SettingsError,
     downgrade,
     read_config,
@@ -163,3 +164,37 @@ def test_project_without_releases_is_shown_none(project: PlainProject, postgres_
     assert restored.exit_code == 0, restored.output
     assert "Restored" in restored.output
     assert "release" not in restored.output
+
+
+LONG = "add_a_column_for_the_name_of_the_hero_0001"
+
+
+def test_longer_ids_are_applied_where_the_column_was_widened(project: PlainProject, empty_database_url: str) -> None:
+    project.add("first", 'op.execute("CREATE TABLE t (id bigint)")')
+    upgrade(project.config)
+    project.add(LONG, "pass")
+    for command in (upgrade, read_status):
+        with pytest.raises(MigrationFailedError, match=f"{len(LONG)} characters, and the version table holds 32"):
+            command(project.config)
+    assert [finding.rule for finding in lint(project.config).findings] == ["revision-id"]
+    query(empty_database_url, "ALTER TABLE alembic_version ALTER version_num TYPE varchar(64)")
+    assert "revision-id" not in {finding.rule for finding in lint(project.config).findings}
+    upgrade(project.config)
+    assert applied(empty_database_url) == [LONG]
+    query(empty_database_url, "ALTER TABLE alembic_version ALTER version_num TYPE text")
+    assert read_status(project.config).verdict == "up to date"
+
+
+def test_revision_may_widen_the_column_for_the_ids_after_it(project: PlainProject, empty_database_url: str) -> None:
+    project.add("first", 'op.alter_column("alembic_version", "version_num", type_=sa.String(50))')
+    project.add(LONG, "pass")
+    project.add("x" * 51, "pass")
+    with pytest.raises(MigrationFailedError, match="its id has 51 characters, and alembic_version holds 50"):
+        upgrade(project.config)
+    assert applied(empty_database_url) == [LONG]
+
+
+def test_printed_script_is_refused_where_its_version_table_would_not_hold_an_id(project: PlainProject) -> None:
+    project.add(LONG, "pass")
+    with pytest.raises(MigrationFailedError, match=f"{LONG} has {len(LONG)} characters"):
+        upgrade(project.config, sql=True)

@@ -23,7 +23,7 @@ from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ..backfill import records as backfill_records
 from ..backfill.status import BackfillUnfinishedError, require_finished
 from ..config import MigratorConfig
-from ..engine_tables import HISTORY_TABLE
+from ..engine_tables import HISTORY_TABLE, version_table
 from ..hints import Hints
 from ..locking.backoff import TABLE_IN_USE, backoff_delays
 from ..locking.migration_lock import require_lock
@@ -35,7 +35,7 @@ from ..revisions import history
 from ..revisions.alembic_config import RunOptions, alembic_options
 from ..revisions.loading import explain_alembic_error, phase_of, require_destination
 from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
-from ..revisions.version_table import require_own_versions
+from ..revisions.version_table import longest_id, require_own_versions
 from .data_loss import refuse_data_loss, removed_by
 from .failures import explain_recording_errors, step_failure
 from .planned_steps import (
@@ -207,6 +207,11 @@ class StepExecutor:
                 except SystemExit as exc:
                     raise MigrationFailedError("it raises SystemExit, which would end the whole program") from exc
             require_lock(connection, session)
+            # Not before: the revision may have widened the column.
+            if step.is_upgrade and len(script.revision) > (longest := longest_id(connection)):
+                raise MigrationFailedError(
+                    f"its id has {len(script.revision)} characters, and {version_table()} holds {longest}"
+                )
 
         # Alembic calls this in the step's own transaction, and passes everything by name.
         def record_done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001

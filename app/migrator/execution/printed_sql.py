@@ -7,6 +7,7 @@ the statements outside of transactions, which can be repeated.
 
 from collections.abc import Callable, Collection, Iterable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from alembic import context
@@ -22,9 +23,10 @@ from ..engine_tables import BACKFILL_TABLE, version_table
 from ..locking.migration_lock import HELD_BY_ME, LOCK_KEY
 from ..revisions import history
 from ..revisions.alembic_config import alembic_options, run_options_of
+from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
 from ..sql.quoting import quote, quote_literal
-from .planned_steps import steps_up_to
+from .planned_steps import planned_revisions, steps_up_to
 from .statement_guard import index_built_concurrently, is_concurrent, limits_as_sql
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
@@ -64,6 +66,13 @@ class PrintedScript:
             every = list(migration.opts["fn"](self._heads, migration))
         except CommandError as exc:
             raise MigrationFailedError(explain_alembic_error(exc, context.script)) from exc
+        revisions = planned_revisions(every)
+        long = [script.revision for script in revisions if len(script.revision) > LONGEST]
+        if long and not self._heads and not widens_version_table(Path(script.path) for script in revisions):
+            raise MigrationFailedError(
+                f"The id {long[0]} has {len(long[0])} characters, and the version table that the script makes holds"
+                f" {LONGEST}."
+            )
         if not every:
             raise MigrationFailedError(
                 "Nothing leads from there to there: give the range FROM:TO in the direction of the command, such as"

@@ -1,5 +1,6 @@
 """Linting revisions: our rules and squawk's over the SQL that each would run, without what the files suppress."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from ..command_names import command
 from ..config import MigratorConfig
 from ..readonly_connection import with_readonly_connection
 from ..revisions.history import last_completed, read_history, was_edited
-from ..revisions.ids import REMEDY, Fault, find_id_faults
+from ..revisions.ids import LONGEST, REMEDY, Fault, find_id_faults, find_long_ids, widens_version_table
 from ..revisions.loading import join_heads, load_revisions, oldest_first, open_revisions
 from ..revisions.schema_state import read_state
+from ..revisions.version_table import longest_id
 from ..sql.tokens import Statement
 from . import squawk, suppressions
 from .finding import Finding, Report, line_of_name
@@ -41,10 +43,11 @@ class UnknownRevisionError(DatabaseError):
 
 @dataclass(frozen=True)
 class _Database:
-    """The revisions that a database lacks (None: not known), and those that it has run from other files."""
+    """The revisions that a database lacks (None: not known), those that it has run from other files, and its limit."""
 
     pending: frozenset[str] | None = None
     edited: tuple[Script, ...] = ()
+    longest_id: int = LONGEST
     note: str | None = None
 
 
@@ -56,13 +59,13 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
     """
     # Of files with such ids Alembic refuses some, and silently leaves out others.
     if faults := find_id_faults(open_revisions(config)):
-        return Report(
-            (), tuple(_id_finding(fault) for fault in faults), "The revisions were not read beyond their ids."
-        )
+        return _report_faults(faults)
     directory = load_revisions(config)
     revisions = oldest_first(directory)
     chosen = _named(directory, named)
     database = _read_database(config, directory)
+    if faults := find_long_ids(directory, database.longest_id):
+        return _report_faults(faults)
     if not named:
         known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
@@ -74,6 +77,10 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
         *_findings_on_each(parsed, accepted),
     ]
     return Report(tuple(revision.script.revision for revision in parsed), tuple(findings), database.note)
+
+
+def _report_faults(faults: Iterable[Fault]) -> Report:
+    return Report((), tuple(_id_finding(fault) for fault in faults), "The revisions were not read beyond their ids.")
 
 
 def _named(directory: ScriptDirectory, names: Iterable[str]) -> set[str]:
@@ -94,8 +101,10 @@ def _scripts(directory: ScriptDirectory, name: str) -> Iterable[Script]:
 
 
 def _read_database(config: MigratorConfig, directory: ScriptDirectory) -> _Database:
+    files = [Path(script.path) for script in directory.walk_revisions()]
+    longest = sys.maxsize if widens_version_table(files) else LONGEST
     if not config.names_database:
-        return _Database()
+        return _Database(longest_id=longest)
 
     def read(connection: Connection, url: DatabaseURL) -> _Database:  # noqa: ARG001 - passed by with_readonly_connection
         state = read_state(connection, directory, config.metadata)
@@ -103,13 +112,16 @@ def _read_database(config: MigratorConfig, directory: ScriptDirectory) -> _Datab
         return _Database(
             pending=None if state.unknown else frozenset(script.revision for script in state.pending),
             edited=tuple(s for s in directory.walk_revisions() if was_edited(s, entries.get(s.revision))),
+            longest_id=max(longest, longest_id(connection)),
         )
 
     patience = min(config.connect_timeout, _CONNECT_TIMEOUT)
     try:
         return with_readonly_connection(replace(config, connect_timeout=patience), read)
     except DatabaseError as exc:
-        return _Database(note=f"{exc} So what is pending is not known, and edited-after-applied not checked.")
+        return _Database(
+            longest_id=longest, note=f"{exc} So what is pending is not known, and edited-after-applied not checked."
+        )
 
 
 def _findings_on_all(directory: ScriptDirectory, database: _Database) -> Iterator[Finding]:

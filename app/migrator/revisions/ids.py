@@ -2,21 +2,21 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from alembic.script import ScriptDirectory, write_hooks
 from alembic.util import CommandError
 
-# The length of `alembic_version.version_num`, a varchar.
-_LONGEST = 32
+# The length of `alembic_version.version_num`, a varchar, as Alembic makes it.
+LONGEST = 32
 # Alembic reads `@`, `-`, `+` and `:` as parts of a range, and writes the id into printed SQL as it is.
 _ALLOWED = re.compile(r"[A-Za-z0-9_.]+")
 _SYMBOLS = frozenset({"base", "current", "head", "heads"})
 _DECLARED = re.compile(r"""^revision\s*(?::[^=\n]*)?=\s*(["'])(.*?)\1""", re.MULTILINE)
 
-REMEDY = f"Choose another id: 1 to {_LONGEST} letters, digits, `_` and `.` of ASCII, which no other file has."
+REMEDY = f"Choose another id: 1 to {LONGEST} letters, digits, `_` and `.` of ASCII, which no other file has."
 
 
 class Fault(NamedTuple):
@@ -32,6 +32,24 @@ def find_id_faults(directory: ScriptDirectory) -> list[Fault]:
     folders = map(Path, directory.version_locations or [directory.versions])
     pattern = "**/*.py" if directory.recursive_version_locations else "*.py"
     return list(_faults(sorted({file for folder in folders for file in folder.glob(pattern)})))
+
+
+def find_long_ids(directory: ScriptDirectory, longest: int) -> list[Fault]:
+    """Return the revisions whose ids are longer than the database's column."""
+    return [
+        Fault(Path(script.path), script.revision, _describe_length(script.revision, longest))
+        for script in directory.walk_revisions()
+        if len(script.revision) > longest
+    ]
+
+
+def _describe_length(revision: str, longest: int) -> str:
+    return f"has {len(revision)} characters, and the version table holds {longest}"
+
+
+def widens_version_table(files: Iterable[Path]) -> bool:
+    """Return whether one of the revisions' files names the column that holds the ids: only to make it longer."""
+    return any("version_num" in file.read_text(errors="replace") for file in files)
 
 
 def _faults(files: list[Path]) -> Iterator[Fault]:
@@ -52,7 +70,6 @@ def _describe_fault(revision: str, times: int) -> str:
     # The first rule that applies decides.
     rules = (
         (not revision, "is empty"),
-        (len(revision) > _LONGEST, f"has {len(revision)} characters, and the version table holds {_LONGEST}"),
         (not _ALLOWED.fullmatch(revision), "has characters that a command or printed SQL would misread"),
         (revision in _SYMBOLS, "is a word that commands take for something else"),
         (times > 1, f"is that of {times} files, of which only one would be run"),
@@ -64,7 +81,12 @@ def _describe_fault(revision: str, times: int) -> str:
 def remove_file_with_faulty_id(path: str, options: dict[str, Any]) -> None:  # noqa: ARG001 - Alembic's signature
     """Remove the file that was just written (`--rev-id`) where no database could record it."""
     file = Path(path)
-    for fault in _faults(sorted(file.parent.glob("*.py"))):
-        if fault.path == file:
-            file.unlink()
-            raise CommandError(f"The revision id {fault.revision!r} {fault.what}. {REMEDY} No file was written.")
+    files = sorted(file.parent.glob("*.py"))
+    faults = [fault for fault in _faults(files) if fault.path == file]
+    revision = _declared(file) or ""
+    has_long = any(len(_declared(other) or "") > LONGEST for other in files if other != file)
+    if len(revision) > LONGEST and not has_long and not widens_version_table(files):
+        faults.append(Fault(file, revision, _describe_length(revision, LONGEST)))
+    if faults:
+        file.unlink()
+        raise CommandError(f"The revision id {revision!r} {faults[0].what}. {REMEDY} No file was written.")

@@ -1,12 +1,14 @@
 """Check that the version table, which is named without a schema, is this application's."""
 
 from collections.abc import Collection
+from pathlib import Path
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from ...postgres.errors import MigrationFailedError, one_printable_line
 from ..engine_tables import HISTORY_TABLE, version_table, version_table_options
+from .ids import LONGEST, find_long_ids, widens_version_table
 
 _FOUND = text(
     """
@@ -24,12 +26,42 @@ _FOUND = text(
 _VERSIONS = "SELECT to_jsonb(found) ->> 'version_num' FROM {} AS found"
 
 
+_LONGEST = text(
+    """
+    SELECT CASE WHEN atttypid = 'varchar'::regtype AND atttypmod > 4 THEN atttypmod - 4 ELSE 2147483647 END
+    FROM pg_attribute WHERE attrelid = to_regclass(:versions) AND attname = 'version_num'
+    """
+)
+
+
 class ForeignVersionsError(MigrationFailedError):
     """The version table is another application's: it says nothing about this schema, and nothing is changed."""
 
 
+def longest_id(connection: Connection) -> int:
+    """Return how many characters of an id the version table holds, or will hold once Alembic has made it."""
+    return int(connection.scalar(_LONGEST, {"versions": version_table()}) or LONGEST)
+
+
+def require_ids_fit(connection: Connection, directory: ScriptDirectory) -> None:
+    """Raise MigrationFailedError where an id is longer than the version table holds, and no revision widens it."""
+    if not find_long_ids(directory, LONGEST):
+        return
+    faults = find_long_ids(directory, longest_id(connection))
+    if faults and not widens_version_table(Path(script.path) for script in directory.walk_revisions()):
+        fault = faults[-1]
+        raise MigrationFailedError(
+            f"{fault.path}: the revision id {fault.revision!r} {fault.what}. Choose a shorter one, or widen the column"
+            f" in a revision before it: ALTER TABLE {version_table()} ALTER version_num TYPE varchar(128)."
+        )
+
+
 def require_own_versions(connection: Connection, directory: ScriptDirectory, metadata: MetaData) -> None:
-    """Raise ForeignVersionsError where a name without a schema leads to another application's version table."""
+    """Raise ForeignVersionsError where a name without a schema leads to another application's version table.
+
+    Raises MigrationFailedError where an id does not fit into it.
+    """
+    require_ids_fit(connection, directory)
     names = {"history": HISTORY_TABLE, "versions": version_table(), "tables": list(metadata.tables)}
     own_schema = version_table_options()["version_table_schema"]
     found = connection.execute(_FOUND, {**names, "schema": own_schema}).first()
