@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from tests.support.waiting import PATIENCE
 
 FOREIGN = Path(__file__).parent / "foreign"
 LEVELS = "ALTER TABLE hero ADD COLUMN level"
-HISTORY = "SELECT revision, outcome, release FROM schema_history ORDER BY id"
+HISTORY = "SELECT revision, outcome FROM schema_history ORDER BY id"
+ENV, MAIN = "migrations/env.py", "myproject/main.py"
+README = ROOT / "app" / "migrator" / "README.md"
 
 
 class Project:
@@ -49,6 +52,17 @@ class Project:
     def use(self, environment: str) -> None:
         shutil.copy(self.root / "migrations" / environment, self.root / "migrations" / "env.py")
 
+    def paste(self, *files: str) -> None:
+        """Write the files as README has them."""
+        for file in files:
+            (self.root / file).write_text(example(file))
+
+
+def example(file: str) -> str:
+    """Return the code of README that begins with the name of the file."""
+    (code,) = re.findall(rf"```python\n# {re.escape(file)}\n(.*?)```", README.read_text(), re.DOTALL)
+    return str(code)
+
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -59,21 +73,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    def install(extras: str) -> Path:
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    def install(extras: str, *more: str) -> Path:
         venv = tmp_path_factory.mktemp("venv") / "venv"
         subprocess.run([BIN / "uv", "venv", "-q", "--python", sys.executable, venv], check=True)
         pinned = ("--constraints", str(ROOT / "requirements.txt"))
         wanted = f"plimsoll-migrator[{extras}] @ {wheel.as_uri()}"
-        subprocess.run([BIN / "uv", "pip", "install", "-q", "--python", venv, *pinned, wanted], check=True)
+        subprocess.run([BIN / "uv", "pip", "install", "-q", "--python", venv, *pinned, wanted, *more], check=True)
         return venv
 
     return install
 
 
 @pytest.fixture(scope="module")
-def sync_venv(install: Callable[[str], Path]) -> Path:
-    return install("psycopg,lint")
+def sync_venv(install: Callable[..., Path]) -> Path:
+    return install("psycopg,lint", "fastapi")
 
 
 @pytest.fixture
@@ -81,7 +95,7 @@ def project(sync_venv: Path, empty_database_url: str, tmp_path: Path) -> Project
     """The synchronous project, with the engine in its env.py."""
     root = shutil.copytree(FOREIGN / "sync", tmp_path / "project")
     made = Project(root, sync_venv, empty_database_url.replace("+asyncpg", "+psycopg"))
-    made.use("safe_env.py")
+    made.paste(ENV)
     return made
 
 
@@ -95,12 +109,12 @@ def test_database_that_plain_alembic_made_is_adopted(project: Project, empty_dat
     project.use("plain_env.py")
     project.run("alembic", "upgrade", "0001")
     query(empty_database_url, "INSERT INTO hero (name) VALUES ('Deadpond')")
-    project.use("safe_env.py")
+    project.paste(ENV)
     status = json.loads(project.migrate("status", "--json"))
     assert [row["state"] for row in status["revisions"]] == ["applied", "pending"]
     assert "python -m plimsoll_migrator upgrade" in project.migrate("status", "--check", code=10)
     project.run("alembic", "upgrade", "head")
-    assert query(empty_database_url, HISTORY) == [("0001", "done", "7"), ("0002", "done", "7")]
+    assert query(empty_database_url, HISTORY) == [("0001", "done"), ("0002", "done")]
     assert query(empty_database_url, "SELECT name, level FROM hero") == [("Deadpond", None)]
     assert "No difference" in project.migrate("drift")
     assert "Nothing is wrong" in project.migrate("doctor")
@@ -110,7 +124,20 @@ def test_eight_starters_at_once_apply_each_revision_once(project: Project, empty
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(lambda _: project.run("python", "app.py"), range(8)))
     assert all("heroes: 0" in each for each in said)
-    assert query(empty_database_url, HISTORY) == [("0001", "done", "7"), ("0002", "done", "7")]
+    assert query(empty_database_url, HISTORY) == [("0001", "done"), ("0002", "done")]
+
+
+def test_fastapi_application_of_readme_upgrades_at_its_start(project: Project, empty_database_url: str) -> None:
+    project.paste(MAIN)
+    start = (
+        "import asyncio, logging; from myproject.main import app\n"
+        "async def serve():\n"
+        "    async with app.router.lifespan_context(app):\n"
+        "        logging.getLogger('myproject').warning('serving')\n"
+        "asyncio.run(serve())"
+    )
+    assert "serving" in project.run("python", "-c", start)
+    assert query(empty_database_url, HISTORY) == [("0001", "done"), ("0002", "done")]
 
 
 def test_kill_in_a_revision_leaves_nothing_and_the_next_start_goes_on(
@@ -124,7 +151,7 @@ def test_kill_in_a_revision_leaves_nothing_and_the_next_start_goes_on(
         wait()
         starter.kill()
     assert "heroes: 0" in project.run("python", "app.py")
-    outcomes = [outcome for revision, outcome, _ in query(empty_database_url, HISTORY) if revision == "0002"]
+    outcomes = [outcome for revision, outcome in query(empty_database_url, HISTORY) if revision == "0002"]
     assert outcomes == ["interrupted", "done"]
 
 
@@ -152,10 +179,10 @@ def test_project_that_is_not_ready_for_the_engine_hears_of_it(project: Project, 
     project.use("plain_env.py")
     assert "does not call run_environment()" in project.migrate("status", code=2)
     assert query(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
-    project.use("safe_env.py")
+    project.paste(ENV)
     assert "-c FILE" in project.migrate("-c", "nothing.ini", "status", code=2)
     assert "DATABASE_URL is not set" in project.run("alembic", "upgrade", "head", code=2, DATABASE_URL="")
-    models = project.root / "models.py"
+    models = project.root / "myproject" / "models.py"
     models.write_text(models.read_text().replace("MetaData()", 'MetaData(schema="other")'))
     assert "The models name schemas (other)" in project.migrate("drift", code=1)
 
@@ -189,7 +216,7 @@ def test_backfill_changes_the_rows_that_are_left(project: Project, empty_databas
 
 
 @pytest.fixture(scope="module")
-def litestar_venv(install: Callable[[str], Path]) -> Path:
+def litestar_venv(install: Callable[..., Path]) -> Path:
     return install("litestar")
 
 

@@ -3,7 +3,7 @@
 import os
 
 from alembic import context
-from models import Base
+from myproject.models import Base
 from sqlalchemy import create_engine, pool
 
 with create_engine(os.environ["DATABASE_URL"], poolclass=pool.NullPool).connect() as connection:
