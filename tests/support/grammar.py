@@ -16,6 +16,8 @@ from app.migrator.sql.functions import HARMLESS_FUNCTIONS
 
 # A node of the tree: names of fields as libpg_query has them, what is empty or zero left out.
 Node = dict[str, Any]
+# Reads what an action of ALTER TABLE does to the table.
+Action = Callable[[str, Node], Iterable[Effect]]
 
 
 def effects_by_grammar(sql: str) -> list[list[Effect]]:
@@ -168,10 +170,6 @@ def _create_index(node: Node) -> Iterator[Effect]:
     )
 
 
-def _create_trigger(node: Node) -> Iterator[Effect]:
-    yield Effect(Kind.CREATE_TRIGGER, _table(node["relation"]), name=node["trigname"])
-
-
 def _drop(node: Node) -> Iterator[Effect]:
     kind = node["remove_type"]
     for item in node["objects"]:
@@ -199,33 +197,19 @@ def _alter_table(node: Node) -> Iterator[Effect]:
         subtype = action["subtype"]
         match node["objtype"]:
             case "OBJECT_TABLE" | "OBJECT_FOREIGN_TABLE":
-                yield from _ACTIONS.get(subtype, _no_action)(table, action)
+                yield from _ACTIONS[subtype](table, action) if subtype in _ACTIONS else ()
             case "OBJECT_INDEX" | "OBJECT_MATVIEW" if subtype in _REWRITES:
                 yield Effect(Kind.REWRITE, table)
             case "OBJECT_TYPE" if subtype in {"AT_DropColumn", "AT_AlterColumnType"}:
                 yield from _ACTIONS[subtype](table, action)
 
 
-def _no_action(table: str, action: Node) -> Iterator[Effect]:
-    yield from ()
+def _column_action(kind: Kind) -> Action:
+    return lambda table, action: [Effect(kind, table, action["name"])]
 
 
-def _column_action(kind: Kind) -> Callable[[str, Node], Iterator[Effect]]:
-    def read(table: str, action: Node) -> Iterator[Effect]:
-        yield Effect(kind, table, action["name"])
-
-    return read
-
-
-def _constraint_action(kind: Kind) -> Callable[[str, Node], Iterator[Effect]]:
-    def read(table: str, action: Node) -> Iterator[Effect]:
-        yield Effect(kind, table, name=action["name"])
-
-    return read
-
-
-def _rewrite(table: str, action: Node) -> Iterator[Effect]:
-    yield Effect(Kind.REWRITE, table)
+def _constraint_action(kind: Kind) -> Action:
+    return lambda table, action: [Effect(kind, table, name=action["name"])]
 
 
 def _default(table: str, action: Node) -> Iterator[Effect]:
@@ -241,17 +225,6 @@ def _is_null(expression: Node | None) -> bool:
         case {"type_cast": {"arg": inner}}:
             return _is_null(inner)
     return False
-
-
-def _partition(kind: Kind) -> Callable[[str, Node], Iterator[Effect]]:
-    def read(table: str, action: Node) -> Iterator[Effect]:
-        yield Effect(kind, _table(action["def"]["partition_cmd"]["name"]))
-
-    return read
-
-
-def _alter_constraint(table: str, action: Node) -> Iterator[Effect]:
-    yield Effect(Kind.ALTER_CONSTRAINT, table, name=action["def"]["atalter_constraint"]["conname"])
 
 
 def _add_column(table: str, action: Node) -> Iterator[Effect]:
@@ -406,10 +379,6 @@ def _alter_domain(node: Node) -> Iterator[Effect]:
         yield Effect(kind, _any_name(node["type_name"]))
 
 
-def _truncate(node: Node) -> Iterator[Effect]:
-    yield from (Effect(Kind.TRUNCATE, _table(each["range_var"])) for each in node["relations"])
-
-
 # From SHARE on a mode stops writes; these are the numbers of the server's lock modes.
 _SHARE, _ACCESS_EXCLUSIVE = 5, 8
 
@@ -440,10 +409,6 @@ def _is_on(option: Node) -> bool:
     raise AssertionError(option)
 
 
-def _cluster(node: Node) -> Iterator[Effect]:
-    yield Effect(Kind.REWRITE, _table(node["relation"]) if "relation" in node else "every table")
-
-
 def _refresh(node: Node) -> Iterator[Effect]:
     if not node.get("concurrent"):
         yield Effect(Kind.REWRITE, _table(node["relation"]))
@@ -470,14 +435,6 @@ def _query(wrapped: Node) -> Iterator[Effect]:
     """Yield what a query within a statement does to rows."""
     ((kind, node),) = wrapped.items()
     yield from _select(node) if kind == "select_stmt" else _STATEMENTS[kind](node)
-
-
-def _delete(node: Node) -> Iterator[Effect]:
-    yield from _rows(node, [Effect(Kind.DELETE, _table(node["relation"]))])
-
-
-def _update(node: Node) -> Iterator[Effect]:
-    yield from _rows(node, [Effect(Kind.UPDATE, _table(node["relation"]))])
 
 
 def _insert(node: Node) -> Iterator[Effect]:
@@ -528,10 +485,6 @@ def _copy(node: Node) -> Iterator[Effect]:
         yield from _query(node["query"])
 
 
-def _explain(node: Node) -> Iterator[Effect]:
-    yield from _statement(node["query"])
-
-
 def _roles(node: Node) -> list[str]:
     return [_any_name(each["role_spec"]) for each in node["roles"]]
 
@@ -546,10 +499,6 @@ def _transaction(node: Node) -> Iterator[Effect]:
         yield Effect(Kind.OPAQUE, "PREPARE")
 
 
-def _fetch(node: Node) -> Iterator[Effect]:
-    yield Effect(Kind.OPAQUE, "MOVE" if node.get("ismove") else "FETCH")
-
-
 _SERIAL = {"serial", "bigserial", "smallserial", "serial2", "serial4", "serial8"}
 _REWRITES = {"AT_SetLogged", "AT_SetUnLogged", "AT_SetAccessMethod", "AT_SetTableSpace"}
 _STRICT = {"=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "~", "~*", "!~", "!~*", "~~"}
@@ -557,7 +506,7 @@ _STRICT_LEFT = {"AEXPR_IN", "AEXPR_LIKE", "AEXPR_ILIKE", "AEXPR_BETWEEN", "AEXPR
 _STRICT_FUNCTIONS = {"length", "char_length", "octet_length", "lower", "upper", "btrim", "jsonb_typeof"}
 _MERGED = {"CMD_UPDATE": Kind.UPDATE, "CMD_DELETE": Kind.DELETE}
 _DOMAIN = {"N": Kind.DROP_NOT_NULL, "O": Kind.SET_NOT_NULL, "C": Kind.ADD_CONSTRAINT, "X": Kind.DROP_CONSTRAINT}
-_ACTIONS: dict[str, Callable[[str, Node], Iterator[Effect]]] = {
+_ACTIONS: dict[str, Action] = {
     "AT_AddColumn": _add_column,
     "AT_DropColumn": _column_action(Kind.DROP_COLUMN),
     "AT_AlterColumnType": _column_action(Kind.CHANGE_TYPE),
@@ -571,28 +520,34 @@ _ACTIONS: dict[str, Callable[[str, Node], Iterator[Effect]]] = {
     "AT_AddConstraint": _add_constraint,
     "AT_DropConstraint": _constraint_action(Kind.DROP_CONSTRAINT),
     "AT_ValidateConstraint": _constraint_action(Kind.VALIDATE),
-    "AT_AlterConstraint": _alter_constraint,
-    "AT_AttachPartition": _partition(Kind.ATTACH_PARTITION),
-    **dict.fromkeys(_REWRITES, _rewrite),
+    "AT_AlterConstraint": lambda table, action: [
+        Effect(Kind.ALTER_CONSTRAINT, table, name=action["def"]["atalter_constraint"]["conname"])
+    ],
+    "AT_AttachPartition": lambda _, action: [
+        Effect(Kind.ATTACH_PARTITION, _table(action["def"]["partition_cmd"]["name"]))
+    ],
+    **dict.fromkeys(_REWRITES, lambda table, _: [Effect(Kind.REWRITE, table)]),
 }
-_STATEMENTS: dict[str, Callable[[Node], Iterator[Effect]]] = {
+_STATEMENTS: dict[str, Callable[[Node], Iterable[Effect]]] = {
     "alter_domain_stmt": _alter_domain,
     "alter_enum_stmt": _alter_enum,
     "alter_object_schema_stmt": _set_schema,
-    "alter_table_move_all_stmt": lambda node: iter([Effect(Kind.REWRITE, "all")]),
+    "alter_table_move_all_stmt": lambda node: [Effect(Kind.REWRITE, "all")],
     "alter_table_stmt": _alter_table,
-    "cluster_stmt": _cluster,
+    "cluster_stmt": lambda node: [
+        Effect(Kind.REWRITE, _table(node["relation"]) if "relation" in node else "every table")
+    ],
     "copy_stmt": _copy,
     "create_cast_stmt": _create_cast,
     "create_foreign_table_stmt": _create_table,
     "create_schema_stmt": _create_schema,
     "create_stmt": _create_table,
     "create_table_as_stmt": _create_table_as,
-    "create_trig_stmt": _create_trigger,
-    "delete_stmt": _delete,
+    "create_trig_stmt": lambda node: [Effect(Kind.CREATE_TRIGGER, _table(node["relation"]), name=node["trigname"])],
+    "delete_stmt": lambda node: _rows(node, [Effect(Kind.DELETE, _table(node["relation"]))]),
     "drop_stmt": _drop,
-    "explain_stmt": _explain,
-    "fetch_stmt": _fetch,
+    "explain_stmt": lambda node: _statement(node["query"]),
+    "fetch_stmt": lambda node: [Effect(Kind.OPAQUE, "MOVE" if node.get("ismove") else "FETCH")],
     "index_stmt": _create_index,
     "insert_stmt": _insert,
     "lock_stmt": _lock,
@@ -601,8 +556,8 @@ _STATEMENTS: dict[str, Callable[[Node], Iterator[Effect]]] = {
     "rename_stmt": _rename,
     "select_stmt": _select,
     "transaction_stmt": _transaction,
-    "truncate_stmt": _truncate,
-    "update_stmt": _update,
+    "truncate_stmt": lambda node: [Effect(Kind.TRUNCATE, _table(each["range_var"])) for each in node["relations"]],
+    "update_stmt": lambda node: _rows(node, [Effect(Kind.UPDATE, _table(node["relation"]))]),
     "vacuum_stmt": _vacuum,
     "variable_set_stmt": _set,
 }

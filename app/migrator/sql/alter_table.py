@@ -1,6 +1,6 @@
 """What ALTER TABLE does, action by action."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,22 +31,6 @@ def alterations(cursor: Cursor) -> Iterator[Effect]:
                 break
 
 
-def _rename_table(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.RENAME_TABLE, table, renamed_to=in_schema_of(table, action.column()))
-
-
-def _set_schema(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.RENAME_TABLE, table, renamed_to=qualified(action.column(), split_name(table)[1]))
-
-
-def _rewrite(table: str, action: Cursor) -> Iterator[Effect]:  # noqa: ARG001 - as the others
-    yield Effect(Kind.REWRITE, table)
-
-
-def _attach(table: str, action: Cursor) -> Iterator[Effect]:  # noqa: ARG001 - as the others
-    yield Effect(Kind.ATTACH_PARTITION, action.name())
-
-
 def _rename_column(table: str, action: Cursor) -> Iterator[Effect]:
     column = action.column()
     action.skip("TO")
@@ -61,7 +45,7 @@ def _rename_constraint(table: str, action: Cursor) -> Iterator[Effect]:
 
 def _add(table: str, action: Cursor) -> Iterator[Effect]:
     is_constraint = bool(action) and action.left[0].keyword in _CONSTRAINTS
-    yield from (_add_unnamed if is_constraint else _add_column)(table, action)
+    yield from _add_constraint(table, "", action) if is_constraint else _add_column(table, action)
 
 
 def _add_column(table: str, action: Cursor) -> Iterator[Effect]:
@@ -108,14 +92,6 @@ def _column_constraints(table: str, column: str, action: Cursor) -> Iterator[Eff
         name = ""
 
 
-def _add_named(table: str, action: Cursor) -> Iterator[Effect]:
-    yield from _add_constraint(table, action.column(), action)
-
-
-def _add_unnamed(table: str, action: Cursor) -> Iterator[Effect]:
-    yield from _add_constraint(table, "", action)
-
-
 def _add_constraint(table: str, name: str, action: Cursor) -> Iterator[Effect]:
     # The index already holds the rows to it.
     if action.comes("UNIQUE", "USING", "INDEX"):
@@ -159,14 +135,6 @@ def _not_null(table: str, name: str, column: str, suffix: str) -> Effect:
     # As PostgreSQL names it, so that it is known when it is validated.
     chosen = name or f"{split_name(table)[1]}_{column}_{suffix}"
     return Effect(Kind.ADD_NOT_NULL_CHECK, table, column, name=chosen)
-
-
-def _alter_constraint(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.ALTER_CONSTRAINT, table, name=action.column())
-
-
-def _validate(table: str, action: Cursor) -> Iterator[Effect]:
-    yield Effect(Kind.VALIDATE, table, name=action.column())
 
 
 def _drop_constraint(table: str, action: Cursor) -> Iterator[Effect]:
@@ -272,28 +240,31 @@ _COLUMN_CHANGES: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("DROP", "EXPRESSION"), Kind.DROP_DEFAULT),
     (("SET", "EXPRESSION"), Kind.REWRITE),
 )
-# The first that fits; COLUMN may be left out everywhere.
-_ACTIONS: tuple[tuple[tuple[str, ...], Callable[[str, Cursor], Iterator[Effect]]], ...] = (
-    (("RENAME", "TO"), _rename_table),
+# The first that fits; COLUMN may be left out everywhere. Each reads what the action `it` does to the table `t`.
+_ACTIONS: tuple[tuple[tuple[str, ...], Callable[[str, Cursor], Iterable[Effect]]], ...] = (
+    (("RENAME", "TO"), lambda t, it: [Effect(Kind.RENAME_TABLE, t, renamed_to=in_schema_of(t, it.column()))]),
     (("RENAME", "CONSTRAINT"), _rename_constraint),
     (("RENAME", "COLUMN"), _rename_column),
     (("RENAME",), _rename_column),
-    (("SET", "SCHEMA"), _set_schema),
-    (("SET", "LOGGED"), _rewrite),
-    (("SET", "UNLOGGED"), _rewrite),
-    (("SET", "ACCESS", "METHOD"), _rewrite),
-    (("SET", "TABLESPACE"), _rewrite),
+    (
+        ("SET", "SCHEMA"),
+        lambda t, it: [Effect(Kind.RENAME_TABLE, t, renamed_to=qualified(it.column(), split_name(t)[1]))],
+    ),
+    (("SET", "LOGGED"), lambda t, _: [Effect(Kind.REWRITE, t)]),
+    (("SET", "UNLOGGED"), lambda t, _: [Effect(Kind.REWRITE, t)]),
+    (("SET", "ACCESS", "METHOD"), lambda t, _: [Effect(Kind.REWRITE, t)]),
+    (("SET", "TABLESPACE"), lambda t, _: [Effect(Kind.REWRITE, t)]),
     # ALTER TABLE ALL IN TABLESPACE … SET TABLESPACE
-    (("IN", "TABLESPACE"), _rewrite),
-    (("ATTACH", "PARTITION"), _attach),
-    (("ADD", "CONSTRAINT"), _add_named),
+    (("IN", "TABLESPACE"), lambda t, _: [Effect(Kind.REWRITE, t)]),
+    (("ATTACH", "PARTITION"), lambda _, it: [Effect(Kind.ATTACH_PARTITION, it.name())]),
+    (("ADD", "CONSTRAINT"), lambda t, it: _add_constraint(t, it.column(), it)),
     (("ADD", "COLUMN"), _add_column),
     (("ADD",), _add),
     (("DROP", "CONSTRAINT"), _drop_constraint),
     (("DROP", "COLUMN"), _drop_column),
     (("DROP",), _drop_column),
-    (("VALIDATE", "CONSTRAINT"), _validate),
-    (("ALTER", "CONSTRAINT"), _alter_constraint),
+    (("VALIDATE", "CONSTRAINT"), lambda t, it: [Effect(Kind.VALIDATE, t, name=it.column())]),
+    (("ALTER", "CONSTRAINT"), lambda t, it: [Effect(Kind.ALTER_CONSTRAINT, t, name=it.column())]),
     (("ALTER", "COLUMN"), _alter_column),
     (("ALTER",), _alter_column),
 )
