@@ -20,6 +20,7 @@ PAGES = [
 _CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _MODULE = re.compile(r"(?<![\w/…])([\w<>/]+\.py)\b")
+_BESIDE = re.compile(r"`((?!app/|migrations/|tests/)\w+/[\w/]+\.py)`")
 _PATH = re.compile(r"`((?:app|migrations|tests)/[^`\s]*)`")
 
 of_each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -49,7 +50,8 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 
 @of_each_page
 def test_named_paths_exist(page: Path) -> None:
-    for path in _PATH.findall(page.read_text()):
+    beside = [f"{page.parent.relative_to(ROOT)}/{path}" for path in _BESIDE.findall(page.read_text())]
+    for path in [*_PATH.findall(page.read_text()), *beside]:
         # `<x>` stands for any name, and `…` for any characters.
         pattern = re.sub(r"<\w+>|…", "*", path).rstrip("/")
         assert any(ROOT.glob(pattern)), f"{path} does not exist"
