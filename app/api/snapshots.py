@@ -16,7 +16,7 @@ from app.api.http.conversion import to_shape
 from app.api.http.handler_parameters import PathId, provide_service
 from app.api.memory import read_memory
 from app.api.openapi.errors import problems
-from app.api.tasks import read_task
+from app.api.tasks import read_tag, read_task
 from app.schemas.snapshots import (
     BoardGroupBoardSnapshot,
     BoardGroupSnapshot,
@@ -24,7 +24,6 @@ from app.schemas.snapshots import (
     BoardSnapshot,
     TaskCardRead,
 )
-from app.schemas.tags import TagRef
 from app.services.snapshots import (
     AssignedTask,
     BoardPart,
@@ -117,7 +116,7 @@ def _read_part(part: BoardPart, tags: dict[UUID, list[TagOfTask]]) -> BoardGroup
 
 
 def _read_task(row: AssignedTask, board_name: str, tags: Sequence[TagOfTask]) -> BoardGroupTaskSummary:
-    shown = [to_shape(TagRef, tag) for tag in tags]
+    shown = [read_tag(tag) for tag in tags]
     return to_shape(BoardGroupTaskSummary, row.task, board_name=board_name, assignee=row.assignee, tags=shown)
 
 

@@ -1,6 +1,6 @@
 """The controller of tasks and their comments: /boards/{board_id}/tasks."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
@@ -16,7 +16,7 @@ from app.models import TaskComment, TaskStatus
 from app.schemas.pagination import Page
 from app.schemas.tags import TagRef
 from app.schemas.tasks import TaskCommentCreate, TaskCommentRead, TaskCreate, TaskRead, TaskUpdate
-from app.services.tasks import TaskFilter, TaskService, TaskView
+from app.services.tasks import TagOfTask, TaskFilter, TaskService, TaskView
 
 Tasks = NamedDependency[TaskService]
 _ONE_STATUS = f"({'|'.join(TaskStatus)})"
@@ -123,16 +123,32 @@ def _statuses(text: str | None) -> frozenset[str]:
 
 
 def read_task(view: TaskView) -> TaskRead:
-    details = view.details
-    related: dict[str, Any] = {
-        "custom_field_values": view.custom_field_values,
-        "depends_on_task_ids": details.depends_on,
-        "blocked_by_task_ids": details.blocked_by,
-        "is_blocked": bool(details.blocked_by),
-        "tag_ids": [tag.id for tag in details.tags],
-        "tags": [to_shape(TagRef, tag) for tag in details.tags],
-    }
-    return to_shape(TaskRead, view.task, **related)
+    """Return the shape. Field by field it takes a quarter of what `to_shape` does, and a list has many."""
+    task, details = view.task, view.details
+    return TaskRead(
+        id=task.id,
+        board_id=task.board_id,
+        created_by_user_id=task.created_by_user_id,
+        title=task.title,
+        description=task.description,
+        status=task.status,  # type: ignore[arg-type] # a constraint of the table holds it to these
+        priority=task.priority,  # type: ignore[arg-type] # as the status
+        due_at=task.due_at,
+        in_progress_at=task.in_progress_at,
+        assigned_agent_id=task.assigned_agent_id,
+        depends_on_task_ids=details.depends_on,
+        blocked_by_task_ids=details.blocked_by,
+        is_blocked=bool(details.blocked_by),
+        tag_ids=[tag.id for tag in details.tags],
+        tags=[read_tag(tag) for tag in details.tags],
+        custom_field_values=view.custom_field_values,
+        created_at=task.created_at,
+        updated_at=task.updated_at,
+    )
+
+
+def read_tag(tag: TagOfTask) -> TagRef:
+    return TagRef(id=tag.id, name=tag.name, slug=tag.slug, color=tag.color)
 
 
 def read_comment(comment: TaskComment) -> TaskCommentRead:

@@ -5,13 +5,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.pagination import Slice, Window
 from app.db.request.prepared import PreparedStatement, execute_prepared
 from app.db.request.session_info import NOTIFY_ON_COMMIT
 from app.models import ActivityEvent, Agent, Board, Task
 from app.repositories.access import AccessScope
-from app.repositories.base import Repository
 from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
@@ -45,14 +45,17 @@ class FeedItem(NamedTuple):
     agent: Agent | None
 
 
-class ActivityRepository(Repository[ActivityEvent]):
-    model_type = ActivityEvent
+class ActivityRepository:
+    """What happened. It is made for every change, and has no use for what Advanced Alchemy's takes longer to make."""
+
+    def __init__(self, *, session: AsyncSession) -> None:
+        self._session = session
 
     async def add_row(self, organization_id: UUID, event_type: str, **columns: UUID | str | None) -> None:
         """Add an event, by one prepared statement; streams are told of the commit."""
         event = {"organization_id": organization_id, "event_type": event_type, **columns}
-        await execute_prepared(self.session, _INSERT, **event)
-        self.session.info[NOTIFY_ON_COMMIT] = True
+        await execute_prepared(self._session, _INSERT, **event)
+        self._session.info[NOTIFY_ON_COMMIT] = True
 
     async def page(self, access: AccessScope, window: Window) -> Slice:
         """Return what happened on the boards and in the groups that the caller may read, and beside them; newest first.
@@ -60,7 +63,7 @@ class ActivityRepository(Repository[ActivityEvent]):
         Events of a board or group that is gone are shown to those who may read all boards.
         """
         statement = select(ActivityEvent).where(*_readable(access))
-        return await read_slice(self.session, statement, _ACTIVITY, window)
+        return await read_slice(self._session, statement, _ACTIVITY, window)
 
     async def page_comments(self, access: AccessScope, board_id: UUID | None, window: Window) -> Slice:
         """Return the comments that the caller may read, newest first, as FeedItems; with a board those on it."""
@@ -71,7 +74,7 @@ class ActivityRepository(Repository[ActivityEvent]):
         )
         if board_id is not None:
             statement = statement.where(ActivityEvent.board_id == board_id)
-        found = await read_slice(self.session, statement, _COMMENTS, window)
+        found = await read_slice(self._session, statement, _COMMENTS, window)
         return found._replace(rows=await self.feed_items(found.rows) if found.rows else [])
 
     async def feed_items(self, events: Sequence[ActivityEvent]) -> list[FeedItem]:
@@ -87,7 +90,7 @@ class ActivityRepository(Repository[ActivityEvent]):
                 ActivityEvent.created_at.in_({event.created_at for event in events}),
             )
         )
-        about = {row[0]: row for row in await self.session.execute(statement)}
+        about = {row[0]: row for row in await self._session.execute(statement)}
         rows = [(event, about[event.id]) for event in events if event.id in about]
         return [FeedItem(event, row[1], row[2], row[3]) for event, row in rows]
 

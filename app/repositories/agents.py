@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, select
 
 from app.core.pagination import Slice, Window
+from app.db.request.prepared import PreparedStatement, fetch_rows
 from app.models import Agent
 from app.repositories.access import AccessScope
 from app.repositories.base import Repository
@@ -13,6 +14,9 @@ from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
 _ORDER = Ordering("agents", Agent, sortable=("updated_at", "name", "last_seen_at"))
+_ON_BOARD = PreparedStatement(
+    select(Agent.id).where(Agent.id == bindparam("agent_id"), Agent.board_id == bindparam("board_id"))
+)
 
 
 class AgentRepository(Repository[Agent]):
@@ -35,6 +39,10 @@ class AgentRepository(Repository[Agent]):
 
     async def get_oldest_of_board_or_none(self, board_id: UUID) -> Agent | None:
         return await self._oldest(Agent.board_id == board_id)
+
+    async def is_on_board(self, agent_id: UUID, board_id: UUID) -> bool:
+        """Return what `exists` would, by a prepared statement: changes of tasks ask for their assignee."""
+        return bool(await fetch_rows(self.session, _ON_BOARD, agent_id=agent_id, board_id=board_id))
 
     async def list_of_board(self, board_id: UUID) -> Sequence[Agent]:
         return await self.get_many(board_id=board_id, order_by=(Agent.id, False))

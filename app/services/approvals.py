@@ -124,7 +124,7 @@ class ApprovalService(Service):
 
     async def _check_references(self, board: Board, agent_id: UUID | None, task_ids: Sequence[UUID]) -> None:
         agents = AgentRepository(session=self._session)
-        if agent_id is not None and not await agents.exists(id=agent_id, board_id=board.id):
+        if agent_id is not None and not await agents.is_on_board(agent_id, board.id):
             raise UnknownReferenceError("agent_id", "agent on this board")
         tasks = TaskRepository(session=self._session)
         if task_ids and await tasks.existing_ids(board.id, task_ids) != set(task_ids):

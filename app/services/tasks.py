@@ -13,7 +13,7 @@ from app.repositories.activity import COMMENTED, status_change
 from app.repositories.agents import AgentRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.tags import TagRepository
-from app.repositories.task_details import TaskDetails, TaskView
+from app.repositories.task_details import TagOfTask, TaskDetails, TaskView
 from app.repositories.tasks import TaskCommentRepository, TaskFilter, TaskRepository
 from app.services.base import Service
 from app.services.boards import BoardService, UnknownReferenceError
@@ -21,7 +21,7 @@ from app.services.custom_field_values import CustomFieldValueService
 from app.services.mentions import mentioned
 from app.services.task_status_rules import require_status_allowed
 
-__all__ = ("TaskFilter", "TaskService", "TaskView")
+__all__ = ("TagOfTask", "TaskFilter", "TaskService", "TaskView")
 
 # Fields of a change that are in other tables, and shown with the task.
 _RELATED = frozenset({"depends_on_task_ids", "tag_ids", "custom_field_values"})
@@ -186,7 +186,7 @@ class TaskService(Service):
     async def _check_assignee(self, board: Board, fields: dict[str, Any]) -> None:
         if (agent_id := fields.get("assigned_agent_id")) is None:
             return
-        if not await AgentRepository(session=self._session).exists(id=agent_id, board_id=board.id):
+        if not await AgentRepository(session=self._session).is_on_board(agent_id, board.id):
             raise UnknownReferenceError("assigned_agent_id", "agent on this board")
 
     async def _change_related(self, board: Board, task: Task, changes: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ class WebhookService(Service):
 
     async def _check_agent(self, board: Board, fields: dict[str, Any]) -> None:
         agents, agent_id = AgentRepository(session=self._session), fields.get("agent_id")
-        if agent_id is not None and not await agents.exists(id=agent_id, board_id=board.id):
+        if agent_id is not None and not await agents.is_on_board(agent_id, board.id):
             raise UnknownReferenceError("agent_id", "agent on this board")
 
     async def _record(self, verb: str, board: Board, webhook: BoardWebhook) -> None:
