@@ -64,9 +64,9 @@ async def test_request_that_loses_a_deadlock_with_a_schema_change_is_run_again(
     (name,) = query(database_url, "SELECT current_database()")[0]
     # It is the request that looks for a deadlock first, and so the one that is ended.
     administer(f"ALTER DATABASE \"{name}\" SET deadlock_timeout = '20ms'")
-    ending = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database()"
+    ending = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
     # In a thread, so that the application hears of the end of its sessions meanwhile.
-    await asyncio.to_thread(query, database_url, ending)
+    await asyncio.to_thread(query, database_url, f"{ending} AND datname = current_database()")
     locked = "SET LOCAL deadlock_timeout = '1min'; LOCK TABLE task_comments"
     change = {"status": "in_progress", "tag_ids": [], "comment": "on it"}
     with holding(database_url, locked) as change_of_the_schema:
