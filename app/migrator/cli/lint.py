@@ -2,11 +2,12 @@
 
 import sys
 
-import msgspec
 import rich_click as click
 from rich.console import Console
 
+from ..lint.explanations import explain as explain_rule
 from ..lint.finding import Report
+from ..lint.formats import FORMATS
 from ..lint.linter import lint as lint_revisions
 from .options import as_json, current_config, row_console
 
@@ -14,8 +15,16 @@ from .options import as_json, current_config, row_console
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("revisions", nargs=-1, metavar="[REV]…")
 @click.option("--all", "every", is_flag=True, help="Every revision, whatever is applied.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", *FORMATS]),
+    default="text",
+    help="github: annotations of a pull request; sarif: code scanning; junit: test results.",
+)
+@click.option("--explain", metavar="RULE", help="Say what a rule finds, why, and the safe rewrite.")
 @as_json
-def lint(revisions: tuple[str, ...], every: bool, as_json: bool) -> None:
+def lint(revisions: tuple[str, ...], every: bool, output: str, explain: str | None, as_json: bool) -> None:
     """Look for what would break the previous release, or stop traffic, in revisions before they are applied.
 
     REV is a revision, or a range FROM:TO: what an upgrade from FROM to TO would run. With none, the revisions that the
@@ -27,13 +36,18 @@ def lint(revisions: tuple[str, ...], every: bool, as_json: bool) -> None:
     Exit codes: 0 nothing found; 1 something was; 2 an unknown revision, a wrong option or setting, or squawk is not
     installed (it is a development tool); 3 the revisions cannot be read.
     """
+    if explain:
+        click.echo("\n".join(explain_rule(explain)))
+        return
     if revisions and every:
         raise click.UsageError("Either name revisions, or say --all.")
+    if as_json and output not in {"text", "json"}:
+        raise click.UsageError(f"Either --json, or --format {output}.")
     report = lint_revisions(current_config(), revisions, every=every)
     if report.note:
         click.echo(report.note, err=True)
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(report.findings).decode() + "\n")
+    if as_json or output != "text":
+        sys.stdout.write(FORMATS["json" if as_json else output](report) + "\n")
     else:
         _show(report, row_console())
     sys.exit(1 if report.findings else 0)

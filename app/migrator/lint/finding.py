@@ -6,6 +6,9 @@ from pathlib import Path
 
 from ..sql.tokens import Statement
 
+# Where squawk explains a rule.
+READ_ON = "https://squawkhq.com/docs/{rule}"
+
 
 @dataclass(frozen=True)
 class Hit:

@@ -22,7 +22,7 @@ from ..revisions.schema_state import read_state
 from ..revisions.version_table import longest_id
 from ..sql.tokens import Statement
 from . import squawk, suppressions
-from .finding import Finding, Report, line_of_name
+from .finding import READ_ON, Finding, Report, line_of_name
 from .known_schema import KnownSchema, ParsedRevision, parse_revisions
 from .overruled import is_overruled
 from .rules import RULES
@@ -31,8 +31,6 @@ from .suppressions import read_accepted, read_suppressions
 # Linting does not wait long for a database that is not up.
 _CONNECT_TIMEOUT = 3.0
 _SHOWN = 100
-# The rewrite, if squawk suggests none.
-_READ_ON = "https://squawkhq.com/docs/{rule}"
 
 
 class UnknownRevisionError(DatabaseError):
@@ -190,7 +188,7 @@ def _squawk_findings(revision: ParsedRevision, complaints: Iterable[squawk.Compl
         )
         if statement and is_overruled(each.rule_name, statement, before):
             continue
-        rewrite = each.help or _READ_ON.format(rule=each.rule_name)
+        rewrite = each.help or READ_ON.format(rule=each.rule_name)
         yield _finding(revision, each.rule_name, each.line, statement, each.message.replace("\n", " "), rewrite)
 
 
