@@ -186,3 +186,26 @@ def test_hook_of_the_project_says_what_is_left_alone(
     assert read_drift(heroes.config).differences == ()
     assert read_status(heroes.config).verdict == "up to date"
     heroes.check()
+
+
+def test_names_of_triggers_are_those_of_one_table(heroes: PlainProject, empty_database_url: str) -> None:
+    trigger = "TRIGGER noted BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+    heroes.define(MODELS + 'sa.Table("team", metadata, sa.Column("id", sa.Integer, primary_key=True))')
+    heroes.add("team", 'op.create_table("crew", sa.Column("id", sa.Integer, primary_key=True))')
+    heroes.add("both", f'op.execute("CREATE {trigger.format("hero")}")\nop.execute("CREATE {trigger.format("crew")}")')
+    heroes.add("one", 'op.execute("DROP TRIGGER noted ON hero")\nop.rename_table("crew", "team")')
+    heroes.add("renamed", 'op.execute("ALTER TRIGGER noted ON team RENAME TO seen")')
+    upgrade(heroes.config)
+    query(empty_database_url, "ALTER INDEX crew_pkey RENAME TO team_pkey")
+    query(empty_database_url, "ALTER SEQUENCE crew_id_seq RENAME TO team_id_seq")
+    assert read_drift(heroes.config).differences == ()
+    query(empty_database_url, f"CREATE {trigger.format('hero')}")
+    assert [each.name for each in read_drift(heroes.config).differences] == ["hero.noted"]
+
+
+def test_what_operations_made_is_dropped_although_another_revision_is_unreadable(heroes: PlainProject) -> None:
+    heroes.add("code", 'op.execute("DO $$ BEGIN NULL; END $$")')
+    upgrade(heroes.config)
+    heroes.define(MODELS.replace('sa.Index("ix_hero_name", "name"),', ""))
+    assert [each.name for each in read_drift(heroes.config).differences] == ["ix_hero_name"]
+    assert 'op.drop_index(op.f("ix_hero_name")' in heroes.generate().replace("'", '"')

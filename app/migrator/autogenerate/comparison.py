@@ -102,7 +102,7 @@ def _without_others(found: Sequence[Difference], directory: ScriptDirectory) -> 
     made = read_made_by(oldest_first(directory)) if any(map(_may_be_others, found)) else None
     kept = []
     for each in found:
-        if made is not None and _may_be_others(each) and each.key[-1] not in made.names:
+        if made is not None and _may_be_others(each) and not made.knows(each):
             if made.unreadable:
                 why = "left alone: the SQL of revisions cannot be known, and one of them may have made it"
                 log.warning(why, what=_describe(each), revisions=made.unreadable)

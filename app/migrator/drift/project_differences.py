@@ -53,6 +53,6 @@ def compare_with_project(connection: Connection, config: MigratorConfig, directo
     if config.models_are_complete or not found:
         return Comparison(live, models, found, [])
     made = read_made_by(oldest_first(directory))
-    left = [each for each in found if not made.has(each)]
-    unknown = [each for each in left if made.may_have(each, table_of(each, live, models))]
+    left = [each for each in found if not made.wants(each)]
+    unknown = [each for each in left if made.may_have_made(each, table_of(each, live, models))]
     return Comparison(live, models, [each for each in left if each not in unknown], unknown, made.unreadable)

@@ -29,7 +29,7 @@ class OfflineRun:
 
     `marks` are pairs of lines, each counted from 1: where a statement begins in `sql`, and the line of the revision's
     file that runs it. Without `sql` there is one pair, whose second is the line that failed. `statements` are the texts
-    of which `sql` consists, each with whether it is the revision's own (`op.execute`) or that of an operation.
+    before that, or all: each with whether it is the revision's own (`op.execute`), and not an operation's.
     """
 
     sql: str | None
@@ -63,7 +63,7 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
         with ALEMBIC_LOCK, Operations.context(context):
             getattr(script.module, direction)()
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
-        return OfflineRun(None, _failed_line(exc, script.module))
+        return OfflineRun(None, _failed_line(exc, script.module), tuple(output.statements))
     return OfflineRun(output.getvalue(), tuple(output.marks), tuple(output.statements))
 
 
