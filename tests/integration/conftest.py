@@ -13,10 +13,8 @@ from app.asgi import create_app
 from app.core.settings import Settings
 from tests.conftest import client_of, started
 from tests.migrations.conftest import insert, query
-from tests.support.board_groups import GROUPS
-from tests.support.boards import BOARDS
+from tests.support.api import BOARDS, GROUPS, create
 
-AGENTS = "/api/v1/agents"
 SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
 
 
@@ -35,21 +33,12 @@ async def me(client: httpx.AsyncClient) -> dict[str, Any]:
 
 @pytest.fixture
 async def board(client: httpx.AsyncClient) -> dict[str, Any]:
-    response = await client.post("/api/v1/boards", json={"name": "Deck", "slug": "deck", "description": "The work"})
-    assert response.status_code == 201, response.text
-    return response.json()
+    return await create(client, BOARDS, name="Deck", slug="deck", description="The work")
 
 
 @pytest.fixture
 async def tasks_url(board: dict[str, Any]) -> str:
     return f"/api/v1/boards/{board['id']}/tasks"
-
-
-async def register(client: httpx.AsyncClient, board: dict[str, Any] | None, **fields: Any) -> dict[str, Any]:
-    body = {"name": "Bosun", "board_id": board["id"] if board else None, **fields}
-    response = await client.post(AGENTS, json=body)
-    assert response.status_code == 201, response.text
-    return response.json()
 
 
 @pytest.fixture
@@ -133,9 +122,7 @@ def staff(me: dict[str, Any], database_url: str) -> Staff:
 
 @pytest.fixture
 async def group(client: httpx.AsyncClient) -> dict[str, Any]:
-    response = await client.post(GROUPS, json={"name": "Fleet", "slug": "fleet"})
-    assert response.status_code == 201, response.text
-    return response.json()
+    return await create(client, GROUPS, name="Fleet", slug="fleet")
 
 
 @pytest.fixture
@@ -156,4 +143,4 @@ def foreign_group(stranger: Stranger, database_url: str) -> UUID:
 
 @pytest.fixture
 async def second(client: httpx.AsyncClient) -> dict[str, Any]:
-    return (await client.post(BOARDS, json={"name": "Aft", "slug": "aft", "description": ""})).json()
+    return await create(client, BOARDS, name="Aft", slug="aft", description="")

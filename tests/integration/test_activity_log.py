@@ -7,13 +7,11 @@ import pytest
 from litestar import Litestar
 
 from tests.conftest import client_of
-from tests.integration.conftest import AGENTS, SignIn, Staff, register
+from tests.integration.conftest import SignIn, Staff
 from tests.migrations.conftest import query
-from tests.support.boards import BOARDS
+from tests.support.api import AGENTS, BOARDS, GROUPS, ORGANIZATION, register
 
 Event = tuple[str, str | None, dict[str, str]]
-GROUPS = "/api/v1/board-groups"
-ORGANIZATION = "/api/v1/organizations/me"
 
 
 class Log:

@@ -4,10 +4,9 @@ from typing import Any
 
 import httpx
 
-from tests.integration.conftest import SignIn, Stranger, register
+from tests.integration.conftest import SignIn, Stranger
 from tests.migrations.conftest import insert, query
-
-ACTIVITY = "/api/v1/activity"
+from tests.support.api import ACTIVITY, register
 
 
 async def types(client: httpx.AsyncClient) -> list[str]:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from tests.integration.conftest import AGENTS, SignIn, Stranger, register
-from tests.support.boards import BOARDS, MINIMAL
+from tests.integration.conftest import SignIn, Stranger
+from tests.support.api import AGENTS, BOARDS, MINIMAL, register
 from tests.support.sse import reading
 
 VIEW = "/api/v1/agent"

@@ -9,8 +9,9 @@ import pytest
 from litestar import Litestar
 
 from tests.conftest import client_of
-from tests.integration.conftest import AGENTS, SignIn, Stranger, register
+from tests.integration.conftest import SignIn, Stranger
 from tests.migrations.conftest import holding, insert, query
+from tests.support.api import AGENTS, register
 from tests.support.boards import become, grant
 
 

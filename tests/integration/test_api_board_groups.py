@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.integration.conftest import SignIn, register
+from tests.integration.conftest import SignIn
 from tests.migrations.conftest import holding, query
-from tests.support.board_groups import GROUPS
-from tests.support.boards import BOARDS, MINIMAL, RIGHTS, Rights, become, grant
+from tests.support.api import BOARDS, GROUPS, MINIMAL, register
+from tests.support.boards import RIGHTS, Rights, become, grant
 
 
 async def test_group_is_made_read_changed_and_deleted(client: httpx.AsyncClient) -> None:

@@ -6,11 +6,11 @@ import httpx
 from litestar import Litestar
 
 from app.services.snapshots import MAX_OTHERS, MAX_TASKS
-from tests.integration.conftest import SignIn, Stranger, register
+from tests.integration.conftest import SignIn, Stranger
 from tests.migrations.conftest import query
-from tests.support.boards import BOARDS, MINIMAL, become, grant
-from tests.support.custom_fields import define
-from tests.support.tasks import create, statements
+from tests.support.api import BOARDS, MINIMAL, create_task, define, register
+from tests.support.boards import become, grant
+from tests.support.sent_statements import statements
 
 
 def snapshot_url(board: dict[str, Any]) -> str:
@@ -26,8 +26,8 @@ async def test_snapshot_has_what_the_lists_have(
     await define(client, board, default_value="A-1")
     tag = (await client.post("/api/v1/tags", json={"name": "Rope"})).json()
     agent = await register(client, board)
-    first = await create(client, tasks_url, "first", tag_ids=[tag["id"]], assigned_agent_id=agent["id"])
-    await create(client, tasks_url, "second", depends_on_task_ids=[first["id"]])
+    first = await create_task(client, tasks_url, "first", tag_ids=[tag["id"]], assigned_agent_id=agent["id"])
+    await create_task(client, tasks_url, "second", depends_on_task_ids=[first["id"]])
     ask = {"action_type": "cast off", "confidence": 90, "task_id": first["id"]}
     asked = (await client.post(f"{url}/approvals", json=ask)).json()
     await client.patch(f"{url}/approvals/{asked['id']}", json={"status": "rejected"})
@@ -56,7 +56,7 @@ async def test_snapshot_has_nothing_of_another_board(client: httpx.AsyncClient, 
     other = (await client.post(BOARDS, json={**MINIMAL, "slug": "other"})).json()
     url = f"{BOARDS}/{board['id']}"
     await register(client, board)
-    await create(client, f"{url}/tasks")
+    await create_task(client, f"{url}/tasks")
     await client.post(f"{url}/approvals", json={"action_type": "a", "confidence": 1})
     await client.post(f"{url}/memory", json={"content": "c", "tags": ["chat"]})
     found = (await client.get(snapshot_url(other))).json()
@@ -72,7 +72,7 @@ async def test_tasks_in_progress_come_first_and_done_ones_last(client: httpx.Asy
         ("review", "low"),
         ("in_progress", "medium"),
     ):
-        await create(client, tasks_url, f"{status} {priority}", status=status, priority=priority)
+        await create_task(client, tasks_url, f"{status} {priority}", status=status, priority=priority)
     found = (await client.get(f"{tasks_url.removesuffix('/tasks')}/snapshot")).json()
     expected = ["in_progress medium", "review low", "inbox high", "inbox low", "done high"]
     assert [task["title"] for task in found["tasks"]] == expected
@@ -97,7 +97,7 @@ async def test_snapshot_is_cut_off_and_costs_the_same_number_of_statements_howev
 ) -> None:
     url = snapshot_url(board)
     await define(client, board, default_value="x")
-    task = await create(client, tasks_url)
+    task = await create_task(client, tasks_url)
     ask = {"action_type": "a", "confidence": 1, "task_id": task["id"]}
     await client.post(f"{BOARDS}/{board['id']}/approvals", json=ask)
     cost = await statements(app, client, url)

@@ -9,7 +9,8 @@ import pytest
 
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import query
-from tests.support.boards import BOARDS, MINIMAL, RIGHTS, Rights, become
+from tests.support.api import BOARDS, MINIMAL
+from tests.support.boards import RIGHTS, Rights, become
 
 
 async def test_created_board_has_every_field_and_a_location(client: httpx.AsyncClient) -> None:

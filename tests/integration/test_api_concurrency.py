@@ -15,9 +15,9 @@ from app.services.callers import Caller
 from app.services.users import LastOwnerError, UserService
 from tests.integration.conftest import Staff, Stranger
 from tests.migrations.conftest import holding, query
+from tests.support.api import BOARDS
 from tests.support.boards import become, grant
 
-BOARDS = "/api/v1/boards"
 LOCK_BOARD = "SELECT FROM boards WHERE id = :id FOR UPDATE"
 LOCK_ORGANIZATION = "SELECT FROM organizations WHERE id = :id FOR UPDATE"
 

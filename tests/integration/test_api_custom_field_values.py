@@ -10,8 +10,8 @@ from litestar import Litestar
 
 from app.models import FieldType
 from tests.migrations.conftest import holding, query
-from tests.support.custom_fields import FIELDS, change, define
-from tests.support.tasks import statements
+from tests.support.api import FIELDS, define, redefine
+from tests.support.sent_statements import statements
 
 LOCK_FIELD = "SELECT FROM custom_fields WHERE id = :id FOR UPDATE"
 
@@ -155,7 +155,7 @@ async def test_pattern_holds_the_whole_text(client: httpx.AsyncClient, board: di
 async def test_no_pattern_hangs_the_server(client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str) -> None:
     field = await define(client, board, field_type="text_long")
     for pattern in ("(a+)+", "(a|a|aa)*b?c", "(.*.*)*=", "((((.*a){5}){5}){5}){3}", "(a?){500}a{500}"):
-        assert (await change(client, field, validation_regex=pattern)).status_code == 200
+        assert (await redefine(client, field, validation_regex=pattern)).status_code == 200
         # The time that this thread has worked: the pattern is matched here, and the rest is waiting.
         began = time.thread_time()
         assert pointers(await create(client, tasks_url, ticket="a" * 1_999 + "!")) == ["/custom_field_values/ticket"]
@@ -258,7 +258,7 @@ async def test_definition_that_changes_after_a_value_was_written_sees_it(
 ) -> None:
     field = await define(client, board)
     created, changed = await race(
-        database_url, field, create(client, tasks_url, ticket="A-1"), change(client, field, **changes)
+        database_url, field, create(client, tasks_url, ticket="A-1"), redefine(client, field, **changes)
     )
     assert (created.status_code, changed.json().get("code")) == (201, code)
     assert created.json()["custom_field_values"] == {"ticket": "A-1"}
@@ -275,7 +275,11 @@ async def test_value_that_waited_for_a_definition_follows_what_it_became(
     for changes in ({"field_type": "integer"}, {"validation_regex": "[a-z]"}, {"board_ids": [second["id"]]}):
         field = await define(client, board)
         changed, late, too_late = await race(
-            database_url, field, change(client, field, **changes), create(client, tasks_url, ticket="A-1"), patched()
+            database_url,
+            field,
+            redefine(client, field, **changes),
+            create(client, tasks_url, ticket="A-1"),
+            patched(),
         )
         assert changed.status_code == 200
         assert pointers(late) == pointers(too_late) == ["/custom_field_values/ticket"]

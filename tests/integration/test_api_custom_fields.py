@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from app.services.custom_fields import MAX_FIELDS
-from tests.integration.conftest import SignIn, Staff, Stranger, register
+from tests.integration.conftest import SignIn, Staff, Stranger
 from tests.migrations.conftest import insert, query
+from tests.support.api import BOARDS, FIELDS, define, redefine, register
 from tests.support.boards import become, grant
-from tests.support.custom_fields import BOARDS, FIELDS, change, define
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_definition_that_does_not_fit_is_400_and_named(client: httpx.Async
         assert refused.status_code == 400, (fields, refused.text)
         assert [error["pointer"] for error in refused.json()["errors"]] == [pointer], fields
         if "field_key" not in fields:
-            assert (await change(client, field, **fields)).json()["errors"] == refused.json()["errors"]
+            assert (await redefine(client, field, **fields)).json()["errors"] == refused.json()["errors"]
     assert (await client.get(FIELDS)).json() == [field]
 
 
@@ -109,18 +109,18 @@ async def test_key_is_unique_in_the_organization_and_stays(
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409], "the other organization's is apart"
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"field_key_taken"}
     (field,) = (await client.get(FIELDS)).json()
-    assert (await change(client, field, field_key="other")).status_code == 400
+    assert (await redefine(client, field, field_key="other")).status_code == 400
 
 
 async def test_change_tells_null_from_not_sent(client: httpx.AsyncClient, board: dict[str, Any]) -> None:
     field = await define(
         client, board, label="Ticket", validation_regex="[A-Z]+", description="d", default_value="A", required=True
     )
-    changed = (await change(client, field, label="No.")).json()
+    changed = (await redefine(client, field, label="No.")).json()
     assert changed["updated_at"] > field["updated_at"]
     assert changed == field | {"label": "No.", "updated_at": changed["updated_at"]}
     nothing = {"label": None, "validation_regex": None, "description": None, "default_value": None}
-    cleared = (await change(client, field, **nothing)).json()
+    cleared = (await redefine(client, field, **nothing)).json()
     assert cleared == field | nothing | {"label": "ticket", "updated_at": cleared["updated_at"]}
 
 
@@ -129,18 +129,18 @@ async def test_change_of_its_boards_is_a_change_of_the_field(
 ) -> None:
     field = await define(client, board)
     boards = sorted([second["id"], board["id"]])
-    changed = (await change(client, field, board_ids=boards[::-1])).json()
+    changed = (await redefine(client, field, board_ids=boards[::-1])).json()
     assert changed == field | {"board_ids": boards, "updated_at": changed["updated_at"]}
     assert changed["updated_at"] > field["updated_at"]
 
 
 async def test_default_has_to_fit_what_the_field_becomes(client: httpx.AsyncClient, board: dict[str, Any]) -> None:
     field = await define(client, board, default_value="seven")
-    refused = await change(client, field, field_type="integer")
+    refused = await redefine(client, field, field_type="integer")
     assert [error["pointer"] for error in refused.json()["errors"]] == ["/default_value"]
-    assert (await change(client, field, field_type="integer", default_value=7)).json()["default_value"] == 7
+    assert (await redefine(client, field, field_type="integer", default_value=7)).json()["default_value"] == 7
     moment = {"field_type": "date_time", "default_value": "2026-11-23T12:00:00+02:00"}
-    assert (await change(client, field, **moment)).json()["default_value"] == "2026-11-23T10:00:00Z"
+    assert (await redefine(client, field, **moment)).json()["default_value"] == "2026-11-23T10:00:00Z"
 
 
 async def test_owners_and_admins_define_and_members_read(
@@ -150,7 +150,7 @@ async def test_owners_and_admins_define_and_members_read(
     elsewhere = await define(client, second, "elsewhere")
     both = await define(client, board, "both", board_ids=[board["id"], second["id"]])
     staff.i_am("admin")
-    assert (await change(client, field, label="by an admin")).status_code == 200
+    assert (await redefine(client, field, label="by an admin")).status_code == 200
     become(database_url, "member")
     assert (await client.get(FIELDS)).json() == []
     grant(database_url, board["id"], reads=True, writes=True)
@@ -163,7 +163,7 @@ async def test_owners_and_admins_define_and_members_read(
     assert [found["id"] for found in (await client.get(FIELDS)).json()] == [field["id"], elsewhere["id"], both["id"]]
     for refused in (
         await client.post(FIELDS, json={"field_key": "mine", "board_ids": [board["id"]]}),
-        await change(client, field, label="mine"),
+        await redefine(client, field, label="mine"),
         await client.delete(f"{FIELDS}/{field['id']}"),
     ):
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
@@ -190,7 +190,7 @@ async def test_another_organizations_field_is_not_there(
     field = await define(client, board)
     for refused in (
         await client.post(FIELDS, json={"field_key": "k", "board_ids": [str(stranger.board)]}),
-        await change(client, field, board_ids=[board["id"], str(stranger.board)]),
+        await redefine(client, field, board_ids=[board["id"], str(stranger.board)]),
     ):
         assert (refused.status_code, refused.json()["code"]) == (400, "unknown_reference")
     tasks = await client.post(
@@ -227,12 +227,14 @@ async def test_values_go_with_the_definition_and_hide_with_the_board(
     async def values() -> dict[str, Any]:
         return (await client.get(f"{tasks_url}/{task['id']}")).json()["custom_field_values"]
 
-    assert (await change(client, field, board_ids=[second["id"]])).json()["board_ids"] == [second["id"]]
+    assert (await redefine(client, field, board_ids=[second["id"]])).json()["board_ids"] == [second["id"]]
     assert await values() == {}
     refused = await client.patch(f"{tasks_url}/{task['id']}", json={"custom_field_values": {"ticket": "A-2"}})
     assert refused.json()["errors"][0]["pointer"] == "/custom_field_values/ticket"
-    assert (await change(client, field, field_type="integer")).json()["code"] == "custom_field_in_use", "it comes back"
-    await change(client, field, board_ids=[second["id"], board["id"]])
+    assert (await redefine(client, field, field_type="integer")).json()["code"] == "custom_field_in_use", (
+        "it comes back"
+    )
+    await redefine(client, field, board_ids=[second["id"], board["id"]])
     assert await values() == {"ticket": "A-1"}
     assert (await client.delete(f"{FIELDS}/{field['id']}")).status_code == 204
     assert (await client.delete(f"{FIELDS}/{field['id']}")).status_code == 404
@@ -270,7 +272,7 @@ async def test_change_under_which_a_value_would_not_stand_is_refused(
     field = await define(client, board, **defined)
     for given in (value, None):
         await client.post(tasks_url, json={"title": "t", "custom_field_values": {"ticket": given}})
-    answer = await change(client, field, **changes)
+    answer = await redefine(client, field, **changes)
     assert answer.status_code == status, answer.text
     if status == 409:
         assert answer.json()["code"] == "custom_field_in_use"

@@ -14,17 +14,15 @@ from app.postgres.secret import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
 from tests.integration.conftest import Staff, Stranger
 from tests.migrations.conftest import holding, query
-from tests.support.members import LOCK_ORGANIZATION, MEMBERS, ORGANIZATION
-from tests.support.tasks import statements
+from tests.support.api import INVITES, MEMBERS, ORGANIZATION, create
+from tests.support.boards import LOCK_ORGANIZATION
+from tests.support.sent_statements import statements
 
-INVITES = f"{ORGANIZATION}/invites"
 ACCEPT = "/api/v1/organizations/invites/accept"
 
 
 async def invite(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
-    answer = await client.post(INVITES, json={"invited_email": "Jonah@Example.org", **fields})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+    return await create(client, INVITES, **{"invited_email": "Jonah@Example.org", **fields})
 
 
 async def accept(client: httpx.AsyncClient, invited: dict[str, Any]) -> httpx.Response:

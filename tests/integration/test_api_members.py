@@ -9,7 +9,8 @@ import pytest
 
 from tests.integration.conftest import Staff, Stranger
 from tests.migrations.conftest import holding, query
-from tests.support.members import LOCK_ORGANIZATION, MEMBERS, ORGANIZATION
+from tests.support.api import MEMBERS, ORGANIZATION
+from tests.support.boards import LOCK_ORGANIZATION
 
 
 async def events(client: httpx.AsyncClient) -> list[tuple[str, str | None]]:

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from tests.integration.conftest import SignIn, Stranger, register
+from tests.integration.conftest import SignIn, Stranger
 from tests.migrations.conftest import insert, query
-from tests.support.board_groups import GROUPS
-from tests.support.boards import BOARDS, MINIMAL, RIGHTS, Rights, become, grant
-from tests.support.tasks import statements
+from tests.support.api import BOARDS, GROUPS, MINIMAL, register
+from tests.support.boards import RIGHTS, Rights, become, grant
+from tests.support.sent_statements import statements
 
 PLACES = ["board", "group", "group of the board"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.boards import BOARDS
+from tests.support.api import BOARDS
 
 
 @pytest.mark.parametrize(

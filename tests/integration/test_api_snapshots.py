@@ -7,24 +7,21 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from tests.integration.conftest import SignIn, Stranger, register
+from tests.integration.conftest import SignIn, Stranger
 from tests.migrations.conftest import query
-from tests.support.board_groups import GROUPS
-from tests.support.boards import BOARDS, MINIMAL, become, grant
-from tests.support.tasks import statements
+from tests.support.api import BOARDS, GROUPS, MINIMAL, create, register
+from tests.support.boards import become, grant
+from tests.support.sent_statements import statements
 
 
 @pytest.fixture
 async def other(client: httpx.AsyncClient, group: dict[str, Any]) -> dict[str, Any]:
     """A second board of the group."""
-    fields = {**MINIMAL, "name": "Aft", "slug": "aft", "board_group_id": group["id"]}
-    return (await client.post(BOARDS, json=fields)).json()
+    return await create(client, BOARDS, **{**MINIMAL, "name": "Aft", "slug": "aft", "board_group_id": group["id"]})
 
 
 async def add(client: httpx.AsyncClient, board: dict[str, Any], title: str, **fields: Any) -> dict[str, Any]:
-    response = await client.post(f"{BOARDS}/{board['id']}/tasks", json={"title": title, **fields})
-    assert response.status_code == 201, response.text
-    return response.json()
+    return await create(client, f"{BOARDS}/{board['id']}/tasks", title=title, **fields)
 
 
 async def snapshot(client: httpx.AsyncClient, path: str, **params: Any) -> dict[str, Any]:

@@ -7,12 +7,12 @@ import pytest
 from litestar import Litestar
 
 from app.services import streams
-from tests.integration.conftest import AGENTS, Stranger, register
+from tests.integration.conftest import Stranger
 from tests.migrations.conftest import query
-from tests.support.board_groups import GROUPS
-from tests.support.boards import BOARDS, MINIMAL, become, grant
+from tests.support.api import AGENTS, BOARDS, GROUPS, MINIMAL, create, register
+from tests.support.boards import become, grant
 from tests.support.sse import reading, responding
-from tests.support.streams import create, insert_event
+from tests.support.streams import insert_event
 
 COMMENTS = "/api/v1/activity/task-comments"
 

@@ -10,13 +10,13 @@ from litestar import Litestar
 
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import holding, query
-from tests.support.sent_statements import statements_of
-from tests.support.tasks import create, patch, statements
+from tests.support.api import create_task, patch_task
+from tests.support.sent_statements import statements, statements_of
 
 
 async def test_created_task_has_every_field(client: httpx.AsyncClient, tasks_url: str, me: dict[str, Any]) -> None:
     tag = (await client.post("/api/v1/tags", json={"name": "Rope"})).json()
-    other = await create(client, tasks_url, "other")
+    other = await create_task(client, tasks_url, "other")
     response = await client.post(
         tasks_url,
         json={
@@ -58,10 +58,10 @@ async def test_created_task_has_every_field(client: httpx.AsyncClient, tasks_url
 async def test_field_that_does_not_fit_is_400_and_named(
     client: httpx.AsyncClient, tasks_url: str, fields: dict[str, Any], pointer: str
 ) -> None:
-    task = await create(client, tasks_url)
+    task = await create_task(client, tasks_url)
     for response in (
         await client.post(tasks_url, json={"title": "t", **fields}),
-        await patch(client, tasks_url, task, **fields),
+        await patch_task(client, tasks_url, task, **fields),
     ):
         assert response.status_code == 400, response.text
         assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
@@ -73,31 +73,31 @@ async def test_foreign_tags_and_tasks_cannot_be_referred_to(
     for fields in ({"tag_ids": [str(stranger.tag)]}, {"depends_on_task_ids": [str(stranger.task)]}):
         assert (await client.post(tasks_url, json={"title": "t", **fields})).status_code == 400
     second = (await client.post("/api/v1/boards", json={"name": "2", "slug": "two", "description": ""})).json()
-    elsewhere = await create(client, f"/api/v1/boards/{second['id']}/tasks")
+    elsewhere = await create_task(client, f"/api/v1/boards/{second['id']}/tasks")
     response = await client.post(tasks_url, json={"title": "t", "depends_on_task_ids": [elsewhere["id"]]})
     assert response.status_code == 400, "a task waits for tasks of its own board alone"
     assert (await client.get(f"{tasks_url}/{elsewhere['id']}")).status_code == 404
 
 
 async def test_dependencies_never_make_a_circle(client: httpx.AsyncClient, tasks_url: str) -> None:
-    a = await create(client, tasks_url, "a")
-    b = await create(client, tasks_url, "b", depends_on_task_ids=[a["id"]])
-    c = await create(client, tasks_url, "c", depends_on_task_ids=[b["id"]])
+    a = await create_task(client, tasks_url, "a")
+    b = await create_task(client, tasks_url, "b", depends_on_task_ids=[a["id"]])
+    c = await create_task(client, tasks_url, "c", depends_on_task_ids=[b["id"]])
     for target, depends_on in ((a, [c]), (a, [b]), (a, [a]), (b, [c])):
-        response = await patch(client, tasks_url, target, depends_on_task_ids=[task["id"] for task in depends_on])
+        response = await patch_task(client, tasks_url, target, depends_on_task_ids=[task["id"] for task in depends_on])
         assert (response.status_code, response.json()["code"]) == (409, "dependency_cycle")
-    assert (await patch(client, tasks_url, c, depends_on_task_ids=[a["id"], b["id"]])).status_code == 200
-    assert (await patch(client, tasks_url, c, depends_on_task_ids=[])).json()["depends_on_task_ids"] == []
+    assert (await patch_task(client, tasks_url, c, depends_on_task_ids=[a["id"], b["id"]])).status_code == 200
+    assert (await patch_task(client, tasks_url, c, depends_on_task_ids=[])).json()["depends_on_task_ids"] == []
 
 
 async def test_two_requests_that_together_would_make_a_circle_do_not(
     client: httpx.AsyncClient, tasks_url: str, board: dict[str, Any], database_url: str
 ) -> None:
-    a, b = await create(client, tasks_url, "a"), await create(client, tasks_url, "b")
+    a, b = await create_task(client, tasks_url, "a"), await create_task(client, tasks_url, "b")
     with holding(database_url, "SELECT FROM boards WHERE id = :id FOR UPDATE", id=board["id"]) as wait_for_waiters:
         both = [
-            asyncio.create_task(patch(client, tasks_url, a, depends_on_task_ids=[b["id"]])),
-            asyncio.create_task(patch(client, tasks_url, b, depends_on_task_ids=[a["id"]])),
+            asyncio.create_task(patch_task(client, tasks_url, a, depends_on_task_ids=[b["id"]])),
+            asyncio.create_task(patch_task(client, tasks_url, b, depends_on_task_ids=[a["id"]])),
         ]
         await asyncio.to_thread(wait_for_waiters, 2)
     assert sorted([response.status_code for response in await asyncio.gather(*both)]) == [200, 409]
@@ -105,7 +105,7 @@ async def test_two_requests_that_together_would_make_a_circle_do_not(
 
 
 async def test_comments_are_listed_oldest_first(client: httpx.AsyncClient, tasks_url: str) -> None:
-    task = await create(client, tasks_url)
+    task = await create_task(client, tasks_url)
     url = f"{tasks_url}/{task['id']}/comments"
     for message in ("one", "two", "three"):
         response = await client.post(url, json={"message": message})
@@ -117,7 +117,7 @@ async def test_comments_are_listed_oldest_first(client: httpx.AsyncClient, tasks
 
 async def test_list_filters_by_status_and_assignment(client: httpx.AsyncClient, tasks_url: str) -> None:
     for status in ("inbox", "in_progress", "review"):
-        await create(client, tasks_url, status, status=status)
+        await create_task(client, tasks_url, status, status=status)
 
     async def titles(**params: Any) -> set[str]:
         return {task["title"] for task in (await client.get(tasks_url, params=params)).json()["items"]}
@@ -134,7 +134,7 @@ async def test_list_filters_by_status_and_assignment(client: httpx.AsyncClient, 
 async def test_task_that_somebody_deletes_meanwhile_is_gone(
     client: httpx.AsyncClient, tasks_url: str, database_url: str, method: str
 ) -> None:
-    task = await create(client, tasks_url)
+    task = await create_task(client, tasks_url)
     with holding(database_url, "DELETE FROM tasks WHERE id = :id", id=task["id"]) as wait_for_a_waiter:
         late = asyncio.create_task(client.request(method, f"{tasks_url}/{task['id']}", json={"title": "late"}))
         await asyncio.to_thread(wait_for_a_waiter)
@@ -162,9 +162,9 @@ async def test_moment_is_read_back_as_it_was_sent_or_refused(
 
 @pytest.mark.parametrize("kind", ["tags", "dependencies"])
 async def test_new_task_is_answered_as_it_is_read(client: httpx.AsyncClient, tasks_url: str, kind: str) -> None:
-    tag, other = (await client.post("/api/v1/tags", json={"name": "Rope"})).json(), await create(client, tasks_url)
+    tag, other = (await client.post("/api/v1/tags", json={"name": "Rope"})).json(), await create_task(client, tasks_url)
     fields: dict[str, Any] = {"tag_ids": [tag["id"]]} if kind == "tags" else {"depends_on_task_ids": [other["id"]]}
-    made = await create(client, tasks_url, **fields)
+    made = await create_task(client, tasks_url, **fields)
     assert made == (await client.get(f"{tasks_url}/{made['id']}")).json()
     assert {name: made[name] for name in fields} == fields
 
@@ -173,8 +173,8 @@ async def test_tags_are_in_the_order_of_their_names_and_all_dependencies_are_the
     client: httpx.AsyncClient, tasks_url: str
 ) -> None:
     tags = [(await client.post("/api/v1/tags", json={"name": name})).json()["id"] for name in ("b", "c", "a")]
-    others = [(await create(client, tasks_url))["id"] for _ in range(3)]
-    made = await create(client, tasks_url, tag_ids=tags, depends_on_task_ids=others[::-1])
+    others = [(await create_task(client, tasks_url))["id"] for _ in range(3)]
+    made = await create_task(client, tasks_url, tag_ids=tags, depends_on_task_ids=others[::-1])
     assert [tag["name"] for tag in made["tags"]] == ["a", "b", "c"]
     # Those made in one microsecond are in no certain order.
     assert sorted(made["depends_on_task_ids"]) == sorted(others)
@@ -184,11 +184,11 @@ async def test_tags_are_in_the_order_of_their_names_and_all_dependencies_are_the
 async def test_what_depends_on_nothing_else_does_not_wait_for_the_board(
     client: httpx.AsyncClient, tasks_url: str, database_url: str
 ) -> None:
-    other, task = await create(client, tasks_url), await create(client, tasks_url)
+    other, task = await create_task(client, tasks_url), await create_task(client, tasks_url)
     # As a change of a status does.
     with holding(database_url, "SELECT FROM boards FOR NO KEY UPDATE"):
-        assert (await patch(client, tasks_url, task, title="new", priority="high")).status_code == 200
-        await create(client, tasks_url, depends_on_task_ids=[other["id"]])
+        assert (await patch_task(client, tasks_url, task, title="new", priority="high")).status_code == 200
+        await create_task(client, tasks_url, depends_on_task_ids=[other["id"]])
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ async def test_what_depends_on_nothing_else_does_not_wait_for_the_board(
 async def test_change_reads_a_task_once_and_stores_it_once(
     app: Litestar, client: httpx.AsyncClient, tasks_url: str, changes: dict[str, Any], sent: list[str]
 ) -> None:
-    task = await create(client, tasks_url)
+    task = await create_task(client, tasks_url)
     async with statements_of(app) as seen:
-        answer = await patch(client, tasks_url, task, **changes)
+        answer = await patch_task(client, tasks_url, task, **changes)
     # The caller with the board, the board's lock for a status, the task with its details, the change, its event.
     assert [statement.split()[0] for statement in seen] == sent
     assert answer.json() == (await client.get(f"{tasks_url}/{task['id']}")).json()
@@ -214,9 +214,9 @@ async def test_change_reads_a_task_once_and_stores_it_once(
 async def test_change_is_answered_with_what_another_has_stored_meanwhile(
     client: httpx.AsyncClient, tasks_url: str, database_url: str
 ) -> None:
-    task = await create(client, tasks_url)
+    task = await create_task(client, tasks_url)
     with holding(database_url, "UPDATE tasks SET status = 'review', priority = 'high'") as wait_for_a_waiter:
-        late = asyncio.create_task(patch(client, tasks_url, task, title="late"))
+        late = asyncio.create_task(patch_task(client, tasks_url, task, title="late"))
         await asyncio.to_thread(wait_for_a_waiter)
     answer = await late
     assert answer.json() == (await client.get(f"{tasks_url}/{task['id']}")).json()
@@ -229,9 +229,9 @@ async def test_change_is_answered_with_what_another_has_stored_meanwhile(
 async def test_task_that_is_deleted_meanwhile_is_404(
     client: httpx.AsyncClient, tasks_url: str, database_url: str
 ) -> None:
-    task = await create(client, tasks_url)
+    task = await create_task(client, tasks_url)
     with holding(database_url, "DELETE FROM tasks") as wait_for_a_waiter:
-        late = asyncio.create_task(patch(client, tasks_url, task, title="late"))
+        late = asyncio.create_task(patch_task(client, tasks_url, task, title="late"))
         await asyncio.to_thread(wait_for_a_waiter)
     assert ((await late).status_code, (await late).json()["code"]) == (404, "not_found")
 
@@ -240,7 +240,7 @@ async def test_list_costs_the_same_number_of_statements_however_long(
     app: Litestar, client: httpx.AsyncClient, tasks_url: str
 ) -> None:
     tags = [(await client.post("/api/v1/tags", json={"name": f"tag {n}"})).json()["id"] for n in range(3)]
-    first = await create(client, tasks_url, tag_ids=tags)
+    first = await create_task(client, tasks_url, tag_ids=tags)
     for url, costs in (
         (tasks_url, 6),
         (f"{tasks_url}/{first['id']}", 2),
@@ -253,7 +253,7 @@ async def test_list_costs_the_same_number_of_statements_however_long(
         assert await statements(app, client, url) == costs, url
     previous = first
     for n in range(49):
-        previous = await create(client, tasks_url, f"t{n}", tag_ids=tags, depends_on_task_ids=[previous["id"]])
+        previous = await create_task(client, tasks_url, f"t{n}", tag_ids=tags, depends_on_task_ids=[previous["id"]])
         await client.post(f"{tasks_url}/{first['id']}/comments", json={"message": "m"})
         await client.post("/api/v1/tags", json={"name": f"further {n}"})
     listed = await client.get(tasks_url)

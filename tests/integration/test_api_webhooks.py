@@ -12,9 +12,10 @@ from litestar import Litestar
 
 from app.services import webhooks
 from tests.conftest import client_of
-from tests.integration.conftest import AGENTS, Stranger, register
+from tests.integration.conftest import Stranger
 from tests.migrations.conftest import holding, insert, query
-from tests.support.boards import BOARDS, become, grant
+from tests.support.api import AGENTS, BOARDS, register
+from tests.support.boards import become, grant
 
 SECRET = "between you and me"
 

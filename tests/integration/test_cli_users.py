@@ -11,9 +11,9 @@ from litestar import Litestar
 from app.cli.users import users as commands
 from tests.conftest import client_of
 from tests.migrations.conftest import insert, query
+from tests.support.api import ME, issue
 from tests.support.processes import environment, run, shown_on_a_terminal
 from tests.support.sse import reading
-from tests.support.tokens import ME, issue
 
 
 def users(url: str, *arguments: str) -> tuple[int, str, str]:

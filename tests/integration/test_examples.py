@@ -9,13 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.openapi.examples import examples_of
 from tests.conftest import client_of
-from tests.integration.conftest import Staff, register
+from tests.integration.conftest import Staff
 from tests.migrations.conftest import query
+from tests.support.api import FIELDS, register
 from tests.support.furnished import People, ids_for_paths
 from tests.support.openapi import Operation, api, resolved
 from tests.support.operations import KINDS
-
-FIELDS = "/api/v1/organizations/me/custom-fields"
 
 # What cannot be left out and is not known before: whoever tries it puts one of his in, as in the path.
 PUT_IN = {

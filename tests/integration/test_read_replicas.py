@@ -24,8 +24,8 @@ from app.db.replicas.selection import Replicas
 from app.db.request.single_connection import SingleConnectionSession
 from app.postgres.secret import Secret
 from tests.conftest import client_of, database_named, settings_for, started
-from tests.integration.conftest import register
 from tests.migrations.conftest import holding, query
+from tests.support.api import create, register
 from tests.support.doctor import OK, PROBLEM, WARNING, examined, one
 from tests.support.metrics import scraped
 from tests.support.migrator import upgrade
@@ -198,14 +198,8 @@ async def caught_up(app: Litestar, pair: Pair) -> None:
     await until(is_there)
 
 
-async def made(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:
-    response = await client.post(path, json=body)
-    assert response.status_code == 201, response.text
-    return response.json()
-
-
 async def made_board(client: httpx.AsyncClient, slug: str = "deck") -> dict[str, Any]:
-    return await made(client, _BOARDS, name=slug, slug=slug, description="")
+    return await create(client, _BOARDS, name=slug, slug=slug, description="")
 
 
 async def slugs(client: httpx.AsyncClient) -> set[str]:
@@ -247,7 +241,7 @@ async def test_who_has_written_reads_it_at_every_process_and_others_what_was_bef
 ) -> None:
     board = await made_board(client)
     agent = await register(client, board)
-    task = await made(client, f"{_BOARDS}/{board['id']}/tasks", title="before")
+    task = await create(client, f"{_BOARDS}/{board['id']}/tasks", title="before")
     path = f"/api/v1/agent/boards/{board['id']}/tasks"
     await caught_up(app, pair)
     async with client_of(app, agent["token"]) as bosun:
@@ -314,10 +308,10 @@ async def test_tokens_are_known_at_once_and_good_no_longer_than_the_lag_allows(
     agent = await register(client, board)
     await caught_up(app, pair)
     me, tokens = "/api/v1/users/me", "/api/v1/users/me/tokens"
-    older = await made(client, tokens, name="Laptop")
+    older = await create(client, tokens, name="Laptop")
     await caught_up(app, pair)
     with pair.paused():
-        newer = await made(client, tokens, name="Phone")
+        newer = await create(client, tokens, name="Phone")
         for token in (older, newer):
             other.headers["authorization"] = f"Bearer {token['token']}"
             assert (await other.get(me)).status_code == 200
@@ -344,7 +338,7 @@ async def test_what_a_reading_request_writes_goes_to_the_primary(
     with pair.paused():
         assert (await client.get("/api/v1/users/me")).status_code == 200
         assert (await client.get("/api/v1/organizations/me")).json()["name"] == "Personal"
-    token = await made(client, "/api/v1/users/me/tokens", name="Laptop")
+    token = await create(client, "/api/v1/users/me/tokens", name="Laptop")
     await caught_up(app, pair)
     async with client_of(app, token["token"]) as laptop:
         standby = Heard(pair.standby)
@@ -365,9 +359,9 @@ async def test_streams_begin_with_what_the_primary_has(app: Litestar, client: ht
     await caught_up(app, pair)
     with pair.paused():
         async with client_of(app, lead["token"]) as bosun:
-            await made(bosun, f"/api/v1/agent/boards/{board['id']}/tasks", title="before")
+            await create(bosun, f"/api/v1/agent/boards/{board['id']}/tasks", title="before")
         async with reading(app, f"{_BOARDS}/{board['id']}/tasks/stream") as stream:
-            await made(client, f"{_BOARDS}/{board['id']}/tasks", title="after")
+            await create(client, f"{_BOARDS}/{board['id']}/tasks", title="after")
             assert (await stream.next()).data["task"]["title"] == "after"
 
 
@@ -382,7 +376,7 @@ async def test_a_replica_that_lags_is_left_out_until_it_has_caught_up(
         await caught_up(app, pair)
         async with client_of(app, agent["token"]) as bosun:
             with pair.paused():
-                await made(client, f"{_BOARDS}/{board['id']}/tasks", title="Load")
+                await create(client, f"{_BOARDS}/{board['id']}/tasks", title="Load")
                 await until(lambda: replica.fault is not None)
                 standby = Heard(pair.standby)
                 tasks = await bosun.get(f"/api/v1/agent/boards/{board['id']}/tasks")
@@ -486,7 +480,7 @@ async def test_what_recovery_or_an_operator_cancels_is_answered_by_the_primary(
     app: Litestar, client: httpx.AsyncClient, pair: Pair, name: str
 ) -> None:
     url, standby_url = database_named(pair.primary.url, name), database_named(pair.standby.url, name)
-    await made(client, _TAGS, name="Rope")
+    await create(client, _TAGS, name="Rope")
     # Reading tags waits on a standby, and nowhere else.
     waits = f"CASE WHEN pg_is_in_recovery() THEN pg_advisory_lock_shared({_LOCK})::text IS NOT NULL ELSE true END"
     query(url, "ALTER TABLE tags RENAME TO kept_tags")

@@ -15,12 +15,12 @@ from app.models import ActivityEvent
 from app.repositories.streams import EventFilter
 from app.services import stream_hub, streams
 from tests.conftest import TOKEN, client_of
-from tests.integration.conftest import AGENTS, Staff, register
+from tests.integration.conftest import Staff
+from tests.support.api import AGENTS, ME, register
 from tests.support.furnished import People
 from tests.support.sse import Stream, reading
 from tests.support.waiting import loop_clock
 
-ME = "/api/v1/users/me"
 WITHIN = 1.0
 
 

@@ -13,9 +13,10 @@ from app.repositories.streams import StreamRepository
 from app.services import stream_hub
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import query, unpooled
+from tests.support.api import create
 from tests.support.sent_statements import statements_of
 from tests.support.sse import Event, Stream, reading
-from tests.support.streams import create, insert_event
+from tests.support.streams import insert_event
 
 
 @pytest.fixture

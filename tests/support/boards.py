@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from tests.migrations.conftest import query
 
-BOARDS = "/api/v1/boards"
-MINIMAL = {"name": "Deck", "slug": "deck", "description": ""}
+LOCK_ORGANIZATION = "SELECT FROM organizations WHERE id = :id FOR UPDATE"
 
 
 def become(url: str, role: str, *, reads: bool = False, writes: bool = False) -> None:

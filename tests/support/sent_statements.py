@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import httpx
 from litestar import Litestar
 from sqlalchemy import event
 
@@ -47,3 +48,11 @@ async def statements_of(app: Litestar) -> AsyncIterator[list[str]]:
     finally:
         for name, listener in listeners.items():
             event.remove(engine, name, listener)
+
+
+async def statements(app: Litestar, client: httpx.AsyncClient, url: str) -> int:
+    """How many a GET sends."""
+    async with statements_of(app) as seen:
+        response = await client.get(url)
+    assert response.status_code == 200
+    return len(seen)

@@ -3,15 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-import httpx
-
 from tests.migrations.conftest import query
-
-
-async def create(client: httpx.AsyncClient, url: str, **fields: Any) -> dict[str, Any]:
-    response = await client.post(url, json=fields)
-    assert response.status_code == 201, response.text
-    return response.json()
 
 
 def insert_event(

@@ -1,3 +1,0 @@
-"""What several tests need of board groups."""
-
-GROUPS = "/api/v1/board-groups"
