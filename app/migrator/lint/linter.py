@@ -72,7 +72,7 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
     findings = [
         *_findings_on_all(directory, database),
         *_unknown_accepted(Path(directory.dir), set(accepted) - {script.revision for script in revisions}),
-        *_findings_on_each(parsed, accepted),
+        *findings_on_each(parsed, accepted),
     ]
     return Report(tuple(revision.script.revision for revision in parsed), tuple(findings), database.note)
 
@@ -153,7 +153,7 @@ def _unknown_accepted(folder: Path, unknown: Iterable[str]) -> Iterator[Finding]
         yield Finding(None, file, suppressions.RULE, None, None, message, "Correct the name, or remove it.", 1)
 
 
-def _findings_on_each(revisions: Sequence[ParsedRevision], accepted: Mapping[str, object]) -> Iterator[Finding]:
+def findings_on_each(revisions: Sequence[ParsedRevision], accepted: Mapping[str, object]) -> Iterator[Finding]:
     complaints = squawk.complaints(revisions)
     for revision in revisions:
         found = [
