@@ -198,9 +198,8 @@ def test_connection_of_a_program_is_refused_and_not_passed_over(project: Project
 
 def test_revisions_in_several_folders_are_one_history(project: Project, empty_database_url: str) -> None:
     ini = project.root / "alembic.ini"
-    ini.write_text(
-        ini.read_text() + "path_separator = os\nversion_locations = %(here)s/migrations/versions:%(here)s/more\n"
-    )
+    folders = "path_separator = os\nversion_locations = %(here)s/migrations/versions:%(here)s/more\n"
+    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\n{folders}"))
     (project.root / "more").mkdir()
     levels = project.root / "migrations" / "versions" / "0002_levels.py"
     levels.rename(project.root / "more" / levels.name)
