@@ -7,6 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, Table
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
@@ -19,8 +20,7 @@ from app.migrator.partitions.maintenance import make_missing_partitions
 from app.migrator.revisions.history import StampChange, create_history, record_stamp
 from app.migrator.revisions.loading import describe_several_heads, has_revisions, load_revisions
 from app.migrator.revisions.schema_state import SchemaState, read_state, tables_created_by
-from app.postgres.connect import is_lost, translate_connection_errors, wait_for_database
-from app.postgres.engine import create_unpooled_engine
+from app.postgres.connect import is_lost, open_connection
 from app.postgres.errors import MigrationFailedError, error_summary
 from app.postgres.pooler import is_pooled
 from app.postgres.settings_error import SettingsError
@@ -37,8 +37,8 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     URL leads to a pooler without saying so.
     """
     config = migrator_config(settings)
-    await wait_for_database(url, config.connect_timeout)
-    await _check_pooler(settings, url)
+    async with open_connection(url, config.connect_timeout, config.application) as connection:
+        await _check_pooler(url, connection)
     directory = load_revisions(config)
     if settings.db_auto_migrate and has_revisions(directory):
         await upgrade_at_start(config, settings.db_auto_migrate_phase)
@@ -48,29 +48,22 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     if settings.db_auto_migrate:
         log.warning("DB_AUTO_MIGRATE is on, but there is no revision to apply: creating the tables from the models")
     with config.open_database() as direct:
-        async with translate_connection_errors(direct):
-            await _create_all(config, direct, directory)
+        await _create_all(config, direct, directory)
 
 
-async def _check_pooler(settings: Settings, url: DatabaseURL) -> None:
+async def _check_pooler(url: DatabaseURL, connection: AsyncConnection) -> None:
     """Raise SettingsError if an undeclared pooler shares sessions, so that requests do not fail now and then."""
-    if url.connect_args.keys() >= unshared_statements(url.driver).keys():
-        return
-    async with (
-        translate_connection_errors(url),
-        create_unpooled_engine(url, settings.db_connect_timeout).connect() as connection,
-    ):
-        if await is_pooled(connection):
-            raise SettingsError(
-                "DATABASE_URL",
-                "leads to a pooler that gives every transaction another session (PgBouncer in transaction mode)",
-                "Add the parameter pgbouncer=true to it, and set MIGRATION_DATABASE_URL to the server itself.",
-            )
+    is_declared = url.connect_args.keys() >= unshared_statements(url.driver).keys()
+    if not is_declared and await is_pooled(connection):
+        raise SettingsError(
+            "DATABASE_URL",
+            "leads to a pooler that gives every transaction another session (PgBouncer in transaction mode)",
+            "Add the parameter pgbouncer=true to it, and set MIGRATION_DATABASE_URL to the server itself.",
+        )
 
 
 async def _create_all(config: MigratorConfig, url: DatabaseURL, directory: ScriptDirectory) -> None:
-    engine = create_unpooled_engine(url, config.connect_timeout, f"{config.application} migrations")
-    async with engine.connect() as connection:
+    async with open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection:
         # Without the lock, which a pooler may not offer: if nothing is to be created, nothing needs to be guarded.
         wait, limit = config.lock_wait, config.lock_timeout
         state = await read_when_unlocked(connection, wait, limit, read_state, directory, config.metadata)
