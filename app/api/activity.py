@@ -39,11 +39,7 @@ class ActivityController(Controller):
         responses=problems(404),
     )
     async def list_comments(
-        self,
-        request: CallerRequest,
-        window: PageWindow,
-        service: Activity,
-        board_id: FromQuery[UUID | None] = None,
+        self, request: CallerRequest, window: PageWindow, service: Activity, board_id: FromQuery[UUID | None] = None
     ) -> Response[Page[ActivityTaskCommentFeedItemRead]]:
         found = await service.page_comments(board_id, window)
         return page_response(request, window, found, read_comment_item)

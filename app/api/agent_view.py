@@ -69,11 +69,7 @@ class AgentViewController(Controller):
         status_code=200,
     )
     async def nudge(
-        self,
-        board_id: PathId,
-        agent_id: PathId,
-        data: JSONBody[AgentNudge],
-        service: Agents,
+        self, board_id: PathId, agent_id: PathId, data: JSONBody[AgentNudge], service: Agents
     ) -> OkResponse:
         """Send an event of the type `agent.nudged`, with the message, to the streams of agents."""
         await service.nudge(board_id, agent_id, data.message)

@@ -34,11 +34,7 @@ class AgentController(Controller):
 
     @get(operation_id="list_agents", summary="List the agents that you may see", responses=problems(404))
     async def list_all(
-        self,
-        request: CallerRequest,
-        window: PageWindow,
-        service: Agents,
-        board_id: FromQuery[UUID | None] = None,
+        self, request: CallerRequest, window: PageWindow, service: Agents, board_id: FromQuery[UUID | None] = None
     ) -> Response[Page[AgentRead]]:
         found = await service.page(board_id, window)
         return page_response(request, window, found, read_agent)

@@ -50,11 +50,7 @@ class ApprovalController(Controller):
         responses=problems(403, 404, 409),
     )
     async def resolve(
-        self,
-        board_id: PathId,
-        approval_id: PathId,
-        data: JSONBody[ApprovalUpdate],
-        service: Approvals,
+        self, board_id: PathId, approval_id: PathId, data: JSONBody[ApprovalUpdate], service: Approvals
     ) -> ApprovalRead:
         status = data.status if isinstance(data.status, str) else None
         return read_approval(await service.resolve(board_id, approval_id, status))

@@ -45,12 +45,7 @@ class BoardController(Controller):
         return read_board(await service.get(board_id))
 
     @patch("/{board_id:uuid}", operation_id="update_board", summary="Change a board", responses=problems(403, 404, 409))
-    async def update(
-        self,
-        board_id: PathId,
-        data: JSONBody[BoardUpdate],
-        service: Boards,
-    ) -> BoardRead:
+    async def update(self, board_id: PathId, data: JSONBody[BoardUpdate], service: Boards) -> BoardRead:
         return read_board(await service.update(board_id, data.sent()))
 
     @delete(

@@ -60,10 +60,7 @@ class CustomFieldController(Controller):
         responses=problems(403, 404, 409),
     )
     async def update(
-        self,
-        task_custom_field_definition_id: PathId,
-        data: JSONBody[TaskCustomFieldDefinitionUpdate],
-        service: Fields,
+        self, task_custom_field_definition_id: PathId, data: JSONBody[TaskCustomFieldDefinitionUpdate], service: Fields
     ) -> TaskCustomFieldDefinitionRead:
         """Change the field. A new type or pattern is refused if a task has a value that does not fit it unchanged."""
         return _read(await service.update(task_custom_field_definition_id, data.sent()))

@@ -49,11 +49,7 @@ class InviteController(Controller):
         responses=problems(403, 404),
     )
     async def create(
-        self,
-        request: CallerRequest,
-        data: JSONBody[OrganizationInviteCreate],
-        service: Invites,
-        invite_tokens: Tokens,
+        self, request: CallerRequest, data: JSONBody[OrganizationInviteCreate], service: Invites, invite_tokens: Tokens
     ) -> Response[OrganizationInviteRead]:
         """Create an invite. Nothing is sent: give the person the `token`, which is valid once, for seven days."""
         fields = data.sent()
@@ -96,10 +92,7 @@ class InviteController(Controller):
         opt={IN_ANY_ORGANIZATION: True},
     )
     async def accept(
-        self,
-        data: JSONBody[OrganizationInviteAccept],
-        service: Invites,
-        invite_tokens: Tokens,
+        self, data: JSONBody[OrganizationInviteAccept], service: Invites, invite_tokens: Tokens
     ) -> Response[OrganizationMemberRead]:
         """Become a member. The organization becomes your active one if you have none.
 

@@ -77,10 +77,7 @@ class MemberController(Controller):
         responses=problems(403, 404),
     )
     async def replace_access(
-        self,
-        member_id: PathId,
-        data: JSONBody[OrganizationMemberAccessUpdate],
-        service: Members,
+        self, member_id: PathId, data: JSONBody[OrganizationMemberAccessUpdate], service: Members
     ) -> OrganizationMemberRead:
         """Replace the member's whole access. Owners and admins have access to all boards in any case."""
         member = await service.replace_access(

@@ -49,11 +49,7 @@ class OrganizationController(Controller):
         summary="Choose your active organization",
         responses=problems(404),
     )
-    async def switch(
-        self,
-        data: JSONBody[OrganizationActiveUpdate],
-        service: Organizations,
-    ) -> OrganizationRead:
+    async def switch(self, data: JSONBody[OrganizationActiveUpdate], service: Organizations) -> OrganizationRead:
         return to_shape(OrganizationRead, await service.activate(data.organization_id))
 
     @get(

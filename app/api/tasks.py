@@ -50,12 +50,7 @@ class TaskController(Controller):
         return page_response(request, window, await service.page(board_id, wanted, window), read_task)
 
     @post(operation_id="create_task", summary="Create a task", responses=problems(403, 404, 409))
-    async def create(
-        self,
-        board_id: PathId,
-        data: JSONBody[TaskCreate],
-        service: Tasks,
-    ) -> Response[TaskRead]:
+    async def create(self, board_id: PathId, data: JSONBody[TaskCreate], service: Tasks) -> Response[TaskRead]:
         view = await service.create(board_id, data.sent())
         location = f"/api/v1/boards/{board_id}/tasks/{view.task.id}"
         return Response(read_task(view), headers={"Location": location}, status_code=201)
@@ -65,13 +60,7 @@ class TaskController(Controller):
         return read_task(await service.get(board_id, task_id))
 
     @patch("/{task_id:uuid}", operation_id="update_task", summary="Change a task", responses=problems(403, 404, 409))
-    async def update(
-        self,
-        board_id: PathId,
-        task_id: PathId,
-        data: JSONBody[TaskUpdate],
-        service: Tasks,
-    ) -> TaskRead:
+    async def update(self, board_id: PathId, task_id: PathId, data: JSONBody[TaskUpdate], service: Tasks) -> TaskRead:
         return read_task(await service.update(board_id, task_id, data.sent()))
 
     @delete("/{task_id:uuid}", operation_id="delete_task", summary="Delete a task", responses=problems(403, 404))
@@ -85,12 +74,7 @@ class TaskController(Controller):
         responses=problems(404),
     )
     async def list_comments(
-        self,
-        request: CallerRequest,
-        board_id: PathId,
-        task_id: PathId,
-        window: PageWindow,
-        service: Tasks,
+        self, request: CallerRequest, board_id: PathId, task_id: PathId, window: PageWindow, service: Tasks
     ) -> Response[Page[TaskCommentRead]]:
         """List the comments, oldest first."""
         return page_response(request, window, await service.page_comments(board_id, task_id, window), read_comment)
@@ -102,11 +86,7 @@ class TaskController(Controller):
         responses=problems(403, 404),
     )
     async def create_comment(
-        self,
-        board_id: PathId,
-        task_id: PathId,
-        data: JSONBody[TaskCommentCreate],
-        service: Tasks,
+        self, board_id: PathId, task_id: PathId, data: JSONBody[TaskCommentCreate], service: Tasks
     ) -> Response[TaskCommentRead]:
         """Add a comment. `@lead`, or `@` with an agent's name or its first word, notifies them in their stream."""
         comment = await service.add_comment(board_id, task_id, data.message)

@@ -57,11 +57,7 @@ def prepare_page(statement: Select[Any], order: Ordering, shape: PageShape) -> P
 
 
 async def fetch_slice(
-    session: AnySession,
-    prepare: Callable[[PageShape], PreparedPage],
-    order: Ordering,
-    window: Window,
-    **values: object,
+    session: AnySession, prepare: Callable[[PageShape], PreparedPage], order: Ordering, window: Window, **values: object
 ) -> Slice:
     """Return what `read_slice` does, by a statement that is prepared once a shape; `values` are its parameters."""
     shape, place = _shape(order, window)

@@ -68,13 +68,7 @@ class Bench(NamedTuple):
 
     @contextmanager
     def serving(
-        self,
-        name: str,
-        database: str,
-        ready: str = "/readyz",
-        *,
-        directly: str | None = None,
-        programs: Path = BIN,
+        self, name: str, database: str, ready: str = "/readyz", *, directly: str | None = None, programs: Path = BIN
     ) -> Iterator[Server]:
         """A contestant over this database, once it answers at the path `ready`.
 

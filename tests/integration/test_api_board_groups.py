@@ -156,10 +156,7 @@ async def test_writer_of_one_board_does_not_come_into_another_group_with_it(
 
 
 async def test_agent_sees_the_group_of_its_board_alone_and_changes_none(
-    client: httpx.AsyncClient,
-    grouped: dict[str, Any],
-    group: dict[str, Any],
-    signed_in: SignIn,
+    client: httpx.AsyncClient, grouped: dict[str, Any], group: dict[str, Any], signed_in: SignIn
 ) -> None:
     empty = (await client.post(GROUPS, json={"name": "Empty", "slug": "empty"})).json()
     agent = await signed_in(await register(client, grouped))

@@ -166,11 +166,7 @@ async def test_dashboard_has_nothing_of_another_organization_nor_of_tasks_that_a
 
 
 async def test_dashboard_is_of_what_may_be_read_and_is_asked_for(
-    client: httpx.AsyncClient,
-    grouped: dict[str, Any],
-    group: dict[str, Any],
-    stranger: Stranger,
-    database_url: str,
+    client: httpx.AsyncClient, grouped: dict[str, Any], group: dict[str, Any], stranger: Stranger, database_url: str
 ) -> None:
     other = (await client.post(BOARDS, json={**MINIMAL, "slug": "other"})).json()
     for board_id, count in ((grouped["id"], 1), (other["id"], 2)):

@@ -34,11 +34,7 @@ async def webhook(client: httpx.AsyncClient, board: dict[str, Any]) -> str:
 
 @pytest.fixture(params=["postgresql", "postgresql+psycopg"])
 async def read_only(
-    request: pytest.FixtureRequest,
-    token: str,
-    webhook: str,
-    database_url: str,
-    administer: Callable[[str], None],
+    request: pytest.FixtureRequest, token: str, webhook: str, database_url: str, administer: Callable[[str], None]
 ) -> AsyncIterator[Litestar]:
     """An application whose sessions cannot write any more; what it has was made before."""
     name = make_url(database_url).database

@@ -107,11 +107,7 @@ async def send(port: int, method: str, path: str, body: bytes = b"") -> asyncio.
 
 
 async def test_who_hangs_up_while_waiting_leaves_the_queue_and_is_not_served(
-    app: Litestar,
-    client: httpx.AsyncClient,
-    tasks_url: str,
-    database_url: str,
-    monkeypatch: pytest.MonkeyPatch,
+    app: Litestar, client: httpx.AsyncClient, tasks_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "_STANDSTILL", 60.0)
     monkeypatch.setattr(pool, "_WATCHED_AFTER", 0.0)

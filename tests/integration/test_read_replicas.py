@@ -265,11 +265,7 @@ async def test_who_has_written_reads_it_at_every_process_and_others_what_was_bef
 
 
 async def test_who_asks_before_his_process_has_heard_of_it_waits_until_it_has(
-    client: httpx.AsyncClient,
-    other: httpx.AsyncClient,
-    app: Litestar,
-    pair: Pair,
-    name: str,
+    client: httpx.AsyncClient, other: httpx.AsyncClient, app: Litestar, pair: Pair, name: str
 ) -> None:
     await made_board(client)
     await caught_up(app, pair)
@@ -427,10 +423,7 @@ class Load:
     ids=["killed", "silent"],
 )
 async def test_no_request_fails_or_waits_when_the_replica_dies_and_it_is_read_again_when_it_is_back(
-    strict: Settings,
-    pair: Pair,
-    leave: Callable[[LastingServer], None],
-    come_back: Callable[[LastingServer], None],
+    strict: Settings, pair: Pair, leave: Callable[[LastingServer], None], come_back: Callable[[LastingServer], None]
 ) -> None:
     async with reading_app(strict) as app, client_of(app) as client, loop_clock() as clock:
         (replica,) = replicas_of(app).all

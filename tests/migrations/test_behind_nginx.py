@@ -105,11 +105,7 @@ def _accepts(worker: psutil.Process) -> bool:
 
 
 async def test_no_request_fails_but_those_of_a_killed_replica(
-    database_url: str,
-    tmp_path: Path,
-    nginx_binary: str,
-    show_figures: Callable[[str, list[Figures]], None],
-    long: bool,
+    database_url: str, tmp_path: Path, nginx_binary: str, show_figures: Callable[[str, list[Figures]], None], long: bool
 ) -> None:
     env = environment(DATABASE_URL=database_url)
     nginx = Nginx(nginx_binary, tmp_path)

@@ -29,13 +29,7 @@ _COLOURS = {BackfillState.DONE: "green", BackfillState.NOT_NEEDED: "green", Back
     help="Rows per second at most; 0: no rest between batches. Default: a rest as long as the batch took.",
 )
 @as_json
-def backfill(
-    names: tuple[str, ...],
-    every: bool,
-    batch_size: int | None,
-    rate: float | None,
-    as_json: bool,
-) -> None:
+def backfill(names: tuple[str, ...], every: bool, batch_size: int | None, rate: float | None, as_json: bool) -> None:
     """Run the backfills NAME, one after the other; without a NAME, show where each stands.
 
     A backfill changes the rows of a table in small batches, beside the traffic. It can be interrupted (Ctrl-C) and

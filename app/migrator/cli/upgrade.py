@@ -35,14 +35,7 @@ log = structlog.stdlib.get_logger(__name__)
 @click.option("--backup-to", type=click.Path(path_type=Path), help="The same, to this file or directory.")
 @click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
 @no_prompt
-def upgrade(
-    revision: str,
-    phase: str,
-    backup: bool,
-    backup_to: Path | None,
-    sql: bool,
-    no_prompt: bool,
-) -> None:
+def upgrade(revision: str, phase: str, backup: bool, backup_to: Path | None, sql: bool, no_prompt: bool) -> None:
     """Apply the revisions up to REVISION (default: head), one at a time.
 
     On a terminal it names them and the database, and asks. A revision that meets a table in use is rolled back and
