@@ -5,7 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 import structlog
@@ -207,33 +207,39 @@ def _message_of(error: BaseException) -> str:
 
 
 async def wait_for_database(url: DatabaseURL, seconds: float) -> None:
-    """Wait until the database answers, for at most so many seconds.
-
-    Raises DatabaseUnreachableError: at once where waiting cannot help (a wrong password, a missing database).
-    """
-    deadline = time.monotonic() + seconds
-    delay = _FIRST_DELAY
-    engine = create_unpooled_engine(url, seconds)
-    while (failure := await _try_once(engine, deadline)) is not None:
-        left = deadline - time.monotonic()
-        # No attempt in the little time that is left: it would only be cut off, and hide the reason.
-        if not failure.retry or left <= delay:
-            raise DatabaseUnreachableError(_message(url, failure, seconds))
-        log.warning("waiting for the database", database=url.location, reason=failure.reason, seconds_left=round(left))
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, _LONGEST_DELAY)
+    """Wait until the database answers, for at most so many seconds. Raises what `open_connection` raises."""
+    async with open_connection(url, seconds):
+        pass
 
 
 @asynccontextmanager
-async def open_connection(url: DatabaseURL, seconds: float, application: str) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection of its own, once the database answers, within at most so many seconds.
+async def open_connection(
+    url: DatabaseURL, seconds: float, application: str = "plimsoll"
+) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection of its own, in no transaction, once the database answers, within at most so many seconds.
 
-    `application` is the name by which the server shows it. Raises what `translate_connection_errors` raises.
+    `application` is the name by which the server shows it. Raises what `translate_connection_errors` raises; where
+    waiting cannot help (a wrong password, a missing database) it does not wait.
     """
-    await wait_for_database(url, seconds)
     engine = create_unpooled_engine(url, seconds, application)
-    async with translate_connection_errors(url), engine.connect() as connection:
-        yield connection
+    async with translate_connection_errors(url), AsyncExitStack() as opened:
+        yield await _connect_in_time(engine, url, seconds, opened)
+
+
+async def _connect_in_time(
+    engine: AsyncEngine, url: DatabaseURL, seconds: float, opened: AsyncExitStack
+) -> AsyncConnection:
+    deadline = time.monotonic() + seconds
+    delay = _FIRST_DELAY
+    while isinstance(found := await _try_once(engine, deadline, opened), ConnectFailure):
+        left = deadline - time.monotonic()
+        # No attempt in the little time that is left: it would only be cut off, and hide the reason.
+        if not found.retry or left <= delay:
+            raise DatabaseUnreachableError(_message(url, found, seconds))
+        log.warning("waiting for the database", database=url.location, reason=found.reason, seconds_left=round(left))
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, _LONGEST_DELAY)
+    return found
 
 
 @asynccontextmanager
@@ -288,10 +294,15 @@ def _message(url: DatabaseURL, failure: ConnectFailure, seconds: float) -> str:
     return f"The database {url.location} cannot be reached{waited}: {failure.reason}.{notes}"
 
 
-async def _try_once(engine: AsyncEngine, deadline: float) -> ConnectFailure | None:
+async def _try_once(engine: AsyncEngine, deadline: float, opened: AsyncExitStack) -> AsyncConnection | ConnectFailure:
+    """Return a connection that has answered, which `opened` closes, or why there is none."""
     try:
-        async with asyncio.timeout(deadline - time.monotonic()), engine.connect() as connection:
+        async with asyncio.timeout(deadline - time.monotonic()), AsyncExitStack() as attempt:
+            connection = await attempt.enter_async_context(engine.connect())
+            # A pooler takes a connection before it knows whether there is a server.
             await connection.execute(text("SELECT 1"))
+            await connection.rollback()
+            opened.push_async_exit(attempt.pop_all())
+            return connection
     except (OSError, DBAPIError, TimeoutError) as exc:
         return classify_connect_error(exc)
-    return None

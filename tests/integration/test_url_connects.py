@@ -13,11 +13,12 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.postgres.connect import open_connection
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.support.throwaway_postgres import (
@@ -29,7 +30,7 @@ from tests.support.throwaway_postgres import (
     running,
 )
 from tests.support.tls_server import silent_server, tls_front
-from tests.support.waiting import loop_clock
+from tests.support.waiting import PATIENCE, loop_clock
 
 PASSWORDS = ["plain", "%@:/ +#?&=", "100%25", "пароль ½ ª ü", "'\"\\", " a\n\tb "]
 PG_HBA = "host all +by_password all scram-sha-256\nlocal all all trust\nhost all all all trust\n"
@@ -442,6 +443,24 @@ def encrypt(source: Path, target: Path, password: str) -> None:
             serialization.BestAvailableEncryption(password.encode()),
         )
     )
+
+
+async def test_database_that_answers_is_connected_to_once(server: Server) -> None:
+    made: list[object] = []
+
+    def note(*arguments: object) -> None:
+        made.append(arguments)
+
+    event.listen(Engine, "do_connect", note)
+    try:
+        url = normalize_database_url(f"postgresql://app@127.0.0.1:{server.port}/app")
+        async with open_connection(url, PATIENCE) as connection:
+            assert not connection.in_transaction()
+            assert await connection.scalar(text("SELECT current_user")) == "app"
+    finally:
+        event.remove(Engine, "do_connect", note)
+    assert connection.closed
+    assert len(made) == 1
 
 
 async def test_revoked_server_certificate_is_turned_down(server, authority, files, tmp_path: Path) -> None:
