@@ -46,7 +46,7 @@ _HOLDER = text(
 )
 _HOLDS_LOCK = text(f"SELECT {HELD_BY_ME}")
 _TRY = text(f"SELECT pg_try_advisory_lock({LOCK_KEY})")
-_SESSION = text("SELECT pg_backend_pid()")
+_SESSION_HOLDS_LOCK = text(f"SELECT pg_backend_pid(), {HELD_BY_ME}")
 _SHARE = (text(f"SELECT pg_advisory_lock_shared({LOCK_KEY})"), text(f"SELECT pg_advisory_unlock({LOCK_KEY})"))
 # SQL for the transaction of a program, which returns as JSON whether it holds the lock, too, from now on.
 JOIN_HOLDER = f"SELECT to_json(pg_try_advisory_xact_lock_shared({LOCK_KEY}))"
@@ -102,10 +102,10 @@ def require_lock(connection: Connection, session: int | None = None) -> int:
 
     Raises MigrationFailedError where it does not hold the lock.
     """
-    ours: int = connection.execute(_SESSION).scalar_one()
-    if not holds_lock(connection):
+    ours, holds = connection.execute(_SESSION_HOLDS_LOCK).one()
+    if not holds:
         raise MigrationFailedError(_RELEASED if session == ours else _POOLED)
-    return ours
+    return int(ours)
 
 
 def holds_lock(connection: Connection) -> bool:

@@ -44,7 +44,7 @@ _INSERT = text(
     f"""INSERT INTO {HISTORY_TABLE} (revision, phase, direction, outcome, applied_by, release, checksum)
 VALUES (:revision, :phase, :direction, :outcome, :by || ' as ' || current_user, :release, :checksum)"""  # noqa: S608
 )
-_LAST_ID = text(f"SELECT max(id) FROM {HISTORY_TABLE}")  # noqa: S608 - a constant
+_INSERT_WITH_ID = text(f"{_INSERT.text} RETURNING id")
 _FINISH = text(
     f"""
     UPDATE {HISTORY_TABLE}
@@ -250,9 +250,8 @@ def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]
 
 
 def _insert(connection: Connection, script: Script, direction: str, outcome: Outcome, release: str) -> int:
-    connection.execute(_INSERT, _values(script, direction, outcome, release, by=current_operator()))
-    # Nobody else inserts: the migration lock is held.
-    return int(connection.scalar(_LAST_ID) or 0)
+    values = _values(script, direction, outcome, release, by=current_operator())
+    return int(connection.execute(_INSERT_WITH_ID, values).scalar_one())
 
 
 def _values(script: Script, direction: str, outcome: Outcome, release: str, *, by: str) -> dict[str, str]:
