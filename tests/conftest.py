@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -131,17 +131,22 @@ def migrated_template(server_url: str, administer: Callable[[str], None]) -> Ite
 
 @pytest.fixture
 def empty_database_url(server_url: str, administer: Callable[[str], None]) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    administer(CREATE_DATABASE.format(name, "template1"))
-    yield database_named(server_url, name)
-    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with cloned(server_url, administer, "template1") as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(server_url: str, migrated_template: str, administer: Callable[[str], None]) -> Iterator[str]:
     """A database at head of this test's own."""
+    with cloned(server_url, administer, migrated_template) as url:
+        yield url
+
+
+@contextmanager
+def cloned(server_url: str, administer: Callable[[str], None], template: str) -> Iterator[str]:
+    """The URL of a copy of a database to which nobody is connected; dropped at the end."""
     name = f"test_{uuid4().hex}"
-    administer(CREATE_DATABASE.format(name, migrated_template))
+    administer(CREATE_DATABASE.format(name, template))
     yield database_named(server_url, name)
     administer(f'DROP DATABASE "{name}" WITH (FORCE)')
 

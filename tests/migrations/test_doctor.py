@@ -36,13 +36,6 @@ def changed(url: str, **parts: Any) -> str:
 
 
 @pytest.fixture
-def recorded(empty_database_url: str) -> str:
-    """A database at head with the history of how it came there."""
-    upgrade(settings_for(empty_database_url))
-    return empty_database_url
-
-
-@pytest.fixture
 def weak_role(administer: Callable[[str], None]) -> Iterator[str]:
     name = f"weak_{uuid4().hex}"
     administer(f"CREATE ROLE {name} LOGIN")
@@ -53,8 +46,8 @@ def weak_role(administer: Callable[[str], None]) -> Iterator[str]:
 # --- a healthy database ----------------------------------------------------------------------------------------
 
 
-def test_healthy_database_has_nothing_worse_than_notes_and_every_check_reports(recorded: str) -> None:
-    findings = examined(recorded)
+def test_healthy_database_has_nothing_worse_than_notes_and_every_check_reports(database_url: str) -> None:
+    findings = examined(database_url)
     assert worse_than_notes(findings) == []
     assert most_important(findings) is None
     assert {check.name for check in CHECKS} <= {finding.check for finding in findings}
@@ -62,8 +55,8 @@ def test_healthy_database_has_nothing_worse_than_notes_and_every_check_reports(r
     assert HEAD in one(findings, "state", OK).seen
 
 
-def test_misspelt_setting_is_told_with_the_one_that_is_meant_and_not_what_it_holds(recorded: str) -> None:
-    findings = examined(recorded, DB_AUTOMIGRATE="true", DATABASE_URI="postgresql://u:hunter2@h/d")
+def test_misspelt_setting_is_told_with_the_one_that_is_meant_and_not_what_it_holds(database_url: str) -> None:
+    findings = examined(database_url, DB_AUTOMIGRATE="true", DATABASE_URI="postgresql://u:hunter2@h/d")
     wrong, odd = worse_than_notes(findings)
     assert (wrong.severity, odd.severity) == (PROBLEM, WARNING)
     assert wrong.seen == "DATABASE_URI is set, and is no setting."
@@ -72,20 +65,23 @@ def test_misspelt_setting_is_told_with_the_one_that_is_meant_and_not_what_it_hol
         assert finding.next_command == f"unset {name}; grep -now {name} .env"
 
 
-def test_examination_leaves_no_trace(recorded: str, dump_schema: Callable[[str], str]) -> None:
-    before = dump_schema(recorded), query(recorded, "TABLE schema_history"), query(recorded, "TABLE alembic_version")
-    examined(recorded)
-    after = dump_schema(recorded), query(recorded, "TABLE schema_history"), query(recorded, "TABLE alembic_version")
-    assert after == before
+def test_examination_leaves_no_trace(database_url: str, dump_schema: Callable[[str], str]) -> None:
+    def traces() -> tuple[object, ...]:
+        return dump_schema(url), query(url, "TABLE schema_history"), query(url, "TABLE alembic_version")
+
+    url = database_url
+    before = traces()
+    examined(url)
+    assert traces() == before
 
 
 @pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+asyncpg"])
-def test_both_drivers_serve(recorded: str, driver: str) -> None:
-    assert worse_than_notes(examined(changed(recorded, drivername=driver))) == []
+def test_both_drivers_serve(database_url: str, driver: str) -> None:
+    assert worse_than_notes(examined(changed(database_url, drivername=driver))) == []
 
 
-def test_command_reports_health_as_exit_code_0_and_json_alone(recorded: str) -> None:
-    env = environment(DATABASE_URL=recorded, LOCAL_AUTH_TOKEN=None, ENVIRONMENT="production")
+def test_command_reports_health_as_exit_code_0_and_json_alone(database_url: str) -> None:
+    env = environment(DATABASE_URL=database_url, LOCAL_AUTH_TOKEN=None, ENVIRONMENT="production")
     result = run("litestar", "database", "doctor", "--json", env=env)
     assert result.returncode == 0, result.stderr
     findings = json.loads(result.stdout)
@@ -133,8 +129,8 @@ def test_each_setting_is_shown_with_the_source_that_won(database_url: str, tmp_p
     assert any(text.startswith("DATABASE_URL: ") and "(from environment)" in text for text in seen)
 
 
-def test_wrong_setting_is_a_finding_and_the_rest_is_examined(recorded: str) -> None:
-    env = environment(DATABASE_URL=recorded, DB_AUTO_MIGRATE="maybe", DB_MIGRATE_LOCK_WAIT="long")
+def test_wrong_setting_is_a_finding_and_the_rest_is_examined(database_url: str) -> None:
+    env = environment(DATABASE_URL=database_url, DB_AUTO_MIGRATE="maybe", DB_MIGRATE_LOCK_WAIT="long")
     result = run("litestar", "database", "doctor", "--json", env=env)
     assert result.returncode == 1, result.stderr
     findings = msgspec.json.decode(result.stdout, type=list[Finding])
@@ -161,18 +157,18 @@ def test_wrong_environment_starts_no_database_by_itself(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_unreadable_file_of_settings_is_a_finding(recorded: str, tmp_path: Path) -> None:
+def test_unreadable_file_of_settings_is_a_finding(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_bytes(b"DATABASE_URL=\xff\xfe")
-    reading = read_settings({"ENVIRONMENT": "test", "DATABASE_URL": recorded, "LOCAL_AUTH_TOKEN": TOKEN}, file)
+    reading = read_settings({"ENVIRONMENT": "test", "DATABASE_URL": database_url, "LOCAL_AUTH_TOKEN": TOKEN}, file)
     found = worse_than_notes(examine(reading))
     assert [".env cannot be read" in finding.seen for finding in found] == [True]
 
 
-def test_migrating_to_head_at_start_up_is_a_warning_outside_dev(recorded: str) -> None:
-    findings = examined(recorded, DB_AUTO_MIGRATE="true")
+def test_migrating_to_head_at_start_up_is_a_warning_outside_dev(database_url: str) -> None:
+    findings = examined(database_url, DB_AUTO_MIGRATE="true")
     assert "contract revisions too" in one(findings, "settings", WARNING).seen
-    assert worse_than_notes(examined(recorded, DB_AUTO_MIGRATE="true", DB_AUTO_MIGRATE_PHASE="expand")) == []
+    assert worse_than_notes(examined(database_url, DB_AUTO_MIGRATE="true", DB_AUTO_MIGRATE_PHASE="expand")) == []
 
 
 # --- revisions -------------------------------------------------------------------------------------------------
@@ -209,12 +205,12 @@ def test_revision_that_nobody_knows_is_a_problem(database_url: str) -> None:
 
 @pytest.mark.parametrize(("phase", "severity"), [("expand", WARNING), ("contract", PROBLEM)])
 def test_newer_release_s_expand_revisions_are_a_warning_and_its_contracts_a_problem(
-    empty_database_url: str, release: Release, phase: str, severity: Severity
+    database_url: str, release: Release, phase: str, severity: Severity
 ) -> None:
     newer = release.add("op.execute('CREATE TABLE of_the_next_release ()')", phase=phase)
-    upgrade(settings_for(empty_database_url))
+    upgrade(settings_for(database_url))
     (next(release.root.rglob("2027_01_01_0001_test.py"))).unlink()
-    assert newer in one(examined(empty_database_url), "state", severity).seen
+    assert newer in one(examined(database_url), "state", severity).seen
 
 
 def test_release_whose_own_revision_the_other_one_lacks_is_a_problem(database_url: str, release: Release) -> None:
@@ -340,19 +336,19 @@ def test_failed_downgrade_is_not_said_to_be_tried_again_at_every_upgrade(databas
     assert "still in force" in found.why
 
 
-def test_step_recorded_as_running_is_alive_while_the_lock_is_held(recorded: str) -> None:
-    begin_without_end(recorded)
-    found = one(examined(recorded), "history", PROBLEM)
+def test_step_recorded_as_running_is_alive_while_the_lock_is_held(database_url: str) -> None:
+    begin_without_end(database_url)
+    found = one(examined(database_url), "history", PROBLEM)
     assert "nobody holds the migration lock" in found.seen
-    with holding(recorded, "SELECT pg_advisory_lock(:key)", key=LOCK_KEY):
-        findings = examined(recorded)
+    with holding(database_url, "SELECT pg_advisory_lock(:key)", key=LOCK_KEY):
+        findings = examined(database_url)
         assert "is running" in one(findings, "history", NOTE).seen
         assert "held by process" in one(findings, "lock", NOTE).seen
 
 
-def test_downgrade_that_was_killed_is_not_for_an_upgrade_to_go_on_with(recorded: str) -> None:
-    begin_without_end(recorded, "downgrade")
-    found = one(examined(recorded), "history", WARNING)
+def test_downgrade_that_was_killed_is_not_for_an_upgrade_to_go_on_with(database_url: str) -> None:
+    begin_without_end(database_url, "downgrade")
+    found = one(examined(database_url), "history", WARNING)
     assert "still in force" in found.why
     assert found.next_command == "litestar database status"
 
@@ -369,9 +365,9 @@ def begin_without_end(url: str, direction: str = "upgrade") -> None:
 
 
 def test_role_without_privileges_learns_what_it_lacks_and_from_whom(
-    recorded: str, weak_role: str, server_url: str
+    database_url: str, weak_role: str, server_url: str
 ) -> None:
-    findings = examined(changed(recorded, username=weak_role))
+    findings = examined(changed(database_url, username=weak_role))
     schema = one(findings, "schema", PROBLEM)
     assert f"{weak_role} may not create tables" in schema.seen
     assert f"GRANT CREATE ON SCHEMA public TO {weak_role}" in schema.next_command
@@ -388,56 +384,57 @@ def test_role_without_privileges_learns_what_it_lacks_and_from_whom(
 
 
 def test_role_may_own_by_being_a_member(
-    recorded: str, weak_role: str, administer: Callable[[str], None], server_url: str
+    database_url: str, weak_role: str, administer: Callable[[str], None], server_url: str
 ) -> None:
     administer(f'GRANT "{make_url(server_url).username}" TO {weak_role}')
-    assert one(examined(changed(recorded, username=weak_role)), "tables", OK)
+    assert one(examined(changed(database_url, username=weak_role)), "tables", OK)
 
 
-def test_search_path_without_a_schema_is_a_problem(recorded: str) -> None:
-    found = one(examined(f"{recorded}&options=-csearch_path%3Dnowhere"), "schema", PROBLEM)
+def test_search_path_without_a_schema_is_a_problem(database_url: str) -> None:
+    found = one(examined(f"{database_url}&options=-csearch_path%3Dnowhere"), "schema", PROBLEM)
     assert "search_path (nowhere)" in found.seen
     assert "'CREATE SCHEMA nowhere AUTHORIZATION " in found.next_command
 
 
-def test_search_path_that_somebody_has_set_wrong_is_reset(recorded: str) -> None:
-    database = make_url(recorded).database
-    query(recorded, f'ALTER DATABASE "{database}" SET search_path = nowhere')
-    found = one(examined(recorded), "schema", PROBLEM)
+def test_search_path_that_somebody_has_set_wrong_is_reset(database_url: str) -> None:
+    database = make_url(database_url).database
+    query(database_url, f'ALTER DATABASE "{database}" SET search_path = nowhere')
+    found = one(examined(database_url), "schema", PROBLEM)
     assert f"ALTER DATABASE {database} RESET search_path" in found.next_command
 
 
-def test_schema_of_the_search_path_that_the_role_may_not_use_is_granted(recorded: str, weak_role: str) -> None:
-    query(recorded, "CREATE SCHEMA hold")
-    found = one(examined(f"{changed(recorded, username=weak_role)}&options=-csearch_path%3Dhold"), "schema", PROBLEM)
+def test_schema_of_the_search_path_that_the_role_may_not_use_is_granted(database_url: str, weak_role: str) -> None:
+    query(database_url, "CREATE SCHEMA hold")
+    theirs = changed(database_url, username=weak_role)
+    found = one(examined(f"{theirs}&options=-csearch_path%3Dhold"), "schema", PROBLEM)
     assert f"GRANT USAGE, CREATE ON SCHEMA hold TO {weak_role}" in found.next_command
 
 
-def test_version_table_without_its_column_is_a_problem(recorded: str) -> None:
-    query(recorded, "ALTER TABLE alembic_version RENAME version_num TO version")
-    assert "alembic_version holds no column version_num" in one(examined(recorded), "state", PROBLEM).seen
+def test_version_table_without_its_column_is_a_problem(database_url: str) -> None:
+    query(database_url, "ALTER TABLE alembic_version RENAME version_num TO version")
+    assert "alembic_version holds no column version_num" in one(examined(database_url), "state", PROBLEM).seen
 
 
-def test_application_s_role_is_looked_at_where_migrations_take_another(recorded: str, weak_role: str) -> None:
-    theirs = changed(recorded, username=weak_role)
+def test_application_s_role_is_looked_at_where_migrations_take_another(database_url: str, weak_role: str) -> None:
+    theirs = changed(database_url, username=weak_role)
     closed, unread = [
         f
-        for f in examined(theirs, MIGRATION_DATABASE_URL=recorded)
+        for f in examined(theirs, MIGRATION_DATABASE_URL=database_url)
         if f.check == "application" and f.severity is PROBLEM
     ]
     assert f"{weak_role} may not read and write" in closed.seen
     assert "alembic_version" in unread.seen
     ours = ", ".join(metadata.tables)
-    query(recorded, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {ours} TO {weak_role}")
+    query(database_url, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {ours} TO {weak_role}")
     try:
         # Readiness reads them.
-        found = one(examined(theirs, MIGRATION_DATABASE_URL=recorded), "application", PROBLEM)
+        found = one(examined(theirs, MIGRATION_DATABASE_URL=database_url), "application", PROBLEM)
         assert f"{weak_role} may not read alembic_version, schema_history." in found.seen
         assert f"GRANT SELECT ON alembic_version, schema_history TO {weak_role}" in found.next_command
-        query(recorded, f"GRANT SELECT ON alembic_version, schema_history TO {weak_role}")
-        assert one(examined(theirs, MIGRATION_DATABASE_URL=recorded), "application", OK)
+        query(database_url, f"GRANT SELECT ON alembic_version, schema_history TO {weak_role}")
+        assert one(examined(theirs, MIGRATION_DATABASE_URL=database_url), "application", OK)
     finally:
-        query(recorded, f"DROP OWNED BY {weak_role}")
+        query(database_url, f"DROP OWNED BY {weak_role}")
 
 
 # --- what happens now ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, holding, query
+from tests.migrations.conftest import holding, query
 from tests.support.migrator import upgrade
 from tests.support.processes import ROOT, environment
 from tests.support.stopping import COMMANDS, SERVE, lock_holders, running
@@ -38,6 +38,6 @@ def test_stopped_migration_ends_at_once_on_the_server_too_and_the_next_one_goes_
     assert "Traceback" not in said
     if command != SERVE:
         assert said.splitlines()[-1].startswith(f"Error: Stopped by {how.name}.")
-    upgrade(settings_for(url))
+    upgrade(settings_for(url), "+1")
     outcomes = query(url, "SELECT outcome FROM schema_history ORDER BY id")
-    assert [outcome for (outcome,) in outcomes] == ["done"] * 3 + ["interrupted"] + ["done"] * (len(REVISIONS) - 3)
+    assert [outcome for (outcome,) in outcomes] == ["done"] * 3 + ["interrupted", "done"]

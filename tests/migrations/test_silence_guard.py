@@ -8,7 +8,7 @@ import pytest
 
 from app.migrator.partitions.months import add_months, month_start, partition_name
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, Release, applied, holding, query
+from tests.migrations.conftest import Release, applied, holding, query
 from tests.support.backfill import define, make_numbers
 from tests.support.checkouts import checkout_of
 from tests.support.migrator import upgrade
@@ -38,7 +38,7 @@ def test_process_that_is_frozen_in_a_transaction_loses_its_locks(
         wait_until(lambda: sessions(url, "state = 'idle in transaction'"), "the statement ends and nobody goes on")
         assert query(url, HELD) == [()]
         wait_until(lambda: not query(url, HELD), "the table is free")
-        upgrade(settings_for(url))
+        upgrade(settings_for(url), "+1")
         head = applied(url)
         process.send_signal(signal.SIGCONT)
         assert process.wait(timeout=PATIENCE) == 4, log.read_text()
@@ -46,7 +46,7 @@ def test_process_that_is_frozen_in_a_transaction_loses_its_locks(
     assert SILENT in log.read_text()
     assert "Traceback" not in log.read_text()
     outcomes = [outcome for (outcome,) in query(url, "SELECT outcome FROM schema_history ORDER BY id")]
-    assert outcomes == ["done"] * 3 + ["interrupted"] + ["done"] * (len(REVISIONS) - 3)
+    assert outcomes == ["done"] * 3 + ["interrupted", "done"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_process_that_is_frozen_between_two_tries_loses_the_migration_lock(
             wait_until(lambda: "trying again" in log.read_text(), "the migration backs off")
             process.send_signal(signal.SIGSTOP)
         assert lock_holders(url) != []
-        upgrade(settings_for(url))
+        upgrade(settings_for(url), "+1")
         head = applied(url)
         process.send_signal(signal.SIGCONT)
         assert process.wait(timeout=PATIENCE) == 4, log.read_text()
