@@ -57,4 +57,4 @@ class ApprovalTask(Created, Base):
     )
     position: Mapped[int] = mapped_column(BigInteger)
     is_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]

@@ -64,7 +64,7 @@ class CustomFieldBoard(Created, Base):
     custom_field_id: Mapped[UUID] = mapped_column(
         ForeignKey("custom_fields.id", ondelete="CASCADE"), primary_key=True, index=True, sort_order=-39
     )
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]
 
 
 class CustomFieldValue(Created, Base):
@@ -77,4 +77,4 @@ class CustomFieldValue(Created, Base):
         ForeignKey("custom_fields.id", ondelete="CASCADE"), primary_key=True, index=True, sort_order=-39
     )
     value: Mapped[Any] = mapped_column(JSON, nullable=False)
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]

@@ -22,7 +22,7 @@ class BoardMemory(Identified, Created, Base):
     tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     source: Mapped[str | None]
     is_chat: Mapped[bool] = mapped_column(Computed(_IS_CHAT, persisted=True))
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]
 
 
 class BoardGroupMemory(Identified, Created, Base):
@@ -37,4 +37,4 @@ class BoardGroupMemory(Identified, Created, Base):
     tags: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     source: Mapped[str | None]
     is_chat: Mapped[bool] = mapped_column(Computed(_IS_CHAT, persisted=True))
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]

@@ -53,4 +53,4 @@ class BoardAccess(Identified, Timestamped, Base):
     board_id: Mapped[UUID] = mapped_column(ForeignKey("boards.id", ondelete="CASCADE"), index=True)
     can_read: Mapped[bool] = mapped_column(default=True, server_default="true")
     can_write: Mapped[bool] = mapped_column(default=False, server_default=false())
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]

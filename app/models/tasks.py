@@ -48,7 +48,7 @@ class Task(Identified, Timestamped, Base):
     in_progress_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     assigned_agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]
 
 
 class TaskDependency(Created, Base):
@@ -61,7 +61,7 @@ class TaskDependency(Created, Base):
     depends_on_task_id: Mapped[UUID] = mapped_column(
         ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True, index=True, sort_order=-39
     )
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]
 
 
 class TaskTag(Created, Base):
@@ -71,7 +71,7 @@ class TaskTag(Created, Base):
     tag_id: Mapped[UUID] = mapped_column(
         ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True, index=True, sort_order=-39
     )
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]
 
 
 class TaskComment(Identified, Created, Base):
@@ -85,4 +85,4 @@ class TaskComment(Identified, Created, Base):
     author_user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     message: Mapped[str]
     author_agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]

@@ -27,7 +27,7 @@ class BoardWebhook(Identified, Timestamped, Base):
     enabled: Mapped[bool] = mapped_column(default=True, server_default=true())
     secret: Mapped[str | None]
     signature_header: Mapped[str] = mapped_column(default=SIGNATURE_HEADER, server_default=SIGNATURE_HEADER)
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]
 
 
 class BoardWebhookPayload(Identified, CreatedInMonth, Base):
@@ -41,4 +41,4 @@ class BoardWebhookPayload(Identified, CreatedInMonth, Base):
     headers: Mapped[dict[str, Any]]
     source_ip: Mapped[str | None]
     content_type: Mapped[str | None]
-    organization_id: Mapped[UUID | None]
+    organization_id: Mapped[UUID]

@@ -70,7 +70,7 @@ class Stranger:
         theirs = {"organization_id": self.organization}
         self.member = insert(url, "organization_members", **theirs, user_id=self.user, role="owner")
         self.board = insert(url, "boards", **theirs, name="b", slug="b", description="")
-        self.task = insert(url, "tasks", board_id=self.board, title="secret")
+        self.task = insert(url, "tasks", **theirs, board_id=self.board, title="secret")
         self.tag = insert(url, "tags", **theirs, name="t", slug="t")
 
 

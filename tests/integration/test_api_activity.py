@@ -108,8 +108,9 @@ async def test_member_sees_what_happened_on_boards_that_he_may_read(
     assert (await client.get(f"{ACTIVITY}/task-comments")).json()["items"] == []
     query(
         database_url,
-        "INSERT INTO board_access (id, organization_member_id, board_id, can_read)"
-        " SELECT gen_random_uuid(), m.id, b.id, true FROM organization_members AS m, boards AS b WHERE m.user_id = :id",
+        "INSERT INTO board_access (id, organization_id, organization_member_id, board_id, can_read)"
+        " SELECT gen_random_uuid(), m.organization_id, m.id, b.id, true"
+        " FROM organization_members AS m, boards AS b WHERE m.user_id = :id",
         id=me["id"],
     )
     assert await types(client) == ["task.commented", "task.created", "board.created"]

@@ -102,21 +102,21 @@ async def test_snapshot_is_cut_off_and_costs_the_same_number_of_statements_howev
     await client.post(f"{BOARDS}/{board['id']}/approvals", json=ask)
     cost = await statements(app, client, url)
     assert cost == 11
-    of_board = "FROM generate_series(1, 600) AS n"
+    of_board = "FROM generate_series(1, 600) AS n, boards AS b WHERE b.id = :board"
     for insert in (
-        f"INSERT INTO tasks (id, board_id, title) SELECT gen_random_uuid(), :board, 't' || n {of_board}",
-        "INSERT INTO board_memory (id, board_id, content, tags)"
-        f" SELECT gen_random_uuid(), :board, n, '{{chat}}' {of_board}",
+        "INSERT INTO tasks (id, organization_id, board_id, title)"
+        f" SELECT gen_random_uuid(), b.organization_id, b.id, 't' || n {of_board}",
+        "INSERT INTO board_memory (id, organization_id, board_id, content, tags)"
+        f" SELECT gen_random_uuid(), b.organization_id, b.id, n, '{{chat}}' {of_board}",
         "INSERT INTO agents (id, organization_id, board_id, name, token_hash)"
-        f" SELECT gen_random_uuid(), b.organization_id, b.id, 'a' || n, sha256(n::text::bytea)"
-        f" {of_board}, boards AS b WHERE b.id = :board",
+        f" SELECT gen_random_uuid(), b.organization_id, b.id, 'a' || n, sha256(n::text::bytea) {of_board}",
         "INSERT INTO approvals (id, organization_id, board_id, action_type, confidence, status)"
-        f" SELECT gen_random_uuid(), b.organization_id, b.id, 'a' || n, 1, 'pending'"
-        f" {of_board}, boards AS b WHERE b.id = :board",
-        "INSERT INTO approval_tasks (approval_id, task_id, position, is_pending)"
-        " SELECT a.id, :task, 0, false FROM approvals AS a WHERE a.board_id = :board AND a.action_type <> 'a'",
-        "INSERT INTO custom_field_values (task_id, custom_field_id, value)"
-        " SELECT t.id, f.id, '1' FROM tasks AS t, custom_fields AS f WHERE t.id <> :task",
+        f" SELECT gen_random_uuid(), b.organization_id, b.id, 'a' || n, 1, 'pending' {of_board}",
+        "INSERT INTO approval_tasks (organization_id, approval_id, task_id, position, is_pending)"
+        " SELECT a.organization_id, a.id, :task, 0, false FROM approvals AS a"
+        " WHERE a.board_id = :board AND a.action_type <> 'a'",
+        "INSERT INTO custom_field_values (organization_id, task_id, custom_field_id, value)"
+        " SELECT t.organization_id, t.id, f.id, '1' FROM tasks AS t, custom_fields AS f WHERE t.id <> :task",
     ):
         values = {"board": board["id"], "task": task["id"]}
         query(database_url, insert, **{name: value for name, value in values.items() if f":{name}" in insert})

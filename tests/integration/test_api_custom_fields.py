@@ -16,10 +16,15 @@ from tests.support.boards import become, grant
 
 @pytest.fixture
 def foreign_field(stranger: Stranger, database_url: str) -> UUID:
-    secret = {"organization_id": stranger.organization, "field_key": "secret", "label": "Secret", "field_type": "text"}
-    field = insert(database_url, "custom_fields", **secret)
-    of_board = "INSERT INTO custom_field_boards (board_id, custom_field_id) VALUES (:board, :id)"
-    query(database_url, of_board, board=stranger.board, id=field)
+    theirs = {"organization_id": stranger.organization}
+    field = insert(database_url, "custom_fields", **theirs, field_key="secret", label="Secret", field_type="text")
+    query(
+        database_url,
+        "INSERT INTO custom_field_boards (organization_id, board_id, custom_field_id) VALUES (:owner, :board, :id)",
+        owner=stranger.organization,
+        board=stranger.board,
+        id=field,
+    )
     return field
 
 

@@ -58,8 +58,8 @@ async def test_members_are_listed_with_their_user_and_access(
 ) -> None:
     query(
         database_url,
-        "INSERT INTO board_access (id, organization_member_id, board_id, can_write)"
-        " SELECT gen_random_uuid(), id, :board, true FROM organization_members",
+        "INSERT INTO board_access (id, organization_id, organization_member_id, board_id, can_write)"
+        " SELECT gen_random_uuid(), organization_id, id, :board, true FROM organization_members",
         board=board["id"],
     )
     (member,) = (await client.get(f"{ORGANIZATIONS}/me/members")).json()["items"]

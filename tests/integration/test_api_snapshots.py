@@ -169,7 +169,8 @@ async def test_snapshot_costs_the_same_number_of_statements_however_many_boards(
     )
     query(
         database_url,
-        "INSERT INTO tasks (id, board_id, title) SELECT gen_random_uuid(), b.id, 't' || n"
+        "INSERT INTO tasks (id, organization_id, board_id, title)"
+        " SELECT gen_random_uuid(), b.organization_id, b.id, 't' || n"
         " FROM boards AS b, generate_series(1, 20) AS n",
     )
     assert [await statements(app, client, url) for url in (of_group, of_board)] == costs

@@ -144,7 +144,8 @@ async def test_readers_of_the_board_see_webhooks_and_writers_change_them(
 async def test_another_organizations_webhook_is_not_there(
     client: httpx.AsyncClient, stranger: Stranger, board: dict[str, Any], webhook: dict[str, Any], database_url: str
 ) -> None:
-    theirs = insert(database_url, "board_webhooks", board_id=stranger.board, description="x")
+    on_board = {"organization_id": stranger.organization, "board_id": stranger.board}
+    theirs = insert(database_url, "board_webhooks", **on_board, description="x")
     for path in (f"{BOARDS}/{stranger.board}/webhooks/{theirs}", f"{BOARDS}/{board['id']}/webhooks/{theirs}"):
         for request in (client.get(path), client.patch(path, json={}), client.delete(path)):
             assert (await request).status_code == 404

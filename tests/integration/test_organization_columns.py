@@ -3,19 +3,20 @@
 import asyncio
 
 import httpx
+import pytest
 
-from app.migrator.backfill.status import BackfillState
-from app.migrator.backfill.throttle import Throttle
+from app.migrator.backfill.status import BackfillState, BackfillUnfinishedError
 from tests.conftest import settings_for
 from tests.integration.conftest import Staff
 from tests.migrations.conftest import query
 from tests.support.furnished import Token, furnish
-from tests.support.migrator import read_backfills, read_status
-from tests.support.migrator import run_backfills as run
+from tests.support.migrator import downgrade, read_backfills, read_status, upgrade, upgrade_with_backfills
 from tests.support.organization_columns import CARRYING, ORGANIZATION, astray
 from tests.support.processes import environment
 from tests.support.processes import run as command
 
+# The newest revision of the release that still made the column nullable.
+EXPANDED = "c7e92b4f6a10"
 INVITES = "/api/v1/organizations/me/invites"
 
 
@@ -33,14 +34,18 @@ async def test_rows_of_every_kind_carry_it_and_backfills_give_it_to_those_withou
     settings = settings_for(database_url)
     assert {found.state for found in await asyncio.to_thread(read_backfills, settings)} == {BackfillState.NOT_NEEDED}
     assert (await asyncio.to_thread(read_status, settings)).detail == "the database is at head"
-    late = [table.name for table in CARRYING if table.columns[ORGANIZATION].nullable]
+    await asyncio.to_thread(downgrade, settings, EXPANDED, accept_data_loss=True)
+    late = [found.name.removesuffix("_organization") for found in await asyncio.to_thread(read_backfills, settings)]
     for name in late:
         query(database_url, f"UPDATE {name} SET {ORGANIZATION} = NULL")
     assert astray(database_url) == {f"rows of nobody in {name}" for name in late}
     told = f"{len(late)} backfill(s) to run once no older release serves: `litestar database backfill --all`"
     assert told in (await asyncio.to_thread(read_status, settings)).detail
-    upgraded = command("litestar", "database", "upgrade", "--no-prompt", env=environment(DATABASE_URL=database_url))
+    expand = ("litestar", "database", "upgrade", "--phase", "expand", "--no-prompt")
+    upgraded = command(*expand, env=environment(DATABASE_URL=database_url))
     assert "litestar database backfill --all" in upgraded.stderr
-    await asyncio.to_thread(run, settings, None, Throttle(rate=0), lambda progress: None)
+    with pytest.raises(BackfillUnfinishedError, match="tasks_organization"):
+        await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade_with_backfills, settings)
     assert (await asyncio.to_thread(read_status, settings)).detail == "the database is at head"
     assert astray(database_url) == set()

@@ -57,8 +57,9 @@ def test_clients_that_neither_read_nor_send_on_keep_no_process(database_url: str
         id_ = board(server)
         query(
             database_url,
-            "INSERT INTO tasks (id, board_id, title, description)"
-            " SELECT gen_random_uuid(), :id, 't', repeat('y', :size) FROM generate_series(1, 200)",
+            "INSERT INTO tasks (id, organization_id, board_id, title, description)"
+            " SELECT gen_random_uuid(), organization_id, id, 't', repeat('y', :size)"
+            " FROM boards, generate_series(1, 200) WHERE id = :id",
             id=id_,
             size=MUCH // 200,
         )

@@ -35,13 +35,14 @@ def older_binaries() -> Path:
 
 @pytest.fixture(scope="session")
 def dump_schema(postgres_bin: Path) -> Callable[[str], str]:
-    """`pg_dump --schema-only` of a database."""
+    """`pg_dump --schema-only` of a database, without the table that is there once a backfill has run."""
 
     def dump(url: str) -> str:
         command: list[str | Path] = [
             postgres_bin / "pg_dump",
             "--schema-only",
             "--restrict-key=fixed",
+            "--exclude-table=schema_backfills",
             normalize_database_url(url).libpq,
         ]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
@@ -144,10 +145,7 @@ def by_psycopg(url: str) -> str:
 
 
 class Release:
-    """A copy of the revisions, to which a test adds some; the library works with it as if it were the project's.
-
-    Without the backfills, so that a test has its own alone.
-    """
+    """A copy of the revisions and backfills, to which a test adds some, in the place of the project's."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -188,9 +186,7 @@ class Release:
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     root = tmp_path / "release"
-    shutil.copytree(
-        migrator_config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*", "backfills")
-    )
+    shutil.copytree(migrator_config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copy(migrator_config.ROOT / "alembic.ini", root)
     monkeypatch.setattr(migrator_config, "ROOT", root)
     return Release(root)

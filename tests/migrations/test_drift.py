@@ -82,7 +82,11 @@ def test_counts_that_went_wrong_meanwhile_are_mended(database_url: str, psql: Pa
         " SELECT gen_random_uuid(), id, n::text, n::text, '' FROM organizations, generate_series(1, 2) AS n",
     )
     query(database_url, "ALTER TABLE tasks DISABLE TRIGGER USER; ALTER TABLE boards DISABLE TRIGGER USER")
-    query(database_url, "INSERT INTO tasks (id, board_id, title) SELECT gen_random_uuid(), id, 't' FROM boards")
+    query(
+        database_url,
+        "INSERT INTO tasks (id, organization_id, board_id, title)"
+        " SELECT gen_random_uuid(), organization_id, id, 't' FROM boards",
+    )
     assert query(database_url, "SELECT * FROM task_counts") == []
     mend(database_url, as_sql(tuple(script(compared(database_url)))), psql, loses_data=False)
     assert query(database_url, "SELECT status, tasks FROM task_counts") == [("inbox", 1), ("inbox", 1)]

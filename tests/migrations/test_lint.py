@@ -372,6 +372,7 @@ def test_check_without_a_name_is_known_by_the_servers(release: Release) -> None:
 
 
 BUILD = "CREATE INDEX CONCURRENTLY one ON tags (color)"
+VALIDATE = "ALTER TABLE {} VALIDATE CONSTRAINT c"
 NOT_ALONE = {
     "two builds": autocommit(BUILD, "CREATE INDEX CONCURRENTLY two ON tags (name)"),
     "a statement before": sql("SELECT 1") + "\n" + autocommit(BUILD),
@@ -380,6 +381,8 @@ NOT_ALONE = {
     "the drop of another schema's": autocommit("DROP INDEX CONCURRENTLY IF EXISTS other.one", BUILD),
     "a drop that may fail": autocommit("DROP INDEX CONCURRENTLY one", BUILD),
     "two statements in autocommit": autocommit("SELECT 1", "SELECT 2"),
+    "a validation after another statement": autocommit("VACUUM tags", VALIDATE.format("tags")),
+    "a validation after a build": autocommit(BUILD, VALIDATE.format("tags")),
 }
 ALONE = {
     "a build": autocommit(BUILD),
@@ -389,6 +392,7 @@ ALONE = {
     ),
     "a drop": autocommit("DROP INDEX CONCURRENTLY IF EXISTS one"),
     "another that needs autocommit": autocommit("VACUUM tags"),
+    "validations, which may be repeated": autocommit(VALIDATE.format("tags"), VALIDATE.format("users")),
     "the refresh of a view, in a transaction": sql("SELECT 1", "REFRESH MATERIALIZED VIEW CONCURRENTLY busy"),
     "the word in a string": sql("SELECT 1", "SELECT 'CONCURRENTLY'"),
 }

@@ -82,6 +82,15 @@ async def test_start_up_warns_of_a_contract_and_of_what_it_removes(database_url:
     assert "task_tags" not in tables(database_url)
 
 
+async def test_start_up_on_an_empty_database_warns_of_no_contract(empty_database_url: str) -> None:
+    with capture_logs() as logs:
+        await init_db(
+            settings_for(empty_database_url, db_auto_migrate=True), normalize_database_url(empty_database_url)
+        )
+    assert "contract" in {entry.get("phase") for entry in logs}
+    assert not [entry for entry in logs if entry["log_level"] == "warning"]
+
+
 async def test_start_up_warns_of_a_contract_that_removes_nobody_knows_what(database_url: str, release: Release) -> None:
     body = """
         op.execute("DO $$ BEGIN DROP TABLE task_tags; END $$")

@@ -28,8 +28,8 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def following(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return next_release(tmp_path_factory.mktemp("next"))
+def following(tmp_path_factory: pytest.TempPathFactory, previous: Path) -> Path:
+    return next_release(tmp_path_factory.mktemp("next"), previous)
 
 
 def test_tests_of_the_previous_release_pass_on_the_expanded_schema(

@@ -94,7 +94,7 @@ def test_it_keeps_the_history_and_the_limits(
 def test_it_stops_before_a_contract_too(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
     release.add('op.execute("SELECT 1 AS before")')
     release.add('op.execute("SELECT 2 AS after")', phase="contract")
-    upgrade(settings_for(NOWHERE), sql=True, phase=Phase.EXPAND)
+    upgrade(settings_for(NOWHERE), f"{HEAD}:head", sql=True, phase=Phase.EXPAND)
     script = capsys.readouterr().out
     assert "AS before" in script
     assert "AS after" not in script

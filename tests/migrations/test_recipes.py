@@ -56,7 +56,7 @@ custom_field = partial(
     insert, "custom_fields", id=SOME_ID, organization_id=ORGANIZATION, field_key=SOME_NAME, field_type="'text'"
 )
 user = partial(insert, "users", id=SOME_ID, subject=SOME_NAME)
-task = partial(insert, "tasks", id=SOME_ID, board_id=BOARD, title="'Load the barrels'")
+task = partial(insert, "tasks", id=SOME_ID, organization_id=ORGANIZATION, board_id=BOARD, title="'Load the barrels'")
 tag = partial(insert, "tags", id=SOME_ID, organization_id=ORGANIZATION, slug=SOME_NAME)
 agent = partial(
     insert,
@@ -201,8 +201,6 @@ def write(release: Release, code: str, backfill: str) -> None:
     if "Backfill(" not in code:
         release.add_below_header(code)
         return
-    directory = release.root / "migrations" / "backfills"
-    directory.mkdir()
     code, found = re.subn(r'after="\w+"', f'after="{release.head}"', code)
     assert found == 1
-    (directory / f"{backfill}.py").write_text(code)
+    (release.root / "migrations" / "backfills" / f"{backfill}.py").write_text(code)

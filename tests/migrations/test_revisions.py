@@ -6,6 +6,7 @@ import pytest
 
 from app.db.migrator_config import ROOT
 from app.migrator.partitions.tables import default_partition, is_partitioned
+from app.migrator.phase import Phase
 from app.migrator.revisions.schema_state import tables_created_by
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
@@ -39,7 +40,7 @@ def test_tasks_of_before_the_priority_keep_theirs_and_get_one(empty_database_url
     board = insert(empty_database_url, "boards", organization_id=organization, name="b", slug="b", description="")
     for title, priority in (("set", "high"), ("unset", None)):
         insert(empty_database_url, "tasks", board_id=board, title=title, priority=priority)
-    upgrade(settings)
+    upgrade(settings, phase=Phase.EXPAND)
     rows = query(empty_database_url, "SELECT title, priority, due_at FROM tasks ORDER BY title")
     assert rows == [("set", "high", None), ("unset", "medium", None)]
 
@@ -83,7 +84,6 @@ def test_revisions_are_read_again_once_a_file_has_changed_and_not_before(release
             load_revisions(SETTINGS)
     file.unlink()
     assert load_revisions(SETTINGS).get_heads() == before.get_heads()
-    (release.root / "migrations" / "backfills").mkdir()
     (release.root / "migrations" / "backfills" / "broken.py").write_text("after = None\n")
     with pytest.raises(MigrationFailedError, match="broken"):
         load_revisions(SETTINGS)

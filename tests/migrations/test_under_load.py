@@ -42,8 +42,9 @@ def seed(url: str, rows: int) -> None:
     board = insert(url, "boards", organization_id=organization, name="b", slug="b", description="")
     query(
         url,
-        "INSERT INTO tasks (id, board_id, title) SELECT gen_random_uuid(), :b, repeat('x', i % 40 + 1)"
-        " FROM generate_series(1, :rows) AS i",
+        "INSERT INTO tasks (id, organization_id, board_id, title)"
+        " SELECT gen_random_uuid(), :o, :b, repeat('x', i % 40 + 1) FROM generate_series(1, :rows) AS i",
+        o=organization,
         b=board,
         rows=rows,
     )

@@ -33,9 +33,7 @@ def define(release: Release, name: str = "fill", **fields: object) -> None:
 
 
 def write(release: Release, name: str, text: str) -> None:
-    directory = release.root / "migrations" / "backfills"
-    directory.mkdir(exist_ok=True)
-    (directory / f"{name}.py").write_text(text)
+    (release.root / "migrations" / "backfills" / f"{name}.py").write_text(text)
 
 
 def fill(url: str, pace: Throttle = FULL_SPEED, report: object = None, **settings: object) -> list[Progress]:

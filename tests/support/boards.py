@@ -20,8 +20,8 @@ def become(url: str, role: str, *, reads: bool = False, writes: bool = False) ->
 def grant(url: str, board_id: str, *, reads: bool, writes: bool) -> None:
     query(
         url,
-        "INSERT INTO board_access (id, organization_member_id, board_id, can_read, can_write)"
-        " SELECT gen_random_uuid(), id, :board, :reads, :writes FROM organization_members",
+        "INSERT INTO board_access (id, organization_id, organization_member_id, board_id, can_read, can_write)"
+        " SELECT gen_random_uuid(), organization_id, id, :board, :reads, :writes FROM organization_members",
         board=board_id,
         reads=reads,
         writes=writes,

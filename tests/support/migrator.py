@@ -7,6 +7,8 @@ from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
 from app.migrator.backfill import executor as backfill_executor
 from app.migrator.backfill import status as backfill_status
+from app.migrator.backfill.status import BackfillUnfinishedError
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.backup import backup as backup_module
 from app.migrator.backup import restore as restore_module
 from app.migrator.config import MigratorConfig
@@ -46,3 +48,12 @@ preview_maintenance = _with_settings(maintenance.preview_maintenance)
 backup = _with_settings(backup_module.backup)
 restore = _with_settings(restore_module.restore)
 read_target = _with_settings(restore_module.read_target)
+
+
+def upgrade_with_backfills(settings: Settings, revision: str = "head") -> None:
+    """Upgrade, and run the backfills where a revision requires one that is not finished."""
+    try:
+        upgrade(settings, revision)
+    except BackfillUnfinishedError:
+        run_backfills(settings, None, Throttle(rate=0), lambda progress: None)
+        upgrade(settings, revision)

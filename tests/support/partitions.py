@@ -12,6 +12,7 @@ from tests.support.migrator import (
     preview_maintenance,
     read_status,
     upgrade,
+    upgrade_with_backfills,
 )
 
 UNPARTITIONED = "8d1c6a90e3b7"
@@ -60,7 +61,7 @@ def check_that_rows_stay_where_they_are(url: str) -> None:
     insert(url, "board_webhook_payloads", webhook_id=WEBHOOK, body=b"x", headers="{}")
     everything = "SELECT to_jsonb(e) FROM activity_events AS e ORDER BY id"
     before, file = query(url, everything), file_of(url, TABLE)
-    upgrade(settings)
+    upgrade_with_backfills(settings)
     whole = partition_name(TABLE, None, add_months(THIS_MONTH, 2))
     assert held(url) == {whole: 3}
     assert file_of(url, whole) == file
@@ -71,7 +72,7 @@ def check_that_rows_stay_where_they_are(url: str) -> None:
     assert query(url, "SELECT count(*) FROM pg_class WHERE relname LIKE 'activity_events_%' AND relkind = 'r'") == [
         (0,)
     ]
-    upgrade(settings)
+    upgrade_with_backfills(settings)
     assert query(url, everything) == before
     query(url, "DELETE FROM organizations")
     assert query(url, "SELECT count(*) FROM activity_events") == [(0,)]

@@ -10,15 +10,19 @@ import tarfile
 from importlib.metadata import distributions
 from pathlib import Path
 
+from alembic.script import Script
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app.core.settings import Settings
+from app.migrator.phase import Phase
+from app.migrator.revisions.loading import oldest_first, phase_of
 from tests.support.migrator import load_revisions
 from tests.support.processes import BIN, ROOT, copied_checkout
 
 NOTES = ROOT / "migrations" / "RELEASES.md"
 NEXT = Path(__file__).parents[1] / "migrations" / "next_release"
+LAST = "00000000c007"
 
 # File -> (what stands there, what stands there then).
 Edits = dict[str, tuple[tuple[str, str], ...]]
@@ -72,16 +76,35 @@ def _install_packages_that_are_gone(checkout: Path) -> None:
         subprocess.run(command, check=True, timeout=300)
 
 
-def next_release(target: Path) -> Path:
-    """This release with another column, the revisions and the backfill for it, and without one that it drops."""
+def next_release(target: Path, previous: Path | None = None) -> Path:
+    """This release with another column, the revisions and the backfill for it, and without one that it drops.
+
+    As the release that comes after `previous` (None: after this one), it expands before it contracts anything.
+    """
     _edit(copied_checkout(target), EDITS)
     head = load_revisions(Settings()).get_current_head()
+    if previous and (contract := _first_contract_since(previous)):
+        head = str(contract.down_revision)
+        text = (f'down_revision = "{head}"', f'down_revision = "{LAST}"')
+        _edit(target, {f"migrations/versions/{Path(contract.path).name}": (text,)})
     for path in sorted(NEXT.glob("*/*.py")):
         copy = target / "migrations" / path.relative_to(NEXT)
         copy.parent.mkdir(exist_ok=True)
         shutil.copy(path, copy)
         copy.write_text(copy.read_text().replace('"the head of the project"', repr(head)))
     return target
+
+
+def _first_contract_since(previous: Path) -> Script | None:
+    known = {path.name for path in (previous / "migrations" / "versions").glob("*.py")}
+    return next(
+        (
+            script
+            for script in oldest_first(load_revisions(Settings()))
+            if phase_of(script) is Phase.CONTRACT and Path(script.path).name not in known
+        ),
+        None,
+    )
 
 
 def _edit(checkout: Path, edits: Edits) -> None:

@@ -21,10 +21,9 @@ OF_NONE = {
     "idempotent_responses": "kept for a caller, for a day",
     "rate_limits": "counted by address, before anybody is known",
 }
-# Tables that releases have filled without it: nullable as long as one of those may write a row, and until the backfills
-# are done; the next release's contract revisions make it NOT NULL. Each -> the column through which its rows are of one
-# organization: they go with that row, which is why there is no foreign key to the organization itself.
-NULLABLE_AS_YET = {
+# Table -> the column through which its rows are of one organization: they go with that row, which is why there is no
+# foreign key to the organization itself.
+OF_ITS_PARENT = {
     "approval_tasks": "approval_id",
     "board_access": "organization_member_id",
     "board_group_memory": "board_group_id",
@@ -70,8 +69,8 @@ def test_every_table_carries_its_organization_or_says_why_not() -> None:
 
 @pytest.mark.parametrize("table", CARRYING, ids=str)
 def test_row_is_of_one_organization_for_ever(table: Table) -> None:
-    parent = NULLABLE_AS_YET.get(table.name)
-    assert table.columns[ORGANIZATION].nullable == (parent is not None)
+    parent = OF_ITS_PARENT.get(table.name)
+    assert not table.columns[ORGANIZATION].nullable
     if table.name in WITHOUT_KEY:
         assert next(iter(table.primary_key.columns)).name == ORGANIZATION
         assert not table.foreign_keys

@@ -160,7 +160,8 @@ class StepExecutor:
             heads = context.get_context().get_current_heads()
             history.create_history(connection, context.script, heads, self._config.release)
             history.mark_interrupted(connection)
-        if self._options.automatic and not self._config.allows_data_loss:
+        # A database without a revision has no release that could stop working.
+        if heads and self._options.automatic and not self._config.allows_data_loss:
             _warn_about_contracts(
                 [script for script in upgraded_revisions(steps) if phase_of(script) is Phase.CONTRACT],
                 self._config.hints,

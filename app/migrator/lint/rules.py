@@ -54,12 +54,19 @@ def _concurrently_not_alone(revision: ParsedRevision) -> Iterator[Hit]:
     work = [statement for statement in revision.statements if statement.head not in {"BEGIN", "COMMIT"}]
     if len(work) > 1 and _drops_failed_build(work[0], work[1]):
         del work[0]
-    if len(work) > 1:
+    # VALIDATE CONSTRAINT does nothing where it has been done.
+    if len(work) > 1 and not all(_only_validates(revision, statement) for statement in work):
         yield Hit(
             work[1],
             "outside a transaction there is no way back: after a kill, the statements before this one stay done",
-            "A revision for each. Only DROP INDEX CONCURRENTLY IF EXISTS of the same index may come before it.",
+            "A revision for each. Only DROP INDEX CONCURRENTLY IF EXISTS of the same index may come before it, and only"
+            " VALIDATE CONSTRAINT may be there several times.",
         )
+
+
+def _only_validates(revision: ParsedRevision, statement: Statement) -> bool:
+    kinds = {change.effect.kind for change in revision.changes if change.statement is statement}
+    return kinds == {Kind.VALIDATE}
 
 
 def _drops_failed_build(first: Statement, second: Statement) -> bool:
