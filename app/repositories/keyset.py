@@ -38,11 +38,13 @@ class _Cursor(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
 class PageShape(NamedTuple):
     """The form of a page's statement, without its values.
 
-    `after` says, where a cursor is followed, which of its values are null.
+    `after` says, where a cursor is followed, which of its values are null. A page that `is_counted` has the total of
+    the list in each row.
     """
 
     keys: tuple[SortKey, ...]
     after: tuple[bool, ...] | None
+    is_counted: bool
 
 
 class PreparedPage(NamedTuple):
@@ -62,34 +64,41 @@ async def fetch_slice(
     """Return what `read_slice` does, by a statement that is prepared once a shape; `values` are its parameters."""
     shape, place = _shape(order, window)
     prepared = prepare(shape)
-    total = (await fetch_rows(session, prepared.total, **values))[0].total if window.cursor is None else None
     given = {**values, **place_values(place), "limit": window.limit + 1, "offset": window.offset}
-    return _slice(await fetch_rows(session, prepared.rows, **given), total, order, shape, window)
+    rows = await fetch_rows(session, prepared.rows, **given)
+    total = rows[0].total if shape.is_counted and rows else 0
+    if _is_beyond_the_end(rows, window):
+        total = (await fetch_rows(session, prepared.total, **values))[0].total
+    return _slice(rows, total, order, shape, window)
 
 
 async def read_slice(session: AnySession, statement: Select[Any], order: Ordering, window: Window) -> Slice:
-    """Return the rows of `statement` (entities) in this window: one statement, and without a cursor one for the total.
+    """Return the rows of `statement` (entities) in this window, without a cursor with the total: by one statement.
 
     Raises InvalidCursorError on a cursor of another list or order, and BadRequestError on a sort that the list has not.
     """
     shape, place = _shape(order, window)
-    total = await session.scalar(_total(statement)) if window.cursor is None else None
     page = _page(statement, order, shape).limit(window.limit + 1).offset(window.offset)
-    rows = (await session.scalars(page, place_values(place))).all()
-    return _slice(rows, total, order, shape, window)
+    rows = (await session.execute(page, place_values(place))).all()
+    total = rows[0].total if shape.is_counted and rows else 0
+    if _is_beyond_the_end(rows, window):
+        total = await session.scalar(_total(statement))
+    return _slice([row[0] for row in rows], total, order, shape, window)
 
 
 def _shape(order: Ordering, window: Window) -> tuple[PageShape, list[Any]]:
     """Return the shape of the page, and the place after which it begins."""
     keys = order.keys(window.sort)
     if not window.cursor:
-        return PageShape(keys, None), []
+        return PageShape(keys, None, is_counted=window.cursor is None), []
     place = _place(window.cursor, order, keys)
-    return PageShape(keys, tuple(value is None for value in place)), place
+    return PageShape(keys, tuple(value is None for value in place), is_counted=False), place
 
 
 def _page(statement: Select[Any], order: Ordering, shape: PageShape) -> Select[Any]:
     page = statement.order_by(*order.order_by(shape.keys))
+    if shape.is_counted:
+        page = page.add_columns(_total(statement).scalar_subquery().label("total"))
     return page if shape.after is None else page.where(order.after(shape.keys, shape.after))
 
 
@@ -97,12 +106,17 @@ def _total(statement: Select[Any]) -> Select[Any]:
     return select(func.count().label("total")).select_from(statement.subquery())
 
 
+def _is_beyond_the_end(rows: Sequence[Any], window: Window) -> bool:
+    """Return whether the list may have rows although none, with the total in it, is on this page."""
+    return not rows and window.offset > 0
+
+
 def _slice(rows: Sequence[Any], total: int | None, order: Ordering, shape: PageShape, window: Window) -> Slice:
     # One row more than asked for tells whether there is a next page.
-    shown = list(rows[: window.limit])
-    if len(rows) <= window.limit:
-        return Slice(shown, total, None)
-    return Slice(shown, total, packed(_Cursor(order.name, shape.keys, order.values(shown[-1], shape.keys))))
+    shown, next_cursor = list(rows[: window.limit]), None
+    if len(rows) > window.limit:
+        next_cursor = packed(_Cursor(order.name, shape.keys, order.values(shown[-1], shape.keys)))
+    return Slice(shown, total if shape.is_counted else None, next_cursor)
 
 
 def _place(text: str, order: Ordering, keys: tuple[SortKey, ...]) -> list[Any]:

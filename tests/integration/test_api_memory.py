@@ -185,7 +185,7 @@ async def test_memory_goes_with_its_board_and_with_its_group(
     assert query(database_url, count) == [(0, 0)]
 
 
-@pytest.mark.parametrize(("place", "costs"), [("board", 3), ("group", 4), ("group of the board", 4)])
+@pytest.mark.parametrize(("place", "costs"), [("board", 2), ("group", 3), ("group of the board", 3)])
 async def test_list_costs_the_same_number_of_statements_however_long(
     app: Litestar, client: httpx.AsyncClient, grouped: dict[str, Any], place: str, costs: int
 ) -> None:

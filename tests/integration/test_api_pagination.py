@@ -85,6 +85,18 @@ async def test_empty_cursor_is_the_first_page_of_which_nothing_is_counted(
         assert not any("count(" in statement.lower() for statement in seen)
 
 
+async def test_total_is_that_of_the_whole_list_on_each_page_and_beyond_the_end(
+    client: httpx.AsyncClient, tasks_url: str
+) -> None:
+    for title in ("mast", "rope", "sail"):
+        await client.post(tasks_url, json={"title": title})
+    # A list of rows, with a condition, and one of entities.
+    for url, query, total in ((tasks_url, {"search": "mast or sail"}, 2), ("/api/v1/boards", {}, 1)):
+        for offset, shown in ((0, min(total, 2)), (total - 1, 1), (total, 0), (total + 5, 0)):
+            page = (await client.get(url, params={**query, "limit": 2, "offset": offset})).json()
+            assert (len(page["items"]), page["total"]) == (shown, total), (url, offset)
+
+
 async def test_cursor_of_another_order_or_with_other_values_is_refused(
     client: httpx.AsyncClient, tasks_url: str
 ) -> None:
