@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from math import nan
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from alembic import context
 from sqlalchemy import MetaData
@@ -54,7 +54,8 @@ class MigratorConfig:
 
     `models_are_complete` says that the models have everything, triggers and policies included, so that what else there
     is counts as drift. Otherwise what SQL of a revision has made, and no model knows, is left alone. `include_name` and
-    `include_object` are those of `context.configure`, and are asked about what differs.
+    `include_object` are those of `context.configure`, and are asked about what differs; its `render_item` and
+    `process_revision_directives` shape generated revisions.
     """
 
     metadata: MetaData
@@ -82,6 +83,8 @@ class MigratorConfig:
     models_are_complete: bool = False
     include_name: Callable[..., bool] | None = None
     include_object: Callable[..., bool] | None = None
+    render_item: Callable[..., str | Literal[False]] | None = None
+    process_revision_directives: Callable[..., None] | None = None
 
     def __post_init__(self) -> None:
         # A process is one program, whose messages all name its commands alike.

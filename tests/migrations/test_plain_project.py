@@ -198,3 +198,33 @@ def test_printed_script_is_refused_where_its_version_table_would_not_hold_an_id(
     project.add(LONG, "pass")
     with pytest.raises(MigrationFailedError, match=f"{LONG} has {len(LONG)} characters"):
         upgrade(project.config, sql=True)
+
+
+def test_hooks_of_the_project_shape_a_generated_revision(project: PlainProject) -> None:
+    project.define(
+        """
+        class Point(sa.types.UserDefinedType):
+            cache_ok = True
+
+            def get_col_spec(self, **_):
+                return "point"
+
+
+        def render_item(type_, item, context):
+            if type_ == "type" and isinstance(item, Point):
+                context.imports.add("from geometry import Point")
+                return "Point()"
+            return False
+
+
+        def number(context, revision, directives):
+            directives[0].rev_id = "0001"
+
+
+        sa.Table("place", metadata, sa.Column("at", Point()))
+        """,
+        "render_item=render_item, process_revision_directives=number",
+    )
+    written = project.generate()
+    assert 'revision = "0001"' in written.replace("'", '"')
+    assert 'sa.Column("at", Point()' in written.replace("'", '"')

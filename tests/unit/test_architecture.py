@@ -54,7 +54,7 @@ ONLY_IN = {
 }
 # What of the application the engine's rooms may not name: its settings, commands, documentation and tables.
 _OF_THE_APPLICATION = (
-    r"\bDB_(?!CONNECT_TIMEOUT\b|MIGRATE_)[A-Z]|\bDATABASE_URL_|\bLOCAL_AUTH_|\bSECRET_KEY\b|migrations/docs"
+    r"\bDB_(?!CONNECT_TIMEOUT\b|MIGRATE_)[A-Z]|\bDATABASE_URL_|\bLOCAL_AUTH_|\bSECRET_KEY\b|migrations/docs|/readyz\b"
     r"|(?i:outside dev\b)|\blitestar database\b|\b(?:counts of tasks|organizations|custom_fields)\b"
 )
 # They are about Litestar, or about the server of the application's developers.

@@ -146,7 +146,7 @@ def application(connection: Connection, context: CheckContext, role: str) -> Ite
     if unread:
         yield problem(
             f"The application's role {role} may not read {_several(unread)}.",
-            "Readiness looks there whether the schema is this release's: /readyz answers 503 without it.",
+            "What looks there whether the schema is this release's, such as a check of readiness, fails without it.",
             context.psql(_grant(unread, role, "SELECT")),
         )
 
