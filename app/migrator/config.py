@@ -49,8 +49,8 @@ class MigratorConfig:
     rows without being told so. `retention` has the number of months that a table partitioned by month is kept.
     `release` is recorded beside each revision. `application` is the name by which the server shows sessions.
     `command` is what people type before the name of one of the engine's commands; `has_alembics` says that Alembic's
-    own are called in the same way. `version_table` and `version_table_schema` are the name and the
-    schema of Alembic's table in this project. `hints` are the project's own words for some messages.
+    own are called in the same way. `version_table` and `version_table_schema` are the name and the schema of Alembic's
+    table in this project. `hints` are the project's own words for some messages.
 
     `models_are_complete` says that the models have everything, triggers and policies included, so that what else there
     is counts as drift. Otherwise what SQL of a revision has made, and no model knows, is left alone. `include_name` and

@@ -228,3 +228,22 @@ def test_hooks_of_the_project_shape_a_generated_revision(project: PlainProject) 
     written = project.generate()
     assert 'revision = "0001"' in written.replace("'", '"')
     assert 'sa.Column("at", Point()' in written.replace("'", '"')
+
+
+def test_partitions_says_that_no_model_is_partitioned(project: PlainProject) -> None:
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")')
+    upgrade(project.config)
+    shown = CliRunner().invoke(main, ["-c", str(project.ini), "partitions"])
+    assert (shown.exit_code, shown.output) == (0, "No model says that its table is partitioned by month.\n")
+
+
+def test_failed_revision_is_told_in_words_that_any_project_has(project: PlainProject) -> None:
+    project.add("first", 'op.execute("SELECT pg_sleep(60)")')
+    project.define(fields="statement_timeout=0.1, lock_retries=0")
+    with pytest.raises(MigrationFailedError, match="locks for a moment only, or raise that"):
+        upgrade(project.config)
+    told = CliRunner().invoke(main, ["-c", str(project.ini), "doctor"])
+    assert "Stop automatic attempts, mend" in " ".join(told.output.split())
+    project.define(fields='hints=Hints(stop_automatic="MIGRATE=0")')
+    told = CliRunner().invoke(main, ["-c", str(project.ini), "doctor"])
+    assert "Stop automatic attempts (MIGRATE=0), mend" in " ".join(told.output.split())

@@ -12,7 +12,7 @@ from app.migrator.revisions.alembic_config import alembic_config
 ENV = """\
 import sqlalchemy as sa
 
-from app.migrator import MigratorConfig, Phase, run_environment
+from app.migrator import Hints, MigratorConfig, Phase, run_environment
 
 metadata = sa.MetaData()
 {models}
