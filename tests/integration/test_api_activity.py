@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 
 from tests.integration.conftest import SignIn, Stranger
-from tests.migrations.conftest import insert, query
+from tests.migrations.conftest import insert
 from tests.support.api import ACTIVITY, register
+from tests.support.boards import become, grant
 
 
 async def types(client: httpx.AsyncClient) -> list[str]:
@@ -99,20 +100,14 @@ async def test_feed_of_comments_names_the_agents_that_wrote_them_newest_first(
 
 
 async def test_member_sees_what_happened_on_boards_that_he_may_read(
-    client: httpx.AsyncClient, tasks_url: str, me: dict[str, Any], database_url: str
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
 ) -> None:
     task = (await client.post(tasks_url, json={"title": "Splice"})).json()
     await client.post(f"{tasks_url}/{task['id']}/comments", json={"message": "ahoy"})
-    query(database_url, "UPDATE organization_members SET role = 'member' WHERE user_id = :id", id=me["id"])
+    become(database_url, "member")
     assert await types(client) == []
     assert (await client.get(f"{ACTIVITY}/task-comments")).json()["items"] == []
-    query(
-        database_url,
-        "INSERT INTO board_access (id, organization_id, organization_member_id, board_id, can_read)"
-        " SELECT gen_random_uuid(), m.organization_id, m.id, b.id, true"
-        " FROM organization_members AS m, boards AS b WHERE m.user_id = :id",
-        id=me["id"],
-    )
+    grant(database_url, board["id"], reads=True, writes=False)
     assert await types(client) == ["task.commented", "task.created", "board.created"]
 
 

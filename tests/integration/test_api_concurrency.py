@@ -14,7 +14,7 @@ from app.repositories.callers import Person
 from app.services.callers import Caller
 from app.services.users import LastOwnerError, UserService
 from tests.integration.conftest import Staff, Stranger
-from tests.migrations.conftest import holding, query
+from tests.migrations.conftest import holding, insert, query
 from tests.support.api import BOARDS
 from tests.support.boards import become, grant
 
@@ -97,14 +97,9 @@ async def test_two_owners_who_leave_at_once_do_not_leave_a_member_without_owner(
     app: Litestar, me: dict[str, Any], board: dict[str, Any], stranger: Stranger, database_url: str
 ) -> None:
     organization = board["organization_id"]
-    query(database_url, "INSERT INTO users (id, subject) VALUES (gen_random_uuid(), 'crew')")
-    query(
-        database_url,
-        "INSERT INTO organization_members (id, organization_id, user_id, role)"
-        " SELECT gen_random_uuid(), :organization, id, CASE subject WHEN 'crew' THEN 'member' ELSE 'owner' END"
-        " FROM users WHERE subject IN ('crew', 'stranger')",
-        organization=organization,
-    )
+    crew = insert(database_url, "users", subject="crew")
+    for user, role in ((crew, "member"), (stranger.user, "owner")):
+        insert(database_url, "organization_members", organization_id=organization, user_id=user, role=role)
 
     async def leave(user_id: UUID) -> str:
         async with AsyncSession(app.plugins.get(DatabasePlugin).engine) as session, session.begin():

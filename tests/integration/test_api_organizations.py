@@ -7,6 +7,7 @@ import httpx
 
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import query
+from tests.support.boards import grant
 
 ORGANIZATIONS = "/api/v1/organizations"
 
@@ -56,12 +57,7 @@ async def test_without_an_active_organization_the_answer_says_what_to_do(
 async def test_members_are_listed_with_their_user_and_access(
     client: httpx.AsyncClient, me: dict[str, Any], board: dict[str, Any], database_url: str
 ) -> None:
-    query(
-        database_url,
-        "INSERT INTO board_access (id, organization_id, organization_member_id, board_id, can_write)"
-        " SELECT gen_random_uuid(), organization_id, id, :board, true FROM organization_members",
-        board=board["id"],
-    )
+    grant(database_url, board["id"], reads=False, writes=True)
     (member,) = (await client.get(f"{ORGANIZATIONS}/me/members")).json()["items"]
     assert member["user"]["id"] == me["id"]
     assert [(access["board_id"], access["can_write"]) for access in member["board_access"]] == [(board["id"], True)]

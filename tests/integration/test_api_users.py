@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import query
+from tests.migrations.conftest import insert, query
 
 
 async def test_user_changes_his_profile(client: httpx.AsyncClient, me: dict[str, Any]) -> None:
@@ -29,14 +29,8 @@ async def test_deleted_user_takes_along_what_was_his_alone(
 async def test_last_owner_cannot_leave_the_others_behind(
     client: httpx.AsyncClient, me: dict[str, Any], stranger: Stranger, database_url: str, other_role: str, status: int
 ) -> None:
-    query(
-        database_url,
-        "INSERT INTO organization_members (id, organization_id, user_id, role)"
-        " SELECT gen_random_uuid(), organization_id, :user, :role FROM organization_members WHERE user_id = :me",
-        user=stranger.user,
-        role=other_role,
-        me=me["id"],
-    )
+    organization = (await client.get("/api/v1/organizations/me")).json()["id"]
+    insert(database_url, "organization_members", organization_id=organization, user_id=stranger.user, role=other_role)
     response = await client.delete("/api/v1/users/me")
     assert response.status_code == status
     if status == 409:

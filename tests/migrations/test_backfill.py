@@ -27,7 +27,7 @@ from app.migrator.revisions.history import Outcome
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, holding, query
+from tests.migrations.conftest import HEAD, Release, applied, holding, insert, query
 from tests.support.backfill import DOUBLE, FULL_SPEED, ROWS, define, fill, make_numbers, touched, write
 from tests.support.checkouts import checkout_of
 from tests.support.migrator import downgrade, load_revisions, read_backfills, upgrade
@@ -449,21 +449,13 @@ def test_revision_is_not_applied_before_what_it_requires_is_finished(url: str, r
 def test_expand_then_backfill_then_contract(database_url: str, release: Release) -> None:
     """The guide's example, with rows of before it, and with the previous release at work all the time."""
 
-    def insert(title: str) -> None:
-        query(
-            database_url,
-            "INSERT INTO tasks (id, organization_id, board_id, title, priority)"
-            " SELECT gen_random_uuid(), organization_id, id, :t, 'high' FROM boards",
-            t=title,
-        )
+    def add(title: str) -> None:
+        place = {"organization_id": organization, "board_id": board}
+        insert(database_url, "tasks", **place, title=title, priority="high")
 
-    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
-    query(
-        database_url,
-        "INSERT INTO boards (id, organization_id, name, slug, description)"
-        " SELECT gen_random_uuid(), id, 'b', 'b', '' FROM organizations",
-    )
-    insert("before")
+    organization = insert(database_url, "organizations", name="o")
+    board = insert(database_url, "boards", organization_id=organization, name="b", slug="b", description="")
+    add("before")
     expand = release.add(
         """
         op.add_column("tasks", sa.Column("effort", sa.Integer()))
@@ -484,11 +476,11 @@ def test_expand_then_backfill_then_contract(database_url: str, release: Release)
     release.add('op.execute("ALTER TABLE tasks VALIDATE CONSTRAINT ck_tasks_effort_is_set")', phase="contract")
     settings = settings_for(database_url)
     upgrade(settings, phase=Phase.EXPAND)
-    insert("meanwhile")
+    add("meanwhile")
     query(database_url, "UPDATE tasks SET title = title || '!'")
     fill(database_url)
     upgrade(settings)
-    insert("afterwards")
+    add("afterwards")
     found = query(database_url, "SELECT title, effort FROM tasks ORDER BY created_at")
     assert found == [("before!", 3), ("meanwhile!", 1), ("afterwards", 1)]
 

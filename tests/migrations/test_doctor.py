@@ -21,7 +21,7 @@ from app.migrator.revisions import history
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import TOKEN, settings_for
-from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed, unpooled
+from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, insert, query, renamed, unpooled
 from tests.support.backfill import define
 from tests.support.doctor import NOTE, OK, PROBLEM, WARNING, examined, one, worse_than_notes
 from tests.support.migrator import alembic_config, downgrade, load_revisions, upgrade
@@ -178,12 +178,8 @@ def test_backfill_that_a_revision_waits_for_comes_before_the_upgrade(database_ur
     define(release, table="tags", update="UPDATE tags SET name = name WHERE {batch}")
     contract = release.add("pass", phase="contract", extra='requires_backfill = "fill"')
     assert not any("backfill" in finding.seen for finding in examined(database_url)), "an empty table needs none"
-    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'Deck')")
-    query(
-        database_url,
-        "INSERT INTO tags (id, organization_id, name, slug) SELECT gen_random_uuid(), id, 'Rope', 'rope'"
-        " FROM organizations",
-    )
+    organization = insert(database_url, "organizations", name="Deck")
+    insert(database_url, "tags", organization_id=organization, name="Rope", slug="rope")
     found = [finding for finding in examined(database_url) if finding.next_command.startswith("litestar database")]
     assert f"The backfill fill is pending; revision {contract} waits for it." in found[0].seen
     assert found[0].next_command == "litestar database backfill fill"

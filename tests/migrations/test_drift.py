@@ -18,7 +18,7 @@ from app.migrator.drift.scratch_schema import DriftUnknownError, differences
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import database_named, settings_for
-from tests.migrations.conftest import REVISIONS, Release, holding, query
+from tests.migrations.conftest import REVISIONS, Release, holding, insert, query
 from tests.support.drift import (
     BLOCKED_BY,
     TAMPERED,
@@ -75,12 +75,9 @@ def test_what_stands_in_the_way_is_said_instead_of_failing(database_url: str, ps
 
 
 def test_counts_that_went_wrong_meanwhile_are_mended(database_url: str, psql: Path) -> None:
-    query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o')")
-    query(
-        database_url,
-        "INSERT INTO boards (id, organization_id, name, slug, description)"
-        " SELECT gen_random_uuid(), id, n::text, n::text, '' FROM organizations, generate_series(1, 2) AS n",
-    )
+    organization = insert(database_url, "organizations", name="o")
+    for name in ("1", "2"):
+        insert(database_url, "boards", organization_id=organization, name=name, slug=name, description="")
     query(database_url, "ALTER TABLE tasks DISABLE TRIGGER USER; ALTER TABLE boards DISABLE TRIGGER USER")
     query(
         database_url,

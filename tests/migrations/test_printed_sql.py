@@ -13,7 +13,7 @@ from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.phase import Phase
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, holding, query, tables
+from tests.migrations.conftest import HEAD, Release, applied, holding, insert, query, tables
 from tests.support.backfill import define
 from tests.support.migrator import alembic_config, downgrade, maintain, run_backfills, upgrade
 from tests.support.processes import environment, run
@@ -55,12 +55,8 @@ def history(url: str) -> list[tuple[object, ...]]:
 
 
 def add_tag(url: str) -> None:
-    query(url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'One')")
-    query(
-        url,
-        "INSERT INTO tags (id, organization_id, name, slug, color)"
-        " SELECT gen_random_uuid(), id, 'one', 'one', '112233' FROM organizations",
-    )
+    organization = insert(url, "organizations", name="One")
+    insert(url, "tags", organization_id=organization, name="one", slug="one", color="112233")
 
 
 @pytest.mark.parametrize(
