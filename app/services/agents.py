@@ -79,7 +79,6 @@ class AgentService(Service):
         for name, value in changes.items():
             if name != "board_id":
                 setattr(agent, name, value)
-        await self._agents.update(agent)
         await self._record("updated", agent, ", ".join(changes))
         return agent
 
@@ -98,7 +97,6 @@ class AgentService(Service):
         agent = await self._get_to_change(agent_id)
         token = new_agent_token()
         agent.token_hash = token_hash(token)
-        await self._agents.update(agent)
         await self._record("token_renewed", agent, agent.name)
         return Registered(agent, token)
 
@@ -196,10 +194,9 @@ class AgentService(Service):
             raise ConflictError("The agent has just been moved to another board.")
         agent.board_id = None
         was_lead, agent.is_board_lead = agent.is_board_lead, False
-        await self._agents.update(agent)
+        # The search stores this first: a board has one lead.
         if was_lead and (heir := await self._agents.get_oldest_of_board_or_none(board_id)):
             heir.is_board_lead = True
-            await self._agents.update(heir)
 
     async def _record(self, verb: str, agent: Agent, message: str) -> None:
         log = self._activity_of(agent.organization_id)

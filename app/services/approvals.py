@@ -100,7 +100,6 @@ class ApprovalService(Service):
         if approval.status != ApprovalStatus.PENDING:
             raise ApprovalResolvedError(approval.status)
         approval.status, approval.resolved_at = status, datetime.now(UTC)
-        await self._approvals.update(approval)
         await self._approvals.release_tasks(approval.id)
         view = await self._view(approval)
         await self._record(status, view)

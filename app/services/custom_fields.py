@@ -78,7 +78,6 @@ class CustomFieldService(Service):
         _settle(field)
         if before != (field.field_type, field.validation_regex):
             await self._require_values_to_fit(field)
-        await self._fields.update(field)
         boards = await self._fields.board_ids(self._caller.access, [field.id])
         return FieldView(field, boards.get(field.id, ()))
 

@@ -118,7 +118,6 @@ class InviteService(Service):
         await members.add(member)
         await members.add_grants(member, await self._invites.list_grants(invite.id))
         invite.accepted_by_user_id, invite.accepted_at = user.id, datetime.now(UTC)
-        await self._invites.update(invite)
         if user.active_organization_id is None:
             await OrganizationRepository(session=self._session).activate(user.id, invite.organization_id)
         log = self._activity_of(invite.organization_id)

@@ -58,7 +58,6 @@ class MemberService(Service):
         require_above(me, after)
         await self._require_other_owner(member)
         member.role = after
-        await self._members.update(member)
         await self._record("updated", member, f"{before} → {after}")
         return member
 
@@ -81,7 +80,6 @@ class MemberService(Service):
         boards = BoardRepository(session=self._session)
         granted = await require_grants(boards, member.organization_id, grants)
         member.all_boards_read, member.all_boards_write = all_boards_read, all_boards_write
-        await self._members.update(member)
         await self._members.replace_grants(member, granted)
         await self._record("access_changed", member, member.user.name)
         return await self.get(member.id)

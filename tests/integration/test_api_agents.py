@@ -147,6 +147,16 @@ async def test_age_decides_who_follows_and_whose_name_it_is(
     assert (await client.get(f"{AGENTS}/{second['id']}")).json()["is_board_lead"] is False
 
 
+async def test_lead_stays_when_another_leaves_an_older_one(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str
+) -> None:
+    lead, mate, older = [await register(client, crew, name=name) for name in ("Lead", "Mate", "Older")]
+    query(database_url, "UPDATE agents SET created_at = created_at - interval '1 day' WHERE id = :id", id=older["id"])
+    assert (await client.delete(f"{AGENTS}/{mate['id']}")).status_code == 204
+    leads = {item["id"]: item["is_board_lead"] for item in (await client.get(AGENTS)).json()["items"]}
+    assert leads == {lead["id"]: True, older["id"]: False}
+
+
 async def test_board_takes_no_more_agents_than_it_says(client: httpx.AsyncClient, board: dict[str, Any]) -> None:
     await register(client, board)
     refused = await client.post(AGENTS, json={"name": "one too many", "board_id": board["id"]})
@@ -207,8 +217,9 @@ async def test_heartbeat_makes_it_online_and_silence_offline(
     assert (await agent.post(f"{path}/heartbeat", json={"status": "busy"})).json()["status"] == "busy"
     query(database_url, "UPDATE agents SET last_seen_at = now() - interval '11 minutes'")
     assert (await client.get(path)).json()["status"] == "offline"
-    await agent.post(f"{path}/heartbeat", json={"status": "busy"})
-    await agent.post(f"{path}/heartbeat", json={"status": "busy"})
+    for _ in range(2):
+        beaten = await agent.post(f"{path}/heartbeat", json={"status": "busy"})
+        assert beaten.json() == (await client.get(path)).json()
     events = (await client.get("/api/v1/activity")).json()["items"]
     news = [event["message"] for event in events if event["event_type"] == "agent.status_changed"]
     assert news == ["offline → busy", "online → busy", "provisioning → online"]

@@ -69,6 +69,17 @@ async def test_task_of_another_board_cannot_be_named(client: httpx.AsyncClient, 
     assert (await client.get(theirs)).status_code == (await ask(client, theirs)).status_code == 404
 
 
+async def test_approval_is_found_on_its_own_board_alone(
+    client: httpx.AsyncClient, url: str, second: dict[str, Any]
+) -> None:
+    approval, other = (await ask(client, url)).json(), (await ask(client, url)).json()
+    elsewhere = f"/api/v1/boards/{second['id']}/approvals/{approval['id']}"
+    assert (await client.get(elsewhere)).status_code == 404
+    assert (await client.patch(elsewhere, json={"status": "approved"})).status_code == 404
+    assert (await client.get(url)).json()["items"] == [other, approval]
+    assert (await client.get(f"{url}/{approval['id']}")).json() == approval
+
+
 async def test_task_is_in_one_pending_approval(client: httpx.AsyncClient, url: str, task: dict[str, Any]) -> None:
     first = (await ask(client, url, task)).json()
     refused = await ask(client, url, task)
@@ -164,7 +175,8 @@ async def test_done_needs_an_approved_approval_where_the_board_says_so(
     assert await code() == "approval_required"
     await client.patch(f"{url}/{rejected['id']}", json={"status": "rejected"})
     assert await code() == "approval_required"
-    assert (await ask(client, url, task, status="approved")).status_code == 201
+    decided = await ask(client, url, task, status="approved")
+    assert (decided.status_code, decided.json()["resolved_at"] is None) == (201, False)
     assert await code() is None
 
 

@@ -101,6 +101,15 @@ async def test_board_is_not_put_into_a_group_that_is_deleted_meanwhile(
     assert (await client.get(url)).json()["board_group_id"] is None
 
 
+async def test_group_that_is_deleted_while_it_is_looked_for_is_none(
+    client: httpx.AsyncClient, grouped: dict[str, Any], database_url: str
+) -> None:
+    with holding(database_url, "LOCK TABLE board_groups") as waiting:
+        reading = asyncio.create_task(client.get(f"{BOARDS}/{grouped['id']}/group-memory"))
+        await asyncio.to_thread(waiting, 1, "DELETE FROM board_groups")
+    assert ((await reading).status_code, (await reading).json()["items"]) == (200, [])
+
+
 async def test_another_organizations_group_is_not_there(
     client: httpx.AsyncClient, board: dict[str, Any], foreign_group: UUID, database_url: str
 ) -> None:

@@ -1,6 +1,7 @@
 """What tasks have in custom fields: which values, defaults, what a change leaves, races with definitions, cost."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from litestar import Litestar
 
 from app.models import FieldType
+from app.services.custom_field_values import MAX_OF_TASK
 from tests.migrations.conftest import holding, query
 from tests.support.api import FIELDS, define, redefine
 from tests.support.sent_statements import statements
@@ -226,6 +228,9 @@ async def test_values_of_a_task_are_limited_together(
     created = await create(client, tasks_url, **{key: large[key] for key in ("f0", "f1", "f2")})
     last = {"custom_field_values": {"f3": large["f3"]}}
     assert pointers(await client.patch(created.headers["location"], json=last)) == ["/custom_field_values"]
+    room = MAX_OF_TASK - len(json.dumps({**large, "f3": ""}, separators=(",", ":")))
+    assert (await create(client, tasks_url, **{**large, "f3": "x" * room})).status_code == 201
+    assert pointers(await create(client, tasks_url, **{**large, "f3": "x" * (room + 1)})) == ["/custom_field_values"]
     many = {f"k{n}": None for n in range(201)}
     assert pointers(await create(client, tasks_url, **many)) == ["/custom_field_values"]
 

@@ -64,6 +64,7 @@ async def test_definition_has_every_field_and_is_listed(
         required=True,
         default_value="HAM",
     )
+    assert other["label"] == "Port"
     assert (await client.get(FIELDS)).json() == [field, other]
 
 

@@ -81,6 +81,16 @@ async def test_work_done_is_counted_where_it_was_done(client: httpx.AsyncClient,
     assert (found["kpis"]["done_tasks"], found["kpis"]["inbox_tasks"]) == (3, 1)
 
 
+async def test_comparison_begins_with_the_whole_of_its_oldest_bucket(
+    client: httpx.AsyncClient, history: History
+) -> None:
+    now = datetime.now(UTC)
+    hours_ago = (now - begins("month", 2 * RANGES["1y"], now)[0]) / timedelta(hours=1)
+    await history.task(hours_ago - 1, ("in_progress", hours_ago - 2), ("done", hours_ago - 3))
+    points = (await dashboard(client, range_key="1y"))["throughput"]["comparison"]["points"]
+    assert [point["value"] for point in points] == [1, *[0] * 11]
+
+
 async def test_work_in_progress_is_counted_back_from_now(client: httpx.AsyncClient, history: History) -> None:
     await history.task(30, ("in_progress", 20), ("review", 10), ("done", 5))
     await history.task(15, ("in_progress", 5))

@@ -12,6 +12,9 @@ from tests.integration.conftest import Staff
 from tests.migrations.conftest import holding
 from tests.support.furnished import ids_for_paths
 
+# One of these can be changed of whatever can be changed.
+CHANGES = {"name": "Aft", "title": "Aft", "description": "aft", "status": "approved", "role": "admin"}
+
 
 async def etag(client: httpx.AsyncClient, url: str) -> str:
     return (await client.get(url)).headers["etag"]
@@ -103,3 +106,20 @@ async def test_every_change_of_what_can_be_read_can_be_conditional(
                 fresh = await client.request(method, url, headers={"If-Match": stale.json()["etag"]}, **body)
                 assert fresh.status_code == 200, (method, path, fresh.text)
     assert len(tried) >= 16
+
+
+async def test_answer_to_a_change_is_what_is_read_next(app: Litestar, client: httpx.AsyncClient, staff: Staff) -> None:
+    """With the time of the change."""
+    made = await ids_for_paths(client, staff, "fore")
+    document = app.openapi_schema.to_schema()
+    tried = []
+    for path, item in document["paths"].items():
+        if not {"get", "patch"} <= item.keys() or path.startswith("/api/v1/agent/"):
+            continue
+        body = item["patch"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        name = next(name for name in CHANGES if name in document["components"]["schemas"][body]["properties"])
+        changed = await client.patch(path.format(**made), json={name: CHANGES[name]})
+        assert changed.json()[name] == CHANGES[name], (path, changed.text)
+        assert (await client.get(path.format(**made))).json() == changed.json(), path
+        tried.append(path)
+    assert len(tried) >= 9

@@ -1,11 +1,16 @@
 """What the streams tell of, to whom, and from where they go on."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from litestar import Litestar
 
+from app.api.stream_messages import load_approvals, load_tasks
+from app.db.plugin import DatabasePlugin
+from app.models import ActivityEvent
 from app.services import streams
 from tests.integration.conftest import Stranger
 from tests.migrations.conftest import query
@@ -240,6 +245,23 @@ async def test_stream_ends_with_its_board(
     async with reading(app, f"{tasks_url}/stream") as stream:
         await client.delete(f"{BOARDS}/{board['id']}")
         assert await stream.block() is None
+
+
+async def test_nothing_is_told_of_a_board_that_is_gone_by_then(
+    app: Litestar, client: httpx.AsyncClient, board: dict[str, Any], second: dict[str, Any]
+) -> None:
+    place = {"organization_id": UUID(board["organization_id"]), "board_id": UUID(board["id"])}
+    event = ActivityEvent(id=uuid4(), event_type="task.deleted", created_at=datetime.now(UTC), **place)
+    wanted = streams.EventFilter(place["organization_id"], "task.", frozenset({place["board_id"]}))
+
+    async def told() -> list[int]:
+        async with app.plugins.get(DatabasePlugin).sessions() as session:
+            loads = (load_tasks, load_approvals)
+            return [len(await load(session, streams.Topic("news", wanted, load), [event])) for load in loads]
+
+    assert await told() == [1, 1]
+    await client.delete(f"{BOARDS}/{board['id']}")
+    assert await told() == [0, 0]
 
 
 async def test_stream_ends_when_its_reader_goes_to_another_organization(
