@@ -66,14 +66,14 @@ class KnownSchema:
         return any(name == index for _, name in self.unique - self.constraints)
 
     def after(self, effect: Effect) -> "KnownSchema":
-        rows: dict[str, Rows] = {field: getattr(self, field) for field in _PARTS}
+        changed: dict[str, Rows] = {}
         for field, parts in _LOSES.get(effect.kind, {}).items():
-            rows[field] = frozenset(row for row in rows[field] if not _is_of(effect, field, row, parts))
+            changed[field] = _without(getattr(self, field), effect, field, parts)
         for field, parts in _RENAMES.get(effect.kind, {}).items():
-            rows[field] = frozenset(_renamed(effect, field, row, parts) for row in rows[field])
+            changed[field] = frozenset(_renamed(effect, field, row, parts) for row in getattr(self, field))
         for field in () if effect.may_exist else _GAINS.get(effect.kind, ()):
-            rows[field] |= frozenset(_gained(effect, _PARTS[field]))
-        return replace(self, **rows)
+            changed[field] = changed.get(field, getattr(self, field)).union(_gained(effect, _PARTS[field]))
+        return replace(self, **changed) if changed else self
 
     def resolve(self, effect: Effect) -> Iterator[Effect]:
         """Yield the effect, or those that it has on columns which other statements name."""
@@ -168,6 +168,13 @@ def _named(effect: Effect, part: str) -> str:
     return effect.table if part == "object" else getattr(effect, part) or ""
 
 
+def _without(rows: Rows, effect: Effect, field: str, parts: Parts) -> Rows:
+    if parts == _PARTS[field]:
+        row = tuple(_named(effect, part) for part in parts)
+        return rows - {row} if row in rows else rows
+    return frozenset(row for row in rows if not _is_of(effect, field, row, parts))
+
+
 def _is_of(effect: Effect, field: str, row: tuple[str, ...], parts: Parts) -> bool:
     of = dict(zip(_PARTS[field], row, strict=True))
     return all(of[part] == _named(effect, part) for part in parts)
@@ -193,7 +200,7 @@ class Change:
         return (self.effect.table,) in self.before.tables
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ParsedRevision:
     """One revision with its statements, what was known of the schema before each of them, and their changes."""
 

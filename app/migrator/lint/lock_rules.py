@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..config import MigratorConfig
 from ..sql.effect import Effect, Kind
@@ -66,20 +67,24 @@ class _Locking:
     held: tuple[str, ...]
 
 
-def _lockings(revision: ParsedRevision) -> Iterator[_Locking]:
+# Two rules read the same revision one after the other.
+@lru_cache(1)
+def _lockings(revision: ParsedRevision) -> tuple[_Locking, ...]:
     changes: dict[int, list[Change]] = defaultdict(list)
     for change in revision.changes:
         changes[id(change.statement)].append(change)
     held: list[str] = []
+    found = []
     for statement, before in zip(revision.statements, revision.before, strict=True):
         if statement.head == "COMMIT":
             held = []
         own = tuple(changes[id(statement)])
         locked = tuple(_in_use(statement, own, before))
-        yield _Locking(statement, own, locked, tuple(held))
+        found.append(_Locking(statement, own, locked, tuple(held)))
         held += [table for table in locked if table not in held]
         new_names = {each.effect.table: each.effect.renamed_to for each in own if each.effect.kind is Kind.RENAME_TABLE}
         held = [new_names.get(table) or table for table in held]
+    return tuple(found)
 
 
 def _in_use(statement: Statement, changes: tuple[Change, ...], before: KnownSchema) -> Iterator[str]:

@@ -25,7 +25,11 @@ class Cursor:
 
     def comes(self, *keywords: str) -> bool:
         """Return whether these keywords come next, in a row."""
-        return [word.keyword for word in self._left[: len(keywords)]] == list(keywords)
+        left = self._left
+        # Most calls end at the first word: they are too many for a list of the rest.
+        if len(left) < len(keywords) or left[0].keyword != keywords[0]:
+            return False
+        return [word.keyword for word in left[: len(keywords)]] == list(keywords)
 
     def skip(self, *keywords: str) -> bool:
         """Go past these keywords if they come next, in a row. Returns whether they did."""
@@ -36,7 +40,12 @@ class Cursor:
 
     def has(self, *keywords: str) -> bool:
         """Return whether these keywords are left somewhere, in a row."""
-        return any(Cursor(self._left[start:]).comes(*keywords) for start in range(len(self._left)))
+        words = [word.keyword for word in self._left]
+        return any(
+            words[start : start + len(keywords)] == list(keywords)
+            for start, word in enumerate(words)
+            if word == keywords[0]
+        )
 
     def skip_any(self, keywords: frozenset[str]) -> None:
         """Go past the keywords that come next, as long as each is one of these."""

@@ -23,7 +23,9 @@ def settings_of(statement: Statement) -> Iterator[tuple[str, str | None]]:
 def set_by_function(words: Sequence[Word]) -> Iterator[tuple[str, str | None]]:
     """Yield each setting that set_config() changes, with its value, or None where that is computed."""
     for position, word in enumerate(words):
+        if word.keyword != "SET_CONFIG" and not (word.quoted and word.text == "set_config"):
+            continue
         # set_config ( 'name' , 'value' ,
         called = words[position + 1 : position + 6]
-        if word.name == "set_config" and not word.literal and len(called) == 5 and called[1].literal:  # noqa: PLR2004
+        if len(called) == 5 and called[1].literal:  # noqa: PLR2004
             yield called[1].text.lower(), called[3].text if called[4].keyword in {",", ")"} else None

@@ -77,12 +77,9 @@ def _create_table(cursor: Cursor) -> Iterator[str]:
 
 
 def _referenced(cursor: Cursor) -> Iterator[str]:
-    rest = Cursor(cursor.left)
-    while rest:
-        if rest.skip("REFERENCES"):
-            yield rest.name()
-        else:
-            rest.pop()
+    for position, word in enumerate(cursor.left):
+        if word.keyword == "REFERENCES":
+            yield Cursor(cursor.left[position + 1 :]).name()
 
 
 def _create_index(cursor: Cursor) -> Iterator[str]:

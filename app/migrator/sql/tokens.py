@@ -9,6 +9,7 @@ it does not know one action.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 
@@ -20,12 +21,12 @@ class UnreadableSqlError(Exception):
 _LONGEST_NAME: Final = 63
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Word:
     """A word of a statement; it stands at `start` to `end` in the text.
 
     `text` is a name, a keyword, a number, a sign or the content of a string. `quoted`: in double quotes, so that it is
-    a name as it stands. `literal`: a string.
+    a name as it stands. `literal`: a string. `keyword` is the word in capitals, and empty where it can be no keyword.
     """
 
     text: str
@@ -33,22 +34,29 @@ class Word:
     end: int
     quoted: bool = False
     literal: bool = False
-
-    @property
-    def keyword(self) -> str:
-        """The word in capitals; empty where it can be no keyword."""
-        return "" if self.quoted or self.literal or not self.text.isascii() else self.text.upper()
+    keyword: str = ""
 
     @property
     def name(self) -> str:
         """The name as PostgreSQL stores it: ASCII letters in lower case unless it is quoted, and cut off."""
-        folded = self.text if self.quoted else re.sub("[A-Z]+", lambda capitals: capitals[0].lower(), self.text)
-        return folded.encode()[:_LONGEST_NAME].decode(errors="ignore")
+        return _stored_name(self.text, self.quoted)
 
     @property
     def is_name(self) -> bool:
         """Whether it is a name or a keyword, and no number, sign or string."""
         return self.quoted or (not self.literal and bool(_NAME_START.match(self.text)))
+
+
+# The same words come again and again.
+@lru_cache(10_000)
+def _stored_name(text: str, quoted: bool) -> str:
+    folded = text if quoted else re.sub("[A-Z]+", lambda capitals: capitals[0].lower(), text)
+    return folded.encode()[:_LONGEST_NAME].decode(errors="ignore")
+
+
+@lru_cache(10_000)
+def _keyword(text: str) -> str:
+    return text.upper() if text.isascii() else ""
 
 
 @dataclass(frozen=True)
@@ -155,9 +163,9 @@ def scan(sql: str) -> Iterator[Word]:
             case "operator":
                 text = _operator(text)
                 position = start + len(text)
-                yield Word(text, start, position)
+                yield Word(text, start, position, keyword=text)
             case _:
-                yield Word(text, start, position)
+                yield Word(text, start, position, keyword=_keyword(text))
 
 
 def _comment_end(sql: str, start: int) -> int:
