@@ -9,7 +9,6 @@ from uuid import UUID
 from app.core.errors import ConflictError
 from app.core.pagination import Slice, Window
 from app.models import Approval, ApprovalStatus, Board
-from app.repositories.agents import AgentRepository
 from app.repositories.approvals import ApprovalRepository, NamedTask
 from app.repositories.boards import BoardRepository
 from app.repositories.tasks import TaskRepository
@@ -122,9 +121,7 @@ class ApprovalService(Service):
         return view
 
     async def _check_references(self, board: Board, agent_id: UUID | None, task_ids: Sequence[UUID]) -> None:
-        agents = AgentRepository(session=self._session)
-        if agent_id is not None and not await agents.is_on_board(agent_id, board.id):
-            raise UnknownReferenceError("agent_id", "agent on this board")
+        await self._boards.require_agent(board, "agent_id", agent_id)
         tasks = TaskRepository(session=self._session)
         if task_ids and await tasks.existing_ids(board.id, task_ids) != set(task_ids):
             raise UnknownReferenceError("task_ids", "task on this board")

@@ -6,6 +6,7 @@ from uuid import UUID
 from app.core.errors import BadRequestError, FieldProblem, ForbiddenError, NotFoundError
 from app.core.pagination import Slice, Window
 from app.models import Board
+from app.repositories.agents import AgentRepository
 from app.repositories.board_groups import BoardGroupRepository
 from app.repositories.boards import BoardRepository, ReadableBoard
 from app.services.base import Service
@@ -52,6 +53,12 @@ class BoardService(Service):
     async def exists(self, board_id: UUID) -> bool:
         """Return whether the board is there, without regard to who may read it."""
         return await BoardRepository(session=self._session).exists(id=board_id)
+
+    async def require_agent(self, board: Board, field: str, agent_id: UUID | None) -> None:
+        """Raise UnknownReferenceError where the field names an agent that is not on the board."""
+        agents = AgentRepository(session=self._session)
+        if agent_id is not None and not await agents.is_on_board(agent_id, board.id):
+            raise UnknownReferenceError(field, "agent on this board")
 
     async def create(self, fields: dict[str, Any]) -> Board:
         """Create a board. Raises ForbiddenError, UnknownReferenceError and SlugTakenError."""

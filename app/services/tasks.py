@@ -68,7 +68,7 @@ class TaskService(Service):
     async def create(self, board_id: UUID, fields: dict[str, Any]) -> TaskView:
         """Create a task. Raises UnknownReferenceError, BadRequestError and, for its status, the errors of `update`."""
         board = await self._boards.get_writable(board_id)
-        await self._check_assignee(board, fields)
+        await self._boards.require_agent(board, "assigned_agent_id", fields.get("assigned_agent_id"))
         depends_on, tag_ids = _unique(fields["depends_on_task_ids"]), _unique(fields["tag_ids"])
         status = fields["status"]
         if status != TaskStatus.INBOX:
@@ -102,7 +102,7 @@ class TaskService(Service):
         board's rules.
         """
         board = await self._boards.get_writable(board_id)
-        await self._check_assignee(board, changes)
+        await self._boards.require_agent(board, "assigned_agent_id", changes.get("assigned_agent_id"))
         if _ONE_AT_A_TIME & changes.keys():
             board = await BoardRepository(session=self._session).lock_row(board.id)
         view = await self._tasks.get_view(board.id, task_id)
@@ -182,12 +182,6 @@ class TaskService(Service):
     async def _record(self, board: Board, verb: str, task: Task, message: str) -> None:
         log = self._activity_of(board.organization_id)
         await log.record(f"task.{verb}", message, board_id=board.id, task_id=task.id)
-
-    async def _check_assignee(self, board: Board, fields: dict[str, Any]) -> None:
-        if (agent_id := fields.get("assigned_agent_id")) is None:
-            return
-        if not await AgentRepository(session=self._session).is_on_board(agent_id, board.id):
-            raise UnknownReferenceError("assigned_agent_id", "agent on this board")
 
     async def _change_related(self, board: Board, task: Task, changes: dict[str, Any]) -> None:
         depends_on, tag_ids = _unique(changes.get("depends_on_task_ids")), _unique(changes.get("tag_ids"))

@@ -15,11 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import AppError, ForbiddenError
 from app.core.pagination import Slice, Window
 from app.models import SIGNATURE_HEADER, Board, BoardWebhook, BoardWebhookPayload
-from app.repositories.agents import AgentRepository
 from app.repositories.webhooks import Receiver, WebhookPayloadRepository, WebhookRepository
 from app.services.activity_log import ActivityLog
 from app.services.base import Service
-from app.services.boards import BoardService, UnknownReferenceError
+from app.services.boards import BoardService
 from app.services.callers import NOBODY
 from app.services.rate_limits import Limit
 
@@ -87,7 +86,7 @@ class WebhookService(Service):
     async def create(self, board_id: UUID, fields: dict[str, Any]) -> BoardWebhook:
         """Create a webhook. Raises UnknownReferenceError."""
         board = await self._boards.get_writable(board_id)
-        await self._check_agent(board, fields)
+        await self._boards.require_agent(board, "agent_id", fields.get("agent_id"))
         webhook = BoardWebhook(organization_id=board.organization_id, board_id=board.id, **_with_header(fields))
         await self._webhooks.add(webhook)
         await self._record("created", board, webhook)
@@ -97,7 +96,7 @@ class WebhookService(Service):
         """Change a webhook. Raises UnknownReferenceError."""
         board = await self._boards.get_writable(board_id)
         webhook = await self._get(board, webhook_id)
-        await self._check_agent(board, changes)
+        await self._boards.require_agent(board, "agent_id", changes.get("agent_id"))
         for name, value in _with_header(changes).items():
             setattr(webhook, name, value)
         await self._webhooks.update(webhook)
@@ -121,11 +120,6 @@ class WebhookService(Service):
 
     async def _get(self, board: Board, webhook_id: UUID) -> BoardWebhook:
         return await self._webhooks.get_one(board_id=board.id, id=webhook_id)
-
-    async def _check_agent(self, board: Board, fields: dict[str, Any]) -> None:
-        agents, agent_id = AgentRepository(session=self._session), fields.get("agent_id")
-        if agent_id is not None and not await agents.is_on_board(agent_id, board.id):
-            raise UnknownReferenceError("agent_id", "agent on this board")
 
     async def _record(self, verb: str, board: Board, webhook: BoardWebhook) -> None:
         log = self._activity_of(board.organization_id)

@@ -6,16 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
+from rich import progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 _LOG_SECONDS = 5.0
 Report = Callable[[int], None]
@@ -29,9 +21,14 @@ def progress_report(tasks: int, *, as_json: bool) -> Iterator[Report]:
     if as_json or not sys.stderr.isatty():
         yield _log_progress(tasks)
         return
-    columns = (TextColumn("Tasks"), BarColumn(), TaskProgressColumn(show_speed=True), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
-    with Progress(*columns, *times, console=Console(stderr=True)) as bars:
+    columns = (
+        progress.TextColumn("Tasks"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(show_speed=True),
+        progress.MofNCompleteColumn(),
+    )
+    times = (progress.TimeElapsedColumn(), progress.TextColumn("left:"), progress.TimeRemainingColumn())
+    with progress.Progress(*columns, *times, console=Console(stderr=True)) as bars:
         bar = bars.add_task("Tasks", total=tasks)
         yield lambda written: bars.update(bar, completed=written)
 

@@ -1,6 +1,5 @@
 """L2: Advanced Alchemy the obvious way: its repositories and services, relationships, a session for each request."""
 
-import base64
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -23,8 +22,8 @@ from app import models
 from app.schemas.boards import BoardRead
 from app.schemas.pagination import Page
 from app.schemas.tasks import TaskCreate, TaskRead, TaskUpdate
+from tests.benchmarks.rivals.sql import LIMIT, cursor
 
-_LIMIT = 50
 _PATH = "/api/v1/boards/{board_id:uuid}/tasks"
 _tasks, _dependencies = models.Task.__table__, models.TaskDependency.__table__
 _boards, _board_fields = models.Board.__table__, models.CustomFieldBoard.__table__
@@ -157,11 +156,11 @@ async def get_board(boards: BoardService, board_id: UUID) -> BoardRead:
 @get(_PATH)
 async def list_tasks(tasks: TaskService, board_id: UUID, offset: int = 0) -> Page[TaskRead]:
     newest = [OrderBy("created_at", "desc"), OrderBy("id", "desc")]
-    window = LimitOffset(_LIMIT, offset)
+    window = LimitOffset(LIMIT, offset)
     rows, total = await tasks.list_and_count(Task.board_id == board_id, window, *newest, load=_WHOLE)
     items = list(tasks.to_schema(rows, total, filters=[window], schema_type=TaskRead).items)
     more = offset + len(items) < total
-    return Page(items, total, _LIMIT, offset, _cursor(items[-1]) if more else None)
+    return Page(items, total, LIMIT, offset, cursor(items[-1]) if more else None)
 
 
 @post(_PATH)
@@ -181,10 +180,6 @@ async def update_task(tasks: TaskService, board_id: UUID, task_id: UUID, data: T
     begun = task.in_progress_at or (datetime.now(UTC) if data.status == "in_progress" else None)
     changes = {"title": data.title, "status": data.status, "in_progress_at": begun}
     return await tasks.whole(await tasks.update(changes, item_id=task.id))
-
-
-def _cursor(last: TaskRead) -> str:
-    return base64.urlsafe_b64encode(f"{last.created_at.isoformat()} {last.id}".encode()).decode()
 
 
 _config = SQLAlchemyAsyncConfig(

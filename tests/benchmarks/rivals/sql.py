@@ -78,7 +78,7 @@ async def list_tasks(pool: asyncpg.Pool, board_id: UUID, offset: int = 0) -> Pag
         rows = await connection.fetch(_TASKS, board_id, offset)
         items = await _shapes(connection, board_id, rows[:LIMIT])
     more = len(rows) > LIMIT
-    return Page(items, total, LIMIT, offset, _cursor(items[-1]) if more else None)
+    return Page(items, total, LIMIT, offset, cursor(items[-1]) if more else None)
 
 
 async def create_task(pool: asyncpg.Pool, board_id: UUID, sent: Any) -> TaskRead:
@@ -135,5 +135,5 @@ async def _shapes(connection: asyncpg.Connection, board_id: UUID, rows: Sequence
     ]
 
 
-def _cursor(last: TaskRead) -> str:
+def cursor(last: TaskRead) -> str:
     return base64.urlsafe_b64encode(f"{last.created_at.isoformat()} {last.id}".encode()).decode()
