@@ -24,7 +24,13 @@ FIRST = "1d9c6f0b7a31"
 
 def revisions(url: str) -> list[str]:
     """Oldest first."""
-    return [script.revision for script in load_revisions(settings_for(url)).walk_revisions()][::-1]
+    return list(phases(url))
+
+
+def phases(url: str) -> dict[str, str]:
+    """The phase of each revision, oldest first."""
+    scripts = [*load_revisions(settings_for(url)).walk_revisions()][::-1]
+    return {script.revision: script.module.phase for script in scripts}
 
 
 def test_the_two_take_turns_on_one_database(empty_database_url: str) -> None:
@@ -329,7 +335,7 @@ def test_upgrade_asks_with_the_name_of_the_database_and_what_is_pending(empty_da
     assert f"/{url.database}" in result.stderr
     assert "hunter2" not in result.stdout + result.stderr
     shown = [line.split()[:2] for line in result.stderr.splitlines() if line.startswith("  ")]
-    assert shown == [[name, "expand"] for name in revisions(empty_database_url)[1:]]
+    assert shown == [list(row) for row in phases(empty_database_url).items()][1:]
     assert applied(empty_database_url) == [FIRST]
 
 
