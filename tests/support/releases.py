@@ -28,7 +28,10 @@ LAST = "00000000c007"
 Edits = dict[str, tuple[tuple[str, str], ...]]
 # One column less, and one more, in which it may still meet rows that the backfill has not reached.
 EDITS: Edits = {
-    "app/services/tasks.py": (("            task.in_progress_at = datetime.now(UTC)\n", "            pass\n"),),
+    "app/services/tasks.py": (
+        (' | ({"in_progress_at": datetime.now(UTC)} if status == TaskStatus.IN_PROGRESS else {})', ""),
+    ),
+    "app/api/tasks.py": (("in_progress_at=task.in_progress_at", "effort=task.effort"),),
     "app/models/tasks.py": (
         ("    in_progress_at: Mapped[datetime | None]\n", ""),
         (
