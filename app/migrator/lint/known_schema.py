@@ -135,6 +135,8 @@ _GAINS: dict[Kind, tuple[str, ...]] = {
 # The fields that lose the rows with the same parts as the effect.
 _LOSES: dict[Kind, dict[str, Parts]] = {
     Kind.DROP_TABLE: _with(_TABLE),
+    # One that is added was dropped behind the revisions' back if an earlier one has made it.
+    Kind.ADD_COLUMN: _with(_COLUMN),
     Kind.DROP_COLUMN: _with(_COLUMN),
     Kind.DROP_DEFAULT: {"defaults": _COLUMN},
     Kind.DROP_NOT_NULL: {"required": _COLUMN},
