@@ -82,7 +82,7 @@ class _Walk:
         for line in lines:
             self._starts.append(self._starts[-1] + len(line))
         self._names: list[str] = []
-        self._in_function = False
+        self._in_function = self._is_within_function = False
         self._statement = range(0)
         self._seen: dict[str, int] = {}
 
@@ -98,7 +98,10 @@ class _Walk:
         if isinstance(node, ast.stmt):
             self._statement = _own_lines(node)
         if isinstance(node, _Function | ast.Lambda):
-            self._in_function = True
+            self._is_within_function, self._in_function = in_function, True
+        if isinstance(node, ast.arguments):
+            # Defaults are made where the function is.
+            self._in_function = self._is_within_function
         if isinstance(node, _Function | ast.ClassDef):
             self._names.append(node.name)
         if isinstance(node, ast.expr | ast.stmt) and not self._shows_at_once(node, parent):

@@ -36,6 +36,7 @@ SURVIVORS = STATE / "survivors.txt"
 _RESULTS = STATE / "results.jsonl"
 _TEMPLATE = "template_of_mutants"
 _PR_SET_CHILD_SUBREAPER = 36
+_BYTES = 16  # Of an answer of the process that has collected the tests.
 _LONGEST = 600.0  # Seconds for tests of a module as it is.
 _PYTEST = ("pytest", "-n", "0", "-p", "no:cacheprovider", "-p", "no:faker", "-x", "--tb=line", "-rfE")
 # It is started by a process that has imported libraries.
@@ -210,8 +211,8 @@ class _Bench:
             "output": str(self._said),
         }
         self._warm.send(json.dumps(asked).encode())
-        if not (code := self._warm.recv(16)):
-            raise BrokenTestsError("The tests cannot be collected.")
+        if not (code := self._warm.recv(_BYTES)):
+            raise BrokenTestsError("The process that has collected the tests has ended.")
         _end_leftovers(self._ours)
         return _NOT_HERE if int(code) == warm.NOT_HERE else Finished(int(code), self._said.read_text())
 
@@ -259,6 +260,9 @@ def _warm_pytest(env: Mapping[str, str], copy: Path) -> Iterator[socket.socket]:
         )
         theirs.close()
         try:
+            # A fault in a file before this would be collected with the tests, and stay.
+            if not ours.recv(_BYTES):
+                raise BrokenTestsError("The tests cannot be collected.")
             yield ours
         finally:
             ours.close()

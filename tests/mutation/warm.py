@@ -59,6 +59,7 @@ def pytest_runtestloop(session: pytest.Session) -> object:
             functions[function.__code__.co_filename].append(function)
     gc.freeze()
     with socket.socket(fileno=int(os.environ[SOCKET])) as requests:
+        requests.send(b"ready")
         while request := requests.recv(_REQUEST_BYTES):
             asked = json.loads(request)
             if (pid := os.fork()) == 0:

@@ -51,13 +51,14 @@ def test_a_statement_with_an_effect_is_left_out() -> None:
 
 def test_a_fault_is_named_by_its_function_and_belongs_to_the_lines_of_its_statement() -> None:
     function = "    def f(self):\n        if a(\n            1,\n        ):\n            raise E\n        x = 1\n"
-    source = f"class C:\n{function}\nX = not y\n"
+    source = f"class C:\n{function}    def g(self, *, h=False):\n        return h\n\nX = not y\n"
     mutants = {mutant.key: mutant for mutant in mutants_of("m.py", source)}
     assert mutants["m.py::C.f: a(1) -> not a(1)"].lines == range(3, 6)
     assert mutants["m.py::C.f: raise E -> pass"].lines == range(6, 7)
     assert not mutants["m.py::C.f: 1 -> 2"].is_import
     assert mutants["m.py::C.f: 1 -> 2 (2)"].lines == range(7, 8)
     assert mutants["m.py::module: not y -> y"].is_import
+    assert mutants["m.py::C.g: False -> True"].is_import
 
 
 def test_faults_that_are_called_equivalent_are_there_and_have_a_reason() -> None:
