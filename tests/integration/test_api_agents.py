@@ -225,7 +225,9 @@ async def test_heartbeat_makes_it_online_and_silence_offline(
     assert news == ["offline → busy", "online → busy", "provisioning → online"]
 
 
-async def test_heartbeat_by_name_makes_the_agent_once(client: httpx.AsyncClient, crew: dict[str, Any]) -> None:
+async def test_heartbeat_by_name_makes_the_agent_once(
+    client: httpx.AsyncClient, crew: dict[str, Any], stranger: Stranger
+) -> None:
     body = {"name": "Bosun", "board_id": crew["id"]}
     first = await client.post(f"{AGENTS}/heartbeat", json=body)
     again = await client.post(f"{AGENTS}/heartbeat", json={**body, "status": "busy"})

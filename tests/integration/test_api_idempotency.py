@@ -184,6 +184,12 @@ async def test_key_belongs_to_the_organization(client: httpx.AsyncClient, board:
     assert await make() == (201, there, True)
 
 
+async def test_key_of_who_is_in_no_organization_is_taken(client: httpx.AsyncClient, staff: Staff) -> None:
+    staff.hand_over()
+    refused = await client.post("/api/v1/tags", json={"name": "Rope"}, headers=KEY)
+    assert (refused.status_code, refused.json()["code"]) == (404, "no_active_organization")
+
+
 async def test_what_changes_the_active_organization_is_done_once(client: httpx.AsyncClient, staff: Staff) -> None:
     answers = [await client.post("/api/v1/organizations", json={"name": "Second"}, headers=KEY) for _ in range(2)]
     assert [answer.json() for answer in answers] == [answers[0].json()] * 2
