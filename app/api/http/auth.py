@@ -76,7 +76,7 @@ class AuthMiddleware(ASGIMiddleware):
         if scope["route_handler"].opt.get(PUBLIC):
             await self._receive_body(Request(scope, receive, send))
         elif scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
-            request = Request[Any, Any, Any](scope, receive, send)
+            request: Request[Any, Any, Any] = Request(scope, receive, send)
             try:
                 scope["user"] = await self._sign_in(request)
             except UnknownTokenError:

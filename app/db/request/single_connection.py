@@ -46,12 +46,16 @@ class SingleConnectionSession(RoutingSyncSession):
 
         It comes from the pool if the session holds none yet, or has lost it.
         """
-        if self.in_transaction():
+        held = self._held
+        # By itself the session would look for it at each statement, by the rules of routing.
+        if held is not None and held.in_transaction() and not self.is_routed:
+            connection = held
+        elif self.in_transaction():
             connection = self.connection()
-        elif self._held is None:
+        elif held is None:
             connection = self._held = super().get_bind().connect()
         else:
-            connection = self._held
+            connection = held
         return connection, connection.connection.driver_connection
 
     @property
