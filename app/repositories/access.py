@@ -52,14 +52,7 @@ class AccessScope(NamedTuple):
 
     def readable(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
         """Return whether the board with the id in this column, one of the organization's, may be read."""
-        if self.reads_all:
-            return true()
-        if self.member_id is None:
-            return board_id == self.board_id
-        # An alias, since a statement may have the table in its own FROM.
-        granted = aliased(BoardAccess)
-        mine = and_(granted.board_id == board_id, granted.organization_member_id == self.member_id)
-        return select(granted.id).where(mine, or_(granted.can_read, granted.can_write)).exists()
+        return true() if self.reads_all else self._granted(board_id, "can_read", "can_write")
 
     def shown(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
         """Return whether the board may be read; members are also shown what is on no board."""
@@ -68,13 +61,16 @@ class AccessScope(NamedTuple):
 
     def writable(self, board_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
         """Return whether the board with the id in this column may be changed."""
-        if self.writes_all:
-            return true()
+        return true() if self.writes_all else self._granted(board_id, "can_write")
+
+    def _granted(self, board_id: InstrumentedAttribute[Any], *rights: str) -> ColumnElement[bool]:
+        """Return whether the agent is on the board, or the member has a grant on it with one of these rights."""
         if self.member_id is None:
             return board_id == self.board_id
+        # An alias, since a statement may have the table in its own FROM.
         granted = aliased(BoardAccess)
         mine = and_(granted.board_id == board_id, granted.organization_member_id == self.member_id)
-        return select(granted.id).where(mine, granted.can_write).exists()
+        return select(granted.id).where(mine, or_(*(getattr(granted, right) for right in rights))).exists()
 
     def readable_group(self, group_id: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
         """Return whether the group with the id in this column may be read: all boards may, or one of its boards."""

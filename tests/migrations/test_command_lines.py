@@ -19,6 +19,12 @@ from tests.support.migrator import load_revisions, upgrade
 from tests.support.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
 from tests.support.waiting import PATIENCE
 
+UPGRADES = [
+    ("alembic", "upgrade", "head"),
+    ("litestar", "database", "upgrade", "--no-prompt"),
+    ("litestar", "run", "--port", "1"),
+]
+
 FIRST = "1d9c6f0b7a31"
 
 
@@ -145,14 +151,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("cause", list(FAILURES))
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("alembic", "upgrade", "head"),
-        ("litestar", "database", "upgrade", "--no-prompt"),
-        ("litestar", "run", "--port", "1"),
-    ],
-)
+@pytest.mark.parametrize("command", UPGRADES)
 def test_failed_revision_is_rolled_back_and_named_once_with_exit_code_3(
     database_url: str, tmp_path: Path, command: tuple[str, ...], cause: str
 ) -> None:
@@ -182,14 +181,7 @@ def test_other_servers_log_the_failure_without_sql(database_url: str, tmp_path: 
 
 
 @pytest.mark.parametrize("text", ["this is not python", "import no_such_module"])
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("alembic", "upgrade", "head"),
-        ("litestar", "database", "upgrade", "--no-prompt"),
-        ("litestar", "run", "--port", "1"),
-    ],
-)
+@pytest.mark.parametrize("command", UPGRADES)
 def test_revision_that_cannot_be_imported_is_named(
     database_url: str, tmp_path: Path, command: tuple[str, ...], text: str
 ) -> None:
