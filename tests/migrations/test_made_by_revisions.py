@@ -209,3 +209,10 @@ def test_what_operations_made_is_dropped_although_another_revision_is_unreadable
     heroes.define(MODELS.replace('sa.Index("ix_hero_name", "name"),', ""))
     assert [each.name for each in read_drift(heroes.config).differences] == ["ix_hero_name"]
     assert 'op.drop_index(op.f("ix_hero_name")' in heroes.generate().replace("'", '"')
+
+
+def test_function_that_gives_a_value_hides_nothing(heroes: PlainProject, empty_database_url: str) -> None:
+    heroes.add("values", """op.execute("UPDATE hero SET name = quote_nullable(name) WHERE length(name) > 1")""")
+    upgrade(heroes.config)
+    query(empty_database_url, "CREATE INDEX by_hand ON hero (team_id)")
+    assert [each.name for each in read_drift(heroes.config).differences] == ["by_hand"]

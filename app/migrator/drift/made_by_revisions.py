@@ -26,6 +26,8 @@ _RENAME = {EffectKind.RENAME_TABLE, EffectKind.RENAME_OTHER}
 _CREATE_INDEX = {EffectKind.ADD_INDEX, EffectKind.ADD_UNIQUE_INDEX}
 _CONSTRAINTS = frozenset({"CHECK", "EXCLUDE", "UNIQUE", "REFERENCES", "FOREIGN"})
 _NO_NEW_CONSTRAINT = frozenset({"DROP", "RENAME", "VALIDATE", "ALTER"})
+# A function that one of them calls gives a value: it may do more, but nobody makes a trigger or an index so.
+_MAKES_NOTHING_ELSE = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER"})
 _ATTACHED = ("TRIGGER", "POLICY", "RULE")
 
 # The table, empty for what belongs to none or has a name that no other table may use, and the name.
@@ -115,7 +117,7 @@ class _Reader:
             self.made.update(dict.fromkeys(_constraints_of(table, statement), is_own))
             if _leaves_a_name_to_the_server(statement, effects):
                 self.unnamed[table] = is_own or self.unnamed.get(table, False)
-        return not any(effect.kind is EffectKind.OPAQUE for effect in effects)
+        return statement.head in _MAKES_NOTHING_ELSE or not any(effect.kind is EffectKind.OPAQUE for effect in effects)
 
     def _is_of_attached(self, statement: Statement, is_own: bool) -> bool:
         """Note what it does to a trigger, a policy or a rule, and return whether it does that."""
