@@ -1,4 +1,4 @@
-"""The DB_AUTO_MIGRATE policy, as README documents it: what starting the application does to the schema."""
+"""The DB_AUTO_MIGRATE policy, as migrations/docs/deploying.md#at-start-up has it: what a start does to the schema."""
 
 from collections.abc import Iterable
 

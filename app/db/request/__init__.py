@@ -4,12 +4,14 @@ The way of a request, outermost first; each step calls the next one:
 
     server/protocol.py         reads the request within its limits, and calls the application (ASGI)
     api/http/head.py           answers HEAD as GET without the body
+    CORS                       api/http/cors.py: answers preflights, if CORS_ALLOWED_ORIGINS is set
     error renderer             api/http/exception_handlers.py: makes problem+json of what the middleware below raises
     Litestar's router          finds the handler by path and method, or raises 404 or 405
-    SessionMiddleware          session.py: opens the session, and closes it at the end
-      run_with_retries         retry.py: calls all that follows again if the transaction was ended for no fault of the
-                               request (three attempts at most)
-      ReadRoute                read_route.py: for each attempt, which server it reads
+    SessionMiddleware          session.py: notices if the client hangs up (client.py)
+    run_with_retries           retry.py: calls all that follows again if the transaction was ended for no fault of the
+                               request (three attempts at most). For each attempt:
+      SessionMiddleware        session.py: opens a session, which has no connection yet, and closes it at the end
+      ReadRoute                read_route.py: will say which server this attempt reads
     RequestIdMiddleware        api/http/request_id.py: binds the request's id for the log
     Admission                  api/http/admission.py: raises 503 if too many requests are under way
     AuthMiddleware             api/http/auth.py: receives the whole body, has ReadRoute use a replica or the primary,
@@ -19,6 +21,7 @@ The way of a request, outermost first; each step calls the next one:
     error renderer             the same handlers again, so that errors of a handler pass the middleware as answers; an
                                error that run_with_retries is going to retry is raised again instead
     check_query, check_if_match  before the handler: api/http/query_parameters.py, api/http/etag.py
+    JsonRequest                api/http/body.py: decodes the body into the type that the handler takes
     provide_session            session.py: provides the session, and commits when the handler has returned
     provide_service            api/http/handler_parameters.py: makes the handler's service of the session and the caller
     handler                    api/<x>.py calls services/<x>.py, which calls repositories/<x>.py
@@ -26,12 +29,18 @@ The way of a request, outermost first; each step calls the next one:
                                through SQLAlchemy. Both use the one connection of the session
                                (single_connection.py), which comes from postgres/pool.py
 
+BEGIN is sent with the first statement that writes, locks rows or passes through SQLAlchemy, in whichever step that is:
+recording the use of a token, claiming an idempotency key, locking what If-Match compares, or the service. What
+`fetch_rows` reads before that (the caller with their board, usually; a single task) is outside of any transaction.
+
 Then, back up:
 
     store_answer               api/http/idempotency.py: stores the answer in the request's transaction
-    provide_session            raises if the client has gone (client.py), commits, tells the other processes who has
-                               written up to where (db/replicas/wal_tracker.py), notifies streams (db/notify.py), and
-                               releases the connection. An error until here is an error response, and nothing is stored
+    provide_session            raises if the client has gone (client.py), and COMMITs if a transaction has begun. With
+                               read replicas it then tells the other processes by NOTIFY who has written up to where
+                               (db/replicas/wal_tracker.py), and ends the empty transaction of that by a second commit.
+                               At last it notifies streams (db/notify.py), and releases the connection. An error until
+                               the COMMIT is an error response, and nothing is stored
     response                   passes Idempotency, ETagMiddleware and Admission upwards; hooks add request id, Allow and
                                security headers as it starts
 
