@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..sql.quoting import quote, quote_literal
-from . import catalogue, constraint_ddl, obstacles, table_ddl, type_ddl
+from . import catalogue, constraint_ddl, enum_and_sequence_ddl, obstacles, table_and_column_ddl
 from .catalogue import Column, Constraint, Index, Schema, Table
 from .compare_code import attached, routines, views
 from .difference import Difference, Kind, Statement
@@ -45,9 +45,9 @@ def _tables(live: Schema, models: Schema) -> Iterator[Difference]:
         ddl = mending_statements(
             before,
             after,
-            create=lambda table: table_ddl.create_table(live, models, table),
-            drop=lambda table: table_ddl.drop_table(live, table),
-            change=table_ddl.change_table,
+            create=lambda table: table_and_column_ddl.create_table(live, models, table),
+            drop=lambda table: table_and_column_ddl.drop_table(live, table),
+            change=table_and_column_ddl.change_table,
         )
         name = first_not_none(before, after).name
         found = obstacles.of_new_table(live, models, name) if before is None else NOTHING
@@ -73,11 +73,11 @@ def _columns(live: Schema, models: Schema) -> Iterator[Difference]:
             ddl = mending_statements(
                 before,
                 after,
-                create=lambda column: table_ddl.add_column(live, models, column),
-                drop=lambda column: [table_ddl.drop_column(column)],
-                change=lambda old, new: table_ddl.change_column(live, models, old, new),
+                create=lambda column: table_and_column_ddl.add_column(live, models, column),
+                drop=lambda column: [table_and_column_ddl.drop_column(column)],
+                change=lambda old, new: table_and_column_ddl.change_column(live, models, old, new),
             )
-            replaced = before and (after is None or table_ddl.is_rewritten(before, after))
+            replaced = before and (after is None or table_and_column_ddl.is_rewritten(before, after))
             found = obstacles.of_column(live, models, before) if before and replaced else NOTHING
             column = first_not_none(before, after)
             key = (column.table, column.name)
@@ -86,7 +86,7 @@ def _columns(live: Schema, models: Schema) -> Iterator[Difference]:
 
 def _describe_column(column: Column) -> str:
     comment = f" ({quote_literal(column.comment)})" if column.comment else ""
-    return table_ddl.definition(column) + (" (not validated)" if column.unvalidated else "") + comment
+    return table_and_column_ddl.definition(column) + (" (not validated)" if column.unvalidated else "") + comment
 
 
 def _constraints(live: Schema, models: Schema) -> Iterator[Difference]:
@@ -197,9 +197,9 @@ def _sequences(live: Schema, models: Schema) -> Iterator[Difference]:
         ddl = mending_statements(
             before,
             after,
-            create=lambda sequence: type_ddl.create_sequence(live, sequence),
-            drop=type_ddl.drop_sequence,
-            change=type_ddl.change_sequence,
+            create=lambda sequence: enum_and_sequence_ddl.create_sequence(live, sequence),
+            drop=enum_and_sequence_ddl.drop_sequence,
+            change=enum_and_sequence_ddl.change_sequence,
         )
         key = (first_not_none(before, after).name,)
         yield difference(Kind.SEQUENCE, key, before, after, _describe_sequence, ddl)
@@ -214,13 +214,15 @@ def _enums(live: Schema, models: Schema) -> Iterator[Difference]:
         ddl = mending_statements(
             before,
             after,
-            create=type_ddl.create_enum,
-            drop=type_ddl.drop_enum,
-            change=lambda old, new: type_ddl.change_enum(live, models, old, new),
+            create=enum_and_sequence_ddl.create_enum,
+            drop=enum_and_sequence_ddl.drop_enum,
+            change=lambda old, new: enum_and_sequence_ddl.change_enum(live, models, old, new),
         )
         enum = first_not_none(before, after)
         in_the_way = (
-            obstacles.of_enum(live, models, enum.name) if before and type_ddl.is_replaced(before, after) else NOTHING
+            obstacles.of_enum(live, models, enum.name)
+            if before and enum_and_sequence_ddl.is_replaced(before, after)
+            else NOTHING
         )
         yield difference(Kind.ENUM, (enum.name,), before, after, _labels, ddl, in_the_way, enum.type)
 
@@ -239,6 +241,6 @@ def _retyped(live: Schema, models: Schema) -> set[str]:
     for table in tables_in_both(live, models):
         for name, before in live.tables[table].columns.items():
             after = models.tables[table].columns.get(name)
-            if after and table_ddl.has_other_type(before, after):
+            if after and table_and_column_ddl.has_other_type(before, after):
                 found.add(before.path)
     return found

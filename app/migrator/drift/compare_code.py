@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from . import code_ddl, obstacles, table_ddl
+from . import code_ddl, obstacles, table_and_column_ddl
 from .catalogue import Schema
 from .code_ddl import Attached
 from .difference import Difference, Kind
@@ -19,7 +19,7 @@ def routines(live: Schema, models: Schema) -> Iterator[Difference]:
         in_the_way = NOTHING
         if before and (before.kind, before.result) != (found.kind, found.result):
             in_the_way = obstacles.of_code(live, "function", found.signature)
-        ddl = (*ddl, *table_ddl.repairs(models, found.name))
+        ddl = (*ddl, *table_and_column_ddl.repairs(models, found.name))
         key = (found.signature,)
         yield difference(Kind.FUNCTION, key, before, after, lambda it: it.definition, ddl, in_the_way, found.signature)
 
@@ -45,5 +45,5 @@ def attached(live: Schema, models: Schema) -> Iterator[Difference]:
             before, after, create=code_ddl.create_attached, drop=code_ddl.drop_attached, change=code_ddl.change_attached
         )
         found: Attached = first_not_none(after, before)
-        ddl = (*ddl, *table_ddl.repairs(models, found.name))
+        ddl = (*ddl, *table_and_column_ddl.repairs(models, found.name))
         yield difference(found.kind, (found.table, found.name), before, after, lambda it: it.description, ddl)

@@ -8,7 +8,7 @@ from .catalogue import Column, Constraint, Schema, Table
 from .code_ddl import change_view, create_attached, drop_attached
 from .constraint_ddl import FOREIGN_KEY, around_column, create_index, drop_constraint
 from .difference import Order, Statement
-from .type_ddl import advance_sequence, create_sequence
+from .enum_and_sequence_ddl import advance_sequence, create_sequence
 
 _HERE = Order.TABLES_AND_COLUMNS
 
