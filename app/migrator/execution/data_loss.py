@@ -9,22 +9,12 @@ from sqlalchemy.exc import DBAPIError
 
 from ...postgres.errors import DatabaseError
 from ..command_names import command
-from ..sql.effect import LOSES_DATA, Effect, Kind
+from ..sql.effect import LOSES_DATA, MAY_LOSE_DATA, REMOVES, Effect, Kind
 from ..sql.names import split_name
 from ..sql.offline import effects_of
 from ..sql.quoting import quote
 
-# Dropping a schema or CASCADE may drop tables, a change of type may cut values, code may do anything.
-_MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
 _UNKNOWN = "what cannot be known from its SQL"
-# Earlier releases no longer find these, or not as they know them.
-_REMOVES = LOSES_DATA | {
-    Kind.DROP_OTHER,
-    Kind.RENAME_TABLE,
-    Kind.RENAME_COLUMN,
-    Kind.RENAME_OTHER,
-    Kind.CHANGE_TYPE,
-}
 # A table that takes longer is not counted: the number only helps a person to decide.
 _COUNT_TIMEOUT = "5s"
 
@@ -59,7 +49,7 @@ def count_losses(connection: Connection, revisions: Iterable[Script]) -> list[Lo
             for effect in effects or ()
             if effect.kind in LOSES_DATA
         )
-        if effects is None or any(effect.kind in _MAY_LOSE_DATA for effect in effects):
+        if effects is None or any(effect.kind in MAY_LOSE_DATA for effect in effects):
             found.append(Loss(script.revision, _UNKNOWN, None))
     return found
 
@@ -69,7 +59,7 @@ def removed_by(script: Script) -> list[str]:
     effects = effects_of([script])
     if effects is None:
         return [_UNKNOWN]
-    found = [str(effect) for effect in effects if effect.kind in _REMOVES]
+    found = [str(effect) for effect in effects if effect.kind in REMOVES]
     return [*found, _UNKNOWN] if any(effect.kind is Kind.OPAQUE for effect in effects) else found
 
 

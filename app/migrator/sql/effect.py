@@ -53,6 +53,16 @@ class Kind(StrEnum):
 
 # After these, what the table or column held is gone.
 LOSES_DATA = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.DELETE})
+# Dropping a schema or CASCADE may drop tables, a change of type may cut values, code may do anything.
+MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
+# Earlier releases no longer find these, or not as they know them.
+REMOVES = LOSES_DATA | {
+    Kind.DROP_OTHER,
+    Kind.RENAME_TABLE,
+    Kind.RENAME_COLUMN,
+    Kind.RENAME_OTHER,
+    Kind.CHANGE_TYPE,
+}
 
 
 @dataclass(frozen=True)
