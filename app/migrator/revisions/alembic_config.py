@@ -22,7 +22,7 @@ from ..signals import Canceller
 
 _CONFIG = "migrator"
 _TOML, _TOML_SECTION = "pyproject.toml", "[tool.alembic"
-_OPTIONS = "scope"
+_OPTIONS = "run_options"
 _CONFIG_REQUEST = "asking for the configuration"
 # The arguments for `alembic -x`.
 _ACCEPT_DATA_LOSS = "accept-data-loss"
@@ -123,8 +123,8 @@ def read_config(alembic_ini: Path) -> MigratorConfig:
 
 def answer_config_request(alembic: Config, config: MigratorConfig) -> bool:
     """Hand the configuration to `read_config` and return True if that is what runs `env.py`."""
-    asking = alembic.attributes.get(_CONFIG_REQUEST)
-    if asking is None:
+    requested = alembic.attributes.get(_CONFIG_REQUEST)
+    if requested is None:
         return False
-    asking.append(config)
+    requested.append(config)
     return True
