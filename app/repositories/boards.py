@@ -66,7 +66,7 @@ def with_board(statement: Select[Any], row_access: RowAccess) -> Select[Any]:
 
 
 def board_of_row(row: Sequence[Any]) -> ReadableBoard | None:
-    """Return what `get_row` would, from a row of a statement `with_board`."""
+    """Return what `get_row_or_none` would, from a row of a statement `with_board`."""
     *board, may_read, may_write = row[-len(_COLUMNS) - 2 :]
     return ReadableBoard(_row(board), may_write) if may_read and board[0] is not None else None
 
@@ -84,7 +84,7 @@ class BoardRepository(Repository[Board]):
             statement = statement.where(matches(Board.name, Board.description, search))
         return await read_slice(self.session, statement, _ORDER, window)
 
-    async def get_row(self, access: AccessScope, board_id: UUID) -> ReadableBoard | None:
+    async def get_row_or_none(self, access: AccessScope, board_id: UUID) -> ReadableBoard | None:
         """Return the board, in one prepared statement; None also where the caller may not read it."""
         found = await fetch_rows(self.session, _select_readable(access.shape), board_id=board_id, **access.parameters)
         return ReadableBoard(_row(found[0][:-1]), found[0].may_write) if found else None

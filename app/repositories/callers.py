@@ -57,7 +57,7 @@ class CallerLookup:
         self._alone = PreparedStatement(statement)
         self._with_board = PreparedStatement(with_board(statement, row_access))
 
-    async def get_row(
+    async def get_row_or_none(
         self, session: AnySession, board_id: UUID | None, **by: object
     ) -> tuple[Sequence[Any], ReadableBoard | None] | None:
         """Return the caller's row, and the board where they may read it; None where nobody is found."""
@@ -106,31 +106,31 @@ _BY_AGENT_TOKEN = CallerLookup(
 )
 
 
-async def get_person(
+async def get_person_or_none(
     session: AnySession, subject: str, board_id: UUID | None = None
 ) -> tuple[Person, Membership | None, ReadableBoard | None] | None:
-    """Return the user of this subject, and the board where they may read it."""
-    if (found := await _BY_SUBJECT.get_row(session, board_id, subject=subject)) is None:
+    """Return the user of this subject, and the board where they may read it; None where nobody is found."""
+    if (found := await _BY_SUBJECT.get_row_or_none(session, board_id, subject=subject)) is None:
         return None
     row, board = found
     return Person._make(row[:_PERSON]), _membership(row), board
 
 
-async def get_bearer(
+async def get_bearer_or_none(
     session: AnySession, token_hash: bytes, board_id: UUID | None = None
 ) -> tuple[Person, Membership | None, Bearer, ReadableBoard | None] | None:
     """Return the user of this personal access token, which has not expired, and the board where they may read it."""
-    if (found := await _BY_PERSONAL_TOKEN.get_row(session, board_id, token_hash=token_hash)) is None:
+    if (found := await _BY_PERSONAL_TOKEN.get_row_or_none(session, board_id, token_hash=token_hash)) is None:
         return None
     row, board = found
     return Person._make(row[:_PERSON]), _membership(row), Bearer._make(row[_MEMBERSHIP:_BEARER]), board
 
 
-async def get_worker(
+async def get_worker_or_none(
     session: AnySession, token_hash: bytes, board_id: UUID | None = None
 ) -> tuple[Worker, ReadableBoard | None] | None:
     """Return the agent of this token, and the board where it may read it."""
-    if (found := await _BY_AGENT_TOKEN.get_row(session, board_id, token_hash=token_hash)) is None:
+    if (found := await _BY_AGENT_TOKEN.get_row_or_none(session, board_id, token_hash=token_hash)) is None:
         return None
     row, board = found
     return Worker._make(row[: len(Worker._fields)]), board

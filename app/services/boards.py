@@ -93,7 +93,7 @@ class BoardService(Service):
         if prefetched is not None and prefetched.board_id == board_id and not self._session.in_transaction():
             found = prefetched.found
         else:
-            found = await BoardRepository(session=self._session).get_row(access, board_id)
+            found = await BoardRepository(session=self._session).get_row_or_none(access, board_id)
         if found is None:
             raise NotFoundError
         return found

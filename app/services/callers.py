@@ -13,7 +13,15 @@ from app.core.security import token_hash
 from app.models import Organization, TokenScope, User
 from app.repositories.access import AccessScope
 from app.repositories.boards import ReadableBoard
-from app.repositories.callers import Bearer, Membership, Person, Worker, get_bearer, get_person, get_worker
+from app.repositories.callers import (
+    Bearer,
+    Membership,
+    Person,
+    Worker,
+    get_bearer_or_none,
+    get_person_or_none,
+    get_worker_or_none,
+)
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
@@ -162,7 +170,7 @@ async def sign_in_local(session: AsyncSession, board_id: UUID | None = None) -> 
 
 async def sign_in_agent(session: AsyncSession, board_id: UUID | None = None, *, token: str) -> Caller:
     """Return the agent of this token. Raises UnauthorizedError."""
-    found = await get_worker(session, token_hash(token), board_id)
+    found = await get_worker_or_none(session, token_hash(token), board_id)
     if found is None:
         raise UnknownTokenError
     agent, board = found
@@ -171,7 +179,7 @@ async def sign_in_agent(session: AsyncSession, board_id: UUID | None = None, *, 
 
 async def sign_in_by_token(session: AsyncSession, board_id: UUID | None = None, *, token: str) -> Caller:
     """Return the user of this personal access token. Raises UnauthorizedError, also where it has expired."""
-    found = await get_bearer(session, token_hash(token), board_id)
+    found = await get_bearer_or_none(session, token_hash(token), board_id)
     if found is None:
         raise UnknownTokenError
     user, membership, bearer, board = found
@@ -198,10 +206,10 @@ async def _sign_in(
     session: AsyncSession, board_id: UUID | None, subject: str, name: str | None, email: str | None = None
 ) -> Caller:
     """Return the user of this subject, who is made where there is none."""
-    found = await get_person(session, subject, board_id)
+    found = await get_person_or_none(session, subject, board_id)
     if found is None:
         await add_user(session, User(subject=subject, name=name, email=email))
-        found = await get_person(session, subject, board_id)
+        found = await get_person_or_none(session, subject, board_id)
     assert found is not None, "made above, or by the transaction that add_if_absent waited for"
     user, membership, board = found
     return Caller(user, membership, prefetched_board=_prefetched(board_id, board))

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from app.core.errors import BadRequestError, ConflictError, NotFoundError
 from app.models import PersonalToken, TokenScope, User
-from app.repositories.callers import get_person
+from app.repositories.callers import get_person_or_none
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
@@ -80,6 +80,6 @@ class UserAdminService:
         return token
 
     async def _caller(self, user: User) -> Caller:
-        found = await get_person(self._session, user.subject)
+        found = await get_person_or_none(self._session, user.subject)
         assert found is not None, "read in this transaction"
         return Caller(*found[:2])

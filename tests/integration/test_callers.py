@@ -66,7 +66,7 @@ async def test_board_is_the_same_with_its_caller_and_after_him(app: Litestar, da
                 found = caller.prefetched_board.found
                 may = "" if found is None else "rw" if found.may_write else "r"
                 is_in = caller.membership is not None or caller.agent is not None
-                after = await BoardRepository(session=session).get_row(caller.access, board) if is_in else None
+                after = await BoardRepository(session=session).get_row_or_none(caller.access, board) if is_in else None
                 if found != after or may != expected(name, place):
                     wrong.append((name, place, found, after))
     assert wrong == []
