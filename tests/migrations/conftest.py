@@ -1,10 +1,11 @@
 """Looking at a database from outside the application, and releases with revisions of a test's own."""
 
+import re
 import shutil
 import subprocess
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -150,6 +151,18 @@ class Release:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._count = 0
+
+    def keep(self, revisions: Collection[str]) -> None:
+        """Delete the files of all other revisions, what lint is to ignore in them, and the backfills after them."""
+        ignored = self.root / "migrations" / "lint_ignore.toml"
+        sections = re.findall(r'^\["(\w+)"\]\n(.*?)(?=^\[|\Z)', ignored.read_text(), re.MULTILINE | re.DOTALL)
+        ignored.write_text("".join(f'["{name}"]\n{rules}' for name, rules in sections if name in revisions))
+        for script in load_revisions(Settings()).walk_revisions():
+            if script.revision not in revisions:
+                Path(script.path).unlink()
+        for backfill in (self.root / "migrations" / "backfills").glob("*.py"):
+            if not re.search(rf'\bafter="({"|".join(revisions)})"', backfill.read_text()):
+                backfill.unlink()
 
     def add(
         self,

@@ -19,6 +19,16 @@ from tests.support.processes import ROOT, environment, run
 
 OFFLINE = Settings()
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+# With agents, the last table that a test changes.
+_KEPT = 8
+
+
+@pytest.fixture
+def release(release: Release, request: pytest.FixtureRequest) -> Release:
+    """Where no database is asked, with the first revisions alone: each time all of them are read."""
+    if "database_url" not in request.fixturenames:
+        release.keep(REVISIONS[:_KEPT])
+    return release
 
 
 def rules(release: Release, *revisions: str) -> list[str]:
@@ -925,7 +935,7 @@ def test_command_says_what_where_and_the_rewrite(release: Release) -> None:
         "    drop column tags.color: the previous release may use it",
     ]
     assert lines[4].startswith("    → Stop using it")
-    assert lines[-1] == f"{len(REVISIONS) + 1} revision(s) linted: 1 finding(s)"
+    assert lines[-1] == f"{_KEPT + 1} revision(s) linted: 1 finding(s)"
     # Neither a database was started nor a token made.
     assert {path.name for path in release.root.iterdir()} == {"alembic.ini", "app", "migrations"}
     found = run("litestar", "database", "lint", "--json", "head", env=env, cwd=release.root)
