@@ -19,7 +19,7 @@ from tests.migrations.conftest import holding
 from tests.support.metrics import scraped
 from tests.support.serving import served
 from tests.support.sse import reading
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 LOCKED = "SELECT FROM tasks WHERE id = CAST(:id AS uuid) FOR UPDATE"
 REFUSED = "plimsoll_requests_refused_total"
@@ -92,9 +92,7 @@ def waiting_for_a_connection(app: Litestar) -> int:
 
 
 async def until_as_many_wait(app: Litestar, count: int) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while waiting_for_a_connection(app) != count:
-            await asyncio.sleep(0.01)
+    await until(lambda: waiting_for_a_connection(app) == count, f"{count} wait for a connection")
 
 
 async def send(port: int, method: str, path: str, body: bytes = b"") -> asyncio.StreamWriter:
@@ -115,6 +113,8 @@ async def test_who_hangs_up_while_waiting_leaves_the_queue_and_is_not_served(
 
     async with served(app) as port, client_of(app) as inside:
         other = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=inside.headers)
+        # Or else the notification of the new task might wait for a connection, too.
+        await app.plugins.get(DatabasePlugin).notifications.close()
         with holding(database_url, LOCKED, id=task) as waiting:
             changes = [
                 asyncio.create_task(client.patch(f"{tasks_url}/{task}", json={"title": f"number {number}"}))

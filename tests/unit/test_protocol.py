@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from app.server.memory_budget import Budget
 from app.server.protocol import MAX_HEAD_BYTES, MAX_HEADERS, BoundedProtocol, RequestLimits
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 KIB = 1024
 GET = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
@@ -62,7 +62,7 @@ class Served:
     async def listening(self) -> AsyncIterator[None]:
         self._server = await asyncio.get_running_loop().create_server(self._protocol, "127.0.0.1", 0)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 yield
         finally:
             for client in self.clients:
