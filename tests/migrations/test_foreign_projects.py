@@ -18,7 +18,6 @@ from tests.support.processes import BIN, ROOT
 from tests.support.waiting import PATIENCE
 
 FOREIGN = Path(__file__).parent / "foreign"
-LEVELS = "ALTER TABLE hero ADD COLUMN level"
 HISTORY = "SELECT revision, outcome FROM schema_history ORDER BY id"
 ENV, MAIN = "migrations/env.py", "myproject/main.py"
 README = ROOT / "app" / "migrator" / "README.md"
