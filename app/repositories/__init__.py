@@ -7,5 +7,6 @@
     page = await tags.page(organization_id, Window(limit=50))
 
 `get…` returns one row or raises NotFoundError; `get…_or_none` does not raise. `get_row` is a prepared read of a row for
-display. `list…` returns all rows, `page…` a part of them. `lock…` holds rows until the transaction ends.
+display; `add_row`, `update_row` and `lock_row` are prepared, too. `list…` returns all rows, `page…` a part of them.
+`lock…` holds rows until the transaction ends.
 """

@@ -114,7 +114,7 @@ class ApprovalService(Service):
 
     async def _lock(self, board: Board) -> None:
         # As a change of a task's status does, which looks at the approvals that name it.
-        await BoardRepository(session=self._session).lock(id=board.id)
+        await BoardRepository(session=self._session).lock_row(board.id)
 
     async def _view(self, approval: Approval) -> ApprovalView:
         (view,) = await self.views([approval])
