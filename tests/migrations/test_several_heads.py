@@ -27,10 +27,13 @@ WAYS: dict[str, Callable[[Settings], object]] = {
 
 
 def fork(versions: Path) -> None:
-    """Adds a second file that follows what the newest one follows."""
+    """Adds a second file that follows what the newest one follows, and changes nothing."""
     newest = max(versions.glob("*.py"))
-    text = re.sub(r'^revision = ".*"$', 'revision = "another"', newest.read_text(), flags=re.MULTILINE)
-    newest.with_name("2027_01_01_0002_other.py").write_text(text)
+    (follows,) = re.findall(r"^down_revision = .*$", newest.read_text(), re.MULTILINE)
+    newest.with_name("2027_01_01_0002_other.py").write_text(
+        f'"""Another."""\n\nrevision = "another"\n{follows}\nbranch_labels = None\ndepends_on = None\n'
+        'phase = "expand"\n\n\ndef upgrade() -> None:\n    pass\n\n\ndef downgrade() -> None:\n    pass\n'
+    )
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release, applied, holding
+from tests.support.backfill import define
 from tests.support.doctor import examined
 from tests.support.migrator import (
     alembic_config,
@@ -83,8 +84,14 @@ def test_tables_of_the_engine_that_are_locked_are_waited_for_a_limited_time_and_
 
 @pytest.mark.parametrize("reading", [read_status, read_backfills, preview_maintenance, backup])
 def test_tables_of_the_models_that_are_locked_are_waited_for_a_limited_time(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: Callable[[Settings], object]
+    database_url: str,
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reading: Callable[[Settings], object],
 ) -> None:
+    # Whether it is to be run is known by the rows of the table.
+    define(release, table="tasks", update="UPDATE tasks SET title = title WHERE {batch}", where="title = ''")
     monkeypatch.chdir(tmp_path)
     settings = settings_for(database_url, db_migrate_lock_timeout=0.1, db_migrate_lock_wait=0)
     locked = "tasks" if reading is not preview_maintenance else "activity_events"
