@@ -414,6 +414,17 @@ def test_work_outside_a_transaction_is_alone_in_its_revision(release: Release, u
     assert rules(release) == ["concurrently-not-alone"]
 
 
+def test_locks_outside_a_transaction_are_given_back(release: Release) -> None:
+    release.add(
+        autocommit(
+            "ALTER TABLE tags ADD COLUMN a text",
+            "ALTER TABLE users ADD COLUMN a text",
+            "ALTER TABLE tasks VALIDATE CONSTRAINT c",
+        )
+    )
+    assert rules(release) == ["concurrently-not-alone"]
+
+
 @pytest.mark.parametrize("upgrade", ALONE.values(), ids=ALONE)
 def test_work_outside_a_transaction_that_is_alone_is_fine(release: Release, upgrade: str) -> None:
     release.add(upgrade)

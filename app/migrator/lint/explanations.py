@@ -44,7 +44,8 @@ _EXPLANATIONS: dict[str, tuple[str, str, str]] = {
     "concurrently-not-alone": (
         "Another statement beside one that runs outside a transaction.",
         "What runs outside a transaction cannot be rolled back: a failure or a kill leaves a revision half done.",
-        "A revision for each. DROP INDEX CONCURRENTLY IF EXISTS of the same index may come before its build.",
+        "A revision for each. DROP INDEX CONCURRENTLY IF EXISTS of the same index may come before its build;"
+        " several VALIDATE CONSTRAINT may be together.",
     ),
     "backfill-in-revision": (
         "UPDATE, DELETE, MERGE or INSERT … ON CONFLICT DO UPDATE of a table that was there before.",

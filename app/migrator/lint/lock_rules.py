@@ -75,8 +75,11 @@ def _lockings(revision: ParsedRevision) -> tuple[_Locking, ...]:
         changes[id(change.statement)].append(change)
     held: list[str] = []
     found = []
+    is_outside = False
     for statement, before in zip(revision.statements, revision.before, strict=True):
-        if statement.head == "COMMIT":
+        # Outside of a transaction each statement gives its locks back.
+        is_outside = statement.head == "COMMIT" or (is_outside and statement.head != "BEGIN")
+        if is_outside:
             held = []
         own = tuple(changes[id(statement)])
         locked = tuple(_in_use(statement, own, before))
