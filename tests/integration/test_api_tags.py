@@ -15,6 +15,8 @@ async def test_tag_gets_a_slug_and_a_plain_colour(client: httpx.AsyncClient) -> 
     assert (await client.get(response.headers["location"])).json() == tag
     assert (await client.post("/api/v1/tags", json={"name": "strasse brucke"})).json()["code"] == "slug_taken"
     assert (await client.post("/api/v1/tags", json={"name": "日本"})).json()["errors"][0]["pointer"] == "/slug"
+    given = await client.post("/api/v1/tags", json={"name": "日本", "slug": "nihon"})
+    assert (given.status_code, given.json()["slug"]) == (201, "nihon")
     for wrong in ("red", "#12345", "12345g"):
         assert (await client.post("/api/v1/tags", json={"name": "x", "color": wrong})).status_code == 400
 

@@ -170,9 +170,10 @@ async def test_hub_that_ends_lets_go_of_who_waits(hub: Hub) -> None:
 async def test_batch_holds_what_came_between_two_polls(hub: Hub, board: dict[str, Any], database_url: str) -> None:
     assert not hub.has_more(0)
     async with hub.following(UUID(board["organization_id"])):
-        begin = await soon(hub.moment())
-        assert begin is not None
-        assert (begin.number, hub.has_more(0)) == (0, False)
+        for _ in range(3):
+            quiet = await soon(hub.moment())
+            assert quiet is not None
+            assert (quiet.number, hub.has_more(0)) == (0, False)
         for number in (1, 2):
             insert_event(database_url, board, "task.updated", message=str(number))
             end = await soon(hub.moment())
