@@ -499,6 +499,15 @@ SECOND_LOCKS = {
 }
 
 
+def test_rewrite_for_a_new_table_that_refers_to_two_is_fine_with_its_reason(release: Release) -> None:
+    first = release.add(sql("CREATE TABLE waves (id bigint, a uuid REFERENCES users (id), b uuid)"))
+    reason = 'lint_ignore = {"contract-step-in-expand": "No release writes this table yet."}'
+    key = "ALTER TABLE waves ADD CONSTRAINT b FOREIGN KEY (b) REFERENCES boards (id) NOT VALID"
+    second = release.add(sql(key), extra=reason)
+    third = release.add(sql("ALTER TABLE waves VALIDATE CONSTRAINT b"))
+    assert rules(release, first, second, third) == []
+
+
 @pytest.mark.parametrize("statements", SECOND_LOCKS.values(), ids=SECOND_LOCKS)
 def test_lock_of_a_second_table_is_found_whatever_takes_it(release: Release, statements: list[str]) -> None:
     release.add(sql(*statements), phase="contract")
