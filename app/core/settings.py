@@ -29,6 +29,7 @@ from app.core.setting_values import (
     weakness,
     words,
 )
+from app.migrator.limit_settings import CONNECT_TIMEOUT, LOCK_RETRIES, LOCK_TIMEOUT, LOCK_WAIT, STATEMENT_TIMEOUT
 from app.migrator.phase import Phase
 from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
@@ -72,16 +73,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_replica_max_lag: float = 0.5
     db_auto_migrate: bool = False
     db_auto_migrate_phase: Phase = Phase.CONTRACT
-    db_connect_timeout: float = 30.0
+    db_connect_timeout: float = CONNECT_TIMEOUT.default
     db_pool_size: int = 20
     db_max_overflow: int = 0
     db_pool_timeout: float = 10.0
     db_pool_recycle: int = 1800
     db_statement_timeout: float = 30.0
-    db_migrate_lock_wait: float = 60.0
-    db_migrate_lock_timeout: float = 2.0
-    db_migrate_lock_retries: int = 10
-    db_migrate_statement_timeout: float = 60.0
+    db_migrate_lock_wait: float = LOCK_WAIT.default
+    db_migrate_lock_timeout: float = LOCK_TIMEOUT.default
+    db_migrate_lock_retries: int = LOCK_RETRIES.default
+    db_migrate_statement_timeout: float = STATEMENT_TIMEOUT.default
     activity_retention_months: int | None = None
     webhook_payload_retention_months: int | None = None
     pg_bin_dir: Path | None = None
@@ -239,16 +240,16 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "db_replica_max_lag": seconds(0.3, 1),
     "db_auto_migrate": boolean,
     "db_auto_migrate_phase": choice(Phase),
-    "db_connect_timeout": seconds(0.1, 3600),
+    "db_connect_timeout": seconds(CONNECT_TIMEOUT.least, CONNECT_TIMEOUT.most),
     "db_pool_size": integer(1, 1000),
     "db_max_overflow": integer(0, 1000),
     "db_pool_timeout": seconds(0.1, 3600),
     "db_pool_recycle": integer(-1, 86_400),
     "db_statement_timeout": seconds(0.1, 3600),
-    "db_migrate_lock_wait": seconds(0, 86_400),
-    "db_migrate_lock_timeout": seconds(0.01, 3600),
-    "db_migrate_lock_retries": integer(0, 1000),
-    "db_migrate_statement_timeout": seconds(0.1, 86_400),
+    "db_migrate_lock_wait": seconds(LOCK_WAIT.least, LOCK_WAIT.most),
+    "db_migrate_lock_timeout": seconds(LOCK_TIMEOUT.least, LOCK_TIMEOUT.most),
+    "db_migrate_lock_retries": integer(LOCK_RETRIES.least, LOCK_RETRIES.most),
+    "db_migrate_statement_timeout": seconds(STATEMENT_TIMEOUT.least, STATEMENT_TIMEOUT.most),
     "activity_retention_months": integer(1, 1200),
     "webhook_payload_retention_months": integer(1, 1200),
     "pg_bin_dir": _path,

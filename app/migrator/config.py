@@ -18,19 +18,27 @@ from ..postgres.url.database_url import DatabaseURL, normalize_database_url
 from .command_names import PREFIX, set_command_prefix
 from .engine_tables import VERSION_TABLE, set_version_table
 from .hints import Hints
+from .limit_settings import (
+    CONNECT_TIMEOUT,
+    LOCK_RETRIES,
+    LOCK_TIMEOUT,
+    LOCK_WAIT,
+    STATEMENT_TIMEOUT,
+    LimitSetting,
+)
 from .phase import Phase
 
 # No driver, which is psycopg2 for SQLAlchemy, or one that only the application uses.
 _OTHER_DRIVER = re.compile(r"^postgres(?:ql)?(?:\+(?!asyncpg\b|psycopg\b|psycopg_async\b)\w+)?(?=://)")
 # What `alembic init` writes for somebody to replace.
 _PLACEHOLDER = "driver://"
-# The fields that environment variables set, and the smallest and largest value of each.
-_NUMBERS: dict[str, tuple[str, Callable[[str], float], float, float]] = {
-    "DB_CONNECT_TIMEOUT": ("connect_timeout", float, 0.1, 3600),
-    "DB_MIGRATE_STATEMENT_TIMEOUT": ("statement_timeout", float, 0.1, 86_400),
-    "DB_MIGRATE_LOCK_WAIT": ("lock_wait", float, 0, 86_400),
-    "DB_MIGRATE_LOCK_TIMEOUT": ("lock_timeout", float, 0.01, 3600),
-    "DB_MIGRATE_LOCK_RETRIES": ("lock_retries", int, 0, 1000),
+# The fields that environment variables set.
+_NUMBERS: dict[str, tuple[str, LimitSetting[int] | LimitSetting[float]]] = {
+    "DB_CONNECT_TIMEOUT": ("connect_timeout", CONNECT_TIMEOUT),
+    "DB_MIGRATE_STATEMENT_TIMEOUT": ("statement_timeout", STATEMENT_TIMEOUT),
+    "DB_MIGRATE_LOCK_WAIT": ("lock_wait", LOCK_WAIT),
+    "DB_MIGRATE_LOCK_TIMEOUT": ("lock_timeout", LOCK_TIMEOUT),
+    "DB_MIGRATE_LOCK_RETRIES": ("lock_retries", LOCK_RETRIES),
 }
 
 
@@ -44,10 +52,10 @@ class MigratorConfig:
     URL. `alembic_ini` is Alembic's configuration, a `pyproject.toml` too, which `env.py` is told by Alembic.
 
     `lock_timeout` is how long a statement waits for a table, `lock_retries` how often a revision is tried again after
-    that, `lock_wait` how long a process waits for another one that migrates. `default_phase` is the phase of a revision
-    that declares none; without it such a revision is refused. With `allows_data_loss` a downgrade may drop what holds
-    rows without being told so. `retention` has the number of months that a table partitioned by month is kept.
-    `release` is recorded beside each revision. `application` is the name by which the server shows sessions.
+    that, `lock_wait` how long a command waits in all for others that migrate. `default_phase` is the phase of a
+    revision that declares none; without it such a revision is refused. With `allows_data_loss` a downgrade may drop
+    what holds rows without being told so. `retention` has the number of months that a table partitioned by month is
+    kept. `release` is recorded beside each revision. `application` is the name by which the server shows sessions.
     `command` is what people type before the name of one of the engine's commands; `has_alembics` says that Alembic's
     own are called in the same way. `version_table` and `version_table_schema` are the name and the schema of Alembic's
     table in this project. `hints` are the project's own words for some messages.
@@ -63,11 +71,11 @@ class MigratorConfig:
     database_variable: str = "DATABASE_URL"
     starts_database: bool = False
     alembic_ini: Path | None = None
-    connect_timeout: float = 30.0
-    statement_timeout: float = 60.0
-    lock_wait: float = 60.0
-    lock_timeout: float = 2.0
-    lock_retries: int = 10
+    connect_timeout: float = CONNECT_TIMEOUT.default
+    statement_timeout: float = STATEMENT_TIMEOUT.default
+    lock_wait: float = LOCK_WAIT.default
+    lock_timeout: float = LOCK_TIMEOUT.default
+    lock_retries: int = LOCK_RETRIES.default
     default_phase: Phase | None = None
     allows_data_loss: bool = False
     connections_per_process: int | None = None
@@ -99,7 +107,7 @@ class MigratorConfig:
         it is `sqlalchemy.url` of Alembic's configuration. Raises SettingsError.
         """
         given: dict[str, Any] = _named_database()
-        given |= {row[0]: _number(variable, *row[1:]) for variable, row in _NUMBERS.items()}
+        given |= {name: _number(variable, limit) for variable, (name, limit) in _NUMBERS.items()}
         if directory := os.environ.get("PG_BIN_DIR"):
             given["pg_bin_dir"] = Path(directory)
         known = {name: value for name, value in given.items() if value is not None} | fields
@@ -148,14 +156,14 @@ def _synchronous_driver() -> str:
     return "postgresql+psycopg"
 
 
-def _number(variable: str, read: Callable[[str], float], least: float, most: float) -> float | None:
+def _number(variable: str, limit: LimitSetting[int] | LimitSetting[float]) -> float | None:
     text = os.environ.get(variable)
     if not text:
         return None
     try:
-        value = read(text)
+        value = type(limit.default)(text)
     except ValueError:
         value = nan
-    if not least <= value <= most:
-        raise SettingsError(variable, f"is {text!r}", f"Set it to a number from {least:g} to {most:g}.")
+    if not limit.least <= value <= limit.most:
+        raise SettingsError(variable, f"is {text!r}", f"Set it to a number from {limit.least:g} to {limit.most:g}.")
     return value
