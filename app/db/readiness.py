@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core.errors import ServiceUnavailableError
 from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
+from app.migrator.locking.deadline import Deadline
 from app.migrator.locking.table_locks import read_when_unlocked
 from app.migrator.revisions.loading import load_revisions
 from app.migrator.revisions.schema_state import SchemaState, read_state
@@ -102,7 +103,7 @@ class Readiness:
     async def _read_state(self) -> SchemaState:
         async with self._engine.connect() as connection:
             return await read_when_unlocked(
-                connection, 0, READY_WITHIN_SECONDS / 2, read_state, self._scripts, metadata
+                connection, Deadline(0), READY_WITHIN_SECONDS / 2, read_state, self._scripts, metadata
             )
 
 

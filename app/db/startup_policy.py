@@ -14,6 +14,7 @@ from app.db.migrator_config import migrator_config
 from app.migrator.config import MigratorConfig
 from app.migrator.execution.startup import upgrade_at_start
 from app.migrator.execution.statement_guard import limit_statements
+from app.migrator.locking.deadline import Deadline
 from app.migrator.locking.silence_guard import guarded_lock
 from app.migrator.locking.table_locks import read_when_unlocked
 from app.migrator.partitions.maintenance import make_missing_partitions
@@ -65,14 +66,14 @@ async def _check_pooler(url: DatabaseURL, connection: AsyncConnection) -> None:
 async def _create_all(config: MigratorConfig, url: DatabaseURL, directory: ScriptDirectory) -> None:
     async with open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection:
         # Without the lock, which a pooler may not offer: if nothing is to be created, nothing needs to be guarded.
-        wait, limit = config.lock_wait, config.lock_timeout
-        state = await read_when_unlocked(connection, wait, limit, read_state, directory, config.metadata)
+        deadline, limit = Deadline(config.lock_wait), config.lock_timeout
+        state = await read_when_unlocked(connection, deadline, limit, read_state, directory, config.metadata)
         await connection.rollback()
         if not _has_work(state, config.metadata):
             _warn(state, [])
             return
         # Locked: if two processes run CREATE TABLE IF NOT EXISTS at once, one of them fails.
-        async with guarded_lock(connection, config):
+        async with guarded_lock(connection, config, deadline):
             try:
                 async with connection.begin():
                     await connection.run_sync(limit_statements, config)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from ..postgres.connect import open_connection
 from ..postgres.url.database_url import DatabaseURL
 from .config import MigratorConfig
+from .locking.deadline import Deadline
 from .locking.table_locks import read_when_unlocked
 
 T = TypeVar("T")
@@ -30,4 +31,4 @@ async def _open_and_read(
     config: MigratorConfig, url: DatabaseURL, read: Callable[[Connection, DatabaseURL], T], wait: float
 ) -> T:
     async with open_connection(url, config.connect_timeout, config.application) as connection:
-        return await read_when_unlocked(connection, wait, config.lock_timeout, read, url)
+        return await read_when_unlocked(connection, Deadline(wait), config.lock_timeout, read, url)

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -13,7 +14,10 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.settings import Settings
+from app.migrator.execution import executor
+from app.migrator.locking.deadline import Deadline
 from app.migrator.locking.migration_lock import migration_lock
+from app.migrator.locking.table_locks import read_when_unlocked
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
@@ -35,11 +39,15 @@ async def connection_to(url: str) -> AsyncIterator[AsyncConnection]:
 
 async def test_second_holder_waits_no_longer_than_told_and_learns_who_holds_it(database_url: str) -> None:
     first_url = f"{database_url}&application_name=first+mate"
-    async with connection_to(first_url) as first, migration_lock(first, 1), connection_to(database_url) as second:
+    async with (
+        connection_to(first_url) as first,
+        migration_lock(first, Deadline(1)),
+        connection_to(database_url) as second,
+    ):
         with pytest.raises(MigrationFailedError, match=r"within 0\.2 s.*held by process \d+ .*first\+mate"):
-            async with migration_lock(second, 0.2):
+            async with migration_lock(second, Deadline(0.2)):
                 raise AssertionError("two hold it")
-    async with connection_to(database_url) as third, migration_lock(third, 1):
+    async with connection_to(database_url) as third, migration_lock(third, Deadline(1)):
         pass
 
 
@@ -48,19 +56,19 @@ async def test_holder_of_another_role_is_named_as_far_as_one_may_know(
 ) -> None:
     administer("DO $$ BEGIN CREATE ROLE weak_mate LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
     weak = make_url(database_url).set(username="weak_mate").render_as_string(hide_password=False)
-    async with connection_to(database_url) as first, migration_lock(first, 1), connection_to(weak) as second:
+    async with connection_to(database_url) as first, migration_lock(first, Deadline(1)), connection_to(weak) as second:
         with pytest.raises(MigrationFailedError, match=r"held by process \d+ \(of another database role\)"):
-            async with migration_lock(second, 0.2):
+            async with migration_lock(second, Deadline(0.2)):
                 raise AssertionError("two hold it")
 
 
 async def test_death_of_the_holder_frees_it(database_url: str) -> None:
     async with connection_to(database_url) as holder:
         pid = (await holder.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
-        async with migration_lock(holder, 1), connection_to(database_url) as other:
+        async with migration_lock(holder, Deadline(1)), connection_to(database_url) as other:
 
             async def take() -> str:
-                async with migration_lock(other, 10):
+                async with migration_lock(other, Deadline(10)):
                     return "taken"
 
             waiting = asyncio.create_task(take())
@@ -70,15 +78,38 @@ async def test_death_of_the_holder_frees_it(database_url: str) -> None:
 
 
 async def test_command_that_cannot_have_the_lock_says_so(empty_database_url: str) -> None:
-    async with connection_to(empty_database_url) as connection, migration_lock(connection, 1):
+    async with connection_to(empty_database_url) as connection, migration_lock(connection, Deadline(1)):
         env = environment(DATABASE_URL=empty_database_url, DB_MIGRATE_LOCK_WAIT="0.1")
         result = await asyncio.to_thread(run, "alembic", "upgrade", "head", env=env)
     assert result.returncode == 3
     assert "The lock for schema changes was not free within 0.1 s" in result.stderr
 
 
+def test_every_wait_of_an_upgrade_has_the_same_deadline(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan, the lock, and the plan under the lock share the time, instead of having all of it each."""
+    begun: list[float] = []
+    checked: list[Deadline] = []
+    begin = Deadline.__init__
+
+    def note_begin(deadline: Deadline, seconds: float) -> None:
+        begun.append(seconds)
+        begin(deadline, seconds)
+
+    async def note_check(connection: AsyncConnection, deadline: Deadline, *arguments: Any) -> object:
+        checked.append(deadline)
+        return await read_when_unlocked(connection, deadline, *arguments)
+
+    monkeypatch.setattr(Deadline, "__init__", note_begin)
+    monkeypatch.setattr(executor, "read_when_unlocked", note_check)
+    upgrade(settings_for(empty_database_url, db_migrate_lock_wait=7), BEFORE_THE_INDEX)
+    assert begun == [7]
+    assert len(checked) == 2
+
+
 async def test_nothing_to_do_waits_for_no_lock(database_url: str) -> None:
-    async with connection_to(database_url) as connection, migration_lock(connection, 1):
+    async with connection_to(database_url) as connection, migration_lock(connection, Deadline(1)):
         await asyncio.to_thread(upgrade, settings_for(database_url, db_migrate_lock_wait=0))
 
 
@@ -137,7 +168,7 @@ def downgrade():
 
 
 async def take_the_lock(url: str) -> None:
-    async with connection_to(url) as connection, migration_lock(connection, 0.1):
+    async with connection_to(url) as connection, migration_lock(connection, Deadline(0.1)):
         pass
 
 

@@ -32,6 +32,7 @@ from ..command_names import command
 from ..config import MigratorConfig
 from ..execution.statement_guard import longest_silence
 from ..locking.backoff import backoff_delays
+from ..locking.deadline import Deadline
 from ..locking.silence_guard import SilenceGuard
 from ..locking.table_locks import limit_lock_waits, read_when_unlocked
 from ..read_only_database import require_writable
@@ -101,8 +102,8 @@ async def _run(
     known = load_backfills(directory)
     with cancel_on_signals():
         async with open_connection(url, config.connect_timeout, config.application) as connection:
-            wait, seconds = config.lock_wait, config.lock_timeout
-            statuses = await read_when_unlocked(connection, wait, seconds, read_statuses, directory, config.metadata)
+            deadline, limit = Deadline(config.lock_wait), config.lock_timeout
+            statuses = await read_when_unlocked(connection, deadline, limit, read_statuses, directory, config.metadata)
             await connection.rollback()
             # Behind a pooler each transaction has another session, so there is none for the guard to end.
             pooled = await is_pooled(connection)

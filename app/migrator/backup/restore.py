@@ -21,6 +21,7 @@ from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.resolved import resolve_url, resolve_url_to
 from ..config import MigratorConfig
 from ..execution.statement_guard import longest_silence
+from ..locking.deadline import Deadline
 from ..locking.migration_lock import migration_lock, share_lock
 from ..locking.silence_guard import end_when_silent
 from ..read_only_database import read_only_reason
@@ -118,7 +119,7 @@ async def _restore(
     """Restore, and return where the database is; if the URL names several hosts, the one that was used."""
     async with (
         session(config, url, "The restore") as connection,
-        migration_lock(connection, config.lock_wait),
+        migration_lock(connection, Deadline(config.lock_wait)),
         end_when_silent(connection, max(longest_silence(config), _SILENT_AT_LEAST), with_programs=True),
     ):
         pinned, mark = await resolve_url(url, connection), secrets.randbits(_BITS)

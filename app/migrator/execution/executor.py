@@ -26,6 +26,7 @@ from ..config import MigratorConfig
 from ..engine_tables import HISTORY_TABLE, version_table
 from ..hints import Hints
 from ..locking.backoff import TABLE_IN_USE, backoff_delays
+from ..locking.deadline import Deadline
 from ..locking.migration_lock import require_lock
 from ..locking.silence_guard import guarded_lock
 from ..locking.table_locks import read_when_unlocked
@@ -68,18 +69,19 @@ class StepExecutor:
         Raises MigrationFailedError, DataLossRefusedError, PlanChangedError and ReadOnlyDatabaseError.
         """
         # Without the lock, so that a command with nothing to do does not wait for it.
-        wait, limit = self._config.lock_wait, self._config.lock_timeout
-        steps = await read_when_unlocked(self._connection, wait, limit, self._plan)
+        deadline, limit = Deadline(self._config.lock_wait), self._config.lock_timeout
+        steps = await read_when_unlocked(self._connection, deadline, limit, self._plan)
         if self._options.preview is not None:
-            await read_when_unlocked(self._connection, wait, limit, self._options.preview, downgraded_revisions(steps))
+            reverted = downgraded_revisions(steps)
+            await read_when_unlocked(self._connection, deadline, limit, self._options.preview, reverted)
             return
         goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
         if not steps:
             log.info("nothing to apply")
         if steps or await lacks_partitions(self._connection, self._config):
-            async with guarded_lock(self._connection, self._config):
+            async with guarded_lock(self._connection, self._config, deadline):
                 # Planned again, since another process may have applied the steps meanwhile.
-                replanned = await read_when_unlocked(self._connection, wait, limit, self._plan)
+                replanned = await read_when_unlocked(self._connection, deadline, limit, self._plan)
                 agreed = self._options.agreed
                 require_plan_unchanged(
                     {one.revision for one in planned_revisions(steps)} if agreed is None else agreed, replanned

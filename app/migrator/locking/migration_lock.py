@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.errors import MigrationFailedError
 from ...postgres.pooler import is_pooled
+from .deadline import Deadline
 
 # Any constant does, as long as every release uses the same one: the bytes of "plimsoll".
 LOCK_KEY = int.from_bytes(b"plimsoll", "big")
@@ -66,7 +67,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 @asynccontextmanager
 async def migration_lock(
-    connection: AsyncConnection, wait: float, prepare: Callable[[Connection], None] | None = None
+    connection: AsyncConnection, deadline: Deadline, prepare: Callable[[Connection], None] | None = None
 ) -> AsyncIterator[None]:
     """Hold the advisory lock for schema changes on the very connection that makes them.
 
@@ -74,7 +75,7 @@ async def migration_lock(
     is kept until the statement ends, and a lost session cannot lose the lock alone. The lock is freed with the
     connection, which must not go back to a pool.
 
-    Waits up to `wait` seconds, then raises MigrationFailedError, which says who holds the lock. Raises it at once where
+    Waits until the deadline, then raises MigrationFailedError, which says who holds the lock. Raises it at once where
     the connection goes through a pooler in transaction mode. `prepare` is called before the wait, once that is ruled
     out.
     """
@@ -83,7 +84,7 @@ async def migration_lock(
         raise MigrationFailedError(_POOLED)
     if prepare is not None:
         await connection.run_sync(prepare)
-    await _acquire(connection, wait)
+    await _acquire(connection, deadline)
     yield
 
 
@@ -127,19 +128,17 @@ def describe_session(row: Row[Any], doing: str) -> str:
     return f"process {row.pid} ({row.host}, application {row.application!r}, {doing} since {since})"
 
 
-async def _acquire(connection: AsyncConnection, wait: float) -> None:
+async def _acquire(connection: AsyncConnection, deadline: Deadline) -> None:
     # Polled, because a statement that waits holds a snapshot, which CREATE INDEX CONCURRENTLY would wait for.
-    started = time.monotonic()
-    reported = started
+    reported = time.monotonic()
     while not await _try_lock(connection):
-        now = time.monotonic()
-        if now - started >= wait:
+        if deadline.has_passed:
             holder = await connection.run_sync(holder_of_lock) or "a process that has just let go of it"
             raise MigrationFailedError(
-                f"The lock for schema changes was not free within {wait:g} s: it is held by {holder}."
+                f"The lock for schema changes was not free within {deadline.seconds:g} s: it is held by {holder}."
                 " Wait for that migration to end, or raise DB_MIGRATE_LOCK_WAIT."
             )
-        if now - reported >= _REPORT_SECONDS:
+        if (now := time.monotonic()) - reported >= _REPORT_SECONDS:
             reported = now
             log.info("waiting for the migration lock", holder=await connection.run_sync(holder_of_lock))
             await connection.rollback()

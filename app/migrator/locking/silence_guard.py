@@ -23,6 +23,7 @@ from ...postgres.sqlstate import IDLE_IN_TRANSACTION_SESSION_TIMEOUT
 from ..config import MigratorConfig
 from ..execution.statement_guard import limit_session, longest_silence
 from ..read_only_database import require_writable
+from .deadline import Deadline
 from .migration_lock import HOLDERS, migration_lock
 
 # The application name that the server shows for these sessions.
@@ -80,16 +81,16 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
-async def guarded_lock(connection: AsyncConnection, config: MigratorConfig) -> AsyncIterator[None]:
+async def guarded_lock(connection: AsyncConnection, config: MigratorConfig, deadline: Deadline) -> AsyncIterator[None]:
     """Hold the lock for schema changes in a session that ends where its process falls silent.
 
     Raises what `migration_lock` raises, and ReadOnlyDatabaseError.
     """
     await connection.run_sync(require_writable)
-    wait, seconds = config.lock_wait, longest_silence(config)
+    seconds = longest_silence(config)
     # Limited before it has the lock, so that a frozen process cannot keep it.
     limit = partial(limit_session, config=config)
-    async with migration_lock(connection, wait, prepare=limit), end_when_silent(connection, seconds):
+    async with migration_lock(connection, deadline, prepare=limit), end_when_silent(connection, seconds):
         yield
 
 

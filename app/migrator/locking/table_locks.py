@@ -1,6 +1,5 @@
 """Read tables that somebody may hold under ACCESS EXCLUSIVE for long: a restore, a change by hand, VACUUM FULL."""
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -15,6 +14,7 @@ from ...postgres.sqlstate import LOCK_NOT_AVAILABLE
 from ..command_names import command
 from ..config import MigratorConfig
 from ..engine_tables import version_table_options
+from .deadline import Deadline
 from .migration_lock import describe_session
 
 _SHOWN = 3
@@ -91,24 +91,23 @@ async def limit_lock_waits(
 
 async def read_when_unlocked(
     connection: AsyncConnection,
-    wait: float,
+    deadline: Deadline,
     seconds: float,
     read: Callable[Concatenate[Connection, P], T],
     *arguments: P.args,
     **options: P.kwargs,
 ) -> T:
-    """Return what `read` returns; call it again for `wait` seconds while somebody holds a table that it needs.
+    """Return what `read` returns; call it again until the deadline while somebody holds a table that it needs.
 
     `seconds` is the limit of each attempt. Raises TableLockedError.
     """
-    deadline = time.monotonic() + wait
     is_told = False
     while True:
         try:
             async with limit_lock_waits(connection, seconds, in_one_snapshot=True):
                 return await connection.run_sync(read, *arguments, **options)
         except TableLockedError as exc:
-            if time.monotonic() >= deadline:
+            if deadline.has_passed:
                 raise
             if not is_told:
                 log.info("waiting for another migration or a restore", reason=str(exc))

@@ -18,6 +18,7 @@ from ..command_names import command
 from ..config import MigratorConfig
 from ..execution.statement_guard import limit_session, limit_statements, reset_session
 from ..locking.backoff import TABLE_IN_USE, backoff_delays
+from ..locking.deadline import Deadline
 from ..locking.silence_guard import guarded_lock
 from ..read_only_database import read_only_reason
 from ..readonly_connection import with_readonly_connection
@@ -98,7 +99,7 @@ async def _maintain(
     with cancel_on_signals():
         async with (
             open_connection(url, config.connect_timeout, f"{config.application} migrations") as connection,
-            guarded_lock(connection, config),
+            guarded_lock(connection, config, Deadline(config.lock_wait)),
         ):
             work = _Maintenance(connection, config, keep, now)
             tables = await work.read()
