@@ -68,6 +68,7 @@ async def test_failed_sign_ins_and_webhooks_are_503(read_only: Litestar, webhook
         refused(await harbour.post(webhook, json={"tide": "high"}))
 
 
+@pytest.mark.usefixtures("patient_readiness")
 async def test_readiness_says_that_it_is_read_only(read_only: Litestar) -> None:
     async with client_of(read_only, None) as probe:
         answer = refused(await probe.get("/readyz"))
@@ -75,6 +76,7 @@ async def test_readiness_says_that_it_is_read_only(read_only: Litestar) -> None:
     assert "default_transaction_read_only" in answer["detail"]
 
 
+@pytest.mark.usefixtures("patient_readiness")
 async def test_standby_after_a_failover_is_read_and_not_written_to() -> None:
     with new_cluster("host all all 127.0.0.1/32 trust\nlocal all all trust\n") as directory:
         with running(directory) as primary:
@@ -96,6 +98,7 @@ async def test_standby_after_a_failover_is_read_and_not_written_to() -> None:
                     pass
 
 
+@pytest.mark.usefixtures("patient_readiness")
 async def test_what_becomes_writable_again_is_written_to(
     app: Litestar, client: httpx.AsyncClient, settings: Settings, database_url: str, administer: Callable[[str], None]
 ) -> None:

@@ -205,7 +205,7 @@ def test_same_seed_makes_the_same_content_beside_the_former(seed: Seed, database
     made = [made_by(result) for result in results]
     of_one = """
         SELECT title, t.description, status, priority, b.name FROM tasks t JOIN boards b ON b.id = board_id
-        WHERE b.organization_id = :id ORDER BY t.created_at"""
+        WHERE b.organization_id = :id ORDER BY t.created_at, 1, 2"""
     contents = [query(database_url, of_one, id=one["organization_id"]) for one in made]
     assert contents[0] == contents[1]
     assert len(contents[0]) == 40

@@ -417,6 +417,7 @@ class Load:
             self.failed.append(f"{response.status_code} {response.text}")
 
 
+@pytest.mark.usefixtures("patient_readiness")
 @pytest.mark.parametrize(
     ("leave", "come_back"),
     [(LastingServer.kill, LastingServer.start), (LastingServer.fall_silent, LastingServer.go_on)],

@@ -101,7 +101,13 @@ def german_server() -> Iterator[Server]:
         # It counts for every locale but C, and the machine may have no German one.
         patch.setenv("LANGUAGE", "de")
         with running(directory, {"lc_messages": "C.UTF-8"}, binaries) as server:
+            server.execute("CREATE DATABASE migrated")
+            upgrade(settings_for(url_of(server, "migrated")))
             yield server
+
+
+def url_of(server: Server, name: str) -> str:
+    return f"postgresql://postgres@/{name}?host={server.directory}&port={server.port}"
 
 
 @pytest.fixture(params=["English", "German"])
@@ -111,9 +117,8 @@ def url_and_words(request: pytest.FixtureRequest) -> Iterator[tuple[str, str, st
         yield request.getfixturevalue("database_url"), "due to user request", "due to statement timeout"
         return
     server = request.getfixturevalue("german_server")
-    server.execute("CREATE DATABASE ours")
-    url = f"postgresql://postgres@/ours?host={server.directory}&port={server.port}"
-    yield url, "wegen Benutzeraufforderung", "wegen Zeitüberschreitung der Anfrage"
+    server.execute("CREATE DATABASE ours TEMPLATE migrated")
+    yield url_of(server, "ours"), "wegen Benutzeraufforderung", "wegen Zeitüberschreitung der Anfrage"
     server.execute("DROP DATABASE ours WITH (FORCE)")
 
 
@@ -129,14 +134,14 @@ def test_statement_that_an_administrator_cancels_did_not_take_too_long(
 
 def test_statement_that_runs_into_its_limit_is_told_so(url_and_words: tuple[str, str, str], release: Release) -> None:
     url, _, too_long = url_and_words
-    upgrade(settings_for(url))
     release.add('op.execute("SELECT pg_sleep(60)")')
     with pytest.raises(MigrationFailedError, match=f"{too_long}. It took longer than DB_MIGRATE_STATEMENT_TIMEOUT"):
-        upgrade(settings_for(url, db_migrate_statement_timeout=0.2))
+        # Enough for all other statements on a busy machine.
+        upgrade(settings_for(url, db_migrate_statement_timeout=0.5))
 
 
 def test_what_a_restore_meets_is_told_in_the_words_of_the_server(german_server: Server, tmp_path: Path) -> None:
-    url = f"postgresql://postgres@/postgres?host={german_server.directory}&port={german_server.port}"
+    url = url_of(german_server, "postgres")
     german_server.execute("CREATE TABLE picky (x int CHECK (current_setting('test.refuses', true) IS NULL))")
     german_server.execute("INSERT INTO picky VALUES (1)")
     with open_archive(backup(settings_for(url), tmp_path / "mine.tar").path) as archive:
@@ -148,12 +153,12 @@ def test_what_a_restore_meets_is_told_in_the_words_of_the_server(german_server: 
 def test_statement_without_a_limit_did_not_run_into_it(database_url: str, release: Release) -> None:
     release.add("""
         op.execute("CREATE FUNCTION ended(x text) RETURNS text IMMUTABLE LANGUAGE sql AS $$"
-                   "SELECT x FROM pg_sleep(0.3), pg_cancel_backend(pg_backend_pid()) $$")
+                   "SELECT x FROM pg_sleep(0.6), pg_cancel_backend(pg_backend_pid()) $$")
     """)  # fmt: skip
     release.add(autocommit("CREATE INDEX CONCURRENTLY slow ON organizations (ended(name))"))
     query(database_url, "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'one')")
     with pytest.raises(MigrationFailedError, match="user request") as failed:
-        upgrade(settings_for(database_url, db_migrate_statement_timeout=0.2))
+        upgrade(settings_for(database_url, db_migrate_statement_timeout=0.5))
     assert "DB_MIGRATE_STATEMENT_TIMEOUT" not in str(failed.value)
 
 
