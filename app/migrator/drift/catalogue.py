@@ -5,7 +5,7 @@ do not name it, and two schemas that are the same read the same.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -121,7 +121,8 @@ class Enum:
 class Schema:
     """Everything in a schema by its name, not quoted; what belongs to a table is by the table's name, too.
 
-    `casts` are those of `pg_cast`. `repairs` are the statements to run after a table, function or trigger of that name
+    `casts` are those of `pg_cast`; `relations` is everything that has a name in the schema. These and `dependents` are
+    known of a live schema alone. `repairs` are the statements to run after a table, function or trigger of that name
     was created.
     """
 
@@ -130,12 +131,12 @@ class Schema:
     indexes: Mapping[str, Index]
     sequences: Mapping[str, Sequence]
     enums: Mapping[str, Enum]
-    casts: Mapping[tuple[str, str], str]
     attached: Mapping[tuple[str, str, str], Attached]
     routines: Mapping[str, Routine]
     views: Mapping[str, View]
-    dependents: Mapping[tuple[str, str], tuple[Dependent, ...]]
-    relations: Mapping[str, Dependent]
+    casts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    dependents: Mapping[tuple[str, str], tuple[Dependent, ...]] = field(default_factory=dict)
+    relations: Mapping[str, Dependent] = field(default_factory=dict)
     repairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def column(self, path: str) -> Column | None:
@@ -143,7 +144,7 @@ class Schema:
         return next(found, None)
 
 
-def read_schema(connection: Connection, schema: str, without: Collection[str] = ()) -> Schema:
+def read_schema(connection: Connection, schema: str, without: Collection[str] = (), *, is_live: bool = True) -> Schema:
     """Read what is in `schema`, without the tables `without` and what extensions own."""
 
     def rows(query: str) -> list[dict[str, Any]]:
@@ -158,7 +159,7 @@ def read_schema(connection: Connection, schema: str, without: Collection[str] = 
     tables = [Table(**_fixed(row), columns=columns.get(row["name"], {})) for row in rows(catalogue_queries.TABLES)]
     constraints = [Constraint(**_fixed(row)) for row in rows(catalogue_queries.CONSTRAINTS)]
     indexes = [Index(**_fixed(row)) for row in rows(catalogue_queries.INDEXES)]
-    return Schema(
+    read = Schema(
         tables={table.name: table for table in tables},
         constraints={(constraint.table, constraint.name): constraint for constraint in constraints},
         indexes={index.name: index for index in indexes},
@@ -167,6 +168,11 @@ def read_schema(connection: Connection, schema: str, without: Collection[str] = 
         attached={(found.table, found.kind, found.name): found for found in attached},
         routines={row["signature"]: Routine(**row) for row in rows(code_queries.ROUTINES)},
         views={row["name"]: View(**row) for row in rows(code_queries.VIEWS)},
+    )
+    if not is_live:
+        return read
+    return replace(
+        read,
         relations={row.pop("name"): Dependent(**row) for row in rows(RELATIONS)},
         dependents=_by_target(rows(DEPENDENTS)),
         casts={(row["source"], row["target"]): row["context"] for row in rows(catalogue_queries.CASTS)},

@@ -61,7 +61,8 @@ def both_schemas(connection: Connection, metadata: MetaData) -> tuple[Schema, Sc
             metadata.create_all(connection, checkfirst=False)
         except DBAPIError as exc:
             _raise_unknown(exc, "The models' tables cannot be created on this server")
-        models = _with_schema_name(session["schema"], scratch, read_schema(connection, scratch, engine_tables()))
+        wanted = read_schema(connection, scratch, engine_tables(), is_live=False)
+        models = _with_schema_name(session["schema"], scratch, wanted)
         models = replace(models, repairs=metadata.info.get(REPAIRS, {}))
         return _with_wanted_comments(_without_rewording(connection, live, models), models), models
 
