@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from app.cli.demo import words
-from app.cli.demo.places import FieldChoice, Place
+from app.cli.demo.generated_boards import FieldChoice, GeneratedBoard
 from app.cli.demo.rows import Actor, RowBatch, id_at
 from app.core.security import new_agent_token, new_invite_seed, token_hash
 from app.core.slugs import slugify
@@ -81,7 +81,7 @@ class Founding:
     ) -> None:
         self.models: defaultdict[type[Base], list[Base]] = defaultdict(list)
         self.tokens: list[AgentToken] = []
-        self.places: list[Place] = []
+        self.boards: list[GeneratedBoard] = []
         self.deciders = [owner_id]
         self.tag_ids: list[UUID] = []
         self._members: list[OrganizationMember] = []
@@ -93,17 +93,17 @@ class Founding:
         self._step = FOUNDED_WITHIN / (12 * boards + 8 * _MOST_PEOPLE)
         self.id = self._add(Organization, name=name).id
         self.events = RowBatch(self.id)
-        self._note("organization.created", name, subject_id=self.id)
+        self._add_event("organization.created", name, subject_id=self.id)
         self._add_people(min(_MOST_PEOPLE, _FEWEST_PEOPLE + boards // _BOARDS_A_PERSON))
         self._add_boards(boards)
         self._add_grants()
         self._add_tags()
         self._add_fields()
-        for number, place in enumerate(self.places):
-            self._add_agents(place, _AGENTS_OF_A_BOARD[number % len(_AGENTS_OF_A_BOARD)])
-            self._add_memory(place.board)
+        for number, generated in enumerate(self.boards):
+            self._add_agents(generated, _AGENTS_OF_A_BOARD[number % len(_AGENTS_OF_A_BOARD)])
+            self._add_memory(generated.board)
             if number % 3 == 0:
-                self._add_webhook(place)
+                self._add_webhook(generated)
 
     def _add(self, model: type[ModelT], **values: Any) -> ModelT:  # noqa: ANN401 - columns of the model
         """Add a row of this organization, made at a time that moves on a little with each."""
@@ -119,8 +119,8 @@ class Founding:
         self.models[model].append(row)
         return row
 
-    def _note(self, event_type: str, message: str | None, actor: Actor | None = None, **about: UUID) -> None:
-        self.events.note(self._at, event_type, message, actor or self._owner, **about)
+    def _add_event(self, event_type: str, message: str | None, actor: Actor | None = None, **about: UUID) -> None:
+        self.events.add_event(self._at, event_type, message, actor or self._owner, **about)
 
     def _add_people(self, count: int) -> None:
         for number in range(count):
@@ -152,7 +152,7 @@ class Founding:
             expires_at=self._now + timedelta(days=7),
             created_by_user_id=self._owner.user_id,
         )
-        self._note("invite.created", Role.MEMBER, subject_id=invite.id)
+        self._add_event("invite.created", Role.MEMBER, subject_id=invite.id)
 
     def _place_member(self, user_id: UUID | None, role: str, read: bool = False, write: bool = False) -> None:
         member = self._add(
@@ -163,7 +163,7 @@ class Founding:
             all_boards_write=write,
         )
         self._members.append(member)
-        self._note("member.joined", role, Actor(user_id=user_id), subject_id=member.id)
+        self._add_event("member.joined", role, Actor(user_id=user_id), subject_id=member.id)
 
     def _add_boards(self, count: int) -> None:
         names = [f"{area} {theme}" for theme in words.THEMES for area in words.AREAS]
@@ -184,31 +184,33 @@ class Founding:
                 max_agents=len(_AGENTS_OF_A_BOARD),
                 **_RULES[number % len(_RULES)],
             )
-            self._note("board.created", name, board_id=board.id)
-            self.places.append(Place(board))
+            self._add_event("board.created", name, board_id=board.id)
+            self.boards.append(GeneratedBoard(board))
 
     def _add_group(self, number: int) -> BoardGroup:
         name = _name(words.GROUPS, number)
         about = f"Boards about {words.GROUPS[number % len(words.GROUPS)].lower()}."
         group = self._add(BoardGroup, name=name, slug=slugify(name), description=about)
-        self._note("board_group.created", name, board_group_id=group.id)
+        self._add_event("board_group.created", name, board_group_id=group.id)
         content = self._rng.choice(words.MEMORY)
         memory = self._add(BoardGroupMemory, board_group_id=group.id, content=content, tags=["rule"], source="handbook")
-        self._note("board_group_memory.created", content, board_group_id=group.id, subject_id=memory.id)
+        self._add_event("board_group_memory.created", content, board_group_id=group.id, subject_id=memory.id)
         return group
 
     def _add_grants(self) -> None:
         """Grant members who may not write everywhere a few boards each, so that each board has writers."""
         everywhere = [m.user_id for m in self._members if m.role != Role.MEMBER or m.all_boards_write]
-        for place in self.places:
-            place.writers.extend(everywhere)
+        for generated in self.boards:
+            generated.writers.extend(everywhere)
         for member in self._members:
             if member.role == Role.MEMBER and not (member.all_boards_read or member.all_boards_write):
-                for place in self._rng.sample(self.places, min(_GRANTS_A_MEMBER, len(self.places))):
-                    write = self._rng.choice((True, False))
-                    self._add(BoardAccess, organization_member_id=member.id, board_id=place.board.id, can_write=write)
-                    if write:
-                        place.writers.append(member.user_id)
+                for generated in self._rng.sample(self.boards, min(_GRANTS_A_MEMBER, len(self.boards))):
+                    can_write = self._rng.choice((True, False))
+                    self._add(
+                        BoardAccess, organization_member_id=member.id, board_id=generated.board.id, can_write=can_write
+                    )
+                    if can_write:
+                        generated.writers.append(member.user_id)
 
     def _add_tags(self) -> None:
         for name, color in words.TAGS.items():
@@ -225,18 +227,18 @@ class Founding:
                 required=required,
                 default_value=msgspec.json.decode(values[0]) if required else None,
             )
-            for place in self.places[number % 3 :: 3]:
-                self._add(CustomFieldBoard, board_id=place.board.id, custom_field_id=defined.id)
-                place.fields.append(FieldChoice(defined.id, required, values))
+            for generated in self.boards[number % 3 :: 3]:
+                self._add(CustomFieldBoard, board_id=generated.board.id, custom_field_id=defined.id)
+                generated.fields.append(FieldChoice(defined.id, required, values))
 
-    def _add_agents(self, place: Place, count: int) -> None:
+    def _add_agents(self, generated: GeneratedBoard, count: int) -> None:
         for number in range(count):
             name, token = words.AGENTS[number], new_agent_token()
             # Some have gone silent, which makes them offline.
             silent_for = timedelta(minutes=self._rng.choice((1, 3, 5, 45, 60 * 30)))
             agent = self._add(
                 Agent,
-                board_id=place.board.id,
+                board_id=generated.board.id,
                 name=name,
                 status=AgentStatus.ONLINE,
                 is_board_lead=number == 0,
@@ -244,23 +246,23 @@ class Founding:
                 last_seen_at=self._now - silent_for,
                 token_hash=token_hash(token),
             )
-            self.tokens.append(AgentToken(agent.id, name, place.board.name, token))
-            place.agents.append(agent.id)
-            self._note("agent.created", name, board_id=place.board.id, subject_id=agent.id)
+            self.tokens.append(AgentToken(agent.id, name, generated.board.name, token))
+            generated.agents.append(agent.id)
+            self._add_event("agent.created", name, board_id=generated.board.id, subject_id=agent.id)
             change, itself = f"{AgentStatus.PROVISIONING} → {AgentStatus.ONLINE}", Actor(agent_id=agent.id)
-            self._note("agent.status_changed", change, itself, board_id=place.board.id, subject_id=agent.id)
+            self._add_event("agent.status_changed", change, itself, board_id=generated.board.id, subject_id=agent.id)
 
     def _add_memory(self, board: Board) -> None:
         notes = [(self._rng.choice(words.MEMORY), ["rule"]), *((line, ["chat"]) for line in words.CHAT)]
         for content, tags in notes:
             memory = self._add(BoardMemory, board_id=board.id, content=content, tags=tags)
-            self._note("board_memory.created", content, board_id=board.id, subject_id=memory.id)
+            self._add_event("board_memory.created", content, board_id=board.id, subject_id=memory.id)
 
-    def _add_webhook(self, place: Place) -> None:
-        where = {"board_id": place.board.id, "agent_id": place.agents[0]}
+    def _add_webhook(self, generated: GeneratedBoard) -> None:
+        where = {"board_id": generated.board.id, "agent_id": generated.agents[0]}
         webhook = self._add(BoardWebhook, description=words.WEBHOOK, **where)
-        self._note("webhook.created", words.WEBHOOK, board_id=place.board.id, subject_id=webhook.id)
-        place.webhook_id = webhook.id
+        self._add_event("webhook.created", words.WEBHOOK, board_id=generated.board.id, subject_id=webhook.id)
+        generated.webhook_id = webhook.id
 
 
 def _name(names: Sequence[str], number: int) -> str:

@@ -1,4 +1,4 @@
-"""The rows that are many, as they are copied, and where they are in time."""
+"""Batches of rows for COPY, and ids that carry a time."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -60,7 +60,7 @@ class RowBatch:
         assert self.columns.setdefault(model, tuple(row)) == tuple(row), "values would go into other columns"
         self.rows[model].append(tuple(row.values()))
 
-    def note(
+    def add_event(
         self,
         at: datetime,
         event_type: str,
@@ -82,5 +82,5 @@ def id_at(moment: datetime) -> UUID:
     """Return a UUIDv7 of that moment, so that it sorts by it."""
     milliseconds = round(moment.timestamp() * 1000)
     made = uuid7(milliseconds // 1000, milliseconds % 1000 * 1_000_000)
-    # As the driver's own subclass of UUID: with several of them in every row, its speed is that of the whole.
+    # asyncpg's UUID type: with several ids in each row, its speed decides the run time.
     return cast("UUID", DriverUUID(made.bytes))

@@ -96,12 +96,12 @@ def _without_collecting() -> Iterator[None]:
 def _batches(founded: Founding, tasks: int, now: datetime, rng: random.Random) -> Iterator[RowBatch]:
     """Yield tasks in the order in which they were made, on all boards, some of which are busier than others."""
     begin = now - _PAST + FOUNDED_WITHIN
-    shares = [*accumulate(rng.uniform(0.5, 1.5) for _ in founded.places)]
+    shares = [*accumulate(rng.uniform(0.5, 1.5) for _ in founded.boards)]
     batch = RowBatch(founded.id)
     for number in range(tasks):
         born = begin + (now - begin) * ((number + rng.random()) / tasks)
-        (place,) = rng.choices(founded.places, cum_weights=shares)
-        TaskLife(founded, place, born, now, rng, batch).live()
+        (generated,) = rng.choices(founded.boards, cum_weights=shares)
+        TaskLife(founded, generated, born, now, rng, batch).live()
         if batch.tasks == _BATCH_TASKS or number == tasks - 1:
             yield batch
             batch = RowBatch(founded.id)

@@ -13,8 +13,8 @@ from uuid import UUID
 import msgspec
 
 from app.cli.demo import words
+from app.cli.demo.generated_boards import EarlierTask, GeneratedBoard
 from app.cli.demo.organization import Founding
-from app.cli.demo.places import Earlier, Place
 from app.cli.demo.rows import Actor, RowBatch, id_at
 from app.models import (
     Approval,
@@ -48,12 +48,18 @@ class Move(NamedTuple):
 
 
 class TaskLife:
-    """Begin with a task that was made on the board `place` at `born`; its rows go into `batch`."""
+    """Begin with a task that was made on the board `generated` at `born`; its rows go into `batch`."""
 
     def __init__(
-        self, founded: Founding, place: Place, born: datetime, now: datetime, rng: random.Random, batch: RowBatch
+        self,
+        founded: Founding,
+        generated: GeneratedBoard,
+        born: datetime,
+        now: datetime,
+        rng: random.Random,
+        batch: RowBatch,
     ) -> None:
-        self._founded, self._place, self._board = founded, place, place.board
+        self._founded, self._generated, self._board = founded, generated, generated.board
         self._born, self._now, self._rng, self._batch = born, now, rng, batch
         self._id = id_at(born)
         self._moves = [Move(TaskStatus.INBOX, born), *self._plan()]
@@ -65,13 +71,13 @@ class TaskLife:
         self._add_dependencies()
         self._add_tags_and_values()
         for before, after in zip(self._moves, self._moves[1:], strict=False):
-            self._note(after.at, STATUS_CHANGED, status_change(before.status, after.status), self._worker())
+            self._add_event(after.at, STATUS_CHANGED, status_change(before.status, after.status), self._worker())
         self._add_comments()
         self._add_approvals()
-        if self._place.webhook_id is not None and self._happens(0.05):
-            self._add_payload(self._place.webhook_id)
+        if self._generated.webhook_id is not None and self._happens(0.05):
+            self._add_payload(self._generated.webhook_id)
         done_at = self._last.at if self._last.status == TaskStatus.DONE else None
-        self._place.recent.append(Earlier(self._id, done_at))
+        self._generated.recent.append(EarlierTask(self._id, done_at))
 
     def _plan(self) -> Iterator[Move]:
         """Yield the moves after the inbox, as far as they are past."""
@@ -98,11 +104,13 @@ class TaskLife:
 
     def _assigned(self) -> UUID | None:
         started = len(self._moves) > 1
-        if not self._place.agents or not self._happens(0.8 if started else 0.3):
+        if not self._generated.agents or not self._happens(0.8 if started else 0.3):
             return None
         # Where its lead alone may move tasks, the lead works on them.
         return (
-            self._place.agents[0] if self._board.only_lead_can_change_status else self._rng.choice(self._place.agents)
+            self._generated.agents[0]
+            if self._board.only_lead_can_change_status
+            else self._rng.choice(self._generated.agents)
         )
 
     def _add_task(self) -> None:
@@ -126,13 +134,13 @@ class TaskLife:
             due_at=due_at,
             assigned_agent_id=self._agent_id,
         )
-        self._note(self._born, "task.created", title, author)
+        self._add_event(self._born, "task.created", title, author)
 
     def _add_dependencies(self) -> None:
         """On earlier tasks alone, so there is no circle; and no task was begun before what it waits for was done."""
-        if not self._place.recent or not self._happens(0.15):
+        if not self._generated.recent or not self._happens(0.15):
             return
-        earlier = self._rng.choice(self._place.recent)
+        earlier = self._rng.choice(self._generated.recent)
         begun = self._moves[1].at if len(self._moves) > 1 else None
         if begun is None or (earlier.done_at is not None and earlier.done_at <= begun):
             self._batch.add(TaskDependency, self._born, task_id=self._id, depends_on_task_id=earlier.task_id)
@@ -140,7 +148,7 @@ class TaskLife:
     def _add_tags_and_values(self) -> None:
         for tag_id in self._rng.sample(self._founded.tag_ids, self._rng.choice((0, 1, 1, 2))):
             self._batch.add(TaskTag, self._born, task_id=self._id, tag_id=tag_id)
-        for field in self._place.fields:
+        for field in self._generated.fields:
             if field.is_required or self._happens(0.4):
                 value = self._rng.choice(field.values)
                 about = {"task_id": self._id, "custom_field_id": field.field_id}
@@ -158,7 +166,7 @@ class TaskLife:
         author, comment_id, message = self._worker(), id_at(at), self._rng.choice(words.COMMENTS)
         written_by = {"author_user_id": author.user_id, "author_agent_id": author.agent_id}
         self._batch.add(TaskComment, at, id=comment_id, task_id=self._id, **written_by, message=message)
-        self._note(at, COMMENTED, message, author, comment_id)
+        self._add_event(at, COMMENTED, message, author, comment_id)
 
     def _add_approvals(self) -> None:
         """Asked for after the last move but one and answered before the last; or waiting still, of one under way."""
@@ -193,10 +201,10 @@ class TaskLife:
         linked = {"approval_id": approval_id, "task_id": self._id}
         self._batch.add(ApprovalTask, asked, **linked, position=0, is_pending=is_pending)
         asker = Actor(agent_id=self._agent_id) if self._agent_id else self._person()
-        self._note(asked, "approval.created", action, asker, approval_id)
+        self._add_event(asked, "approval.created", action, asker, approval_id)
         if answered is not None:
             decider = Actor(user_id=self._rng.choice(self._founded.deciders))
-            self._note(answered, f"approval.{status}", action, decider, approval_id)
+            self._add_event(answered, f"approval.{status}", action, decider, approval_id)
 
     def _add_payload(self, webhook_id: UUID) -> None:
         payload_id, ok = id_at(self._born), self._happens(0.9)
@@ -212,18 +220,20 @@ class TaskLife:
             content_type="application/json",
         )
         about = {"board_id": self._board.id, "subject_id": payload_id}
-        self._batch.note(self._born, "webhook.received", words.WEBHOOK, Actor(), **about)
+        self._batch.add_event(self._born, "webhook.received", words.WEBHOOK, Actor(), **about)
 
-    def _note(self, at: datetime, event_type: str, message: str, actor: Actor, subject_id: UUID | None = None) -> None:
+    def _add_event(
+        self, at: datetime, event_type: str, message: str, actor: Actor, subject_id: UUID | None = None
+    ) -> None:
         where = {"board_id": self._board.id, "task_id": self._id, "subject_id": subject_id}
-        self._batch.note(at, event_type, message, actor, **where)
+        self._batch.add_event(at, event_type, message, actor, **where)
 
     def _worker(self) -> Actor:
         """Return the agent that the task is assigned to, for the most part, or a person."""
         return Actor(agent_id=self._agent_id) if self._agent_id and self._happens(0.8) else self._person()
 
     def _person(self) -> Actor:
-        return Actor(user_id=self._rng.choice(self._place.writers))
+        return Actor(user_id=self._rng.choice(self._generated.writers))
 
     def _happens(self, share: float) -> bool:
         return self._rng.random() < share

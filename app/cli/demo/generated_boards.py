@@ -1,4 +1,4 @@
-"""The boards, as the tasks on them need them."""
+"""A board with what generated tasks refer to: agents, writers, fields."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from app.models import Board
 _RECENT = 8
 
 
-class Earlier(NamedTuple):
+class EarlierTask(NamedTuple):
     """A task that others may wait for; `done_at` is None where it is not done."""
 
     task_id: UUID
@@ -29,12 +29,12 @@ class FieldChoice(NamedTuple):
 
 
 @dataclass
-class Place:
-    """The first of `agents` leads it; `writers` are the people who may change its tasks."""
+class GeneratedBoard:
+    """A board that gets tasks. The first of `agents` leads it; `writers` are the people who may change its tasks."""
 
     board: Board
     agents: list[UUID] = field(default_factory=list)
     writers: list[UUID] = field(default_factory=list)
     fields: list[FieldChoice] = field(default_factory=list)
     webhook_id: UUID | None = None
-    recent: deque[Earlier] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    recent: deque[EarlierTask] = field(default_factory=lambda: deque(maxlen=_RECENT))
