@@ -1,4 +1,4 @@
-"""The errors of a database as a whole, each with the exit code of the process, and what a driver's error says."""
+"""Errors about the whole database, each with the exit code of the process; and readers of the drivers' errors."""
 
 from collections.abc import Iterator
 

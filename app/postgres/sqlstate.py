@@ -1,4 +1,4 @@
-"""The SQLSTATEs that somebody asks for, under the names of PostgreSQL's appendix "PostgreSQL Error Codes"."""
+"""The SQLSTATEs that the code compares with, under the names of PostgreSQL's appendix "PostgreSQL Error Codes"."""
 
 from typing import Final
 

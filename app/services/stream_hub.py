@@ -16,25 +16,26 @@ from app.core.stream_cursor import Snapshot
 from app.models import ActivityEvent
 from app.repositories.streams import EventFilter, StreamRepository
 
-# Seconds: between two polls that nobody asked for, after each poll, and after one that failed.
+# Seconds between two polls if no commit is heard of.
 _POLL_EVERY = 1.0
-_REST = 0.03
-# Every poll is sent to each reader by itself: with many readers a process can only do fewer and larger polls.
-_REST_FOR_READER = 0.0002
-# A reader who may not see the events any more is out within a second.
-_MOST_REST = 0.4
+# Seconds of pause after each poll. Each reader is sent each poll by itself, so with many readers a process can only do
+# fewer and larger polls. The pause has a limit, because readers who lose their access must be out within a second.
+_PAUSE = 0.03
+_PAUSE_PER_READER = 0.0002
+_LONGEST_PAUSE = 0.4
+# Seconds of pause after a poll that failed.
 _RETRY_AFTER = 1.0
-# Events that a batch keeps, and batches that are kept. A reader who is slower than that reads the table.
+# The most events that a batch keeps, and the most batches that are kept. A slower reader reads the table.
 _KEPT_EVENTS = 500
 _KEPT_BATCHES = 200
-# Connections of all readers that read the table, and of those whose access has perhaps just ended: these do not wait
-# behind the others.
+# How many connections read the table for readers, and how many recheck the access of readers who may just have lost it:
+# these do not wait behind the others.
 _READING = 2
-_ASKING = 2
-# An event of such a type may have changed what its subject may see, or what all may see: other readers need not ask.
+_RECHECKING = 2
+# Events of these types may change the access of their subject, or of everybody. Only those readers are rechecked.
 _OF_ONE = ("member.", "agent.deleted", "agent.updated", "agent.token_renewed", "token.revoked")
 _OF_ALL = ("organization.",)
-# And these what is seen of the board, and of the groups: who reads a board may read its group.
+# Events of these types may change the access to their board, or to groups, which are read by way of their boards.
 _OF_BOARD = ("board.deleted",)
 _OF_GROUPS = ("board.", "board_group.")
 
@@ -43,15 +44,15 @@ ResultT = TypeVar("ResultT")
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 
-class Waiting(Protocol):
-    """A source of news that something was committed, by any process."""
+class CommitListener(Protocol):
+    """Hears that something was committed, by any process (`db/notify.py`)."""
 
     async def wait(self, seconds: float) -> None: ...
     def wake(self) -> None: ...
     def listening(self) -> AbstractAsyncContextManager[None]: ...
 
 
-class Moment(NamedTuple):
+class PollEnd(NamedTuple):
     """The end of a poll: its snapshot, and the number of the newest batch by then."""
 
     snapshot: Snapshot
@@ -108,29 +109,29 @@ class Signal:
 class Hub:
     """One process's view of the activity of all organizations that somebody in it follows."""
 
-    def __init__(self, sessions: Sessions, waiting: Waiting) -> None:
+    def __init__(self, sessions: Sessions, listener: CommitListener) -> None:
         self._sessions = sessions
-        self._waiting = waiting
+        self._listener = listener
         self._reading = asyncio.Semaphore(_READING)
-        self._asking = asyncio.Semaphore(_ASKING)
+        self._rechecking = asyncio.Semaphore(_RECHECKING)
         self._reads: set[asyncio.Task[Any]] = set()
         self._followed: Counter[UUID] = Counter()
         self._batches: dict[int, EventBatch] = {}
-        self._now: Moment | None = None
+        self._latest: PollEnd | None = None
         self._polls_begun = self._polls_done = 0
         self._polled = Signal()
         self._running: asyncio.Task[None] | None = None
-        self.news = Signal()
+        self.new_events = Signal()
         self.is_closed = False
 
     async def read(self, work: Callable[[AsyncSession], Awaitable[ResultT]], *, is_urgent: bool = False) -> ResultT:
-        """Do the work with one of the few sessions that all readers share; to its end, even if the reader leaves.
+        """Do the work to its end, even if the reader leaves, with one of the few sessions that all readers share.
 
         A task that is cancelled while it connects leaves a connection that nobody closes.
         """
 
         async def done() -> ResultT:
-            async with self._asking if is_urgent else self._reading, self._sessions() as session:
+            async with self._rechecking if is_urgent else self._reading, self._sessions() as session:
                 return await work(session)
 
         task = asyncio.create_task(done())
@@ -150,17 +151,17 @@ class Hub:
             self._followed[organization_id] -= 1
             self._followed += Counter()  # Without those that nobody follows any more.
 
-    async def moment(self) -> Moment | None:
+    async def next_poll(self) -> PollEnd | None:
         """Return the end of a poll that begins after this call; None where the hub is closed."""
         wanted = self._polls_begun + 1
-        self._waiting.wake()
+        self._listener.wake()
         while self._polls_done < wanted and not self.is_closed:
             await self._polled.wait()
-        return self._now
+        return self._latest
 
     def has_more(self, number: int) -> bool:
         """Return whether there was a batch after that of this number."""
-        return self._now is not None and self._now.number > number
+        return self._latest is not None and self._latest.number > number
 
     def batch(self, number: int) -> EventBatch | None:
         """Return the batch of this number; None where it is not kept."""
@@ -169,19 +170,19 @@ class Hub:
     def end(self) -> None:
         """Tell all readers to end, which they do by themselves, soon."""
         self.is_closed = True
-        self.news.fire()
+        self.new_events.fire()
         self._polled.fire()
 
     async def close(self) -> None:
         self.end()
         if self._running is not None:
-            self._waiting.wake()
+            self._listener.wake()
             await finish_or_cancel(self._running, *self._reads)
 
     async def _run(self) -> None:
-        async with self._waiting.listening():
+        async with self._listener.listening():
             while not self.is_closed:
-                await self._waiting.wait(_POLL_EVERY)
+                await self._listener.wait(_POLL_EVERY)
                 try:
                     await self._poll()
                 except (SQLAlchemyError, OSError) as exc:
@@ -191,17 +192,17 @@ class Hub:
                     # Without this task every stream of the process would be silent for good.
                     log.error("streams wait: an unexpected error", exc_info=exc)
                     await asyncio.sleep(_RETRY_AFTER)
-                # What happens in the meantime comes with one poll.
-                await asyncio.sleep(min(_MOST_REST, max(_REST, _REST_FOR_READER * self._followed.total())))
+                # One poll then reads all that was committed during the pause.
+                await asyncio.sleep(min(_LONGEST_PAUSE, max(_PAUSE, _PAUSE_PER_READER * self._followed.total())))
 
     async def _poll(self) -> None:
         if not self._followed:
-            # Nothing is kept for who comes later: they begin with the table.
+            # Nothing is kept: readers who come later begin with the table.
             self._batches.clear()
-            self._now = None
+            self._latest = None
             return
         self._polls_begun += 1
-        poll, before = self._polls_begun, self._now
+        poll, before = self._polls_begun, self._latest
         events: Sequence[ActivityEvent] = ()
         async with self._sessions() as session:
             repository = StreamRepository(session=session)
@@ -215,10 +216,10 @@ class Hub:
         if before is not None and events:
             number += 1
             self._keep(number, EventBatch(before.snapshot, snapshot, events))
-        self._now, self._polls_done = Moment(snapshot, number), poll
+        self._latest, self._polls_done = PollEnd(snapshot, number), poll
         self._polled.fire()
         if events:
-            self.news.fire()
+            self.new_events.fire()
 
     def _keep(self, number: int, batch: EventBatch) -> None:
         self._batches.pop(number - _KEPT_BATCHES, None)

@@ -2,7 +2,7 @@
 
 The table is polled once for all readers (`stream_hub.py`), and what several of them are sent is made once. A reader
 that is new, has come back or is too slow reads the table until it has come to the latest poll. Whether a reader may see
-the events is asked again when something may have changed that, and from time to time.
+the events is checked again when something may have changed that, and from time to time.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from app.repositories.streams import EventFilter, StreamRepository
 from app.services.base import Service
 from app.services.stream_hub import EventBatch, Hub
 
-# Seconds: without a word; without asking whether the reader still may (at most, and at least where the sign-in
-# expires); after the database did not answer.
+# Seconds: between two things that are sent; between two checks of the reader's access (at most, and at least, once the
+# sign-in has expired); after the database did not answer.
 _SILENT_FOR = 15.0
 _ADMITTED_FOR = 15.0
 _ADMITTED_AT_LEAST_FOR = 0.25
@@ -84,9 +84,10 @@ Loader = Callable[[AsyncSession, Topic, Sequence[ActivityEvent]], Awaitable[list
 
 
 class Reader:
-    """One stream, which goes on after a cursor. `admit` asks again who reads and what they may see; raises AppError.
+    """One stream, which goes on after a cursor.
 
-    `until` is when the credential of the sign-in expires.
+    `admit` reads again who the reader is and what they may see, or raises AppError. `until` is when the credential of
+    the sign-in expires.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Reader:
         self._spoke_at = self._admitted_at = self._clock()
         left = (until - datetime.now(UTC)).total_seconds() if until else inf
         self._expires_at = self._spoke_at + left
-        # Readers that came together do not ask together: one that is out would wait behind all of them.
+        # Readers that came together are not rechecked together: one that is out would wait behind all of them.
         self._share = uniform(0.5, 1.0)  # noqa: S311 - no secret
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -131,19 +132,19 @@ class Reader:
                     self._spoke_at = self._clock()
 
     @property
-    def _ask_at(self) -> float:
-        """When to ask: from time to time, and after the expiry until the database, whose clock may be late, agrees."""
+    def _recheck_at(self) -> float:
+        """Return when to recheck: from time to time, and after the expiry until the database's clock agrees, too."""
         expires_at = max(self._expires_at, self._admitted_at + _ADMITTED_AT_LEAST_FOR)
         return min(self._admitted_at + _ADMITTED_FOR * self._share, expires_at)
 
     async def _next(self) -> bytes:
         """Return what comes next, perhaps nothing; at the latest when it is time for a sign of life."""
-        if self._clock() >= self._ask_at:
-            await self._ask_again(is_urgent=self._clock() >= self._expires_at)
+        if self._clock() >= self._recheck_at:
+            await self._recheck_access(is_urgent=self._clock() >= self._expires_at)
         if self._number is None:
             return await self._catch_up()
         if not self._hub.has_more(self._number):
-            await self._until_due(self._hub.news.wait())
+            await self._until_due(self._hub.new_events.wait())
         elif batch := self._hub.batch(self._number + 1):
             return await self._send_batch(batch)
         else:
@@ -151,9 +152,9 @@ class Reader:
         return b""
 
     async def _until_due(self, something: Awaitable[ResultT]) -> ResultT | None:
-        """Wait for something until it is time for a sign of life, or to ask again; return None then."""
+        """Wait for something until it is time for a sign of life, or to recheck the access; return None then."""
         try:
-            async with asyncio.timeout_at(min(self._spoke_at + _SILENT_FOR, self._ask_at)):
+            async with asyncio.timeout_at(min(self._spoke_at + _SILENT_FOR, self._recheck_at)):
                 return await something
         except TimeoutError:
             return None
@@ -161,7 +162,7 @@ class Reader:
     async def _send_batch(self, batch: EventBatch) -> bytes:
         assert self._number is not None, "a reader of batches"
         if batch.may_end_access(self._topic.wanted, self._ids):
-            await self._ask_again(is_urgent=True)
+            await self._recheck_access(is_urgent=True)
         chunk = await self._chunk_of(batch)
         self._number, self._cursor = self._number + 1, StreamCursor(batch.end)
         return chunk
@@ -183,12 +184,12 @@ class Reader:
 
     async def _catch_up(self) -> bytes:
         """Return a page of what the reader has not had, and go back to the batches with the last one."""
-        moment = await self._until_due(self._hub.moment())
-        if moment is None:
+        poll = await self._until_due(self._hub.next_poll())
+        if poll is None:
             return b""
-        # What has ended the reader's access until that moment is not in the batches that follow it.
-        await self._ask_again()
-        end = self._cursor.end or moment.snapshot
+        # What has ended the reader's access until that poll is not in the batches that follow it.
+        await self._recheck_access()
+        end = self._cursor.end or poll.snapshot
         events, messages = await self._hub.read(partial(_load_page, self._topic, self._cursor, end))
         is_last = len(events) < _PAGE
         chunk = _events(self._topic.name, messages, self._cursor, end, is_last=is_last)
@@ -196,12 +197,12 @@ class Reader:
             self._cursor = StreamCursor(self._cursor.begin, end, (events[-1].created_at, events[-1].id))
             return chunk
         if self._cursor.end is None:
-            self._number = moment.number
+            self._number = poll.number
         self._cursor = StreamCursor(end)
         return chunk
 
-    async def _ask_again(self, *, is_urgent: bool = False) -> None:
-        """Ask what the reader may see. Raises AppError, also where they have gone to another organization."""
+    async def _recheck_access(self, *, is_urgent: bool = False) -> None:
+        """Read again what the reader may see. Raises AppError, also if they have gone to another organization."""
         topic, ids = await self._hub.read(self._admit, is_urgent=is_urgent)
         if topic.wanted.organization_id != self._topic.wanted.organization_id:
             raise NotFoundError

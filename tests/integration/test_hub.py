@@ -84,7 +84,7 @@ def gate(app: Litestar) -> Gate:
 
 @pytest.fixture
 async def hub(gate: Gate, news: News, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hub]:
-    monkeypatch.setattr(stream_hub, "_REST", 0)
+    monkeypatch.setattr(stream_hub, "_PAUSE", 0)
     hub = Hub(gate, news)
     yield hub
     await hub.close()
@@ -146,12 +146,12 @@ async def test_hub_ends_after_what_is_read_though_its_reader_has_left(hub: Hub, 
     assert done == [1]
 
 
-async def test_moment_is_the_end_of_a_poll_that_began_after_the_question(hub: Hub, gate: Gate, news: News) -> None:
+async def test_next_poll_is_one_that_began_after_the_call(hub: Hub, gate: Gate, news: News) -> None:
     async with hub.following(uuid4()):
         gate.is_open.clear()
         news.wake()
         await until(lambda: gate.asked)
-        asked = asyncio.create_task(hub.moment())
+        asked = asyncio.create_task(hub.next_poll())
         await settled()
         gate.is_open.set()
         assert await soon(asked) is not None
@@ -159,24 +159,24 @@ async def test_moment_is_the_end_of_a_poll_that_began_after_the_question(hub: Hu
 
 
 async def test_hub_that_ends_lets_go_of_who_waits(hub: Hub) -> None:
-    waiting = [asyncio.create_task(hub.moment()), asyncio.create_task(hub.news.wait())]
+    waiting = [asyncio.create_task(hub.next_poll()), asyncio.create_task(hub.new_events.wait())]
     await settled()
     assert not any(task.done() for task in waiting)
     hub.end()
     assert await soon(asyncio.gather(*waiting)) == [None, None]
-    assert await soon(hub.moment()) is None
+    assert await soon(hub.next_poll()) is None
 
 
 async def test_batch_holds_what_came_between_two_polls(hub: Hub, board: dict[str, Any], database_url: str) -> None:
     assert not hub.has_more(0)
     async with hub.following(UUID(board["organization_id"])):
         for _ in range(3):
-            quiet = await soon(hub.moment())
+            quiet = await soon(hub.next_poll())
             assert quiet is not None
             assert (quiet.number, hub.has_more(0)) == (0, False)
         for number in (1, 2):
             insert_event(database_url, board, "task.updated", message=str(number))
-            end = await soon(hub.moment())
+            end = await soon(hub.next_poll())
             assert end is not None
             assert (end.number, hub.has_more(number - 1), hub.has_more(number)) == (number, True, False)
             batch = hub.batch(number)
@@ -191,23 +191,23 @@ async def test_so_many_batches_are_kept_and_none_with_more_events_than_that(
     monkeypatch.setattr(stream_hub, "_KEPT_EVENTS", 3)
     kept = []
     async with hub.following(UUID(board["organization_id"])):
-        await soon(hub.moment())
+        await soon(hub.next_poll())
         for count in (1, 3, 4, 1):
             insert_event(database_url, board, "task.updated", count=count)
-            await soon(hub.moment())
+            await soon(hub.next_poll())
             kept.append([number for number in range(6) if hub.batch(number)])
     assert kept == [[1], [1, 2], [2], [4]]
 
 
 async def test_news_is_what_a_poll_has_found(hub: Hub, board: dict[str, Any], database_url: str) -> None:
     async with hub.following(UUID(board["organization_id"])):
-        told = asyncio.create_task(hub.news.wait())
+        told = asyncio.create_task(hub.new_events.wait())
         for _ in range(2):
-            await soon(hub.moment())
+            await soon(hub.next_poll())
         await settled()
         assert not told.done()
         insert_event(database_url, board, "task.updated")
-        await soon(hub.moment())
+        await soon(hub.next_poll())
         await soon(told)
 
 
@@ -216,9 +216,9 @@ async def test_nothing_is_asked_or_kept_where_nobody_follows(
 ) -> None:
     async with hub.following(UUID(board["organization_id"])):
         async with hub.following(UUID(board["organization_id"])):
-            await soon(hub.moment())
+            await soon(hub.next_poll())
         insert_event(database_url, board, "task.updated")
-        assert await soon(hub.moment()) is not None, "one of two follows still"
+        assert await soon(hub.next_poll()) is not None, "one of two follows still"
         assert hub.batch(1) is not None
     waits = news.waits
     async with statements_of(app) as asked:
@@ -231,7 +231,7 @@ async def test_nothing_is_asked_or_kept_where_nobody_follows(
 async def test_hub_rests_after_a_poll_and_longer_after_one_that_failed(
     hub: Hub, gate: Gate, news: News, monkeypatch: pytest.MonkeyPatch, failure: Exception | None
 ) -> None:
-    for name in ("_REST", "_MOST_REST") if failure is None else ("_RETRY_AFTER",):
+    for name in ("_PAUSE", "_LONGEST_PAUSE") if failure is None else ("_RETRY_AFTER",):
         monkeypatch.setattr(stream_hub, name, 3600)
     monkeypatch.setattr(stream_hub, "finish_or_cancel", partial(finish_or_cancel, seconds=0))
     gate.fails_with = failure

@@ -151,13 +151,13 @@ async def test_who_is_out_does_not_wait_for_the_crowd(
     """Of all the streams those of the token alone are asked about, before others that ask, however many there are."""
     monkeypatch.setattr(streams, "_ADMITTED_FOR", 3600.0)
     asked: list[streams.Reader] = []
-    ask_again = streams.Reader._ask_again
+    recheck = streams.Reader._recheck_access
 
     async def count(self: streams.Reader, **how: bool) -> None:
         asked.append(self)
-        await ask_again(self, **how)
+        await recheck(self, **how)
 
-    monkeypatch.setattr(streams.Reader, "_ask_again", count)
+    monkeypatch.setattr(streams.Reader, "_recheck_access", count)
     token = People(database_url).token(str(staff.my_user))
     of_app = app.plugins.get(StreamPlugin)._hub
     assert of_app is not None

@@ -31,7 +31,7 @@ class QuietHub:
         self.reads.append(is_urgent)
         return await work(None)
 
-    async def moment(self) -> None:
+    async def next_poll(self) -> None:
         return None
 
 
@@ -56,7 +56,7 @@ async def test_readers_are_asked_for_in_time_and_not_all_at_once() -> None:
     readers = [reader_in(QuietHub()) for _ in range(200)]
     ended = asyncio.get_running_loop().time()
     latest = streams._ADMITTED_FOR
-    asked_at = [reader._ask_at for reader in readers]
+    asked_at = [reader._recheck_at for reader in readers]
     assert begun + latest / 2 <= min(asked_at) < max(asked_at) <= ended + latest
 
 
@@ -66,14 +66,14 @@ async def test_reader_is_asked_for_when_its_credential_expires(lasting: float, s
     begun = asyncio.get_running_loop().time()
     reader = reader_in(QuietHub(), timedelta(seconds=lasting))
     ended = asyncio.get_running_loop().time()
-    assert begun + seconds - (ended - begun) <= reader._ask_at <= ended + seconds
+    assert begun + seconds - (ended - begun) <= reader._recheck_at <= ended + seconds
 
 
 async def test_whose_credential_has_expired_is_asked_for_before_others() -> None:
     for lasting, urgent in ((None, False), (timedelta(seconds=2), True)):
         hub = QuietHub()
         reader = reader_in(hub, lasting)
-        moment = reader._ask_at
+        moment = reader._recheck_at
         reader._clock = clock_at(moment - 0.001)
         await reader._next()
         assert hub.reads == []
