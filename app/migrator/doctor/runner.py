@@ -18,6 +18,10 @@ from .poolers import doctor_engine
 
 # A statement that took too long, or waited too long for a lock.
 _TOO_LONG = frozenset({QUERY_CANCELED, LOCK_NOT_AVAILABLE})
+_RESTRICT = text(
+    "SELECT set_config('transaction_read_only', 'on', true), set_config('statement_timeout', :statement, true),"
+    " set_config('lock_timeout', :lock, true)"
+)
 # Seconds beyond the statement's limit, for the network.
 _GRACE = 1.0
 # Seconds for all checks together: if a server has become slow, the rest is left out.
@@ -92,9 +96,11 @@ async def _run_check(check: Check, connection: AsyncConnection, context: CheckCo
 
 
 async def _restrict(connection: AsyncConnection, limits: CheckLimits) -> None:
-    await connection.execute(text("SET TRANSACTION READ ONLY"))
-    for name, seconds in (("statement_timeout", limits.statement_timeout), ("lock_timeout", limits.lock_timeout)):
-        await connection.execute(text(f"SET LOCAL {name} = {round(seconds * 1000)}"))
+    milliseconds = {
+        "statement": f"{round(limits.statement_timeout * 1000)}",
+        "lock": f"{round(limits.lock_timeout * 1000)}",
+    }
+    await connection.execute(_RESTRICT, milliseconds)
 
 
 async def _holders(connection: AsyncConnection) -> str:

@@ -26,7 +26,10 @@ from .difference import Difference
 
 _TEMPORARY = "pg_temp"
 # PostgreSQL 17 and later lock a table against changes for the moment in which they show its defaults.
-_LIMITS = {"lock_timeout": "500ms", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "10s"}
+_LIMIT = text(
+    "SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '10s', true),"
+    " set_config('idle_in_transaction_session_timeout', '10s', true)"
+)
 
 
 class DriftUnknownError(DatabaseError):
@@ -86,8 +89,7 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
 def _prepare_transaction(connection: Connection) -> dict[str, Any]:
     """Give the transaction one snapshot of the catalogues, and limits. Returns its schema, role and rights."""
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    for name, value in _LIMITS.items():
-        connection.execute(text(f"SET LOCAL {name} = '{value}'"))
+    connection.execute(_LIMIT)
     session = dict(connection.execute(text(catalogue_queries.PLACE)).mappings().one())
     if session["isolation"] != "repeatable read":
         raise ValueError("the connection commits by itself: what is created for the comparison would stay")
