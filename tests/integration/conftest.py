@@ -80,7 +80,7 @@ def stranger(client: httpx.AsyncClient, database_url: str) -> Stranger:
 
 
 class Staff:
-    """Others in the organization of the signed-in user, and his own place in it, which a test may change."""
+    """Other members of the signed-in user's organization, and the user's own membership, which a test may change."""
 
     def __init__(self, url: str, me: dict[str, Any]) -> None:
         self._url = url
@@ -91,7 +91,7 @@ class Staff:
         self.organization, self.my_member = UUID(str(organization)), UUID(str(member))
 
     def join(self, role: str, name: str = "Mate") -> UUID:
-        """The id of a new member's membership; the organization is his active one."""
+        """Add a member whose active organization it is, and return the id of the membership."""
         place = self.organization
         user = insert(self._url, "users", subject=uuid4().hex, name=name, active_organization_id=place)
         return insert(self._url, "organization_members", organization_id=place, user_id=user, role=role)
@@ -100,7 +100,7 @@ class Staff:
         query(self._url, "UPDATE organization_members SET role = :role WHERE id = :id", role=role, id=self.my_member)
 
     def hand_over(self) -> None:
-        """Another user has the signed-in user's place from now on, who is in no organization then."""
+        """Give the signed-in user's membership to another user, so that the first has no organization."""
         heir = insert(self._url, "users", subject="heir")
         query(self._url, "UPDATE organization_members SET user_id = :u WHERE id = :id", u=heir, id=self.my_member)
         query(self._url, "UPDATE users SET active_organization_id = NULL WHERE id = :id", id=self.my_user)
@@ -110,7 +110,7 @@ class Staff:
         return [str(role) for (role,) in query(self._url, statement, id=self.organization)]
 
     def active_organizations(self) -> int:
-        """How many users have it as their active one."""
+        """Return how many users have the organization as their active one."""
         statement = "SELECT id FROM users WHERE active_organization_id = :id"
         return len(query(self._url, statement, id=self.organization))
 

@@ -109,7 +109,7 @@ async def test_every_change_of_what_can_be_read_can_be_conditional(
 
 
 async def test_answer_to_a_change_is_what_is_read_next(app: Litestar, client: httpx.AsyncClient, staff: Staff) -> None:
-    """With the time of the change."""
+    """The answer has the time of the change, too."""
     made = await ids_for_paths(client, staff, "fore")
     document = app.openapi_schema.to_schema()
     tried = []

@@ -14,7 +14,7 @@ from tests.support.boards import LOCK_ORGANIZATION
 
 
 async def events(client: httpx.AsyncClient) -> list[tuple[str, str | None]]:
-    """What happened to members and the organization, oldest first."""
+    """Return the events of members and the organization, oldest first."""
     items = (await client.get("/api/v1/activity")).json()["items"]
     return [
         (item["event_type"], item["message"])

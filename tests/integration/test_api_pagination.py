@@ -62,7 +62,7 @@ async def pages(client: httpx.AsyncClient, url: str, sort: str) -> list[str]:
 @pytest.mark.parametrize(
     "sort", ["colour", "title,title", "title,-title", "-", ",", "--title", "title desc", "board_id"]
 )
-async def test_list_that_cannot_be_sorted_so_says_how_it_can(
+async def test_wrong_sort_is_refused_with_the_fields_to_sort_by(
     client: httpx.AsyncClient, tasks_url: str, sort: str
 ) -> None:
     response = await client.get(tasks_url, params={"sort": sort})
@@ -72,7 +72,7 @@ async def test_list_that_cannot_be_sorted_so_says_how_it_can(
     assert "created_at, updated_at, title, status, priority, due_at" in error["detail"]
 
 
-async def test_empty_cursor_is_the_first_page_of_which_nothing_is_counted(
+async def test_empty_cursor_gives_the_first_page_without_counting(
     app: Litestar, client: httpx.AsyncClient, tasks_url: str
 ) -> None:
     for title in "ABC":

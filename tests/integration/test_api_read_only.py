@@ -27,7 +27,7 @@ async def token(client: httpx.AsyncClient) -> str:
 
 @pytest.fixture
 async def webhook(client: httpx.AsyncClient, board: dict[str, Any]) -> str:
-    """Where others send what came in."""
+    """Return the path to which others send payloads."""
     made = await client.post(f"/api/v1/boards/{board['id']}/webhooks", json={"description": "Harbour"})
     return made.json()["endpoint_path"]
 

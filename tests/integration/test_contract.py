@@ -35,7 +35,7 @@ class Document:
         return shape
 
     def alternatives(self, schema: dict[str, Any]) -> set[str]:
-        """What a value may be."""
+        """Return the types that a value of the schema may have."""
         if "$ref" in schema:
             referred = self.shape(schema["$ref"].rsplit("/", 1)[1])
             return self.alternatives(referred) if "enum" in referred else {referred["title"]}
@@ -62,7 +62,7 @@ def document() -> Document:
 
 
 def alternatives(written: str) -> set[str]:
-    """Of a type of the contract, in which `|` also stands within `<>` and `()`."""
+    """Return the alternatives of a type of the contract, in which `|` also stands within `<>` and `()`."""
     found, depth = [""], 0
     for letter in written.rstrip("?"):
         depth += (letter in "<(") - (letter in ">)")

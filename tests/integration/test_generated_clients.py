@@ -158,7 +158,7 @@ class Page:
         self._wait = WebDriverWait(driver, PATIENCE)
 
     def all(self, selector: str) -> list[WebElement]:
-        """At least one, once they are there."""
+        """Wait for at least one element, and return all."""
         return self._wait.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, selector))
 
     def click(self, selector: str) -> None:

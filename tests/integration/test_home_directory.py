@@ -35,7 +35,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def closed_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that root may not look into either."""
+    """Set HOME to a link to itself, which even root cannot open."""
     (tmp_path / "home").symlink_to(tmp_path / "home")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 

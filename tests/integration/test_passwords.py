@@ -32,7 +32,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def passfile(server: Server, tmp_path: Path) -> Path:
-    """One that is right."""
+    """Return a password file with the right password."""
     file = tmp_path / "pass"
     file.write_text(f"# ours\n127.0.0.1:{server.port}:*:mate:{PASSWORD}\n")
     file.chmod(0o600)

@@ -109,7 +109,7 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def name(pair: Pair) -> str:
-    """Of a database of this test's own."""
+    """Return the name of a database of this test's own."""
     name = f"test_{uuid4().hex}"
     query_outside(pair.primary.url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
     return name
@@ -133,7 +133,7 @@ def settings(pair: Pair, name: str) -> Settings:
 
 @pytest.fixture
 def strict(settings: Settings) -> Settings:
-    """As it is when nobody says."""
+    """Return the settings with the default lag."""
     return msgspec.structs.replace(settings, db_replica_max_lag=Settings().db_replica_max_lag)
 
 
@@ -158,14 +158,14 @@ async def app(settings: Settings, patient: None) -> AsyncIterator[Litestar]:
 
 @pytest.fixture
 async def other(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """Of a second process of the application, as far as the first one can tell."""
+    """Yield the client of a second process of the application, as far as the first one can tell."""
     async with reading_app(settings) as app, client_of(app) as client:
         yield client
 
 
 @asynccontextmanager
 async def reading_app(settings: Settings) -> AsyncIterator[Litestar]:
-    """Once its replica is read."""
+    """Yield an application once its replica is read."""
     async with started(create_app(settings)) as app:
         await until(lambda: replicas_of(app).all[0].fault is None)
         yield app

@@ -15,7 +15,7 @@ from tests.support.waiting import until
 
 
 class Received:
-    """As a server has it: what a request is received from knows its scope."""
+    """The source of a request, which knows its scope, as a server's does."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
@@ -38,7 +38,7 @@ class Received:
 async def test_request_leaves_no_cycle(
     app: Litestar, tasks_url: str, method: str, path: str, body: dict[str, Any] | None, status: int
 ) -> None:
-    """With a key, a POST is answered again."""
+    """A POST with an idempotency key is answered a second time from what was stored."""
     left: list[weakref.ref[Received]] = []
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

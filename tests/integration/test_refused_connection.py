@@ -51,7 +51,7 @@ FOR_NOW = [
 
 
 async def refusal(url: str, seconds: float = 30) -> str:
-    """What waiting for the database ends with."""
+    """Return the message with which waiting for the database ends."""
     with pytest.raises(DatabaseUnreachableError) as refused:
         await wait_for_database(normalize_database_url(url), seconds)
     return str(refused.value)

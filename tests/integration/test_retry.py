@@ -128,7 +128,7 @@ async def test_commit_whose_answer_is_lost_is_a_503_and_not_run_again(
 
 
 async def test_request_whose_connection_is_cut_is_run_again(settings: Settings, observer: AsyncConnection) -> None:
-    """By nobody's will: a network that breaks says nothing."""
+    """Nobody ends the session: a network that breaks says nothing."""
     attempts.clear()
     cut = asyncio.Event()
 

@@ -41,7 +41,7 @@ def table(name: str, values: dict[str, Any]) -> str:
 
 
 def configuration(url: str) -> str:
-    """The same cases at every run."""
+    """Return a configuration that makes the same cases at every run."""
     return "\n".join(
         [
             table(

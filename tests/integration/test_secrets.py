@@ -42,7 +42,7 @@ class Secrets:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """As it is, its hash, and Base64 of it."""
+    """Yield the secret as it is, its hash, and its Base64."""
     yield secret
     yield hashlib.sha256(secret.encode()).hexdigest()
     yield base64.b64encode(secret.encode()).decode().rstrip("=")
@@ -111,7 +111,7 @@ def made(client: httpx.Client, path: str, **fields: object) -> dict[str, Any]:
 
 
 def strangers(client: httpx.Client, secrets: Secrets, issuer: Issuer) -> None:
-    """What nobody knows, in each form in which somebody signs in."""
+    """Sign in with unknown tokens in each form."""
     forged = issuer.token(aud="another")
     for what, header, value in (
         ("wrong token", "Authorization", "Bearer {}"),

@@ -27,7 +27,7 @@ _URL = "postgresql://u:hunter2@127.0.0.1:1/harbour"
 
 
 def refused(command: tuple[str, ...], folder: Path, **environ: str | None) -> str:
-    """What the command says when it ends for a wrong setting, having done nothing."""
+    """Return what the command says when it ends for a wrong setting, having done nothing."""
     before = sorted(folder.iterdir())
     result = run(*command, env=environment(LITESTAR_APP=_FACTORY, **environ), cwd=folder)
     said = result.stdout + result.stderr

@@ -33,7 +33,7 @@ def patience() -> float:
 
 @pytest.fixture
 async def app(settings: Settings, patience: float) -> AsyncIterator[Litestar]:
-    """With one connection for all requests."""
+    """Yield an application with one connection for all requests."""
     small = msgspec.structs.replace(settings, db_pool_size=1, db_max_overflow=0, request_body_timeout=patience)
     async with started(create_app(small)) as application:
         configure_logging(small)

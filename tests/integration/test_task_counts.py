@@ -254,7 +254,7 @@ def test_change_of_a_task_waits_for_nobody_who_changes_its_board(database_url: s
 def test_role_that_may_write_tasks_alone_has_them_counted_all_the_same(
     database_url: str, administer: Callable[[str], None]
 ) -> None:
-    """In the real table, whatever the session has put in its place."""
+    """The real table is counted, even if the session has a temporary one of its name."""
     _, (board,) = organized(database_url, 1)
     role = f"writer_{uuid4().hex}"
     administer(f"CREATE ROLE {role}")

@@ -49,7 +49,7 @@ class World(NamedTuple):
         return {kind: str(uuid4()) for kind in KINDS.values()}
 
     async def ask(self, who: Caller | dict[str, str], operation: Operation, request: tuple[str, bytes]) -> Answer:
-        """From an address of its own, since failed sign-ins of one are limited."""
+        """Send the request from an address of its own, since failed sign-ins of one address are limited."""
         headers = who.headers if isinstance(who, Caller) else who
         return await ask(self.app, operation, request, headers, str(ip_address(next(_ADDRESSES))))
 
@@ -111,7 +111,7 @@ async def world(app: Litestar, client: httpx.AsyncClient, staff: Staff, database
 
 
 async def out(client: httpx.AsyncClient, people: People, user: str) -> dict[str, dict[str, str]]:
-    """What lets nobody in, or no longer, as headers."""
+    """Return headers that let nobody in, or no longer."""
     revoked = people.token(user)
     deleted = (await client.post("/api/v1/agents", json={"name": "deleted"})).json()
     for path in (f"users/me/tokens/{revoked.id}", f"agents/{deleted['id']}"):
@@ -242,7 +242,7 @@ async def test_every_operation_works_for_who_may_do_it_and_answers_alike(world: 
 
 
 def breaches(operation: Operation, answer: Answer) -> Iterator[str]:
-    """What holds for every operation that succeeds."""
+    """Yield each rule of successful operations that the answer breaks."""
     if answer.status not in {200, 201, 204}:
         yield "it does not work"
     if (answer.status == 201) != ("location" in answer.headers):

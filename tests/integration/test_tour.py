@@ -12,7 +12,7 @@ _MARK = "-- end of block --"
 
 
 def blocks_of_the_story() -> list[str]:
-    """What is to be typed."""
+    """Return the commands that the page shows."""
     page = (ROOT / "migrations" / "docs" / "tour.md").read_text()
     return re.findall(r"^```bash\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 

@@ -79,7 +79,7 @@ def unpooled(url: str) -> Engine:
 
 
 def tables(url: str) -> set[str]:
-    """Without partitions, which go with theirs."""
+    """Return the tables, without partitions."""
     listed = (
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
         " AND NOT relispartition"
@@ -129,7 +129,7 @@ def sql(*statements: str) -> str:
 
 
 def autocommit(*statements: str) -> str:
-    """The same, outside of a transaction."""
+    """Return the code of a revision that executes these statements outside of a transaction."""
     return in_autocommit(sql(*statements))
 
 

@@ -44,7 +44,7 @@ def url(database_url: str) -> str:
 
 
 def once(action: object) -> object:
-    """At the first batch alone."""
+    """Return a report that does the action at the first batch alone."""
     called: list[Progress] = []
 
     def report(progress: Progress) -> None:

@@ -153,7 +153,7 @@ async def test_no_request_fails_but_those_of_a_killed_replica(
 
 
 async def streams_come_through(url: str, board: str) -> None:
-    """As they are written, not when a buffer is full."""
+    """Check that events arrive as they are written, and not when a buffer is full."""
     tasks = f"{url}/api/v1/boards/{board}/tasks"
     async with (
         asyncio.timeout(PATIENCE),

@@ -77,7 +77,7 @@ def test_tables_that_a_start_creates_are_not_kept_by_one_that_is_cut_off(empty_d
 def test_batch_that_is_cut_off_in_a_statement_keeps_no_row_and_is_done_once(
     database_url: str, release: Release, driver: str
 ) -> None:
-    """As soon as the connection is back."""
+    """The batch is done again as soon as the connection is back."""
     with capture_logs() as logs:
         assert check_that_it_keeps_nothing(database_url, _backfill(release), driver) is None
     (again,) = [entry for entry in logs if entry["event"] == "a batch is tried again"]

@@ -350,7 +350,7 @@ def test_downgrade_that_was_killed_is_not_for_an_upgrade_to_go_on_with(database_
 
 
 def begin_without_end(url: str, direction: str = "upgrade") -> None:
-    """What a killed migration leaves."""
+    """Record the begin of a migration that was killed."""
     engine = unpooled(url)
     script = load_revisions(settings_for(url)).get_revision(HEAD)
     with engine.begin() as connection:

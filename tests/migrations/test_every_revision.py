@@ -121,7 +121,7 @@ def validate(url: str) -> None:
 
 
 def come_to_head(url: str, before: dict[str, tuple[Rows, dict[Any, Any]]]) -> None:
-    """What the rows had at their revision, they have now."""
+    """Check that the rows have the values that they had at their revision."""
     for revision, (rows, then) in before.items():
         now = stored(url, rows)
         assert {table: {name: now[table][name] for name in row} for table, row in then.items()} == then, revision

@@ -155,7 +155,7 @@ async def test_application_serves(url: str) -> None:
 
 
 def test_differences_are_found_and_mended(server_url: str, url: str, long: bool) -> None:
-    """Of each kind one; all with --long."""
+    """One difference of each kind is tried; with --long, all."""
     make_zoo(url)
     assert compared(url, zoo()) == []
     tampered = TAMPERED_ZOO if long else one_of_each_kind(TAMPERED_ZOO)

@@ -129,7 +129,7 @@ def test_expired_rows_that_share_a_partition_with_newer_ones_are_told(database_u
 def test_nothing_is_dropped_or_made_by_a_clock_that_is_not_this_machines(
     database_url: str, monkeypatch: pytest.MonkeyPatch, years: int
 ) -> None:
-    """Of two clocks nobody knows which one is wrong."""
+    """Nobody knows which of two clocks is wrong."""
     settings = settings_for(database_url, activity_retention_months=1)
     query(database_url, f"DROP TABLE {month(MONTHS_AHEAD)}")
     store(database_url, -3, 0)

@@ -195,7 +195,7 @@ def without_revisions(checkout: Path) -> Path:
 async def test_application_without_its_revisions_says_where_it_runs(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As it is installed from its wheel alone."""
+    """An installation from the wheel alone has no revisions."""
     monkeypatch.setattr("app.db.migrator_config.ROOT", tmp_path)
     with pytest.raises(SettingsError, match="Run the application from a checkout or from the image"):
         await init_db(settings_for(empty_database_url), normalize_database_url(empty_database_url))

@@ -37,7 +37,7 @@ CONTRACT: Steps = (
 
 
 def seed(url: str, rows: int) -> None:
-    """As many tasks on a board of their own, old ones: without an effort."""
+    """Store as many old tasks, which have no effort, on a board of their own."""
     organization = insert(url, "organizations", name="Old")
     board = insert(url, "boards", organization_id=organization, name="b", slug="b", description="")
     query(

@@ -92,7 +92,7 @@ def copied_checkout() -> Iterator[Path]:
 
 
 class Record:
-    """What was recorded: the tests of each line, and their seconds."""
+    """The tests that execute each line, and their seconds."""
 
     def __init__(self, data: CoverageData, seconds: dict[str, float], sources: dict[str, str]) -> None:
         self.seconds = seconds

@@ -246,7 +246,7 @@ class _Bench:
 
 @contextmanager
 def _warm_pytest(env: Mapping[str, str], copy: Path) -> Iterator[socket.socket]:
-    """Where to ask a pytest that has collected the tests for runs of some."""
+    """Yield the socket of a pytest that has collected the tests, and runs those that it is asked for."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, (copy / "warm.txt").open("w") as output:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What several tests need of backfill."""
+"""A table of numbers, and backfills of it."""
 
 from app.migrator.backfill.progress import Progress
 from app.migrator.backfill.throttle import Throttle
@@ -50,5 +50,5 @@ def fill(url: str, pace: Throttle = FULL_SPEED, report: object = None, **setting
 
 
 def touched(url: str) -> dict[object, object]:
-    """How many rows were changed so many times."""
+    """Return how many rows were changed how many times."""
     return dict(query(url, "SELECT touched, count(*) FROM numbers GROUP BY touched"))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What several tests need of boards."""
+"""Roles and grants of the signed-in user."""
 
 from typing import NamedTuple
 

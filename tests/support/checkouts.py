@@ -1,4 +1,4 @@
-"""What several tests need of checkouts."""
+"""A checkout of a test's release."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.support.processes import ROOT
 
 
 def checkout_of(release: Release) -> Path:
-    """What a command line needs beside the revisions."""
+    """Return the release's folder, with the code that a command line needs beside the revisions."""
     target = release.root
     shutil.copytree(ROOT / "app", target / "app", ignore=shutil.ignore_patterns("*.pyc.*"))
     return target

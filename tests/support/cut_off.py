@@ -1,4 +1,4 @@
-"""What several tests need of cut off."""
+"""Work whose connection is cut off in the middle, and a check of what it leaves."""
 
 import threading
 from collections.abc import Callable

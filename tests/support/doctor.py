@@ -1,4 +1,4 @@
-"""What several tests need of doctor."""
+"""Findings of the doctor."""
 
 from pathlib import Path
 

@@ -142,7 +142,7 @@ class People:
 
 
 def digests(database_url: str) -> dict[str, object]:
-    """Of the rows of each table, but for what counting requests changes."""
+    """Return a digest of the rows of each table, without what every request changes."""
     tables = [
         str(name)
         for (name,) in query(database_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")

@@ -36,7 +36,7 @@ class Sample:
 
 
 class Figures(NamedTuple):
-    """Of one period; times in milliseconds."""
+    """The figures of one period; times are in milliseconds."""
 
     period: str
     requests: int
@@ -155,7 +155,7 @@ class Traffic:
         await until(lambda: all(self.balancer.serves(server) for server in servers), "the servers are ready")
 
     def figures(self, *periods: str, name: str | None = None) -> Figures:
-        """Of these periods as of one, which is then called `name`."""
+        """Return the figures of these periods together, under `name`."""
         return Figures.of(name or periods[0], (sample for sample in self.samples if sample.period in periods))
 
     @property
@@ -234,7 +234,7 @@ class Traffic:
 
 
 def acknowledged(url: str, traffic: Traffic) -> tuple[dict[Any, Any], set[Any]]:
-    """What the database has of what the traffic was told is stored."""
+    """Return the titles of the traffic's tasks and the ids of all comments that the database has."""
     titles = query(url, "SELECT id, title FROM tasks WHERE board_id = :board", board=traffic.board)
     return dict(titles), {id_ for (id_,) in query(url, "SELECT id FROM task_comments")}
 

@@ -1,4 +1,4 @@
-"""What several tests need of metrics."""
+"""The metrics of an application, as numbers."""
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families

@@ -1,4 +1,4 @@
-"""What several tests need of openapi."""
+"""The OpenAPI document and its operations."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ document = cache(new_document)
 
 
 def resolved(part: dict[str, Any]) -> dict[str, Any]:
-    """What a reference stands for."""
+    """Return the part of the document that a reference stands for."""
     while "$ref" in part:
         found: Any = document()
         for name in part["$ref"].removeprefix("#/").split("/"):

@@ -72,7 +72,7 @@ class Answer(NamedTuple):
 
     @property
     def code(self) -> str | None:
-        """That of the problem."""
+        """Return the code of the problem; None if the answer is no problem."""
         is_problem = self.headers.get("content-type") == "application/problem+json"
         return msgspec.json.decode(self.body)["code"] if is_problem else None
 
@@ -104,7 +104,7 @@ class Operation:
         return any(place.kind == kind for place in self.places)
 
     def request(self, own: Ids, other: Ids, places: set[Place], texts: Mapping[str, str] = TEXTS) -> tuple[str, bytes]:
-        """URL and body, with the ids of `own` objects and, in these places, of `other` ones."""
+        """Return URL and body, with the ids of `own` objects and, in these places, of `other` ones."""
         filled = {place: (other if place in places else own)[place.kind] for place in self.places}
         path = self.path.format(**{place.name: id_ for place, id_ in filled.items() if place.where == "path"})
         query = urlencode({place.name: id_ for place, id_ in filled.items() if place.where == "query"})
@@ -158,7 +158,7 @@ class Operation:
         return items
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """What it refers to, and of several alternatives the one that is not null."""
+        """Return the schema that is referred to; of several alternatives the one that is not null."""
         if "$ref" in schema:
             return self._resolved(self._components[schema["$ref"].rsplit("/", 1)[1]])
         alternatives = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
@@ -178,7 +178,7 @@ def operations(app: Litestar) -> list[Operation]:
 async def ask(
     app: Litestar, operation: Operation, request: tuple[str, bytes], headers: Mapping[str, str], address: str
 ) -> Answer:
-    """Of a stream that is open, the beginning."""
+    """Send the request, and return the answer; of a stream that stays open, its beginning."""
     url, body = request
     sent = {**headers, **({"content-type": "application/json"} if body else {})}
     async with asyncio.timeout(PATIENCE), asking(app, operation.method, url, sent, body, address) as response:

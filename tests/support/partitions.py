@@ -1,4 +1,4 @@
-"""What several tests need of partitions."""
+"""Events of given months, and where they are stored."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -36,7 +36,7 @@ def store(url: str, *months: int) -> None:
 
 
 def held(url: str) -> dict[str, int]:
-    """How many events each partition holds, if it does."""
+    """Return how many events each partition holds; empty ones are left out."""
     rows = query(url, "SELECT tableoid::regclass::text, count(*) FROM activity_events GROUP BY 1")
     return {str(name): int(str(count)) for name, count in rows}
 

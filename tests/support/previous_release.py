@@ -1,4 +1,4 @@
-"""What several tests need of previous release."""
+"""Migrations by the code of the previous release."""
 
 from pathlib import Path
 

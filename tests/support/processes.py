@@ -153,7 +153,7 @@ class Forked:
 
 @cache
 def _forking(imported: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Where to ask for a command; what answers ends with this process."""
+    """Return the socket of a process that runs commands, and that process, which ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, str(ROOT / "tests" / "support" / "fork_server.py"), imported]
@@ -175,7 +175,7 @@ def copied_checkout(target: Path) -> Path:
 
 
 def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT, columns: int = 160) -> str:
-    """What `alembic …` or `litestar …`, run to a good end, writes on a terminal."""
+    """Run `alembic …` or `litestar …` to a good end, and return what it writes on a terminal."""
     ours, theirs = pty.openpty()
     on_terminal = {**in_checkout({**env, "COLUMNS": str(columns)}, cwd), "TERM": "xterm"}
     program: list[str | Path] = [BIN / command[0], *command[1:]]
@@ -203,7 +203,7 @@ def start_logging(command: list[str], env: Mapping[str, str], cwd: Path, log: Pa
 
 
 class Server:
-    """One `litestar run`."""
+    """A process of `litestar run`."""
 
     def __init__(self, process: Forked | subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process = process

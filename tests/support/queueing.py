@@ -38,7 +38,7 @@ class Look(NamedTuple):
 
 
 def longest_in(looks: list[Look]) -> float:
-    """How many seconds anybody but a migration was seen waiting."""
+    """Return the most seconds for which anybody but a migration was seen waiting."""
     return max(look.longest for look in looks)
 
 

@@ -1,4 +1,4 @@
-"""What several tests need of readiness."""
+"""A client of an application whose readiness looks at another database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

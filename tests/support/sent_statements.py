@@ -51,7 +51,7 @@ async def statements_of(app: Litestar) -> AsyncIterator[list[str]]:
 
 
 async def statements(app: Litestar, client: httpx.AsyncClient, url: str) -> int:
-    """How many a GET sends."""
+    """Return how many statements a GET sends."""
     async with statements_of(app) as seen:
         response = await client.get(url)
     assert response.status_code == 200

@@ -21,7 +21,7 @@ class Event(NamedTuple):
 
     @property
     def type(self) -> str:
-        """That of the activity."""
+        """Return the type of the activity."""
         return str(self.data["type"])
 
 

@@ -1,4 +1,4 @@
-"""What several tests need of startup policy."""
+"""A start of the application, with what it logs."""
 
 from structlog.testing import capture_logs
 

@@ -1,4 +1,4 @@
-"""What several tests need of streams."""
+"""Events that tests of streams insert."""
 
 from typing import Any
 from uuid import UUID

@@ -14,14 +14,14 @@ AT_A_STANDSTILL = admission._STANDSTILL_FACTOR * LIMIT
 
 
 class Door(Admission):
-    """With a clock that the test moves."""
+    """An admission whose clock the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         super().__init__(Settings(max_concurrent_requests=LIMIT), lambda: self.now)
 
     def let_in(self, comers: int) -> int:
-        """How many of them are."""
+        """Return how many of the comers are let in."""
         for number in range(comers):
             try:
                 self.enter()

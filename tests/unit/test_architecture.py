@@ -123,7 +123,7 @@ def test_every_package_of_the_application_is_guarded() -> None:
 
 
 def test_no_test_module_is_imported_by_another() -> None:
-    """What tests share is in tests/support."""
+    """Shared helpers of tests are in tests/support."""
     for file in sorted((ROOT / "tests").rglob("*.py")):
         assert not [name for name in imports(file) if re.match(r"tests\.\w+\.test_", name)], file
 

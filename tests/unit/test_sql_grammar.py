@@ -245,7 +245,7 @@ def statements() -> Iterator[str]:
 
 @cache
 def corpus() -> list[str]:
-    """What of all that the server's grammar reads."""
+    """Return the statements that the server's grammar can read."""
     return [sql for sql in dict.fromkeys(statements()) if is_sql(sql)]
 
 
