@@ -12,8 +12,8 @@ from litestar import Litestar
 from app.asgi import create_app
 from app.core.settings import Settings
 from tests.conftest import client_of, started
-from tests.migrations.conftest import insert, query
 from tests.support.api import BOARDS, GROUPS, create
+from tests.support.database import insert, query
 
 SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
 

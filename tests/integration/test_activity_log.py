@@ -8,8 +8,8 @@ from litestar import Litestar
 
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Staff
-from tests.migrations.conftest import query
 from tests.support.api import AGENTS, BOARDS, GROUPS, ORGANIZATION, register
+from tests.support.database import query
 
 Event = tuple[str, str | None, dict[str, str]]
 

@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 
 from tests.integration.conftest import SignIn, Stranger
-from tests.migrations.conftest import insert
 from tests.support.api import ACTIVITY, register
 from tests.support.boards import become, grant
+from tests.support.database import insert
 
 
 async def types(client: httpx.AsyncClient) -> list[str]:

@@ -10,9 +10,9 @@ from litestar import Litestar
 
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Stranger
-from tests.migrations.conftest import holding, insert, query
 from tests.support.api import AGENTS, register
 from tests.support.boards import become, grant
+from tests.support.database import holding, insert, query
 
 
 async def test_token_is_shown_once_and_kept_as_its_hash(

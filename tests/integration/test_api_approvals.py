@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.integration.conftest import SignIn, Stranger
-from tests.migrations.conftest import holding, query
 from tests.support.api import register
+from tests.support.database import holding, query
 
 
 @pytest.fixture

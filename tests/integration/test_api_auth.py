@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 
 from tests.conftest import client_of
-from tests.migrations.conftest import query
+from tests.support.database import query
 
 
 @pytest.mark.parametrize(

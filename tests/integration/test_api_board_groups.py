@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from tests.integration.conftest import SignIn
-from tests.migrations.conftest import holding, query
 from tests.support.api import BOARDS, GROUPS, MINIMAL, register
 from tests.support.boards import RIGHTS, Rights, become, grant
+from tests.support.database import holding, query
 
 
 async def test_group_is_made_read_changed_and_deleted(client: httpx.AsyncClient) -> None:

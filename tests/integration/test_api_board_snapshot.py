@@ -7,9 +7,9 @@ from litestar import Litestar
 
 from app.services.snapshots import MAX_OTHERS, MAX_TASKS
 from tests.integration.conftest import SignIn, Stranger
-from tests.migrations.conftest import query
 from tests.support.api import BOARDS, MINIMAL, create_task, define, register
 from tests.support.boards import become, grant
+from tests.support.database import query
 from tests.support.sent_statements import statements
 
 

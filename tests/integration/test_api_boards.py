@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import query
 from tests.support.api import BOARDS, MINIMAL
 from tests.support.boards import RIGHTS, Rights, become
+from tests.support.database import query
 
 
 async def test_created_board_has_every_field_and_a_location(client: httpx.AsyncClient) -> None:

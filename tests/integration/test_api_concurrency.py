@@ -14,9 +14,9 @@ from app.repositories.callers import Person
 from app.services.callers import Caller
 from app.services.users import LastOwnerError, UserService
 from tests.integration.conftest import Staff, Stranger
-from tests.migrations.conftest import holding, insert, query
 from tests.support.api import BOARDS
 from tests.support.boards import become, grant
+from tests.support.database import holding, insert, query
 
 LOCK_BOARD = "SELECT FROM boards WHERE id = :id FOR UPDATE"
 LOCK_ORGANIZATION = "SELECT FROM organizations WHERE id = :id FOR UPDATE"

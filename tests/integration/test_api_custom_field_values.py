@@ -11,8 +11,8 @@ from litestar import Litestar
 
 from app.models import FieldType
 from app.services.custom_field_values import MAX_OF_TASK
-from tests.migrations.conftest import holding, query
 from tests.support.api import FIELDS, define, redefine
+from tests.support.database import holding, query
 from tests.support.sent_statements import statements
 
 LOCK_FIELD = "SELECT FROM custom_fields WHERE id = :id FOR UPDATE"

@@ -9,9 +9,9 @@ import pytest
 
 from app.services.custom_fields import MAX_FIELDS
 from tests.integration.conftest import SignIn, Staff, Stranger
-from tests.migrations.conftest import insert, query
 from tests.support.api import BOARDS, FIELDS, define, redefine, register
 from tests.support.boards import become, grant
+from tests.support.database import insert, query
 
 
 @pytest.fixture

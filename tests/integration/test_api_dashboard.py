@@ -11,9 +11,9 @@ from litestar import Litestar
 from app.models import TaskStatus
 from app.services.dashboard import begins
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import query
 from tests.support.api import AGENTS, BOARDS, DASHBOARD, MINIMAL, dashboard, register
 from tests.support.boards import become, grant
+from tests.support.database import query
 from tests.support.sent_statements import statements
 
 RANGES = {"24h": 24, "3d": 3, "7d": 7, "14d": 14, "1m": 30, "3m": 13, "6m": 26, "1y": 12}

@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import Staff
-from tests.migrations.conftest import holding
+from tests.support.database import holding
 from tests.support.furnished import ids_for_paths
 
 # One of these can be changed of whatever can be changed.

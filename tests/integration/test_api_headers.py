@@ -12,8 +12,8 @@ from litestar import Litestar
 from app.asgi import create_app
 from app.core.settings import Environment
 from tests.conftest import TOKEN, client_of, settings_for
-from tests.migrations.conftest import query
 from tests.support.api import BOARDS
+from tests.support.database import query
 from tests.support.sse import Stream, asking
 from tests.support.waiting import PATIENCE
 

@@ -11,8 +11,8 @@ from litestar import Litestar
 from app.repositories.idempotency import KEPT_FOR
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Staff
-from tests.migrations.conftest import holding, query
 from tests.support.api import AGENTS, register
+from tests.support.database import holding, query
 from tests.support.furnished import Furnished, People, digests, furnish
 from tests.support.operations import TEXTS, Answer, Operation, ask, operations
 from tests.support.rights import Caller, may

@@ -13,9 +13,9 @@ from app.asgi import create_app
 from app.postgres.secret import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
 from tests.integration.conftest import Staff, Stranger
-from tests.migrations.conftest import holding, query
 from tests.support.api import INVITES, MEMBERS, ORGANIZATION, create
 from tests.support.boards import LOCK_ORGANIZATION
+from tests.support.database import holding, query
 from tests.support.sent_statements import statements
 
 ACCEPT = "/api/v1/organizations/invites/accept"

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from tests.integration.conftest import Staff, Stranger
-from tests.migrations.conftest import holding, query
 from tests.support.api import MEMBERS, ORGANIZATION
 from tests.support.boards import LOCK_ORGANIZATION
+from tests.support.database import holding, query
 
 
 async def events(client: httpx.AsyncClient) -> list[tuple[str, str | None]]:

@@ -8,9 +8,9 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import SignIn, Stranger
-from tests.migrations.conftest import insert, query
 from tests.support.api import BOARDS, GROUPS, MINIMAL, register
 from tests.support.boards import RIGHTS, Rights, become, grant
+from tests.support.database import insert, query
 from tests.support.sent_statements import statements
 
 PLACES = ["board", "group", "group of the board"]

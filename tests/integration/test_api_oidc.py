@@ -26,8 +26,8 @@ from app.core.identity import IssuerUnreachableError
 from app.core.settings import AuthMode, Settings
 from app.postgres.secret import Secret
 from tests.conftest import TOKEN, client_of, settings_for, started
-from tests.migrations.conftest import query
 from tests.support.api import ME, TOKENS, register
+from tests.support.database import query
 from tests.support.oidc_issuer import AUDIENCE, Issuer, issuing
 from tests.support.sse import reading
 from tests.support.waiting import PATIENCE

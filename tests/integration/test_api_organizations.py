@@ -6,8 +6,8 @@ from uuid import uuid4
 import httpx
 
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import query
 from tests.support.boards import grant
+from tests.support.database import query
 
 ORGANIZATIONS = "/api/v1/organizations"
 

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from app.asgi import create_app
 from app.core.settings import Settings
 from tests.conftest import client_of, settings_for, started
-from tests.migrations.conftest import by_driver, query
+from tests.support.database import by_driver, query
 from tests.support.migrator import upgrade
 from tests.support.sse import reading
 from tests.support.throwaway_postgres import copy_as_standby, new_cluster, running

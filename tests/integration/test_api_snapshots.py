@@ -8,9 +8,9 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import SignIn, Stranger
-from tests.migrations.conftest import query
 from tests.support.api import BOARDS, GROUPS, MINIMAL, create, register
 from tests.support.boards import become, grant
+from tests.support.database import query
 from tests.support.sent_statements import statements
 
 

@@ -13,9 +13,9 @@ from app.db.plugin import DatabasePlugin
 from app.models import ActivityEvent
 from app.services import streams
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import query
 from tests.support.api import AGENTS, BOARDS, GROUPS, MINIMAL, create, register
 from tests.support.boards import become, grant
+from tests.support.database import query
 from tests.support.sse import reading, responding
 from tests.support.streams import insert_event
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.migrations.conftest import holding
 from tests.support.api import create_task, patch_task
+from tests.support.database import holding
 
 
 async def test_entering_progress_is_stamped(client: httpx.AsyncClient, tasks_url: str) -> None:

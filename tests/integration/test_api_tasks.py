@@ -9,8 +9,8 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import holding, query
 from tests.support.api import create_task, patch_task
+from tests.support.database import holding, query
 from tests.support.sent_statements import statements, statements_of
 
 

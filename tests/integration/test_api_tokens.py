@@ -12,8 +12,8 @@ from app.services import callers, stream_hub
 from app.services.rate_limits import Limit
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Staff
-from tests.migrations.conftest import holding, query
 from tests.support.api import ME, TOKENS, issue, register
+from tests.support.database import holding, query
 from tests.support.sent_statements import statements
 from tests.support.sse import reading
 from tests.support.waiting import PATIENCE

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import insert, query
+from tests.support.database import insert, query
 
 
 async def test_user_changes_his_profile(client: httpx.AsyncClient, me: dict[str, Any]) -> None:

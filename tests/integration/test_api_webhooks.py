@@ -13,9 +13,9 @@ from litestar import Litestar
 from app.services import webhooks
 from tests.conftest import client_of
 from tests.integration.conftest import Stranger
-from tests.migrations.conftest import holding, insert, query
 from tests.support.api import AGENTS, BOARDS, register
 from tests.support.boards import become, grant
+from tests.support.database import holding, insert, query
 
 SECRET = "between you and me"
 

@@ -9,7 +9,7 @@ from app.core.identity import Identity
 from app.db.plugin import DatabasePlugin
 from app.repositories.boards import BoardRepository
 from app.services.callers import sign_in_agent, sign_in_by_identity, sign_in_by_token
-from tests.migrations.conftest import query
+from tests.support.database import query
 
 # Two organizations with two boards each. Of the first one there is a member of every combination of role, rights and
 # grant, which his subject tells; his grant is for the first board of both. And whoever is in none, or not active there.

@@ -10,8 +10,8 @@ from litestar import Litestar
 
 from app.cli.users import users as commands
 from tests.conftest import client_of
-from tests.migrations.conftest import insert, query
 from tests.support.api import ME, issue
+from tests.support.database import insert, query
 from tests.support.processes import environment, run, shown_on_a_terminal
 from tests.support.sse import reading
 

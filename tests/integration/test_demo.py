@@ -17,7 +17,8 @@ from app.cli.demo.commands import demo
 from app.core.custom_field_values import normalize_value
 from app.models import TaskStatus
 from tests.conftest import client_of, settings_for
-from tests.migrations.conftest import REVISIONS, by_driver, holding, insert, query
+from tests.migrations.conftest import REVISIONS
+from tests.support.database import by_driver, holding, insert, query
 from tests.support.migrator import upgrade
 from tests.support.organization_columns import astray
 from tests.support.processes import ROOT, environment, run, shown_on_a_terminal

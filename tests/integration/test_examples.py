@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.openapi.examples import examples_of
 from tests.conftest import client_of
 from tests.integration.conftest import Staff
-from tests.migrations.conftest import query
 from tests.support.api import FIELDS, register
+from tests.support.database import query
 from tests.support.furnished import People, ids_for_paths
 from tests.support.openapi import Operation, api, resolved
 from tests.support.operations import KINDS

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import TOKEN
-from tests.migrations.conftest import applied, holding, query
+from tests.support.database import applied, holding, query
 from tests.support.processes import BIN, ROOT, copied_checkout, environment, run, serving
 from tests.support.waiting import PATIENCE
 

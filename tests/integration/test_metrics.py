@@ -4,7 +4,8 @@ import httpx
 
 from app.core.settings import Settings
 from tests.conftest import database_named
-from tests.migrations.conftest import HEAD, REVISIONS, query
+from tests.migrations.conftest import HEAD, REVISIONS
+from tests.support.database import query
 from tests.support.metrics import scraped
 from tests.support.readiness import client_with_readiness_of
 

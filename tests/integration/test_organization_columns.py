@@ -8,7 +8,7 @@ import pytest
 from app.migrator.backfill.status import BackfillState, BackfillUnfinishedError
 from tests.conftest import settings_for
 from tests.integration.conftest import Staff
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.furnished import Token, furnish
 from tests.support.migrator import downgrade, read_backfills, read_status, upgrade, upgrade_with_backfills
 from tests.support.organization_columns import CARRYING, ORGANIZATION, astray

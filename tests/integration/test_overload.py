@@ -15,7 +15,7 @@ from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.postgres import pool
 from tests.conftest import TOKEN, client_of, started
-from tests.migrations.conftest import holding
+from tests.support.database import holding
 from tests.support.metrics import scraped
 from tests.support.serving import served
 from tests.support.sse import reading

@@ -20,7 +20,7 @@ from app.models import User
 from app.postgres.errors import has_lost_connection, sqlstate_of
 from app.postgres.ping import _IdlePing
 from tests.conftest import client_of, settings_for, started
-from tests.migrations.conftest import query
+from tests.support.database import query
 
 PID = PreparedStatement(select(func.pg_backend_pid().label("pid")))
 NAMES = PreparedStatement(select(User.name, User.email).order_by(User.name))

@@ -14,7 +14,7 @@ from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.postgres import ping
 from tests.conftest import client_of, settings_for, started
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.migrator import upgrade
 from tests.support.steady import coming
 from tests.support.throwaway_postgres import LastingServer, new_cluster

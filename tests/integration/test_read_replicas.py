@@ -24,8 +24,8 @@ from app.db.replicas.selection import Replicas
 from app.db.request.single_connection import SingleConnectionSession
 from app.postgres.secret import Secret
 from tests.conftest import client_of, database_named, settings_for, started
-from tests.migrations.conftest import holding, query
 from tests.support.api import create, register
+from tests.support.database import holding, query
 from tests.support.doctor import OK, PROBLEM, WARNING, examined, one
 from tests.support.metrics import scraped
 from tests.support.migrator import upgrade

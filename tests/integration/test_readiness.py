@@ -9,7 +9,8 @@ from sqlalchemy import event, make_url
 
 from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
-from tests.migrations.conftest import REVISIONS, query
+from tests.migrations.conftest import REVISIONS
+from tests.support.database import query
 from tests.support.readiness import client_with_readiness_of
 from tests.support.waiting import loop_clock
 

@@ -14,7 +14,7 @@ from app.db.plugin import DatabasePlugin
 from app.models import Tag
 from app.repositories.boards import SlugTakenError
 from app.repositories.tags import TagRepository
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.sent_statements import statements_of
 
 OURS, OTHER = uuid4(), uuid4()

@@ -16,7 +16,7 @@ from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from tests.conftest import client_of, started
-from tests.migrations.conftest import holding, query
+from tests.support.database import holding, query
 
 CHANGES = [
     "ALTER TABLE tasks ADD COLUMN effort integer",

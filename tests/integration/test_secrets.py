@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.conftest import TOKEN
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.oidc_issuer import AUDIENCE, Issuer, issuing
 from tests.support.processes import environment, run, serving
 from tests.support.waiting import PATIENCE

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.conftest import TOKEN
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.processes import ROOT, Server, environment, run, serving
 from tests.support.waiting import wait_until
 

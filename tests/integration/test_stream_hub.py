@@ -12,8 +12,8 @@ from app.asgi import create_app
 from app.repositories.streams import StreamRepository
 from app.services import stream_hub
 from tests.conftest import client_of, settings_for, started
-from tests.migrations.conftest import query, unpooled
 from tests.support.api import create
+from tests.support.database import query, unpooled
 from tests.support.sent_statements import statements_of
 from tests.support.sse import Event, Stream, reading
 from tests.support.streams import insert_event

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from tests.conftest import TOKEN
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.processes import Server, environment, serving
 from tests.support.waiting import PATIENCE
 

@@ -15,8 +15,8 @@ import pytest
 from app.models import TaskStatus
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import holding, insert, query
 from tests.support.api import dashboard
+from tests.support.database import holding, insert, query
 from tests.support.migrator import downgrade, upgrade
 from tests.support.startup_policy import start
 from tests.support.waiting import PATIENCE

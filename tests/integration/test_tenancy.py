@@ -15,7 +15,7 @@ from litestar import Litestar
 
 from tests.conftest import TOKEN, client_of
 from tests.integration.conftest import Staff
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.furnished import Furnished, People, digests, furnish
 from tests.support.operations import KINDS, TEXTS, Answer, Operation, Place, ask, operations
 from tests.support.organization_columns import astray

@@ -1,25 +1,19 @@
-"""Looking at a database from outside the application, and releases with revisions of a test's own."""
+"""Releases with revisions of a test's own."""
 
 import re
 import shutil
 import subprocess
 import textwrap
-import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
-from sqlalchemy.pool import NullPool
 
 from app.core.settings import Settings
 from app.db import migrator_config
 from app.migrator import command_names, engine_tables
 from app.postgres.url.database_url import normalize_database_url
+from tests.support.database import query
 from tests.support.migrator import load_revisions
 from tests.support.plain_project import PlainProject
 from tests.support.processes import require
@@ -56,71 +50,10 @@ REVISIONS = [script.revision for script in load_revisions(Settings()).walk_revis
 HEAD = REVISIONS[-1]
 
 
-def query(url: str, statement: str, **values: object) -> list[tuple[Any, ...]]:
-    """The rows of one statement, committed."""
-    with unpooled(url).begin() as connection:
-        result = connection.execute(text(statement), values)
-        return [tuple(row) for row in result] if result.returns_rows else []
-
-
-def insert(url: str, table: str, **values: object) -> UUID:
-    """Store a row, and return its id."""
-    row_id = uuid4()
-    columns = {"id": row_id, **values}
-    places = ", ".join(f":{column}" for column in columns)
-    query(url, f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", **columns)
-    return row_id
-
-
-@lru_cache
-def unpooled(url: str) -> Engine:
-    """An engine asks its server half a dozen questions at its first connection, and keeps none open."""
-    return create_engine(by_psycopg(url), poolclass=NullPool)
-
-
-def tables(url: str) -> set[str]:
-    """Return the tables, without partitions."""
-    listed = (
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
-        " AND NOT relispartition"
-    )
-    return {str(name) for (name,) in query(url, listed)}
-
-
-def applied(url: str) -> list[str]:
-    return [str(revision) for (revision,) in query(url, "SELECT version_num FROM alembic_version")]
-
-
 def renamed(url: str, revision: str, name: str) -> None:
     """Makes the database one of a release that has this revision under another name."""
     query(url, "UPDATE alembic_version SET version_num = :name WHERE version_num = :old", name=name, old=revision)
     query(url, "UPDATE schema_history SET revision = :name WHERE revision = :old", name=name, old=revision)
-
-
-@contextmanager
-def holding(url: str, statement: str, **values: object) -> Iterator[Callable[..., None]]:
-    """Runs the statement and keeps its locks until the end, when it is committed.
-
-    Yields a function that returns once so many transactions wait for a lock, and it has then run another statement.
-    """
-    waiters = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    with unpooled(url).connect() as connection, connection.begin():
-        connection.execute(text(statement), values)
-
-        def wait(count: int = 1, then: str = "SELECT") -> None:
-            deadline = time.monotonic() + PATIENCE
-            while time.monotonic() < deadline:
-                # What pg_stat_activity shows stays as it is for the length of a transaction, unless cleared.
-                connection.execute(text("SELECT pg_stat_clear_snapshot()"))
-                if (connection.scalar(waiters) or 0) >= count:
-                    connection.execute(text(then))
-                    return
-                connection.scalar(text("SELECT pg_sleep(0.01)"))
-            raise AssertionError(f"fewer than {count} wait for a lock")
-
-        yield wait
 
 
 def sql(*statements: str) -> str:
@@ -135,14 +68,6 @@ def autocommit(*statements: str) -> str:
 
 def in_autocommit(code: str) -> str:
     return f"with op.get_context().autocommit_block():\n{textwrap.indent(code, '    ')}\n"
-
-
-def by_driver(url: str, driver: str) -> str:
-    return make_url(url).set(drivername=driver).render_as_string(hide_password=False)
-
-
-def by_psycopg(url: str) -> str:
-    return by_driver(url, "postgresql+psycopg")
 
 
 class Release:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.previous_release import SIGNED_IN
 from tests.support.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run, serving
 from tests.support.waiting import PATIENCE

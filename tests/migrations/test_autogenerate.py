@@ -15,7 +15,8 @@ from app.core.settings import Settings
 from app.db import migrator_config
 from app.models import metadata
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, query
+from tests.migrations.conftest import Release
+from tests.support.database import query
 from tests.support.drift import compared, named
 from tests.support.migrator import alembic_config, downgrade, upgrade
 from tests.support.processes import copied_checkout, environment, run

@@ -27,9 +27,10 @@ from app.migrator.revisions.history import Outcome
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, holding, insert, query
+from tests.migrations.conftest import HEAD, Release
 from tests.support.backfill import DOUBLE, FULL_SPEED, ROWS, define, fill, make_numbers, touched, write
 from tests.support.checkouts import checkout_of
+from tests.support.database import applied, holding, insert, query
 from tests.support.migrator import downgrade, load_revisions, read_backfills, upgrade
 from tests.support.migrator import run_backfills as run
 from tests.support.processes import BIN, environment, in_checkout, shown_on_a_terminal

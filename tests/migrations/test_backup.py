@@ -21,8 +21,9 @@ from app.migrator.backup.manifest import BackupProgress
 from app.postgres.errors import BackupError, DatabaseUnreachableError
 from app.postgres.settings_error import SettingsError
 from tests.conftest import settings_for
-from tests.migrations.conftest import applied, holding, insert, older_binaries, query
+from tests.migrations.conftest import older_binaries
 from tests.support import stopping
+from tests.support.database import applied, holding, insert, query
 from tests.support.migrator import backup
 from tests.support.processes import BIN, ROOT, environment, in_checkout, run
 from tests.support.throwaway_postgres import Server, new_cluster, running

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.core.settings import Settings
-from tests.migrations.conftest import applied, holding, query
+from tests.support.database import applied, holding, query
 from tests.support.load import Balancer, Figures, Traffic
 from tests.support.migrator import load_revisions
 from tests.support.processes import copied_checkout, environment, serving

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from app.cli.plugin import command_group
 from app.migrator.backup.archive import open_archive
 from tests.conftest import settings_for
-from tests.migrations.conftest import applied, query, tables
+from tests.support.database import applied, query, tables
 from tests.support.migrator import load_revisions, upgrade
 from tests.support.processes import BIN, ROOT, copied_checkout, environment, in_checkout, run
 from tests.support.waiting import PATIENCE

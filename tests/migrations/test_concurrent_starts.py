@@ -10,7 +10,7 @@ import pytest
 from app.core.settings import Settings
 from app.migrator.locking.migration_lock import LOCK_KEY
 from tests.conftest import TOKEN, settings_for
-from tests.migrations.conftest import holding, query
+from tests.support.database import holding, query
 from tests.support.migrator import load_revisions, upgrade
 from tests.support.processes import ROOT, environment, serving
 from tests.support.stopping import COMMANDS, SERVE, polls_for_the_lock, running

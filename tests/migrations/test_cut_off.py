@@ -14,7 +14,7 @@ from app.migrator.backup.archive import open_archive
 from app.postgres.errors import BackupError, DatabaseUnreachableError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, query
+from tests.migrations.conftest import HEAD, Release
 from tests.support.backfill import FULL_SPEED, ROWS, define, make_numbers, touched
 from tests.support.cut_off import (
     DRIVERS,
@@ -23,6 +23,7 @@ from tests.support.cut_off import (
     check_that_it_keeps_nothing,
     url_of,
 )
+from tests.support.database import applied, query
 from tests.support.migrator import backup, upgrade
 from tests.support.migrator import run_backfills as run
 

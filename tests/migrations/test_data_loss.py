@@ -5,11 +5,8 @@ import pytest
 from app.core.settings import Environment
 from app.migrator.execution.data_loss import DataLossRefusedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import (
-    Release,
-    applied,
-    query,
-)
+from tests.migrations.conftest import Release
+from tests.support.database import applied, query
 from tests.support.migrator import downgrade, preview_downgrade, upgrade
 from tests.support.processes import environment, run
 

@@ -21,8 +21,9 @@ from app.migrator.revisions import history
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import TOKEN, settings_for
-from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, insert, query, renamed, unpooled
+from tests.migrations.conftest import HEAD, REVISIONS, Release, renamed
 from tests.support.backfill import define
+from tests.support.database import holding, insert, query, unpooled
 from tests.support.doctor import NOTE, OK, PROBLEM, WARNING, examined, one, worse_than_notes
 from tests.support.migrator import alembic_config, downgrade, load_revisions, upgrade
 from tests.support.processes import environment, run

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from app.migrator.doctor.finding import CheckLimits, Finding, Severity
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.doctor import examined, one, worse_than_notes
 from tests.support.processes import environment, free_port, run
 from tests.support.throwaway_postgres import Server, copy_as_standby, new_cluster, running

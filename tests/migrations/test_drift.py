@@ -18,7 +18,8 @@ from app.migrator.drift.scratch_schema import DriftUnknownError, differences
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import database_named, settings_for
-from tests.migrations.conftest import REVISIONS, Release, holding, insert, query
+from tests.migrations.conftest import REVISIONS, Release
+from tests.support.database import holding, insert, query
 from tests.support.drift import (
     BLOCKED_BY,
     TAMPERED,

@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 from app.migrator.backup.archive import open_archive
 from app.postgres.errors import BackupError, DatabaseError, DatabaseUnreachableError, MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, autocommit, by_driver, holding, in_autocommit, older_binaries, query
+from tests.migrations.conftest import Release, autocommit, in_autocommit, older_binaries
+from tests.support.database import by_driver, holding, query
 from tests.support.migrator import backup, plan, read_drift, read_status, restore, upgrade
 from tests.support.throwaway_postgres import Server, new_cluster, running
 

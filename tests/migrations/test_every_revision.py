@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, applied, query, tables
+from tests.migrations.conftest import REVISIONS
+from tests.support.database import applied, query, tables
 from tests.support.migrator import downgrade, upgrade_with_backfills
 
 Rows = dict[str, dict[str, Any]]

@@ -15,14 +15,8 @@ from app.migrator.execution.planned_steps import PlanChangedError
 from app.migrator.locking.migration_lock import LOCK_KEY
 from app.postgres.errors import DatabaseError, MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import (
-    HEAD,
-    Release,
-    applied,
-    by_driver,
-    holding,
-    query,
-)
+from tests.migrations.conftest import HEAD, Release
+from tests.support.database import applied, by_driver, holding, query
 from tests.support.migrator import downgrade, plan, preview_downgrade, read_drift, read_status, upgrade
 from tests.support.revisions import ADD_COLUMN, columns_of, history
 

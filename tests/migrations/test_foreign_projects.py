@@ -13,7 +13,7 @@ from pathlib import Path
 import advanced_alchemy
 import pytest
 
-from tests.migrations.conftest import holding, query
+from tests.support.database import holding, query
 from tests.support.processes import BIN, ROOT
 from tests.support.waiting import PATIENCE
 

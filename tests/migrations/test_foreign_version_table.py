@@ -14,7 +14,8 @@ from app.migrator.doctor.finding import Severity
 from app.migrator.revisions.version_table import ForeignVersionsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, applied, by_driver, query
+from tests.migrations.conftest import HEAD
+from tests.support.database import applied, by_driver, query
 from tests.support.doctor import examined, one
 from tests.support.migrator import downgrade, plan, read_status, upgrade
 from tests.support.processes import environment, run

@@ -7,14 +7,8 @@ from alembic import command
 
 from app import __version__
 from tests.conftest import settings_for
-from tests.migrations.conftest import (
-    HEAD,
-    REVISIONS,
-    Release,
-    applied,
-    holding,
-    query,
-)
+from tests.migrations.conftest import HEAD, REVISIONS, Release
+from tests.support.database import applied, holding, query
 from tests.support.migrator import alembic_config, downgrade, load_revisions, upgrade
 from tests.support.processes import environment, run
 from tests.support.revisions import ADD_COLUMN, history

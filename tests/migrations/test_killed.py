@@ -10,7 +10,7 @@ import pytest
 from app.core.settings import Settings
 from app.migrator.locking.migration_lock import LOCK_KEY
 from tests.conftest import database_named
-from tests.migrations.conftest import applied, holding, query, tables
+from tests.support.database import applied, holding, query, tables
 from tests.support.migrator import load_revisions
 from tests.support.processes import copied_checkout, environment, run
 from tests.support.stopping import (

@@ -13,7 +13,8 @@ from app.migrator.lint.linter import UnknownRevisionError
 from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, Release, autocommit, query, sql
+from tests.migrations.conftest import REVISIONS, Release, autocommit, sql
+from tests.support.database import query
 from tests.support.migrator import lint, upgrade
 from tests.support.processes import ROOT, environment, run
 

@@ -6,7 +6,8 @@ from app.core.settings import Settings
 from app.migrator.lint.finding import Finding
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, autocommit, query, sql
+from tests.migrations.conftest import Release, autocommit, sql
+from tests.support.database import query
 from tests.support.migrator import lint, upgrade
 
 

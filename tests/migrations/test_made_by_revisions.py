@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from app.migrator import read_status, upgrade
 from app.migrator.drift.report import read_drift
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.plain_project import PlainProject
 
 MODELS = """

@@ -22,7 +22,8 @@ from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, by_driver, holding, query
+from tests.migrations.conftest import HEAD, Release
+from tests.support.database import applied, by_driver, holding, query
 from tests.support.migrator import alembic_config, upgrade
 from tests.support.processes import BIN, copied_checkout, environment, in_checkout, run
 from tests.support.waiting import wait_until

@@ -23,8 +23,9 @@ from app.postgres.dev_server.server import binaries
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import OLDER_BIN as BIN
-from tests.migrations.conftest import Release, older_binaries, query
+from tests.migrations.conftest import Release, older_binaries
 from tests.support.cut_off import DRIVERS, SCHEMA_CHANGES, check_that_it_keeps_nothing
+from tests.support.database import query
 from tests.support.doctor import examined, one, worse_than_notes
 from tests.support.drift import TAMPERED_ZOO, check, compared, make_zoo, one_of_each_kind, together, zoo
 from tests.support.migrator import backup, downgrade, restore, upgrade

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from app.migrator.execution import executor
 from app.migrator.revisions.schema_state import require_no_tables
 from tests.conftest import settings_for
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.migrator import upgrade
 from tests.support.processes import environment, run
 

@@ -27,7 +27,7 @@ from app.models import ActivityEvent
 from app.postgres.errors import MigrationFailedError
 from app.repositories.sorting import Ordering, place_values
 from tests.conftest import settings_for
-from tests.migrations.conftest import holding, query, unpooled
+from tests.support.database import holding, query, unpooled
 from tests.support.doctor import examined, one
 from tests.support.migrator import (
     backup,

@@ -17,8 +17,9 @@ from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import CREATE_DATABASE, client_of, settings_for, started
-from tests.migrations.conftest import HEAD, REVISIONS, Release, applied, query, tables
+from tests.migrations.conftest import HEAD, REVISIONS, Release
 from tests.support.backfill import define, fill, make_numbers, touched
+from tests.support.database import applied, query, tables
 from tests.support.doctor import examined
 from tests.support.migrator import upgrade
 from tests.support.pooler import pooling, through

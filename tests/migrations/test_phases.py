@@ -8,12 +8,9 @@ from app.migrator.phase import Phase
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import (
-    Release,
-    applied,
-    tables,
-)
+from tests.migrations.conftest import Release
 from tests.support.checkouts import checkout_of
+from tests.support.database import applied, tables
 from tests.support.migrator import upgrade
 from tests.support.processes import environment, run
 from tests.support.revisions import ADD_COLUMN, DROP_COLUMN

@@ -20,7 +20,7 @@ from app.migrator.cli.main import main
 from app.migrator.drift.report import read_drift
 from app.migrator.execution.data_loss import DataLossRefusedError
 from app.migrator.lint.linter import lint
-from tests.migrations.conftest import applied, query
+from tests.support.database import applied, query
 from tests.support.plain_project import PlainProject
 from tests.support.processes import environment, run
 

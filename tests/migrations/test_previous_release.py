@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.migrations.conftest import applied, holding, query
+from tests.support.database import applied, holding, query
 from tests.support.load import Balancer, Figures, Traffic, acknowledged
 from tests.support.previous_release import SIGNED_IN, migrate
 from tests.support.processes import Server, environment, in_checkout, serving

@@ -13,8 +13,9 @@ from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.phase import Phase
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, holding, insert, query, tables
+from tests.migrations.conftest import HEAD, Release
 from tests.support.backfill import define
+from tests.support.database import applied, holding, insert, query, tables
 from tests.support.migrator import alembic_config, downgrade, maintain, run_backfills, upgrade
 from tests.support.processes import environment, run
 from tests.support.waiting import PATIENCE

@@ -16,7 +16,8 @@ from app.migrator.read_only_database import ReadOnlyDatabaseError
 from app.postgres.errors import DatabaseError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, query
+from tests.migrations.conftest import REVISIONS
+from tests.support.database import query
 from tests.support.doctor import examined, one
 from tests.support.migrator import downgrade, maintain, plan, read_status, upgrade
 from tests.support.migrator import run_backfills as backfill

@@ -9,13 +9,8 @@ from app.db.startup_policy import init_db
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import (
-    Release,
-    autocommit,
-    query,
-    renamed,
-    sql,
-)
+from tests.migrations.conftest import Release, autocommit, renamed, sql
+from tests.support.database import query
 from tests.support.migrator import downgrade, upgrade
 from tests.support.revisions import ADD_COLUMN, DROP_COLUMN
 

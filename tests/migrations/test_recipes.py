@@ -11,7 +11,8 @@ from app.migrator.backfill.throttle import Throttle
 from app.migrator.phase import Phase
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, query
+from tests.migrations.conftest import HEAD, Release
+from tests.support.database import applied, query
 from tests.support.migrator import downgrade, lint, upgrade
 from tests.support.migrator import run_backfills as run
 from tests.support.processes import ROOT

@@ -22,7 +22,8 @@ from app.migrator.locking.migration_lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import BackupError, MigrationFailedError
 from tests.conftest import database_named, settings_for
-from tests.migrations.conftest import HEAD, Release, applied, holding, older_binaries, query, tables
+from tests.migrations.conftest import HEAD, Release, older_binaries
+from tests.support.database import applied, holding, query, tables
 from tests.support.migrator import backup, read_target, restore, upgrade
 from tests.support.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal
 from tests.support.stopping import running

@@ -8,7 +8,8 @@ import pytest
 from app.core.settings import Settings
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied, tables
+from tests.migrations.conftest import HEAD, Release
+from tests.support.database import applied, tables
 from tests.support.migrator import lint, plan, read_status, upgrade
 from tests.support.processes import copied_checkout, environment, run
 

@@ -12,7 +12,8 @@ from app.core.settings import Settings
 from app.migrator.lint.proposed_phase import propose_phase
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, query
+from tests.migrations.conftest import Release
+from tests.support.database import query
 from tests.support.migrator import alembic_config, lint, read_status, upgrade
 from tests.support.processes import BIN, ROOT
 

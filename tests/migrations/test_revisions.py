@@ -11,7 +11,8 @@ from app.migrator.revisions.schema_state import tables_created_by
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, Release, insert, query
+from tests.migrations.conftest import REVISIONS, Release
+from tests.support.database import insert, query
 from tests.support.migrator import load_revisions, upgrade
 
 SETTINGS = settings_for("postgresql://unused@localhost/unused")

@@ -15,7 +15,8 @@ from app.migrator.revisions.loading import join_heads
 from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, applied
+from tests.migrations.conftest import HEAD, Release
+from tests.support.database import applied
 from tests.support.migrator import alembic_config, downgrade, lint, plan, upgrade
 from tests.support.processes import copied_checkout, environment, run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import settings_for
-from tests.migrations.conftest import holding, query
+from tests.support.database import holding, query
 from tests.support.migrator import upgrade
 from tests.support.processes import ROOT, environment
 from tests.support.stopping import COMMANDS, SERVE, lock_holders, running

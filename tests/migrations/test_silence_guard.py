@@ -8,9 +8,10 @@ import pytest
 
 from app.migrator.partitions.months import add_months, month_start, partition_name
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, applied, holding, query
+from tests.migrations.conftest import Release
 from tests.support.backfill import define, make_numbers
 from tests.support.checkouts import checkout_of
+from tests.support.database import applied, holding, query
 from tests.support.migrator import upgrade
 from tests.support.processes import ROOT, environment
 from tests.support.silent_proxy import IN_THE_MIDDLE, LOCKED, cut

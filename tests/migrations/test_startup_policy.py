@@ -16,7 +16,7 @@ from app.postgres.errors import MigrationFailedError
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import applied, holding, query, tables
+from tests.support.database import applied, holding, query, tables
 from tests.support.migrator import downgrade, load_revisions, upgrade
 from tests.support.processes import copied_checkout, environment, serving
 from tests.support.startup_policy import start

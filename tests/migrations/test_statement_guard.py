@@ -6,15 +6,8 @@ import pytest
 
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import (
-    Release,
-    applied,
-    autocommit,
-    by_psycopg,
-    in_autocommit,
-    query,
-    sql,
-)
+from tests.migrations.conftest import Release, autocommit, in_autocommit, sql
+from tests.support.database import applied, by_psycopg, query
 from tests.support.migrator import upgrade
 from tests.support.revisions import ADD_COLUMN, columns_of, history
 

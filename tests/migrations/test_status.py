@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.status import RevisionState, Status, Verdict
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, REVISIONS, Release, holding, query, renamed
+from tests.migrations.conftest import HEAD, REVISIONS, Release, renamed
+from tests.support.database import holding, query
 from tests.support.migrator import downgrade, read_status, upgrade
 from tests.support.processes import environment, run
 

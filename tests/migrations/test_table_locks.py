@@ -20,8 +20,9 @@ from app.migrator.locking.table_locks import TableLockedError, limit_lock_waits
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, applied, holding
+from tests.migrations.conftest import Release
 from tests.support.backfill import define
+from tests.support.database import applied, holding
 from tests.support.doctor import examined
 from tests.support.migrator import (
     alembic_config,

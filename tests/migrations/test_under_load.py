@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.migrations.conftest import holding, insert, query
+from tests.support.database import holding, insert, query
 from tests.support.load import Balancer, Figures, Traffic, acknowledged
 from tests.support.processes import environment, run, serving
 from tests.support.queueing import Look, longest_in, watching_the_queue

@@ -9,7 +9,7 @@ from app.core.settings import Settings
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import query, tables
+from tests.support.database import query, tables
 from tests.support.drift import connection
 from tests.support.migrator import plan, upgrade
 from tests.support.processes import environment, run

@@ -3,7 +3,8 @@
 from app.migrator.backfill.progress import Progress
 from app.migrator.backfill.throttle import Throttle
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release, query
+from tests.migrations.conftest import HEAD, Release
+from tests.support.database import query
 from tests.support.migrator import run_backfills as run
 
 ROWS = 10_000

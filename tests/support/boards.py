@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tests.migrations.conftest import query
+from tests.support.database import query
 
 LOCK_ORGANIZATION = "SELECT FROM organizations WHERE id = :id FOR UPDATE"
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from app.core.settings import Settings
 from tests.conftest import settings_for
-from tests.migrations.conftest import Release, autocommit, query
+from tests.migrations.conftest import Release, autocommit
+from tests.support.database import query
 from tests.support.migrator import downgrade, maintain, upgrade
 from tests.support.silent_proxy import IN_THE_MIDDLE, LOCKED, cut
 from tests.support.stopping import lock_holders

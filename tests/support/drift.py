@@ -15,7 +15,7 @@ from app.migrator.drift.report import LOSES_DATA, as_sql
 from app.migrator.drift.scratch_schema import differences
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
-from tests.migrations.conftest import query, unpooled
+from tests.support.database import query, unpooled
 from tests.support.waiting import PATIENCE
 
 # What somebody did to the database -> the differences that it makes.

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 
 from tests.integration.conftest import Staff
-from tests.migrations.conftest import insert, query
+from tests.support.database import insert, query
 from tests.support.operations import KINDS
 
 _API = "/api/v1"

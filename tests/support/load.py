@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 
 from tests.conftest import TOKEN
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.percentiles import percentiles
 from tests.support.processes import Server
 from tests.support.waiting import PATIENCE, until

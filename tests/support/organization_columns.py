@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.models import metadata
-from tests.migrations.conftest import query
+from tests.support.database import query
 
 ORGANIZATION = "organization_id"
 CARRYING = [table for table in metadata.sorted_tables if ORGANIZATION in table.columns]

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.migrator.partitions.months import add_months, month_start, partition_name
 from app.migrator.status import Verdict
 from tests.conftest import settings_for
-from tests.migrations.conftest import insert, query
+from tests.support.database import insert, query
 from tests.support.migrator import (
     downgrade,
     preview_maintenance,

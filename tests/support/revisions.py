@@ -1,6 +1,6 @@
 """Changes for a revision, and what a database says of the revisions that it has."""
 
-from tests.migrations.conftest import query
+from tests.support.database import query
 
 ADD_COLUMN = 'op.execute("ALTER TABLE tags ADD COLUMN weight integer")'
 DROP_COLUMN = 'op.execute("ALTER TABLE tags DROP COLUMN weight")'

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.migrations.conftest import query
+from tests.support.database import query
 from tests.support.processes import BIN, Forked, run, serving, start_logging
 
 SERVE = ("litestar", "run")

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from tests.migrations.conftest import query
+from tests.support.database import query
 
 
 def insert_event(
