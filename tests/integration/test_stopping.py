@@ -188,7 +188,7 @@ def test_port_that_the_system_chooses_is_shown(database_url: str, tmp_path: Path
 _HANGING = """
 import time
 import uvicorn
-from app.server import serving
+from app.server import uvicorn_server
 
 async def app(scope, receive, send):
     while True:
@@ -198,8 +198,8 @@ async def app(scope, receive, send):
             time.sleep(1000)
         await send({"type": f"{message['type']}.complete"})
 
-serving._REST = 1
-serving.Server(uvicorn.Config(app, port=0, timeout_graceful_shutdown=0, log_config=None)).run()
+uvicorn_server._EXIT_SECONDS = 1
+uvicorn_server.Server(uvicorn.Config(app, port=0, timeout_graceful_shutdown=0, log_config=None)).run()
 """
 
 
