@@ -31,8 +31,8 @@ from ...postgres.url.database_url import DatabaseURL
 from ..command_names import command
 from ..config import MigratorConfig
 from ..execution.statement_guard import longest_silence
-from ..locking.backoff import backoff_delays
 from ..locking.deadline import Deadline
+from ..locking.retries import run_with_retries
 from ..locking.silence_guard import SilenceGuard
 from ..locking.table_locks import limit_lock_waits, read_when_unlocked
 from ..read_only_database import require_writable
@@ -232,25 +232,28 @@ class _BackfillRun:
 
     async def _try(self, work: Callable[[Connection, int], T]) -> T:
         """Call `work`, and again after a growing delay and with smaller batches while what stops it may pass."""
-        pauses, attempt = backoff_delays(_FIRST_PAUSE), 0
-        while True:
-            try:
-                if self._is_guarded and self._guard is None:
-                    self._guard = await SilenceGuard.start(self._connection, longest_silence(self._config))
-                return await self._connection.run_sync(work, attempt)
-            except (DBAPIError, OSError) as error:
-                exc = (self._guard and await self._guard.silence_error(error)) or error
-                await self._connection.rollback()
-                if is_lost(exc):
-                    # The next attempt has another session.
-                    await self._end_guard()
-                may_pass = sqlstate_of(exc) in _MAY_PASS or is_lost(exc)
-                if attempt == self._config.lock_retries or not may_pass:
-                    raise exc from error.__cause__
-                log.warning("a batch is tried again", backfill=self._backfill.name, reason=error_summary(exc))
-                attempt, self._retries = attempt + 1, self._retries + 1
-                self._size = max(1, self._size // 2)
-                await asyncio.sleep(next(pauses))
+
+        async def run(attempt: int) -> T:
+            if self._is_guarded and self._guard is None:
+                self._guard = await SilenceGuard.start(self._connection, longest_silence(self._config))
+            return await self._connection.run_sync(work, attempt)
+
+        return await run_with_retries(run, self._recover, self._config.lock_retries, _FIRST_PAUSE)
+
+    async def _recover(self, error: Exception, delay: float | None) -> bool:
+        if not isinstance(error, DBAPIError | OSError):
+            return False
+        exc = (self._guard and await self._guard.silence_error(error)) or error
+        await self._connection.rollback()
+        if is_lost(exc):
+            # The next attempt has another session.
+            await self._end_guard()
+        if delay is None or not (sqlstate_of(exc) in _MAY_PASS or is_lost(exc)):
+            raise exc from error.__cause__
+        log.warning("a batch is tried again", backfill=self._backfill.name, reason=error_summary(exc))
+        self._retries += 1
+        self._size = max(1, self._size // 2)
+        return True
 
     async def _end_guard(self) -> None:
         if self._guard is not None:

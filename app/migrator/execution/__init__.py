@@ -25,7 +25,7 @@ An upgrade, from file to file:
                statement_guard.py lifts limits for CONCURRENTLY and VALIDATE, and refuses a COMMIT;
                Alembic sets the version table; revisions/history.py records the end
                             COMMIT, made by Alembic: revision, version and end record together
-          -> executor.py    after an error: ROLLBACK. Where the table was in use, it pauses (locking/backoff.py) and
+          -> executor.py    after an error: ROLLBACK. Where the table was in use, it pauses (locking/retries.py) and
                             tries again; else it records the failure, COMMIT, and raises what failures.py says
       -> partitions/maintenance.py   makes the partitions that are missing, each in a transaction of its own
 

@@ -4,9 +4,9 @@ Alembic decides which steps lead from the database's revision to the destination
 a step is here, so that every command does it alike.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,15 +19,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import first_error_of, is_lost
-from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
+from ...postgres.errors import MigrationFailedError, error_summary
 from ..backfill import records as backfill_records
 from ..backfill.status import BackfillUnfinishedError, require_finished
 from ..config import MigratorConfig
 from ..engine_tables import HISTORY_TABLE, version_table
 from ..hints import Hints
-from ..locking.backoff import TABLE_IN_USE, backoff_delays
 from ..locking.deadline import Deadline
 from ..locking.migration_lock import require_lock
+from ..locking.retries import recover_from_table_in_use, run_with_retries
 from ..locking.silence_guard import guarded_lock
 from ..locking.table_locks import read_when_unlocked
 from ..partitions.maintenance import lacks_partitions, make_missing_partitions
@@ -46,7 +46,7 @@ from .planned_steps import (
     steps_up_to,
     upgraded_revisions,
 )
-from .statement_guard import StatementGuard, limit_session, limit_statements, reset_session
+from .statement_guard import StatementGuard, limit_statements, reset_session
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -172,27 +172,21 @@ class StepExecutor:
     async def _apply_with_retries(self, step: RevisionStep) -> None:
         await self._connection.run_sync(reset_session, self._config)
         entry, begun_indexes = await self._connection.run_sync(_record_begin, step, self._config.release)
-        delays = backoff_delays()
-        for attempt in range(self._config.lock_retries + 1):
-            guard = StatementGuard(self._config, entry, begun_indexes)
-            try:
-                await self._connection.run_sync(self._apply_once, step, entry, attempt, guard)
-            except Exception as exc:
-                cause = first_error_of(exc)
-                if sqlstate_of(cause) not in TABLE_IN_USE or attempt == self._config.lock_retries:
-                    await self._record_failure(step, entry, attempt, cause)
-                    if is_lost(cause):
-                        raise cause from None
-                    raise step_failure(step, cause, attempt, guard, self._config.hints) from exc
-                await self._connection.rollback()
-                await self._wait_before_retry(step, next(delays))
-            else:
-                return
+        guards: list[StatementGuard] = []
 
-    async def _wait_before_retry(self, step: RevisionStep, delay: float) -> None:
-        await self._connection.run_sync(limit_session, self._config, delay)
-        log.warning("the table is in use: trying again", revision=_step_name(step), pause_seconds=round(delay, 1))
-        await asyncio.sleep(delay)
+        async def apply(attempt: int) -> None:
+            guards.append(StatementGuard(self._config, entry, begun_indexes))
+            await self._connection.run_sync(self._apply_once, step, entry, attempt, guards[-1])
+
+        recover = partial(recover_from_table_in_use, self._connection, self._config, revision=_step_name(step))
+        try:
+            await run_with_retries(apply, recover, self._config.lock_retries)
+        except Exception as exc:
+            cause, retries = first_error_of(exc), len(guards) - 1
+            await self._record_failure(step, entry, retries, cause)
+            if is_lost(cause):
+                raise cause from None
+            raise step_failure(step, cause, retries, guards[-1], self._config.hints) from exc
 
     def _apply_once(
         self, connection: Connection, step: RevisionStep, entry: int, attempt: int, guard: StatementGuard

@@ -11,7 +11,7 @@ from ...postgres.sqlstate import QUERY_CANCELED
 from ..command_names import command
 from ..engine_tables import BACKFILL_TABLE, HISTORY_TABLE, version_table
 from ..hints import Hints, in_brackets
-from ..locking.backoff import TABLE_IN_USE
+from ..locking.retries import TABLE_IN_USE
 from .statement_guard import StatementGuard
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -16,9 +17,9 @@ from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.url.database_url import DatabaseURL
 from ..command_names import command
 from ..config import MigratorConfig
-from ..execution.statement_guard import limit_session, limit_statements, reset_session
-from ..locking.backoff import TABLE_IN_USE, backoff_delays
+from ..execution.statement_guard import limit_statements, reset_session
 from ..locking.deadline import Deadline
+from ..locking.retries import TABLE_IN_USE, recover_from_table_in_use, run_with_retries
 from ..locking.silence_guard import guarded_lock
 from ..read_only_database import read_only_reason
 from ..readonly_connection import with_readonly_connection
@@ -214,35 +215,23 @@ class _Maintenance:
         return next(one for one in found if one.table == state.table)
 
     async def _try(self, work: Callable[..., T], *arguments: object, **options: object) -> T:
-        """Call `work` in a transaction, and again after a growing delay while the table is in use.
+        """Call `work` in a transaction, and again while the table is in use. Raises MigrationFailedError."""
 
-        Raises MigrationFailedError.
-        """
-        pauses = backoff_delays()
-        for attempt in range(self._config.lock_retries + 1):
-            try:
-                return await self._connection.run_sync(self._in_transaction, work, arguments, options)
-            except DBAPIError as exc:
-                if is_lost(exc):
-                    raise
-                await self._connection.rollback()
-                if sqlstate_of(exc) not in TABLE_IN_USE or attempt == self._config.lock_retries:
-                    raise MigrationFailedError(
-                        f"The partitions could not be brought up to date: {error_summary(exc)}. What was done before"
-                        " stays, and the default partition takes the rows meanwhile: try again."
-                    ) from exc
-            pause = next(pauses)
-            await self._connection.run_sync(limit_session, self._config, pause)
-            log.warning("the table is in use: trying again", pause_seconds=round(pause, 1))
-            await asyncio.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+        def run(connection: Connection) -> T:
+            with connection.begin():
+                limit_statements(connection, self._config)
+                return work(connection, *arguments, **options)
 
-    def _in_transaction(
-        self, connection: Connection, work: Callable[..., T], arguments: tuple[object, ...], options: dict[str, object]
-    ) -> T:
-        with connection.begin():
-            limit_statements(connection, self._config)
-            return work(connection, *arguments, **options)
+        recover = partial(recover_from_table_in_use, self._connection, self._config)
+        try:
+            return await run_with_retries(lambda _: self._connection.run_sync(run), recover, self._config.lock_retries)
+        except DBAPIError as exc:
+            if is_lost(exc):
+                raise
+            raise MigrationFailedError(
+                f"The partitions could not be brought up to date: {error_summary(exc)}. What was done before"
+                " stays, and the default partition takes the rows meanwhile: try again."
+            ) from exc
 
     def _record(self, action: Action) -> None:
         self.done.append(action)
