@@ -1,5 +1,7 @@
 """uvicorn's HTTP/1.1 protocol, with limits on what a client may send and how long it may take.
 
+It is used only under `litestar run`: another server has limits of its own.
+
 llhttp has no limits of its own, and httptools copies a header again for each packet of it. So the parser gets one
 message at a time, in pieces whose size is counted first: the head up to its end, the body up to the next message. What
 a client sends after the message that is being answered is kept unparsed.

@@ -1,6 +1,6 @@
 """The caller: a person with a place in their active organization, or an agent with its board."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -25,7 +25,6 @@ from app.repositories.callers import (
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
-from app.services.rate_limits import Limit
 
 LOCAL_SUBJECT = "local"
 PERSONAL_ORGANIZATION = "Personal"
@@ -157,8 +156,6 @@ class Caller(NamedTuple):
         return self.agent.id if self.agent else None
 
 
-FAILED_SIGN_INS = Limit("failed sign-ins", 60, timedelta(minutes=1))
-"""Limits sign-ins from one address with tokens that are not known."""
 NOBODY = Caller(None, None)
 """Reads what is shown to several callers; may do nothing."""
 

@@ -1,4 +1,7 @@
-"""Answers to requests with an `Idempotency-Key`, which are kept for a while."""
+"""Answers to requests with an `Idempotency-Key`, which are kept for a while.
+
+app/api/http/idempotency.py decides to whom an answer is replayed.
+"""
 
 from uuid import UUID
 

@@ -1,4 +1,7 @@
-"""Limits on how often something may be done, for all processes together."""
+"""Limits on how often something may be done, for all processes together.
+
+The limits are FAILED_SIGN_INS in app/api/http/auth.py and PER_ADDRESS in app/services/webhooks.py.
+"""
 
 import hashlib
 from datetime import timedelta

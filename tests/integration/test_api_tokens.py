@@ -8,7 +8,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from app.services import callers, stream_hub
+from app.api.http import auth
+from app.services import stream_hub
 from app.services.rate_limits import Limit
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Staff
@@ -185,8 +186,8 @@ async def test_leaving_takes_the_tokens_along(app: Litestar, client: httpx.Async
 async def test_failed_sign_ins_of_one_address_are_limited_for_all_processes_together(
     app: Litestar, client: httpx.AsyncClient, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = callers.FAILED_SIGN_INS
-    monkeypatch.setattr("app.api.http.auth.FAILED_SIGN_INS", Limit(limit.name, 3, limit.window))
+    limit = auth.FAILED_SIGN_INS
+    monkeypatch.setattr(auth, "FAILED_SIGN_INS", Limit(limit.name, 3, limit.window))
     async with client_of(app, token) as guess:
         answers = [await guess.get(ME) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -28,7 +29,6 @@ from app.db.request.session import session_of
 from app.postgres.errors import sqlstate_of
 from app.postgres.sqlstate import READ_ONLY_SQL_TRANSACTION
 from app.services.callers import (
-    FAILED_SIGN_INS,
     Caller,
     ReadOnlyTokenError,
     UnknownTokenError,
@@ -38,10 +38,13 @@ from app.services.callers import (
     sign_in_by_token,
     sign_in_local,
 )
+from app.services.rate_limits import Limit
 
 if TYPE_CHECKING:
     from app.core.oidc import Issuer
 
+FAILED_SIGN_INS = Limit("failed sign-ins", 60, timedelta(minutes=1))
+"""Limits sign-ins from one address with tokens that are not known."""
 # In a handler's `opt`: no sign-in is needed.
 PUBLIC = "public"
 # In a handler's `opt`: it must read the primary's present state.

@@ -2,7 +2,8 @@
 
 The way of a request, outermost first; each step calls the next one:
 
-    server/protocol.py         reads the request within its limits, and calls the application (ASGI)
+    server/protocol.py         reads the request within its limits, and calls the application (ASGI); it is there only
+                               under `litestar run`
     api/http/head.py           answers HEAD as GET without the body
     CORS                       api/http/cors.py: answers preflights, if CORS_ALLOWED_ORIGINS is set
     error renderer             api/http/exception_handlers.py: makes problem+json of what the middleware below raises
@@ -20,7 +21,9 @@ The way of a request, outermost first; each step calls the next one:
     Idempotency                api/http/idempotency.py: answers a POST that was sent before from what was stored
     error renderer             the same handlers again, so that errors of a handler pass the middleware as answers; an
                                error that run_with_retries is going to retry is raised again instead
-    check_query, check_if_match  before the handler: api/http/query_parameters.py, api/http/etag.py
+    check_query                api/http/query_parameters.py: refuses unknown query parameters
+    check_if_match             api/http/etag.py: with If-Match it runs the GET handler of the path, compares the tags,
+                               locks the rows, and runs the GET handler and compares once more
     JsonRequest                api/http/body.py: decodes the body into the type that the handler takes
     provide_session            session.py: provides the session, and commits when the handler has returned
     provide_service            api/http/handler_parameters.py: makes the handler's service of the session and the caller
@@ -35,14 +38,19 @@ recording the use of a token, claiming an idempotency key, locking what If-Match
 
 Then, back up:
 
-    store_answer               api/http/idempotency.py: stores the answer in the request's transaction
+    store_answer               api/http/idempotency.py: stores the answer in the request's transaction, if it is to a
+                               POST with a key
     provide_session            raises if the client has gone (client.py), and COMMITs if a transaction has begun. With
                                read replicas it then tells the other processes by NOTIFY who has written up to where
-                               (db/replicas/wal_tracker.py), and ends the empty transaction of that by a second commit.
+                               (db/replicas/wal_tracker.py). That statement runs in autocommit: the second commit after
+                               it is bookkeeping of the session, and sends nothing.
                                At last it notifies streams (db/notify.py), and releases the connection. An error until
                                the COMMIT is an error response, and nothing is stored
     response                   passes Idempotency, ETagMiddleware and Admission upwards; hooks add request id, Allow and
                                security headers as it starts
+
+separate_transaction.py has a COMMIT of its own, before that, for what is counted even if the request fails: failed
+sign-ins, and deliveries to webhooks.
 
 Only GET, HEAD and OPTIONS read from a replica, which db/replicas/selection.py chooses. All others use the primary.
 """

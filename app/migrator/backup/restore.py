@@ -7,6 +7,10 @@ has not been told to COMMIT yet, and the database is as it was.
 Owners and privileges are not restored, because roles belong to a server and not to a database: everything is owned by
 the role that restores, and the target's default privileges apply. Tablespaces, publications and subscriptions are not
 restored either.
+
+Two checks prove which database is about to lose its content. `_restore` compares the location that somebody was
+`shown` with the `pinned` one, to which its own connection has led. `_require_same_database` of replay.py then checks
+that psql is in that database, too.
 """
 
 import asyncio

@@ -2,19 +2,30 @@
 
 An upgrade, from file to file:
 
-    cli/upgrade.py, startup.py
-      -> commands.py        hands phase and agreed revisions on in Alembic's configuration (revisions/alembic_config.py)
-      -> alembic.command    where `alembic upgrade` starts, too; entered because only Alembic runs the project's env.py,
-                            which knows the models
+    on_cli_init             of DatabasePlugin (app/db/plugin.py), or of litestar_plugin.py in other projects, adds the
+                            group of commands
+      -> cli/litestar_group.py   makes the group, which loads the configuration for the command that is called
+      -> cli/group.py       imports that command. `python -m` comes here by cli/main.py
+      -> cli/upgrade.py     on a terminal, or with a backup: commands.py plans, on a connection and with a Deadline
+                            (locking/deadline.py) of its own; the command asks; backup/backup.py takes the backup. The
+                            revisions of this plan are the agreed ones
+      -> commands.py        hands configuration, phase and agreed revisions on in Alembic's configuration
+                            (revisions/alembic_config.py). startup.py begins here
+      -> alembic.command    entered because only Alembic runs the project's env.py, which knows the models. `alembic
+                            upgrade` begins here
+      -> migrations/env.py  calls run_environment() with a function that loads the configuration, for `alembic` alone:
+                            the configuration that commands.py has handed in comes first
       -> alembic_env.py     run_environment() loads the revisions (revisions/loading.py) and opens a connection
-      -> executor.py        StepExecutor plans: it checks the database's state (revisions/schema_state.py), and asks
-                            Alembic for the steps; planned_steps.py keeps those up to the phase. ROLLBACK.
+      -> executor.py        StepExecutor starts the Deadline of its two plans and of the wait for the lock. It plans:
+                            it checks the database's state (revisions/schema_state.py), and asks Alembic for the steps;
+                            planned_steps.py keeps those up to the phase. ROLLBACK.
                             Without steps, and with no partition to make, it ends here: nothing waits for the lock
       -> locking/silence_guard.py   refuses a read-only server, limits the session (limit_session), takes the lock
                             (locking/migration_lock.py), and ends the session where it falls silent
     under the lock:
       -> executor.py        plans again, ROLLBACK; require_plan_unchanged refuses revisions that nobody agreed to.
-                            _prepare makes the history's table, marks what was interrupted: COMMIT
+                            _prepare has data_loss.py refuse a downgrade that would lose data. It makes the history's
+                            table, and marks what was interrupted: COMMIT
       for each revision:
         reset_session       undoes what the revision before has SET, and sets the limits again: COMMIT
         _record_begin       backfill/status.py refuses a revision whose backfill is not finished; revisions/history.py
@@ -25,11 +36,13 @@ An upgrade, from file to file:
                statement_guard.py lifts limits for CONCURRENTLY and VALIDATE, and refuses a COMMIT;
                Alembic sets the version table; revisions/history.py records the end
                             COMMIT, made by Alembic: revision, version and end record together
-          -> executor.py    after an error: ROLLBACK. Where the table was in use, it pauses (locking/retries.py) and
-                            tries again; else it records the failure, COMMIT, and raises what failures.py says
+          -> locking/retries.py   where the table was in use: ROLLBACK. It limits the session again (limit_session),
+                            which may be silent for the pause, too: COMMIT. It pauses, and the next attempt begins
+          -> executor.py    after another error, or the last attempt: ROLLBACK. It records the failure: COMMIT. It
+                            raises what failures.py says
       -> partitions/maintenance.py   makes the partitions that are missing, each in a transaction of its own
 
 Autocommit blocks, as for CONCURRENTLY, come first in a revision, and commit each statement by itself.
-A downgrade takes the same way, once data_loss.py has nothing against it: _prepare asks it, under the lock.
-README.md of the engine says why, in "How an upgrade runs". printed_sql.py takes the executor's place for `--sql`.
+A downgrade takes the same way. printed_sql.py takes the executor's place for `--sql`.
+README.md of the engine says why, in "How an upgrade runs".
 """

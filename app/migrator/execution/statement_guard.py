@@ -1,4 +1,7 @@
-"""Guard the statements of a migration: limit their time, count their rows, and drop indexes that were half built."""
+"""Guard the statements of a migration: limit their time, count their rows, and drop indexes that were half built.
+
+Each statement has a limit, except those for which it is lifted; the revision as a whole has none.
+"""
 
 import re
 import time

@@ -4,7 +4,7 @@ import time
 
 
 class Deadline:
-    """The moment until which one command waits, in all: for tables that it reads, and for the lock.
+    """The moment until which one connection of a command waits, in all: for tables that it reads, and for the lock.
 
     `seconds` is the whole time, from the creation of this object.
     """
