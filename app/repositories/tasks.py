@@ -53,6 +53,10 @@ class _FilterShape(NamedTuple):
 _BY_BOARD_AND_ID = Task.board_id == bindparam("board_id"), Task.id == bindparam("task_id")
 _SELECT_ONE = PreparedStatement(select(*Task.__table__.c).where(*_BY_BOARD_AND_ID))
 _SELECT_VIEW = PreparedStatement(select_view().where(*_BY_BOARD_AND_ID))
+_LOCK = PreparedStatement(select(Task.id).where(*_BY_BOARD_AND_ID).with_for_update(key_share=True))
+_LOCK_ROW_AGAINST_DELETION = PreparedStatement(
+    select(*Task.__table__.c).where(*_BY_BOARD_AND_ID).with_for_update(read=True, key_share=True)
+)
 _INSERT = PreparedStatement(insert(Task).returning(*Task.__table__.c))
 _TASK_IDS = bindparam("task_ids", type_=ARRAY(Uuid))
 _DEPENDENCIES = PreparedStatement(
@@ -118,6 +122,22 @@ class TaskRepository(Repository[Task]):
         """Return a row as `get_row` does, with all that is shown with it, by one statement. Raises NotFoundError."""
         found = await fetch_rows(self.session, _SELECT_VIEW, board_id=board_id, task_id=task_id)
         return view_of_row(self.check_not_found(found[0] if found else None))
+
+    async def lock_view(self, board_id: UUID, task_id: UUID) -> TaskView:
+        """Return what `get_view` does; nobody else changes the task until the transaction ends.
+
+        The view has a statement of its own: where the lock is waited for, the subqueries of the one that takes it would
+        show what was stored before the wait.
+        """
+        self.check_not_found(await execute_prepared(self.session, _LOCK, board_id=board_id, task_id=task_id) or None)
+        return await self.get_view(board_id, task_id)
+
+    async def lock_row_against_deletion(self, board_id: UUID, task_id: UUID) -> Task:
+        """Return what `get_row` does; nobody deletes the task until the transaction ends."""
+        found: list[Task] = await execute_prepared(
+            self.session, _LOCK_ROW_AGAINST_DELETION, board_id=board_id, task_id=task_id
+        )
+        return self.check_not_found(found[0] if found else None)
 
     async def update_row(self, task_id: UUID, **columns: object) -> Task:
         """Store these values, and return the row as it is then. Raises NotFoundError where another has deleted it."""

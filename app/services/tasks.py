@@ -105,7 +105,8 @@ class TaskService(Service):
         await self._boards.require_agent(board, "assigned_agent_id", changes.get("assigned_agent_id"))
         if _ONE_AT_A_TIME & changes.keys():
             board = await BoardRepository(session=self._session).lock_row(board.id)
-        view = await self._tasks.get_view(board.id, task_id)
+        # A change that another request is about to store counts as before this one.
+        view = await self._tasks.lock_view(board.id, task_id)
         task = before = view.task
         if _RELATED & changes.keys():
             await self._change_related(board, task, changes)
@@ -143,7 +144,8 @@ class TaskService(Service):
     async def add_comment(self, board_id: UUID, task_id: UUID, message: str) -> TaskComment:
         """Add a comment to a task, and tell the agents that it speaks to."""
         board = await self._boards.get_writable(board_id)
-        return await self._add_comment(board, await self._tasks.get_row(board.id, task_id), message)
+        task = await self._tasks.lock_row_against_deletion(board.id, task_id)
+        return await self._add_comment(board, task, message)
 
     @cached_property
     def _boards(self) -> BoardService:

@@ -194,9 +194,9 @@ async def test_what_depends_on_nothing_else_does_not_wait_for_the_board(
 @pytest.mark.parametrize(
     ("changes", "sent"),
     [
-        ({"title": "new"}, ["SELECT", "SELECT", "UPDATE", "INSERT"]),
-        ({"status": "in_progress"}, ["SELECT", "SELECT", "SELECT", "UPDATE", "INSERT"]),
-        ({"title": "task", "status": "inbox"}, ["SELECT", "SELECT", "SELECT", "INSERT"]),
+        ({"title": "new"}, ["SELECT", "SELECT", "SELECT", "UPDATE", "INSERT"]),
+        ({"status": "in_progress"}, ["SELECT", "SELECT", "SELECT", "SELECT", "UPDATE", "INSERT"]),
+        ({"title": "task", "status": "inbox"}, ["SELECT", "SELECT", "SELECT", "SELECT", "INSERT"]),
     ],
     ids=["title", "status", "nothing new"],
 )
@@ -206,7 +206,8 @@ async def test_change_reads_a_task_once_and_stores_it_once(
     task = await create_task(client, tasks_url)
     async with statements_of(app) as seen:
         answer = await patch_task(client, tasks_url, task, **changes)
-    # The caller with the board, the board's lock for a status, the task with its details, the change, its event.
+    # The caller with the board, the board's lock for a status, the task's lock, it with its details, the change, its
+    # event.
     assert [statement.split()[0] for statement in seen] == sent
     assert answer.json() == (await client.get(f"{tasks_url}/{task['id']}")).json()
 
@@ -215,23 +216,54 @@ async def test_change_is_answered_with_what_another_has_stored_meanwhile(
     client: httpx.AsyncClient, tasks_url: str, database_url: str
 ) -> None:
     task = await create_task(client, tasks_url)
-    with holding(database_url, "UPDATE tasks SET status = 'review', priority = 'high'") as wait_for_a_waiter:
+    await client.post("/api/v1/tags", json={"name": "Rope"})
+    change = """
+        UPDATE tasks SET status = 'review', priority = 'high';
+        INSERT INTO task_tags (organization_id, task_id, tag_id)
+        SELECT tasks.organization_id, tasks.id, tags.id FROM tasks, tags
+    """
+    with holding(database_url, change) as wait_for_a_waiter:
         late = asyncio.create_task(patch_task(client, tasks_url, task, title="late"))
         await asyncio.to_thread(wait_for_a_waiter)
     answer = await late
-    assert answer.json() == (await client.get(f"{tasks_url}/{task['id']}")).json()
+    stored = await client.get(f"{tasks_url}/{task['id']}")
+    assert (answer.json(), answer.headers["etag"]) == (stored.json(), stored.headers["etag"])
     assert [answer.json()[name] for name in ("title", "status", "priority")] == ["late", "review", "high"]
+    assert [tag["name"] for tag in answer.json()["tags"]] == ["Rope"]
     # It is the other who has changed the status.
     events = query(database_url, "SELECT event_type, message FROM activity_events WHERE event_type <> 'task.created'")
     assert [event for event in events if event[0].startswith("task.")] == [("task.updated", "title")]
 
 
-async def test_task_that_is_deleted_meanwhile_is_404(
+async def test_value_that_another_changes_meanwhile_is_stored_as_it_was_sent(
     client: httpx.AsyncClient, tasks_url: str, database_url: str
 ) -> None:
+    task = await create_task(client, tasks_url, "as it was")
+    with holding(database_url, "UPDATE tasks SET title = 'other'") as wait_for_a_waiter:
+        late = asyncio.create_task(patch_task(client, tasks_url, task, title="as it was"))
+        await asyncio.to_thread(wait_for_a_waiter)
+    assert (await late).json()["title"] == "as it was"
+    assert (await client.get(f"{tasks_url}/{task['id']}")).json()["title"] == "as it was"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "", {"title": "late"}),
+        ("PATCH", "", {"tag_ids": ["rope"]}),
+        ("PATCH", "", {"comment": "late"}),
+        ("POST", "/comments", {"message": "late"}),
+    ],
+    ids=["title", "tag", "comment of a change", "comment"],
+)
+async def test_task_that_is_deleted_meanwhile_is_404(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str, method: str, path: str, body: dict[str, Any]
+) -> None:
     task = await create_task(client, tasks_url)
+    if "tag_ids" in body:
+        body = {"tag_ids": [(await client.post("/api/v1/tags", json={"name": "rope"})).json()["id"]]}
     with holding(database_url, "DELETE FROM tasks") as wait_for_a_waiter:
-        late = asyncio.create_task(patch_task(client, tasks_url, task, title="late"))
+        late = asyncio.create_task(client.request(method, f"{tasks_url}/{task['id']}{path}", json=body))
         await asyncio.to_thread(wait_for_a_waiter)
     assert ((await late).status_code, (await late).json()["code"]) == (404, "not_found")
 
