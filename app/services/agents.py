@@ -76,6 +76,7 @@ class AgentService(Service):
         agent = await self._get_to_change(agent_id)
         if "board_id" in changes and changes["board_id"] != agent.board_id:
             await self._move(agent, changes["board_id"])
+        await self._agents.lock(id=agent.id)
         for name, value in changes.items():
             if name != "board_id":
                 setattr(agent, name, value)
@@ -134,6 +135,7 @@ class AgentService(Service):
 
     async def _heartbeat(self, agent: Agent, status: str | None) -> Agent:
         """Store the heartbeat; it is an event only where the status changes."""
+        await self._agents.lock(id=agent.id)
         before = status_of(agent)
         agent.last_seen_at = datetime.now(UTC)
         agent.status = status or AgentStatus.ONLINE

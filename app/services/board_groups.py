@@ -77,9 +77,9 @@ class BoardGroupService(Service):
         return found.group if found else None
 
     async def _get_to_change(self, group_id: UUID) -> BoardGroup:
-        group = await self.get(group_id)
+        await self._require_readable(group_id)
         self._require_all_boards()
-        return group
+        return await BoardGroupRepository(session=self._session).lock(id=group_id)
 
     def _require_all_boards(self) -> None:
         if not self._caller.member_access.writes_all:

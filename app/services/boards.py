@@ -103,7 +103,7 @@ class BoardService(Service):
         if self._caller.agent:
             # It works on its board; what the board is and asks for is not its own to say.
             raise PeopleOnlyError
-        return await BoardRepository(session=self._session).get(board_id)
+        return await BoardRepository(session=self._session).lock(id=board_id)
 
     async def _check_group(self, board_group_id: UUID | None) -> None:
         """Raise UnknownReferenceError, or ForbiddenError where the caller may only read the group.

@@ -46,7 +46,7 @@ class TagService(Service):
 
     async def update(self, tag_id: UUID, changes: dict[str, Any]) -> TagView:
         """Change a tag. Raises NotFoundError and SlugTakenError."""
-        tag = await self._get(tag_id)
+        tag = await TagRepository(session=self._session).lock(organization_id=self._organization_id, id=tag_id)
         for name, value in changes.items():
             setattr(tag, name, _bare(value) if name == "color" else value)
         await TagRepository(session=self._session).update(tag)

@@ -24,7 +24,7 @@ class UserService(Service):
 
     async def update(self, changes: dict[str, Any]) -> User:
         """Change the caller. Raises NotFoundError where they are gone by now."""
-        user = await self.get()
+        user = await self._users.lock(id=self._caller.person.id)
         for name, value in changes.items():
             setattr(user, name, value)
         return await self._users.update(user)

@@ -95,7 +95,7 @@ class WebhookService(Service):
     async def update(self, board_id: UUID, webhook_id: UUID, changes: dict[str, Any]) -> BoardWebhook:
         """Change a webhook. Raises UnknownReferenceError."""
         board = await self._boards.get_writable(board_id)
-        webhook = await self._get(board, webhook_id)
+        webhook = await self._webhooks.lock(board_id=board.id, id=webhook_id)
         await self._boards.require_agent(board, "agent_id", changes.get("agent_id"))
         for name, value in _with_header(changes).items():
             setattr(webhook, name, value)

@@ -17,6 +17,7 @@ from tests.integration.conftest import Staff, Stranger
 from tests.support.api import BOARDS
 from tests.support.boards import become, grant
 from tests.support.database import holding, insert, query
+from tests.support.furnished import ids_for_paths
 
 LOCK_BOARD = "SELECT FROM boards WHERE id = :id FOR UPDATE"
 LOCK_ORGANIZATION = "SELECT FROM organizations WHERE id = :id FOR UPDATE"
@@ -33,6 +34,36 @@ async def test_row_that_is_deleted_meanwhile_is_404(
         late = asyncio.create_task(client.request(method, f"/api/v1/{table}/{row_id}", json={"name": "late"}))
         await asyncio.to_thread(wait_for_a_waiter)
     assert ((await late).status_code, (await late).json()["code"]) == (404, "not_found")
+
+
+# By path: the table, the text that a change sends, and another column; another request changes both meanwhile.
+CHANGED = {
+    "/users/me": ("users", "name", "notes"),
+    "/tags/{tag_id}": ("tags", "name", "description"),
+    "/boards/{board_id}": ("boards", "name", "description"),
+    "/board-groups/{group_id}": ("board_groups", "name", "description"),
+    "/agents/{agent_id}": ("agents", "name", "token_hash"),
+    "/boards/{board_id}/webhooks/{webhook_id}": ("board_webhooks", "description", "secret"),
+    "/boards/{board_id}/tasks/{task_id}": ("tasks", "title", "description"),
+    "/organizations/me/custom-fields/{task_custom_field_definition_id}": ("custom_fields", "label", "description"),
+}
+
+
+@pytest.mark.parametrize("path", CHANGED)
+async def test_value_is_stored_as_it_was_sent_whatever_another_stores_meanwhile(
+    client: httpx.AsyncClient, staff: Staff, database_url: str, path: str
+) -> None:
+    """It is the value that the row had before: the other's change came between."""
+    table, name, other = CHANGED[path]
+    url = "/api/v1" + path.format(**await ids_for_paths(client, staff, "fore"))
+    before = (await client.get(url)).json()[name]
+    change = f"UPDATE {table} SET {name} = 'meanwhile', {other} = 'meanwhile'"
+    with holding(database_url, change) as wait_for_a_waiter:
+        late = asyncio.create_task(client.patch(url, json={name: before}))
+        await asyncio.to_thread(wait_for_a_waiter)
+    answer, stored = await late, await client.get(url)
+    assert answer.json()[name] == before
+    assert answer.json() == stored.json()
 
 
 async def test_status_of_a_task_on_a_board_that_was_just_deleted_is_404(
