@@ -123,6 +123,7 @@ async def test_commit_whose_answer_is_lost_is_a_503_and_not_run_again(
         patch.setattr(AsyncSession, "commit", commit_and_lose_the_answer)
         response = await client.post("/made")
     assert response.status_code == 503
+    assert response.json()["code"] == "outcome_unknown"
     assert response.headers["retry-after"]
     assert await rows(observer, "made") == 1
 

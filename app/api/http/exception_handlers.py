@@ -16,7 +16,8 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.api.http.request_id import request_id_of
 from app.core.errors import AppError, FieldProblem, NotFoundError, ServiceUnavailableError
 from app.db.request.client import ClientDisconnectedError
-from app.db.request.retry import will_be_retried
+from app.db.request.read_route import SAFE_METHODS
+from app.db.request.retry import is_outcome_unknown, will_be_retried
 from app.postgres.errors import sqlstate_of
 from app.postgres.sqlstate import (
     DEADLOCK_DETECTED,
@@ -55,6 +56,12 @@ _UNAVAILABLE = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     "database_unavailable",
     "The database cannot answer right now; try again.",
+)
+_OUTCOME_UNKNOWN = (
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "outcome_unknown",
+    "The connection to the database was lost while the change was being stored, so it may be stored or not: look before"
+    " you send it again. With an Idempotency-Key or If-Match it can be sent again at once.",
 )
 _READ_ONLY = (
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -144,7 +151,9 @@ def on_unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[
     driver_error = getattr(exc, "orig", None) or exc
     error = type(driver_error.__cause__ or driver_error).__name__
     log.error("the database did not answer", error=error, sqlstate=sqlstate_of(exc), **_request_fields(request))
-    return problem(request, *_UNAVAILABLE, headers=ServiceUnavailableError().headers)
+    may_be_stored = request.method not in SAFE_METHODS and is_outcome_unknown(request.scope, exc)
+    said = _OUTCOME_UNKNOWN if may_be_stored else _UNAVAILABLE
+    return problem(request, *said, headers=ServiceUnavailableError().headers)
 
 
 def on_disconnect(request: Request[Any, Any, Any], exc: ClientDisconnectedError) -> Response[dict[str, Any]]:  # noqa: ARG001

@@ -44,8 +44,9 @@ Then, back up:
                                read replicas it then tells the other processes by NOTIFY who has written up to where
                                (db/replicas/wal_tracker.py). That statement runs in autocommit: the second commit after
                                it is bookkeeping of the session, and sends nothing.
-                               At last it notifies streams (db/notify.py), and releases the connection. An error until
-                               the COMMIT is an error response, and nothing is stored
+                               At last it notifies streams (db/notify.py), and releases the connection. An error before
+                               the COMMIT is an error response, and nothing is stored. If the COMMIT's answer is lost,
+                               nobody knows whether it is: a 503 says so, and the request is not run again
     response                   passes Idempotency, ETagMiddleware and Admission upwards; hooks add request id, Allow and
                                security headers as it starts
 

@@ -55,6 +55,11 @@ def will_be_retried(scope: Scope, exc: BaseException) -> bool:
     return sqlstate in _RETRYABLE or was_cut
 
 
+def is_outcome_unknown(scope: Scope, exc: BaseException) -> bool:
+    """Return whether the answer to a COMMIT was lost, so that the change may be stored or not."""
+    return bool(scope["state"].get(_COMMITTING)) and has_lost_connection(exc)
+
+
 def note_commit(scope: Scope) -> None:
     """Note that the COMMIT is sent from now on: after it a lost connection is no reason to run the request again."""
     scope["state"][_COMMITTING] = True

@@ -1,12 +1,12 @@
 """The commit boundary: each attempt of a request has one session, and one COMMIT has all that it changes.
 
 The transaction begins with the first statement that writes, locks rows or passes through SQLAlchemy; what is read
-before that is outside of it (`prepared.py`). With read replicas a second, empty transaction follows the COMMIT, to tell
-other processes of it.
+before that is outside of it (`prepared.py`). With read replicas a NOTIFY follows the COMMIT, to tell other processes of
+it.
 
 The middleware opens and closes the session: Litestar would drop a generator dependency without closing it when another
 dependency of the same request fails. The dependency commits, after the handler and before the response starts, so that
-a failing COMMIT becomes an error response, or is tried again (`retry.py`).
+a failing COMMIT becomes an error response, or the request is run again (`retry.py`).
 """
 
 import asyncio
