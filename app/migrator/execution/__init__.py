@@ -39,7 +39,7 @@ An upgrade, from file to file:
           -> locking/retries.py   where the table was in use: ROLLBACK. It limits the session again (limit_session),
                             which may be silent for the pause, too: COMMIT. It pauses, and the next attempt begins
           -> executor.py    after another error, or the last attempt: ROLLBACK. It records the failure: COMMIT. It
-                            raises what failures.py says
+                            raises what failures.py says; of a lost connection the error itself
       -> partitions/maintenance.py   makes the partitions that are missing, each in a transaction of its own
 
 Autocommit blocks, as for CONCURRENTLY, come first in a revision, and commit each statement by itself.
