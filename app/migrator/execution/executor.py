@@ -4,7 +4,7 @@ Alembic decides which steps lead from the database's revision to the destination
 a step is here, so that every command does it alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -196,14 +196,7 @@ class StepExecutor:
         duration = timedelta()
 
         def run_guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
-            session = require_lock(connection)
-            limit_statements(connection, self._config)
-            with guard.listening_to(connection):
-                try:
-                    change(**arguments)
-                except SystemExit as exc:
-                    raise MigrationFailedError("it raises SystemExit, which would end the whole program") from exc
-            require_lock(connection, session)
+            self._run_guarded(connection, partial(change, **arguments), guard)
             # Not before: the revision may have widened the column.
             if step.is_upgrade and len(script.revision) > (longest := longest_id(connection)):
                 raise MigrationFailedError(
@@ -233,6 +226,17 @@ class StepExecutor:
             rows=guard.rows,
             retries=attempt,
         )
+
+    def _run_guarded(self, connection: Connection, change: Callable[[], None], guard: StatementGuard) -> None:
+        """Run what a revision does, within the limits of a statement and with the lock held to its end."""
+        session = require_lock(connection)
+        limit_statements(connection, self._config)
+        with guard.listening_to(connection):
+            try:
+                change()
+            except SystemExit as exc:
+                raise MigrationFailedError("it raises SystemExit, which would end the whole program") from exc
+        require_lock(connection, session)
 
     def _stamp(self, connection: Connection, steps: Sequence[MigrationStep]) -> None:
         self._configure(connection)
