@@ -12,7 +12,8 @@ from app.migrator.locking.table_locks import read_when_unlocked
 from app.migrator.revisions.loading import load_revisions
 from app.migrator.revisions.schema_state import SchemaState, read_state
 from app.models import metadata
-from app.postgres.connect import classify_connect_error, is_refusal
+from app.postgres.connect import is_refusal
+from app.postgres.connect_failure import classify_connect_error
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError, error_summary
 from app.postgres.url.database_url import DatabaseURL

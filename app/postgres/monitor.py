@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from .connect import classify_connect_error
+from .connect_failure import classify_connect_error
 from .errors import ASYNCPG_ERRORS, error_summary
 
 # Seconds between two polls that nobody requested, for the answer to one poll, and between two attempts to connect.

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.postgres.connect import classify_connect_error
+from app.postgres.connect_failure import classify_connect_error
 from app.postgres.passwords import find_password
 from tests.support.processes import environment, run
 from tests.support.throwaway_postgres import Server, new_cluster, running

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from app.db.replicas.selection import Replicas
 from app.migrator.doctor.finding import Severity
-from app.postgres.connect import classify_connect_error, wait_for_database
+from app.postgres.connect import wait_for_database
+from app.postgres.connect_failure import classify_connect_error
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseUnreachableError
 from app.postgres.url.database_url import normalize_database_url

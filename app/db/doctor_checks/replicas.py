@@ -10,7 +10,7 @@ from app.db.replicas.selection import replica_urls
 from app.migrator.doctor import server
 from app.migrator.doctor.finding import CheckLimits, Finding, ok, problem, psql, warning
 from app.migrator.doctor.poolers import doctor_engine
-from app.postgres.connect import classify_connect_error
+from app.postgres.connect_failure import classify_connect_error
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
 from app.postgres.url.syntax import EXAMPLE

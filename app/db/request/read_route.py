@@ -22,7 +22,7 @@ from sqlalchemy.util import greenlet_spawn
 from app.db.replicas.replica import Replica
 from app.db.replicas.selection import Replicas
 from app.db.request.single_connection import SingleConnectionSession
-from app.postgres.connect import classify_connect_error
+from app.postgres.connect_failure import classify_connect_error
 from app.postgres.errors import has_lost_connection, sqlstate_of
 from app.postgres.monitor import POLL_ERRORS, poll_failure
 

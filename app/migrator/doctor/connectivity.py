@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from ...postgres.connect import (
+from ...postgres.connect_failure import (
     ACCESS_DENIED,
     NO_DATABASE,
     NO_PASSWORD,

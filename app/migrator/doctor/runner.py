@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...postgres.connect import classify_connect_error
+from ...postgres.connect_failure import classify_connect_error
 from ...postgres.errors import error_summary, sqlstate_of
 from ...postgres.sqlstate import INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, QUERY_CANCELED
 from ..locking.table_locks import describe_holders
