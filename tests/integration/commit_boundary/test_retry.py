@@ -1,14 +1,12 @@
 """Which requests are run again after the server or the network has ended their transaction, and which are not."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 from asyncpg.exceptions import ConnectionDoesNotExistError
-from litestar import Litestar
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -22,32 +20,12 @@ from tests.support.commit_boundary import (
     TABLES,
     application_of,
     attempts,
-    observing,
     rows,
     until,
 )
 from tests.support.throwaway_postgres import new_cluster, running
 from tests.support.tls_server import listening
 from tests.support.waiting import PATIENCE
-
-
-@pytest.fixture
-async def observer(settings: Settings) -> AsyncIterator[AsyncConnection]:
-    async with observing(settings) as connection:
-        yield connection
-
-
-@pytest.fixture
-async def app(settings: Settings, observer: AsyncConnection) -> AsyncIterator[Litestar]:
-    async with started(application_of(settings)) as application:
-        yield application
-
-
-@pytest.fixture
-async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(app, token=None) as connected:
-        yield connected
-
 
 AT_THE_GATE = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = :gate AND NOT granted"
 IN_A_TRANSACTION = (

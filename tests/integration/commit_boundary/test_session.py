@@ -1,7 +1,7 @@
 """The commit boundary, with handlers of the tests' own over the real plugin and a real server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -10,37 +10,15 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
-from tests.conftest import client_of, started
 from tests.support.commit_boundary import (
     GATE,
     NOBODY_IN_A_TRANSACTION,
     WAITING_AT_THE_GATE,
-    application_of,
-    observing,
     rows,
     until,
 )
 from tests.support.serving import served
-
-
-@pytest.fixture
-async def observer(settings: Settings) -> AsyncIterator[AsyncConnection]:
-    async with observing(settings) as connection:
-        yield connection
-
-
-@pytest.fixture
-async def app(settings: Settings, observer: AsyncConnection) -> AsyncIterator[Litestar]:
-    async with started(application_of(settings)) as application:
-        yield application
-
-
-@pytest.fixture
-async def client(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(app, token=None) as connected:
-        yield connected
 
 
 async def test_change_is_committed_before_the_response_starts(app: Litestar, observer: AsyncConnection) -> None:
