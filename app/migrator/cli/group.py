@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from ..doctor.finding import Finding
 
 # Each command is in the module of its name.
-COMMANDS = ("status", "upgrade", "downgrade", "backfill", "partitions", "drift", "lint", "doctor", "backup", "restore")
+COMMANDS = (
+    "status",
+    "show",
+    "upgrade",
+    "downgrade",
+    "backfill",
+    "partitions",
+    "drift",
+    "lint",
+    "doctor",
+    "backup",
+    "restore",
+)
 
 
 class ErrorReportingGroup(click.RichGroup):
