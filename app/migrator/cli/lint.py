@@ -1,12 +1,15 @@
 """The command `lint`."""
 
+import gc
 import sys
 
 import rich_click as click
+from click import get_current_context
 from rich.console import Console
+from rich.text import Text
 
 from ..lint.explanations import explain as explain_rule
-from ..lint.finding import Report
+from ..lint.finding import Finding, Report
 from ..lint.formats import FORMATS
 from ..lint.linter import lint as lint_revisions
 from .options import as_json, current_config, row_console
@@ -43,6 +46,7 @@ def lint(revisions: tuple[str, ...], every: bool, output: str, explain: str | No
         raise click.UsageError("Either name revisions, or say --all.")
     if as_json and output not in {"text", "json"}:
         raise click.UsageError(f"Either --json, or --format {output}.")
+    _collect_no_garbage()
     report = lint_revisions(current_config(), revisions, every=every)
     if report.note:
         click.echo(report.note, err=True)
@@ -53,6 +57,17 @@ def lint(revisions: tuple[str, ...], every: bool, output: str, explain: str | No
     sys.exit(1 if report.findings else 0)
 
 
+def _collect_no_garbage() -> None:
+    """Leave what thousands of revisions make until the process ends: looking through it takes a fifth of the time."""
+
+    def freeze() -> None:
+        gc.freeze()
+        gc.enable()
+
+    gc.disable()
+    get_current_context().call_on_close(freeze)
+
+
 def _show(report: Report, console: Console) -> None:
     shown = None
     for finding in report.findings:
@@ -60,11 +75,16 @@ def _show(report: Report, console: Console) -> None:
             console.print(f"[bold]{finding.revision or 'all revisions'}[/]  ", end="")
             console.print(finding.file or "", markup=False)
             shown = finding.revision
-        where = f", line {finding.file_line}" if finding.file_line else ""
-        console.print(
-            f"  [yellow]{finding.rule}[/]{where}" + (f" (line {finding.line} of its SQL)" if finding.line else "")
-        )
-        for text, style in ((finding.sql, "dim"), (finding.message, None), (f"→ {finding.rewrite}", None)):
-            if text:
-                console.print(f"    {text}", markup=False, style=style)
+        # A terminal gets lines that fit; to fit them takes longest of thousands.
+        console.print(_as_text(finding), soft_wrap=not console.is_terminal)
     console.print(f"{len(report.linted)} revision(s) linted: {len(report.findings) or 'no'} finding(s)")
+
+
+def _as_text(finding: Finding) -> Text:
+    where = f", line {finding.file_line}" if finding.file_line else ""
+    where += f" (line {finding.line} of its SQL)" if finding.line else ""
+    sql = ((f"\n    {finding.sql}", "dim"),) if finding.sql else ()
+    # As one: to print is what takes longest of thousands of findings.
+    return Text.assemble(
+        "  ", (finding.rule, "yellow"), where, *sql, f"\n    {finding.message}\n    → {finding.rewrite}"
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from alembic.script import Script
 
@@ -70,7 +71,7 @@ class KnownSchema:
         for field, parts in _LOSES.get(effect.kind, {}).items():
             changed[field] = _without(getattr(self, field), effect, field, parts)
         for field, parts in _RENAMES.get(effect.kind, {}).items():
-            changed[field] = frozenset(_renamed(effect, field, row, parts) for row in getattr(self, field))
+            changed[field] = _renamed(getattr(self, field), effect, field, parts)
         for field in () if effect.may_exist else _GAINS.get(effect.kind, ()):
             changed[field] = changed.get(field, getattr(self, field)).union(_gained(effect, _PARTS[field]))
         return replace(self, **changed) if changed else self
@@ -174,19 +175,25 @@ def _without(rows: Rows, effect: Effect, field: str, parts: Parts) -> Rows:
     if parts == _PARTS[field]:
         row = tuple(_named(effect, part) for part in parts)
         return rows - {row} if row in rows else rows
-    return frozenset(row for row in rows if not _is_of(effect, field, row, parts))
+    gone = _rows_of(rows, effect, field, parts)
+    return rows.difference(gone) if gone else rows
 
 
-def _is_of(effect: Effect, field: str, row: tuple[str, ...], parts: Parts) -> bool:
-    of = dict(zip(_PARTS[field], row, strict=True))
-    return all(of[part] == _named(effect, part) for part in parts)
+def _rows_of(rows: Rows, effect: Effect, field: str, parts: Parts) -> list[tuple[str, ...]]:
+    """Return the rows that have the effect's names in these parts: thousands of rows are looked at for each effect."""
+    places = [_PARTS[field].index(part) for part in parts]
+    names = tuple(_named(effect, part) for part in parts)
+    if len(places) == 1:
+        (place,), (name,) = places, names
+        return [row for row in rows if row[place] == name]
+    read = itemgetter(*places)
+    return [row for row in rows if read(row) == names]
 
 
-def _renamed(effect: Effect, field: str, row: tuple[str, ...], parts: Parts) -> tuple[str, ...]:
-    if not _is_of(effect, field, row, parts):
-        return row
-    new = effect.renamed_to or ""
-    return tuple(new if part == parts[-1] else name for part, name in zip(_PARTS[field], row, strict=True))
+def _renamed(rows: Rows, effect: Effect, field: str, parts: Parts) -> Rows:
+    old = _rows_of(rows, effect, field, parts)
+    place, name = _PARTS[field].index(parts[-1]), effect.renamed_to or ""
+    return rows.difference(old).union((*row[:place], name, *row[place + 1 :]) for row in old) if old else rows
 
 
 @dataclass(frozen=True)
