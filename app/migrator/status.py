@@ -9,7 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, text
 
 from ..postgres.url.database_url import DatabaseURL
-from .backfill.status import names_to_run, read_statuses
+from .backfill.status import BackfillStatus, names_to_run, read_statuses
 from .command_names import command
 from .config import MigratorConfig
 from .drift.difference import shown
@@ -74,8 +74,8 @@ class RevisionStatus:
 class Status:
     """The state of a database and of each revision, the oldest first.
 
-    `current` are the revisions of the version table, `heads` those of the files. `backfills` are the ones that wait to
-    be run after applied revisions.
+    `current` are the revisions of the version table, `heads` those of the files. `backfills` are the names of
+    those that are to be run after applied revisions, `backfill_states` how far each of them is.
     """
 
     verdict: Verdict
@@ -86,6 +86,7 @@ class Status:
     heads: tuple[str, ...]
     revisions: tuple[RevisionStatus, ...]
     backfills: tuple[str, ...]
+    backfill_states: tuple[BackfillStatus, ...]
 
     @property
     def exit_code(self) -> int:
@@ -112,7 +113,8 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     connection.rollback()
     if verdict is Verdict.UP_TO_DATE:
         verdict, detail = _judge_schema(connection, config, directory)
-    backfills = tuple(names_to_run(read_statuses(connection, directory, config.metadata, by_rows=True)))
+    statuses = read_statuses(connection, directory, config.metadata, by_rows=True)
+    backfills = tuple(names_to_run(statuses))
     connection.rollback()
     return Status(
         verdict=verdict,
@@ -126,6 +128,7 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
         heads=tuple(directory.get_heads()),
         revisions=revisions,
         backfills=backfills,
+        backfill_states=tuple(one for one in statuses if one.name in backfills),
     )
 
 

@@ -64,7 +64,7 @@ def test_list_is_one_line_a_user(database_url: str) -> None:
     assert head.split() == ["id", "subject", "name", "email", "tokens", "created_at"]
     assert [row[38:].split("  ")[0].strip() for row in rows] == ["Ahab", "Starbuck [mate]"]
     narrow = shown_on_a_terminal("litestar", "users", "list", env=environment(DATABASE_URL=database_url), columns=80)
-    assert all(row in narrow for row in rows)
+    assert all(row.split()[0] in narrow for row in rows)
 
 
 @pytest.mark.parametrize(

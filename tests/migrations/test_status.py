@@ -6,8 +6,10 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import make_url
 
+from app.migrator.cli.main import main
 from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.status import RevisionState, Status, Verdict
 from tests.conftest import settings_for
@@ -15,6 +17,14 @@ from tests.migrations.conftest import HEAD, REVISIONS, Release, renamed
 from tests.support.database import holding, query
 from tests.support.migrator import downgrade, read_status, upgrade
 from tests.support.processes import environment, run
+
+FILL = """\
+from app.migrator import Backfill
+
+backfill = Backfill(
+    table="boards", after="{after}", where="name = ''", update="UPDATE boards SET name = '?' WHERE {{batch}}"
+)
+"""
 
 
 def states(status: Status) -> list[RevisionState]:
@@ -180,21 +190,67 @@ def test_stamped_revision_says_so(empty_database_url: str) -> None:
     assert {row.by and row.by.endswith("(stamped)") for row in status.revisions} == {True}
 
 
-def test_command_prints_a_row_a_revision_and_a_verdict(database_url: str) -> None:
+def test_command_prints_the_verdict_first_and_the_last_few_that_were_applied(database_url: str) -> None:
     env = environment(DATABASE_URL=database_url)
     result = run("litestar", "database", "status", "--check", env=env)
     assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert lines[1] == f"{HEAD} → {HEAD}"
-    assert len([line for line in lines if line.startswith("applied ")]) == len(REVISIONS)
-    assert lines[-1] == "up to date: the database is at head"
+    first, _, _, current, after, *rest = [line.rstrip() for line in result.stdout.splitlines()]
+    assert first == "up to date: the database is at head"
+    assert current == f"current   {HEAD}  {read_status(settings_for(database_url)).revisions[-1].message}"
+    assert after == "next      nothing"
+    assert f"Applied, the last first (5 of {len(REVISIONS)}; --all shows them all):" in rest
+    assert [line.split()[0] for line in rest[3:]] == REVISIONS[:-6:-1]
+    assert "\x1b" not in result.stdout
+    shown = run("litestar", "database", "status", "--all", env=env).stdout.splitlines()
+    assert [line.split()[0] for line in shown[-len(REVISIONS) :]] == REVISIONS[::-1]
+
+
+@pytest.fixture
+def shown(release: Release, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Runs one of the engine's commands on the release and the database, and returns the lines that it prints."""
+    for name, value in environment(DATABASE_URL=database_url).items():
+        monkeypatch.setenv(name, value)
+
+    def run_command(*arguments: str) -> list[str]:
+        result = CliRunner().invoke(main, ["-c", str(release.root / "alembic.ini"), *arguments])
+        assert result.exit_code == 0, result.output
+        return [line.rstrip() for line in result.stdout.splitlines()]
+
+    return run_command
+
+
+def test_command_prints_every_pending_revision_and_what_needs_care(
+    release: Release, shown: Callable[..., list[str]]
+) -> None:
+    (first,) = (release.root / "migrations" / "versions").glob("*_first_tables.py")
+    first.write_text(first.read_text() + "\n# Changed.\n")
+    pending = [release.add("pass", message=f"Change {number}") for number in range(7)]
+    lines = shown("status")
+    assert lines[0].startswith("pending: 7 revision(s), 0 contract: ")
+    assert lines[4] == f"next      {pending[0]}  Change 0."
+    start = lines.index("Pending, the next first (7):") + 2
+    assert [line.split()[0] for line in lines[start : start + 7]] == pending
+    assert lines[lines.index("Changed after they were applied (1):") + 2].startswith("1d9c6f0b7a31  expand")
+
+
+def test_command_prints_how_far_a_backfill_is(
+    database_url: str, release: Release, shown: Callable[..., list[str]]
+) -> None:
+    (release.root / "migrations" / "backfills" / "fill.py").write_text(FILL.format(after=HEAD))
+    shown("backfill", "fill")
+    query(database_url, "UPDATE schema_backfills SET outcome = 'running', rows_seen = 300, total = 1200")
+    lines = shown("status")
+    assert "1 backfill(s) to run" in lines[0]
+    assert lines[lines.index("Backfills to run:") + 2].split()[:5] == ["unfinished", "fill", "300", "of", "1,200"]
 
 
 def test_terminal_without_unicode_gets_a_verdict_all_the_same(database_url: str) -> None:
+    query(database_url, "UPDATE schema_history SET applied_by = 'an ⇒ operator'")
     env = environment(DATABASE_URL=database_url, PYTHONIOENCODING="latin-1", LC_ALL="C")
     result = run("litestar", "database", "status", env=env)
     assert result.returncode == 0, result.stderr
-    assert f"{HEAD} ? {HEAD}" in result.stdout
+    assert result.stdout.startswith("up to date: ")
+    assert "an ? operator" in result.stdout
 
 
 def test_command_ends_with_the_verdict_only_where_that_is_asked_for(empty_database_url: str) -> None:

@@ -1,8 +1,8 @@
 """The command `backfill`."""
 
 import sys
+from collections.abc import Iterable
 
-import msgspec
 import rich_click as click
 from rich.table import Table
 
@@ -12,7 +12,8 @@ from ..backfill.status import BackfillState, BackfillStatus, read_backfills
 from ..backfill.throttle import Throttle
 from ..signals import InterruptedBySignalError
 from .backfill_progress import report_progress
-from .options import as_json, current_config, print_rows, row_console
+from .options import as_json, current_config
+from .rows import print_json, print_rows
 
 _COLOURS = {BackfillState.DONE: "green", BackfillState.NOT_NEEDED: "green", BackfillState.FAILED: "red"}
 
@@ -43,7 +44,13 @@ def backfill(names: tuple[str, ...], every: bool, batch_size: int | None, rate: 
         raise click.UsageError("Give names, or --all.")
     config = current_config()
     if not names and not every:
-        _list(read_backfills(config), as_json)
+        found = read_backfills(config)
+        if as_json:
+            print_json(found)
+        elif found:
+            print_backfills(found)
+        else:
+            click.echo("This release has no backfill (migrations/backfills/).")
         return
     try:
         with report_progress(as_json) as report:
@@ -53,14 +60,8 @@ def backfill(names: tuple[str, ...], every: bool, batch_size: int | None, rate: 
         sys.exit(exc.exit_code)
 
 
-def _list(found: list[BackfillStatus], as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-        return
-    console = row_console()
-    if not found:
-        console.print("This release has no backfill (migrations/backfills/).", markup=False)
-        return
+def print_backfills(found: Iterable[BackfillStatus]) -> None:
+    """Print a row for each backfill."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("state", "name", "rows", "changed", "last batch (UTC)", "after", "required by", "what"):
         table.add_column(title, justify="right" if title in {"rows", "changed"} else "left")

@@ -8,6 +8,7 @@ import rich_click as click
 from ..backup import backup as library
 from .options import as_json, current_config
 from .progress import show_progress
+from .rows import print_json
 
 
 @click.command()
@@ -31,7 +32,7 @@ def backup(file: Path | None, as_json: bool) -> None:
         done = library.backup(current_config(), file, report)
     if as_json:
         described = {"file": str(done.path), **msgspec.to_builtins(done.manifest)}
-        click.echo(msgspec.json.encode(described).decode())
+        print_json(described)
         return
     manifest = done.manifest
     click.echo(done.path)

@@ -14,6 +14,7 @@ from rich.text import Text
 from ..doctor.checks import most_important
 from ..doctor.finding import Finding, Severity
 from .options import as_json
+from .rows import print_json
 
 # For each severity: its mark, the mark for a terminal without Unicode, and the colour.
 _MARKS = {
@@ -41,7 +42,7 @@ def doctor(as_json: bool) -> None:
     """
     findings: list[Finding] = get_current_context().obj["examine"]()
     if as_json:
-        click.echo(msgspec.json.encode(findings))
+        print_json(findings)
     else:
         _print(findings, Console(highlight=False, markup=False, emoji=False))
     sys.exit(any(finding.severity is Severity.PROBLEM for finding in findings))

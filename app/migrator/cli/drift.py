@@ -1,16 +1,16 @@
 """The command `drift`."""
 
 import sys
+import textwrap
 from collections.abc import Iterator
 
-import msgspec
 import rich_click as click
-from rich.console import Console
 
 from ..command_names import command
 from ..drift.difference import Difference
-from ..drift.report import LOSES_DATA, Drift, as_sql, read_drift
+from ..drift.report import BLOCKED, LOSES_DATA, Drift, as_sql, read_drift
 from .options import as_json, current_config
+from .rows import print_json, row_console
 
 _STYLES = ((LOSES_DATA, "red"), ("--   ", "default"), ("--", "bold"))
 
@@ -28,13 +28,24 @@ def drift(as_json: bool) -> None:
     """
     found = read_drift(current_config())
     if as_json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        print_json(found)
     else:
-        console = Console(highlight=False)
+        console = row_console()
         for line in _lines(found):
             style = next((style for start, style in _STYLES if line.startswith(start)), "cyan")
-            console.print(line, style=style, markup=False, emoji=False, soft_wrap=True)
+            for part in _wrapped(line, console.width):
+                console.print(part, style=style, markup=False, soft_wrap=True)
     sys.exit(found.exit_code)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Return a comment as several, between two words; SQL stays one line, so that it can be copied."""
+    if not line.startswith("-- ") or line.startswith((LOSES_DATA, BLOCKED)):
+        return [line]
+    indent = f"--{' ' * 11}" if line.startswith("--   ") else "-- "
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=False
+    )
 
 
 def _lines(found: Drift) -> Iterator[str]:

@@ -12,7 +12,8 @@ from ..lint.explanations import explain as explain_rule
 from ..lint.finding import Finding, Report
 from ..lint.formats import FORMATS
 from ..lint.linter import lint as lint_revisions
-from .options import as_json, current_config, row_console
+from .options import as_json, current_config
+from .rows import row_console
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

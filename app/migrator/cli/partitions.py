@@ -3,16 +3,16 @@
 import sys
 from typing import Any
 
-import msgspec
 import rich_click as click
 from rich.table import Table
 
 from ..command_names import command
 from ..partitions.maintenance import Partitioning, maintain, preview_maintenance
-from ..partitions.state import Action, KeptLonger, Partition, PartitionStep
+from ..partitions.state import Action, KeptLonger, Partition, PartitionState, PartitionStep
 from ..partitions.tables import is_partitioned
 from ..signals import InterruptedBySignalError
-from .options import as_json, current_config, print_rows, row_console
+from .options import as_json, current_config
+from .rows import print_json, print_rows, row_console
 
 _WORDS = {
     PartitionStep.MAKE: "a partition for what comes",
@@ -48,7 +48,7 @@ def partitions(apply: bool, drop: bool, keep_months: int | None, as_json: bool) 
         click.echo("Interrupted: the step under way is rolled back. The same command goes on there.", err=True)
         sys.exit(exc.exit_code)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(_as_json(found)).decode() + "\n")
+        print_json(_as_json(found))
     else:
         _show(found)
     if found.clocks is not None:
@@ -79,14 +79,9 @@ def _show(found: Partitioning) -> None:
     if not found.tables:
         console.print(_no_table(), markup=False)
         return
-    rows = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("table", "partition", "from (UTC)", "until before", "rows, about"):
-        rows.add_column(title, justify="right" if title.startswith("rows") else "left")
-    for one in found.tables:
-        for partition in one.partitions:
-            rows.add_row(one.table, *_cells(partition))
-        rows.add_row(one.table, one.default or "(no default)", "", "", "some" if one.holds_rows else "0")
-    print_rows(rows)
+    for state in found.tables:
+        console.print(f"{state.table}:", style="bold", markup=False)
+        _print_partitions(state)
     for done, actions in (("done", found.done), ("to do", found.left)):
         for action in actions:
             console.print(f"{done}: {_describe_action(action)}", markup=False)
@@ -94,6 +89,16 @@ def _show(found: Partitioning) -> None:
         console.print(_describe_kept(kept), markup=False)
     if not found.done and not found.left:
         console.print("Nothing to do.", markup=False)
+
+
+def _print_partitions(state: PartitionState) -> None:
+    rows = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("partition", "from (UTC)", "until before", "rows, about"):
+        rows.add_column(title, justify="right" if title.startswith("rows") else "left")
+    for partition in state.partitions:
+        rows.add_row(*_cells(partition))
+    rows.add_row(state.default or "(no default)", "", "", "some" if state.holds_rows else "0")
+    print_rows(rows)
 
 
 def _describe_kept(kept: KeptLonger) -> str:

@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-import msgspec
 import rich_click as click
 
 from ..backup import restore as library
@@ -13,6 +12,7 @@ from ..command_names import command
 from ..config import MigratorConfig
 from .options import as_json, confirm, current_config, no_prompt, require_terminal
 from .progress import show_progress
+from .rows import print_json
 
 
 @click.command()
@@ -48,7 +48,7 @@ def restore(file: Path, replace: bool, while_connected: bool, no_prompt: bool, a
                 config, archive, replace=replace, while_connected=while_connected, shown=target, report=report
             )
     if as_json:
-        click.echo(msgspec.json.encode(done.manifest).decode())
+        print_json(done.manifest)
     _print_result(done, config.release)
 
 
