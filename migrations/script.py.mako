@@ -1,7 +1,8 @@
 <%!
     import app.migrator.revisions.ids  # the hook of alembic.ini
-    from app.migrator.lint.proposed_phase import propose_phase
+    from app.migrator.autogenerate.header import split_header
 %>\
+<% modules, declared = split_header(imports or "") %>\
 """${message.rstrip(".")}.
 
 Revision: ${up_revision}
@@ -11,7 +12,7 @@ Created: ${create_date}
 
 import sqlalchemy as sa
 from alembic import op
-${imports if imports else ""}
+${modules}
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
@@ -22,17 +23,17 @@ depends_on = ${repr(depends_on)}
 #   "contract"  it does not: something that it uses is dropped, renamed or narrowed. Never in the release that stops
 #               using it, but in a later one.
 # `litestar database lint` looks whether it is true.
-% if not upgrades and isinstance(down_revision, tuple):
+% if not declared and isinstance(down_revision, tuple):
 # Joining heads changes nothing. With steps of its own, say which of the two they are.
 phase = "expand"
-% elif not upgrades:
+% elif not declared:
 # Which of the two is it? Before it says so, no command that looks at the schema or changes it works, and no server
 # starts.
 phase = None
 % else:
 # This is what the generated steps look like. Is it so? "Reviewing a revision" in migrations/docs/writing-revisions.md
 # has the questions.
-phase = "${propose_phase(config, imports or "", upgrades)}"
+${declared}
 % endif
 
 

@@ -2,33 +2,30 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from alembic.operations import ops
+from alembic.operations.ops import MigrateOperation
 from sqlalchemy import MetaData
 from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.schema import Constraint as ModelConstraint
 from sqlalchemy.schema import conv
 
+from ..drift import constraint_ddl
 from ..drift.catalogue import Column, Constraint, Schema
 from ..drift.difference import Difference, Kind, Order, Statement
 from ..sql.quoting import quote, quoted_name_of
-from .steps import Sql
+from .plan import Chain, Step
+from .rendering import InAutocommit, Sql
 
 
-class Step(NamedTuple):
-    """An operation, and when it runs among the others."""
+class Schemas(NamedTuple):
+    """Both sides of a comparison, and the models themselves."""
 
-    order: Order
-    operation: ops.MigrateOperation
-
-
-class Operations(NamedTuple):
-    """The steps of both directions; `down` is None if only SQL brings back what there was."""
-
-    up: Sequence[Step]
-    down: Sequence[Step] | None
+    live: Schema
+    models: Schema
+    metadata: MetaData
 
 
 # The types of constraints for which there are operations: `pg_constraint.contype`, and Alembic's name.
@@ -36,28 +33,28 @@ _TYPES = {"c": "check", "u": "unique", "f": "foreignkey"}
 _WITH_OPERATIONS = {Kind.CHECK, Kind.UNIQUE, Kind.FOREIGN_KEY}
 
 
-def operations_for(found: Difference, live: Schema, models: Schema, metadata: MetaData) -> Operations | None:
-    """Return the operations, or None if SQL has to mend the difference."""
+def chain_for(found: Difference, back: Sequence[MigrateOperation], schemas: Schemas) -> Chain | None:
+    """Return the steps that mend the difference, or None if SQL has to; `back` brings back what there was."""
     if found.kind is Kind.TABLE:
-        return _table(found, metadata)
+        return _table(found, back, schemas.metadata)
     if found.kind is Kind.COLUMN:
-        return _column(found, live, models, metadata)
+        return _column(found, back, schemas)
     if found.kind in _WITH_OPERATIONS:
-        return _constraint(found, live, models, metadata)
+        return _constraint(found, back, schemas)
     if found.kind is Kind.INDEX:
-        return _index(found, live, models, metadata)
+        return _index(found, back, schemas)
     return None
 
 
-def in_transaction(statements: Iterable[Statement]) -> list[Step]:
-    """Return the statements as steps of a revision, which is one transaction."""
-    return [Step(s.order, Sql(s.sql.replace(" CONCURRENTLY ", " ", 1))) for s in statements]
+def in_transaction(statements: Iterable[Statement]) -> tuple[MigrateOperation, ...]:
+    """Return the statements as operations of a revision that is one transaction."""
+    return tuple(Sql(statement.sql.replace(" CONCURRENTLY ", " ", 1)) for statement in statements)
 
 
-def _table(found: Difference, metadata: MetaData) -> Operations | None:
+def _table(found: Difference, back: Sequence[MigrateOperation], metadata: MetaData) -> Chain | None:
     (name,) = found.key
     if found.models is None:
-        return Operations([Step(Order.DROP_TABLES, ops.DropTableOp(name))], None)
+        return [Step(order=Order.DROP_TABLES, up=(ops.DropTableOp(name),), down=tuple(back))]
     if found.live is not None:
         return None
     # A copy, since the types of its columns are changed.
@@ -66,11 +63,12 @@ def _table(found: Difference, metadata: MetaData) -> Operations | None:
     indexes = [
         ops.CreateIndexOp.from_index(index) for index in sorted(table.indexes, key=lambda index: str(index.name))
     ]
-    more = [s for s in found.ddl if s.order >= Order.CREATE_CODE or "ROW LEVEL SECURITY" in s.sql]
     # The comments are the operation's.
-    own = in_transaction(statement for statement in more if statement.order is not Order.COMMENTS)
-    up = [Step(Order.TABLES_AND_COLUMNS, create), *(Step(Order.INDEXES, index) for index in indexes), *own]
-    return Operations(up, [Step(Order.DROP_TABLES, ops.DropTableOp(name))])
+    code = [s for s in found.ddl if s.order >= Order.CREATE_CODE and s.order is not Order.COMMENTS]
+    own = [s for s in found.ddl if "ROW LEVEL SECURITY" in s.sql]
+    up = (create, *indexes, *in_transaction(own))
+    steps = [Step(order=Order.TABLES_AND_COLUMNS, up=up, down=(ops.DropTableOp(name),))]
+    return steps + ([Step(order=Order.CREATE_CODE, up=in_transaction(code))] if code else [])
 
 
 def _without_enum_creation(table: sa.Table) -> sa.Table:
@@ -86,12 +84,12 @@ def _uncreated(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
     return kind
 
 
-def _column(found: Difference, live: Schema, models: Schema, metadata: MetaData) -> Operations | None:
+def _column(found: Difference, back: Sequence[MigrateOperation], schemas: Schemas) -> Chain | None:
     table, name = found.key
     if found.models is None:
-        dropped = ops.DropColumnOp(table, name)
-        return Operations([Step(found.ddl[-1].order, dropped)], None)
-    model = next((column for column in metadata.tables[table].columns if column.name == name), None)
+        return [Step(order=found.ddl[-1].order, up=(ops.DropColumnOp(table, name),), down=tuple(back))]
+    columns = schemas.metadata.tables[table].columns
+    model = next((column for column in columns if column.name == name), None)
     if model is None:
         return None
     if found.live is None:
@@ -101,10 +99,10 @@ def _column(found: Difference, live: Schema, models: Schema, metadata: MetaData)
         column = model._copy()  # noqa: SLF001 - what Alembic does
         column.type = _uncreated(column.type)
         add = ops.AddColumnOp.from_column_and_tablename(None, table, column)
-        return Operations([Step(found.ddl[0].order, add)], [Step(Order.DROP_COLUMNS, ops.DropColumnOp(table, name))])
-    before, after = live.tables[table].columns[name], models.tables[table].columns[name]
+        return [Step(order=found.ddl[0].order, up=(add,), down=(ops.DropColumnOp(table, name),))]
+    before, after = schemas.live.tables[table].columns[name], schemas.models.tables[table].columns[name]
     change = _alteration(found, before, after, model)
-    return Operations([Step(Order.TABLES_AND_COLUMNS, change)], None) if change else None
+    return [Step(order=Order.TABLES_AND_COLUMNS, up=(change,), down=tuple(back))] if change else None
 
 
 # What Alembic can change of a column.
@@ -134,24 +132,26 @@ def _alteration(found: Difference, before: Column, after: Column, model: sa.Colu
     return ops.AlterColumnOp(before.table, before.name, **changes)
 
 
-def _constraint(found: Difference, live: Schema, models: Schema, metadata: MetaData) -> Operations | None:
+def _constraint(found: Difference, back: Sequence[MigrateOperation], schemas: Schemas) -> Chain | None:
     key = (found.key[0], found.key[1])
-    before, after = live.constraints.get(key), models.constraints.get(key)
+    before, after = schemas.live.constraints.get(key), schemas.models.constraints.get(key)
     if _is_more_than_itself(found, before, after):
         return None
-    up: list[Step] = []
-    if before is not None:
-        up.append(_drop(before))
-    if after is None:
-        return Operations(up, None)
-    model = _model_of(after, metadata)
-    if model is None:
+    if after is None and before is not None:
+        return [Step(order=_drop_order(found.kind), up=(_drop(before),), down=tuple(back))]
+    model = _model_of(after, schemas.metadata) if after else None
+    if model is None or after is None:
         return None
     order = Order.FOREIGN_KEYS if found.kind is Kind.FOREIGN_KEY else Order.CONSTRAINTS
-    up.append(Step(order, ops.AddConstraintOp.from_constraint(model)))
-    if before is not None:
-        return Operations(up, None)
-    return Operations(up, [_drop(after)])
+    add = ops.AddConstraintOp.from_constraint(model)
+    removed = (_drop(before),) if before else ()
+    down = tuple(back) if before else (_drop(after),)
+    is_partitioned = schemas.live.tables[after.table].is_partitioned
+    if found.kind is Kind.UNIQUE or is_partitioned:
+        return [Step(order=order, up=(*removed, add), down=down)]
+    cast(Any, add).kw["postgresql_not_valid"] = True
+    validate = Step(order=order, up=(InAutocommit(Sql(constraint_ddl.validate(after).sql)),))
+    return [Step(order=order, up=(*removed, add), down=down), validate]
 
 
 def _is_more_than_itself(found: Difference, before: Constraint | None, after: Constraint | None) -> bool:
@@ -167,10 +167,13 @@ def _is_more_than_itself(found: Difference, before: Constraint | None, after: Co
     return found.kind is not Kind.FOREIGN_KEY and bool(keys)
 
 
-def _drop(constraint: Constraint) -> Step:
-    order = Order.DROP_FOREIGN_KEYS if constraint.type == "f" else Order.DROP_CONSTRAINTS_AND_INDEXES
+def _drop_order(kind: Kind) -> Order:
+    return Order.DROP_FOREIGN_KEYS if kind is Kind.FOREIGN_KEY else Order.DROP_CONSTRAINTS_AND_INDEXES
+
+
+def _drop(constraint: Constraint) -> MigrateOperation:
     # `conv`: the name is the whole one, to which no naming convention is applied.
-    return Step(order, ops.DropConstraintOp(conv(constraint.name), constraint.table, type_=_TYPES.get(constraint.type)))
+    return ops.DropConstraintOp(conv(constraint.name), constraint.table, type_=_TYPES.get(constraint.type))
 
 
 def _model_of(constraint: Constraint, metadata: MetaData) -> ModelConstraint | None:
@@ -178,19 +181,32 @@ def _model_of(constraint: Constraint, metadata: MetaData) -> ModelConstraint | N
     return next((model for model in candidates if quoted_name_of(model) == quote(constraint.name)), None)
 
 
-def _index(found: Difference, live: Schema, models: Schema, metadata: MetaData) -> Operations | None:
+def _index(found: Difference, back: Sequence[MigrateOperation], schemas: Schemas) -> Chain | None:
     name = found.key[0]
-    before, after = live.indexes.get(name), models.indexes.get(name)
+    before, after = schemas.live.indexes.get(name), schemas.models.indexes.get(name)
     is_renamed = found.live is not None and found.models is not None and before is None
     if is_renamed or any(s.order in (Order.DROP_FOREIGN_KEYS, Order.FOREIGN_KEYS) for s in found.ddl):
         return None
-    drop = Step(Order.DROP_CONSTRAINTS_AND_INDEXES, ops.DropIndexOp(conv(name), (before or after).table))  # type: ignore[union-attr]
+    table = (before or after).table  # type: ignore[union-attr]
+    is_partitioned = schemas.live.tables[table].is_partitioned
+    order = Order.DROP_CONSTRAINTS_AND_INDEXES
     if after is None:
-        return Operations([drop], None)
+        drop = ops.DropIndexOp(conv(name), table) if is_partitioned else _dropped_concurrently(name, table)
+        return [Step(order=order, up=(drop,), down=tuple(back))]
     model = next(
-        (index for index in metadata.tables[after.table].indexes if quoted_name_of(index) == quote(name)), None
+        (index for index in schemas.metadata.tables[table].indexes if quoted_name_of(index) == quote(name)), None
     )
     if model is None:
         return None
-    create = Step(Order.INDEXES, ops.CreateIndexOp.from_index(model))
-    return Operations([drop, create], None) if before else Operations([create], [drop])
+    create = ops.CreateIndexOp.from_index(model)
+    plain_drop = ops.DropIndexOp(conv(name), table)
+    if is_partitioned or before:
+        removed = (plain_drop,) if before else ()
+        return [Step(order=Order.INDEXES, up=(*removed, create), down=tuple(back) if before else (plain_drop,))]
+    create.kw["postgresql_concurrently"] = True
+    build = InAutocommit(*_dropped_concurrently(name, table).operations, create)
+    return [Step(order=Order.INDEXES, up=(build,), down=(plain_drop,))]
+
+
+def _dropped_concurrently(name: str, table: str) -> InAutocommit:
+    return InAutocommit(ops.DropIndexOp(conv(name), table, if_exists=True, postgresql_concurrently=True))

@@ -9,8 +9,8 @@ from alembic.script import Script
 from ..phase import Phase
 from ..revisions.loading import phase_of
 from ..sql.effect import Effect, Kind
-from ..sql.offline import OfflineRun, run_offline
-from ..sql.reader import read_statement
+from ..sql.offline import OfflineRun, offline_sql, run_offline
+from ..sql.reader import read_sql, read_statement
 from ..sql.tokens import Statement, UnreadableSqlError, statements_of
 
 Rows = frozenset[tuple[str, ...]]
@@ -228,6 +228,15 @@ class ParsedRevision:
     def changes_of_old_tables(self, kinds: Set[Kind]) -> Iterator[Change]:
         """Return the changes of these kinds to tables that an earlier revision has made."""
         return (change for change in self.changes if change.effect.kind in kinds and not change.is_of_new_table)
+
+
+def schema_after(revisions: Iterable[Script]) -> KnownSchema:
+    """Return the schema as these revisions, which come oldest first, have made it."""
+    known = KnownSchema()
+    for effect in (effect for script in revisions for effect in read_sql(offline_sql(script) or "")):
+        for resolved in known.resolve(effect):
+            known = known.after(resolved)
+    return known.at_next_revision()
 
 
 def parse_revisions(revisions: Iterable[Script]) -> Iterator[ParsedRevision]:
