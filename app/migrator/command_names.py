@@ -2,11 +2,8 @@
 
 # Commands that Alembic has itself: the engine's own command line leaves them to `alembic`.
 _ALEMBIC = {
-    "heads": "heads",
-    "history": "history",
     "make-migrations": "revision --autogenerate",
     "merge": "merge",
-    "show-current-revision": "current",
     "stamp": "stamp",
 }
 PREFIX = "python -m plimsoll_migrator"

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     # Only `doctor` imports it.
     from ..doctor.finding import Finding
 
-# Each command is in the module of its name.
+# The commands that are not in the module of their name.
+_MODULES = dict.fromkeys(("history", "heads", "branches", "show-current-revision", "check"), "revisions")
 COMMANDS = (
     "status",
+    *_MODULES,
     "show",
     "upgrade",
     "downgrade",
@@ -71,7 +73,8 @@ class MigratorGroup(ErrorReportingGroup):
     def _import(self, names: Iterable[str]) -> None:
         for name in names:
             if name not in self.commands:
-                self.add_command(getattr(import_module(f".{name}", __package__), name))
+                module = import_module(f".{_MODULES.get(name, name)}", __package__)
+                self.add_command(getattr(module, name.replace("-", "_")))
 
 
 def load_for_command(load: Callable[[], MigratorConfig], examine: Callable[[], "list[Finding]"]) -> dict[str, Any]:
