@@ -131,8 +131,8 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
 
 
 @pytest.fixture
-def project(tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> PlainProject:
-    """A project whose database is empty, and named by DATABASE_URL."""
+def offline_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainProject:
+    """A project for which nobody has named a database."""
     for module, name in (
         (command_names, "_prefix"),
         (command_names, "_has_alembics"),
@@ -140,6 +140,13 @@ def project(tmp_path: Path, empty_database_url: str, monkeypatch: pytest.MonkeyP
     ):
         # A configuration sets them for the process.
         monkeypatch.setattr(module, name, getattr(module, name))
-    monkeypatch.delenv("MIGRATION_DATABASE_URL", raising=False)
-    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    for variable in ("MIGRATION_DATABASE_URL", "DATABASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
     return PlainProject(tmp_path / "theirs")
+
+
+@pytest.fixture
+def project(offline_project: PlainProject, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> PlainProject:
+    """A project whose database is empty, and named by DATABASE_URL."""
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    return offline_project

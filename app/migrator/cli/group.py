@@ -32,6 +32,7 @@ COMMANDS = (
     "partitions",
     "drift",
     "lint",
+    "diff",
     "doctor",
     "backup",
     "restore",

@@ -20,6 +20,9 @@ from .rows import row_console
 @click.argument("revisions", nargs=-1, metavar="[REV]…")
 @click.option("--all", "every", is_flag=True, help="Every revision, whatever is applied.")
 @click.option(
+    "--base", metavar="BRANCH", help="Those that are new against a branch or commit, by git; no database is asked."
+)
+@click.option(
     "--format",
     "output",
     type=click.Choice(["text", *FORMATS]),
@@ -28,7 +31,9 @@ from .rows import row_console
 )
 @click.option("--explain", metavar="RULE", help="Say what a rule finds, why, and the safe rewrite.")
 @as_json
-def lint(revisions: tuple[str, ...], every: bool, output: str, explain: str | None, as_json: bool) -> None:
+def lint(
+    revisions: tuple[str, ...], every: bool, base: str | None, output: str, explain: str | None, as_json: bool
+) -> None:
     """Look for what would break the previous release, or stop traffic, in revisions before they are applied.
 
     REV is a revision, or a range FROM:TO: what an upgrade from FROM to TO would run. With none, the revisions that the
@@ -37,18 +42,18 @@ def lint(revisions: tuple[str, ...], every: bool, output: str, explain: str | No
 
     What is fine all the same is said in the revision's file, with the reason: lint_ignore = {"rule": "reason"}.
 
-    Exit codes: 0 nothing found; 1 something was; 2 an unknown revision, a wrong option or setting, or squawk is not
-    installed (it is a development tool); 3 the revisions cannot be read.
+    Exit codes: 0 nothing found; 1 something was; 2 an unknown revision or branch, a wrong option or setting, or squawk
+    is not installed (it is a development tool); 3 the revisions cannot be read.
     """
     if explain:
         click.echo("\n".join(explain_rule(explain)))
         return
-    if revisions and every:
-        raise click.UsageError("Either name revisions, or say --all.")
+    if bool(revisions) + every + (base is not None) > 1:
+        raise click.UsageError("Either name revisions, or say --all, or --base BRANCH.")
     if as_json and output not in {"text", "json"}:
         raise click.UsageError(f"Either --json, or --format {output}.")
     _collect_no_garbage()
-    report = lint_revisions(current_config(), revisions, every=every)
+    report = lint_revisions(current_config(), revisions, every=every, base=base)
     if report.note:
         click.echo(report.note, err=True)
     if as_json or output != "text":

@@ -105,7 +105,7 @@ _EXPLANATIONS: dict[str, tuple[str, str, str]] = {
         "Change it in the file, and in down_revision of the one that follows, before it is applied.",
     ),
     "edited-after-applied": (
-        "A file that differs from the one that the database has run.",
+        "A file that differs from the one that the database has run, or, with --base, from that branch's.",
         "The database will not run it again, so that it is not what the files say.",
         "Put the file back, and say what is new in a revision of its own.",
     ),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ...postgres.errors import DatabaseError
 from ...postgres.url.database_url import DatabaseURL
+from ..branch.changes import BranchChanges, read_changes
 from ..command_names import command
 from ..config import MigratorConfig
 from ..readonly_connection import with_readonly_connection
@@ -49,11 +50,12 @@ class _Database:
     note: str | None = None
 
 
-def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = False) -> Report:
+def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = False, base: str | None = None) -> Report:
     """Return what is wrong with the revisions `named`: ids, or ranges `a:b`, which an upgrade from a to b would run.
 
     With none named, it lints those that the configured database has not applied; without a database, or with `every`,
-    all. It starts no database. Raises UnknownRevisionError, SquawkError and MigrationFailedError.
+    all. With `base`, a branch, it lints those that are new against it. It starts no database. Raises
+    UnknownRevisionError, GitError, SquawkError and MigrationFailedError.
     """
     # Of files with such ids Alembic refuses some, and silently leaves out others.
     if faults := find_id_faults(open_revisions(config)):
@@ -61,16 +63,21 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
     directory = load_revisions(config)
     revisions = oldest_first(directory)
     chosen = _named(directory, named)
-    database = _read_database(config, directory)
+    changes = None if base is None else read_changes(directory, base)
+    # The base says what is new, whatever some database has.
+    database = _read_database(config if changes is None else replace(config, database=None), directory)
     if faults := find_long_ids(directory, database.longest_id):
         return _report_faults(faults)
-    if not named:
+    if changes is not None:
+        chosen = {script.revision for script in changes.new}
+    elif not named:
         known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
     parsed = [revision for revision in parse_revisions(revisions) if revision.script.revision in chosen]
     accepted = read_accepted(Path(directory.dir))
     findings = [
         *_findings_on_all(directory, database),
+        *_edited_since(changes),
         *_unknown_accepted(Path(directory.dir), set(accepted) - {script.revision for script in revisions}),
         *findings_on_each(parsed, accepted),
     ]
@@ -138,6 +145,15 @@ def _findings_on_all(directory: ScriptDirectory, database: _Database) -> Iterato
             "Put the file back as it was, and say what is new in a revision of its own.",
             1,
         )
+
+
+def _edited_since(changes: BranchChanges | None) -> Iterator[Finding]:
+    if changes is None:
+        return
+    message = f"{changes.base} has another file under this revision, which may have been applied"
+    rewrite = "Put the file back as it was, and say what is new in a revision of its own."
+    for script in changes.edited:
+        yield Finding(script.revision, script.path, "edited-after-applied", None, None, message, rewrite, 1)
 
 
 def _id_finding(fault: Fault) -> Finding:

@@ -58,7 +58,7 @@ def _fills(effect: Effect) -> bool:
 
 
 @dataclass(frozen=True)
-class _Locking:
+class Locking:
     """A statement, its changes, the tables in use that it locks and those that are locked by then."""
 
     statement: Statement
@@ -69,7 +69,7 @@ class _Locking:
 
 # Two rules read the same revision one after the other.
 @lru_cache(1)
-def _lockings(revision: ParsedRevision) -> tuple[_Locking, ...]:
+def lockings(revision: ParsedRevision) -> tuple[Locking, ...]:
     changes: dict[int, list[Change]] = defaultdict(list)
     for change in revision.changes:
         changes[id(change.statement)].append(change)
@@ -83,7 +83,7 @@ def _lockings(revision: ParsedRevision) -> tuple[_Locking, ...]:
             held = []
         own = tuple(changes[id(statement)])
         locked = tuple(_in_use(statement, own, before))
-        found.append(_Locking(statement, own, locked, tuple(held)))
+        found.append(Locking(statement, own, locked, tuple(held)))
         held += [table for table in locked if table not in held]
         new_names = {each.effect.table: each.effect.renamed_to for each in own if each.effect.kind is Kind.RENAME_TABLE}
         held = [new_names.get(table) or table for table in held]
@@ -99,7 +99,7 @@ def _in_use(statement: Statement, changes: tuple[Change, ...], before: KnownSche
 
 
 def several_tables_locked(revision: ParsedRevision) -> Iterator[Hit]:
-    for each in _lockings(revision):
+    for each in lockings(revision):
         waits = [table for table in each.locked if table not in each.held]
         first = [*each.held, *each.locked][:1]
         # A foreign key cannot do without both of its tables.
@@ -115,7 +115,7 @@ def several_tables_locked(revision: ParsedRevision) -> Iterator[Hit]:
 
 
 def validated_under_lock(revision: ParsedRevision) -> Iterator[Hit]:
-    for each in _lockings(revision):
+    for each in lockings(revision):
         # squawk finds a constraint that is added to a table and holds for its rows at once.
         added = {change.effect.name for change in each.changes if change.effect.kind in _ADDS_CONSTRAINT}
         with_column = any(change.effect.kind is Kind.ADD_COLUMN for change in each.changes)

@@ -60,10 +60,14 @@ def _faults(files: list[Path]) -> Iterator[Fault]:
             yield Fault(file, revision, what)
 
 
-def _declared(file: Path) -> str | None:
-    """Return the id that the file declares as a plain string."""
-    *_, last = [None, *_DECLARED.finditer(file.read_text(errors="replace"))]
+def declared_id(code: str) -> str | None:
+    """Return the id that the code of a revision declares as a plain string."""
+    *_, last = [None, *_DECLARED.finditer(code)]
     return last[2] if last else None
+
+
+def _declared(file: Path) -> str | None:
+    return declared_id(file.read_text(errors="replace"))
 
 
 def _describe_fault(revision: str, times: int) -> str:
