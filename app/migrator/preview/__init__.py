@@ -1,0 +1,1 @@
+"""Say what revisions would do in a database, before they do it."""

@@ -1,0 +1,128 @@
+"""The locks that a statement is said to take are those that it takes: compared with `pg_locks` of a real run.
+
+Each line of the table is run on PostgreSQL, in a transaction that is rolled back, while another session looks at the
+locks. The dry run and the linter read the same function.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from app.migrator.preview.catalogue import Catalogue, read_catalogue
+from app.migrator.sql.statement_locks import locks_of
+from app.migrator.sql.tokens import statements_of
+from tests.conftest import cloned
+from tests.support.database import unpooled
+from tests.support.waiting import PATIENCE
+
+TABLE = Path(__file__).with_name("locking_statements.txt").read_text(encoding="utf-8")
+SCHEMA, _, LINES = TABLE.partition("-- Statements\n")
+STATEMENTS = [line for line in LINES.splitlines() if line and not line.startswith("--")]
+# They cannot run in a transaction; what they wait for shows which lock they take.
+ALONE = "alone: "
+# What it locks is decided row by row, or by the values.
+AT_MOST = "at most: "
+_NAMES = text(
+    "SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('i', 'I', 'c')"
+)
+_LOCKS = text(
+    "SELECT relation, mode FROM pg_locks WHERE locktype = 'relation' AND pid = :pid"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+_WEAKEST_FIRST = [
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+]
+
+
+class Shop(NamedTuple):
+    """A database with tables of every kind, and what the catalogue says of it."""
+
+    url: str
+    catalogue: Catalogue
+    names: dict[int, str]
+    observer: Connection
+
+
+@pytest.fixture(scope="module")
+def shop(server_url: str, administer: Callable[[str], None]) -> Iterator[Shop]:
+    with cloned(server_url, administer, "template1") as url:
+        with unpooled(url).begin() as connection:
+            connection.exec_driver_sql(SCHEMA)
+        with unpooled(url).connect() as connection:
+            names = {row.oid: row.relname for row in connection.execute(_NAMES)}
+            yield Shop(url, read_catalogue(connection), names, connection)
+
+
+def said(shop: Shop, statement: str) -> dict[str, str]:
+    (read,) = statements_of(statement)
+    relations = shop.catalogue.relations
+    return {lock.table: lock.mode for lock in locks_of(read, relations) if not relations.is_missing(lock.table)}
+
+
+def strongest(shop: Shop, pid: int) -> dict[str, str]:
+    """The strongest lock of the session on each relation that was there before, by its name then."""
+    modes = defaultdict(list)
+    for relation, mode in shop.observer.execute(_LOCKS, {"pid": pid}):
+        modes[shop.names.get(relation)].append(mode)
+    shop.observer.rollback()
+    return {name: _words(max(taken, key=_WEAKEST_FIRST.index)) for name, taken in modes.items() if name}
+
+
+def _words(mode: str) -> str:
+    """`ShareRowExclusiveLock` as LOCK writes it."""
+    return "".join(f" {letter}" if letter.isupper() else letter for letter in mode.removesuffix("Lock")).strip().upper()
+
+
+@pytest.mark.parametrize("line", [line for line in STATEMENTS if not line.startswith(ALONE)])
+def test_statement_takes_the_locks_that_are_said(shop: Shop, line: str) -> None:
+    statement = line.removeprefix(AT_MOST)
+    with unpooled(shop.url).connect() as connection:
+        pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+        connection.exec_driver_sql(statement)
+        taken = strongest(shop, pid)
+        connection.rollback()
+    if line.startswith(AT_MOST):
+        assert taken.items() <= said(shop, statement).items()
+    else:
+        assert said(shop, statement) == taken
+
+
+@pytest.mark.parametrize("line", [line for line in STATEMENTS if line.startswith(ALONE)])
+def test_statement_outside_of_a_transaction_waits_for_the_lock_that_is_said(shop: Shop, line: str) -> None:
+    """`table: statement`: somebody holds the table, so that the statement waits for it."""
+    table, _, statement = line.removeprefix(ALONE).partition(": ")
+    with (
+        unpooled(shop.url).connect() as holder,
+        unpooled(shop.url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        holder.exec_driver_sql(f"LOCK {table} IN SHARE UPDATE EXCLUSIVE MODE")
+        pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+        running = threading.Thread(target=_run_until_cancelled, args=(connection, statement))
+        running.start()
+        waits_for = text("SELECT mode FROM pg_locks WHERE pid = :pid AND NOT granted AND locktype = 'relation'")
+        mode = None
+        while mode is None and running.is_alive():
+            mode = holder.scalar(waits_for, {"pid": pid})
+        holder.execute(text("SELECT pg_cancel_backend(:pid)"), {"pid": pid})
+        running.join(PATIENCE)
+        holder.rollback()
+    assert said(shop, statement)[table] == _words(str(mode))
+
+
+def _run_until_cancelled(connection: Connection, statement: str) -> None:
+    with suppress(OperationalError):
+        connection.exec_driver_sql(statement)
