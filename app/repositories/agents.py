@@ -45,7 +45,7 @@ class AgentRepository(Repository[Agent]):
         return bool(await fetch_rows(self.session, _ON_BOARD, agent_id=agent_id, board_id=board_id))
 
     async def list_of_board(self, board_id: UUID) -> Sequence[Agent]:
-        return await self.get_many(board_id=board_id, order_by=(Agent.id, False))
+        return await self.get_many(board_id=board_id)
 
     async def _oldest(self, *conditions: ColumnElement[bool]) -> Agent | None:
         statement = select(Agent).where(*conditions).order_by(Agent.created_at, Agent.id).limit(1)

@@ -67,7 +67,7 @@ class ApprovalRepository(Repository[Approval]):
             select(ApprovalTask.approval_id, Task.id, Task.title)
             .join(Task, Task.id == ApprovalTask.task_id)
             .where(ApprovalTask.approval_id.in_(approval_ids))
-            .order_by(ApprovalTask.approval_id, ApprovalTask.position)
+            .order_by(ApprovalTask.position)
         )
         for approval_id, task_id, title in await self.session.execute(statement):
             found[approval_id].append(NamedTask(task_id, title))
@@ -78,6 +78,5 @@ class ApprovalRepository(Repository[Approval]):
             select(Approval.status)
             .join(ApprovalTask, ApprovalTask.approval_id == Approval.id)
             .where(ApprovalTask.task_id == task_id)
-            .distinct()
         )
         return set((await self.session.scalars(statement)).all())

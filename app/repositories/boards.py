@@ -99,7 +99,6 @@ class BoardRepository(Repository[Board]):
         statement = (
             select(Board.id)
             .where(Board.organization_id == organization_id, Board.id.in_(board_ids))
-            .order_by(Board.id)
             .with_for_update(read=True, key_share=True)
         )
         return set((await self.session.scalars(statement)).all())

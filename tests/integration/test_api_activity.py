@@ -78,7 +78,9 @@ async def test_feed_of_comments_says_where_they_are(
         "board_name": "Deck",
     }
     for params in ({}, {"board_id": board["id"]}):
-        (item,) = (await client.get(f"{ACTIVITY}/task-comments", params=params)).json()["items"]
+        page = (await client.get(f"{ACTIVITY}/task-comments", params=params)).json()
+        (item,) = page["items"]
+        assert page["total"] == 1
         assert {**item, "created_at": expected["created_at"]} == expected
     elsewhere = {"board_id": "00000000-0000-0000-0000-000000000000"}
     assert (await client.get(f"{ACTIVITY}/task-comments", params=elsewhere)).json()["items"] == []

@@ -55,6 +55,8 @@ async def test_agent_sees_its_board_alone(
     agent = await signed_in(await register(client, crew))
     assert [item["id"] for item in (await agent.get("/api/v1/boards")).json()["items"]] == [crew["id"]]
     assert [item["name"] for item in (await agent.get(AGENTS)).json()["items"]] == ["Bosun"]
+    there = await client.get(AGENTS, params={"board_id": other["id"]})
+    assert [item["name"] for item in there.json()["items"]] == ["Elsewhere"]
     for path in (
         f"/api/v1/boards/{other['id']}",
         f"/api/v1/boards/{other['id']}/tasks",

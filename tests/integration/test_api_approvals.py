@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import SignIn, Stranger
-from tests.support.api import register
+from tests.support.api import create_task, register
 from tests.support.database import holding, query
 
 
@@ -27,7 +27,9 @@ async def ask(client: httpx.AsyncClient, url: str, *tasks: dict[str, Any], **fie
     return await client.post(url, json=body)
 
 
-async def test_approval_names_its_tasks_in_order(client: httpx.AsyncClient, url: str, tasks_url: str) -> None:
+async def test_approval_names_its_tasks_in_order(
+    client: httpx.AsyncClient, url: str, tasks_url: str, database_url: str
+) -> None:
     tasks = [(await client.post(tasks_url, json={"title": title})).json() for title in ("b", "a", "c")]
     response = await ask(
         client, url, tasks[1], tasks[0], task_id=tasks[2]["id"], payload={"to": "sea"}, rubric_scores={"risk": 3}
@@ -42,6 +44,8 @@ async def test_approval_names_its_tasks_in_order(client: httpx.AsyncClient, url:
     assert (await client.get(response.headers["location"])).json() == approval
     assert (await client.get(url, params={"status": "pending"})).json()["items"] == [approval]
     assert (await client.get(url, params={"status": "approved"})).json()["items"] == []
+    query(database_url, "UPDATE approval_tasks SET position = 2 - position")
+    assert (await client.get(response.headers["location"])).json()["task_titles"] == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize(
@@ -77,15 +81,21 @@ async def test_approval_is_found_on_its_own_board_alone(
     assert (await client.get(elsewhere)).status_code == 404
     assert (await client.patch(elsewhere, json={"status": "approved"})).status_code == 404
     assert (await client.get(url)).json()["items"] == [other, approval]
+    assert (await client.get(elsewhere.rpartition("/")[0])).json()["items"] == []
     assert (await client.get(f"{url}/{approval['id']}")).json() == approval
 
 
-async def test_task_is_in_one_pending_approval(client: httpx.AsyncClient, url: str, task: dict[str, Any]) -> None:
+async def test_task_is_in_one_pending_approval(
+    client: httpx.AsyncClient, url: str, task: dict[str, Any], tasks_url: str
+) -> None:
+    other = await create_task(client, tasks_url)
     first = (await ask(client, url, task)).json()
+    await ask(client, url, other)
     refused = await ask(client, url, task)
     assert (refused.status_code, refused.json()["code"]) == (409, "pending_approval_exists")
     assert (await client.patch(f"{url}/{first['id']}", json={"status": "rejected"})).status_code == 200
     assert (await ask(client, url, task)).status_code == 201
+    assert (await ask(client, url, other)).json()["code"] == "pending_approval_exists"
 
 
 async def test_of_many_at_once_one_is_pending(
@@ -170,6 +180,7 @@ async def test_done_needs_an_approved_approval_where_the_board_says_so(
     async def code() -> str | None:
         return (await client.patch(f"{tasks_url}/{task['id']}", json=done)).json().get("code")
 
+    await ask(client, url, await create_task(client, tasks_url), status="approved")
     assert await code() == "approval_required"
     rejected = (await ask(client, url, task)).json()
     assert await code() == "approval_required"

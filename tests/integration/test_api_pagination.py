@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql
 from app.db.plugin import DatabasePlugin
 from app.models import Board, Task
 from app.repositories.search import matches
+from tests.support.api import AGENTS, BOARDS, GROUPS, MEMBERS
 from tests.support.sent_statements import statements_of
 
 
@@ -70,6 +71,25 @@ async def test_wrong_sort_is_refused_with_the_fields_to_sort_by(
     (error,) = response.json()["errors"]
     assert error["pointer"] == "sort"
     assert "created_at, updated_at, title, status, priority, due_at" in error["detail"]
+
+
+async def test_each_list_is_sorted_by_its_own_fields_and_names_them(
+    client: httpx.AsyncClient, crew: dict[str, Any]
+) -> None:
+    board = f"{BOARDS}/{crew['id']}"
+    for url, fields in (
+        (BOARDS, "updated_at, name"),
+        (GROUPS, "updated_at, name"),
+        ("/api/v1/tags", "updated_at, name"),
+        (AGENTS, "updated_at, name, last_seen_at"),
+        (f"{board}/approvals", "resolved_at, confidence"),
+        (f"{board}/webhooks", "updated_at, description"),
+        (MEMBERS, ""),
+    ):
+        sortable = ", ".join(filter(None, ["created_at", fields]))
+        assert (await client.get(url, params={"sort": sortable})).status_code == 200, url
+        refused = await client.get(url, params={"sort": "colour"})
+        assert f"between: {sortable};" in refused.json()["errors"][0]["detail"], url
 
 
 async def test_empty_cursor_gives_the_first_page_without_counting(

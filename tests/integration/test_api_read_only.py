@@ -60,6 +60,15 @@ async def test_reads_go_on_and_writes_are_503(
     assert query(database_url, "SELECT last_used_at FROM personal_tokens") == [(None,)]
 
 
+async def test_use_of_a_token_that_cannot_be_recorded_for_another_reason_is_an_error(
+    app: Litestar, token: str, database_url: str
+) -> None:
+    query(database_url, "ALTER TABLE personal_tokens ADD CONSTRAINT unused CHECK (last_used_at IS NULL)")
+    async with client_of(app, token) as laptop:
+        assert (await laptop.get(ME)).status_code == 409
+    query(database_url, "ALTER TABLE personal_tokens DROP CONSTRAINT unused")
+
+
 async def test_failed_sign_ins_and_webhooks_are_503(read_only: Litestar, webhook: str) -> None:
     async with client_of(read_only, "plp_" + "x" * 43) as unknown, client_of(read_only, "wrong") as wrong:
         refused(await unknown.get(ME))

@@ -199,3 +199,7 @@ async def test_failed_sign_ins_of_one_address_are_limited_for_all_processes_toge
         async with httpx.AsyncClient(transport=elsewhere, base_url="http://plimsoll.test") as other:
             assert (await other.get(ME, headers=dict(guess.headers))).status_code == 401
             assert (await other.get(ME)).status_code == 401, "no token is no guess"
+        # By a socket of the file system, which has no address.
+        local = httpx.ASGITransport(cast("Any", app), raise_app_exceptions=False, client=cast("Any", None))
+        async with httpx.AsyncClient(transport=local, base_url="http://plimsoll.test") as other:
+            assert (await other.get(ME, headers=dict(guess.headers))).status_code == 401

@@ -1,6 +1,7 @@
 """The base of the repositories: Advanced Alchemy's methods in one statement each, with the errors of the service."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFoundError
 from app.db.plugin import DatabasePlugin
-from app.models import Tag
+from app.models import ActivityEvent, Tag
+from app.repositories.activity import COMMENTED, ActivityRepository
 from app.repositories.boards import SlugTakenError
 from app.repositories.tags import TagRepository
 from tests.support.database import query
@@ -100,8 +102,19 @@ async def test_lock_reads_what_the_session_has_anew(session: AsyncSession, datab
         query(database_url, "SET LOCAL lock_timeout = '10ms'; UPDATE tags SET name = 'late'")
 
 
+async def test_get_by_ids_returns_those_that_are_there_and_no_others(session: AsyncSession) -> None:
+    tags = TagRepository(session=session)
+    one, _ = await tags.add(tag("one")), await tags.add(tag("other"))
+    assert await tags.get_by_ids([one.id, None, one.id, OTHER]) == {one.id: one}
+
+
 async def test_delete_many_returns_those_that_were_there(session: AsyncSession) -> None:
     tags = TagRepository(session=session)
     one = await tags.add(tag("one"))
     assert [each.id for each in await tags.delete_many([one.id, OTHER])] == [one.id]
     assert await tags.get_one_or_none(id=one.id) is None
+
+
+async def test_comment_whose_task_is_gone_is_left_out_of_the_feed(session: AsyncSession) -> None:
+    event = ActivityEvent(organization_id=OURS, event_type=COMMENTED, task_id=OTHER, created_at=datetime.now(UTC))
+    assert await ActivityRepository(session=session).feed_items([event]) == []

@@ -14,7 +14,7 @@ from app.asgi import create_app
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
-from tests.conftest import TOKEN, started
+from tests.conftest import TOKEN, client_of, started
 from tests.support.serving import served
 from tests.support.waiting import PATIENCE
 
@@ -70,6 +70,11 @@ async def test_bodies_that_do_not_come_end_with_408(app: Litestar, head: str) ->
     async with served(app) as port, stalled(port, head) as readers, asyncio.timeout(PATIENCE):
         answers = [(await reader.readuntil(b"\r\n\r\n")).decode().lower() for reader in readers]
     assert all(answer.startswith("http/1.1 408") and "connection: close" in answer for answer in answers)
+
+
+async def test_failed_sign_in_is_counted_over_the_only_connection(app: Litestar) -> None:
+    async with client_of(app, "plp_" + "x" * 43) as guess, asyncio.timeout(PATIENCE):
+        assert (await guess.get("/api/v1/users/me")).status_code == 401
 
 
 async def test_client_that_goes_away_within_its_body_is_no_error_in_the_log(

@@ -154,8 +154,8 @@ class Record:
     def _contexts_of(self, mutant: Mutant) -> set[str]:
         """Return where the fault's lines are run. One that only importing runs is everybody's who runs the module."""
         of_file = self._contexts.get(mutant.path, {})
-        lines = of_file if mutant.is_import else mutant.lines
-        return set[str]().union(*(of_file.get(line, ()) for line in lines))
+        found = set[str]().union(*(of_file.get(line, ()) for line in mutant.lines))
+        return set[str]().union(*of_file.values()) if mutant.is_import or found == {""} else found
 
 
 def _words(text: str) -> set[str]:

@@ -65,7 +65,7 @@ def pytest_runtestloop(session: pytest.Session) -> object:
             if (pid := os.fork()) == 0:
                 signal.alarm(asked["seconds"])
                 os.dup2(os.open(asked["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
-                session.items = [items[name] for name in asked["tests"] if name in items]
+                session.items = [item for name in asked["tests"] for item in _named(name, items)]
                 session.config.pluginmanager.register(shared)
                 for module in list(sys.modules.values()):
                     if hasattr(module, "PATIENCE"):
@@ -125,6 +125,13 @@ class _SharedDatabase:
             # Nothing of the test has to be taken down.
             os.write(1, f"\nFAILED {report.nodeid}\n".encode())
             os._exit(int(pytest.ExitCode.TESTS_FAILED))
+
+
+def _named(name: str, items: dict[str, pytest.Item]) -> list[pytest.Item]:
+    """Return the test of this id, or those of a file, a class or a test with parameters."""
+    if name in items:
+        return [items[name]]
+    return [item for node_id, item in items.items() if node_id.startswith((f"{name}::", f"{name}["))]
 
 
 def _put_in(functions: list[FunctionType], file: str, source: str) -> None:

@@ -1,0 +1,131 @@
+"""The locks of rows: which rows a method holds, how strongly, and in which order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import pytest
+from litestar import Litestar
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.plugin import DatabasePlugin
+from app.models import Tag
+from app.repositories.base import lock_row
+from app.repositories.boards import BoardRepository
+from app.repositories.custom_fields import CustomFieldValueRepository
+from app.repositories.organizations import OrganizationRepository
+from app.repositories.tags import TagRepository
+from app.repositories.tasks import TaskRepository
+from app.repositories.users import UserRepository
+from app.repositories.webhooks import WebhookRepository
+from tests.support.database import holding, insert, query
+
+# Each refuses one more of the others than the one before it, itself the last but UPDATE.
+_STRENGTHS = ("KEY SHARE", "SHARE", "NO KEY UPDATE", "UPDATE")
+
+
+class Rows(NamedTuple):
+    """The ids of a user, and of two rows of each other table."""
+
+    user: UUID
+    organizations: list[UUID]
+    boards: list[UUID]
+    tasks: list[UUID]
+    tags: list[UUID]
+    webhooks: list[UUID]
+    fields: list[UUID]
+
+
+@pytest.fixture
+def rows(database_url: str) -> Rows:
+    """The user owns the first organization, which has the rest, and is a member of the second."""
+    url = database_url
+    user = insert(url, "users", subject="owner")
+    insert(url, "users", subject="another")
+    organizations = [insert(url, "organizations", name=name) for name in "ab"]
+    of_first = {"organization_id": organizations[0]}
+    for organization, role in zip(organizations, ("owner", "member"), strict=True):
+        insert(url, "organization_members", organization_id=organization, user_id=user, role=role)
+    boards = [insert(url, "boards", **of_first, name=slug, slug=slug, description="") for slug in "ab"]
+    fields = [insert(url, "custom_fields", **of_first, field_key=key, label=key, field_type="text") for key in "ab"]
+    for board, field in zip(boards, fields, strict=True):
+        place = "(organization_id, board_id, custom_field_id) VALUES (:organization, :board, :field)"
+        query(url, f"INSERT INTO custom_field_boards {place}", organization=organizations[0], board=board, field=field)
+    return Rows(
+        user,
+        organizations,
+        boards,
+        [insert(url, "tasks", **of_first, board_id=board, title="t") for board in boards],
+        [insert(url, "tags", **of_first, name=slug, slug=slug) for slug in "ab"],
+        [insert(url, "board_webhooks", **of_first, board_id=board, description="") for board in boards],
+        fields,
+    )
+
+
+@pytest.fixture
+async def session(app: Litestar) -> AsyncIterator[AsyncSession]:
+    async with app.plugins.get(DatabasePlugin).sessions() as session:
+        yield session
+
+
+def locked(url: str, table: str, key: str = "id") -> dict[UUID, str]:
+    """Return the rows of the table that somebody holds, with the strength of the lock."""
+    every = {row: 0 for (row,) in query(url, f"SELECT {key} FROM {table}")}
+    for strength in _STRENGTHS:
+        free = {row for (row,) in query(url, f"SELECT {key} FROM {table} FOR {strength} SKIP LOCKED")}
+        every = {row: refused + (row not in free) for row, refused in every.items()}
+    return {row: _STRENGTHS[refused - 1] for row, refused in every.items() if refused}
+
+
+async def test_lock_holds_its_rows_alone_and_as_weakly_as_it_may(
+    session: AsyncSession, rows: Rows, database_url: str
+) -> None:
+    """NO KEY UPDATE lets others add what refers to the row; KEY SHARE lets them change it, and not delete it."""
+    boards, tasks = BoardRepository(session=session), TaskRepository(session=session)
+    (board, _), (task, _), (tag, _), (webhook, _) = rows.boards, rows.tasks, rows.tags, rows.webhooks
+    organization = rows.organizations[0]
+    cases: list[tuple[Awaitable[object], str, dict[UUID, str]]] = [
+        (TagRepository(session=session).lock(id=tag), "tags", {tag: "NO KEY UPDATE"}),
+        (lock_row(session, Tag, tag), "tags", {tag: "NO KEY UPDATE"}),
+        (boards.lock_row(board), "boards", {board: "NO KEY UPDATE"}),
+        (boards.lock_existing_ids(organization, [board]), "boards", {board: "KEY SHARE"}),
+        (boards.lock_existing_ids(rows.organizations[1], [board]), "boards", {}),
+        (tasks.lock_view(board, task), "tasks", {task: "NO KEY UPDATE"}),
+        (tasks.lock_row_against_deletion(board, task), "tasks", {task: "KEY SHARE"}),
+        (UserRepository(session=session).lock_whole(rows.user), "users", {rows.user: "UPDATE"}),
+        (WebhookRepository(session=session).lock_receiver(board, webhook), "board_webhooks", {webhook: "KEY SHARE"}),
+        (CustomFieldValueRepository(session=session).lock_fields(board), "custom_fields", {rows.fields[0]: "SHARE"}),
+        (
+            OrganizationRepository(session=session).lock_owned_by(rows.user),
+            "organizations",
+            {organization: "NO KEY UPDATE"},
+        ),
+    ]
+    for lock, table, expected in cases:
+        await lock
+        assert locked(database_url, table) == expected, lock
+        await session.rollback()
+
+
+async def test_fields_of_a_board_stay_on_it_and_the_members_of_an_organization_are_free(
+    session: AsyncSession, rows: Rows, database_url: str
+) -> None:
+    await CustomFieldValueRepository(session=session).lock_fields(rows.boards[0])
+    await OrganizationRepository(session=session).lock_owned_by(rows.user)
+    assert locked(database_url, "custom_field_boards", "board_id") == {rows.boards[0]: "SHARE"}
+    assert locked(database_url, "organization_members") == {}
+
+
+async def test_organizations_are_locked_in_one_order(session: AsyncSession, rows: Rows, database_url: str) -> None:
+    """Otherwise two owners of both who leave at once would wait for each other."""
+    first, last = sorted(uuid4() for _ in range(2))
+    query(database_url, "DELETE FROM organizations")
+    for organization in (last, first):
+        query(database_url, "INSERT INTO organizations (id, name) VALUES (:id, '')", id=organization)
+        insert(database_url, "organization_members", organization_id=organization, user_id=rows.user, role="owner")
+    with holding(database_url, "SELECT FROM organizations WHERE id = :id FOR UPDATE", id=first) as wait:
+        locking = asyncio.create_task(OrganizationRepository(session=session).lock_owned_by(rows.user))
+        await asyncio.to_thread(wait, 1)
+        assert set(locked(database_url, "organizations")) == {first}
+    assert await locking == [first, last]
