@@ -79,7 +79,8 @@ def test_contract_step_is_found_in_an_expand_revision_alone(release: Release, st
     assert (finding.rule, finding.revision, finding.line) == ("contract-step-in-expand", expand, 3)
     assert finding.sql == statement
     assert finding.rewrite
-    assert rules(release, contract) == []
+    # The models of this test still have everything.
+    assert set(rules(release, contract)) <= {"dropped-but-used"}
 
 
 # Each looks like a step of the table above that is none.
@@ -513,7 +514,7 @@ ONE_LOCK = {
     ],
     "a table under its new name": [
         "ALTER TABLE tags RENAME TO labels",
-        "ALTER TABLE labels ADD COLUMN a text",
+        "ALTER TABLE labels ALTER color SET DEFAULT 'red'",
     ],
     "two checks that are validated": [
         "ALTER TABLE tags VALIDATE CONSTRAINT a",

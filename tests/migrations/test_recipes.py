@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
+import sqlalchemy as sa
 
+from app.db import migrator_config
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.phase import Phase
+from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release
@@ -175,7 +178,9 @@ def test_every_recipe_of_the_page_is_tried() -> None:
 
 
 @pytest.mark.parametrize("title", RECIPES)
-def test_recipe_keeps_the_data_and_two_releases_working(title: str, release: Release, database_url: str) -> None:
+def test_recipe_keeps_the_data_and_two_releases_working(
+    title: str, release: Release, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = RECIPES[title]
     settings = settings_for(database_url)
     codes, backfill = releases_of(title)
@@ -183,6 +188,7 @@ def test_recipe_keeps_the_data_and_two_releases_working(title: str, release: Rel
     for number in range(1, max(recipe.releases) + 1):
         for code in codes[number]:
             write(release, code, backfill)
+        monkeypatch.setattr(migrator_config, "metadata", without_dropped(codes[number]))
         assert lint(settings).findings == ()
         if any("requires_backfill" in code for code in codes[number]):
             with pytest.raises(MigrationFailedError, match=backfill):
@@ -196,6 +202,17 @@ def test_recipe_keeps_the_data_and_two_releases_working(title: str, release: Rel
     assert query(database_url, recipe.then) == recipe.rows
     downgrade(settings, HEAD, accept_data_loss=True)
     query(database_url, recipe.releases[0])
+
+
+def without_dropped(codes: list[str]) -> sa.MetaData:
+    """Return the models' tables without the columns that a release drops."""
+    upgrades = "".join(code.partition("def downgrade")[0] for code in codes)
+    dropped = re.findall(r'op\.drop_column\("(\w+)", "(\w+)"\)', upgrades)
+    left = sa.MetaData()
+    for table in metadata.sorted_tables:
+        columns = [column for column in table.columns if (table.name, column.name) not in dropped]
+        sa.Table(table.name, left, *(sa.Column(column.name, column.type) for column in columns))
+    return left
 
 
 def write(release: Release, code: str, backfill: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..sql.effect import Effect, Kind
-from .known_schema import KnownSchema
+from .known_schema import Change, KnownSchema
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,14 @@ def _is_of_new_columns(effect: Effect, known: KnownSchema) -> bool:
     """
     columns = {(effect.table, column) for column in effect.columns}
     return bool(columns) and columns <= known.columns and columns.isdisjoint(known.defaults)
+
+
+def _is_of_new_or_mirrored_columns(effect: Effect, known: KnownSchema) -> bool:
+    """Return whether the previous release leaves the columns NULL, or writes no more into them than into the old ones.
+
+    What an index of the old columns forbids is not known.
+    """
+    return _is_of_new_columns(effect, known) or not known.mirrored(effect.table).keys().isdisjoint(effect.columns)
 
 
 def _is_new_constraint(effect: Effect, known: KnownSchema) -> bool:
@@ -114,7 +122,7 @@ STEPS: dict[Kind, ContractStep] = {
     ),
     Kind.ADD_CONSTRAINT: ContractStep(_FORBIDS, _KEEP_TO_IT_FIRST, _is_of_new_columns),
     Kind.ADD_NOT_NULL_CHECK: ContractStep(_FORBIDS, _KEEP_TO_IT_FIRST, _holds_already),
-    Kind.ADD_UNIQUE_INDEX: ContractStep(_FORBIDS, _KEEP_TO_IT_FIRST, _is_of_new_columns),
+    Kind.ADD_UNIQUE_INDEX: ContractStep(_FORBIDS, _KEEP_TO_IT_FIRST, _is_of_new_or_mirrored_columns),
     Kind.DROP_CONSTRAINT: ContractStep(
         "the previous release may rely on what it guarantees, on its ON DELETE or in an ON CONFLICT",
         _DROP_LATER,
@@ -139,3 +147,9 @@ STEPS: dict[Kind, ContractStep] = {
     ),
     Kind.RENAME_INDEX: ContractStep(_NAMED, _KEEP_NAME, _is_not_unique),
 }
+
+
+def breaks_previous_release(change: Change) -> bool:
+    """Return whether the previous release may no longer work after the change."""
+    step = STEPS.get(change.effect.kind)
+    return step is not None and not change.is_of_new_table and not step.is_free(change.effect, change.before)

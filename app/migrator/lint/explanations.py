@@ -84,6 +84,24 @@ _EXPLANATIONS: dict[str, tuple[str, str, str]] = {
         " partition, and ALTER INDEX … ATTACH PARTITION. A foreign key: NOT VALID on each partition, validated, then on"
         " the table.",
     ),
+    "added-in-contract": (
+        "A column or a table that a contract revision adds beside the step that makes it one.",
+        "A release that needs it can start only after the contract revisions, after which the previous release cannot"
+        " run: there is no moment at which both can, so that the rollout has a gap.",
+        "Add it in an expand revision, which comes before.",
+    ),
+    "rename-loses-data": (
+        "A column or table that is dropped while one of the same type, or with the same columns, is added, and a column"
+        " that takes the name of one that was dropped.",
+        "Alembic writes a rename so. What the old one held is gone, if nothing has copied it.",
+        "make-migrations --rename writes a new column, a trigger that keeps both equal, a backfill, and the drop in a"
+        " contract revision. Two different things: lint_ignore, with that as the reason.",
+    ),
+    "dropped-but-used": (
+        "A column or table that is dropped and that the models still have.",
+        "This release reads and writes it, and fails once the revision has run.",
+        "Take it out of the models in a release before the one that drops it.",
+    ),
     "block-of-code": (
         "DO, CALL, a function that may do anything, a statement that the linter does not know, SET search_path.",
         "What it does and what it locks cannot be read from it.",

@@ -6,6 +6,7 @@ from operator import itemgetter
 
 from alembic.script import Script
 
+from ..autogenerate.mirrored_column import read_mirrored_column
 from ..phase import Phase
 from ..revisions.loading import phase_of
 from ..sql.effect import Effect, Kind
@@ -24,7 +25,8 @@ class KnownSchema:
     `tables`, `columns`, `defaults`, `constraints` and `others` are what this revision has made. `checks` are the
     constraints CHECK (column IS NOT NULL) with their columns, `valid` the constraints that hold for every row,
     `required` the columns that are NOT NULL, `unique` the unique indexes and `keys` their columns, `indexes` all
-    indexes, `partitioned` the partitioned tables and `plain` the others.
+    indexes, `partitioned` the partitioned tables and `plain` the others. `functions` are the objects that are made from
+    code, with it, and `mirrors` the triggers that keep a new column equal to an old one.
     """
 
     tables: Rows = frozenset()
@@ -40,6 +42,8 @@ class KnownSchema:
     indexes: Rows = frozenset()
     partitioned: Rows = frozenset()
     plain: Rows = frozenset()
+    functions: Rows = frozenset()
+    mirrors: Rows = frozenset()
 
     def at_next_revision(self) -> "KnownSchema":
         return replace(self, **dict.fromkeys(_OF_REVISION, frozenset()))
@@ -66,6 +70,10 @@ class KnownSchema:
         """Return whether an earlier revision has made this index, and made it unique."""
         return any(name == index for _, name in self.unique - self.constraints)
 
+    def mirrored(self, table: str) -> dict[str, str]:
+        """Return the table's old columns by the new ones that mirror them."""
+        return {new: old for of, _, new, old in self.mirrors if of == table}
+
     def after(self, effect: Effect) -> "KnownSchema":
         changed: dict[str, Rows] = {}
         for field, parts in _LOSES.get(effect.kind, {}).items():
@@ -78,6 +86,9 @@ class KnownSchema:
 
     def resolve(self, effect: Effect) -> Iterator[Effect]:
         """Yield the effect, or those that it has on columns which other statements name."""
+        if effect.kind is Kind.CREATE_TRIGGER:
+            yield self._mirror(effect) or effect
+            return
         if effect.kind is not Kind.USE_INDEX:
             yield effect
             return
@@ -88,6 +99,17 @@ class KnownSchema:
             if (effect.table, column) not in self.required:
                 yield replace(effect, kind=Kind.SET_NOT_NULL, column=column)
 
+    def _mirror(self, trigger: Effect) -> Effect | None:
+        """Return the effect of a trigger whose function keeps two columns of its table equal; None for another one."""
+        code = next((code for name, code in self.functions if name == trigger.code), "")
+        mirrored = read_mirrored_column(code)
+        if mirrored is None or (mirrored.table, mirrored.name) != (trigger.table, trigger.name):
+            return None
+        # The previous release knows an older column, and does not expect that it changes.
+        if (trigger.table, mirrored.new) not in self.columns:
+            return None
+        return replace(trigger, kind=Kind.MIRROR_COLUMN, column=mirrored.new, renamed_to=mirrored.old)
+
 
 _TABLE = ("table",)
 _COLUMN = ("table", "column")
@@ -95,6 +117,7 @@ _NAME = ("table", "name")
 # An index is named without its table.
 _INDEX = ("name",)
 _OBJECT = ("object",)
+_TRIGGER = ("trigger",)
 _PARTS: dict[str, Parts] = {
     "tables": _TABLE,
     "columns": _COLUMN,
@@ -109,6 +132,8 @@ _PARTS: dict[str, Parts] = {
     "indexes": _NAME,
     "partitioned": _TABLE,
     "plain": _TABLE,
+    "functions": ("object", "code"),
+    "mirrors": ("table", "trigger", "column", "mirrored"),
 }
 _OF_REVISION = ("tables", "columns", "defaults", "constraints", "others")
 
@@ -123,7 +148,8 @@ _INDEXES: dict[str, Parts] = dict.fromkeys(("unique", "keys", "indexes", "constr
 _GAINS: dict[Kind, tuple[str, ...]] = {
     Kind.CREATE_TABLE: ("tables", "plain", "required"),
     Kind.PARTITION_TABLE: ("partitioned",),
-    Kind.CREATE_OTHER: ("others",),
+    Kind.CREATE_OTHER: ("others", "functions"),
+    Kind.MIRROR_COLUMN: ("mirrors",),
     Kind.ADD_COLUMN: ("columns",),
     Kind.SET_DEFAULT: ("defaults",),
     Kind.SET_NOT_NULL: ("required",),
@@ -144,6 +170,7 @@ _LOSES: dict[Kind, dict[str, Parts]] = {
     Kind.DROP_CONSTRAINT: _with(_NAME),
     Kind.DROP_INDEX: _INDEXES,
     Kind.PARTITION_TABLE: {"plain": _TABLE},
+    Kind.DROP_OTHER: {"functions": _OBJECT, "mirrors": _TRIGGER},
     # It may no longer be enforced.
     Kind.ALTER_CONSTRAINT: {"valid": _NAME},
     # Until VALIDATE comes: an earlier constraint of the name was valid, and is gone with its column or table.
@@ -168,7 +195,9 @@ def _gained(effect: Effect, parts: Parts) -> Iterator[tuple[str, ...]]:
 
 
 def _named(effect: Effect, part: str) -> str:
-    return effect.table if part == "object" else getattr(effect, part) or ""
+    if part == "object" or (part == "trigger" and effect.kind is Kind.DROP_OTHER):
+        return effect.table
+    return getattr(effect, {"trigger": "name", "mirrored": "renamed_to"}.get(part, part)) or ""
 
 
 def _without(rows: Rows, effect: Effect, field: str, parts: Parts) -> Rows:

@@ -26,7 +26,8 @@ from . import squawk, suppressions
 from .finding import READ_ON, Finding, Report, line_of_name
 from .known_schema import KnownSchema, ParsedRevision, parse_revisions
 from .overruled import is_overruled
-from .rules import RULES
+from .project import Project
+from .rules import PROJECT_RULES, RULES
 from .suppressions import read_accepted, read_suppressions
 
 # Linting does not wait long for a database that is not up.
@@ -73,13 +74,15 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
     elif not named:
         known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
-    parsed = [revision for revision in parse_revisions(revisions) if revision.script.revision in chosen]
+    every_parsed = tuple(parse_revisions(revisions))
+    project = Project(directory, config.metadata, every_parsed, database.pending or frozenset())
+    parsed = [revision for revision in every_parsed if revision.script.revision in chosen]
     accepted = read_accepted(Path(directory.dir))
     findings = [
         *_findings_on_all(directory, database),
         *_edited_since(changes),
         *_unknown_accepted(Path(directory.dir), set(accepted) - {script.revision for script in revisions}),
-        *findings_on_each(parsed, accepted),
+        *findings_on_each(parsed, accepted, project),
     ]
     return Report(tuple(revision.script.revision for revision in parsed), tuple(findings), database.note)
 
@@ -169,11 +172,14 @@ def _unknown_accepted(folder: Path, unknown: Iterable[str]) -> Iterator[Finding]
         yield Finding(None, file, suppressions.RULE, None, None, message, "Correct the name, or remove it.", 1)
 
 
-def findings_on_each(revisions: Sequence[ParsedRevision], accepted: Mapping[str, object]) -> Iterator[Finding]:
+def findings_on_each(
+    revisions: Sequence[ParsedRevision], accepted: Mapping[str, object], project: Project | None = None
+) -> Iterator[Finding]:
+    """Yield what is wrong with each revision; without the project, nothing that takes more than the revision."""
     complaints = squawk.complaints(revisions)
     for revision in revisions:
         found = [
-            *_own_findings(revision),
+            *_own_findings(revision, project),
             *_squawk_findings(revision, complaints[revision.script.revision]),
         ]
         ignored = read_suppressions(revision.script, accepted)
@@ -186,12 +192,15 @@ def findings_on_each(revisions: Sequence[ParsedRevision], accepted: Mapping[str,
 
 
 def _is_rule(name: str) -> bool:
-    return name in RULES or squawk.is_rule(name)
+    return name in RULES or name in PROJECT_RULES or squawk.is_rule(name)
 
 
-def _own_findings(revision: ParsedRevision) -> Iterator[Finding]:
-    for rule, check in RULES.items():
-        for hit in check(revision):
+def _own_findings(revision: ParsedRevision, project: Project | None) -> Iterator[Finding]:
+    hits = [(rule, check(revision)) for rule, check in RULES.items()]
+    if project is not None:
+        hits += [(rule, beyond(revision, project)) for rule, beyond in PROJECT_RULES.items()]
+    for rule, found in hits:
+        for hit in found:
             line = hit.statement.line if hit.statement else None
             yield _finding(revision, rule, line, hit.statement, hit.message, hit.rewrite)
 

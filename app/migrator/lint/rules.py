@@ -7,19 +7,22 @@ from ..sql.cursor import Cursor
 from ..sql.effect import Kind
 from ..sql.indexes import dropped_concurrently, index_build
 from ..sql.tokens import Statement
-from .contract_steps import STEPS
+from .contract_steps import STEPS, breaks_previous_release
 from .finding import Hit
 from .known_schema import Change, ParsedRevision
 from .lock_rules import limit_lifted, several_tables_locked, table_locked, validated_under_lock
 from .partition_rules import partitioned_table
+from .project import Project
+from .rename_rules import rename_loses_data
+from .rollout_rules import added_in_contract, dropped_but_used
 
 
 def _contract_step_in_expand(revision: ParsedRevision) -> Iterator[Hit]:
     if revision.phase is Phase.CONTRACT:
         return
     for change in revision.changes:
-        step = STEPS.get(change.effect.kind)
-        if step and not change.is_of_new_table and not step.is_free(change.effect, change.before):
+        if breaks_previous_release(change):
+            step = STEPS[change.effect.kind]
             yield Hit(change.statement, f"{change.effect}: {step.why}", step.rewrite)
 
 
@@ -114,6 +117,12 @@ RULES: dict[str, Callable[[ParsedRevision], Iterator[Hit]]] = {
     "validated-under-lock": validated_under_lock,
     "limit-lifted": limit_lifted,
     "partitioned-table": partitioned_table,
+    "added-in-contract": added_in_contract,
     "block-of-code": _block_of_code,
     "cannot-run-offline": _cannot_run_offline,
+}
+# These look beyond the revision, too.
+PROJECT_RULES: dict[str, Callable[[ParsedRevision, Project], Iterator[Hit]]] = {
+    "rename-loses-data": rename_loses_data,
+    "dropped-but-used": dropped_but_used,
 }

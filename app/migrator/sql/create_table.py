@@ -7,7 +7,7 @@ from .alter_table import SERIAL
 from .cursor import Cursor
 from .effect import Effect, Kind
 
-_TABLE_CONSTRAINTS = frozenset({"CHECK", "CONSTRAINT", "EXCLUDE", "FOREIGN", "LIKE", "NOT", "PRIMARY", "UNIQUE"})
+TABLE_CONSTRAINTS = frozenset({"CHECK", "CONSTRAINT", "EXCLUDE", "FOREIGN", "LIKE", "NOT", "PRIMARY", "UNIQUE"})
 _REQUIRED = frozenset({("NOT", "NULL"), ("PRIMARY", "KEY"), ("AS", "IDENTITY")})
 
 
@@ -25,7 +25,7 @@ def created_table(cursor: Cursor, *, may_exist: bool) -> Iterator[Effect]:
 def _required(definitions: Cursor) -> Iterator[str]:
     """Yield the columns that are NOT NULL."""
     for part in definitions.parts():
-        if part.left[0].keyword in _TABLE_CONSTRAINTS:
+        if part.left[0].keyword in TABLE_CONSTRAINTS:
             yield from _required_by_constraint(part)
             continue
         column = part.column()

@@ -1,6 +1,6 @@
 """What a statement can do to tables and columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -10,8 +10,8 @@ class Kind(StrEnum):
     A new column that is NOT NULL has ADD_COLUMN and SET_NOT_NULL, one with a default ADD_COLUMN and SET_DEFAULT. A
     constraint that also holds for the rows that exist has ADD_… and VALIDATE. ADD_NOT_NULL_CHECK adds the constraint
     `CHECK (column IS NOT NULL)`. A partitioned table has CREATE_TABLE and PARTITION_TABLE. A column that every row gets
-    a value of its own in has ADD_COLUMN and REWRITE. USE_INDEX makes a primary key of an index, whose columns become
-    NOT NULL.
+    a value of its own in has ADD_COLUMN and REWRITE. A trigger that keeps two columns equal is MIRROR_COLUMN: `column`
+    is the new one, `renamed_to` the old one. USE_INDEX makes a primary key of an index, whose columns become NOT NULL.
     """
 
     CREATE_TABLE = "create table"
@@ -42,6 +42,7 @@ class Kind(StrEnum):
     DROP_OTHER = "drop"
     RENAME_OTHER = "rename"
     CREATE_TRIGGER = "create trigger"
+    MIRROR_COLUMN = "mirror column"
     LOCK = "lock table"
     REWRITE = "rewrite"
     ATTACH_PARTITION = "attach partition"
@@ -76,6 +77,9 @@ class Effect:
     a constraint or index; none if it has more than columns, or forbids what NULL is. In CREATE_TABLE they are those
     that are NOT NULL. `renamed_to` is the new name in the kinds RENAME_….
 
+    `code` is the last string in CREATE_OTHER, such as the body of a function, and the name of the function in
+    CREATE_TRIGGER.
+
     `may_exist`: there may have been something of this name before (IF NOT EXISTS, a temporary table).
     """
 
@@ -85,6 +89,7 @@ class Effect:
     renamed_to: str | None = None
     name: str | None = None
     columns: tuple[str, ...] = ()
+    code: str = field(default="", compare=False)
     may_exist: bool = False
 
     def __str__(self) -> str:

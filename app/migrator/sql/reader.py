@@ -94,7 +94,8 @@ def _create(cursor: Cursor) -> Iterator[Effect]:
     elif not replaces:
         is_filled = cursor.comes("MATERIALIZED") and not cursor.has("WITH", "NO", "DATA")
         may_exist = cursor.has("IF", "NOT", "EXISTS")
-        yield Effect(Kind.CREATE_OTHER, _object_name(cursor), may_exist=may_exist)
+        code = next((word.text for word in reversed(cursor.left) if word.literal), "")
+        yield Effect(Kind.CREATE_OTHER, _object_name(cursor), code=code, may_exist=may_exist)
         if is_filled:
             yield from _source(cursor)
 
@@ -114,7 +115,10 @@ def _create_trigger(cursor: Cursor) -> Effect:
     name = cursor.column()
     while cursor and not cursor.skip("ON"):
         cursor.pop()
-    return Effect(Kind.CREATE_TRIGGER, cursor.name(), name=name)
+    table = cursor.name()
+    while cursor and not (cursor.skip("EXECUTE", "FUNCTION") or cursor.skip("EXECUTE", "PROCEDURE")):
+        cursor.pop()
+    return Effect(Kind.CREATE_TRIGGER, table, name=name, code=cursor.name())
 
 
 def _drop(cursor: Cursor) -> Iterator[Effect]:

@@ -1,0 +1,142 @@
+"""The rule about renames that are written as a drop and an addition, after which the data are gone."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ..backfill.definition import required_backfills
+from ..command_names import command
+from ..sql.effect import Kind
+from ..sql.tokens import Statement
+from .column_types import Types, added_types, types_after
+from .finding import Hit
+from .known_schema import Change, ParsedRevision
+from .project import Project
+
+_RECIPE = (
+    "If it has a new name: `{rename}` writes a new column, a trigger that keeps both equal, and the backfill. Two"
+    " different things: lint_ignore, with that as the reason."
+)
+_SWAP = (
+    "Keep both equal until here by the trigger that `{command}` writes with a new column, fill the old rows by its"
+    " backfill, and drop trigger and column here."
+)
+
+
+@dataclass(frozen=True)
+class _Addition:
+    """A column, or a table (`column` is None), that a revision adds."""
+
+    revision: ParsedRevision
+    table: str
+    column: str | None
+
+
+def rename_loses_data(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
+    """Yield the drops beside which something alike is added, and columns that take a dropped one's place."""
+    yield from _swaps(revision, project)
+    drops = [*_drops(revision)]
+    beside = [*project.beside(revision)] if drops else []
+    if not any(map(added_types, beside)):
+        return
+    old = types_after(project.before(revision))
+    for change in drops:
+        for added in _alike(change, old, beside):
+            if not _is_moved(change, added, revision, project):
+                yield _hit(change, added)
+
+
+def _drops(revision: ParsedRevision) -> Iterator[Change]:
+    """Yield the drops of what an earlier revision has made."""
+    for change in revision.changes_of_old_tables({Kind.DROP_TABLE, Kind.DROP_COLUMN}):
+        if (change.effect.table, change.effect.column) not in change.before.columns:
+            yield change
+
+
+def _swaps(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
+    """Yield the renamings of a column to the name of one that this revision drops, if they were not kept equal."""
+    for change in revision.changes_of_old_tables({Kind.RENAME_COLUMN}):
+        effect = change.effect
+        dropped = any(
+            each.effect.kind is Kind.DROP_COLUMN
+            and (each.effect.table, each.effect.column) == (effect.table, effect.renamed_to)
+            for each in revision.changes
+        )
+        if dropped and not _is_mirrored(effect.table, effect.renamed_to, effect.column, revision, project):
+            yield Hit(
+                change.statement,
+                f"{effect}: what was written into the dropped column since the new one was filled is gone",
+                _SWAP.format(command=command("make-migrations")),
+            )
+
+
+def _alike(change: Change, old: Types, beside: list[ParsedRevision]) -> Iterator[_Addition]:
+    """Yield what the revisions add that has the type, or the columns, of what is dropped."""
+    table, column = change.effect.table, change.effect.column
+    for other in beside:
+        new = added_types(other)
+        if column is not None:
+            kind = old.get((table, column))
+            alike = [name for (of, name), its in new.items() if of == table and name != column and its == kind]
+            yield from (_Addition(other, table, name) for name in alike)
+        else:
+            columns = _columns(table, old)
+            made = {each.effect.table for each in other.changes if each.effect.kind is Kind.CREATE_TABLE}
+            alike = [name for name in sorted(made - {table}) if columns and _columns(name, new) == columns]
+            yield from (_Addition(other, name, None) for name in alike)
+
+
+def _columns(table: str, types: Types) -> Mapping[str, str]:
+    return {column: kind for (of, column), kind in types.items() if of == table}
+
+
+def _is_moved(change: Change, added: _Addition, revision: ParsedRevision, project: Project) -> bool:
+    """Return whether the data were copied, to what was added or to a column that mirrors the dropped one."""
+    dropped = change.effect
+    if _is_mirrored(dropped.table, dropped.column, None, revision, project):
+        return True
+    names = {added.column or added.table, dropped.column or dropped.table}
+    between = [each for each in project.since(added.revision) if each in {*project.before(revision), revision}]
+    return _is_filled(dropped.table, names, between, project) or any(
+        _copies(statement, names) for each in between for statement in each.statements
+    )
+
+
+def _is_mirrored(table: str, old: str | None, new: str | None, revision: ParsedRevision, project: Project) -> bool:
+    """Return whether a trigger has kept the two columns equal until this revision, and the old rows were filled.
+
+    With `new` None it may be any column that mirrors the old one.
+    """
+    mirrors = revision.before[0].mirrored(table) if revision.before else {}
+    is_equal = old in mirrors.values() if new is None else mirrors.get(new) == old
+    return is_equal and _is_filled(table, {old or ""}, [*project.before(revision), revision], project)
+
+
+def _is_filled(table: str, names: set[str], revisions: Iterable[ParsedRevision], project: Project) -> bool:
+    """Return whether one of the revisions requires a backfill of the table that has these names in its update."""
+    required = {name for each in revisions for name in required_backfills(each.script)}
+    found = [backfill for name, backfill in project.backfills.items() if name in required] if required else []
+    return any(backfill.table == table and names <= _words(backfill.update) for backfill in found)
+
+
+def _copies(statement: Statement, names: set[str]) -> bool:
+    return statement.head in {"UPDATE", "INSERT", "MERGE", "WITH"} and names <= {
+        word.name for word in statement.words if word.is_name
+    }
+
+
+def _words(sql: str) -> set[str]:
+    return {word.strip('"') for word in re.findall(r'"[^"]+"|\w+', sql)}
+
+
+def _hit(change: Change, added: _Addition) -> Hit:
+    dropped, is_table = change.effect, added.column is None
+    new = added.table if is_table else f"{added.table}.{added.column}"
+    alike = "the same columns" if is_table else "the same type"
+    old = dropped.table if is_table else f"{dropped.table}.{dropped.column}"
+    rename = f"{command('make-migrations')} --rename {old}:{added.column or added.table}"
+    return Hit(
+        change.statement,
+        f"{dropped}, and {new} with {alike} is new: if that is its new name, its data are gone",
+        _RECIPE.format(rename=rename),
+    )
