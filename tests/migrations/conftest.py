@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 import textwrap
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -16,7 +17,7 @@ from app.postgres.url.database_url import normalize_database_url
 from tests.support.database import query
 from tests.support.migrator import load_revisions
 from tests.support.plain_project import PlainProject
-from tests.support.processes import require
+from tests.support.processes import BIN, ROOT, require
 from tests.support.waiting import PATIENCE
 
 OLDER_BIN = Path("/usr/lib/postgresql/15/bin")
@@ -150,3 +151,29 @@ def project(offline_project: PlainProject, empty_database_url: str, monkeypatch:
     """A project whose database is empty, and named by DATABASE_URL."""
     monkeypatch.setenv("DATABASE_URL", empty_database_url)
     return offline_project
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([BIN / "uv", "build", "-q", "--wheel", ROOT / "app" / "migrator", "-o", folder], check=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="session")
+def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    def install(extras: str, *more: str) -> Path:
+        venv = tmp_path_factory.mktemp("venv") / "venv"
+        subprocess.run([BIN / "uv", "venv", "-q", "--python", sys.executable, venv], check=True)
+        pinned = ("--constraints", str(ROOT / "requirements.txt"))
+        wanted = f"plimsoll-migrator[{extras}] @ {wheel.as_uri()}"
+        subprocess.run([BIN / "uv", "pip", "install", "-q", "--python", venv, *pinned, wanted, *more], check=True)
+        return venv
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def sync_venv(install: Callable[..., Path]) -> Path:
+    return install("psycopg,lint", "fastapi")

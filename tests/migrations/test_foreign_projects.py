@@ -1,11 +1,7 @@
 """The engine alone, as a wheel in two projects of others: one with a synchronous engine, one with Litestar."""
 
 import json
-import os
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,79 +10,10 @@ import advanced_alchemy
 import pytest
 
 from tests.support.database import holding, query
-from tests.support.processes import BIN, ROOT
-from tests.support.waiting import PATIENCE
+from tests.support.foreign_project import ENV, FOREIGN, Project
 
-FOREIGN = Path(__file__).parent / "foreign"
 HISTORY = "SELECT revision, outcome FROM schema_history ORDER BY id"
-ENV, MAIN = "migrations/env.py", "myproject/main.py"
-README = ROOT / "app" / "migrator" / "README.md"
-
-
-class Project:
-    """A copy of a project in a folder of its own, with the virtual environment that has the wheel."""
-
-    def __init__(self, root: Path, venv: Path, url: str) -> None:
-        self.root = root
-        self._bin = venv / "bin"
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self._env = {**kept, "DATABASE_URL": url, "PYTHONPATH": str(root), "LITESTAR_APP": "app:app"}
-
-    def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
-        program = [str(self._bin / command[0]), *command[1:]]
-        return subprocess.Popen(
-            program, cwd=self.root, env=self._env | variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-
-    def run(self, *command: str, code: int = 0, **variables: str) -> str:
-        """Return what the command printed; it has to end with this exit code."""
-        with self.start(*command, **variables) as process:
-            out, err = process.communicate(timeout=2 * PATIENCE)
-        assert process.returncode == code, f"{command}: {process.returncode}\n{out}\n{err}"
-        return out + err
-
-    def migrate(self, *arguments: str, code: int = 0) -> str:
-        return self.run("python", "-m", "plimsoll_migrator", *arguments, code=code)
-
-    def use(self, environment: str) -> None:
-        shutil.copy(self.root / "migrations" / environment, self.root / "migrations" / "env.py")
-
-    def paste(self, *files: str) -> None:
-        """Write the files as README has them."""
-        for file in files:
-            (self.root / file).write_text(example(file))
-
-
-def example(file: str) -> str:
-    """Return the code of README that begins with the name of the file."""
-    (code,) = re.findall(rf"```python\n# {re.escape(file)}\n(.*?)```", README.read_text(), re.DOTALL)
-    return str(code)
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([BIN / "uv", "build", "-q", "--wheel", ROOT / "app" / "migrator", "-o", folder], check=True)
-    (found,) = folder.glob("*.whl")
-    return found
-
-
-@pytest.fixture(scope="module")
-def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    def install(extras: str, *more: str) -> Path:
-        venv = tmp_path_factory.mktemp("venv") / "venv"
-        subprocess.run([BIN / "uv", "venv", "-q", "--python", sys.executable, venv], check=True)
-        pinned = ("--constraints", str(ROOT / "requirements.txt"))
-        wanted = f"plimsoll-migrator[{extras}] @ {wheel.as_uri()}"
-        subprocess.run([BIN / "uv", "pip", "install", "-q", "--python", venv, *pinned, wanted, *more], check=True)
-        return venv
-
-    return install
-
-
-@pytest.fixture(scope="module")
-def sync_venv(install: Callable[..., Path]) -> Path:
-    return install("psycopg,lint", "fastapi")
+MAIN = "myproject/main.py"
 
 
 @pytest.fixture

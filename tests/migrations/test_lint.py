@@ -916,6 +916,16 @@ def test_what_the_database_has_not_applied_is_linted_unless_told_otherwise(empty
     assert linted(settings=settings) == REVISIONS
 
 
+def test_revision_may_be_named_by_its_file(release: Release, tmp_path: Path) -> None:
+    revision = release.add("pass")
+    (file,) = (release.root / "migrations" / "versions").glob("*_test.py")
+    assert lint(OFFLINE, [str(file)]).linted == (revision,)
+    elsewhere = tmp_path / file.name
+    shutil.copy(file, elsewhere)
+    with pytest.raises(UnknownRevisionError, match="is no revision of this project"):
+        lint(OFFLINE, [str(elsewhere)])
+
+
 def test_database_that_cannot_be_reached_does_not_matter() -> None:
     report = lint(settings_for(NOWHERE, db_connect_timeout=0.1))
     assert list(report.linted) == REVISIONS

@@ -36,9 +36,9 @@ def lint(
 ) -> None:
     """Look for what would break the previous release, or stop traffic, in revisions before they are applied.
 
-    REV is a revision, or a range FROM:TO: what an upgrade from FROM to TO would run. With none, the revisions that the
-    database of MIGRATION_DATABASE_URL or DATABASE_URL has not applied; where neither is set, all. No database is needed
-    and none is started: the SQL of each revision goes through squawk and through rules of our own.
+    REV is a revision, its file, or a range FROM:TO: what an upgrade from FROM to TO would run. With none, the revisions
+    that the database of MIGRATION_DATABASE_URL or DATABASE_URL has not applied; where neither is set, all. No database
+    is needed and none is started: the SQL of each revision goes through squawk and through rules of our own.
 
     What is fine all the same is said in the revision's file, with the reason: lint_ignore = {"rule": "reason"}.
 

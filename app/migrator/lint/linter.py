@@ -52,7 +52,7 @@ class _Database:
 
 
 def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = False, base: str | None = None) -> Report:
-    """Return what is wrong with the revisions `named`: ids, or ranges `a:b`, which an upgrade from a to b would run.
+    """Return what is wrong with the revisions `named`: ids, files, or ranges `a:b`, which an upgrade to b would run.
 
     With none named, it lints those that the configured database has not applied; without a database, or with `every`,
     all. With `base`, a branch, it lints those that are new against it. It starts no database. Raises
@@ -102,10 +102,19 @@ def _named(directory: ScriptDirectory, names: Iterable[str]) -> set[str]:
 
 
 def _scripts(directory: ScriptDirectory, name: str) -> Iterable[Script]:
+    if name.endswith(".py") and (file := Path(name).resolve()).is_file():
+        return _scripts_in(directory, file)
     lower, colon, upper = name.partition(":")
     if colon:
         return directory.iterate_revisions(upper or "heads", lower or "base")
     return directory.get_revisions(name or "an empty name")
+
+
+def _scripts_in(directory: ScriptDirectory, file: Path) -> list[Script]:
+    found = [script for script in directory.walk_revisions() if Path(script.path).resolve() == file]
+    if not found:
+        raise UnknownRevisionError(f"{file} is no revision of this project.")
+    return found
 
 
 def _read_database(config: MigratorConfig, directory: ScriptDirectory) -> _Database:
