@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cli.group import DataGroup
 from app.db.checked_settings import load_settings
 from app.db.command_transaction import run_in_transaction
-from app.migrator.cli.options import as_json
+from app.migrator.cli.options import json_option as as_json
 from app.migrator.cli.rows import print_rows
 from app.models import PersonalToken, TokenScope, User
 from app.services.user_admin import UserAdminService

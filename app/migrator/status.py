@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from alembic.script import Script, ScriptDirectory
@@ -22,6 +21,7 @@ from .readonly_connection import with_readonly_connection
 from .revisions.history import Entry, Outcome, last_completed, read_history, steps_ahead_of, was_edited
 from .revisions.loading import describe_several_heads, load_revisions, oldest_first, phase_of
 from .revisions.schema_state import SchemaState, read_state, redundant_revisions
+from .units import Seconds, Time
 
 
 class Verdict(StrEnum):
@@ -59,14 +59,14 @@ class RevisionState(StrEnum):
 
 @dataclass(frozen=True)
 class RevisionStatus:
-    """One revision; a field is None where schema_history does not know it. `duration` is in seconds."""
+    """One revision; a field is None where schema_history does not know it."""
 
     state: RevisionState
     revision: str
     phase: Phase | None
     message: str | None
-    applied_at: datetime | None
-    duration: float | None
+    applied_at: Time | None
+    duration: Seconds | None
     by: str | None
 
 

@@ -16,6 +16,7 @@ from app.migrator.lint.linter import lint
 from app.migrator.revisions.loading import load_revisions
 from tests.migrations.conftest import autocommit, sql
 from tests.support.git import commit_all, git
+from tests.support.json_schemas import validate
 from tests.support.plain_project import PlainProject
 
 TABLES = sql("CREATE TABLE users (id bigint PRIMARY KEY, name text)", "CREATE TABLE orders (id bigint, note text)")
@@ -57,6 +58,7 @@ def test_diff_tells_what_the_new_revisions_change(branch: PlainProject) -> None:
 def test_diff_as_json_has_what_a_program_needs(branch: PlainProject) -> None:
     branch.add("second", sql("CREATE INDEX i ON users (name)"))
     found = json.loads(call(branch, "diff", "main", "--json").output)
+    validate("diff", found)
     assert found["merge_base"] == git(branch.root, "rev-parse", "main")
     (revision,) = found["revisions"]
     assert revision == {

@@ -29,6 +29,7 @@ def test_wheel_needs_no_framework(project: Project) -> None:
     code = "import sys, plimsoll_migrator; plimsoll_migrator.upgrade; print({'litestar', 'app'} & set(sys.modules))"
     assert "set()" in project.run("python", "-c", code)
     assert "backfill" in project.migrate("--help")
+    assert json.loads(project.migrate("status", "--json-schema"))["title"] == "status --json"
 
 
 def test_database_that_plain_alembic_made_is_adopted(project: Project, empty_database_url: str) -> None:

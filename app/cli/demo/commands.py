@@ -17,7 +17,8 @@ from app.core.settings import Environment, Settings
 from app.db.checked_settings import load_settings
 from app.db.command_transaction import require_schema, run_in_transaction
 from app.db.database import open_database
-from app.migrator.cli.options import as_json, confirm, no_prompt
+from app.migrator.cli.options import confirm, no_prompt
+from app.migrator.cli.options import json_option as as_json
 from app.migrator.cli.rows import print_rows
 from app.services.callers import LOCAL_SUBJECT
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..revisions.history import Outcome
+from ..units import Rows, Seconds
 from .records import Record
 
 
@@ -15,12 +16,12 @@ class Progress:
 
     name: str
     outcome: Outcome
-    rows_seen: int
-    rows_changed: int
-    total: int
-    seconds: float
+    rows_seen: Rows
+    rows_changed: Rows
+    total: Rows
+    seconds: Seconds
     rows_per_second: float
-    seconds_left: float | None
+    seconds_left: Seconds | None
     retries: int
     error: str | None
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from alembic.script import Script, ScriptDirectory
@@ -17,6 +16,7 @@ from ..readonly_connection import with_readonly_connection
 from ..revisions.history import Outcome
 from ..revisions.loading import load_revisions
 from ..revisions.schema_state import read_state
+from ..units import Rows, Time
 from . import records as stored
 from .batch import has_rows_left
 from .definition import Backfill, load_backfills, required_backfills, revisions_requiring
@@ -51,12 +51,12 @@ class BackfillStatus:
     state: BackfillState
     after: str
     required_by: tuple[str, ...]
-    rows_seen: int | None
-    rows_changed: int | None
-    total: int | None
-    started_at: datetime | None
-    last_batch_at: datetime | None
-    finished_at: datetime | None
+    rows_seen: Rows | None
+    rows_changed: Rows | None
+    total: Rows | None
+    started_at: Time | None
+    last_batch_at: Time | None
+    finished_at: Time | None
     by: str | None
     error: str | None
 

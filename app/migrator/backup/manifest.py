@@ -1,10 +1,11 @@
 """What a backup says about itself, and what is reported while one is taken or restored."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+
+from ..units import Bytes, Rows, Time
 
 # Increase it when an older release can no longer restore what a newer one writes.
 FORMAT = 1
@@ -13,20 +14,20 @@ FORMAT = 1
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`rows` counts each table's rows in the snapshot of the dump; `revisions` is empty if Alembic manages nothing.
 
-    `created_at` is the snapshot's time by the server's clock, in UTC; `server` and `pg_dump` are versions; `size`, in
-    bytes, and `sha256` belong to the dump.
+    `created_at` is the snapshot's time by the server's clock, in UTC; `server` and `pg_dump` are versions; `size` and
+    `sha256` belong to the dump.
     """
 
     format: int = FORMAT
-    created_at: datetime
+    created_at: Time
     release: str
     revisions: tuple[str, ...]
     database: str
     server: str
     pg_dump: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\.[0-9]+$")]
-    size: int
+    size: Bytes
     sha256: str
-    rows: dict[str, int]
+    rows: dict[str, Rows]
 
 
 class BackupProgress(NamedTuple):

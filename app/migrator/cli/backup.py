@@ -6,9 +6,16 @@ import msgspec
 import rich_click as click
 
 from ..backup import backup as library
+from ..backup.manifest import Manifest
 from .options import as_json, current_config
 from .progress import show_progress
 from .rows import print_json
+
+
+class WrittenBackup(Manifest, frozen=True, kw_only=True):
+    """The manifest of a backup, and the path of its file."""
+
+    file: str
 
 
 @click.command()
@@ -31,8 +38,7 @@ def backup(file: Path | None, as_json: bool) -> None:
     with show_progress(as_json) as report:
         done = library.backup(current_config(), file, report)
     if as_json:
-        described = {"file": str(done.path), **msgspec.to_builtins(done.manifest)}
-        print_json(described)
+        print_json(WrittenBackup(file=str(done.path), **msgspec.structs.asdict(done.manifest)))
         return
     manifest = done.manifest
     click.echo(done.path)

@@ -2,12 +2,12 @@
 
 import sys
 
-import msgspec
 import rich_click as click
 
 from ..branch.markdown import as_markdown
 from ..branch.summary import read_summary
 from .options import as_json, current_config
+from .rows import print_json
 
 
 @click.command()
@@ -26,4 +26,7 @@ def diff(base: str, as_json: bool) -> None:
     without the history, a wrong option or setting, or squawk is not installed; 3 the revisions cannot be read.
     """
     summary = read_summary(current_config(), base)
-    sys.stdout.write(msgspec.json.encode(summary).decode() + "\n" if as_json else as_markdown(summary))
+    if as_json:
+        print_json(summary)
+    else:
+        sys.stdout.write(as_markdown(summary))

@@ -1,8 +1,8 @@
 """The command `partitions`."""
 
 import sys
-from typing import Any
 
+import msgspec
 import rich_click as click
 from rich.table import Table
 
@@ -11,6 +11,7 @@ from ..partitions.maintenance import Partitioning, maintain, preview_maintenance
 from ..partitions.state import Action, KeptLonger, Partition, PartitionState, PartitionStep
 from ..partitions.tables import is_partitioned
 from ..signals import InterruptedBySignalError
+from ..units import Months
 from .options import as_json, current_config
 from .rows import print_json, print_rows, row_console
 
@@ -19,6 +20,25 @@ _WORDS = {
     PartitionStep.SPLIT: "partitions for what the default holds",
     PartitionStep.DROP: "older than is kept",
 }
+
+
+class PartitionedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A table with its partitions; `keep_months` is null if every row is kept, `default` the default partition."""
+
+    table: str
+    keep_months: Months | None
+    default: str | None
+    partitions: tuple[Partition, ...]
+
+
+class PartitionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is, what this run has done, and what is left to be done; `left` has also what only `--drop` does."""
+
+    database: str
+    tables: tuple[PartitionedTable, ...]
+    done: tuple[Action, ...]
+    left: tuple[Action, ...]
+    kept_longer: tuple[KeptLonger, ...]
 
 
 @click.command()
@@ -48,7 +68,7 @@ def partitions(apply: bool, drop: bool, keep_months: int | None, as_json: bool) 
         click.echo("Interrupted: the step under way is rolled back. The same command goes on there.", err=True)
         sys.exit(exc.exit_code)
     if as_json:
-        print_json(_as_json(found))
+        print_json(_report(found))
     else:
         _show(found)
     if found.clocks is not None:
@@ -60,18 +80,17 @@ def partitions(apply: bool, drop: bool, keep_months: int | None, as_json: bool) 
         sys.exit(1)
 
 
-def _as_json(found: Partitioning) -> dict[str, Any]:
-    tables = [
-        {"table": one.table, "keep_months": one.kept, "default": one.default, "partitions": one.partitions}
-        for one in found.tables
-    ]
-    return {
-        "database": found.database,
-        "tables": tables,
-        "done": found.done,
-        "left": found.left,
-        "kept_longer": found.kept_longer,
-    }
+def _report(found: Partitioning) -> PartitionReport:
+    return PartitionReport(
+        database=found.database,
+        tables=tuple(
+            PartitionedTable(table=one.table, keep_months=one.kept, default=one.default, partitions=one.partitions)
+            for one in found.tables
+        ),
+        done=found.done,
+        left=found.left,
+        kept_longer=found.kept_longer,
+    )
 
 
 def _show(found: Partitioning) -> None:

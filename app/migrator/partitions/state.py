@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..config import MigratorConfig
 from ..sql.quoting import quote
+from ..units import EstimatedRows, Rows, Time
 from .months import MONTHS_BEGIN, add_months, created_between, month_start, partition_name
 from .tables import default_partition, is_partitioned
 
@@ -51,7 +52,7 @@ class Action:
     step: PartitionStep
     table: str
     partition: str
-    rows: int | None = None
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class KeptLonger:
 
     table: str
     partition: str
-    rows: int | None
-    kept_from: datetime
-    dropped_from: datetime
+    rows: Rows | None
+    kept_from: Time
+    dropped_from: Time
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class Partition:
     """The partition from `begin` until before `end` (None: unbounded); `rows` is the server's last estimate."""
 
     name: str
-    begin: datetime | None
-    end: datetime | None
-    rows: int
+    begin: Time | None
+    end: Time | None
+    rows: EstimatedRows
 
     def overlaps(self, month: datetime) -> bool:
         """Return whether rows of the month may be in it."""
