@@ -15,8 +15,10 @@ from .drift.difference import shown
 from .drift.project_differences import compare_with_project
 from .drift.scratch_schema import DriftUnknownError
 from .engine_tables import version_table
+from .execution.data_loss import Loss
 from .locking.migration_lock import holder_of_lock
 from .phase import Phase
+from .preview.losses import upgrade_losses
 from .readonly_connection import with_readonly_connection
 from .revisions.history import Entry, Outcome, last_completed, read_history, steps_ahead_of, was_edited
 from .revisions.loading import describe_several_heads, load_revisions, oldest_first, phase_of
@@ -75,7 +77,8 @@ class Status:
     """The state of a database and of each revision, the oldest first.
 
     `current` are the revisions of the version table, `heads` those of the files. `backfills` are the names of
-    those that are to be run after applied revisions, `backfill_states` how far each of them is.
+    those that are to be run after applied revisions, `backfill_states` how far each of them is. `losses` are what the
+    pending revisions would remove.
     """
 
     verdict: Verdict
@@ -87,6 +90,7 @@ class Status:
     revisions: tuple[RevisionStatus, ...]
     backfills: tuple[str, ...]
     backfill_states: tuple[BackfillStatus, ...]
+    losses: tuple[Loss, ...]
 
     @property
     def exit_code(self) -> int:
@@ -129,6 +133,7 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
         revisions=revisions,
         backfills=backfills,
         backfill_states=tuple(one for one in statuses if one.name in backfills),
+        losses=tuple(upgrade_losses(connection, state.pending) if state.applied else ()),
     )
 
 

@@ -76,6 +76,10 @@ async def test_start_up_warns_of_a_contract_and_of_what_it_removes(database_url:
         await init_db(settings_for(database_url, db_auto_migrate=True), normalize_database_url(database_url))
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
     assert warning["removes"] == ["drop column tags.color", "drop table task_tags"]
+    assert warning["loses"] == [
+        f"column tags.color: 0 values (revision {warning['revision']})",
+        f"table task_tags: 0 rows (revision {warning['revision']})",
+    ]
     assert "task_tags" not in tables(database_url)
 
 

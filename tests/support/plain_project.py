@@ -53,6 +53,7 @@ class PlainProject:
         self.root = root
         self.ini = root / "alembic.ini"
         self.head: str | None = None
+        self._before: list[str | None] = []
         self.versions = root / "migrations" / "versions"
         self.versions.mkdir(parents=True)
         self.ini.write_text("[alembic]\nscript_location = %(here)s/migrations\n")
@@ -74,8 +75,14 @@ class PlainProject:
             downgrade=textwrap.indent(textwrap.dedent(downgrade), "    "),
         )
         (self.versions / f"{len(list(self.versions.glob('*.py'))):04}.py").write_text(code)
+        self._before.append(self.head)
         self.head = revision
         return revision
+
+    def remove_last(self) -> None:
+        """Delete the revision that was added last."""
+        max(self.versions.glob("*.py")).unlink()
+        self.head = self._before.pop()
 
     @property
     def config(self) -> MigratorConfig:

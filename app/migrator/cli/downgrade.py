@@ -28,6 +28,6 @@ def downgrade(revision: str, accept_data_loss: bool, sql: bool, no_prompt: bool)
         # Otherwise it is refused, so that there is nothing to ask.
         if config.allows_data_loss or accept_data_loss or not losses:
             for loss in losses:
-                click.echo(f"This loses {loss}", err=True)
+                click.echo(loss.sentence, err=True)
             confirm(f"Downgrade the database {commands.database_location(config)} to {revision}?", no_prompt)
     commands.downgrade(config, revision, sql=sql, accept_data_loss=accept_data_loss, agreed=agreed)

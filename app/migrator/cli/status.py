@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..execution.data_loss import LossKind
 from ..status import EXIT_CODES, RevisionState, RevisionStatus, Status, Verdict, read_status
 from .backfill import print_backfills
 from .options import as_json, current_config
@@ -57,6 +58,10 @@ def _show(found: Status, console: Console, *, every: bool) -> None:
     print_rows(summary)
     for state in _SECTIONS:
         _show_section(found, console, state, None if every or state is not RevisionState.APPLIED else _LAST)
+    if found.losses:
+        console.print("\nWhat applying them loses:", style="bold")
+        for loss in found.losses:
+            console.print(f"{'perhaps ' if loss.kind is LossKind.UNKNOWN else ''}{loss}", markup=False)
     if found.backfill_states:
         console.print("\nBackfills to run:", style="bold")
         print_backfills(found.backfill_states)

@@ -83,6 +83,8 @@ def _confirm_upgrade(plan: Plan) -> None:
         click.echo(f"Pending in the database {plan.database}:", err=True)
         for script in plan.revisions:
             click.echo(f"  {script.revision}  {phase_of(script):8}  {script.doc}", err=True)
+        for loss in plan.losses:
+            click.echo(loss.sentence, err=True)
         confirm(f"Apply {len(plan.revisions)} revision(s) to it?", no_prompt=False)
 
 

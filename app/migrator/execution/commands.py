@@ -16,6 +16,7 @@ from ..backfill.status import require_finished
 from ..config import MigratorConfig
 from ..locking.alembic_lock import ALEMBIC_LOCK
 from ..phase import Phase
+from ..preview.losses import upgrade_losses
 from ..read_only_database import require_writable
 from ..readonly_connection import with_readonly_connection
 from ..revisions.alembic_config import RunOptions, alembic_config
@@ -27,10 +28,14 @@ from .data_loss import Loss, count_losses
 
 @dataclass(frozen=True)
 class Plan:
-    """The revisions that an upgrade would apply, oldest first, and the database as `host:port/database`."""
+    """The revisions that an upgrade would apply, oldest first, and the database as `host:port/database`.
+
+    `losses` are what they would remove from it.
+    """
 
     database: str
     revisions: tuple[Script, ...]
+    losses: tuple[Loss, ...]
 
 
 def upgrade(
@@ -96,7 +101,8 @@ def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CO
         for first in revisions[:1]:
             require_writable(connection)
             require_finished(connection, directory, first)
-        return Plan(url.location, revisions)
+        losses = upgrade_losses(connection, revisions) if state.applied else ()
+        return Plan(url.location, revisions, tuple(losses))
 
     try:
         return with_readonly_connection(config, read, wait=config.lock_wait)

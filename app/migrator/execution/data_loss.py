@@ -1,7 +1,8 @@
-"""Find what reverting revisions would lose, and count it in the database before anything is changed."""
+"""Find what applying or reverting revisions would lose, and count it in the database before anything is changed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from alembic.script import Script
 from sqlalchemy import Connection, text
@@ -14,29 +15,54 @@ from ..sql.names import split_name
 from ..sql.offline import effects_of
 from ..sql.quoting import quote
 
-_UNKNOWN = "what cannot be known from its SQL"
+UNKNOWN = "what cannot be known from its SQL"
 # A table that takes longer is not counted: the number only helps a person to decide.
 _COUNT_TIMEOUT = "5s"
+QUICK = "1s"
+# Longer than it takes to get a lock that nobody holds.
+_LOCK_TIMEOUT = "200ms"
+_ESTIMATE = text("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(:table) AND reltuples >= 0")
 
 
 class DataLossRefusedError(DatabaseError):
     """A downgrade would lose data, and nobody has accepted that."""
 
 
+class LossKind(StrEnum):
+    TABLE = "table"
+    COLUMN = "column"
+    ROWS = "rows"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True)
 class Loss:
-    """One table or column that a downgrade loses.
+    """A table, a column or rows that a revision removes, or, of the kind UNKNOWN, what it may remove.
 
-    `rows` counts the rows of a table, or the values of a column that are not null. It is None where counting failed.
+    `rows` counts the rows of the table, or the values of the column that are not null; of the kind ROWS it is the most
+    that there can be. It is None where counting failed. `is_estimate` says that it is the server's last estimate.
     """
 
     revision: str
+    kind: LossKind
     what: str
-    rows: int | None
+    rows: int | None = None
+    is_estimate: bool = False
 
     def __str__(self) -> str:
-        counted = "" if self.rows is None else f": {self.rows} {'values' if '.' in self.what else 'rows'}"
-        return f"{self.what}{counted} (revision {self.revision})"
+        return f"{self.what}{self._counted()} (revision {self.revision})"
+
+    @property
+    def sentence(self) -> str:
+        """Return what applying or reverting does, for a person who decides."""
+        return f"This {'may lose' if self.kind is LossKind.UNKNOWN else 'loses'} {self}"
+
+    def _counted(self) -> str:
+        if self.rows is None:
+            return ""
+        about = "about " if self.is_estimate else ""
+        most = "at most " if self.kind is LossKind.ROWS else ""
+        return f": {most}{about}{self.rows} {'values' if self.kind is LossKind.COLUMN else 'rows'}"
 
 
 def count_losses(connection: Connection, revisions: Iterable[Script]) -> list[Loss]:
@@ -45,22 +71,38 @@ def count_losses(connection: Connection, revisions: Iterable[Script]) -> list[Lo
     for script in revisions:
         effects = effects_of([script], "downgrade")
         found.extend(
-            Loss(script.revision, _loss_name(effect), _count_rows(connection, effect))
+            count_loss(connection, script, effect, _COUNT_TIMEOUT)
             for effect in effects or ()
             if effect.kind in LOSES_DATA
         )
         if effects is None or any(effect.kind in MAY_LOSE_DATA for effect in effects):
-            found.append(Loss(script.revision, _UNKNOWN, None))
+            found.append(unknown_loss(script))
     return found
+
+
+def unknown_loss(script: Script, what: str = UNKNOWN) -> Loss:
+    return Loss(script.revision, LossKind.UNKNOWN, what)
+
+
+def count_loss(connection: Connection, script: Script, effect: Effect, limit: str = QUICK) -> Loss:
+    """Return the loss of an effect that loses data. The connection must not be in a transaction.
+
+    What cannot be counted within `limit`, or because somebody else keeps it locked, is estimated by the catalogue.
+    """
+    kind = _LOSS_KINDS.get(effect.kind, LossKind.ROWS)
+    rows = _count_rows(connection, effect, limit)
+    estimate = _estimate_rows(connection, effect) if rows is None else None
+    is_estimate = estimate is not None
+    return Loss(script.revision, kind, _loss_name(effect), estimate if is_estimate else rows, is_estimate)
 
 
 def removed_by(script: Script) -> list[str]:
     """Return what the upgrade of a revision takes away from earlier releases, as sentences in its order."""
     effects = effects_of([script])
     if effects is None:
-        return [_UNKNOWN]
+        return [UNKNOWN]
     found = [str(effect) for effect in effects if effect.kind in REMOVES]
-    return [*found, _UNKNOWN] if any(effect.kind is Kind.OPAQUE for effect in effects) else found
+    return [*found, UNKNOWN] if any(effect.kind is Kind.OPAQUE for effect in effects) else found
 
 
 def refuse_data_loss(connection: Connection, revisions: Sequence[Script]) -> None:
@@ -86,12 +128,26 @@ def _loss_name(effect: Effect) -> str:
     return f"table {effect.table}" if effect.kind is Kind.DROP_TABLE else f"rows of {effect.table}"
 
 
-def _count_rows(connection: Connection, effect: Effect) -> int | None:
+_LOSS_KINDS = {Kind.DROP_TABLE: LossKind.TABLE, Kind.DROP_COLUMN: LossKind.COLUMN}
+
+
+def quoted_table(table: str) -> str:
+    """Return the name of a table, which is as effects have it, for a statement."""
+    return ".".join(quote(part) for part in split_name(table) if part)
+
+
+def _count_rows(connection: Connection, effect: Effect, limit: str) -> int | None:
     counted = f"count({quote(effect.column)})" if effect.column else "count(*)"
-    table = ".".join(quote(part) for part in split_name(effect.table) if part)
     try:
         with connection.begin():
-            connection.execute(text(f"SET LOCAL statement_timeout = '{_COUNT_TIMEOUT}'"))
-            return int(connection.scalar(text(f"SELECT {counted} FROM {table}")) or 0)  # noqa: S608
+            connection.execute(text(f"SET LOCAL statement_timeout = '{limit}'"))
+            connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+            return int(connection.scalar(text(f"SELECT {counted} FROM {quoted_table(effect.table)}")) or 0)  # noqa: S608
     except DBAPIError:
         return None
+
+
+def _estimate_rows(connection: Connection, effect: Effect) -> int | None:
+    with connection.begin():
+        found: int | None = connection.scalar(_ESTIMATE, {"table": quoted_table(effect.table)})
+    return found

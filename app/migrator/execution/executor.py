@@ -24,7 +24,6 @@ from ..backfill import records as backfill_records
 from ..backfill.status import BackfillUnfinishedError, require_finished
 from ..config import MigratorConfig
 from ..engine_tables import HISTORY_TABLE, version_table
-from ..hints import Hints
 from ..locking.deadline import Deadline
 from ..locking.migration_lock import require_lock
 from ..locking.retries import recover_from_table_in_use, run_with_retries
@@ -32,12 +31,13 @@ from ..locking.silence_guard import guarded_lock
 from ..locking.table_locks import read_when_unlocked
 from ..partitions.maintenance import lacks_partitions, make_missing_partitions
 from ..phase import Phase
+from ..preview.losses import warn_about_losses
 from ..revisions import history
 from ..revisions.alembic_config import RunOptions, alembic_options
 from ..revisions.loading import explain_alembic_error, phase_of, require_destination
 from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import longest_id, require_own_versions
-from .data_loss import refuse_data_loss, removed_by
+from .data_loss import refuse_data_loss
 from .failures import explain_recording_errors, step_failure
 from .planned_steps import (
     downgraded_revisions,
@@ -162,12 +162,10 @@ class StepExecutor:
             heads = context.get_context().get_current_heads()
             history.create_history(connection, context.script, heads, self._config.release)
             history.mark_interrupted(connection)
-        # A database without a revision has no release that could stop working.
-        if heads and self._options.automatic and not self._config.allows_data_loss:
-            _warn_about_contracts(
-                [script for script in upgraded_revisions(steps) if phase_of(script) is Phase.CONTRACT],
-                self._config.hints,
-            )
+        # A database without a revision has nothing to lose, and no release that could stop working.
+        if heads:
+            warns_of_contracts = self._options.automatic and not self._config.allows_data_loss
+            warn_about_losses(connection, upgraded_revisions(steps), self._config.hints if warns_of_contracts else None)
 
     async def _apply_with_retries(self, step: RevisionStep) -> None:
         await self._connection.run_sync(reset_session, self._config)
@@ -277,17 +275,6 @@ def _record_begin(connection: Connection, step: RevisionStep, release: str) -> t
     with connection.begin():
         begun_indexes = history.begun_indexes(connection, step.revision.revision, direction)
         return history.record_begin(connection, step.revision, direction, release), begun_indexes
-
-
-def _warn_about_contracts(revisions: Sequence[Script], hints: Hints) -> None:
-    for script in revisions:
-        log.warning(
-            "the start is about to apply a contract revision: releases before it stop working",
-            hint=hints.expand_only,
-            revision=script.revision,
-            title=script.doc,
-            removes=removed_by(script),
-        )
 
 
 def _step_name(step: MigrationStep) -> str:
