@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
 from app.migrator.config import MigratorConfig
+from app.migrator.execution.session_limits import limit_statements
 from app.migrator.execution.startup import upgrade_at_start
-from app.migrator.execution.statement_guard import limit_statements
 from app.migrator.locking.deadline import Deadline
 from app.migrator.locking.silence_guard import guarded_lock
 from app.migrator.locking.table_locks import read_when_unlocked

@@ -51,14 +51,15 @@ class MigratorConfig:
     without it. Without `database` only what connects to nothing works. `database_variable` is what messages call the
     URL. `alembic_ini` is Alembic's configuration, a `pyproject.toml` too, which `env.py` is told by Alembic.
 
-    `lock_timeout` is how long a statement waits for a table, `lock_retries` how often a revision is tried again after
-    that, `lock_wait` how long each connection of a command waits in all for others that migrate. `default_phase` is the
-    phase of a revision that declares none; without it such a revision is refused. With `allows_data_loss` a downgrade
-    may drop what holds rows without being told so. `retention` has the number of months that a table partitioned by
-    month is kept. `release` is recorded beside each revision. `application` is the name by which the server shows
-    sessions. `command` is what people type before the name of one of the engine's commands; `has_alembics` says that
-    Alembic's own are called in the same way. `version_table` and `version_table_schema` are the name and the schema of
-    Alembic's table in this project. `hints` are the project's own words for some messages.
+    `lock_timeout` is the longest that a statement waits for a table, `lock_retries` how often a revision is tried
+    again after that, `lock_wait` how long each connection of a command waits in all for others that migrate.
+    `default_phase` is the phase of a revision that declares none; without it such a revision is refused. With
+    `allows_data_loss` a downgrade may drop what holds rows without being told so. `retention` has the number of
+    months that a table partitioned by month is kept. `release` is recorded beside each revision. `application` is
+    the name by which the server shows sessions. `command` is what people type before the name of one of the
+    engine's commands; `has_alembics` says that Alembic's own are called in the same way. `version_table` and
+    `version_table_schema` are the name and the schema of Alembic's table in this project. `hints` are the project's
+    own words for some messages.
 
     `models_are_complete` says that the models have everything, triggers and policies included, so that what else there
     is counts as drift. Otherwise what SQL of a revision has made, and no model knows, is left alone. `include_name` and

@@ -59,6 +59,8 @@ class Boundary:
     empty: bool = False
     is_reached: Callable[[str, str], bool] = _waits_for_a_lock
     lock_timeout: str = "60"
+    # With the whole time for the only attempt.
+    lock_retries: str = "0"
     noticed: bool = False
 
 
@@ -99,6 +101,7 @@ BOUNDARIES = (
         COLUMN,
         is_reached=lambda url, log: "trying again" in log,
         lock_timeout="0.05",
+        lock_retries="10",
     ),
     Boundary("in the DDL", CLOSED, COLUMN, _ddl("ALTER TABLE", "tags")),
     Boundary("after the DDL, before the version row", CLOSED, COLUMN, _COLUMN_VERSION),
@@ -194,8 +197,8 @@ def test_next_start_finishes_what_was_killed(
     victim, successor = COMMANDS[turn % len(COMMANDS)], COMMANDS[(turn + 1) % len(COMMANDS)]
     before = story(url)
     env = environment(DATABASE_URL=url, DB_AUTO_MIGRATE="true")
-    patient = {**env, "DB_MIGRATE_LOCK_TIMEOUT": boundary.lock_timeout}
-    with holding(url, boundary.hold), running(victim, patient, release, tmp_path / "victim") as process:
+    waits = {"DB_MIGRATE_LOCK_TIMEOUT": boundary.lock_timeout, "DB_MIGRATE_LOCK_RETRIES": boundary.lock_retries}
+    with holding(url, boundary.hold), running(victim, {**env, **waits}, release, tmp_path / "victim") as process:
         wait_until(lambda: boundary.is_reached(url, (tmp_path / "victim").read_text()), f"it is {boundary.name}")
         assert process.poll() is None
         process.kill()

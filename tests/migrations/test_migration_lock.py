@@ -145,7 +145,8 @@ def downgrade():
     pass
 """
     )
-    env = in_checkout(environment(DATABASE_URL=database_url, DB_MIGRATE_LOCK_WAIT="0.3"), checkout)
+    limits = {"DB_MIGRATE_LOCK_WAIT": "0.3", "DB_MIGRATE_LOCK_RETRIES": "0"}
+    env = in_checkout(environment(DATABASE_URL=database_url, **limits), checkout)
     gate = subprocess.Popen(
         [BIN / "python", "-c", GATE, by_driver(database_url, "postgresql")],
         stdin=subprocess.PIPE,

@@ -16,7 +16,7 @@ COMMANDS = (("alembic", "upgrade", "head"), ("litestar", "database", "upgrade", 
 # What a test holds while a process shall stand still in the triggers below.
 CLOSED = "SELECT pg_advisory_xact_lock(77)"
 _MAKE_BARRIER = """
-    CREATE FUNCTION barrier() RETURNS {kind} LANGUAGE plpgsql AS $$
+    CREATE FUNCTION barrier() RETURNS {kind} LANGUAGE plpgsql SET lock_timeout = 0 AS $$
     BEGIN {condition} PERFORM pg_advisory_xact_lock_shared(77); {end} RETURN{value}; END $$
 """
 

@@ -13,9 +13,9 @@ from . import records as stored
 from .definition import BATCH, Backfill
 from .records import Cursor, Record
 
-# Seconds that a batch waits for a row: less than PostgreSQL's deadlock_timeout (1 s), so that the batch gives way
-# if it and a request wait for each other; and nobody waits longer behind a batch that waits.
-_ROW_WAIT = 0.5
+# The most seconds that a batch waits for a row: less than PostgreSQL's deadlock_timeout (1 s), so that the batch gives
+# way if it and a request wait for each other; and nobody waits longer behind a batch that waits.
+LONGEST_ROW_WAIT = 0.5
 # A table with more rows is estimated instead.
 _COUNTED_ROWS = 100_000
 _ROWS_OF_PLAN = re.compile(r"rows=(\d+)")
@@ -74,10 +74,11 @@ class Batches:
         self._columns = [_escape_colons(quote(column)) for column in self._types]
         self.rows = "no rows"
 
-    def run(self, connection: Connection, size: int, retries: int) -> BatchResult:
+    def run(self, connection: Connection, size: int, retries: int, row_wait: float) -> BatchResult:
         """Change the next `size` rows and move the cursor, in one transaction; `retries` is added to the record's.
 
-        Raises what the driver raises, and RevertedMeanwhileError.
+        It waits for a row in use for `row_wait` seconds at most. Raises what the driver raises, and
+        RevertedMeanwhileError.
         """
         with connection.begin():
             # It waits without limit for another process that runs the backfill: that holds up nobody.
@@ -85,7 +86,7 @@ class Batches:
             record = stored.lock(connection, self._backfill.name)
             if record.outcome is Outcome.DONE:
                 return BatchResult(record, seen=0, at_end=True)
-            limit(connection, self._config, lock=min(_ROW_WAIT, self._config.lock_timeout))
+            limit(connection, self._config, lock=row_wait)
             last, seen = self._next_key(connection, record.cursor, size)
             self.rows = _describe_rows(record.cursor, last)
             if last is not None:

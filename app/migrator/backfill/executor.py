@@ -19,18 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ...postgres.connect import is_lost, open_connection
 from ...postgres.errors import DatabaseError, MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.pooler import is_pooled
-from ...postgres.sqlstate import (
-    DEADLOCK_DETECTED,
-    LOCK_NOT_AVAILABLE,
-    QUERY_CANCELED,
-    SERIALIZATION_FAILURE,
-    UNDEFINED_COLUMN,
-    UNDEFINED_TABLE,
-)
+from ...postgres.sqlstate import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, QUERY_CANCELED, SERIALIZATION_FAILURE
 from ...postgres.url.database_url import DatabaseURL
 from ..command_names import command
 from ..config import MigratorConfig
-from ..execution.statement_guard import longest_silence
+from ..execution.session_limits import longest_silence
 from ..locking.deadline import Deadline
 from ..locking.retries import run_with_retries
 from ..locking.silence_guard import SilenceGuard
@@ -40,8 +33,9 @@ from ..revisions.history import Outcome
 from ..revisions.loading import load_revisions
 from ..signals import cancel_on_signals
 from . import records as stored
-from .batch import Batches, has_rows_left, limit
+from .batch import LONGEST_ROW_WAIT, Batches, has_rows_left, limit
 from .definition import Backfill, load_backfills
+from .failures import batch_failure
 from .progress import Progress
 from .records import Record
 from .status import BackfillState, BackfillStatus, read_statuses
@@ -52,13 +46,6 @@ _PASSES = 3
 _FIRST_PAUSE = 0.2
 # A statement that statement_timeout ends is canceled.
 _MAY_PASS = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE, QUERY_CANCELED})
-_REMEDIES = {
-    QUERY_CANCELED: "even a batch of one row took longer than DB_MIGRATE_STATEMENT_TIMEOUT, or somebody cancels it"
-    " each time",
-    UNDEFINED_TABLE: "a table is not there: was a revision applied or reverted meanwhile?",
-    UNDEFINED_COLUMN: "a column is not there: was a revision applied or reverted meanwhile?",
-}
-
 T = TypeVar("T")
 Report = Callable[[Progress], None]
 log = structlog.stdlib.get_logger(__name__)
@@ -169,7 +156,7 @@ class _BackfillRun:
                 self._report_end(Outcome.FAILED, error_summary(exc))
                 raise
             await self._fail(error_summary(exc))
-            raise self._failure(exc) from exc
+            raise batch_failure(self._backfill, self._batches.rows, exc) from exc
         except MigrationFailedError as exc:
             await self._fail(str(exc))
             raise
@@ -178,7 +165,7 @@ class _BackfillRun:
             raise
         self._report_end(Outcome.DONE)
 
-    def _begin(self, connection: Connection, attempt: int) -> tuple[Batches, Record]:  # noqa: ARG002 - as `_try` calls it
+    def _begin(self, connection: Connection, *_: float) -> tuple[Batches, Record]:
         name = self._backfill.name
         with connection.begin():
             batches = Batches(connection, self._config, self._backfill)
@@ -207,7 +194,10 @@ class _BackfillRun:
     async def _batch(self) -> bool:
         """Run one batch. Returns whether it was the last."""
         began = time.monotonic()
-        done = await self._try(lambda connection, attempt: self._batches.run(connection, self._size, attempt))
+        row_wait = min(LONGEST_ROW_WAIT, self._config.lock_timeout)
+        done = await self._try(
+            lambda connection, attempt, wait: self._batches.run(connection, self._size, attempt, wait), row_wait
+        )
         took = time.monotonic() - began
         self._last = done.record
         self._size = self._throttle.next_size(self._size, took, self._largest)
@@ -216,10 +206,10 @@ class _BackfillRun:
             await asyncio.sleep(self._throttle.rest(done.seen, took))
         return done.at_end
 
-    def _close(self, connection: Connection, attempt: int) -> Record:  # noqa: ARG002 - as `_try` calls it
+    def _close(self, connection: Connection, _: int, lock_wait: float) -> Record:
         """Record that the backfill is done; if rows are left, let it start over instead. Returns the record."""
         with connection.begin():
-            limit(connection, self._config, lock=self._config.lock_timeout)
+            limit(connection, self._config, lock=lock_wait)
             left = self._backfill.where is not None and has_rows_left(connection, self._backfill)
             total = self._batches.estimate(connection) if left else 0
         with connection.begin():
@@ -230,15 +220,19 @@ class _BackfillRun:
                 stored.finish(connection, self._last)
             return stored.lock(connection, self._backfill.name)
 
-    async def _try(self, work: Callable[[Connection, int], T]) -> T:
-        """Call `work`, and again after a growing delay and with smaller batches while what stops it may pass."""
+    async def _try(self, work: Callable[[Connection, int, float], T], longest_wait: float | None = None) -> T:
+        """Call `work`, and again after a growing delay and with smaller batches while what stops it may pass.
 
-        async def run(attempt: int) -> T:
+        `work` is given the number of attempts before it, and for how many seconds it may wait for a lock.
+        """
+
+        async def run(attempt: int, lock_wait: float) -> T:
             if self._is_guarded and self._guard is None:
                 self._guard = await SilenceGuard.start(self._connection, longest_silence(self._config))
-            return await self._connection.run_sync(work, attempt)
+            return await self._connection.run_sync(work, attempt, lock_wait)
 
-        return await run_with_retries(run, self._recover, self._config.lock_retries, _FIRST_PAUSE)
+        longest = self._config.lock_timeout if longest_wait is None else longest_wait
+        return await run_with_retries(run, self._recover, self._config.lock_retries, longest, _FIRST_PAUSE)
 
     async def _recover(self, error: Exception, delay: float | None) -> bool:
         if not isinstance(error, DBAPIError | OSError):
@@ -259,17 +253,6 @@ class _BackfillRun:
         if self._guard is not None:
             await self._guard.stop()
             self._guard = None
-
-    def _failure(self, exc: BaseException) -> MigrationFailedError:
-        state = sqlstate_of(exc) or ""
-        remedy = _REMEDIES.get(state)
-        if state == LOCK_NOT_AVAILABLE:
-            remedy = f"its rows are in use all the time: `{command('doctor')}` shows by whom"
-        return MigrationFailedError(
-            f"Backfill {self._backfill.name} failed at {self._batches.rows}: {error_summary(exc)}"
-            + (f" ({remedy})" if remedy else "")
-            + ". What was done before stays: the same command goes on there."
-        )
 
     async def _fail(self, error: str) -> None:
         def record(connection: Connection) -> None:

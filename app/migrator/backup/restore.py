@@ -24,7 +24,7 @@ from ...postgres.errors import BackupError
 from ...postgres.url.database_url import DatabaseURL
 from ...postgres.url.resolved import resolve_url, resolve_url_to
 from ..config import MigratorConfig
-from ..execution.statement_guard import longest_silence
+from ..execution.session_limits import longest_silence
 from ..locking.deadline import Deadline
 from ..locking.migration_lock import migration_lock, share_lock
 from ..locking.silence_guard import end_when_silent

@@ -20,7 +20,7 @@ An upgrade, from file to file:
                             it checks the database's state (revisions/schema_state.py), and asks Alembic for the steps;
                             planned_steps.py keeps those up to the phase. ROLLBACK.
                             Without steps, and with no partition to make, it ends here: nothing waits for the lock
-      -> locking/silence_guard.py   refuses a read-only server, limits the session (limit_session), takes the lock
+      -> locking/silence_guard.py   refuses a read-only server, limits the session (session_limits.py), takes the lock
                             (locking/migration_lock.py), and ends the session where it falls silent
     under the lock:
       -> executor.py        plans again, ROLLBACK; require_plan_unchanged refuses revisions that nobody agreed to.
@@ -32,12 +32,14 @@ An upgrade, from file to file:
                             records the begin: COMMIT of its own, one record shared by all retries
         for each attempt:
           -> alembic        entered again, for this step alone, in one transaction:
-               require_lock, the limits of the statements (limit_statements), the revision itself, require_lock again;
-               statement_guard.py lifts limits for CONCURRENTLY and VALIDATE, and refuses a COMMIT;
+               require_lock, the limits of the statements, the revision itself, require_lock again;
+               statement_guard.py sets limits, waits longer after long work, lifts them for CONCURRENTLY and VALIDATE,
+               and refuses a COMMIT;
                Alembic sets the version table; revisions/history.py records the end
                             COMMIT, made by Alembic: revision, version and end record together
           -> locking/retries.py   where the table was in use: ROLLBACK. It limits the session again (limit_session),
-                            which may be silent for the pause, too: COMMIT. It pauses, and the next attempt begins
+                            which may be silent for the pause, too: COMMIT. It pauses, and the next attempt begins,
+                            with longer waits if the table has been in use for some time
           -> executor.py    after another error, or the last attempt: ROLLBACK. It records the failure: COMMIT. It
                             raises what failures.py says; of a lost connection the error itself
       -> partitions/maintenance.py   makes the partitions that are missing, each in a transaction of its own

@@ -46,7 +46,8 @@ from .planned_steps import (
     steps_up_to,
     upgraded_revisions,
 )
-from .statement_guard import StatementGuard, limit_statements, reset_session
+from .session_limits import limit_statements, reset_session
+from .statement_guard import StatementGuard
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -172,13 +173,13 @@ class StepExecutor:
         entry, begun_indexes = await self._connection.run_sync(_record_begin, step, self._config.release)
         guards: list[StatementGuard] = []
 
-        async def apply(attempt: int) -> None:
-            guards.append(StatementGuard(self._config, entry, begun_indexes))
+        async def apply(attempt: int, lock_wait: float) -> None:
+            guards.append(StatementGuard(self._config, entry, begun_indexes, lock_wait))
             await self._connection.run_sync(self._apply_once, step, entry, attempt, guards[-1])
 
         recover = partial(recover_from_table_in_use, self._connection, self._config, revision=_step_name(step))
         try:
-            await run_with_retries(apply, recover, self._config.lock_retries)
+            await run_with_retries(apply, recover, self._config.lock_retries, self._config.lock_timeout)
         except Exception as exc:
             cause, retries = first_error_of(exc), len(guards) - 1
             await self._record_failure(step, entry, retries, cause)
@@ -228,7 +229,6 @@ class StepExecutor:
     def _run_guarded(self, connection: Connection, change: Callable[[], None], guard: StatementGuard) -> None:
         """Run what a revision does, within the limits of a statement and with the lock held to its end."""
         session = require_lock(connection)
-        limit_statements(connection, self._config)
         with guard.listening_to(connection):
             try:
                 change()
@@ -257,6 +257,7 @@ class StepExecutor:
         def record(connection: Connection) -> None:
             connection.rollback()
             with connection.begin():
+                limit_statements(connection, self._config)
                 history.record_end(connection, entry, history.Outcome.FAILED, retries=attempt, error=error_summary(exc))
 
         log.error("a revision failed", revision=_step_name(step), phase=phase_of(step.revision).value, retries=attempt)

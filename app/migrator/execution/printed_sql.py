@@ -27,7 +27,8 @@ from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
 from ..sql.quoting import quote, quote_literal
 from .planned_steps import planned_revisions, steps_up_to
-from .statement_guard import index_built_concurrently, is_concurrent, limits_as_sql
+from .session_limits import limits_as_sql
+from .statement_guard import index_built_concurrently, is_concurrent
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
 _TAG = "$plimsoll$"

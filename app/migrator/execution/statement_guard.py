@@ -13,27 +13,18 @@ import structlog
 from sqlalchemy import Connection, event, text
 
 from ...postgres.errors import MigrationFailedError
-from ...postgres.tcp_keepalive import COUNT, IDLE, INTERVAL
 from ..config import MigratorConfig
 from ..revisions.history import record_index
 from ..sql.tokens import UnreadableSqlError, statements_of
+from .session_limits import milliseconds, set_limits
 
 T = TypeVar("T")
 
 log = structlog.stdlib.get_logger(__name__)
 
-_SET_LIMITS = text(
-    "SELECT " + ", ".join(f"set_config('{name}', :{name}, false)" for name in ("lock_timeout", "statement_timeout"))
-)
-_LIMIT_SILENCE = text(
-    """
-    SELECT set_config('idle_in_transaction_session_timeout', :idle_in_transaction, false),
-           set_config('idle_session_timeout', :idle, false),
-           set_config('client_connection_check_interval', '5s', false),
-           set_config('tcp_keepalives_idle', :probed_after, false),
-           set_config('tcp_keepalives_interval', :probed_each, false),
-           set_config('tcp_keepalives_count', :probes, false)
-    """
+# Not where the revision has set another limit.
+_LENGTHEN_WAIT = text(
+    "SELECT set_config('lock_timeout', :longer, false) FROM pg_settings WHERE name = 'lock_timeout' AND setting = :now"
 )
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _QUALIFIED = rf"(?:{_NAME}\s*\.\s*)?{_NAME}"
@@ -77,33 +68,34 @@ _HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
 _IS_VALID = text(
     "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name) AND indrelid = to_regclass(:table)"
 )
-_SHORTEST_SILENCE = 1.0
 _CHANGES_ROWS = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
 class StatementGuard:
-    """Listens to a connection for the length of one step.
+    """Listens to a connection for the length of one attempt of a step, whose statements wait `lock_wait` s for a table.
 
     `rows` is the number of rows that the step inserted, updated and deleted. `took_too_long` is whether the step was
     ended by a statement that ran into the statement timeout. `begun_indexes` are the indexes that earlier runs of this
     revision have begun to build or to drop.
     """
 
-    def __init__(self, config: MigratorConfig, entry: int, begun_indexes: set[str]) -> None:
+    def __init__(self, config: MigratorConfig, entry: int, begun_indexes: set[str], lock_wait: float) -> None:
         self.rows = 0
         self.took_too_long = False
+        # The beginning of the first statement, before which there is no work to lose, and of the present one.
+        self._began_at: float | None = None
         self._started_at: float | None = None
+        self._lock_wait = lock_wait
+        self._longest_wait = config.lock_timeout
         self._statement_timeout = config.statement_timeout
         self._entry = entry
         self._begun_indexes = begun_indexes
-        self._initial_limits = _usual_limits(config)
-        self._no_statement_timeout = _limits(config.lock_timeout, 0)
-        self._no_limits = _limits(0, 0)
         self._has_relaxed_limits = False
         self._is_recording = False
 
     @contextmanager
     def listening_to(self, connection: Connection) -> Iterator[None]:
+        set_limits(connection, self._lock_wait, self._statement_timeout)
         event.listen(connection, "before_cursor_execute", self._before, retval=True)
         event.listen(connection, "after_cursor_execute", self._after)
         event.listen(connection, "commit", self._refuse_commit)
@@ -126,15 +118,17 @@ class StatementGuard:
         if _CONCURRENTLY.search(statement):
             statement = self._make_repeatable(connection, statement)
             # It blocks neither reads nor writes, and may have to wait long for other transactions.
-            self._relax_limits(connection, self._no_limits)
+            self._relax_limits(connection, lock_timeout=0)
         elif _VALIDATE.search(statement):
-            # It blocks neither reads nor writes, once it has its lock.
-            self._relax_limits(connection, self._no_statement_timeout)
+            # It blocks neither reads nor writes, once it has its lock; and none of them queues behind its wait.
+            self._relax_limits(connection, lock_timeout=self._longest_wait)
         elif any(
             _ENDS_TRANSACTION.search(part) or (_is_autocommit(connection) and not _SAFE_IN_AUTOCOMMIT.search(part))
             for part in _split_statements(statement)
         ):
             raise _partial_commit_error()
+        if not self._has_relaxed_limits:
+            self._lengthen_wait(connection)
         self._started_at = None if self._has_relaxed_limits else time.monotonic()
         return statement, parameters
 
@@ -149,15 +143,28 @@ class StatementGuard:
         self._started_at = None
         if self._has_relaxed_limits:
             self._has_relaxed_limits = False
-            connection.execute(_SET_LIMITS, self._initial_limits)
+            set_limits(connection, self._lock_wait, self._statement_timeout)
         if statement.lstrip()[:6].upper().startswith(_CHANGES_ROWS) and not self._is_recording:
             self.rows += max(cursor.rowcount, 0)
 
-    def _relax_limits(self, connection: Connection, limits: dict[str, str]) -> None:
+    def _relax_limits(self, connection: Connection, lock_timeout: float) -> None:
         if not _is_autocommit(connection) and connection.scalar(_HOLDS_TABLES):
             return
-        connection.execute(_SET_LIMITS, limits)
+        set_limits(connection, lock_timeout, 0)
         self._has_relaxed_limits = True
+
+    def _lengthen_wait(self, connection: Connection) -> None:
+        """Let the statement wait for a table for twice as long as the attempt has worked, up to the lock timeout.
+
+        Otherwise a short wait would throw long work away, and make the traffic behind it wait for it once more.
+        """
+        if self._began_at is None:
+            self._began_at = time.monotonic()
+        worked, now = time.monotonic() - self._began_at, self._lock_wait
+        if now < min(worked, self._longest_wait):
+            self._lock_wait = min(2 * worked, self._longest_wait)
+            limits = {"now": str(round(now * 1000)), "longer": milliseconds(self._lock_wait)}
+            connection.execute(_LENGTHEN_WAIT, limits)
 
     def _make_repeatable(self, connection: Connection, statement: str) -> str:
         """Return the statement in a form that works even if an earlier run of the revision stopped behind it."""
@@ -233,60 +240,3 @@ def _partial_commit_error() -> MigrationFailedError:
         " run in a transaction (CONCURRENTLY, VALIDATE CONSTRAINT, VACUUM, ALTER TYPE … ADD VALUE IF NOT EXISTS), and"
         " no COMMIT; long changes of rows are backfills."
     )
-
-
-def reset_session(connection: Connection, config: MigratorConfig) -> None:
-    """Undo what an earlier revision has SET in the session; keep the session's locks and limits."""
-    with connection.begin():
-        connection.exec_driver_sql("SET SESSION AUTHORIZATION DEFAULT")
-        connection.exec_driver_sql("RESET ALL")
-        _set_limits(connection, config)
-
-
-def limit_session(connection: Connection, config: MigratorConfig, pause: float = 0) -> None:
-    """Have the server end the session where the process is silent for as long as a statement may take.
-
-    So a process that hangs, is frozen or whose host is gone keeps neither a table nor the migration lock. `pause` is
-    the number of seconds for which the process is about to be silent on purpose. The statements get a revision's
-    limits. This commits.
-    """
-    with connection.begin():
-        _set_limits(connection, config, pause)
-
-
-def _set_limits(connection: Connection, config: MigratorConfig, pause: float = 0) -> None:
-    limits = {"idle_in_transaction": longest_silence(config), "idle": longest_silence(config) + pause}
-    probes = {"probed_after": str(IDLE), "probed_each": str(INTERVAL), "probes": str(COUNT)}
-    connection.execute(_LIMIT_SILENCE, probes | {name: _milliseconds(value) for name, value in limits.items()})
-    limit_statements(connection, config)
-
-
-def longest_silence(config: MigratorConfig) -> float:
-    """Return for how many seconds a migrating process may be silent."""
-    # A process on a busy machine may be silent for a moment without hanging.
-    return max(config.statement_timeout, _SHORTEST_SILENCE)
-
-
-def limit_statements(connection: Connection, config: MigratorConfig) -> None:
-    """Limit how long a statement may wait for a lock and how long it may take."""
-    connection.execute(_SET_LIMITS, _usual_limits(config))
-
-
-def limits_as_sql(config: MigratorConfig) -> list[str]:
-    """Return the session's limits as statements of a script that somebody else runs; long work is theirs to watch."""
-    limits = _limits(config.lock_timeout, 0)
-    return [f"SET {name} = '{value}'" for name, value in limits.items()]
-
-
-def _usual_limits(config: MigratorConfig) -> dict[str, str]:
-    return _limits(config.lock_timeout, config.statement_timeout)
-
-
-def _limits(lock_timeout: float, statement_timeout: float) -> dict[str, str]:
-    """Return the limits, given in seconds, as PostgreSQL writes them; 0 is no limit."""
-    limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
-    return {name: _milliseconds(seconds) for name, seconds in limits.items()}
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"

@@ -21,7 +21,7 @@ from ...postgres.connect import is_lost
 from ...postgres.errors import BackupError, error_summary, sqlstate_of
 from ...postgres.sqlstate import IDLE_IN_TRANSACTION_SESSION_TIMEOUT
 from ..config import MigratorConfig
-from ..execution.statement_guard import limit_session, longest_silence
+from ..execution.session_limits import limit_session, longest_silence
 from ..read_only_database import require_writable
 from .deadline import Deadline
 from .migration_lock import HOLDERS, migration_lock

@@ -17,7 +17,7 @@ from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.url.database_url import DatabaseURL
 from ..command_names import command
 from ..config import MigratorConfig
-from ..execution.statement_guard import limit_statements, reset_session
+from ..execution.session_limits import limit_statements, reset_session
 from ..locking.deadline import Deadline
 from ..locking.retries import TABLE_IN_USE, recover_from_table_in_use, run_with_retries
 from ..locking.silence_guard import guarded_lock
@@ -217,14 +217,18 @@ class _Maintenance:
     async def _try(self, work: Callable[..., T], *arguments: object, **options: object) -> T:
         """Call `work` in a transaction, and again while the table is in use. Raises MigrationFailedError."""
 
-        def run(connection: Connection) -> T:
+        async def attempt(_: int, lock_wait: float) -> T:
+            return await self._connection.run_sync(run, lock_wait)
+
+        def run(connection: Connection, lock_wait: float) -> T:
             with connection.begin():
-                limit_statements(connection, self._config)
+                limit_statements(connection, self._config, lock_wait)
                 return work(connection, *arguments, **options)
 
+        retries, longest = self._config.lock_retries, self._config.lock_timeout
         recover = partial(recover_from_table_in_use, self._connection, self._config)
         try:
-            return await run_with_retries(lambda _: self._connection.run_sync(run), recover, self._config.lock_retries)
+            return await run_with_retries(attempt, recover, retries, longest)
         except DBAPIError as exc:
             if is_lost(exc):
                 raise
