@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from sqlalchemy import make_url
 
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.locking.migration_lock import LOCK_KEY
+from app.migrator.partitions.months import add_months, partition_name
+from app.migrator.partitions.state import MONTHS_AHEAD
 from app.migrator.phase import Phase
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release
 from tests.support.backfill import define
 from tests.support.database import applied, holding, insert, query, tables
-from tests.support.migrator import alembic_config, downgrade, maintain, run_backfills, upgrade
+from tests.support.migrator import alembic_config, downgrade, run_backfills, upgrade
+from tests.support.partitions import TABLE, THIS_MONTH, held, store
 from tests.support.processes import environment, run
 from tests.support.waiting import PATIENCE
 
@@ -74,9 +78,43 @@ def test_it_is_sql_alone_and_builds_the_same_schema(
     assert script.returncode == 0, script.stderr
     done = psql(empty_database_url, script.stdout)
     assert done.returncode == 0, done.stderr
-    # Which months need a partition is no matter of a script that is run another day.
-    maintain(settings_for(empty_database_url))
     assert dump_schema(empty_database_url) == dump_schema(database_url)
+
+
+def test_it_makes_the_partitions_of_the_day_on_which_it_runs(
+    database_url: str, release: Release, dump_schema: Callable[[str], str], psql: Psql, printed: Callable[[str], str]
+) -> None:
+    """Those that an old database lacks, too, and their default; in UTC, whatever the time zone is."""
+    release.add("pass")
+    before = dump_schema(database_url)
+    for table in ("activity_events", "board_webhook_payloads"):
+        children = query(
+            database_url,
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:t AS regclass) ORDER BY 1 DESC",
+            t=table,
+        )
+        for (name,) in children[:3]:
+            query(database_url, f"DROP TABLE {name}")
+    query(database_url, f"ALTER DATABASE {make_url(database_url).database} SET timezone = 'Pacific/Kiritimati'")
+    done = psql(database_url, printed(f"{HEAD}:head"))
+    assert done.returncode == 0, done.stderr
+    query(database_url, f"ALTER DATABASE {make_url(database_url).database} RESET timezone")
+    assert dump_schema(database_url) == before
+
+
+def test_it_leaves_rows_in_the_default_partition_to_the_command_that_moves_them(
+    database_url: str, release: Release, psql: Psql, printed: Callable[[str], str]
+) -> None:
+    revision = release.add("pass")
+    last = add_months(THIS_MONTH, MONTHS_AHEAD)
+    query(database_url, f"DROP TABLE {partition_name(TABLE, last, add_months(last, 1))}")
+    store(database_url, MONTHS_AHEAD)
+    done = psql(database_url, printed(f"{HEAD}:head"))
+    assert done.returncode == 0, done.stderr
+    assert "activity_events_default holds rows" in done.stderr
+    assert "litestar database partitions --apply" in done.stderr
+    assert applied(database_url) == [revision]
+    assert held(database_url) == {"activity_events_default": 1}
 
 
 def test_it_keeps_the_history_and_the_limits(

@@ -21,6 +21,7 @@ from ..command_names import command
 from ..config import MigratorConfig
 from ..engine_tables import BACKFILL_TABLE, version_table
 from ..locking.migration_lock import HELD_BY_ME, LOCK_KEY
+from ..partitions.printed import call_maker, define_maker, partitioned_tables
 from ..revisions import history
 from ..revisions.alembic_config import alembic_options, run_options_of
 from ..revisions.ids import LONGEST, widens_version_table
@@ -54,7 +55,20 @@ class PrintedScript:
         self._guard_statements()
         self._guard_transactions()
         context.run_migrations()
+        if all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps):
+            self._print_partitions()
         self._print(f"DO {_TAG} BEGIN PERFORM pg_advisory_unlock({LOCK_KEY}); END {_TAG}")
+
+    def _print_partitions(self) -> None:
+        """Print what makes the missing partitions, each table's in a transaction of its own, as an upgrade ends."""
+        tables = partitioned_tables(self._config.metadata)
+        if tables:
+            self._print(define_maker())
+        impl = context.get_context().impl
+        for table in tables:
+            impl.emit_begin()
+            self._print(call_maker(table))
+            impl.emit_commit()
 
     def _steps(self) -> list[MigrationStep]:
         migration = context.get_context()

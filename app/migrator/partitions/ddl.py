@@ -22,9 +22,9 @@ from .months import (
 from .state import SEAL, Action, Partition, PartitionState, PartitionStep
 from .tables import create_default_partition, name_indexes
 
-_REFERRED_TO = text(
+REFERRED_TO = text(
     """
-    SELECT DISTINCT confrelid::regclass::text FROM pg_constraint
+    SELECT DISTINCT confrelid::regclass::text AS name FROM pg_constraint
     WHERE conrelid = to_regclass(:name) AND contype = 'f' ORDER BY 1
     """
 )
@@ -117,7 +117,7 @@ def drop(connection: Connection, table: str, partition: Partition) -> None:
 
 
 def _lock_referred_to(connection: Connection, table: str, mode: str) -> None:
-    for name in connection.scalars(_REFERRED_TO, {"name": table}).all():
+    for name in connection.scalars(REFERRED_TO, {"name": table}).all():
         _execute(connection, f"LOCK TABLE {name} IN {mode} MODE")
 
 

@@ -25,7 +25,7 @@ _NOW = text("SELECT now()")
 _IS_PARTITIONED = text("SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:name) AND relkind = 'p')")
 _BOUND = "pg_get_expr(c.relpartbound, c.oid)"
 # The catalogue shows bounds in the session's format of times, in which the cast reads them.
-_PARTITIONS = text(
+PARTITIONS = text(
     f"""
     SELECT c.relname::text AS name, {_BOUND} = 'DEFAULT' AS is_default, greatest(c.reltuples, 0)::bigint AS rows,
            (regexp_match({_BOUND}, 'FROM \\(''(.*)''\\) TO'))[1]::timestamptz AS begin,
@@ -158,7 +158,7 @@ def read_partitions(
 
 
 def _read_state(connection: Connection, table: str, month: datetime, kept: int | None) -> PartitionState:
-    rows = connection.execute(_PARTITIONS, {"name": table}).all()
+    rows = connection.execute(PARTITIONS, {"name": table}).all()
     default = next((row for row in rows if row.is_default), None)
     return PartitionState(
         table=table,

@@ -14,7 +14,7 @@ def default_partition(table: str) -> str:
     return f"{table}_default"
 
 
-_INDEXES = text(
+INDEXES = text(
     """
     SELECT own.relname::text AS name, replace(whole.relname, :table, :partition) AS wanted
     FROM pg_index JOIN pg_inherits ON inhrelid = indexrelid
@@ -34,6 +34,6 @@ def create_default_partition(connection: Connection, table: str) -> str:
 
 def name_indexes(connection: Connection, table: str, partition: str) -> None:
     """Rename the partition's indexes after the table's, because PostgreSQL chooses names by chance."""
-    for name, wanted in connection.execute(_INDEXES, {"table": table, "partition": partition}).all():
+    for name, wanted in connection.execute(INDEXES, {"table": table, "partition": partition}).all():
         if name != wanted:
             connection.exec_driver_sql(f"ALTER INDEX {name} RENAME TO {wanted}")
