@@ -210,6 +210,35 @@ def test_revision_waits_for_its_backfill(
     assert applied(database_url) == [contract]
 
 
+def test_revision_is_refused_until_what_it_requires_is_true(
+    database_url: str, release: Release, psql: Psql, printed: Callable[[str], str]
+) -> None:
+    asked = "SELECT NOT EXISTS (SELECT FROM organizations WHERE name = 'it''s') -- yet", "it's there: rename it"
+    revision = release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")', extra=f"requires = {asked!r}")
+    insert(database_url, "organizations", name="it's")
+    script = printed(f"{HEAD}:head")
+    refused = psql(database_url, script)
+    assert f"revision {revision} is refused: it's there: rename it" in refused.stderr
+    assert applied(database_url) == [HEAD]
+    query(database_url, "DELETE FROM organizations")
+    done = psql(database_url, script)
+    assert done.returncode == 0, done.stderr
+    assert applied(database_url) == [revision]
+
+
+@pytest.mark.parametrize(
+    "asked", ["SELECT NULL::boolean", "SELECT true WHERE false", "SELECT nextval('tries') > 0", "SELECT 1 / 0 = 1"]
+)
+def test_what_cannot_be_told_or_writes_is_no_yes(
+    database_url: str, release: Release, psql: Psql, printed: Callable[[str], str], asked: str
+) -> None:
+    query(database_url, "CREATE SEQUENCE tries")
+    release.add("pass", extra=f"requires = {asked!r}, 'no'")
+    assert psql(database_url, printed(f"{HEAD}:head")).returncode != 0
+    assert applied(database_url) == [HEAD]
+    assert query(database_url, "SELECT is_called FROM tries") == [(False,)]
+
+
 @pytest.mark.parametrize("way", ["downgrade --sql", "stamp --sql", "stamp"])
 def test_what_is_taken_back_takes_its_backfills_record_with_it(
     database_url: str, release: Release, psql: Psql, capsys: pytest.CaptureFixture[str], way: str

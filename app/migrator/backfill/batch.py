@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from ...postgres.errors import MigrationFailedError
 from ..config import MigratorConfig
 from ..revisions.history import Outcome
-from ..sql.quoting import quote
+from ..sql.quoting import escape_colons, quote
 from . import records as stored
 from .definition import BATCH, Backfill
 from .records import Cursor, Record
@@ -69,9 +69,9 @@ class Batches:
         found = connection.execute(_PRIMARY_KEY, {"name": name}).all()
         if not found:
             raise MigrationFailedError(f"Backfill {backfill.name}: table {backfill.table!r} has no primary key.")
-        self._table = _escape_colons(name)
+        self._table = escape_colons(name)
         self._types = {str(column): str(kind) for column, kind in found}
-        self._columns = [_escape_colons(quote(column)) for column in self._types]
+        self._columns = [escape_colons(quote(column)) for column in self._types]
         self.rows = "no rows"
 
     def run(self, connection: Connection, size: int, retries: int, row_wait: float) -> BatchResult:
@@ -125,8 +125,8 @@ class Batches:
             conditions.append(self._compared(">", "lower"))
         if self._backfill.where:
             # On a line of its own what ends in a comment ends there.
-            conditions.append(f"({_escape_colons(self._backfill.where)}\n)")
-        statement = _escape_colons(self._backfill.update).replace(BATCH, f"({' AND '.join(conditions)})")
+            conditions.append(f"({escape_colons(self._backfill.where)}\n)")
+        statement = escape_colons(self._backfill.update).replace(BATCH, f"({' AND '.join(conditions)})")
         return connection.execute(text(statement), self._values(lower=cursor, upper=last)).rowcount
 
     def _compared(self, comparison: str, bound: str) -> str:
@@ -134,7 +134,7 @@ class Batches:
         keys = ", ".join(f"{self._table}.{column}" for column in self._columns)
         # The cast from text spares the driver from knowing the type.
         casts = (
-            f"CAST(CAST(:{bound}_{i} AS text) AS {_escape_colons(kind)})" for i, kind in enumerate(self._types.values())
+            f"CAST(CAST(:{bound}_{i} AS text) AS {escape_colons(kind)})" for i, kind in enumerate(self._types.values())
         )
         return f"({keys}) {comparison} ({', '.join(casts)})"
 
@@ -164,14 +164,9 @@ def has_rows_left(connection: Connection, backfill: Backfill) -> bool:
     nobody.
     """
     connection.execute(_NO_LIMIT)
-    table = _escape_colons(quote(backfill.table))
-    condition = _escape_colons(backfill.where or "true")
+    table = escape_colons(quote(backfill.table))
+    condition = escape_colons(backfill.where or "true")
     return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table} WHERE {condition}\n)")))  # noqa: S608
-
-
-def _escape_colons(sql: str) -> str:
-    """Return SQL in which each colon means itself, and no parameter."""
-    return sql.replace(":", r"\:")
 
 
 def _describe_rows(cursor: Cursor | None, last: Cursor | None) -> str:

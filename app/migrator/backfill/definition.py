@@ -10,6 +10,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import load_python_file
 
 from ...postgres.errors import MigrationFailedError, error_summary
+from ..revisions.requirements import Requirement, parse_requirements
 
 BATCH = "{batch}"
 MOST_ROWS = 100_000
@@ -23,7 +24,8 @@ class Backfill:
     `update` is one statement with `{batch}` in its WHERE, which stands for the rows of a batch that are still to be
     done: those between two keys for which `where` holds. With `where` None no row shows whether it was done: only the
     record in the database does. `after` is the revision that made what the statement writes to. A transaction goes over
-    `batch_size` rows. `name`, `description` and `checksum` are filled in from the file's name, docstring and content.
+    `batch_size` rows. `requires` has what must be true before the first batch (revisions/requirements.py). `name`,
+    `description` and `checksum` are filled in from the file's name, docstring and content.
     """
 
     table: str
@@ -31,6 +33,7 @@ class Backfill:
     update: str
     where: str | None = None
     batch_size: int = 1000
+    requires: tuple[Requirement, ...] | tuple[tuple[str, str], ...] | tuple[str, str] = ()
     name: str = ""
     description: str = ""
     checksum: str = ""
@@ -44,6 +47,11 @@ class Backfill:
             raise ValueError(f"`update` has no {BATCH} in its WHERE: it would change the whole table in every batch")
         if not isinstance(self.batch_size, int) or not 1 <= self.batch_size <= MOST_ROWS:
             raise ValueError(f"`batch_size` is not a whole number from 1 to {MOST_ROWS}")
+        parse_requirements(self.requires)
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        return parse_requirements(self.requires)
 
 
 def load_backfills(directory: ScriptDirectory) -> dict[str, Backfill]:

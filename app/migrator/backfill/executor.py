@@ -31,6 +31,7 @@ from ..locking.table_locks import limit_lock_waits, read_when_unlocked
 from ..read_only_database import require_writable
 from ..revisions.history import Outcome
 from ..revisions.loading import load_revisions
+from ..revisions.requirements import require
 from ..signals import cancel_on_signals
 from . import records as stored
 from .batch import LONGEST_ROW_WAIT, Batches, has_rows_left, limit
@@ -165,12 +166,15 @@ class _BackfillRun:
             raise
         self._report_end(Outcome.DONE)
 
-    def _begin(self, connection: Connection, *_: float) -> tuple[Batches, Record]:
+    def _begin(self, connection: Connection, _: int, lock_wait: float) -> tuple[Batches, Record]:
         name = self._backfill.name
         with connection.begin():
             batches = Batches(connection, self._config, self._backfill)
             total = batches.estimate(connection)
             before = stored.read_records(connection).get(name)
+            if before is None or before.rows_seen == 0:
+                limit(connection, self._config, lock=lock_wait)
+                require(connection, self._backfill.requirements, f"Backfill {name}")
         with connection.begin():
             limit(connection, self._config)
             record = stored.begin(connection, self._backfill, total, self._config.release)

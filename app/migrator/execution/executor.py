@@ -35,6 +35,7 @@ from ..preview.losses import warn_about_losses
 from ..revisions import history
 from ..revisions.alembic_config import RunOptions, alembic_options
 from ..revisions.loading import explain_alembic_error, phase_of, require_destination
+from ..revisions.requirements import require, requirements_of
 from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import longest_id, require_own_versions
 from .data_loss import refuse_data_loss
@@ -195,6 +196,8 @@ class StepExecutor:
         duration = timedelta()
 
         def run_guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
+            if step.is_upgrade:
+                require(connection, requirements_of(script), "it")
             self._run_guarded(connection, partial(change, **arguments), guard)
             # Not before: the revision may have widened the column.
             if step.is_upgrade and len(script.revision) > (longest := longest_id(connection)):

@@ -26,6 +26,7 @@ from ..revisions import history
 from ..revisions.alembic_config import alembic_options, run_options_of
 from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
+from ..revisions.requirements import Requirement, requirement_as_sql, requirements_of
 from ..sql.quoting import quote, quote_literal
 from .planned_steps import planned_revisions, steps_up_to
 from .session_limits import limits_as_sql
@@ -93,7 +94,7 @@ class PrintedScript:
                 "Nothing leads from there to there: give the range FROM:TO in the direction of the command, such as"
                 " FROM:base for a downgrade or a stamp to base."
             )
-        return list(self._with_backfill_checks(steps_up_to(every, run_options_of(context.config).phase)))
+        return list(self._with_checks(steps_up_to(every, run_options_of(context.config).phase)))
 
     def _configure(self, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
@@ -147,21 +148,21 @@ class PrintedScript:
 
         impl.emit_begin = guarded  # type: ignore[method-assign]
 
-    def _with_backfill_checks(self, steps: Iterable[MigrationStep]) -> Iterable[MigrationStep]:
+    def _with_checks(self, steps: Iterable[MigrationStep]) -> Iterable[MigrationStep]:
         known = load_backfills(context.script)
         for step in steps:
-            if isinstance(step, RevisionStep) and step.is_upgrade and required_backfills(step.revision):
-                needed = [known[name] for name in required_backfills(step.revision)]
-                step.migration_fn = self._checking_backfills(step.revision, needed, step.migration_fn)
+            if isinstance(step, RevisionStep) and step.is_upgrade:
+                script = step.revision
+                checks = [_require_finished(script, known[name]) for name in required_backfills(script)]
+                checks += [_require(script, requirement) for requirement in requirements_of(script)]
+                step.migration_fn = self._checking(checks, step.migration_fn)
             yield step
 
-    def _checking_backfills(
-        self, script: Script, needed: Iterable[Backfill], change: Callable[..., None]
-    ) -> Callable[..., None]:
+    def _checking(self, checks: Iterable[str], change: Callable[..., None]) -> Callable[..., None]:
         # Alembic writes the function's name into the script.
         @wraps(change)
         def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
-            self._print(*(_require_finished(script, backfill) for backfill in needed))
+            self._print(*checks)
             change(**arguments)
 
         return guarded
@@ -264,6 +265,14 @@ def _require_finished(script: Script, backfill: Backfill) -> str:
         {refuse};
     END IF;
 END {_TAG}"""
+
+
+def _require(script: Script, requirement: Requirement) -> str:
+    refuse = _refuse(
+        quote_literal(f"revision {script.revision} is refused: {requirement.message}"),
+        "Nothing of this transaction was done. When that is put right, run the script again from this revision on.",
+    )
+    return f"DO {_TAG}{requirement_as_sql(requirement, refuse)}{_TAG}"
 
 
 def _forget_backfills(script: Script) -> str:

@@ -15,6 +15,7 @@ from ..config import MigratorConfig
 from ..phase import Phase
 from .alembic_config import alembic_config
 from .ids import REMEDY, find_id_faults
+from .requirements import requirements_of
 
 
 def require_destination(revision: str) -> None:
@@ -85,6 +86,7 @@ def check_revisions(directory: ScriptDirectory, default_phase: Phase | None = No
         phase_of(script)
         if not callable(getattr(script.module, "upgrade", None)):
             raise MigrationFailedError(f"Revision {script.revision} ({script.path}) has no upgrade().")
+        requirements_of(script)
     check_definitions(directory)
     return directory
 

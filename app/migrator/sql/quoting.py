@@ -31,3 +31,8 @@ def quote_literal(text: str) -> str:
     doubled = text.replace("'", "''")
     # The backslash means itself whatever standard_conforming_strings says.
     return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in doubled else f"'{doubled}'"
+
+
+def escape_colons(sql: str) -> str:
+    """Return SQL for `text()` in which each colon means itself, and begins no parameter."""
+    return sql.replace(":", r"\:")
