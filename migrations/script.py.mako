@@ -30,6 +30,7 @@ phase = "expand"
 # Which of the two is it? Before it says so, no command that looks at the schema or changes it works, and no server
 # starts.
 phase = None
+# Where its steps rely on the data: requires = "SELECT …", "what is wrong where that is not true".
 % else:
 # This is what the generated steps look like. Is it so? "Reviewing a revision" in migrations/docs/writing-revisions.md
 # has the questions.
