@@ -135,6 +135,14 @@ def test_workflow_comments_and_reports_a_finding(branch: Project, tmp_path: Path
     assert (fork.calls, fork.summary) == ([], first.summary)
 
 
+def test_lint_with_a_base_knows_the_models_that_the_wheel_loads_from_there(branch: Project) -> None:
+    file = drop_a_column(branch)
+    file.write_text(DROP.replace("revision =", 'phase = "contract"\nrevision =', 1))
+    models = branch.root / "myproject" / "models.py"
+    models.write_text("".join(line for line in models.read_text().splitlines(keepends=True) if "level" not in line))
+    assert "dropped-too-soon" in branch.migrate("lint", "--base", "main", code=1)
+
+
 def test_workflow_fails_where_lint_cannot_work(branch: Project, tmp_path: Path) -> None:
     runner = Runner(branch, tmp_path / "runner")
     for step, code in (("Comment", 2), ("Findings", 1)):

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from ...postgres.errors import one_printable_line
 from ..config import MigratorConfig
 from ..sql.names import qualified
 from .changes import BranchChanges
@@ -38,10 +39,6 @@ class BaseModels:
 
     columns: frozenset[tuple[str, str]] | None
     note: str | None = None
-
-    @property
-    def tables(self) -> frozenset[str]:
-        return frozenset(table for table, _ in self.columns or ())
 
 
 def read_base_models(config: MigratorConfig, changes: BranchChanges) -> BaseModels:
@@ -95,9 +92,15 @@ def _run(config: MigratorConfig, root: Path, copy: Path, output: Path) -> str | 
         )
     except subprocess.TimeoutExpired:
         return f"their import did not end within {_SECONDS} s"
-    # The kind of the error alone: the text of somebody else's may have a password.
+    return kind_of_error(done) if done.returncode else None
+
+
+def kind_of_error(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return the last line of the traceback, of other errors than those of imports its kind: it may have a password."""
     *_, last = ["", *done.stderr.decode(errors="replace").strip().splitlines()]
-    return (last.partition(":")[0].strip() or f"exit code {done.returncode}") if done.returncode else None
+    kind = last.partition(":")[0].strip()
+    text = last if kind in {"ImportError", "ModuleNotFoundError", "AttributeError"} else kind
+    return one_printable_line(text) or f"exit code {done.returncode}"
 
 
 def _import_paths(root: Path, ini: Path) -> Iterator[Path]:

@@ -102,6 +102,11 @@ _EXPLANATIONS: dict[str, tuple[str, str, str]] = {
         "This release reads and writes it, and fails once the revision has run.",
         "Take it out of the models in a release before the one that drops it.",
     ),
+    "dropped-too-soon": (
+        "With --base: a column or table that is dropped, and that only this branch takes out of the models.",
+        "The release that runs was made from the base, whose models have it, and so it may read and write it.",
+        "Take it out of the models in one release, and drop it in a contract revision of a later one.",
+    ),
     "block-of-code": (
         "DO, CALL, a function that may do anything, a statement that the linter does not know, SET search_path.",
         "What it does and what it locks cannot be read from it.",

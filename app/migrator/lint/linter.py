@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from ...postgres.errors import DatabaseError
 from ...postgres.url.database_url import DatabaseURL
+from ..branch.base_models import BaseModels, read_base_models
 from ..branch.changes import BranchChanges, read_changes
 from ..command_names import command
 from ..config import MigratorConfig
@@ -21,13 +22,14 @@ from ..revisions.ids import LONGEST, REMEDY, Fault, find_id_faults, find_long_id
 from ..revisions.loading import join_heads, load_revisions, oldest_first, open_revisions
 from ..revisions.schema_state import read_state
 from ..revisions.version_table import longest_id
+from ..sql.effect import Kind
 from ..sql.tokens import Statement
 from . import squawk, suppressions
 from .finding import READ_ON, Finding, Report, line_of_name
 from .known_schema import KnownSchema, ParsedRevision, parse_revisions
 from .overruled import is_overruled
 from .project import Project
-from .rules import PROJECT_RULES, RULES
+from .rules import BASE_RULES, PROJECT_RULES, RULES
 from .suppressions import read_accepted, read_suppressions
 
 # Linting does not wait long for a database that is not up.
@@ -75,8 +77,10 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
         known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
     every_parsed = tuple(parse_revisions(revisions))
-    project = Project(directory, config.metadata, every_parsed, database.pending or frozenset())
     parsed = [revision for revision in every_parsed if revision.script.revision in chosen]
+    models = _base_models(config, changes, parsed)
+    pending = database.pending or frozenset()
+    project = Project(directory, config.metadata, every_parsed, pending, base or "", models.columns)
     accepted = read_accepted(Path(directory.dir))
     findings = [
         *_findings_on_all(directory, database),
@@ -84,7 +88,18 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
         *_unknown_accepted(Path(directory.dir), set(accepted) - {script.revision for script in revisions}),
         *findings_on_each(parsed, accepted, project),
     ]
-    return Report(tuple(revision.script.revision for revision in parsed), tuple(findings), database.note)
+    linted = tuple(revision.script.revision for revision in parsed)
+    return Report(linted, tuple(findings), database.note or models.note)
+
+
+def _base_models(
+    config: MigratorConfig, changes: BranchChanges | None, revisions: Iterable[ParsedRevision]
+) -> BaseModels:
+    """Return the models of the base, if a revision drops something: to load them takes a process of its own."""
+    drops = {Kind.DROP_TABLE, Kind.DROP_COLUMN}
+    if changes is None or not any(any(revision.changes_of_old_tables(drops)) for revision in revisions):
+        return BaseModels(None)
+    return read_base_models(config, changes)
 
 
 def _report_faults(faults: Iterable[Fault]) -> Report:
@@ -195,7 +210,8 @@ def findings_on_each(
         yield from sorted(
             (finding for finding in found if finding.rule not in ignored.reasons), key=lambda each: each.line or 0
         )
-        for misuse in ignored.misuses({finding.rule for finding in found}, _is_rule):
+        unchecked = BASE_RULES if project is None or project.base_columns is None else frozenset()
+        for misuse in ignored.misuses({finding.rule for finding in found}, _is_rule, unchecked):
             line = line_of_name(revision.script.path, suppressions.NAME)
             yield _finding(revision, suppressions.RULE, None, None, misuse.message, misuse.rewrite, line)
 

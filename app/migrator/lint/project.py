@@ -14,12 +14,18 @@ from .known_schema import ParsedRevision
 
 @dataclass(frozen=True)
 class Project:
-    """All revisions, oldest first, those of them that a database lacks, and the models."""
+    """All revisions, oldest first, those of them that a database lacks, and the models.
+
+    `base_columns` are the columns that the models have where the branch has left `base`, each with its table as effects
+    have it; None where there is no base, or nobody knows.
+    """
 
     directory: ScriptDirectory
     metadata: MetaData
     revisions: tuple[ParsedRevision, ...]
     pending: Set[str] = field(default_factory=frozenset)
+    base: str = ""
+    base_columns: Set[tuple[str, str]] | None = None
 
     @cached_property
     def backfills(self) -> Mapping[str, Backfill]:

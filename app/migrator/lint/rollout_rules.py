@@ -1,9 +1,9 @@
 """The rules about what a release needs while it is rolled out beside the previous one, and afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ..phase import Phase
-from ..sql.effect import Kind
+from ..sql.effect import Effect, Kind
 from .contract_steps import breaks_previous_release
 from .finding import Hit
 from .known_schema import Change, ParsedRevision
@@ -42,23 +42,39 @@ def _breaks_previous_release(revision: ParsedRevision) -> bool:
 
 
 def dropped_but_used(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
-    """Yield the drops of what the models have, if no later step brings it back.
-
-    In an expand revision every drop is found already.
-    """
-    if revision.phase is not Phase.CONTRACT:
-        return
-    drops = [*revision.changes_of_old_tables({Kind.DROP_TABLE, Kind.DROP_COLUMN})]
-    for change in drops:
-        effect = change.effect
-        used = [column for table, column in sorted(project.model_columns) if table == effect.table]
-        is_used = effect.column in used if effect.column else bool(used)
-        if is_used and not _comes_back(change, revision, project):
+    """Yield the drops of what the models have, if no later step brings it back."""
+    for change in _lasting_drops(revision, project):
+        if _has(project.model_columns, change.effect):
             yield Hit(
                 change.statement,
-                f"{effect}: the models still have it, so that this release fails without it",
+                f"{change.effect}: the models still have it, so that this release fails without it",
                 "Take it out of the models in a release before this, or leave it.",
             )
+
+
+def dropped_too_soon(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
+    """Yield the drops of what the base's models have, and these models no longer: no release was between."""
+    for change in _lasting_drops(revision, project):
+        if _has(project.base_columns or (), change.effect) and not _has(project.model_columns, change.effect):
+            yield Hit(
+                change.statement,
+                f"{change.effect}: the models of {project.base} still have it, and so the release that runs may use it",
+                "Take it out of the models first, and drop it when a release without it has gone out.",
+            )
+
+
+def _lasting_drops(revision: ParsedRevision, project: Project) -> Iterator[Change]:
+    # In an expand revision every drop is found already.
+    if revision.phase is Phase.CONTRACT:
+        for change in revision.changes_of_old_tables({Kind.DROP_TABLE, Kind.DROP_COLUMN}):
+            if not _comes_back(change, revision, project):
+                yield change
+
+
+def _has(columns: Collection[tuple[str, str]], dropped: Effect) -> bool:
+    if dropped.column:
+        return (dropped.table, dropped.column) in columns
+    return any(table == dropped.table for table, _ in columns)
 
 
 def _comes_back(dropped: Change, revision: ParsedRevision, project: Project) -> bool:

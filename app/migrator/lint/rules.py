@@ -14,7 +14,7 @@ from .lock_rules import limit_lifted, several_tables_locked, table_locked, valid
 from .partition_rules import partitioned_table
 from .project import Project
 from .rename_rules import rename_loses_data
-from .rollout_rules import added_in_contract, dropped_but_used
+from .rollout_rules import added_in_contract, dropped_but_used, dropped_too_soon
 
 
 def _contract_step_in_expand(revision: ParsedRevision) -> Iterator[Hit]:
@@ -125,4 +125,7 @@ RULES: dict[str, Callable[[ParsedRevision], Iterator[Hit]]] = {
 PROJECT_RULES: dict[str, Callable[[ParsedRevision, Project], Iterator[Hit]]] = {
     "rename-loses-data": rename_loses_data,
     "dropped-but-used": dropped_but_used,
+    "dropped-too-soon": dropped_too_soon,
 }
+# These find nothing where no base is named.
+BASE_RULES = frozenset({"dropped-too-soon"})

@@ -32,8 +32,10 @@ class Suppressions:
     reasons: dict[str, str]
     misuse: Misuse | None = None
 
-    def misuses(self, found: Set[str], is_rule: Callable[[str], bool]) -> Iterator[Misuse]:
-        """Yield what is wrong with them; `found` are the rules that found something."""
+    def misuses(
+        self, found: Set[str], is_rule: Callable[[str], bool], unchecked: Set[str] = frozenset()
+    ) -> Iterator[Misuse]:
+        """Yield what is wrong with them; `found` are the rules that found something, `unchecked` those not asked."""
         if self.misuse:
             yield self.misuse
         for rule, reason in self.reasons.items():
@@ -41,7 +43,7 @@ class Suppressions:
                 yield Misuse(
                     f"there is no rule {rule!r} that a revision can suppress", "Correct the name, or remove it."
                 )
-            elif rule not in found:
+            elif rule not in found and rule not in unchecked:
                 yield Misuse(f"{rule} finds nothing here, and needs no suppression", "Remove it.")
             elif len(reason.strip()) < _SHORTEST_REASON:
                 yield Misuse(f"{rule} is suppressed without a reason", "Say why it is fine here, in a sentence.")
