@@ -1,5 +1,6 @@
 """Which tests run which lines, and how long they take: recorded once, in a copy of the checkout."""
 
+import ast
 import json
 import os
 import re
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -152,10 +153,50 @@ class Record:
         return mutant.is_import or any(c == "" or _PHASE.search(c) for c in self._contexts_of(mutant))
 
     def _contexts_of(self, mutant: Mutant) -> set[str]:
-        """Return where the fault's lines are run. One that only importing runs is everybody's who runs the module."""
+        """Return where the fault's lines are run.
+
+        A fault that only importing runs is noticed where a function uses the name that the statement gives; without
+        such a function, everywhere that the module is run.
+        """
         of_file = self._contexts.get(mutant.path, {})
-        found = set[str]().union(*(of_file.get(line, ()) for line in mutant.lines))
-        return set[str]().union(*of_file.values()) if mutant.is_import or found == {""} else found
+        found = self._union(of_file, mutant.lines)
+        if not (mutant.is_import or found == {""}):
+            return found
+        used = _lines_that_use(mutant.lines, self._sources[mutant.path]) & of_file.keys()
+        return self._union(of_file, used or of_file)
+
+    @staticmethod
+    def _union(of_file: Mapping[int, set[str]], lines: Iterable[int]) -> set[str]:
+        return set[str]().union(*(of_file.get(line, ()) for line in lines))
+
+
+def _lines_that_use(lines: range, source: str) -> set[int]:
+    """Return the lines of functions that use what a statement at these lines of the module gives a name."""
+    functions: list[ast.stmt] = []
+    names: set[str] = set()
+    for statement in ast.parse(source).body:
+        given = {target.id for target in _targets(statement) if isinstance(target, ast.Name)}
+        if not given:
+            functions.append(statement)
+        # One that is made with another is noticed where either is used.
+        elif statement.lineno <= lines.start <= (statement.end_lineno or 0) or names & _used(statement).keys():
+            names |= given
+    return {line for function in functions for name, at in _used(function).items() if name in names for line in at}
+
+
+def _targets(statement: ast.stmt) -> Sequence[ast.expr]:
+    if isinstance(statement, ast.AnnAssign):
+        return [statement.target]
+    return statement.targets if isinstance(statement, ast.Assign) else []
+
+
+def _used(statement: ast.stmt) -> dict[str, set[int]]:
+    """Return the names that are read in a statement, with the lines."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found[node.id].add(node.lineno)
+    return found
 
 
 def _words(text: str) -> set[str]:

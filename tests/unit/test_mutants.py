@@ -1,8 +1,10 @@
 """The faults that the mutation runs put into the code."""
 
 import pytest
+from coverage import CoverageData
 
 from tests.mutation.mutants import mutants_of
+from tests.mutation.record import Record
 from tests.mutation.run import equivalents
 from tests.support.processes import ROOT
 
@@ -67,3 +69,14 @@ def test_faults_that_are_called_equivalent_are_there_and_have_a_reason() -> None
     there = {mutant.key for path in paths for mutant in mutants_of(path, (ROOT / path).read_text())}
     assert set(known) - there == set()
     assert all(reason.endswith(".") for reason in known.values())
+
+
+def test_fault_of_what_importing_makes_is_for_the_tests_of_where_it_is_used() -> None:
+    source = "A = x < 1\nB = A\nC = 2\n\n\ndef f():\n    return B\n\n\ndef g():\n    return C\n"
+    data = CoverageData(no_disk=True)
+    for test, line in (("t.py::test_f", 7), ("t.py::test_g", 11)):
+        data.set_context(test)
+        data.add_lines({"/somewhere/app/m.py": [line]})
+    record = Record(data, {"t.py::test_f": 1.0, "t.py::test_g": 0.1}, {"app/m.py": source})
+    (fault,) = mutants_of("app/m.py", source)
+    assert record.tests_of(fault, budget=9.0) == ["t.py::test_f"]
