@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, delete, select
+from sqlalchemy import and_, any_, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,7 +23,7 @@ _VALUES_OF_TASKS = PreparedStatement(
         CustomFieldValue,
         and_(
             CustomFieldValue.custom_field_id == CustomField.id,
-            CustomFieldValue.task_id == any_(bindparam("task_ids", type_=ARRAY(Uuid))),
+            CustomFieldValue.task_id == any_(bindparam("task_ids")),
         ),
     )
     .where(CustomFieldBoard.board_id == bindparam("board_id"))
@@ -33,10 +33,10 @@ _LOCK_FIELDS_OF_BOARD = PreparedStatement(
     select(*CustomField.__table__.c)
     .join(CustomFieldBoard, CustomFieldBoard.custom_field_id == CustomField.id)
     .where(CustomFieldBoard.board_id == bindparam("board_id"))
-    # In one order, so that two requests do not wait for each other.
+    # As a task is read: the answer to a new one has them in this order.
     .order_by(CustomField.field_key)
     # The field first, as a request does that takes it off a board.
-    .with_for_update(read=True, of=(CustomField, CustomFieldBoard))
+    .with_for_update(read=True)
 )
 
 

@@ -133,7 +133,7 @@ class DashboardRepository:
         about_task = ActivityEvent.event_type == STATUS_CHANGED
         return (
             statement.select_from(ActivityEvent)
-            .outerjoin(Task, and_(Task.id == ActivityEvent.task_id, about_task))
+            .outerjoin(Task, Task.id == ActivityEvent.task_id)
             .where(
                 ActivityEvent.organization_id == self._scope.access.organization_id,
                 ActivityEvent.created_at >= begin,

@@ -36,7 +36,6 @@ class InviteRepository(Repository[OrganizationInvite]):
         )
         return [Grant(*row) for row in await self.session.execute(statement)]
 
-    async def add_grants(self, invite: OrganizationInvite, grants: Iterable[Grant]) -> None:
+    def add_grants(self, invite: OrganizationInvite, grants: Iterable[Grant]) -> None:
         of_invite = {"organization_id": invite.organization_id, "organization_invite_id": invite.id}
         self.session.add_all(InviteBoardAccess(**of_invite, **grant._asdict()) for grant in grants)
-        await self.session.flush()

@@ -54,7 +54,7 @@ class MemberRepository(Repository[OrganizationMember]):
 
     async def list_of_user(self, user_id: UUID) -> Sequence[OrganizationMember]:
         """Return the user's place in each of their organizations."""
-        return await self.get_many(user_id=user_id, order_by=(OrganizationMember.organization_id, False))
+        return await self.get_many(user_id=user_id)
 
     async def has_other_owner(self, member: OrganizationMember) -> bool:
         is_other = OrganizationMember.id != member.id
@@ -62,9 +62,8 @@ class MemberRepository(Repository[OrganizationMember]):
 
     async def replace_grants(self, member: OrganizationMember, grants: Iterable[Grant]) -> None:
         await self.session.execute(delete(BoardAccess).where(BoardAccess.organization_member_id == member.id))
-        await self.add_grants(member, grants)
+        self.add_grants(member, grants)
 
-    async def add_grants(self, member: OrganizationMember, grants: Iterable[Grant]) -> None:
+    def add_grants(self, member: OrganizationMember, grants: Iterable[Grant]) -> None:
         of_member = {"organization_id": member.organization_id, "organization_member_id": member.id}
         self.session.add_all(BoardAccess(**of_member, **grant._asdict()) for grant in grants)
-        await self.session.flush()

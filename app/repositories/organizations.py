@@ -18,7 +18,6 @@ class OrganizationRepository(Repository[Organization]):
         """Add the organization with this user as its owner, and make it their active one."""
         stored = await self.add(organization)
         self.session.add(OrganizationMember(organization_id=stored.id, user_id=user_id, role=Role.OWNER))
-        await self.session.flush()
         await self.activate(user_id, stored.id)
         return stored
 

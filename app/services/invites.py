@@ -86,7 +86,7 @@ class InviteService(Service):
             expires_at=datetime.now(UTC) + GOOD_FOR,
         )
         await self._invites.add(invite)
-        await self._invites.add_grants(invite, granted)
+        self._invites.add_grants(invite, granted)
         await self._record("created", invite)
         return invite
 
@@ -116,7 +116,7 @@ class InviteService(Service):
             all_boards_write=invite.all_boards_write,
         )
         await members.add(member)
-        await members.add_grants(member, await self._invites.list_grants(invite.id))
+        members.add_grants(member, await self._invites.list_grants(invite.id))
         invite.accepted_by_user_id, invite.accepted_at = user.id, datetime.now(UTC)
         if user.active_organization_id is None:
             await OrganizationRepository(session=self._session).activate(user.id, invite.organization_id)

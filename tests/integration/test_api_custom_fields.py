@@ -66,6 +66,7 @@ async def test_definition_has_every_field_and_is_listed(
     )
     assert other["label"] == "Port"
     assert (await client.get(FIELDS)).json() == [field, other]
+    assert (await client.get(f"{FIELDS}/{other['id']}")).json() == other
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -133,11 +134,12 @@ async def test_change_tells_null_from_not_sent(client: httpx.AsyncClient, board:
 async def test_change_of_its_boards_is_a_change_of_the_field(
     client: httpx.AsyncClient, board: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    field = await define(client, board)
+    field, other = await define(client, board), await define(client, board, "other")
     boards = sorted([second["id"], board["id"]])
     changed = (await redefine(client, field, board_ids=boards[::-1])).json()
     assert changed == field | {"board_ids": boards, "updated_at": changed["updated_at"]}
     assert changed["updated_at"] > field["updated_at"]
+    assert (await client.get(FIELDS)).json() == [changed, other]
 
 
 async def test_default_has_to_fit_what_the_field_becomes(client: httpx.AsyncClient, board: dict[str, Any]) -> None:
@@ -235,6 +237,7 @@ async def test_values_go_with_the_definition_and_hide_with_the_board(
 
     assert (await redefine(client, field, board_ids=[second["id"]])).json()["board_ids"] == [second["id"]]
     assert await values() == {}
+    assert [listed["custom_field_values"] for listed in (await client.get(tasks_url)).json()["items"]] == [{}]
     refused = await client.patch(f"{tasks_url}/{task['id']}", json={"custom_field_values": {"ticket": "A-2"}})
     assert refused.json()["errors"][0]["pointer"] == "/custom_field_values/ticket"
     assert (await redefine(client, field, field_type="integer")).json()["code"] == "custom_field_in_use", (
@@ -275,16 +278,17 @@ async def test_change_under_which_a_value_would_not_stand_is_refused(
     changes: dict[str, Any],
     status: int,
 ) -> None:
-    field = await define(client, board, **defined)
+    field, other = await define(client, board, **defined), await define(client, board, "other")
     for given in (value, None):
-        await client.post(tasks_url, json={"title": "t", "custom_field_values": {"ticket": given}})
+        sent = {"ticket": given, "other": "a value that would stand under nothing"}
+        await client.post(tasks_url, json={"title": "t", "custom_field_values": sent})
     answer = await redefine(client, field, **changes)
     assert answer.status_code == status, answer.text
     if status == 409:
         assert answer.json()["code"] == "custom_field_in_use"
-        assert (await client.get(FIELDS)).json() == [field]
-    shown = [task["custom_field_values"] for task in (await client.get(tasks_url)).json()["items"]]
-    assert shown == [{"ticket": None}, {"ticket": value}]
+        assert (await client.get(FIELDS)).json() == [field, other]
+    shown = [task["custom_field_values"]["ticket"] for task in (await client.get(tasks_url)).json()["items"]]
+    assert shown == [None, value]
 
 
 async def test_field_of_a_deleted_board_stays_without_it(client: httpx.AsyncClient, board: dict[str, Any]) -> None:

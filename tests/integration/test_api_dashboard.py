@@ -69,16 +69,17 @@ async def test_nothing_is_a_dashboard_of_zeros_with_every_bucket(client: httpx.A
 
 async def test_work_done_is_counted_where_it_was_done(client: httpx.AsyncClient, history: History) -> None:
     await history.task(80, ("in_progress", 30), ("done", 28))
-    await history.task(80, ("in_progress", 9), ("done", 3))
+    await history.task(80, ("in_progress", 9), ("review", 6), ("done", 3))
     await history.task(80, ("in_progress", 5), ("done", 3))
     await history.task(2)
+    await history.task(300, ("in_progress", 200), ("done", 190))
     found = await dashboard(client, range_key="24h")
     assert values(found["throughput"]["primary"]) == [2]
     assert values(found["throughput"]["comparison"]) == [1]
     assert values(found["cycle_time"]["primary"]) == [pytest.approx(4, abs=0.01)]
     assert values(found["cycle_time"]["comparison"]) == [pytest.approx(2, abs=0.01)]
     assert found["kpis"]["median_cycle_time_hours_7d"] == pytest.approx(2, abs=0.01)
-    assert (found["kpis"]["done_tasks"], found["kpis"]["inbox_tasks"]) == (3, 1)
+    assert (found["kpis"]["done_tasks"], found["kpis"]["inbox_tasks"]) == (4, 1)
 
 
 async def test_comparison_begins_with_the_whole_of_its_oldest_bucket(
@@ -114,13 +115,18 @@ async def test_work_in_progress_is_counted_back_from_now(client: httpx.AsyncClie
 async def test_error_rate_is_what_was_sent_back_or_rejected(
     client: httpx.AsyncClient, board: dict[str, Any], history: History
 ) -> None:
-    await history.task(9, ("review", 3), ("in_progress", 3))
+    task = await history.task(9, ("review", 3), ("in_progress", 3))
     await history.task(9, ("review", 3), ("done", 3))
     await history.task(9, ("done", 3), ("inbox", 3))
     url = f"{BOARDS}/{board['id']}/approvals"
-    for status in ("approved", "rejected"):
-        await client.post(url, json={"action_type": "deploy", "confidence": 1, "status": status})
+    # What is decided on is not what a task became, however it is called.
+    for status, name in (("approved", "done → inbox"), ("rejected", "review → done")):
+        body = {"action_type": name, "confidence": 1, "status": status, "task_id": task}
+        assert (await client.post(url, json=body)).status_code == 201
     found = await dashboard(client, range_key="24h")
+    assert values(found["throughput"]["primary"]) == [2]
+    assert found["kpis"]["median_cycle_time_hours_7d"] is None
+    assert [found["wip"]["primary"]["points"][-3][status] for status in TaskStatus] == [1, 1, 0, 1]
     assert values(found["error_rate"]["primary"]) == [pytest.approx(100 * 2 / 3), 50]
     assert found["kpis"]["error_rate_pct"] == 60
 
@@ -140,10 +146,10 @@ async def test_agents_are_active_while_they_are_heard_of(
 async def test_pending_approvals_are_shown_longest_wait_first(
     client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
 ) -> None:
-    task = (await client.post(tasks_url, json={"title": "Splice"})).json()
+    tasks = [(await client.post(tasks_url, json={"title": title})).json()["id"] for title in ("Splice", "Paint")]
     url = f"{BOARDS}/{board['id']}/approvals"
     for number in range(12):
-        body = {"action_type": f"deploy {number}", "confidence": 50, "task_ids": [task["id"]] if number == 0 else []}
+        body = {"action_type": f"deploy {number}", "confidence": 50, "task_ids": tasks if number == 0 else []}
         assert (await client.post(url, json=body)).status_code == 201
     older = "UPDATE approvals SET created_at = created_at - interval '1 day' WHERE action_type = 'deploy 11'"
     query(database_url, older)
@@ -178,21 +184,31 @@ async def test_dashboard_has_nothing_of_another_organization_nor_of_tasks_that_a
 async def test_dashboard_is_of_what_may_be_read_and_is_asked_for(
     client: httpx.AsyncClient, grouped: dict[str, Any], group: dict[str, Any], stranger: Stranger, database_url: str
 ) -> None:
-    other = (await client.post(BOARDS, json={**MINIMAL, "slug": "other"})).json()
-    for board_id, count in ((grouped["id"], 1), (other["id"], 2)):
+    other = (await client.post(BOARDS, json={**MINIMAL, "slug": "other", "max_agents": 2})).json()
+    for board, count in ((grouped, 1), (other, 2)):
+        url = f"{BOARDS}/{board['id']}"
         for _ in range(count):
-            await client.post(f"{BOARDS}/{board_id}/tasks", json={"title": "x"})
+            task = (await client.post(f"{url}/tasks", json={"title": "x"})).json()
+            for status in ("done", "inbox"):
+                await client.patch(f"{url}/tasks/{task['id']}", json={"status": status})
+            await client.post(f"{url}/approvals", json={"action_type": "a", "confidence": 1})
+            agent = await register(client, board)
+            await client.post(f"{AGENTS}/{agent['id']}/heartbeat", json={})
 
-    async def tasks(**params: Any) -> int:
-        return int((await dashboard(client, **params))["kpis"]["inbox_tasks"])
+    async def shown(**params: Any) -> set[float]:
+        """Each is as many as the tasks are, and two hours ago there were none."""
+        found = await dashboard(client, range_key="24h", **params)
+        assert [found["wip"]["primary"]["points"][-3][status] for status in TaskStatus] == [0] * len(TaskStatus)
+        done = sum(values(found["throughput"]["primary"]))
+        return {done, found["pending_approvals"]["total"], found["kpis"]["active_agents"], found["kpis"]["inbox_tasks"]}
 
-    assert await tasks() == 3
-    assert await tasks(board_id=other["id"]) == 2
-    assert await tasks(group_id=group["id"]) == 1
-    assert await tasks(group_id=group["id"], board_id=other["id"]) == 0
+    assert await shown() == {3}
+    assert await shown(board_id=other["id"]) == {2}
+    assert await shown(group_id=group["id"]) == {1}
+    assert await shown(group_id=group["id"], board_id=other["id"]) == {0}
     become(database_url, "member")
     grant(database_url, grouped["id"], reads=True, writes=False)
-    assert await tasks() == 1
+    assert await shown() == {1}
     for params in ({"board_id": other["id"]}, {"board_id": str(stranger.board)}, {"group_id": str(UUID(int=1))}):
         assert (await client.get(DASHBOARD, params=params)).status_code == 404
 

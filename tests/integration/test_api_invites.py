@@ -70,17 +70,21 @@ async def test_who_accepts_is_what_the_invite_says(
     client: httpx.AsyncClient, staff: Staff, board: dict[str, Any], database_url: str, role: str
 ) -> None:
     gone = (await client.post("/api/v1/boards", json={"name": "g", "slug": "gone", "description": ""})).json()
-    specs = [{"board_id": board["id"], "can_write": True}, {"board_id": gone["id"]}]
+    last = (await client.post("/api/v1/boards", json={"name": "l", "slug": "last", "description": ""})).json()
+    specs = [{"board_id": board["id"], "can_write": True}, {"board_id": gone["id"]}, {"board_id": last["id"]}]
     everywhere = {"all_boards_read": role != "owner", "all_boards_write": role != "admin"}
     made = await invite(client, role=role, board_access=specs, **everywhere)
     await client.delete(f"/api/v1/boards/{gone['id']}")
+    # The table then has it behind the other.
+    query(database_url, "UPDATE invite_board_access SET can_read = can_read WHERE can_write")
     staff.hand_over()
     answer = await accept(client, made)
     joined = answer.json()
     assert (answer.status_code, joined["role"], joined["user_id"]) == (201, role, str(staff.my_user))
     assert {name: joined[name] for name in everywhere} == everywhere
     assert [(item["board_id"], item["can_read"], item["can_write"]) for item in joined["board_access"]] == [
-        (board["id"], True, True)
+        (board["id"], True, True),
+        (last["id"], True, False),
     ]
     assert (await client.get(answer.headers["location"])).json() == joined, "it is his active organization"
     events = (await client.get("/api/v1/activity")).json()["items"]

@@ -74,8 +74,11 @@ async def test_role_that_is_null_or_not_sent_stays(client: httpx.AsyncClient, st
         assert (await client.patch(f"{MEMBERS}/{member}", json=body)).status_code == 400
 
 
+@pytest.mark.usefixtures("stranger")
 async def test_last_owner_is_neither_demoted_nor_removed(client: httpx.AsyncClient, staff: Staff) -> None:
     mate = staff.join("admin")
+    listed = (await client.get(MEMBERS)).json()["items"]
+    assert [member["id"] for member in listed] == [str(staff.my_member), str(mate)], "oldest first"
     for answer in (
         await change(client, staff.my_member, "admin"),
         await client.delete(f"{MEMBERS}/{staff.my_member}"),
@@ -183,6 +186,8 @@ async def test_removed_member_keeps_another_active_organization(
 async def test_access_is_replaced_as_a_whole(client: httpx.AsyncClient, staff: Staff, board: dict[str, Any]) -> None:
     other = (await client.post("/api/v1/boards", json={"name": "o", "slug": "other", "description": ""})).json()
     member = staff.join("member", name="Jonah")
+    mine = f"{MEMBERS}/{staff.my_member}/access"
+    kept = (await client.put(mine, json={"board_access": [{"board_id": board["id"]}]})).json()
     url = f"{MEMBERS}/{member}/access"
     specs = [
         {"board_id": board["id"]},
@@ -197,7 +202,8 @@ async def test_access_is_replaced_as_a_whole(client: httpx.AsyncClient, staff: S
     nothing = {"board_id": board["id"], "can_read": False, "can_write": False}
     second = (await client.put(url, json={"board_access": [nothing]})).json()
     assert (second["all_boards_read"], second["all_boards_write"], second["board_access"]) == (False, False, [])
-    assert await events(client) == 2 * [("member.access_changed", "Jonah")]
+    assert (await client.get(mine.removesuffix("/access"))).json() == kept, "another's stays"
+    assert (await events(client))[1:] == 2 * [("member.access_changed", "Jonah")]
 
 
 async def test_access_counts_at_once(client: httpx.AsyncClient, staff: Staff, board: dict[str, Any]) -> None:

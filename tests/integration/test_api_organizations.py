@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.integration.conftest import Stranger
 from tests.support.boards import grant
@@ -12,7 +13,8 @@ from tests.support.database import query
 ORGANIZATIONS = "/api/v1/organizations"
 
 
-async def test_created_organization_becomes_the_active_one(client: httpx.AsyncClient, me: dict[str, Any]) -> None:
+@pytest.mark.usefixtures("me", "stranger")
+async def test_created_organization_becomes_the_active_one(client: httpx.AsyncClient, database_url: str) -> None:
     response = await client.post(ORGANIZATIONS, json={"name": "  Second  "})
     assert response.status_code == 201
     created = response.json()
@@ -23,6 +25,11 @@ async def test_created_organization_becomes_the_active_one(client: httpx.AsyncCl
         ("Personal", "owner", False),
         ("Second", "owner", True),
     ]
+    active = "SELECT count(*) FROM users WHERE active_organization_id = :id"
+    assert query(database_url, active, id=created["id"]) == [(1,)], "of nobody else"
+    query(database_url, "UPDATE organizations SET created_at = created_at - interval '1 day' WHERE name = 'Second'")
+    listed = (await client.get(f"{ORGANIZATIONS}/me/list")).json()
+    assert [item["name"] for item in listed] == ["Second", "Personal"], "oldest first"
 
 
 async def test_switching_shows_the_other_organizations_boards(client: httpx.AsyncClient, board: dict[str, Any]) -> None:

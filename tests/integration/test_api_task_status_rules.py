@@ -55,7 +55,8 @@ async def test_comment_for_review_may_come_with_the_change(
     client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
 ) -> None:
     await client.patch(f"/api/v1/boards/{board['id']}", json={"comment_required_for_review": True})
-    task = await create_task(client, tasks_url)
+    task, other = await create_task(client, tasks_url), await create_task(client, tasks_url)
+    await client.post(f"{tasks_url}/{other['id']}/comments", json={"message": "of another task"})
     assert (await patch_task(client, tasks_url, task, status="in_progress")).status_code == 200
     refused = await patch_task(client, tasks_url, task, status="review")
     assert (refused.status_code, refused.json()["code"]) == (409, "comment_required")

@@ -88,6 +88,7 @@ async def test_dependencies_never_make_a_circle(client: httpx.AsyncClient, tasks
         assert (response.status_code, response.json()["code"]) == (409, "dependency_cycle")
     assert (await patch_task(client, tasks_url, c, depends_on_task_ids=[a["id"], b["id"]])).status_code == 200
     assert (await patch_task(client, tasks_url, c, depends_on_task_ids=[])).json()["depends_on_task_ids"] == []
+    assert (await client.get(f"{tasks_url}/{b['id']}")).json()["depends_on_task_ids"] == [a["id"]], "another's stay"
 
 
 async def test_two_requests_that_together_would_make_a_circle_do_not(
@@ -105,7 +106,8 @@ async def test_two_requests_that_together_would_make_a_circle_do_not(
 
 
 async def test_comments_are_listed_oldest_first(client: httpx.AsyncClient, tasks_url: str) -> None:
-    task = await create_task(client, tasks_url)
+    task, other = await create_task(client, tasks_url), await create_task(client, tasks_url)
+    await client.post(f"{tasks_url}/{other['id']}/comments", json={"message": "elsewhere"})
     url = f"{tasks_url}/{task['id']}/comments"
     for message in ("one", "two", "three"):
         response = await client.post(url, json={"message": message})
@@ -179,6 +181,9 @@ async def test_tags_are_in_the_order_of_their_names_and_all_dependencies_are_the
     # Those made in one microsecond are in no certain order.
     assert sorted(made["depends_on_task_ids"]) == sorted(others)
     assert made["blocked_by_task_ids"] == made["depends_on_task_ids"]
+    other = await create_task(client, tasks_url, tag_ids=tags[:1])
+    assert (await patch_task(client, tasks_url, other, tag_ids=[])).json()["tags"] == []
+    assert (await client.get(f"{tasks_url}/{made['id']}")).json()["tags"] == made["tags"], "another's stay"
 
 
 async def test_what_depends_on_nothing_else_does_not_wait_for_the_board(

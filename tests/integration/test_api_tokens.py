@@ -47,7 +47,7 @@ async def test_token_is_shown_once_and_kept_as_a_hash(client: httpx.AsyncClient,
 async def test_token_signs_its_owner_in_from_anywhere_and_says_when_it_was_used(
     app: Litestar, client: httpx.AsyncClient, me: dict[str, Any], database_url: str
 ) -> None:
-    made = await issue(client)
+    made, unused = await issue(client), await issue(client)
     assert made["last_used_at"] is None
     async with client_of(app, made["token"]) as laptop:
         assert (await laptop.get(ME)).json() == me
@@ -58,6 +58,7 @@ async def test_token_signs_its_owner_in_from_anywhere_and_says_when_it_was_used(
         query(database_url, "UPDATE personal_tokens SET last_used_at = last_used_at - interval '1 minute'")
         await laptop.get(ME)
         assert (await client.get(f"{TOKENS}/{made['id']}")).json()["last_used_at"] > used
+    assert (await client.get(f"{TOKENS}/{unused['id']}")).json()["last_used_at"] is None
 
 
 async def test_two_requests_with_one_token_do_not_wait_for_each_other(

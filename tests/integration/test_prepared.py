@@ -267,6 +267,7 @@ async def test_another_driver_is_asked_through_the_session(database_url: str) ->
         board = (await client.post("/api/v1/boards", json={"name": "B", "slug": "b", "description": ""})).json()
         tasks = f"/api/v1/boards/{board['id']}/tasks"
         tag = (await client.post("/api/v1/tags", json={"name": "Rope"})).json()
+        assert (await client.post("/api/v1/tags", json={"name": "Rope"})).json()["code"] == "slug_taken"
         made = await client.post(tasks, json={"title": "Splice", "tag_ids": [tag["id"]]})
         assert made.status_code == 201, made.text
         listed = (await client.get(tasks, params={"status": "inbox,done", "search": "splicing"})).json()

@@ -39,14 +39,15 @@ class Rows(NamedTuple):
 
 @pytest.fixture
 def rows(database_url: str) -> Rows:
-    """The user owns the first organization, which has the rest, and is a member of the second."""
+    """The user owns the first organization, which has the rest, and is a member of the second, another's."""
     url = database_url
     user = insert(url, "users", subject="owner")
-    insert(url, "users", subject="another")
+    another = insert(url, "users", subject="another")
     organizations = [insert(url, "organizations", name=name) for name in "ab"]
     of_first = {"organization_id": organizations[0]}
     for organization, role in zip(organizations, ("owner", "member"), strict=True):
         insert(url, "organization_members", organization_id=organization, user_id=user, role=role)
+    insert(url, "organization_members", organization_id=organizations[1], user_id=another, role="owner")
     boards = [insert(url, "boards", **of_first, name=slug, slug=slug, description="") for slug in "ab"]
     fields = [insert(url, "custom_fields", **of_first, field_key=key, label=key, field_type="text") for key in "ab"]
     for board, field in zip(boards, fields, strict=True):

@@ -1,0 +1,66 @@
+"""What is kept for a while: old rows go some at a time, and nobody waits for who holds one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from litestar import Litestar
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.plugin import DatabasePlugin
+from app.repositories.idempotency import IdempotencyRepository
+from app.repositories.rate_limits import RateLimitRepository
+from tests.support.database import holding, query
+from tests.support.waiting import PATIENCE
+
+CALLER = UUID(int=7)
+OLD = 25
+
+
+async def limit(session: AsyncSession, key: bytes) -> object:
+    return await RateLimitRepository(session=session).take(key, 5, timedelta(minutes=1))
+
+
+async def keep(session: AsyncSession, key: bytes) -> None:
+    await IdempotencyRepository(session=session).keep(CALLER, key, b"request", b"response")
+
+
+@pytest.mark.parametrize(
+    ("add", "table", "key", "since", "left"),
+    [
+        # What is counted once more is no new count.
+        (limit, "rate_limits", "key", "began_at", (5, 5, 1)),
+        (keep, "idempotent_responses", "key_hash", "created_at", (5, 1, 1)),
+    ],
+    ids=["limits", "answers"],
+)
+async def test_old_rows_go_some_at_a_time_and_past_those_that_somebody_holds(
+    app: Litestar,
+    database_url: str,
+    add: Callable[[AsyncSession, bytes], Awaitable[object]],
+    table: str,
+    key: str,
+    since: str,
+    left: tuple[int, ...],
+) -> None:
+    count = f"SELECT count(*) FROM {table} WHERE {since} < now() - interval '1 day'"
+    async with app.plugins.get(DatabasePlugin).sessions() as session:
+        for number in range(OLD):
+            await add(session, b"old %d" % number)
+        await session.commit()
+        query(database_url, f"UPDATE {table} SET {since} = now() - interval '2 days'")
+        with holding(database_url, f"SELECT FROM {table} WHERE {key} = :held FOR UPDATE", held=b"old 0"):
+            for name, expected in zip((b"first", b"first", b"second"), left, strict=True):
+                async with asyncio.timeout(PATIENCE):
+                    await add(session, name)
+                await session.commit()
+                assert query(database_url, count) == [(expected,)]
+        assert query(database_url, f"SELECT {key} FROM {table} ORDER BY 1") == [(b"first",), (b"old 0",), (b"second",)]
+
+
+async def test_who_is_over_the_limit_waits_for_a_second_at_least(app: Litestar) -> None:
+    async with app.plugins.get(DatabasePlugin).sessions() as session:
+        limits = RateLimitRepository(session=session)
+        assert await limits.take(b"key", 0, timedelta(milliseconds=1)) == 1
