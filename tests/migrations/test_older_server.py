@@ -28,8 +28,9 @@ from tests.support.cut_off import DRIVERS, SCHEMA_CHANGES, check_that_it_keeps_n
 from tests.support.database import query
 from tests.support.doctor import examined, one, worse_than_notes
 from tests.support.drift import TAMPERED_ZOO, check, compared, make_zoo, one_of_each_kind, together, zoo
-from tests.support.migrator import backup, downgrade, restore, upgrade
+from tests.support.migrator import backup, downgrade, read_schema_sql, restore, upgrade
 from tests.support.partitions import check_that_rows_stay_where_they_are
+from tests.support.processes import ROOT
 from tests.support.throwaway_postgres import new_cluster, running
 from tests.support.tls_server import tls_front
 from tests.support.waiting import PATIENCE
@@ -83,6 +84,10 @@ def test_revisions_go_up_down_and_up(url: str) -> None:
     downgrade(settings, "base", accept_data_loss=True)
     upgrade(settings)
     assert query(url, "SELECT count(*) FROM alembic_version") == [(1,)]
+
+
+def test_schema_has_the_same_text_as_on_the_newest_server(template_url: str) -> None:
+    assert read_schema_sql(settings_for(template_url)) == (ROOT / "migrations" / "schema.sql").read_text()
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

@@ -12,7 +12,7 @@ from app.migrator.backfill.throttle import Throttle
 from app.migrator.backup import backup as backup_module
 from app.migrator.backup import restore as restore_module
 from app.migrator.config import MigratorConfig
-from app.migrator.drift import report
+from app.migrator.drift import report, schema_sql
 from app.migrator.execution import commands
 from app.migrator.lint import linter
 from app.migrator.partitions import maintenance
@@ -36,6 +36,7 @@ upgrade = _with_settings(commands.upgrade)
 downgrade = _with_settings(commands.downgrade)
 plan = _with_settings(commands.plan)
 preview_downgrade = _with_settings(commands.preview_downgrade)
+read_schema_sql = _with_settings(schema_sql.read_schema_sql)
 load_revisions = _with_settings(loading.load_revisions)
 alembic_config = _with_settings(alembic_config_module.alembic_config)
 read_status = _with_settings(read_status_of)

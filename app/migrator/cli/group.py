@@ -31,6 +31,7 @@ COMMANDS = (
     "backfill",
     "partitions",
     "drift",
+    "schema",
     "lint",
     "diff",
     "doctor",

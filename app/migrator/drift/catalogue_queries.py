@@ -125,6 +125,9 @@ ENUMS = f"""
     ORDER BY y.typname
 """  # noqa: S608 - constants
 
+# Without the one that every database has.
+EXTENSIONS = "SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY extname"
+
 # Context: i is implicit, and loses nothing; a is on assignment; e is only explicit.
 CASTS = """
     SELECT format_type(castsource, NULL) AS source, format_type(casttarget, NULL) AS target,
