@@ -14,6 +14,7 @@ from ..sql.effect import LOSES_DATA, MAY_LOSE_DATA, REMOVES, Effect, Kind
 from ..sql.names import split_name
 from ..sql.offline import effects_of
 from ..sql.quoting import quote
+from ..units import Rows
 
 UNKNOWN = "what cannot be known from its SQL"
 # A table that takes longer is not counted: the number only helps a person to decide.
@@ -46,7 +47,7 @@ class Loss:
     revision: str
     kind: LossKind
     what: str
-    rows: int | None = None
+    rows: Rows | None = None
     is_estimate: bool = False
 
     def __str__(self) -> str:
