@@ -14,6 +14,7 @@ from app.migrator.cli.main import main
 from app.migrator.lint.finding import Finding
 from app.migrator.lint.linter import lint
 from app.migrator.revisions.loading import load_revisions
+from app.migrator.sql.lock_modes import Lock, LockMode
 from tests.migrations.conftest import autocommit, sql
 from tests.support.git import commit_all, git
 from tests.support.json_schemas import validate
@@ -45,10 +46,10 @@ def test_diff_tells_what_the_new_revisions_change(branch: PlainProject) -> None:
         f"{MARKER}\n"
         "### Schema changes against `main`\n\n"
         "2 new revisions, 1 contract, 1 may lose data, no findings.\n\n"
-        "| revision | phase | what it does | whose traffic waits | work on rows |\n"
+        "| revision | phase | what it does | what waits meanwhile | work on rows |\n"
         "| --- | --- | --- | --- | --- |\n"
-        "| `second` | expand | `add column users.email`<br>`add column users.age` | `users` |  |\n"
-        "| `third` | contract | `drop column orders.note` | `orders` |  |\n\n"
+        "| `second` | expand | `add column users.email`<br>`add column users.age` | reads and writes of `users` |  |\n"
+        "| `third` | contract | `drop column orders.note` | reads and writes of `orders` |  |\n\n"
         "**Loses data**:\n\n"
         "- `drop column orders.note` (`third`)\n"
     )
@@ -69,7 +70,7 @@ def test_diff_as_json_has_what_a_program_needs(branch: PlainProject) -> None:
         "requires_backfills": [],
         "is_readable": True,
         "changes": ["create index i on users"],
-        "waits": ["users"],
+        "locks": [{"table": "users", "mode": "SHARE"}],
         "row_work": ["every row of users is read"],
         "losses": [],
     }
@@ -250,12 +251,13 @@ def test_work_on_rows_locks_and_losses_are_told_of_each_revision(branch: PlainPr
         branch.add(f"r{number}", autocommit(*statements) if outside else sql(*statements))
     found = read_summary(branch.config, "main").revisions
     for (text, *expected), each in zip(ROW_WORK, found, strict=True):
-        assert [each.row_work, each.waits, each.losses] == expected, text
+        assert [each.row_work, tuple(lock.table for lock in each.locks), each.losses] == expected, text
 
 
 def test_markdown_means_what_it_says_whatever_names_there_are() -> None:
     evil = "a|b`c\n<img src=x> @team [x](y) *s*"
-    revision = RevisionSummary(evil, evil, evil, "expand", (evil,), True, (evil,), (evil,), (evil,), (evil,))
+    lock = Lock(evil, LockMode.SHARE)
+    revision = RevisionSummary(evil, evil, evil, "expand", (evil,), True, (evil,), (lock,), (evil,), (evil,))
     finding = Finding(evil, evil, evil, 1, evil, evil, evil, 1)
     shown = as_markdown(BranchSummary(evil, evil, (revision,), (finding,), (evil,), (evil,), (evil,), evil))
     row = next(line for line in shown.splitlines() if line.startswith("| ``a"))

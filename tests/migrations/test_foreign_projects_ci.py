@@ -116,7 +116,7 @@ def test_workflow_comments_and_reports_a_finding(branch: Project, tmp_path: Path
     first.run("Comment")
     assert (branch.root / "changes.md").read_text() == first.summary
     assert first.summary.startswith(MARKER)
-    assert "| `0003` | expand | `drop column hero.level` | `hero` |" in first.summary
+    assert "| `0003` | expand | `drop column hero.level` | reads and writes of `hero` |" in first.summary
     first.run("Findings")
     sarif = json.loads((branch.root / "migrations.sarif").read_text())
     assert [result["ruleId"] for result in sarif["runs"][0]["results"]] == ["contract-step-in-expand"]

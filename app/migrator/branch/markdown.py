@@ -63,7 +63,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _table(revisions: Sequence[RevisionSummary]) -> Iterator[str]:
-    yield "| revision | phase | what it does | whose traffic waits | work on rows |"
+    yield "| revision | phase | what it does | what waits meanwhile | work on rows |"
     yield "| --- | --- | --- | --- | --- |"
     for each in revisions[:_MOST_REVISIONS]:
         needs = [f"after the backfill {_code(name)}" for name in each.requires_backfills]
@@ -72,7 +72,7 @@ def _table(revisions: Sequence[RevisionSummary]) -> Iterator[str]:
             [_code(each.revision), _text(each.message)],
             [each.phase, *needs],
             does,
-            [*map(_code, each.waits)],
+            [f"{lock.mode.stops} of {_code(lock.table)}" for lock in each.locks],
             [*map(_code, each.row_work)],
         )
         yield "| " + " | ".join(_cell(lines) for lines in cells) + " |"

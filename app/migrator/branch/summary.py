@@ -12,6 +12,8 @@ from ..lint.linter import lint
 from ..lint.lock_rules import lockings
 from ..revisions.loading import load_revisions, oldest_first
 from ..sql.effect import LOSES_DATA, MAY_LOSE_DATA, Kind
+from ..sql.lock_modes import Lock, LockMode
+from ..sql.statement_locks import locks_of
 from .changes import BranchChanges, read_changes
 from .row_work import row_work
 
@@ -29,8 +31,8 @@ _TOLD_WITH = {
 class RevisionSummary:
     """What one revision does, in words; of what it has made itself nothing is locked, read or lost.
 
-    `waits` are the tables in use whose reads or writes wait for it, `row_work` what it does with all rows of one. With
-    `is_readable` false its SQL is not known without a database.
+    `locks` are those for which reads or writes of a table in use wait, `row_work` what it does with all rows of one.
+    With `is_readable` false its SQL is not known without a database.
     """
 
     revision: str
@@ -40,7 +42,7 @@ class RevisionSummary:
     requires_backfills: tuple[str, ...]
     is_readable: bool
     changes: tuple[str, ...]
-    waits: tuple[str, ...]
+    locks: tuple[Lock, ...]
     row_work: tuple[str, ...]
     losses: tuple[str, ...]
 
@@ -84,7 +86,6 @@ def read_summary(config: MigratorConfig, base: str) -> BranchSummary:
 
 def _summary(revision: ParsedRevision, changes: BranchChanges) -> RevisionSummary:
     script = revision.script
-    waits = (table for locking in lockings(revision) for table in locking.locked)
     return RevisionSummary(
         revision=script.revision,
         file=_path(script.path, changes),
@@ -93,10 +94,22 @@ def _summary(revision: ParsedRevision, changes: BranchChanges) -> RevisionSummar
         requires_backfills=required_backfills(script),
         is_readable=revision.sql is not None,
         changes=tuple(_told(revision)),
-        waits=tuple(dict.fromkeys(waits)),
+        locks=tuple(_locks(revision)),
         row_work=row_work(revision),
         losses=tuple(_losses(revision)),
     )
+
+
+def _locks(revision: ParsedRevision) -> Iterator[Lock]:
+    """Yield each table in use whose traffic waits, with the strongest mode, in the order in which they are locked."""
+    found: dict[str, LockMode] = {}
+    for locking in lockings(revision):
+        modes = {lock.table: lock.mode for lock in locks_of(locking.statement)}
+        for table in locking.locked:
+            # What is written anew is locked so although the statement does not say its name.
+            mode = modes.get(table, LockMode.ACCESS_EXCLUSIVE)
+            found[table] = max(found.get(table, mode), mode, key=lambda each: each.strength)
+    return (Lock(table, mode) for table, mode in found.items())
 
 
 def _path(file: str, changes: BranchChanges) -> str:
