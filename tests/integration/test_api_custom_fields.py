@@ -134,7 +134,8 @@ async def test_change_tells_null_from_not_sent(client: httpx.AsyncClient, board:
 async def test_change_of_its_boards_is_a_change_of_the_field(
     client: httpx.AsyncClient, board: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    field, other = await define(client, board), await define(client, board, "other")
+    # The board that comes first in their order is added to the field as the second.
+    field, other = await define(client, second), await define(client, board, "other")
     boards = sorted([second["id"], board["id"]])
     changed = (await redefine(client, field, board_ids=boards[::-1])).json()
     assert changed == field | {"board_ids": boards, "updated_at": changed["updated_at"]}
