@@ -2,17 +2,19 @@
 
 import asyncio
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import ServiceUnavailableError
 from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
+from app.migrator.backfill.records import Record, read_records
 from app.migrator.locking.deadline import Deadline
 from app.migrator.locking.table_locks import read_when_unlocked
 from app.migrator.revisions.loading import load_revisions
 from app.migrator.revisions.schema_state import SchemaState, read_state
 from app.models import metadata
-from app.postgres.connect import is_refusal
+from app.postgres.connect import is_lost, is_refusal
 from app.postgres.connect_failure import classify_connect_error
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import MigrationFailedError, error_summary
@@ -48,6 +50,8 @@ class Readiness:
         self._engine = create_unpooled_engine(url, READY_WITHIN_SECONDS)
         self._scripts = load_revisions(migrator_config(settings))
         self.heads = tuple(self._scripts.get_heads())
+        # What the last read of the state has found beside it.
+        self.backfills: tuple[Record, ...] = ()
         self._running_read: asyncio.Task[SchemaState] | None = None
 
     async def check(self) -> None:
@@ -103,9 +107,21 @@ class Readiness:
 
     async def _read_state(self) -> SchemaState:
         async with self._engine.connect() as connection:
-            return await read_when_unlocked(
-                connection, Deadline(0), READY_WITHIN_SECONDS / 2, read_state, self._scripts, metadata
+            state, self.backfills = await read_when_unlocked(
+                connection, Deadline(0), READY_WITHIN_SECONDS / 2, self._read_both
             )
+            return state
+
+    def _read_both(self, connection: Connection) -> tuple[SchemaState, tuple[Record, ...]]:
+        state = read_state(connection, self._scripts, metadata)
+        try:
+            with connection.begin_nested():
+                return state, tuple(read_records(connection).values())
+        except DBAPIError as exc:
+            if is_lost(exc):
+                raise
+            # That our role may not read the table, or somebody holds it, is no reason not to serve.
+            return state, ()
 
 
 def _behind(state: SchemaState) -> str:

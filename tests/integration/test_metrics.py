@@ -1,9 +1,16 @@
 """What Prometheus reads of the schema."""
 
+import asyncio
+from collections.abc import Callable
+from uuid import uuid4
+
 import httpx
+from sqlalchemy import make_url
 
 from app.core.settings import Settings
-from tests.conftest import database_named
+from app.db.migrator_config import migrator_config
+from app.migrator.backfill.control import pause
+from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, REVISIONS
 from tests.support.database import query
 from tests.support.metrics import scraped
@@ -43,3 +50,32 @@ async def test_metrics_of_a_schema_without_history_say_nothing_of_it(
 ) -> None:
     query(database_url, "DROP TABLE schema_history")
     assert not [name for name in await scraped(client) if name.startswith("plimsoll_migration")]
+
+
+async def test_metrics_show_how_far_backfills_are(client: httpx.AsyncClient, database_url: str) -> None:
+    assert not [name for name in await scraped(client) if name.startswith("plimsoll_backfill")]
+    await asyncio.to_thread(pause, migrator_config(settings_for(database_url)), ["tasks_organization"])
+    query(database_url, "UPDATE schema_backfills SET rows_seen = 5, total = 20")
+    found = await scraped(client)
+    assert found["plimsoll_backfill_rows_seen backfill=tasks_organization"] == 5
+    assert found["plimsoll_backfill_rows backfill=tasks_organization"] == 20
+    state = "plimsoll_backfill_state backfill=tasks_organization plimsoll_backfill_state="
+    assert (found[f"{state}paused"], found[f"{state}running"], found[f"{state}done"]) == (1, 0, 0)
+    assert found["plimsoll_backfill_last_batch_timestamp_seconds backfill=tasks_organization"] > 0
+
+
+async def test_role_that_may_not_read_the_backfills_serves_all_the_same(
+    settings: Settings, database_url: str, administer: Callable[[str], None]
+) -> None:
+    await asyncio.to_thread(pause, migrator_config(settings_for(database_url)), ["tasks_organization"])
+    role = f"app_{uuid4().hex}"
+    administer(f"CREATE ROLE {role} LOGIN")
+    query(database_url, f"GRANT SELECT ON alembic_version, schema_history TO {role}")
+    url = make_url(database_url).set(username=role).render_as_string(hide_password=False)
+    async with client_with_readiness_of(settings, url) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        found = await scraped(client)
+    assert found["plimsoll_database_up"] == 1
+    assert not [name for name in found if name.startswith("plimsoll_backfill")]
+    query(database_url, f"DROP OWNED BY {role}")
+    administer(f"DROP ROLE {role}")

@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 
 from app.core.settings import Settings
 from app.db.startup_policy import init_db
-from app.migrator.backfill.executor import BackfillWaitsError, UnknownBackfillError
+from app.migrator.backfill.definition import UnknownBackfillError
+from app.migrator.backfill.executor import BackfillWaitsError
 from app.migrator.backfill.progress import Progress
 from app.migrator.backfill.records import RevertedMeanwhileError
 from app.migrator.backfill.status import BackfillState

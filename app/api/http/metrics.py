@@ -1,6 +1,6 @@
 """Metrics of the process and of the schema, in Prometheus' text format."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from litestar import MediaType, Request, get
@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric, 
 from app.db.plugin import DatabasePlugin
 from app.db.readiness import DatabaseNotReadyError
 from app.db.replicas.selection import Replicas
+from app.migrator.backfill.records import Record
 from app.migrator.revisions.history import Outcome
 from app.migrator.revisions.schema_state import SchemaState
 
@@ -26,6 +27,8 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         state = None
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Schema(state, readiness.heads))
+    if state is not None:
+        registry.register(_Backfills(readiness.backfills))
     if database.replicas is not None:
         registry.register(_Replicas(database.replicas))
     return Response(
@@ -73,6 +76,28 @@ class _Schema:
                 "How long the last step of a migration took.",
                 value=last.duration.total_seconds(),
             )
+
+
+class _Backfills:
+    """Collects how far each backfill is that was begun or paused."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._records = records
+
+    def collect(self) -> Iterator[Metric]:
+        state = StateSetMetricFamily("plimsoll_backfill_state", "How a backfill stands.", labels=["backfill"])
+        seen = GaugeMetricFamily("plimsoll_backfill_rows_seen", "Rows that it has gone over.", labels=["backfill"])
+        rows = GaugeMetricFamily("plimsoll_backfill_rows", "Rows that it goes over, estimated.", labels=["backfill"])
+        last = GaugeMetricFamily(
+            "plimsoll_backfill_last_batch_timestamp_seconds", "When its last batch ended.", labels=["backfill"]
+        )
+        for record in self._records:
+            current = "paused" if record.is_paused else record.outcome.value
+            state.add_metric([record.name], {name: name == current for name in (*Outcome, "paused")})
+            seen.add_metric([record.name], record.rows_seen)
+            rows.add_metric([record.name], record.total)
+            last.add_metric([record.name], record.updated_at.timestamp())
+        yield from (state, seen, rows, last)
 
 
 class _Replicas:

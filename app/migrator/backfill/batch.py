@@ -29,6 +29,8 @@ _PRIMARY_KEY = text(
     ORDER BY part.position
     """
 )
+# Of other roles' sessions PostgreSQL shows it to those alone who may monitor the server: then nothing is known.
+_LAG = text("SELECT coalesce(extract(epoch FROM max(replay_lag))::float8, 0) FROM pg_stat_replication")
 _IS_TABLE = text("SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:name) AND relkind IN ('r', 'p'))")
 # Each setting ends with the transaction, so that a pooler's next client does not inherit it. The formats make the text
 # of a cursor mean the same in every session.
@@ -50,11 +52,15 @@ _NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true)")
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What a batch did: the record afterwards, how many rows it went over, and whether the table had no further row."""
+    """What a batch did: the record afterwards, how many rows it went over, and whether the table had no further row.
+
+    `lag` is by how many seconds the slowest standby was behind; 0 if there is none, or our role may not see it.
+    """
 
     record: Record
     seen: int
     at_end: bool
+    lag: float = 0
 
 
 class Batches:
@@ -84,6 +90,7 @@ class Batches:
             # It waits without limit for another process that runs the backfill: that holds up nobody.
             limit(connection, self._config)
             record = stored.lock(connection, self._backfill.name)
+            stored.require_not_paused(record)
             if record.outcome is Outcome.DONE:
                 return BatchResult(record, seen=0, at_end=True)
             limit(connection, self._config, lock=row_wait)
@@ -94,7 +101,7 @@ class Batches:
                 record = stored.advance(
                     connection, self._backfill.name, last, seen=seen, changed=changed, retries=retries
                 )
-            return BatchResult(record, seen, at_end=seen < size)
+            return BatchResult(record, seen, at_end=seen < size, lag=connection.scalar(_LAG) or 0)
 
     def estimate(self, connection: Connection) -> int:
         """Return how many rows the table has: their number if they are few, the planner's estimate otherwise."""

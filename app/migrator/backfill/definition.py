@@ -2,19 +2,25 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
 from alembic.util import load_python_file
 
-from ...postgres.errors import MigrationFailedError, error_summary
+from ...postgres.errors import DatabaseError, MigrationFailedError, error_summary
 from ..revisions.requirements import Requirement, parse_requirements
 
 BATCH = "{batch}"
 MOST_ROWS = 100_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+class UnknownBackfillError(DatabaseError):
+    """No file of this release has a backfill of that name."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +74,16 @@ def load_backfills(directory: ScriptDirectory) -> dict[str, Backfill]:
         if backfill.after not in order:
             raise MigrationFailedError(f"Backfill {backfill.name}: there is no revision {backfill.after} (`after`).")
     return {backfill.name: backfill for backfill in sorted(found, key=lambda b: -order[b.after])}
+
+
+def named_backfills(directory: ScriptDirectory, names: Iterable[str]) -> list[Backfill]:
+    """Return the backfills of these names. Raises UnknownBackfillError, and what `load_backfills` raises."""
+    known = load_backfills(directory)
+    for name in names:
+        if name not in known:
+            there_are = f"There are: {', '.join(known)}." if known else "There is none in migrations/backfills/."
+            raise UnknownBackfillError(f"There is no backfill {name!r}. {there_are}")
+    return [known[name] for name in names]
 
 
 def required_backfills(script: Script) -> tuple[str, ...]:

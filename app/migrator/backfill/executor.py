@@ -35,7 +35,7 @@ from ..revisions.requirements import require
 from ..signals import cancel_on_signals
 from . import records as stored
 from .batch import LONGEST_ROW_WAIT, Batches, has_rows_left, limit
-from .definition import Backfill, load_backfills
+from .definition import Backfill, load_backfills, named_backfills
 from .failures import batch_failure
 from .progress import Progress
 from .records import Record
@@ -52,12 +52,6 @@ Report = Callable[[Progress], None]
 log = structlog.stdlib.get_logger(__name__)
 
 
-class UnknownBackfillError(DatabaseError):
-    """No file of this release has a backfill of that name."""
-
-    exit_code = 2
-
-
 class BackfillWaitsError(DatabaseError):
     """The revision that a backfill runs after is not applied yet."""
 
@@ -70,11 +64,7 @@ def run(config: MigratorConfig, names: Sequence[str] | None, throttle: Throttle,
     BackfillWaitsError, MigrationFailedError and DatabaseUnreachableError.
     """
     directory = load_revisions(config)
-    known = load_backfills(directory)
-    for name in names or ():
-        if name not in known:
-            there_are = f"There are: {', '.join(known)}." if known else "There is none in migrations/backfills/."
-            raise UnknownBackfillError(f"There is no backfill {name!r}. {there_are}")
+    named_backfills(directory, names or ())
     with config.open_database() as url:
         asyncio.run(_run(config, url, directory, names, throttle, report))
 
@@ -90,15 +80,28 @@ async def _run(
     known = load_backfills(directory)
     with cancel_on_signals():
         async with open_connection(url, config.connect_timeout, config.application) as connection:
-            deadline, limit = Deadline(config.lock_wait), config.lock_timeout
-            statuses = await read_when_unlocked(connection, deadline, limit, read_statuses, directory, config.metadata)
-            await connection.rollback()
-            # Behind a pooler each transaction has another session, so there is none for the guard to end.
-            pooled = await is_pooled(connection)
-            for number, status in enumerate(_chosen(statuses, names)):
-                if number == 0:
-                    await connection.run_sync(require_writable)
-                await _BackfillRun(connection, config, known[status.name], throttle, report, is_guarded=not pooled)()
+            for status in _chosen(await read_current_statuses(connection, config, directory), names):
+                await run_one(connection, config, known[status.name], throttle, report)
+
+
+async def read_current_statuses(
+    connection: AsyncConnection, config: MigratorConfig, directory: ScriptDirectory
+) -> list[BackfillStatus]:
+    """Return where each backfill stands, in the order to run them, once the tables can be read."""
+    deadline, limit = Deadline(config.lock_wait), config.lock_timeout
+    statuses = await read_when_unlocked(connection, deadline, limit, read_statuses, directory, config.metadata)
+    await connection.rollback()
+    return statuses
+
+
+async def run_one(
+    connection: AsyncConnection, config: MigratorConfig, backfill: Backfill, throttle: Throttle, report: Report
+) -> None:
+    """Run the backfill to its end. Raises what `run` raises, and BackfillPausedError."""
+    await connection.run_sync(require_writable)
+    # Behind a pooler each transaction has another session, so there is none for the guard to end.
+    is_guarded = not await is_pooled(connection)
+    await _BackfillRun(connection, config, backfill, throttle, report, is_guarded=is_guarded)()
 
 
 def _chosen(statuses: Sequence[BackfillStatus], names: Sequence[str] | None) -> Iterator[BackfillStatus]:
@@ -107,6 +110,8 @@ def _chosen(statuses: Sequence[BackfillStatus], names: Sequence[str] | None) -> 
             continue
         if status.state is BackfillState.NOT_NEEDED:
             log.info("a backfill is not needed any more", backfill=status.name, required_by=list(status.required_by))
+        elif status.state is BackfillState.PAUSED and names is None:
+            log.info("a backfill is paused", backfill=status.name)
         elif status.state is not BackfillState.WAITING:
             yield status
         elif names is None:
@@ -161,7 +166,7 @@ class _BackfillRun:
         except MigrationFailedError as exc:
             await self._fail(str(exc))
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, stored.BackfillPausedError):
             self._report_end(Outcome.INTERRUPTED)
             raise
         self._report_end(Outcome.DONE)
@@ -172,6 +177,7 @@ class _BackfillRun:
             batches = Batches(connection, self._config, self._backfill)
             total = batches.estimate(connection)
             before = stored.read_records(connection).get(name)
+            stored.require_not_paused(before)
             if before is None or before.rows_seen == 0:
                 limit(connection, self._config, lock=lock_wait)
                 require(connection, self._backfill.requirements, f"Backfill {name}")
@@ -207,7 +213,7 @@ class _BackfillRun:
         self._size = self._throttle.next_size(self._size, took, self._largest)
         self._report(self._progress(Outcome.RUNNING))
         if not done.at_end:
-            await asyncio.sleep(self._throttle.rest(done.seen, took))
+            await asyncio.sleep(self._throttle.rest(done.seen, took, done.lag))
         return done.at_end
 
     def _close(self, connection: Connection, _: int, lock_wait: float) -> Record:

@@ -12,7 +12,8 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, RowMapping, text
 
-from ...postgres.errors import MigrationFailedError
+from ...postgres.errors import DatabaseError, MigrationFailedError
+from ..command_names import command
 from ..engine_tables import BACKFILL_TABLE
 from ..revisions.history import Outcome, current_operator
 from .definition import Backfill
@@ -34,7 +35,8 @@ _CREATE = text(
         applied_by text NOT NULL,
         release text NOT NULL,
         checksum text NOT NULL,
-        error text
+        error text,
+        paused_at timestamptz
     )
     """
 )
@@ -43,7 +45,9 @@ _EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext(:name))")
 _COLUMNS = (
     "name, outcome, started_at, updated_at, finished_at, cursor::text AS cursor, rows_seen, rows_changed, total,"
-    " retries, applied_by, release, checksum, error"
+    " retries, applied_by, release, checksum, error,"
+    # An older release has made the table without it.
+    f" CAST(to_jsonb({BACKFILL_TABLE}) ->> 'paused_at' AS timestamptz) AS paused_at"
 )
 _READ = text(f"SELECT {_COLUMNS} FROM {BACKFILL_TABLE}")  # noqa: S608 - constants
 _LOCK = text(f"SELECT {_COLUMNS} FROM {BACKFILL_TABLE} WHERE name = :name FOR UPDATE")  # noqa: S608 - constants
@@ -88,6 +92,25 @@ _FAIL = text(
     WHERE name = :name AND outcome = 'running'
     """  # noqa: S608 - a constant
 )
+_HAS_PAUSES = text(
+    "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(:name) AND attname = 'paused_at')"
+)
+_ADD_PAUSES = text(f"ALTER TABLE {BACKFILL_TABLE} ADD COLUMN paused_at timestamptz")
+_PAUSE = text(
+    f"""
+    INSERT INTO {BACKFILL_TABLE} AS known
+        (name, after_revision, outcome, total, applied_by, release, checksum, paused_at)
+    VALUES (:name, :after, 'running', 0, :by || ' as ' || current_user, :release, :checksum, clock_timestamp())
+    ON CONFLICT (name) DO UPDATE SET paused_at = coalesce(known.paused_at, excluded.paused_at)
+    WHERE known.outcome <> 'done'
+    """  # noqa: S608 - a constant
+)
+_RESUME = text(
+    f"UPDATE {BACKFILL_TABLE} SET paused_at = NULL WHERE name = :name AND paused_at IS NOT NULL"  # noqa: S608
+)
+_RETRY = text(
+    f"UPDATE {BACKFILL_TABLE} SET outcome = 'running', error = NULL WHERE name = :name AND outcome = 'failed'"  # noqa: S608
+)
 _FORGET = text(f"DELETE FROM {BACKFILL_TABLE} WHERE after_revision = :revision RETURNING name")  # noqa: S608
 
 Cursor = Mapping[str, str]
@@ -95,6 +118,10 @@ Cursor = Mapping[str, str]
 
 class RevertedMeanwhileError(MigrationFailedError):
     """The revision that a backfill runs after was downgraded while it ran."""
+
+
+class BackfillPausedError(DatabaseError):
+    """Somebody has paused the backfill; the batch under way was rolled back."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +145,11 @@ class Record:
     release: str
     checksum: str
     error: str | None
+    paused_at: datetime | None
+
+    @property
+    def is_paused(self) -> bool:
+        return self.paused_at is not None and self.outcome is not Outcome.DONE
 
 
 def has_records(connection: Connection) -> bool:
@@ -134,12 +166,31 @@ def read_records(connection: Connection) -> dict[str, Record]:
 
 def begin(connection: Connection, backfill: Backfill, total: int, release: str) -> Record:
     """Record that the backfill runs, unless it is done. Returns the record, locked until the transaction ends."""
-    if not has_records(connection):
-        connection.execute(_ONE_AT_A_TIME, {"name": BACKFILL_TABLE})
-        connection.execute(_CREATE)
-    values = {"name": backfill.name, "after": backfill.after, "total": total, "checksum": backfill.checksum}
-    connection.execute(_BEGIN, {**values, "by": current_operator(), "release": release})
+    _create_table(connection)
+    connection.execute(_BEGIN, {**_values(backfill, release), "total": total})
     return lock(connection, backfill.name)
+
+
+def pause(connection: Connection, backfill: Backfill, release: str) -> bool:
+    """Record that nobody is to run the backfill, also where nobody has yet. Returns False where it is done.
+
+    It waits for the end of the batch under way, which holds the record.
+    """
+    _create_table(connection)
+    if not connection.scalar(_HAS_PAUSES, {"name": BACKFILL_TABLE}):
+        connection.execute(_ADD_PAUSES)
+    return bool(connection.execute(_PAUSE, _values(backfill, release)).rowcount)
+
+
+def resume(connection: Connection, name: str) -> bool:
+    """Record that the backfill may run again. Returns False where it is not paused."""
+    has_pauses = connection.scalar(_HAS_PAUSES, {"name": BACKFILL_TABLE})
+    return bool(has_pauses and connection.execute(_RESUME, {"name": name}).rowcount)
+
+
+def retry(connection: Connection, name: str) -> bool:
+    """Record that the backfill is to be tried again. Returns False where it has not failed."""
+    return has_records(connection) and bool(connection.execute(_RETRY, {"name": name}).rowcount)
 
 
 def lock(connection: Connection, name: str) -> Record:
@@ -150,6 +201,15 @@ def lock(connection: Connection, name: str) -> Record:
             f"Backfill {name} was ended: its record is gone, because the revision that it runs after was reverted."
         )
     return _record(row)
+
+
+def require_not_paused(record: Record | None) -> None:
+    """Raise BackfillPausedError where somebody has paused the backfill."""
+    if record is not None and record.is_paused:
+        raise BackfillPausedError(
+            f"Backfill {record.name} is paused since {record.paused_at:%Y-%m-%d %H:%M:%S}:"
+            f" `{command('backfill')} {record.name} --resume` lets it go on."
+        )
 
 
 def advance(connection: Connection, name: str, cursor: Cursor, *, seen: int, changed: int, retries: int) -> Record:
@@ -182,6 +242,22 @@ def forget(connection: Connection, revision: str) -> tuple[str, ...]:
     if not has_records(connection):
         return ()
     return tuple(connection.scalars(_FORGET, {"revision": revision}))
+
+
+def _create_table(connection: Connection) -> None:
+    if not has_records(connection):
+        connection.execute(_ONE_AT_A_TIME, {"name": BACKFILL_TABLE})
+        connection.execute(_CREATE)
+
+
+def _values(backfill: Backfill, release: str) -> dict[str, str]:
+    return {
+        "name": backfill.name,
+        "after": backfill.after,
+        "checksum": backfill.checksum,
+        "by": current_operator(),
+        "release": release,
+    }
 
 
 def _record(row: RowMapping) -> Record:

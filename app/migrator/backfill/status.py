@@ -25,21 +25,24 @@ from .records import Record
 
 class BackfillState(StrEnum):
     """WAITING: the revision that it runs after is not applied yet. UNFINISHED: it is running, or was interrupted; the
-    time of its last batch tells which. NOT_NEEDED: a revision that requires it is applied already, or it was never run
-    and there is no row for it.
+    time of its last batch tells which. PAUSED: somebody has said that nobody is to run it for now. NOT_NEEDED: a
+    revision that requires it is applied already, or it was never run and there is no row for it.
     """
 
     WAITING = "waiting"
     PENDING = "pending"
     UNFINISHED = "unfinished"
     FAILED = "failed"
+    PAUSED = "paused"
     DONE = "done"
     NOT_NEEDED = "not needed"
 
 
 # Every other outcome is UNFINISHED, also one that only a later release knows.
 _STATE_BY_OUTCOME = {Outcome.FAILED: BackfillState.FAILED, Outcome.DONE: BackfillState.DONE}
-_STATES_TO_RUN = frozenset({BackfillState.PENDING, BackfillState.UNFINISHED, BackfillState.FAILED})
+_STATES_TO_RUN = frozenset(
+    {BackfillState.PENDING, BackfillState.UNFINISHED, BackfillState.FAILED, BackfillState.PAUSED}
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,8 @@ def _state_of(
         return BackfillState.NOT_NEEDED
     if backfill.after not in applied:
         return BackfillState.WAITING
+    if record and record.is_paused:
+        return BackfillState.PAUSED
     return current
 
 

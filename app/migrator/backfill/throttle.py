@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+# Seconds that it rests at most for standbys that are behind: one that is cut off must not stop it for good.
+_LONGEST_FOR_STANDBYS = 30.0
 # After a batch of more seconds, which held up others that wanted its rows, the next one has half as many rows.
 _LONG = 1.0
 
@@ -11,7 +13,8 @@ class Throttle:
     """The speed that somebody asked for.
 
     `batch_size` is in rows; None is the backfill's own. `rate` is rows a second at most; 0 is without any rest. With
-    None it rests after each batch for as long as the batch took, so that it slows down under load.
+    None it rests after each batch for as long as the batch took, so that it slows down under load, and for as long as
+    the server's standbys are behind.
     """
 
     batch_size: int | None = None
@@ -22,10 +25,13 @@ class Throttle:
         size = self.batch_size or usual
         return min(size, max(1, int(self.rate))) if self.rate else size
 
-    def rest(self, rows: int, took: float) -> float:
-        """Return the seconds to wait after a batch of so many rows, which took so many seconds."""
+    def rest(self, rows: int, took: float, lag: float = 0) -> float:
+        """Return the seconds to wait after a batch of so many rows, which took so many seconds.
+
+        `lag` is by how many seconds the slowest standby is behind.
+        """
         if self.rate is None:
-            return took
+            return max(took, min(lag, _LONGEST_FOR_STANDBYS))
         return max(0.0, rows / self.rate - took) if self.rate else 0.0
 
     def next_size(self, size: int, took: float, largest: int) -> int:

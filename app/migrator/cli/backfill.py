@@ -6,15 +6,18 @@ from collections.abc import Iterable
 import rich_click as click
 from rich.table import Table
 
+from ..backfill.control import pause, resume, retry
 from ..backfill.definition import MOST_ROWS
 from ..backfill.executor import run
 from ..backfill.status import BackfillState, BackfillStatus, read_backfills
 from ..backfill.throttle import Throttle
+from ..backfill.watcher import watch
 from ..signals import InterruptedBySignalError
 from .backfill_progress import report_progress
 from .options import as_json, current_config
 from .rows import print_json, print_rows
 
+_CONTROLS = {"pause": pause, "resume": resume, "retry": retry}
 _COLOURS = {BackfillState.DONE: "green", BackfillState.NOT_NEEDED: "green", BackfillState.FAILED: "red"}
 
 
@@ -29,21 +32,40 @@ _COLOURS = {BackfillState.DONE: "green", BackfillState.NOT_NEEDED: "green", Back
     type=click.FloatRange(min=0),
     help="Rows per second at most; 0: no rest between batches. Default: a rest as long as the batch took.",
 )
+@click.option("--watch", "watches", is_flag=True, help="Run what is due, and wait for more, until SIGTERM.")
+@click.option("--pause", "control", flag_value="pause", help="Have every process stop NAME after the batch under way.")
+@click.option("--resume", "control", flag_value="resume", help="Let NAME, which is paused, run again; starts nothing.")
+@click.option("--retry", "control", flag_value="retry", help="Let --watch run NAME again, which has failed.")
 @as_json
-def backfill(names: tuple[str, ...], every: bool, batch_size: int | None, rate: float | None, as_json: bool) -> None:
+def backfill(
+    names: tuple[str, ...],
+    every: bool,
+    batch_size: int | None,
+    rate: float | None,
+    watches: bool,
+    control: str | None,
+    as_json: bool,
+) -> None:
     """Run the backfills NAME, one after the other; without a NAME, show where each stands.
 
     A backfill changes the rows of a table in small batches, beside the traffic. It can be interrupted (Ctrl-C) and
     killed, and started from two places: the same command goes on where it was, and does no row twice. With --json a
-    line of JSON about once a second, and one at the end of each.
+    line of JSON about once a second, and one at the end of each. What --pause, --resume and --retry say is kept in the
+    database, and every process obeys it.
 
-    Exit codes: 0 every one that was asked for is done; 1 one waits for its revision; 2 a wrong setting or option, or a
+    Exit codes: 0 every one that was asked for is done, or --watch was stopped by a signal; 1 one waits for its revision
+    or is paused; 2 a wrong setting or option, or a
     name that is not known; 3 one failed; 4 the database cannot be reached; 130 or 143 interrupted.
     """
-    if names and every:
-        raise click.UsageError("Give names, or --all.")
+    if bool(names) + every + watches > 1:
+        raise click.UsageError("Give names, or --all, or --watch.")
+    if control and not names:
+        raise click.UsageError(f"--{control} needs a NAME.")
     config = current_config()
-    if not names and not every:
+    if control:
+        _CONTROLS[control](config, names)
+        return
+    if not names and not every and not watches:
         found = read_backfills(config)
         if as_json:
             print_json(found)
@@ -54,7 +76,11 @@ def backfill(names: tuple[str, ...], every: bool, batch_size: int | None, rate: 
         return
     try:
         with report_progress(as_json) as report:
-            run(config, names or None, Throttle(batch_size, rate), report)
+            throttle = Throttle(batch_size, rate)
+            if watches:
+                watch(config, throttle, report)
+            else:
+                run(config, names or None, throttle, report)
     except InterruptedBySignalError as exc:
         click.echo("Interrupted: the batch under way is rolled back. The same command goes on there.", err=True)
         sys.exit(exc.exit_code)
