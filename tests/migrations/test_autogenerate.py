@@ -19,7 +19,7 @@ from tests.migrations.conftest import Release
 from tests.support import generated
 from tests.support.database import query
 from tests.support.drift import compared, named
-from tests.support.migrator import alembic_config, downgrade, upgrade
+from tests.support.migrator import alembic_config, downgrade, upgrade, upgrade_with_backfills
 from tests.support.processes import copied_checkout, environment, run
 
 # How the models change -> what the revision says.
@@ -34,7 +34,10 @@ CHANGES: dict[str, Changes] = {
             lambda of: of["tags"].append_constraint(CheckConstraint("color <> 'a:b 100%'", name="odd")),
             "color <> 'a:b 100%'",
         ),
-        "a unique constraint": (lambda of: of["tags"].append_constraint(UniqueConstraint("name")), "create_unique"),
+        "a unique constraint": (
+            lambda of: of["tags"].append_constraint(UniqueConstraint("name")),
+            "UNIQUE USING INDEX uq_tags_name",
+        ),
         "a foreign key": (
             lambda of: of["tags"].append_constraint(sa.ForeignKeyConstraint(["id"], ["users.id"], ondelete="CASCADE")),
             "op.create_foreign_key",
@@ -63,7 +66,7 @@ CHANGES: dict[str, Changes] = {
             lambda of: _set_default(of["boards"].c.name, text("upper('a' || 'b')")),
             "server_default=sa.text(\"upper('a' || 'b')\")",
         ),
-        "NULL forbidden": (lambda of: setattr(of["tags"].c.description, "nullable", False), "nullable=False"),
+        "NULL forbidden": (lambda of: _require(of["tags"].c.description, "none"), "nullable=False"),
         "NULL allowed": (lambda of: setattr(of["users"].c.subject, "nullable", True), "nullable=True"),
         "a type": (lambda of: setattr(of["users"].c.name, "type", sa.String(9)), "type_=sa.String(length=9)"),
         "a type with a default": (lambda of: setattr(of["tags"].c.color, "type", sa.String(6)), "SET DEFAULT"),
@@ -171,6 +174,11 @@ def _set_default(column: Column[object], default: Any) -> None:
     column.server_default = None if default is None else sa.DefaultClause(default)
 
 
+def _require(column: Column[object], default: str) -> None:
+    column.nullable = False
+    _set_default(column, default)
+
+
 def _make(table: Table, *statements: str) -> None:
     for statement in statements:
         event.listen(table.metadata, "after_create", sa.DDL(statement.replace("%", "%%")))
@@ -207,13 +215,13 @@ def goes_up_down_and_up(release: Release, url: str, wanted: MetaData) -> str:
     before = {(found.kind, found.key, found.live) for found in compared(url, wanted)}
     assert before, "nothing differs: this proves nothing"
     written = generate(release, settings)
-    upgrade(settings)
+    upgrade_with_backfills(settings)
     assert is_clean(settings), written
     downgrade(settings, head, accept_data_loss=True)
     after = {(found.kind, found.key, found.live) for found in compared(url, wanted)}
     # What was validated stays so.
     assert after == {each for each in before if not str(each[2]).endswith("NOT VALID")}, written
-    upgrade(settings)
+    upgrade_with_backfills(settings)
     return written
 
 

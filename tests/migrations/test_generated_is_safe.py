@@ -1,22 +1,28 @@
 """What a generation writes passes `lint`, and goes up, down and up again on a database with rows, for every change."""
 
+import re
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, event
+from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueConstraint, event
+from sqlalchemy.schema import conv
 
 from app.core.settings import Settings
 from app.db import migrator_config
 from app.models import metadata
+from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release
 from tests.support.database import query
 from tests.support.drift import compared, named
 from tests.support.generated import declared, generate, steps_of
-from tests.support.migrator import alembic_config, downgrade, lint, upgrade_with_backfills
+from tests.support.migrator import alembic_config, downgrade, lint, upgrade, upgrade_with_backfills
+from tests.support.processes import BIN, ROOT
 
 
 def _add_columns(table: Table, *columns: Column):
@@ -33,30 +39,74 @@ def _named(items, name: str):
     return next(item for item in items if item.name == name)
 
 
-Change = Callable[[Mapping[str, Table]], object]
-# How the models change -> the phases of the revisions, and what their steps have in them, in this order.
-CHANGES: dict[str, tuple[Change, str, tuple[str, ...]]] = {
-    "an index": (
+def _replace_unique(table: Table, *columns: str):
+    table.constraints.discard(_named(table.constraints, "uq_tags_organization_id_slug"))
+    if columns:
+        table.append_constraint(UniqueConstraint(*columns, name=conv("uq_tags_organization_id_slug")))
+
+
+def _replace_check(table: Table, name: str, condition: str):
+    table.constraints.discard(_named(table.constraints, name))
+    table.append_constraint(CheckConstraint(condition, name=conv(name)))
+
+
+def _replace_index(table: Table, name: str, *columns: str):
+    table.indexes.discard(_named(table.indexes, name))
+    Index(name, *(table.c[column] for column in columns))
+
+
+def _set_primary_key(table: Table, *columns: str):
+    for column in table.c:
+        column.primary_key = False
+    table.append_constraint(sa.PrimaryKeyConstraint(*columns, name=str(table.primary_key.name)))
+
+
+def _set_default(column: Column, default: str | None, comment: str | None = None):
+    column.comment = comment
+    column.server_default = None if default is None else sa.DefaultClause(default)
+
+
+def _require(column: Column, server_default: str | None = None, default: str | None = None):
+    column.nullable = False
+    if server_default is not None:
+        _set_default(column, server_default)
+    column.default = None if default is None else sa.ColumnDefault(default)
+
+
+class Case(NamedTuple):
+    """How the models change, the phases of the revisions, and what their steps have in them, in this order.
+
+    `value` is what the maintainer writes where the generated backfill asks for a value.
+    """
+
+    change: Callable[[Mapping[str, Table]], object]
+    phases: str
+    steps: tuple[str, ...]
+    value: str | None = None
+
+
+CHANGES: dict[str, Case] = {
+    "an index": Case(
         lambda of: Index("ix_name", of["tags"].c.name),
         "expand",
         ("drop_index", "if_exists=True", "create_index", "postgresql_concurrently=True"),
     ),
-    "two indexes": (
+    "two indexes": Case(
         lambda of: [Index("ix_name", of["tags"].c.name), Index("ix_color", of["tags"].c.color)],
         "expand expand",
         ("ix_color", "ix_name"),
     ),
-    "a unique index": (
+    "a unique index": Case(
         lambda of: Index("ix_name", of["tags"].c.name, unique=True),
         "contract",
         ("unique=True", "postgresql_concurrently=True"),
     ),
-    "a check": (
+    "a check": Case(
         lambda of: of["tags"].append_constraint(CheckConstraint("length(color) = 6", name="color_len")),
         "contract contract",
         ("postgresql_not_valid=True", "VALIDATE CONSTRAINT ck_tags_color_len"),
     ),
-    "checks of two tables": (
+    "checks of two tables": Case(
         lambda of: (
             _constrain(of["tags"], CheckConstraint("name <> ''", name="named")),
             _constrain(of["boards"], CheckConstraint("name <> ''", name="named")),
@@ -69,27 +119,159 @@ CHANGES: dict[str, tuple[Change, str, tuple[str, ...]]] = {
             "VALIDATE CONSTRAINT ck_tags_named",
         ),
     ),
-    "a foreign key": (
+    "a foreign key": Case(
         lambda of: of["tags"].append_constraint(
             sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name="again")
         ),
         "contract contract",
         ("postgresql_not_valid=True", "VALIDATE CONSTRAINT again"),
     ),
-    "an index that is gone": (
+    "an index that is gone": Case(
         lambda of: of["task_tags"].indexes.discard(_named(of["task_tags"].indexes, "ix_task_tags_tag_id")),
         "expand",
         ("drop_index", "if_exists=True"),
     ),
-    "two nullable columns of a table": (
+    "two nullable columns of a table": Case(
         lambda of: _add_columns(of["tags"], Column("a", sa.Text), Column("b", sa.Text)),
         "expand",
         ("add_column", "add_column"),
     ),
-    "a column of each of two tables": (
+    "a column of each of two tables": Case(
         lambda of: (_add_columns(of["tags"], Column("a", sa.Text)), _add_columns(of["boards"], Column("a", sa.Text))),
         "expand expand",
         ("add_column", "add_column"),
+    ),
+    "NULL forbidden where there is a default": Case(
+        lambda of: _require(of["tags"].c.description, server_default="it's"),
+        "expand contract contract contract",
+        (
+            'server_default="it\'s"',
+            '"ck_tags_description_is_set"), "tags", "description IS NOT NULL", postgresql_not_valid=True',
+            "VALIDATE CONSTRAINT ck_tags_description_is_set",
+            "nullable=False",
+            "drop_constraint",
+        ),
+    ),
+    "NULL forbidden where the models have a default": Case(
+        lambda of: _require(of["tags"].c.description, default="it's: {new}"),
+        "contract contract contract",
+        ("postgresql_not_valid=True", "VALIDATE", "nullable=False"),
+    ),
+    "NULL forbidden where nobody knows a value": Case(
+        lambda of: _require(of["tags"].c.description),
+        "contract contract contract",
+        ("postgresql_not_valid=True", "VALIDATE", "nullable=False"),
+        value="name || '!'",
+    ),
+    "a required column with a default": Case(
+        lambda of: _add_columns(of["tags"], Column("a", sa.Text, server_default="b", nullable=False)),
+        "expand",
+        ('server_default="b"',),
+    ),
+    "a required column with a default of its own for each row": Case(
+        lambda of: _add_columns(
+            of["tags"], Column("a", sa.Uuid, server_default=sa.func.gen_random_uuid(), nullable=False)
+        ),
+        "expand contract contract contract",
+        ("add_column", "nullable=True", "server_default=", "gen_random_uuid()", "postgresql_not_valid=True"),
+    ),
+    "a required column": Case(
+        lambda of: _add_columns(of["tags"], Column("a", sa.Text, nullable=False)),
+        "expand contract contract contract",
+        ("add_column", "nullable=True", "postgresql_not_valid=True", "VALIDATE", "nullable=False"),
+        value="name",
+    ),
+    "a required column with an index and a foreign key": Case(
+        lambda of: (
+            _add_columns(of["tags"], Column("a", sa.ForeignKey("organizations.id"), index=True, nullable=False)),
+        ),
+        "expand expand expand contract contract contract",
+        ("create_foreign_key", "create_index", "VALIDATE CONSTRAINT fk_tags_a", "VALIDATE CONSTRAINT ck_tags_a_is_set"),
+        value="organization_id",
+    ),
+    "a unique constraint": Case(
+        lambda of: _constrain(of["tags"], UniqueConstraint("name")),
+        "contract contract",
+        ("drop_index", "CREATE UNIQUE INDEX CONCURRENTLY uq_tags_name", "UNIQUE USING INDEX uq_tags_name"),
+    ),
+    "another unique constraint of the same name": Case(
+        lambda of: _replace_unique(of["tags"], "organization_id", "slug", "name"),
+        "contract contract",
+        ("drop_index", "CREATE UNIQUE INDEX CONCURRENTLY drift_uq", "DROP CONSTRAINT uq", "ADD CONSTRAINT uq"),
+    ),
+    "a unique constraint that is gone": Case(
+        lambda of: _replace_unique(of["tags"]),
+        "contract",
+        ("drop_constraint",),
+    ),
+    "another primary key": Case(
+        lambda of: _set_primary_key(of["task_tags"], "tag_id", "task_id"),
+        "contract contract",
+        ("CREATE UNIQUE INDEX CONCURRENTLY drift_pk", "PRIMARY KEY USING INDEX drift_pk_task_tags"),
+    ),
+    "a primary key with a new column": Case(
+        lambda of: (
+            _add_columns(of["task_tags"], Column("n", sa.BigInteger, server_default="0", nullable=False)),
+            _set_primary_key(of["task_tags"], "tag_id", "task_id", "n"),
+        ),
+        "expand contract contract",
+        ("add_column", "CREATE UNIQUE INDEX CONCURRENTLY drift_pk", "PRIMARY KEY USING INDEX drift_pk_task_tags"),
+    ),
+    "a primary key that foreign keys rest on": Case(
+        lambda of: (_set_primary_key(of["tags"], "id", "name"), _constrain(of["tags"], UniqueConstraint("id"))),
+        "contract " * 7,
+        (
+            "DROP CONSTRAINT fk_task_tags_tag_id",
+            "CREATE UNIQUE INDEX CONCURRENTLY drift_pk_tags",
+            "PRIMARY KEY USING INDEX",
+            "ADD CONSTRAINT fk_task_tags_tag_id FOREIGN KEY (tag_id) REFERENCES tags(id) ON DELETE CASCADE NOT VALID",
+            "VALIDATE CONSTRAINT fk_task_tags_tag_id",
+        ),
+    ),
+    "an index of the same name": Case(
+        lambda of: _replace_index(of["task_tags"], "ix_task_tags_tag_id", "tag_id", "task_id"),
+        "expand expand expand",
+        ("CREATE INDEX CONCURRENTLY drift_ix", "drop_index", "RENAME TO ix_task_tags_tag_id"),
+    ),
+    "an index of another name": Case(
+        lambda of: setattr(_named(of["task_tags"].indexes, "ix_task_tags_tag_id"), "name", "ix_other"),
+        "expand",
+        ("RENAME TO ix_other",),
+    ),
+    "another check of the same name": Case(
+        lambda of: _replace_check(of["boards"], "ck_boards_max_agents", "max_agents > -1"),
+        "contract contract",
+        ("drop_constraint", "postgresql_not_valid=True", "VALIDATE"),
+    ),
+    "another foreign key of the same name": Case(
+        lambda of: setattr(_named(of["task_tags"].constraints, "fk_task_tags_tag_id"), "ondelete", "SET NULL"),
+        "contract contract",
+        ("drop_constraint", "postgresql_not_valid=True", "VALIDATE"),
+    ),
+    "a check that is gone": Case(
+        lambda of: of["boards"].constraints.discard(_named(of["boards"].constraints, "ck_boards_max_agents")),
+        "contract",
+        ("drop_constraint",),
+    ),
+    "a foreign key that is gone": Case(
+        lambda of: of["task_tags"].constraints.discard(_named(of["task_tags"].constraints, "fk_task_tags_tag_id")),
+        "contract",
+        ("drop_constraint",),
+    ),
+    "NULL allowed": Case(
+        lambda of: setattr(of["tags"].c.name, "nullable", True),
+        "contract",
+        ("nullable=True",),
+    ),
+    "another default and a comment": Case(
+        lambda of: _set_default(of["tags"].c.color, "123456", comment="a:b"),
+        "expand",
+        ('server_default="123456"', 'comment="a:b"'),
+    ),
+    "a default that is gone": Case(
+        lambda of: _set_default(of["tags"].c.color, None),
+        "contract",
+        ("server_default=None",),
     ),
 }
 
@@ -129,14 +311,19 @@ def test_generated_change_passes_lint_and_goes_up_down_and_up(
     database_url: str, release: Release, changed: MetaData, rows: None, change: str
 ) -> None:
     settings, head = settings_for(database_url), release.head or ""
-    change_models, phases, expected = CHANGES[change]
-    change_models(changed.tables)
+    case = CHANGES[change]
+    case.change(changed.tables)
+    backfills = release.root / "migrations" / "backfills"
+    files_before = set(backfills.iterdir())
     files = generate(settings)
-    steps = "\n".join(map(steps_of, files))
+    # Texts are written in pieces.
+    steps = re.sub(r'"\n +"', "", "\n".join(map(steps_of, files)))
+    for file in set(backfills.iterdir()) - files_before:
+        _check_backfill(file, settings, case.value)
     assert findings(Settings(), files) == [], steps
-    assert " ".join(str(declared(file, "phase")).strip('"') for file in files) == phases, steps
+    assert " ".join(str(declared(file, "phase")).strip('"') for file in files) == case.phases.strip(), steps
     at = 0
-    for text in expected:
+    for text in case.steps:
         assert text in steps[at:], steps
         at = steps.index(text, at) + len(text)
     before = named(compared(database_url, changed))
@@ -145,3 +332,15 @@ def test_generated_change_passes_lint_and_goes_up_down_and_up(
     downgrade(settings, head, accept_data_loss=True)
     assert named(compared(database_url, changed)) == before, steps
     upgrade_with_backfills(settings)
+
+
+def _check_backfill(file: Path, settings: Settings, value: str | None) -> None:
+    ruff = [str(BIN / "ruff"), "format", "--check", "--config", str(ROOT / "pyproject.toml"), str(file)]
+    assert subprocess.run(ruff, check=False).returncode == 0, file.read_text()
+    assert ("{value}" in file.read_text()) == (value is not None)
+    if value is not None:
+        with pytest.raises(MigrationFailedError, match=r"`update` has \{value\} where the value of the old"):
+            lint(settings)
+        with pytest.raises(MigrationFailedError, match=r"`update` has \{value\}"):
+            upgrade(settings)
+        file.write_text(file.read_text().replace("{value}", value))

@@ -1,6 +1,6 @@
 """The steps that mend all differences, each in the way that is safe for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from alembic.operations.ops import MigrateOperation
@@ -8,10 +8,15 @@ from alembic.operations.ops import MigrateOperation
 from ..drift.catalogue import Constraint, Schema
 from ..drift.code_ddl import drop_routine, drop_view
 from ..drift.compare import compare
-from ..drift.difference import Difference, Kind, Statement, script
-from .operations import Schemas, chain_for, in_transaction
+from ..drift.difference import Difference, Kind, Order, Statement, script
+from ..sql.indexes import index_build
+from ..sql.quoting import quote
+from ..sql.tokens import statements_of
+from .indexes import build_concurrently
+from .operations import chain_for, in_transaction
 from .plan import Chain, Step
 from .rendering import InAutocommit, Sql
+from .schemas import Schemas
 
 _Key = tuple[Kind, frozenset[str]]
 
@@ -19,26 +24,32 @@ _Key = tuple[Kind, frozenset[str]]
 def chains_for(found: Sequence[Difference], schemas: Schemas) -> list[Chain]:
     """Return the steps that mend each difference."""
     reverse = {_key(each): each for each in compare(schemas.models, schemas.live)}
+    keys = _with_keys_that_others_refer_to(found, reverse)
     chains: dict[_Key, Chain] = {}
-    # What the operations do, so that no other difference does it again.
-    done: set[str] = set()
     by_sql: list[Difference] = []
-    for each in found:
+    # What is done already, so that no other difference does it again.
+    done: set[str] = set()
+    undone: set[str] = set()
+    for each in (each for each in found if each not in keys):
         back = reverse.get(_key(each))
         chain = chain_for(each, in_transaction(script([back])) if back else (), schemas)
         if chain is None:
             by_sql.append(each)
             continue
         chains[_key(each)] = chain
-        done.update(statement.sql for statement in (*each.ddl, *(back.ddl if back else ())))
+        done.update(statement.sql for statement in each.ddl)
+        undone.update(sql for step in chain for sql in _texts(step.down))
     for each in by_sql:
         back = reverse.get(_key(each))
         undo = [*script([back] if back else []), *_drop_what_was_missing(each, schemas.models)]
-        up, down = ([s for s in statements if s.sql not in done] for statements in (script([each]), undo))
+        up = [statement for statement in script([each]) if statement.sql not in done]
+        down = [statement for statement in undo if in_transaction([statement])[0].sqltext not in undone]
         chains[_key(each)] = _by_sql(up, down)
-        done.update(statement.sql for statement in (*up, *down))
+        done.update(statement.sql for statement in up)
+        undone.update(_texts(in_transaction(down)))
     _join_constraints_of_new_columns(chains, found, schemas)
-    return [chain for chain in chains.values() if chain]
+    together = _together(keys, [reverse[_key(each)] for each in keys if _key(each) in reverse])
+    return [chain for chain in (*chains.values(), together) if chain]
 
 
 def _key(found: Difference) -> _Key:
@@ -46,17 +57,84 @@ def _key(found: Difference) -> _Key:
     return found.kind, frozenset(found.key)
 
 
-def _by_sql(up: Sequence[Statement], down: Sequence[Statement]) -> Chain:
-    """Return a step for each statement; the first one's way back is that of all."""
-    return [
-        Step(order=statement.order, up=(_as_operation(statement),), down=in_transaction(down) if position == 0 else ())
-        for position, statement in enumerate(up)
+def _with_keys_that_others_refer_to(
+    found: Iterable[Difference], reverse: Mapping[_Key, Difference]
+) -> list[Difference]:
+    """Return the differences of keys for which foreign keys have to be dropped, and of those foreign keys."""
+    keys = [each for each in found if each.kind in _RESTED_ON and _foreign_keys(each, reverse.get(_key(each)))]
+    moved = {sql for each in keys for sql in _foreign_keys(each, reverse.get(_key(each)))}
+    return keys + [
+        each
+        for each in found
+        if each.kind is Kind.FOREIGN_KEY
+        and any(f"TABLE {quote(each.key[0])} " in sql and f" CONSTRAINT {quote(each.key[1])}" in sql for sql in moved)
     ]
 
 
+_RESTED_ON = {Kind.UNIQUE, Kind.PRIMARY_KEY, Kind.INDEX}
+
+
+def _foreign_keys(*differences: Difference | None) -> set[str]:
+    """Return the statements that drop foreign keys."""
+    statements = (statement for found in differences if found for statement in found.ddl)
+    return {statement.sql for statement in statements if statement.order is Order.DROP_FOREIGN_KEYS}
+
+
+def _together(up: Sequence[Difference], down: Sequence[Difference]) -> Chain:
+    """Return the steps that mend all of these; the first one takes all of them back."""
+    steps = [Step(order=statement.order, up=(_as_operation(statement),)) for statement in script(up)]
+    return [replace(steps[0], down=in_transaction(script(down))), *steps[1:]] if steps else []
+
+
+def _texts(operations: Iterable[MigrateOperation]) -> set[str]:
+    return {str(operation.sqltext) for operation in operations if isinstance(operation, Sql)}
+
+
+def _by_sql(up: Sequence[Statement], down: Sequence[Statement]) -> Chain:
+    """Return a step for each statement, with the statements that take back what it does."""
+    orders = [statement.order for statement in up]
+    undo: list[list[Statement]] = [[] for _ in up]
+    for statement in down if up else ():
+        undo[_undone_step(statement.order, orders)].append(statement)
+    return [
+        Step(order=statement.order, up=(_as_operation(statement),), down=in_transaction(undone))
+        for statement, undone in zip(up, undo, strict=True)
+    ]
+
+
+def _undone_step(order: Order, orders: Sequence[Order]) -> int:
+    """Return the position of the step that is taken back by a statement of this order."""
+    for inverse in _INVERSE.get(order, ()):
+        if inverse in orders:
+            return orders.index(inverse)
+    return len(orders) - 1 - orders[::-1].index(order) if order in orders else 0
+
+
+# When what a statement takes back is done, the likeliest first; others take back what is of their own order.
+_INVERSE: dict[Order, tuple[Order, ...]] = {
+    Order.DROP_CODE: (Order.CREATE_CODE,),
+    Order.CREATE_CODE: (Order.DROP_CODE,),
+    Order.DROP_FOREIGN_KEYS: (Order.FOREIGN_KEYS,),
+    Order.FOREIGN_KEYS: (Order.DROP_FOREIGN_KEYS,),
+    Order.DROP_CONSTRAINTS_AND_INDEXES: (Order.INDEXES, Order.CONSTRAINTS, Order.GENERATED_COLUMNS),
+    Order.INDEXES: (Order.DROP_CONSTRAINTS_AND_INDEXES,),
+    Order.CONSTRAINTS: (Order.DROP_CONSTRAINTS_AND_INDEXES,),
+    Order.DROP_COLUMNS: (Order.TABLES_AND_COLUMNS,),
+    Order.TABLES_AND_COLUMNS: (Order.DROP_COLUMNS, Order.DROP_TABLES),
+    Order.DROP_TABLES: (Order.TABLES_AND_COLUMNS,),
+    Order.TYPES: (Order.DROP_SEQUENCES_AND_TYPES,),
+    Order.SEQUENCES: (Order.DROP_SEQUENCES_AND_TYPES,),
+    Order.DROP_SEQUENCES_AND_TYPES: (Order.TYPES, Order.SEQUENCES),
+}
+
+
 def _as_operation(statement: Statement) -> MigrateOperation:
+    operation = Sql(statement.sql)
+    built = next((build for each in statements_of(statement.sql) if (build := index_build(each))), None)
+    if built and built.is_concurrent:
+        return build_concurrently(built.name, built.table, operation)
     is_alone = any(word in statement.sql for word in (" CONCURRENTLY ", " VALIDATE CONSTRAINT "))
-    return InAutocommit(Sql(statement.sql)) if is_alone else Sql(statement.sql)
+    return InAutocommit(operation) if is_alone else operation
 
 
 def _drop_what_was_missing(found: Difference, models: Schema) -> Iterable[Statement]:
@@ -76,8 +154,8 @@ def _join_constraints_of_new_columns(chains: dict[_Key, Chain], found: Iterable[
         chain, constraint = chains.get(_key(each)), schemas.models.constraints.get((each.key[0], each.key[-1]))
         if not chain or constraint is None or each.live is not None or each.kind not in _JOINING:
             continue
-        columns = [key for key in _new_nullable_columns(constraint, schemas) if chains.get(key)]
-        if not columns or len(columns) != len(constraint.columns):
+        columns = _new_empty_columns(constraint, schemas)
+        if not columns or not all(chains.get(key) for key in columns):
             continue
         rest = [step for key in columns for step in chains[key][1:]]
         firsts = [chains.pop(key)[0] for key in columns]
@@ -88,15 +166,14 @@ def _join_constraints_of_new_columns(chains: dict[_Key, Chain], found: Iterable[
             down=tuple(operation for step in reversed(firsts) for operation in step.down),
         )
         del chains[_key(each)]
-        chains[columns[0]] = [merged, *rest, *chain[1:]]
+        chains[columns[0]] = [merged, *chain[1:], *rest]
 
 
-def _new_nullable_columns(constraint: Constraint, schemas: Schemas) -> list[_Key]:
-    """Return those of the constraint's columns that are new, and NULL until a release writes them."""
-    table = constraint.table
-    old = schemas.live.tables[table].columns
-    return [
-        (Kind.COLUMN, frozenset((table, column.name)))
-        for column in schemas.models.tables[table].columns.values()
-        if column.path in constraint.columns and column.name not in old and not (column.not_null or column.expression)
-    ]
+def _new_empty_columns(constraint: Constraint, schemas: Schemas) -> list[_Key]:
+    """Return the constraint's columns if all of them are new and NULL at first."""
+    old = schemas.live.tables[constraint.table].columns
+    of_table = schemas.models.tables[constraint.table].columns.values()
+    columns = [column for column in of_table if column.path in constraint.columns]
+    if any(column.name in old or column.expression or column.identity for column in columns):
+        return []
+    return [(Kind.COLUMN, frozenset((column.table, column.name))) for column in columns]

@@ -18,8 +18,8 @@ from ..lint.known_schema import schema_after
 from ..revisions.loading import oldest_first
 from .chains import chains_for
 from .directives import Generation
-from .operations import Schemas
 from .plan import plan
+from .schemas import Schemas
 
 # The name under which Alembic knows it.
 COMPARISON = "plimsoll.drift"

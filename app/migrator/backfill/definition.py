@@ -13,6 +13,8 @@ from ...postgres.errors import DatabaseError, MigrationFailedError, error_summar
 from ..revisions.requirements import Requirement, parse_requirements
 
 BATCH = "{batch}"
+# Where a generated backfill wants what nobody but its maintainer can know.
+VALUE = "{value}"
 MOST_ROWS = 100_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -51,6 +53,8 @@ class Backfill:
                 raise ValueError(f"`{field}` is no text")
         if BATCH not in self.update:
             raise ValueError(f"`update` has no {BATCH} in its WHERE: it would change the whole table in every batch")
+        if VALUE in self.update:
+            raise ValueError(f"`update` has {VALUE} where the value of the old rows is to be written, as SQL")
         if not isinstance(self.batch_size, int) or not 1 <= self.batch_size <= MOST_ROWS:
             raise ValueError(f"`batch_size` is not a whole number from 1 to {MOST_ROWS}")
         parse_requirements(self.requires)

@@ -23,7 +23,12 @@ def quoted_name_of(item: Constraint | Index) -> str | None:
 
 def temporary_name(name: str) -> str:
     """Return a name for what is to replace `name`, until it does."""
-    return f"drift_{name}".encode()[:_LIMIT].decode(errors="ignore")
+    return shortened(f"drift_{name}")
+
+
+def shortened(name: str) -> str:
+    """Return as much of the name as the server keeps."""
+    return name.encode()[:_LIMIT].decode(errors="ignore")
 
 
 def quote_literal(text: str) -> str:
