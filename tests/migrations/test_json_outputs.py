@@ -1,6 +1,7 @@
 """What the engine's commands print with `--json`, against the published schemas."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,14 @@ def test_documents_of_a_small_project_are_as_published(
     (progress,) = found["backfill fill --json"]
     assert (progress["outcome"], progress["rows_changed"]) == ("done", 3)
     assert found["lint --json"][0] != []
+
+
+def test_reading_the_revisions_is_not_logged(project: PlainProject, caplog: pytest.LogCaptureFixture) -> None:
+    project.add("first", 'op.execute("CREATE TABLE t (id integer)")')
+    with caplog.at_level(logging.INFO):
+        documents(project.ini, "status --json", 0)
+        documents(project.ini, "lint --json", 1)
+    assert [record.getMessage() for record in caplog.records if "SQL" in record.getMessage()] == []
 
 
 def test_documents_of_this_project_are_as_published(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

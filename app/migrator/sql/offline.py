@@ -1,9 +1,11 @@
 """The SQL of a revision, known by running its functions where they reach no database."""
 
 import io
+import logging
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
@@ -53,9 +55,10 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
     A revision that asks whether it runs offline is told that it does not: what a database will run is what counts.
     """
     output = _Output(script.module)
-    context = MigrationContext.configure(
-        dialect_name="postgresql", opts={"as_sql": True, "literal_binds": True, "output_buffer": output}
-    )
+    with ALEMBIC_LOCK, _without_log():
+        context = MigrationContext.configure(
+            dialect_name="postgresql", opts={"as_sql": True, "literal_binds": True, "output_buffer": output}
+        )
     # Alembic has read the option by now, and chooses the classes itself.
     context.opts["as_sql"] = False
     context.__class__, context.impl.__class__ = _Context, _Impl
@@ -65,6 +68,17 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
         return OfflineRun(None, _failed_line(exc, script.module), tuple(output.statements))
     return OfflineRun(output.getvalue(), tuple(output.marks), tuple(output.statements))
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep Alembic from telling of SQL that it generates: nobody has asked for any."""
+    logger = logging.getLogger(MigrationContext.__module__)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def effects_of(revisions: Iterable[Script], direction: Direction = "upgrade") -> tuple[Effect, ...] | None:
