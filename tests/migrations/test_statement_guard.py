@@ -66,6 +66,8 @@ def limited(url: str, wanted: str) -> None:
         ["CREATE INDEX one ON tags (name)", VALIDATE],
         ["CREATE TABLE new (id uuid REFERENCES users (id))", VALIDATE],
         ["ALTER TABLE organizations ADD COLUMN more integer", VALIDATE],
+        ["REINDEX INDEX pk_tags", VALIDATE],
+        ["CREATE TABLE new (id uuid)", "ALTER TABLE tags ALTER COLUMN id SET DEFAULT gen_random_uuid()", VALIDATE],
     ],
 )
 def test_what_does_more_than_that_is_limited(database_url: str, release: Release, statements: list[str]) -> None:
@@ -86,6 +88,22 @@ def test_work_beside_traffic_is_not_limited_because_of_other_work_beside_traffic
             VALIDATE,
         )
     )
+    upgrade(settings_for(database_url))
+    assert applied(database_url) == [release.head]
+
+
+def test_validation_beside_a_table_that_the_revision_has_made_is_not_limited(
+    database_url: str, release: Release
+) -> None:
+    limited(database_url, "0")
+    made = (
+        "CREATE TABLE new (id bigserial PRIMARY KEY, note text)",
+        "CREATE INDEX noted ON new (note)",
+        "ALTER TABLE new ADD COLUMN more integer",
+        "ALTER TABLE new ADD CONSTRAINT own CHECK (limits()) NOT VALID",
+        "ALTER TABLE new VALIDATE CONSTRAINT own",
+    )
+    release.add(sql("UPDATE users SET name = name", *made, VALIDATE))
     upgrade(settings_for(database_url))
     assert applied(database_url) == [release.head]
 

@@ -53,13 +53,19 @@ _SAFE_IN_AUTOCOMMIT = _statement(
     rf"|ALTER TYPE {_QUALIFIED} ADD VALUE IF NOT EXISTS)\b"
 )
 _ENDS_TRANSACTION = _statement(r"(?:COMMIT|END|ABORT|BEGIN|START TRANSACTION|PREPARE TRANSACTION|ROLLBACK(?! TO))\b")
-# Whether others wait to read or write a table until the transaction is over; a table that it has made counts, too.
+# Whether others wait to read or write a table until the transaction is over. For a table that it has made, and for what
+# belongs to that, nobody waits: who made it stands in the row of a system column, which no ALTER TABLE writes anew.
 _HOLDS_TABLES = text(
     """
     SELECT EXISTS (
-        SELECT FROM pg_locks
-        WHERE pid = pg_backend_pid() AND locktype = 'relation'
-            AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        SELECT FROM pg_locks AS l LEFT JOIN pg_index AS i ON i.indexrelid = l.relation
+        WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'
+            AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+            AND NOT EXISTS (
+                SELECT FROM pg_attribute AS a
+                WHERE a.attrelid = coalesce(i.indrelid, l.relation) AND a.attname = 'tableoid'
+                    AND a.xmin = pg_current_xact_id_if_assigned()::xid
+            )
     )
     """
 )

@@ -121,9 +121,11 @@ def validated_under_lock(revision: ParsedRevision) -> Iterator[Hit]:
         with_column = any(change.effect.kind is Kind.ADD_COLUMN for change in each.changes)
         locked = [*each.held, *each.locked]
         for change in each.changes:
-            if change.effect.kind is not Kind.VALIDATE or change.is_of_new_table or not locked:
+            if change.effect.kind is not Kind.VALIDATE or not locked:
                 continue
-            if with_column or change.effect.name not in added:
+            # A new table has rows where the revision fills it, and then is validated for itself.
+            is_checked = with_column and not change.is_of_new_table
+            if is_checked or change.effect.name not in added:
                 yield _validated(change, locked[0], with_column=change.effect.name in added)
 
 

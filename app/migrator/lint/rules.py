@@ -104,6 +104,12 @@ def _cannot_run_offline(revision: ParsedRevision) -> Iterator[Hit]:
             "its SQL cannot be known without a database, so that nothing of it was checked",
             "Take what looks at the database out of it, or say in lint_ignore how it was checked.",
         )
+    for line in revision.offline.checked:
+        yield Hit(
+            next((each for each in revision.statements if each.line >= line), None),
+            "it runs only if the database does not have, or has, what it is about (checkfirst)",
+            "checkfirst=False: what a revision does is the same in every database.",
+        )
 
 
 # By name.

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal, NoReturn
 
 from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
+from sqlalchemy.engine.mock import MockConnection
 
 from ..locking.alembic_lock import ALEMBIC_LOCK
 from .effect import Effect
@@ -31,12 +32,14 @@ class OfflineRun:
 
     `marks` are pairs of lines, each counted from 1: where a statement begins in `sql`, and the line of the revision's
     file that runs it. Without `sql` there is one pair, whose second is the line that failed. `statements` are the texts
-    before that, or all: each with whether it is the revision's own (`op.execute`), and not an operation's.
+    before that, or all: each with whether it is the revision's own (`op.execute`), and not an operation's. `checked`
+    are the lines of `sql` where a statement begins that runs only if what it makes or drops is not there, or is.
     """
 
     sql: str | None
     marks: tuple[tuple[int, int], ...] = ()
     statements: tuple[tuple[str, bool], ...] = ()
+    checked: tuple[int, ...] = ()
 
     def file_line(self, sql_line: int = 1) -> int | None:
         """Return the line of the revision's file that runs what stands in this line of the SQL."""
@@ -62,12 +65,14 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
     # Alembic has read the option by now, and chooses the classes itself.
     context.opts["as_sql"] = False
     context.__class__, context.impl.__class__ = _Context, _Impl
+    assert context.connection is not None
+    context.connection.__class__ = _connection_class(output)
     try:
         with ALEMBIC_LOCK, Operations.context(context):
             getattr(script.module, direction)()
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
         return OfflineRun(None, _failed_line(exc, script.module), tuple(output.statements))
-    return OfflineRun(output.getvalue(), tuple(output.marks), tuple(output.statements))
+    return OfflineRun(output.getvalue(), tuple(output.marks), tuple(output.statements), tuple(output.checked))
 
 
 @contextmanager
@@ -109,15 +114,47 @@ class _Impl(_Hidden, PostgresqlImpl):  # type: ignore[override]
     pass
 
 
+def _connection_class(output: "_Output") -> Any:  # noqa: ANN401 - in the place of another class
+    """Return the class of what `op.get_bind()` returns."""
+
+    class Connection(MockConnection):
+        def execute(self, *arguments: Any, **options: Any) -> "_Result":  # noqa: ANN401 - SQLAlchemy's own
+            super().execute(*arguments, **options)
+            return _Result()
+
+        def _run_ddl_visitor(self, visitorcallable: Any, element: Any, **kwargs: Any) -> None:  # noqa: ANN401
+            if kwargs.get("checkfirst"):
+                output.checked.append(output.line)
+            super()._run_ddl_visitor(visitorcallable, element, **kwargs)
+
+    return Connection
+
+
+class _Result:
+    """Rows that nobody knows: whoever looks at them fails."""
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - whatever is asked
+        if name == "__class__":
+            return object.__getattribute__(self, name)
+        raise LookupError(f"what a query returns ({name}) is not known without a database")
+
+    def __bool__(self) -> bool:
+        raise LookupError("whether a query returns rows is not known without a database")
+
+    def __iter__(self) -> NoReturn:
+        raise LookupError("the rows of a query are not known without a database")
+
+
 class _Output(io.StringIO):
     """Keeps the statements, and which line of the revision's file wrote each."""
 
     def __init__(self, module: ModuleType) -> None:
         super().__init__()
+        self.checked: list[int] = []
         self.marks: list[tuple[int, int]] = []
         self.statements: list[tuple[str, bool]] = []
         self._file = getattr(module, "__file__", None)
-        self._line = 1
+        self.line = 1
 
     def write(self, text: str) -> int:
         frame = sys._getframe(1)  # noqa: SLF001
@@ -127,8 +164,8 @@ class _Output(io.StringIO):
             frame = frame.f_back  # type: ignore[assignment]
         self.statements.append((text, is_own))
         if frame:
-            self.marks.append((self._line, frame.f_lineno))
-        self._line += text.count("\n")
+            self.marks.append((self.line, frame.f_lineno))
+        self.line += text.count("\n")
         return super().write(text)
 
 
