@@ -74,7 +74,7 @@ class DashboardRepository:
 
     async def count_active_agents(self, since: datetime) -> int:
         statement = select(func.count()).where(Agent.last_seen_at >= since, self._scope.on(Agent.board_id))
-        return await self._session.scalar(statement) or 0
+        return (await self._session.execute(statement)).scalar_one()
 
     async def buckets(self, bucket: str, begin: datetime) -> list[BucketRow]:
         """Return the buckets since `begin` in which anything happened, to tasks that are there still."""
@@ -92,7 +92,7 @@ class DashboardRepository:
             _count(or_(rejected, sent_back)),
             *(_count(and_(is_change, after == s)) - _count(and_(is_change, before == s)) for s in TaskStatus),
         )
-        statement = self._events(statement, begin).group_by(text("1")).order_by(text("1"))
+        statement = self._events(statement, begin).group_by(text("1"))
         return [
             BucketRow(row[0], row[1], row[2], row[3], row[4], dict(zip(TaskStatus, row[5:], strict=True)))
             for row in await self._session.execute(statement)
@@ -115,7 +115,7 @@ class DashboardRepository:
     async def pending(self, limit: int) -> tuple[int, Sequence[PendingRow]]:
         """Return how many approvals wait, and those that have waited the longest."""
         waits = Approval.status == ApprovalStatus.PENDING, self._scope.on(Approval.board_id)
-        total = await self._session.scalar(select(func.count()).where(*waits)) or 0
+        total = (await self._session.execute(select(func.count()).where(*waits))).scalar_one()
         first_task = and_(ApprovalTask.approval_id == Approval.id, ApprovalTask.position == 0)
         statement = (
             select(Approval, Board.name, Task.title)

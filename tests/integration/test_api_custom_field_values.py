@@ -185,7 +185,7 @@ async def test_defaults_and_required_fields_of_a_new_task(
 
 
 async def test_change_merges_and_null_clears_unless_required(
-    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str, database_url: str
 ) -> None:
     for key in ("a", "b"):
         await define(client, board, key)
@@ -200,6 +200,7 @@ async def test_change_merges_and_null_clears_unless_required(
     assert changed["custom_field_values"] == {"a": "9", "b": "2", "c": "3"}
     assert changed["updated_at"] > task["updated_at"], "a change of the task"
     assert (await patch(b=None)).json()["custom_field_values"] == {"a": "9", "b": None, "c": "3"}
+    assert query(database_url, "SELECT value::text FROM custom_field_values ORDER BY 1") == [('"3"',), ('"9"',)]
     assert pointers(await patch(a="lost", c=None)) == ["/custom_field_values/c"]
     assert pointers(await client.patch(url, json={"custom_field_values": None})) == ["/custom_field_values"]
     assert (await patch()).json()["custom_field_values"] == {"a": "9", "b": None, "c": "3"}

@@ -118,15 +118,16 @@ async def test_error_rate_is_what_was_sent_back_or_rejected(
     task = await history.task(9, ("review", 3), ("in_progress", 3))
     await history.task(9, ("review", 3), ("done", 3))
     await history.task(9, ("done", 3), ("inbox", 3))
+    await history.task(9, ("done", 3))
     url = f"{BOARDS}/{board['id']}/approvals"
     # What is decided on is not what a task became, however it is called.
     for status, name in (("approved", "done → inbox"), ("rejected", "review → done")):
         body = {"action_type": name, "confidence": 1, "status": status, "task_id": task}
         assert (await client.post(url, json=body)).status_code == 201
     found = await dashboard(client, range_key="24h")
-    assert values(found["throughput"]["primary"]) == [2]
+    assert values(found["throughput"]["primary"]) == [3]
     assert found["kpis"]["median_cycle_time_hours_7d"] is None
-    assert [found["wip"]["primary"]["points"][-3][status] for status in TaskStatus] == [1, 1, 0, 1]
+    assert [found["wip"]["primary"]["points"][-3][status] for status in TaskStatus] == [1, 1, 0, 2]
     assert values(found["error_rate"]["primary"]) == [pytest.approx(100 * 2 / 3), 50]
     assert found["kpis"]["error_rate_pct"] == 60
 
@@ -148,6 +149,7 @@ async def test_pending_approvals_are_shown_longest_wait_first(
 ) -> None:
     tasks = [(await client.post(tasks_url, json={"title": title})).json()["id"] for title in ("Splice", "Paint")]
     url = f"{BOARDS}/{board['id']}/approvals"
+    await client.post(url, json={"action_type": "decided", "confidence": 50, "status": "approved"})
     for number in range(12):
         body = {"action_type": f"deploy {number}", "confidence": 50, "task_ids": tasks if number == 0 else []}
         assert (await client.post(url, json=body)).status_code == 201
@@ -156,6 +158,7 @@ async def test_pending_approvals_are_shown_longest_wait_first(
     pending = (await dashboard(client))["pending_approvals"]
     assert pending["total"] == 12
     assert [item["action_type"] for item in pending["items"]] == [f"deploy {number}" for number in (11, *range(9))]
+    assert [item["task_title"] for item in pending["items"]] == [None, "Splice", *[None] * 8]
     first = pending["items"][1]
     assert (first["board_name"], first["task_title"], first["confidence"]) == (board["name"], "Splice", 50)
 

@@ -123,14 +123,17 @@ async def test_cursor_of_another_order_or_with_other_values_is_refused(
     for title in "ABC":
         await client.post(tasks_url, json={"title": title})
     page = (await client.get(tasks_url, params={"sort": "title", "limit": 1})).json()
+    rest = (await client.get(tasks_url, params={"sort": "title", "cursor": page["next_cursor"]})).json()
+    assert ([item["title"] for item in rest["items"]], rest["total"]) == (["B", "C"], None)
     assert (await client.get(tasks_url, params={"cursor": page["next_cursor"]})).status_code == 400
     list_name, keys, values = msgspec.msgpack.decode(base64.urlsafe_b64decode(page["next_cursor"] + "=="))
-    forgeries: list[Any] = [[], values[:1], [1, values[1]], [None, values[1]], [values[0], "x"], [[], {}]]
-    for forged in forgeries:
-        packed = msgspec.msgpack.encode([list_name, keys, forged])
+    places: list[Any] = [[], values[:1], [1, values[1]], [None, values[1]], [values[0], "x"], [[], {}]]
+    for forged in ([list_name, keys, values, "more"], *([list_name, keys, place] for place in places)):
+        packed = msgspec.msgpack.encode(forged)
         cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")
         response = await client.get(tasks_url, params={"sort": "title", "cursor": cursor})
         assert (response.status_code, response.json()["code"]) == (400, "invalid_cursor")
+        assert [error["pointer"] for error in response.json()["errors"]] == ["cursor"]
 
 
 async def test_search_finds_words_by_their_stems_in_title_and_description(

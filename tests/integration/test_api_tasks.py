@@ -171,8 +171,8 @@ async def test_new_task_is_answered_as_it_is_read(client: httpx.AsyncClient, tas
     assert {name: made[name] for name in fields} == fields
 
 
-async def test_tags_are_in_the_order_of_their_names_and_all_dependencies_are_there(
-    client: httpx.AsyncClient, tasks_url: str
+async def test_tags_are_in_the_order_of_their_names_and_dependencies_oldest_first(
+    client: httpx.AsyncClient, tasks_url: str, database_url: str
 ) -> None:
     tags = [(await client.post("/api/v1/tags", json={"name": name})).json()["id"] for name in ("b", "c", "a")]
     others = [(await create_task(client, tasks_url))["id"] for _ in range(3)]
@@ -180,7 +180,13 @@ async def test_tags_are_in_the_order_of_their_names_and_all_dependencies_are_the
     assert [tag["name"] for tag in made["tags"]] == ["a", "b", "c"]
     # Those made in one microsecond are in no certain order.
     assert sorted(made["depends_on_task_ids"]) == sorted(others)
-    assert made["blocked_by_task_ids"] == made["depends_on_task_ids"]
+    *first, last = made["depends_on_task_ids"]
+    assert made["blocked_by_task_ids"] == [*first, last]
+    older = "UPDATE task_dependencies SET created_at = created_at - interval '1 day' WHERE depends_on_task_id = :id"
+    query(database_url, older, id=last)
+    read = (await client.get(f"{tasks_url}/{made['id']}")).json()
+    assert (read["depends_on_task_ids"], read["tags"]) == ([last, *first], made["tags"])
+    assert read in (await client.get(tasks_url)).json()["items"]
     other = await create_task(client, tasks_url, tag_ids=tags[:1])
     assert (await patch_task(client, tasks_url, other, tag_ids=[])).json()["tags"] == []
     assert (await client.get(f"{tasks_url}/{made['id']}")).json()["tags"] == made["tags"], "another's stay"

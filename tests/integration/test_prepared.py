@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from asyncpg import InternalClientError
 from litestar import Litestar
-from sqlalchemy import Integer, LargeBinary, bindparam, func, insert, literal_column, make_url, select, text
+from sqlalchemy import Enum, Integer, LargeBinary, bindparam, func, insert, literal_column, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import greenlet_spawn
@@ -16,7 +16,7 @@ from sqlalchemy.util import greenlet_spawn
 from app.asgi import create_app
 from app.db.plugin import DatabasePlugin
 from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
-from app.models import User
+from app.models import TaskStatus, User
 from app.postgres.errors import has_lost_connection, sqlstate_of
 from app.postgres.ping import _IdlePing
 from tests.conftest import client_of, settings_for, started
@@ -115,6 +115,11 @@ async def test_rows_of_the_same_columns_are_of_one_type_whichever_statement_gave
     again = PreparedStatement(select(User.name, User.email).order_by(User.email))
     (one,), (other,) = await fetch_rows(session, NAMES), await fetch_rows(session, again)
     assert type(one) is type(other)
+
+
+async def test_value_of_a_type_that_the_driver_does_not_know_is_converted_both_ways(session: AsyncSession) -> None:
+    same = PreparedStatement(select(bindparam("status", type_=Enum(TaskStatus, native_enum=False)).label("status")))
+    assert (await fetch_rows(session, same, status=TaskStatus.DONE))[0].status is TaskStatus.DONE
 
 
 async def test_an_error_is_the_one_that_a_session_raises(session: AsyncSession) -> None:

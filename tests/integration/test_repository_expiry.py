@@ -64,3 +64,15 @@ async def test_who_is_over_the_limit_waits_for_a_second_at_least(app: Litestar) 
     async with app.plugins.get(DatabasePlugin).sessions() as session:
         limits = RateLimitRepository(session=session)
         assert await limits.take(b"key", 0, timedelta(milliseconds=1)) == 1
+
+
+async def test_key_is_claimed_by_one_request_of_a_caller(app: Litestar) -> None:
+    keys, callers = (bytes(32), b"\xff" * 32), [UUID(int=number) for number in (6, 7, 2**63, 2**128 - 1)]
+    sessions = app.plugins.get(DatabasePlugin).sessions
+    async with sessions() as first, sessions() as second:
+        one, other = IdempotencyRepository(session=first), IdempotencyRepository(session=second)
+        for key in keys:
+            assert await one.claim(CALLER, key)
+            assert [await other.claim(caller, key) for caller in callers] == [True, False, True, True]
+        await first.rollback()
+        assert await other.claim(CALLER, keys[0])
