@@ -1,13 +1,13 @@
 """Rows on a terminal of any width, and in a pipe."""
 
 import io
-import re
 import sys
 
 import pytest
 from rich.table import Table
 
 from app.migrator.cli.rows import print_rows
+from tests.support.terminal import Terminal, lines_on
 
 TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {
     "text at the end": (
@@ -28,11 +28,6 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = {
 }
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def printed(monkeypatch: pytest.MonkeyPatch, name: str, stream: io.StringIO) -> list[str]:
     titles, rows = TABLES[name]
     table = Table(*titles, box=None, pad_edge=False)
@@ -41,9 +36,8 @@ def printed(monkeypatch: pytest.MonkeyPatch, name: str, stream: io.StringIO) -> 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stdout", stream)
     print_rows(table)
-    written = stream.getvalue()
-    assert ("\x1b[" in written) is stream.isatty()
-    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", written).splitlines()]
+    assert ("\x1b[" in stream.getvalue()) is stream.isatty()
+    return lines_on(stream)
 
 
 @pytest.mark.parametrize("name", TABLES)
