@@ -4,19 +4,26 @@ Each line of the table is run on PostgreSQL, in a transaction that is rolled bac
 locks. The dry run and the linter read the same function.
 """
 
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
+from alembic import op
+from alembic.script import Script
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from app.migrator.lint.known_schema import Change, KnownSchema, parse_revisions
 from app.migrator.preview.catalogue import Catalogue, read_catalogue
-from app.migrator.sql.statement_locks import locks_of
+from app.migrator.preview.effects import effects_here
+from app.migrator.preview.row_work import Work, row_work
+from app.migrator.sql.reader import read_statement
 from app.migrator.sql.tokens import statements_of
 from tests.conftest import cloned
 from tests.support.database import unpooled
@@ -48,6 +55,15 @@ _WEAKEST_FIRST = [
 ]
 
 
+WITH_WORK = ("ALTER TABLE", "ALTER DOMAIN", "CREATE INDEX", "CREATE UNIQUE INDEX", "CLUSTER")
+# The tables of the files, and those that this session has scanned.
+_FILES = text(
+    "SELECT oid, pg_relation_filenode(oid) AS file, relname FROM pg_class"
+    " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'm')"
+)
+_READ = text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0")
+
+
 class Shop(NamedTuple):
     """A database with tables of every kind, and what the catalogue says of it."""
 
@@ -68,9 +84,36 @@ def shop(server_url: str, administer: Callable[[str], None]) -> Iterator[Shop]:
 
 
 def said(shop: Shop, statement: str) -> dict[str, str]:
+    """The locks that the dry run of a revision with this statement names."""
+    module = ModuleType("revision")
+    vars(module).update(phase="expand", down_revision=None, upgrade=lambda: op.execute(statement))
+    parsed = parse_revisions([Script(module, "revision", "revision.py")])  # type: ignore[no-untyped-call]
+    (effects,) = effects_here(parsed, shop.catalogue)
+    found: dict[str, str] = {}
+    for effect in effects.tables:
+        tables = shop.catalogue.relations.with_children(effect.table) if effect.partitions else [effect.table]
+        found |= dict.fromkeys(tables, effect.lock)
+    return {table: str(lock) for table, lock in found.items()}
+
+
+def said_work(shop: Shop, statement: str) -> dict[Work, set[str]]:
     (read,) = statements_of(statement)
+    changes = [Change(read, effect, KnownSchema()) for effect in read_statement(read)]
+    found = defaultdict(set)
+    for work in row_work(read, changes, shop.catalogue.relations):
+        # A partitioned table has no rows of its own.
+        if work.table not in shop.catalogue.relations.children or work.table == "parent":
+            found[work.work].add(work.table)
+    return found
+
+
+def referenced(shop: Shop, statement: str) -> set[str]:
+    """The tables in which the server looks for what the foreign keys of the altered table name."""
     relations = shop.catalogue.relations
-    return {lock.table: lock.mode for lock in locks_of(read, relations) if not relations.is_missing(lock.table)}
+    altered = re.findall(r"ALTER TABLE (?:ONLY )?(\w+)", statement)
+    named = [key.referenced for table in altered for key in relations.keys_of(table)]
+    named += re.findall(r"REFERENCES (\w+)", statement)
+    return {each for table in named for each in relations.with_children(table)}
 
 
 def strongest(shop: Shop, pid: int) -> dict[str, str]:
@@ -126,3 +169,18 @@ def test_statement_outside_of_a_transaction_waits_for_the_lock_that_is_said(shop
 def _run_until_cancelled(connection: Connection, statement: str) -> None:
     with suppress(OperationalError):
         connection.exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize("line", [line for line in STATEMENTS if line.startswith(WITH_WORK)])
+def test_statement_reads_and_rewrites_the_tables_that_are_said(shop: Shop, line: str) -> None:
+    """As the server counts scans of whole tables, and gives a table that is written anew another file."""
+    with unpooled(shop.url).connect() as connection:
+        files = {row.oid: row.file for row in connection.execute(_FILES)}
+        connection.exec_driver_sql(line)
+        read = set(connection.scalars(_READ))
+        rewritten = {row.relname for row in connection.execute(_FILES) if files.get(row.oid, row.file) != row.file}
+        connection.rollback()
+    said = said_work(shop, line)
+    assert said[Work.REWRITTEN] == rewritten
+    # A foreign key is looked for in the table that it refers to, by its index or not.
+    assert said[Work.READ] - rewritten == read - rewritten - referenced(shop, line)

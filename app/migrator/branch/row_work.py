@@ -2,25 +2,21 @@
 
 from collections.abc import Iterator
 
-from ..lint.known_schema import Change, ParsedRevision
+from ..lint.known_schema import ParsedRevision
 from ..lint.lock_rules import Locking, lockings
+from ..preview.row_work import Work
+from ..preview.row_work import row_work as work_of
 from ..sql.effect import Kind
-from ..sql.indexes import index_build
 
-_READ, _WRITTEN = "every row of {} is read", "{} is written anew"
-_BESIDE = ", beside its traffic"
-_WORK = {
-    Kind.REWRITE: _WRITTEN,
-    Kind.CHANGE_TYPE: "{} may be written anew",
-    Kind.ATTACH_PARTITION: _READ,
-    Kind.CREATE_PARTITION: "the default partition of {}, if there is one, is read",
-    Kind.UPDATE: "rows of {} are written in one transaction",
-    Kind.DELETE: "rows of {} are deleted in one transaction",
-    Kind.VALIDATE: _READ,
-    Kind.ADD_INDEX: _READ,
-    Kind.ADD_UNIQUE_INDEX: _READ,
-    Kind.SET_NOT_NULL: _READ,
+_WORDS = {
+    Work.READ: "every row of {} is read",
+    Work.DEFAULT_READ: "the default partition of {}, if there is one, is read",
+    Work.REWRITTEN: "{} is written anew",
+    Work.MAY_BE_REWRITTEN: "{} may be written anew",
+    Work.UPDATED: "rows of {} are written in one transaction",
+    Work.DELETED: "rows of {} are deleted in one transaction",
 }
+_BESIDE_TRAFFIC = frozenset({Kind.VALIDATE, Kind.ADD_INDEX, Kind.ADD_UNIQUE_INDEX})
 
 
 def row_work(revision: ParsedRevision) -> tuple[str, ...]:
@@ -29,24 +25,7 @@ def row_work(revision: ParsedRevision) -> tuple[str, ...]:
 
 
 def _of_statement(locking: Locking) -> Iterator[str]:
-    build = index_build(locking.statement)
-    adds = {change.effect.column for change in locking.changes if change.effect.kind is Kind.ADD_COLUMN}
-    for change in locking.changes:
-        effect = change.effect
-        is_rewrite = effect.kind is Kind.REWRITE
-        if effect.kind not in _WORK or change.is_of_new_table or (effect.column in adds and not is_rewrite):
-            continue
-        if (build and build.only) or _holds_already(change) or (effect.table,) in change.before.others:
-            continue
-        table = effect.table
-        beside = table not in {*locking.held, *locking.locked} and effect.kind in {
-            Kind.VALIDATE,
-            Kind.ADD_INDEX,
-            Kind.ADD_UNIQUE_INDEX,
-        }
-        yield _WORK[effect.kind].format(table) + (_BESIDE if beside else "")
-
-
-def _holds_already(change: Change) -> bool:
-    effect = change.effect
-    return effect.kind is Kind.SET_NOT_NULL and change.before.holds_no_null(effect.table, effect.column)
+    waiting = {*locking.held, *locking.locked}
+    for work in work_of(locking.statement, locking.changes):
+        beside = work.kind in _BESIDE_TRAFFIC and work.table not in waiting
+        yield _WORDS[work.work].format(work.table) + (", beside its traffic" if beside else "")

@@ -1,5 +1,6 @@
 """The command `upgrade`."""
 
+import sys
 from pathlib import Path
 
 import rich_click as click
@@ -14,8 +15,9 @@ from ..execution.commands import Plan
 from ..locking.table_locks import TableLockedError
 from ..phase import Phase
 from ..revisions.loading import phase_of
-from .options import confirm, current_config, no_prompt, require_terminal
+from .options import as_json, confirm, current_config, no_prompt, require_terminal
 from .progress import show_progress
+from .rows import print_json
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -34,19 +36,38 @@ log = structlog.stdlib.get_logger(__name__)
 )
 @click.option("--backup-to", type=click.Path(path_type=Path), help="The same, to this file or directory.")
 @click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would run here, what it locks and loses; change nothing.")
+@as_json
 @no_prompt
-def upgrade(revision: str, phase: str, backup: bool, backup_to: Path | None, sql: bool, no_prompt: bool) -> None:
+def upgrade(
+    revision: str,
+    phase: str,
+    backup: bool,
+    backup_to: Path | None,
+    sql: bool,
+    dry_run: bool,
+    as_json: bool,
+    no_prompt: bool,
+) -> None:
     """Apply the revisions up to REVISION (default: head), one at a time.
 
     On a terminal it names them and the database, and asks. A revision that meets a table in use is rolled back and
     tried again, so that traffic does not queue behind it; one that fails leaves nothing behind. With --sql: for an
-    empty database, unless REVISION is a range FROM:TO.
+    empty database, unless REVISION is a range FROM:TO. With --dry-run it asks nothing, and ends with the exit code that
+    the upgrade would end with, as far as that is known.
 
     Exit codes: 0 applied or nothing to do; 1 declined, or somebody else has changed the database meanwhile; 2 a wrong
     setting or option; 3 a revision failed and was rolled back, or is not known; 4 the database cannot be reached; 5
     there is no backup, so that nothing was applied.
     """
     config = current_config()
+    if as_json and not dry_run:
+        raise click.UsageError("--json goes with --dry-run.")
+    if dry_run:
+        if sql or backup or backup_to is not None:
+            raise click.UsageError("--dry-run changes nothing: it cannot be combined with --sql or a backup.")
+        _dry_run(config, revision, Phase(phase), as_json=as_json)
+        return
     asks, backs_up = not sql and not no_prompt, backup or backup_to is not None
     if sql and backs_up:
         raise click.UsageError("--sql connects to nothing: it cannot be combined with --backup or --backup-to.")
@@ -63,6 +84,19 @@ def upgrade(revision: str, phase: str, backup: bool, backup_to: Path | None, sql
     commands.upgrade(config, revision, sql=sql, phase=Phase(phase), agreed=agreed)
     if not sql:
         _log_backfills_to_run(config)
+
+
+def _dry_run(config: MigratorConfig, revision: str, phase: Phase, *, as_json: bool) -> None:
+    # Imported here because no upgrade needs it.
+    from ..preview.dry_run import read_dry_run  # noqa: PLC0415
+    from .dry_run import show_dry_run  # noqa: PLC0415
+
+    found = read_dry_run(config, revision, phase)
+    if as_json:
+        print_json(found)
+    else:
+        show_dry_run(found)
+    sys.exit(found.exit_code)
 
 
 def _log_backfills_to_run(config: MigratorConfig) -> None:

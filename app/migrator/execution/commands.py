@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from alembic import command
-from alembic.script import Script
+from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
@@ -21,7 +21,7 @@ from ..read_only_database import require_writable
 from ..readonly_connection import with_readonly_connection
 from ..revisions.alembic_config import RunOptions, alembic_config
 from ..revisions.loading import explain_alembic_error, is_up_to, load_revisions, require_destination
-from ..revisions.schema_state import read_state, require_no_tables
+from ..revisions.schema_state import SchemaState, read_state, require_no_tables
 from ..signals import Canceller
 from .data_loss import Loss, count_losses
 
@@ -93,8 +93,7 @@ def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CO
 
     def read(connection: Connection, url: DatabaseURL) -> Plan:
         state = read_state(connection, directory, config.metadata)
-        wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
-        revisions = tuple(takewhile(lambda script: is_up_to(script, phase), reversed(list(wanted))))
+        revisions = pending_revisions(directory, state, revision, phase)
         if not state.is_managed:
             require_no_tables(connection, revisions, config.metadata)
         connection.rollback()
@@ -108,6 +107,14 @@ def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CO
         return with_readonly_connection(config, read, wait=config.lock_wait)
     except (CommandError, RevisionError) as exc:
         raise MigrationFailedError(explain_alembic_error(exc, directory)) from exc
+
+
+def pending_revisions(
+    directory: ScriptDirectory, state: SchemaState, revision: str, phase: Phase
+) -> tuple[Script, ...]:
+    """Return the revisions that an upgrade to `revision` applies to a database in this state, the oldest first."""
+    wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
+    return tuple(takewhile(lambda script: is_up_to(script, phase), reversed(list(wanted))))
 
 
 def database_location(config: MigratorConfig) -> str:

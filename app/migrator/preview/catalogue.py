@@ -1,6 +1,6 @@
 """The tables of a database, how large they are, and what hangs together, read from the catalogue.
 
-No table is locked for that, and none is waited for: not even by the functions that measure a file.
+No table is locked for that, and none is waited for, as functions do that measure a file or show an expression.
 """
 
 from collections import defaultdict
@@ -37,10 +37,11 @@ _CHILDREN = text(
     f"""
     SELECT {_SCHEMA.format("np")} AS parent_schema, p.relname AS parent, {_SCHEMA.format("n")} AS schema,
            c.relname AS name, c.relispartition AS is_partition,
-           coalesce(pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT', false) AS is_default
+           coalesce(t.partdefid = c.oid, false) AS is_default
     FROM pg_inherits AS i
     JOIN pg_class AS p ON p.oid = i.inhparent AND p.relkind <> 'I' JOIN pg_namespace AS np ON np.oid = p.relnamespace
     JOIN pg_class AS c ON c.oid = i.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN pg_partitioned_table AS t ON t.partrelid = p.oid
     WHERE {_OURS} ORDER BY name
     """  # noqa: S608 - constants
 )
@@ -129,6 +130,13 @@ _USERS = text(
     ORDER BY "table"
     """  # noqa: S608 - constants
 )
+_DOMAINS = text(
+    f"""
+    SELECT {_SCHEMA.format("n")} AS schema, y.typname AS name
+    FROM pg_type AS y JOIN pg_namespace AS n ON n.oid = y.typnamespace
+    WHERE y.typtype = 'd' AND (y.typnotnull OR EXISTS (SELECT FROM pg_constraint WHERE contypid = y.oid)) AND {_OURS}
+    """  # noqa: S608 - constants
+)
 # A change between two of these may leave the rows as they are.
 _TYPES = text(
     f"""
@@ -179,6 +187,7 @@ def read_catalogue(connection: Connection) -> Catalogue:
         sequences={(_table(row), row.column): _name(row) for row in connection.execute(_SEQUENCES)},
         uses=_grouped((_name(row), _table(row)) for row in users if not row.is_function),
         runs=_grouped((_name(row), _table(row)) for row in users if row.is_function),
+        domains=frozenset(_name(row) for row in connection.execute(_DOMAINS)),
         types={(_name(row), row.column): row.type for row in connection.execute(_TYPES)},
     )
     own = {_name(row): TableSize(row.rows, row.bytes) for row in tables if row.kind != "p"}

@@ -32,7 +32,7 @@ class Relations:
     table, `parents` the table that a partition is of. `indexes` are the tables of the indexes, `statistics` those of
     extended statistics. `reads` are what a view reads, `columns_read` its columns. `sequences` are the ones that belong
     to a table's column. `uses` are the tables that have a column of a type or domain, `runs` those with a trigger that
-    calls a function. `types` are the types of columns.
+    calls a function. `domains` are those that have a constraint, `types` the types of columns.
     """
 
     tables: frozenset[str] | None = None
@@ -48,6 +48,7 @@ class Relations:
     sequences: Mapping[tuple[str, str], str] = field(default_factory=dict)
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     runs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    domains: frozenset[str] = frozenset()
     types: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def is_missing(self, table: str) -> bool:
