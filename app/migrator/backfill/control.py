@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import structlog
 from sqlalchemy import Connection
 
 from ...postgres.connect import open_connection
@@ -13,6 +14,8 @@ from ..read_only_database import require_writable
 from ..revisions.loading import load_revisions
 from . import records
 from .definition import Backfill, named_backfills
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class NothingToControlError(DatabaseError):
@@ -28,7 +31,7 @@ def pause(config: MigratorConfig, names: Sequence[str]) -> None:
     def work(connection: Connection, backfill: Backfill) -> str | None:
         return None if records.pause(connection, backfill, config.release) else "is done: there is nothing to pause"
 
-    _change(config, names, work)
+    _change(config, names, work, "paused a backfill")
 
 
 def resume(config: MigratorConfig, names: Sequence[str]) -> None:
@@ -37,7 +40,7 @@ def resume(config: MigratorConfig, names: Sequence[str]) -> None:
     def work(connection: Connection, backfill: Backfill) -> str | None:
         return None if records.resume(connection, backfill.name) else "is not paused"
 
-    _change(config, names, work)
+    _change(config, names, work, "a backfill may run again")
 
 
 def retry(config: MigratorConfig, names: Sequence[str]) -> None:
@@ -46,10 +49,13 @@ def retry(config: MigratorConfig, names: Sequence[str]) -> None:
     def work(connection: Connection, backfill: Backfill) -> str | None:
         return None if records.retry(connection, backfill.name) else "has not failed"
 
-    _change(config, names, work)
+    _change(config, names, work, "a backfill is to be tried again")
 
 
-def _change(config: MigratorConfig, names: Sequence[str], work: Callable[[Connection, Backfill], str | None]) -> None:
+def _change(
+    config: MigratorConfig, names: Sequence[str], work: Callable[[Connection, Backfill], str | None], event: str
+) -> None:
+    """Do the work for each backfill, in one transaction; it returns what keeps it from that. Log the event."""
     chosen = named_backfills(load_revisions(config), names)
 
     def change(connection: Connection) -> None:
@@ -67,3 +73,5 @@ def _change(config: MigratorConfig, names: Sequence[str], work: Callable[[Connec
 
     with config.open_database() as url:
         asyncio.run(connect())
+    for backfill in chosen:
+        log.info(event, backfill=backfill.name)

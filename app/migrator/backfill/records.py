@@ -95,7 +95,7 @@ _FAIL = text(
 _HAS_PAUSES = text(
     "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(:name) AND attname = 'paused_at')"
 )
-_ADD_PAUSES = text(f"ALTER TABLE {BACKFILL_TABLE} ADD COLUMN paused_at timestamptz")
+_ADD_PAUSES = text(f"ALTER TABLE {BACKFILL_TABLE} ADD COLUMN IF NOT EXISTS paused_at timestamptz")
 _PAUSE = text(
     f"""
     INSERT INTO {BACKFILL_TABLE} AS known

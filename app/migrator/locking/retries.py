@@ -29,8 +29,9 @@ _LONGEST_PAUSE = 15.0
 _FIRST_WAIT = 0.1
 # Seconds for which waits keep a length; then it doubles.
 _SAME_LENGTH = 10.0
-# How many times as long as an attempt the pause after it is: what queued behind it is served before the next one.
-_DRAINING = 4
+# How many times as long as an attempt the pause after it is, so that what queued behind it is served before the next
+# one: at random, so that the attempts are not in step with what blocks them.
+_DRAINING = (4.0, 5.0)
 
 
 async def run_with_retries(
@@ -58,7 +59,8 @@ async def run_with_retries(
             is_locked = sqlstate_of(first_error_of(exc)) == LOCK_NOT_AVAILABLE
             pause = 0.0 if is_locked and wait < longest_wait else next(delays, None)
             if is_locked and pause is not None:
-                pause = max(pause, min(_LONGEST_PAUSE, _DRAINING * (time.monotonic() - started)))
+                took = time.monotonic() - started
+                pause = max(pause, min(_LONGEST_PAUSE, took * random.uniform(*_DRAINING)))  # noqa: S311 - no secret
             if not await recover(exc, pause):
                 raise
         await asyncio.sleep(pause or 0)
