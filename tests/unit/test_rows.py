@@ -66,6 +66,27 @@ def test_empty_cells_are_left_out_below_a_row(monkeypatch: pytest.MonkeyPatch) -
     assert lines[-2:] == ["done     tags", "    what: Tags."]
 
 
+def test_row_without_titles_has_none_below_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "46")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("database", "a-host-with-a-long-name.example:5432/app")
+    print_rows(table)
+    assert [line.strip() for line in lines_on(terminal) if line] == [
+        "database",
+        "a-host-with-a-long-name.example:5432/app",
+    ]
+
+
+def test_text_of_several_lines_is_one_line_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", written := io.StringIO())
+    table = Table("message", "by", box=None, pad_edge=False)
+    table.add_row("Tasks have a due date,\nand a time.", "me")
+    print_rows(table)
+    assert lines_on(written)[1:] == ["Tasks have a due date, and a time.  me"]
+
+
 def test_pipe_gets_each_row_on_one_line_without_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     for name, (_, rows) in TABLES.items():

@@ -38,41 +38,42 @@ def print_rows(table: Table) -> None:
     Where the terminal is too narrow, the last columns that do not fit stand under their row, each after its title.
     """
     console = row_console()
-    cells = [[str(cell) for cell in column.cells] for column in table.columns]
-    fitting = _count_fitting(cells, [str(column.header) for column in table.columns], console.width)
-    if fitting == len(table.columns):
-        for column in table.columns[:-1]:
-            column.no_wrap = True
-        console.print(table, markup=False)
+    titles = [str(column.header) for column in table.columns]
+    columns = [[" ".join(str(cell).splitlines()) for cell in column.cells] for column in table.columns]
+    rows = list(zip(*columns, strict=True))
+    widths = [max(map(cell_len, (title, *column))) for title, column in zip(titles, columns, strict=True)]
+    fitting = _count_fitting(titles, columns, widths, console.width)
+    if fitting == len(titles):
+        console.print(_side_by_side(table, widths, rows, range(len(rows))), markup=False)
         return
-    for number, row in enumerate(zip(*cells, strict=True)):
-        _print_folded(console, table, number, row, fitting)
+    for number, row in enumerate(rows):
+        console.print(_side_by_side(table, widths[:fitting], [row], [number]), markup=False)
+        rest = zip(titles[fitting:], row[fitting:], strict=True)
+        if below := ", ".join(f"{title}: {cell}" if title else cell for title, cell in rest if cell):
+            style = table.rows[number].style or ""
+            console.print(Padding(Text(below, style=style), (0, 0, 0, _INDENT), expand=False))
 
 
-def _count_fitting(cells: Sequence[Sequence[str]], titles: Sequence[str], width: int) -> int:
+def _count_fitting(
+    titles: Sequence[str], columns: Sequence[Sequence[str]], widths: Sequence[int], available: int
+) -> int:
     """Return how many columns fit side by side if only the last of them is wrapped; 1 at least."""
-    fitting, left = 1, width
-    for position, column in enumerate(cells):
-        whole = [titles[position], *column]
-        longest_word = max(cell_len(word) for text in whole for word in text.split(" "))
-        natural = max(map(cell_len, whole))
-        if max(longest_word, min(natural, _LEAST_TEXT)) <= left:
+    fitting = 1
+    for position, column in enumerate(columns):
+        longest_word = max(cell_len(word) for text in (titles[position], *column) for word in text.split(" "))
+        if max(longest_word, min(widths[position], _LEAST_TEXT)) <= available:
             fitting = position + 1
-        left -= natural + _BETWEEN_COLUMNS
+        available -= widths[position] + _BETWEEN_COLUMNS
     return fitting
 
 
-def _print_folded(console: Console, table: Table, number: int, row: Sequence[str], fitting: int) -> None:
-    """Print the first cells side by side, and below them the other ones that are not empty."""
-    style = table.rows[number].style
-    line = Table(box=None, pad_edge=False, show_header=number == 0, header_style=table.header_style)
-    for position, column in enumerate(table.columns[:fitting]):
-        is_last = position == fitting - 1
-        natural = max(map(cell_len, (str(column.header), *map(str, column.cells))))
-        line.columns.append(replace(column.copy(), width=None if is_last else natural, no_wrap=not is_last))
-    line.add_row(*row[:fitting], style=style)
-    console.print(line, markup=False)
-    titles = [str(column.header) for column in table.columns]
-    below = [f"{title}: {cell}" for title, cell in zip(titles[fitting:], row[fitting:], strict=True) if cell]
-    if below:
-        console.print(Padding(Text(", ".join(below), style=style or ""), (0, 0, 0, _INDENT), expand=False))
+def _side_by_side(table: Table, widths: Sequence[int], rows: Sequence[Sequence[str]], numbers: Sequence[int]) -> Table:
+    """Return the first columns of these rows; only the last one is wrapped. The titles stand above the first row."""
+    show_header = table.show_header and 0 in numbers
+    part = Table(box=None, pad_edge=False, show_header=show_header, header_style=table.header_style)
+    for column, width in zip(table.columns, widths, strict=False):
+        part.columns.append(replace(column.copy(), width=width, no_wrap=True))
+    part.columns[-1] = replace(part.columns[-1], width=None, no_wrap=False)
+    for number, row in zip(numbers, rows, strict=True):
+        part.add_row(*row[: len(widths)], style=table.rows[number].style)
+    return part
