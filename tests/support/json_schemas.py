@@ -18,6 +18,7 @@ from app.migrator.cli.revisions import Check
 from app.migrator.doctor.finding import Finding
 from app.migrator.drift.report import Drift
 from app.migrator.lint.finding import Finding as LintFinding
+from app.migrator.preview.dry_run import DryRun
 from app.migrator.revisions.listing import RevisionFile
 from app.migrator.status import Status
 from tests.support.processes import ROOT
@@ -42,6 +43,8 @@ SHAPES: dict[str, Any] = {
     "show": list[RevisionFile],
     "show-current-revision": list[RevisionFile],
     "status": Status,
+    # With --dry-run.
+    "upgrade": DryRun,
 }
 
 

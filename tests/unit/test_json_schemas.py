@@ -1,6 +1,7 @@
 """The published JSON Schemas of what the engine's commands print with `--json`."""
 
 import json
+import re
 
 import jsonschema_rs
 import pytest
@@ -41,12 +42,13 @@ def test_command_prints_its_schema_and_does_nothing_else(command: str, group: cl
 
 def test_every_time_and_number_says_what_it_is() -> None:
     """A number that counts neither rows, bytes nor seconds says so by its name."""
-    named = {"line", "file_line", "retries", "rows_per_second", "format"}
+    named = {"line", "file_line", "retries", "rows_per_second", "format", "partitions"}
     for name in SHAPES:
         for shape in json.loads(schema_of(name))["$defs"].values():
             for field, schema in shape.get("properties", {}).items():
                 for form in schema.get("anyOf", [schema]):
                     if form.get("type") in {"integer", "number"}:
                         assert field in named or form.get("description"), (name, field)
-                    if field.endswith(("_at", "_from")) and form.get("type") == "string":
+                    # `refused_at` is a revision.
+                    if re.search("(?<!refused)_(at|from)$", field) and form.get("type") == "string":
                         assert form.get("format") == "date-time", (name, field)

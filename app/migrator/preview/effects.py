@@ -15,6 +15,7 @@ from ..sql.relations import Relations
 from ..sql.relations_after import relations_after
 from ..sql.statement_locks import locks_of
 from ..sql.tokens import Statement
+from ..units import Bytes, EstimatedRows, Rows
 from .catalogue import Catalogue
 from .row_work import Work, row_work
 
@@ -35,8 +36,8 @@ class TableEffect:
     table: str
     lock: LockMode
     stops: str | None
-    rows: int | None
-    bytes: int | None
+    rows: EstimatedRows | None
+    bytes: Bytes | None
     partitions: int
     work: tuple[Work, ...]
     exists: bool
@@ -48,8 +49,8 @@ class RequiredBackfill:
 
     name: str
     state: BackfillState
-    rows_seen: int | None
-    total: int | None
+    rows_seen: Rows | None
+    total: Rows | None
 
 
 @dataclass(frozen=True)
