@@ -62,6 +62,7 @@ custom_field = partial(
 user = partial(insert, "users", id=SOME_ID, subject=SOME_NAME)
 task = partial(insert, "tasks", id=SOME_ID, organization_id=ORGANIZATION, board_id=BOARD, title="'Load the barrels'")
 tag = partial(insert, "tags", id=SOME_ID, organization_id=ORGANIZATION, slug=SOME_NAME)
+label = partial(insert, "labels", id=SOME_ID, organization_id=ORGANIZATION, slug=SOME_NAME)
 agent = partial(
     insert,
     "agents",
@@ -79,13 +80,21 @@ EVERY_TEN_MINUTES = """'{"every": "10m"}'"""
 RECIPES = {
     "Rename a column": Recipe(
         releases={
-            0: board(objective="'sail'") + "UPDATE boards SET objective = 'anchor' WHERE name = 'old';",
-            1: board(objective="'sail'", goal="'sail'") + "SELECT objective FROM boards;",
-            2: board(objective="'sail'", goal="'sail'") + "SELECT goal FROM boards;",
-            3: board(goal="'sail'") + "SELECT goal FROM boards;",
+            0: board(objective="'sail'")
+            + "UPDATE boards SET objective = 'anchor' WHERE name = 'old'; SELECT objective FROM boards;",
+            1: board(goal="'sail'") + "UPDATE boards SET goal = 'sail' WHERE name = 'new'; SELECT goal FROM boards;",
         },
         then="SELECT DISTINCT name, goal FROM boards ORDER BY name",
         rows=[("new", "sail"), ("old", "anchor")],
+    ),
+    "Rename a table": Recipe(
+        before=tag(name="'deck'"),
+        releases={
+            0: tag(name="'hull'") + "UPDATE tags SET name = 'keel' WHERE name = 'hull'; SELECT name FROM tags;",
+            1: label(name="'mast'") + "UPDATE labels SET color = 'ff0000' RETURNING name; SELECT name FROM labels;",
+        },
+        then="SELECT DISTINCT name, color FROM labels ORDER BY name",
+        rows=[("deck", "ff0000"), ("keel", "ff0000"), ("mast", "ff0000")],
     ),
     "Change a type": Recipe(
         before=approval(confidence="80.4"),

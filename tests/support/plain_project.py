@@ -54,6 +54,7 @@ class PlainProject:
         self.ini = root / "alembic.ini"
         self.head: str | None = None
         self._before: list[str | None] = []
+        self._defined = 0
         self.versions = root / "migrations" / "versions"
         self.versions.mkdir(parents=True)
         self.ini.write_text("[alembic]\nscript_location = %(here)s/migrations\n")
@@ -63,7 +64,9 @@ class PlainProject:
     def define(self, models: str = "", fields: str = "") -> None:
         """Write env.py with the code of these models, and these fields of MigratorConfig."""
         code = ENV.format(models=textwrap.dedent(models), fields=f", {fields}" if fields else "")
-        (self.root / "migrations" / "env.py").write_text(code)
+        # Of another size each time: Python takes a file of the same second and size for the one that it has compiled.
+        self._defined += 1
+        (self.root / "migrations" / "env.py").write_text(code + "\n" * self._defined)
 
     def add(self, revision: str, upgrade: str, downgrade: str = "pass", extra: str = "") -> str:
         """Write the next revision, and return its id."""

@@ -174,13 +174,16 @@ def copied_checkout(target: Path) -> Path:
     return target
 
 
-def shown_on_a_terminal(*command: str, env: Mapping[str, str], cwd: Path = ROOT, columns: int = 160) -> str:
-    """Run `alembic …` or `litestar …` to a good end, and return what it writes on a terminal."""
+def shown_on_a_terminal(
+    *command: str, env: Mapping[str, str], cwd: Path = ROOT, columns: int = 160, typed: str = ""
+) -> str:
+    """Run `alembic …` or `litestar …` to a good end, and return what it writes on a terminal, where this is typed."""
     ours, theirs = pty.openpty()
     on_terminal = {**in_checkout({**env, "COLUMNS": str(columns)}, cwd), "TERM": "xterm"}
     program: list[str | Path] = [BIN / command[0], *command[1:]]
     running = subprocess.Popen(program, env=on_terminal, cwd=cwd, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
+    os.write(ours, typed.encode())
     shown = b""
     # A terminal whose other side is closed is an error, not an end.
     with suppress(OSError):

@@ -1,9 +1,11 @@
 """The comparison of `drift` in place of Alembic's, for `alembic check` and `revision --autogenerate`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 from alembic.autogenerate.api import AutogenContext
+from alembic.command import check
 from alembic.operations.ops import UpgradeOps
 from alembic.runtime.plugins import Plugin
 from alembic.script import ScriptDirectory
@@ -16,9 +18,11 @@ from ..drift.made_by_revisions import read_made_by
 from ..drift.project_differences import compare_with_project
 from ..lint.known_schema import schema_after
 from ..revisions.loading import oldest_first
-from .chains import chains_for
+from .applied_renames import chains_with_renames
 from .directives import Generation
 from .plan import plan
+from .rename_answers import RenameAnswers
+from .renames import Decision, decide
 from .schemas import Schemas
 
 # The name under which Alembic knows it.
@@ -29,10 +33,13 @@ _KINDS_OF_OTHERS = frozenset({Kind.TABLE, Kind.SEQUENCE, Kind.ENUM, Kind.TRIGGER
 log = structlog.stdlib.get_logger(__name__)
 
 
-def generate(connection: Connection, config: MigratorConfig, directory: ScriptDirectory) -> Generation | None:
+def generate(
+    connection: Connection, config: MigratorConfig, directory: ScriptDirectory, answers: RenameAnswers | None
+) -> Generation | None:
     """Return what revisions have to do so that `drift` finds nothing, and their way back; None for nothing.
 
-    They drop what the models do not know only if one of the revisions has created it. Raises DriftUnknownError.
+    They drop what the models do not know only if one of the revisions has created it. With `answers` None nothing will
+    be written, and nobody has to say what was renamed. Raises DriftUnknownError, RenameError, RenameUnansweredError.
     """
     compared = compare_with_project(connection, config, directory)
     if compared.not_compared:
@@ -41,8 +48,10 @@ def generate(connection: Connection, config: MigratorConfig, directory: ScriptDi
     if not found:
         return None
     schemas = Schemas(compared.live, compared.models, config.metadata)
+    decision = Decision() if answers is None else decide(found, compared.live, compared.models, answers)
+    chains = chains_with_renames(connection, found, schemas, decision)
     known = schema_after(oldest_first(directory))
-    return Generation(plan(chains_for(found, schemas), known), [_describe(each) for each in found])
+    return Generation(plan(chains, known), [_describe(each) for each in found])
 
 
 def _describe(found: Difference) -> str:
@@ -74,15 +83,23 @@ def _may_be_others(found: Difference) -> bool:
     return found.models is None and found.kind in _KINDS_OF_OTHERS
 
 
+def _only_checks(options: Mapping[str, Any]) -> bool:
+    """Return whether the command is `check`, which writes no revision: no option tells it from `revision`."""
+    run: str = getattr(options.get("fn"), "__qualname__", "")
+    return run.startswith(f"{check.__name__}.")
+
+
 def _compare(context: AutogenContext, upgrade_ops: UpgradeOps) -> PriorityDispatchResult:
     """Add what is to be done to the operations of a revision, as Alembic's own comparison would."""
-    connection, config = context.connection, (context.opts or {}).get("migrator")
+    options = context.opts or {}
+    connection, config = context.connection, options.get("migrator")
+    answers = None if _only_checks(options) else options.get("rename_answers")
     directory = context.migration_context.script
     if not isinstance(connection, Connection) or not isinstance(config, MigratorConfig) or directory is None:
         raise TypeError("the models of a configuration are compared with a database, and with its revisions")
     # The comparison begins a transaction, so the one that Alembic has begun ends here.
     connection.rollback()
-    generation = generate(connection, config, directory)
+    generation = generate(connection, config, directory, answers)
     if generation:
         upgrade_ops.ops.append(generation)
     return PriorityDispatchResult.STOP

@@ -4,7 +4,7 @@ A change takes one step or several, a chain of them. Steps that may run in one t
 of two tables share a revision; what runs outside of a transaction has one of its own.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -24,7 +24,8 @@ class Step:
     """What runs in one revision, and its way back; `order` says when it runs among the others.
 
     `phase` is the least that it has: what breaks the previous release makes it CONTRACT by itself. `requires` is the
-    backfill that has to be done before it, and can run after the step before it in the chain.
+    backfill that has to be done before it, and can run after the step before it in the chain. `lint_ignore` has the
+    rules that somebody has overruled, with the reason.
     """
 
     order: Order
@@ -32,6 +33,7 @@ class Step:
     down: tuple[MigrateOperation, ...] = ()
     phase: Phase = Phase.EXPAND
     requires: BackfillFile | None = None
+    lint_ignore: Mapping[str, str] = field(default_factory=dict)
 
 
 # Each step comes after the one before it, in the same revision or a later one.
@@ -52,6 +54,14 @@ class PlannedRevision:
     locks: list[str] = field(default_factory=list)
     touches: set[str] = field(default_factory=set)
     backfills: list[tuple[BackfillFile, "PlannedRevision | None"]] = field(default_factory=list)
+
+    @property
+    def lint_ignore(self) -> dict[str, str]:
+        """What the steps have overruled, by rule."""
+        ignored: dict[str, str] = {}
+        for rule, reason in (pair for step in self.steps for pair in step.lint_ignore.items()):
+            ignored[rule] = f"{ignored[rule]} {reason}" if rule in ignored else reason
+        return ignored
 
     @property
     def up(self) -> list[MigrateOperation]:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from ..autogenerate.mirrored_column import read_mirrored_column
 from ..config import MigratorConfig
 from ..revisions.loading import oldest_first
+from ..sql.quoting import quote
 from .catalogue import Schema
 from .compare import compare
-from .difference import Difference
+from .difference import Difference, Kind
 from .include_filters import IncludeFilters, table_of
 from .made_by_revisions import read_made_by
 from .scratch_schema import both_schemas
@@ -46,10 +48,21 @@ class Comparison:
         return f"a revision whose SQL cannot be known ({shown})"
 
 
+def _mirrors_column(found: Difference, live: Schema) -> bool:
+    """Return whether it is the trigger of a renamed column, which no model knows, and which goes with the old one."""
+    if found.kind is not Kind.TRIGGER or found.models is not None:
+        return False
+    table, name = found.key
+    routine = live.routines.get(f"{quote(name)}()")
+    mirrored = read_mirrored_column(routine.definition) if routine else None
+    return mirrored is not None and (mirrored.table, mirrored.name) == (table, name)
+
+
 def compare_with_project(connection: Connection, config: MigratorConfig, directory: ScriptDirectory) -> Comparison:
     """Compare the schema in which the connection creates tables. Raises what `both_schemas` raises."""
     live, models = both_schemas(connection, config.metadata)
-    found = IncludeFilters(connection, config).included(compare(live, models), live, models)
+    differences = [each for each in compare(live, models) if not _mirrors_column(each, live)]
+    found = IncludeFilters(connection, config).included(differences, live, models)
     if config.models_are_complete or not found:
         return Comparison(live, models, found, [])
     made = read_made_by(oldest_first(directory))

@@ -19,11 +19,18 @@ from ...postgres.connect import open_connection
 from ...postgres.errors import DatabaseError, MigrationFailedError
 from ...postgres.settings_error import SettingsError
 from ...postgres.url.database_url import DatabaseURL
+from ..autogenerate.rename_answers import ANSWERS, RenameAnswers, RenameUnansweredError, ask_on_terminal
 from ..closed_pipe import end_at_closed_pipe
 from ..config import MigratorConfig
 from ..locking.table_locks import limit_lock_waits
 from ..log import log_through_logging
-from ..revisions.alembic_config import alembic_options, answer_config_request, handed_config, run_options_of
+from ..revisions.alembic_config import (
+    alembic_options,
+    answer_config_request,
+    handed_config,
+    read_rename_answers,
+    run_options_of,
+)
 from ..revisions.loading import check_revisions, describe_several_heads, explain_alembic_error
 from ..revisions.schema_state import require_versions
 from ..signals import cancel_on_signals
@@ -50,7 +57,24 @@ def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> N
             PrintedScript(config).print_script()
             return
         with config.open_database() as url:
-            asyncio.run(_migrate(config, url))
+            _migrate_with_answers(config, url)
+
+
+def _migrate_with_answers(config: MigratorConfig, url: DatabaseURL) -> None:
+    """Run the command, and again with the answers if something may have been renamed and there is a terminal."""
+    answers = ANSWERS.get() or read_rename_answers(context.config)
+    while True:
+        try:
+            asyncio.run(_migrate(config, url, answers))
+        except RenameUnansweredError as exc:
+            if not answers.asks:
+                raise
+            answers = ask_on_terminal(exc.pairs, answers)
+            # Alembic adds what another run finds to what it has.
+            for script in context.get_context().opts["revision_context"].generated_revisions:
+                script.upgrade_ops, script.downgrade_ops = [], []
+        else:
+            return
 
 
 def _refuse_connection() -> None:
@@ -105,7 +129,7 @@ def _started_by_alembic() -> bool:
     return context.config.cmd_opts is not None
 
 
-async def _migrate(config: MigratorConfig, url: DatabaseURL) -> None:
+async def _migrate(config: MigratorConfig, url: DatabaseURL, answers: RenameAnswers) -> None:
     options = run_options_of(context.config)
     if options.canceller is not None:
         options.canceller.attach()
@@ -115,7 +139,7 @@ async def _migrate(config: MigratorConfig, url: DatabaseURL) -> None:
                 await StepExecutor(connection, config, options).execute()
             else:
                 async with limit_lock_waits(connection, config.lock_timeout):
-                    await connection.run_sync(_run_readonly_command, config)
+                    await connection.run_sync(_run_readonly_command, config, answers)
 
 
 def _changes_the_schema() -> bool:
@@ -130,7 +154,7 @@ def _changes_the_schema() -> bool:
     return True
 
 
-def _run_readonly_command(connection: Connection, config: MigratorConfig) -> None:
+def _run_readonly_command(connection: Connection, config: MigratorConfig, answers: RenameAnswers) -> None:
     # Imported here because neither an upgrade nor a start needs it.
     from ..autogenerate.comparison import COMPARISON  # noqa: PLC0415
 
@@ -143,6 +167,7 @@ def _run_readonly_command(connection: Connection, config: MigratorConfig) -> Non
         autogenerate_plugins=[COMPARISON],
         # For the comparison.
         migrator=config,
+        rename_answers=answers,
         **alembic_options(),
     )
     several = describe_several_heads(context.script) if _autogenerates() else None

@@ -1,6 +1,7 @@
 """Hand the engine's configuration and the options of a command through Alembic's `Config`, to `env.py` and back."""
 
 import io
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from ...postgres.settings_error import SettingsError
+from ..autogenerate.rename_answers import RenameAnswers
 from ..config import MigratorConfig
 from ..engine_tables import version_table_options
 from ..locking.alembic_lock import ALEMBIC_LOCK
@@ -27,7 +29,9 @@ _CONFIG_REQUEST = "asking for the configuration"
 # The arguments for `alembic -x`.
 _ACCEPT_DATA_LOSS = "accept-data-loss"
 _PHASES = {f"phase={phase}": phase for phase in Phase}
-_OUR_ARGUMENTS = (_ACCEPT_DATA_LOSS, "phase")
+_RENAMES = ("rename", "not-renamed")
+_OUR_ARGUMENTS = (_ACCEPT_DATA_LOSS, "phase", *_RENAMES)
+_THERE_ARE = "There are: -x phase=expand, -x accept-data-loss, -x rename=TABLE.OLD:NEW, -x not-renamed=TABLE.OLD:NEW."
 # Two names that are less alike than this are so by chance.
 _ALIKE = 0.8
 
@@ -84,10 +88,21 @@ def run_options_of(config: Config) -> RunOptions:
     for argument in arguments:
         name = argument.partition("=")[0].lower().replace("_", "-")
         is_ours = argument == _ACCEPT_DATA_LOSS or argument in _PHASES
+        is_ours = is_ours or argument.startswith(tuple(f"{option}=" for option in _RENAMES))
         if not is_ours and get_close_matches(name, _OUR_ARGUMENTS, cutoff=_ALIKE):
-            raise SettingsError(f"-x {argument}", "is not known", "There are: -x phase=expand, -x accept-data-loss.")
+            raise SettingsError(f"-x {argument}", "is not known", _THERE_ARE)
     phases = [_PHASES[argument] for argument in arguments if argument in _PHASES]
     return RunOptions(phases[-1] if phases else Phase.CONTRACT, accept_data_loss=_ACCEPT_DATA_LOSS in arguments)
+
+
+def read_rename_answers(config: Config) -> RenameAnswers:
+    """Return what the `-x` arguments of `alembic` say was renamed; what they leave open may be asked on a terminal."""
+    arguments = getattr(config.cmd_opts, "x", None) or ()
+    renamed, not_renamed = (
+        tuple(argument.removeprefix(f"{option}=") for argument in arguments if argument.startswith(f"{option}="))
+        for option in _RENAMES
+    )
+    return RenameAnswers(renamed, not_renamed, asks=config.cmd_opts is not None and sys.stdin.isatty())
 
 
 def handed_config(alembic: Config) -> MigratorConfig | None:

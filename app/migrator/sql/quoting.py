@@ -18,7 +18,7 @@ def quoted_name_of(item: Constraint | Index) -> str | None:
     """Return the quoted name that the server has for a model's constraint or index; None if it has no name."""
     if isinstance(item, Index):
         return _preparer.format_index(item)
-    return _preparer.format_constraint(item)
+    return None if item.name is None else _preparer.format_constraint(item)
 
 
 def temporary_name(name: str) -> str:
