@@ -32,7 +32,7 @@ class Grant(NamedTuple):
 
     @property
     def grants_nothing(self) -> bool:
-        return not (self.can_read or self.can_write)
+        return not self.can_read
 
 
 class MemberRepository(Repository[OrganizationMember]):

@@ -76,3 +76,13 @@ async def test_key_is_claimed_by_one_request_of_a_caller(app: Litestar) -> None:
             assert [await other.claim(caller, key) for caller in callers] == [True, False, True, True]
         await first.rollback()
         assert await other.claim(CALLER, keys[0])
+
+
+async def test_answer_is_kept_for_its_caller_and_its_key(app: Litestar) -> None:
+    async with app.plugins.get(DatabasePlugin).sessions() as session:
+        answers = IdempotencyRepository(session=session)
+        await answers.keep(CALLER, b"key", b"request", b"response")
+        assert (kept := await answers.get_kept_or_none(CALLER, b"key")) is not None
+        assert (kept.request_hash, kept.response) == (b"request", b"response")
+        assert await answers.get_kept_or_none(UUID(int=8), b"key") is None
+        assert await answers.get_kept_or_none(CALLER, b"other") is None

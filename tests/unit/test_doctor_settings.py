@@ -10,7 +10,7 @@ from app.db.doctor_checks import _uses_dev_server
 from app.db.doctor_checks.settings import check_settings, read_targets
 from app.migrator.doctor.finding import Severity
 from tests.conftest import TOKEN
-from tests.support.doctor import NO_FILE, NOTE, OK, PROBLEM, WARNING
+from tests.support.doctor import NO_FILE, NOTE, OK, PROBLEM, WARNING, examined, one
 
 URL = "postgresql://u:hunter2@h/db"
 PRODUCTION = {"ENVIRONMENT": "production", "LOCAL_AUTH_TOKEN": TOKEN, "DATABASE_URL": URL, "DB_AUTO_MIGRATE": "false"}
@@ -66,10 +66,16 @@ def test_url_that_is_not_set_is_told_with_what_stands_in_for_it(environment: str
 
 def test_password_is_told_where_it_is_found(tmp_path: Path) -> None:
     passwords = tmp_path / "passwords"
-    passwords.write_text("h:6000:db:u:hunter2\nh:5432:other:u:hunter2\n")
+    passwords.write_text("h:6000:db:u:hunter2\nh:5432:other:u:hunter2\nlocalhost:6000:here:u:hunter2\n")
     passwords.chmod(0o600)
-    for place, is_found in (("h:6000/db", True), ("h/other", True), ("h/db", False)):
-        url = f"postgresql://u@{place}?passfile={passwords}"
+    for place, is_found in (
+        ("h:6000/db", True),
+        ("h/other", True),
+        ("h/db", False),
+        ("/here?port=6000", True),
+        ("/here", False),
+    ):
+        url = f"postgresql://u@{place}{'&' if '?' in place else '?'}passfile={passwords}"
         (shown,) = [text for text in seen(reported(PRODUCTION | {"DATABASE_URL": url})) if text.startswith("DATAB")]
         assert (str(passwords) in shown, "no password" in shown) == (is_found, not is_found), shown
 
@@ -168,3 +174,11 @@ def test_server_of_development_is_not_looked_at_where_a_url_may_stand_in_a_line_
     file = tmp_path / ".env"
     file.write_text("'what is this\n")
     assert not _uses_dev_server(reported({"ENVIRONMENT": "dev"}, file))
+
+
+def test_server_of_development_that_cannot_be_started_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    findings = examined(None, ENVIRONMENT="dev", DATA_DIR=str(tmp_path / "file" / "data"))
+    failed = one(findings, "start", PROBLEM)
+    assert failed.seen.startswith("PostgreSQL cannot be started")
+    assert failed.next_command == f"ls -la {tmp_path / 'file' / 'data'}"

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator
-from enum import Enum
 
 from app.core.setting_sources import SECRETS, Source, file_variable, setting_of
 from app.core.settings import NEEDED_TO_SERVE, Settings, SettingsReport
@@ -83,7 +82,8 @@ def _setting(report: SettingsReport, field: str) -> Iterator[Finding]:
     if value is None:
         shown = "not set"
         if field == "database_url":
-            shown += ": the PostgreSQL that starts by itself" if report.settings.is_dev else ""
+            # Outside of development it is wrong, and not shown.
+            shown += ": the PostgreSQL that starts by itself"
         if field == "migration_database_url":
             shown += ": migrations take DATABASE_URL"
     else:
@@ -109,7 +109,7 @@ def _show(variable: str, value: object) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g} s"
-    return str(value.value if isinstance(value, Enum) else value)
+    return str(value)
 
 
 def _password(url: DatabaseURL) -> str:

@@ -1,0 +1,134 @@
+"""Notifications between processes: who is woken, how often one is sent, and what a lost connection costs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import notify
+from app.db.notify import Notifications
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.monitor import disposing
+from app.postgres.url.database_url import normalize_database_url
+from tests.support.database import by_psycopg, query
+from tests.support.waiting import PATIENCE, until
+
+LISTENING = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    async with disposing(create_unpooled_engine(normalize_database_url(database_url), 5)) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def sent(engine: AsyncEngine) -> AsyncIterator[list[str]]:
+    """Every notification that is sent in the database, by who has sent it."""
+    heard: list[str] = []
+
+    def hear(_: object, __: int, ___: str, sender: str) -> None:
+        heard.append(sender)
+
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.add_listener(notify._CHANNEL, hear)
+        yield heard
+
+
+def process(engine: AsyncEngine) -> Notifications:
+    """Another process of the application, as far as the others can tell."""
+
+    @asynccontextmanager
+    async def listener() -> AsyncIterator[AsyncEngine]:
+        yield engine
+
+    return Notifications(engine, listener)
+
+
+async def woken(notifications: Notifications) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await notifications.wait(2 * PATIENCE)
+
+
+async def test_commits_at_once_wake_this_process_now_and_the_others_by_one_notification(
+    engine: AsyncEngine, sent: list[str]
+) -> None:
+    here, there = process(engine), process(engine)
+    async with here.listening(), there.listening():
+        # They have begun to listen.
+        await woken(here)
+        await woken(there)
+        for _ in range(3):
+            here.send()
+        await woken(here)
+        await woken(there)
+        await here.close()
+        here.send()
+        await woken(there)
+        await here.close()
+        await until(lambda: len(sent) == 2)
+        assert sent == [here._sender_id] * 2
+        # By a later one it is known that its own have not woken it again.
+        there.send()
+        await woken(here)
+        assert not here._notified.is_set()
+        await there.close()
+
+
+async def test_wait_ends_after_its_time_and_when_it_is_woken(engine: AsyncEngine) -> None:
+    here = process(engine)
+    async with asyncio.timeout(PATIENCE):
+        await here.wait(0.01)
+    here.wake()
+    await woken(here)
+    assert not here._notified.is_set()
+
+
+@pytest.mark.usefixtures("sent")
+async def test_who_has_lost_the_connection_looks_again_once_it_listens_again(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "_RECONNECT_AFTER", 0.01)
+    here, there = process(engine), process(engine)
+    ((ours,),) = query(database_url, LISTENING)
+    async with there.listening():
+        await woken(there)
+        query(
+            database_url,
+            f"SELECT pg_terminate_backend(pid, 10000) FROM ({LISTENING}) AS l WHERE pid <> :ours",
+            ours=ours,
+        )
+        # Something may have been committed meanwhile.
+        await woken(there)
+        here.send()
+        await woken(there)
+    await here.close()
+    assert query(database_url, LISTENING) == [(ours,)], "nobody else listens any more"
+
+
+async def test_database_that_is_away_fails_neither_who_sends_nor_who_listens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notify, "_RECONNECT_AFTER", 0.01)
+    nowhere = create_unpooled_engine(normalize_database_url("postgresql://u:hunter2@127.0.0.1:1/db"), 5)
+    async with disposing(nowhere) as engine:
+        here = process(engine)
+        async with here.listening():
+            here.send()
+            await woken(here)
+            await here.close()
+
+
+async def test_another_driver_than_asyncpg_waits_without_listening(database_url: str) -> None:
+    url = normalize_database_url(by_psycopg(database_url))
+    async with disposing(create_unpooled_engine(url, 5)) as engine:
+        here = process(engine)
+        async with here.listening():
+            here.send()
+            await here.close()
+            await woken(here)
+        assert query(database_url, LISTENING) == []
