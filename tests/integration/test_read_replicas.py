@@ -18,14 +18,18 @@ from sqlalchemy import event
 
 from app.asgi import create_app
 from app.core.settings import Settings
+from app.db.migrator_config import migrator_config
 from app.db.plugin import DatabasePlugin
 from app.db.replicas import replica, wal_tracker
 from app.db.replicas.selection import Replicas
 from app.db.request.single_connection import SingleConnectionSession
+from app.migrator.backfill import Backfill
+from app.migrator.backfill.batch import Batches
+from app.migrator.backfill.records import begin
 from app.postgres.secret import Secret
 from tests.conftest import client_of, database_named, settings_for, started
 from tests.support.api import create, register
-from tests.support.database import holding, query
+from tests.support.database import holding, query, unpooled
 from tests.support.doctor import OK, PROBLEM, WARNING, examined, one
 from tests.support.metrics import scraped
 from tests.support.migrator import upgrade
@@ -599,3 +603,19 @@ async def test_replicas_are_read_in_turn_and_one_that_is_promoted_no_more(
             await until(lambda: "timeline" in str(replica.fault))
             await made_board(client, "new")
             assert await slugs(client) == {"deck", "new"}
+
+
+def test_batch_of_a_backfill_sees_that_a_standby_is_behind(pair: Pair, name: str) -> None:
+    url = database_named(pair.primary.url, name)
+    query(url, "CREATE TABLE numbers AS SELECT n, 0 AS doubled FROM generate_series(1, 100000) AS n")
+    query(url, "ALTER TABLE numbers ADD PRIMARY KEY (n)")
+    backfill = Backfill(
+        name="fill", table="numbers", after="head", update="UPDATE numbers SET doubled = n * 2 WHERE {batch}"
+    )
+    with unpooled(url).connect() as connection:
+        with connection.begin():
+            batches = Batches(connection, migrator_config(settings_for(url)), backfill)
+            begin(connection, backfill, 0, "release")
+        with pair.paused():
+            wait_until(lambda: batches.run(connection, 1, 0, 1.0).lag > 0.1, "the lag is seen")
+        wait_until(lambda: batches.run(connection, 1, 0, 1.0).lag < 0.1, "the standby has caught up")
