@@ -32,6 +32,7 @@ ROWS: dict[str, Callable[[Bench], list[Outcome]]] = {
     "start": starting.start,
     "upgrade": starting.upgrade,
     "revisions": revisions.many_revisions,
+    "lint": revisions.linted,
     "memory": memory.memory,
 }
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import psutil
@@ -12,9 +12,18 @@ from tests.support.processes import ROOT, environment, in_checkout
 
 
 def to_its_end(
-    command: Sequence[str | Path], cores: set[int], database: str, *, checkout: Path = ROOT, given: str = ""
+    command: Sequence[str | Path],
+    cores: set[int],
+    database: str,
+    *,
+    checkout: Path = ROOT,
+    given: str = "",
+    codes: Collection[int] = (0,),
 ) -> Sample:
-    """How long the command takes with this database and, on its standard input, what is given; in seconds."""
+    """How long the command takes with this database and, on its standard input, what is given; in seconds.
+
+    It has to end with one of the exit codes.
+    """
     env = in_checkout(environment(ENVIRONMENT="production", DATABASE_URL=database), checkout)
     before, began = psutil.Process().cpu_times(), time.monotonic()
     with subprocess.Popen(
@@ -29,7 +38,7 @@ def to_its_end(
         psutil.Process(process.pid).cpu_affinity(sorted(cores))
         _, errors = process.communicate(given, timeout=600)
     passed, after = time.monotonic() - began, psutil.Process().cpu_times()
-    if process.returncode != 0:
+    if process.returncode not in codes:
         raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{errors}")
     used = after.children_user + after.children_system - before.children_user - before.children_system
     return Sample(passed, cpu=used * 1e6)

@@ -1,4 +1,4 @@
-"""The row about many revisions: from nothing to head, against their own SQL in psql."""
+"""The rows about many revisions: from nothing to head, against their own SQL in psql; and linted."""
 
 import shutil
 from collections.abc import Sequence
@@ -11,9 +11,11 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.commands import to_its_end
 from tests.benchmarks.results import Goal, Outcome, Sample
 from tests.benchmarks.starting import UPGRADE
-from tests.support.processes import ROOT
+from tests.support.processes import BIN, ROOT
 
 _MANY = 500
+_LINTED = 1300
+_LINT = (BIN / "litestar", "database", "lint", "--all", "--json")
 _NOT_ITS_OWN = shutil.ignore_patterns("__pycache__", "versions", "backfills")
 _REVISION = '''"""Revision {number}."""
 
@@ -45,6 +47,22 @@ def many_revisions(bench: Bench) -> list[Outcome]:
     samples = bench.in_turns(turns)
     goals = [Goal(3, "psql", at_most=True, of=whole), Goal(2.2, half, at_most=True, of=whole)]
     return [Outcome("revisions", f"{_MANY} revisions from nothing", "seconds", samples, goals)]
+
+
+def linted(bench: Bench) -> list[Outcome]:
+    half, whole = f"{_LINTED // 2} revisions", f"{_LINTED} revisions"
+    turns = {
+        name: partial(_lint, bench, _release(bench.folder / f"linted-{count}", count))
+        for name, count in ((whole, _LINTED), (half, _LINTED // 2))
+    }
+    goals = [Goal(2.2, half, at_most=True, of=whole)]
+    return [Outcome("lint", f"{_LINTED} revisions linted", "seconds", bench.in_turns(turns), goals)]
+
+
+def _lint(bench: Bench, release: Path) -> Sample:
+    with bench.empty_database() as url:
+        # Each index of a table in use is a finding.
+        return to_its_end(_LINT, bench.cores.worker, url, checkout=release, codes=(1,))
 
 
 def _sql(number: int) -> str:

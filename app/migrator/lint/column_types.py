@@ -1,6 +1,6 @@
 """The columns that revisions make, with their types, read from the text of their statements."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from ..sql.create_table import TABLE_CONSTRAINTS
@@ -33,24 +33,45 @@ _SAME = {
 _REMOVES = {Kind.DROP_COLUMN, Kind.RENAME_COLUMN, Kind.CHANGE_TYPE, Kind.DROP_TABLE, Kind.RENAME_TABLE}
 
 
-def added_types(revision: ParsedRevision) -> Types:
-    """Return the types of the columns that the revision adds, those of new tables too."""
-    return {key: kind for statement in revision.statements for key, kind in _added(statement)}
+class ColumnTypes:
+    """The types of the columns that revisions make, as far as their statements say it; each is read once.
+
+    `revisions` come oldest first.
+    """
+
+    def __init__(self, revisions: Sequence[ParsedRevision]) -> None:
+        self._revisions = revisions
+        self._added: dict[str, Types] = {}
+        # What is there after as many of the revisions as are counted: they are asked about in their order.
+        self._types: Types = {}
+        self._count = 0
+
+    def added_by(self, revision: ParsedRevision) -> Types:
+        """Return the types of the columns that the revision adds, those of new tables too."""
+        name = revision.script.revision
+        if name not in self._added:
+            self._added[name] = {key: kind for each in revision.statements for key, kind in _added(each)}
+        return self._added[name]
+
+    def after(self, count: int) -> Types:
+        """Return the types of the columns that are there after so many revisions."""
+        if count < self._count:
+            self._types, self._count = {}, 0
+        for revision in self._revisions[self._count : count]:
+            _apply(revision, self._types)
+        self._count = count
+        return self._types
 
 
-def types_after(revisions: Iterable[ParsedRevision]) -> Types:
-    """Return the types of the columns that are there after the revisions, as far as their statements say it."""
-    types: Types = {}
-    for revision in revisions:
-        removals: dict[int, list[Effect]] = {}
-        for change in revision.changes:
-            if change.effect.kind in _REMOVES:
-                removals.setdefault(id(change.statement), []).append(change.effect)
-        for statement in revision.statements:
-            for effect in removals.get(id(statement), ()):
-                _remove(effect, types)
-            types.update(_added(statement))
-    return types
+def _apply(revision: ParsedRevision, types: Types) -> None:
+    removals: dict[int, list[Effect]] = {}
+    for change in revision.changes:
+        if change.effect.kind in _REMOVES:
+            removals.setdefault(id(change.statement), []).append(change.effect)
+    for statement in revision.statements:
+        for effect in removals.get(id(statement), ()):
+            _remove(effect, types)
+        types.update(_added(statement))
 
 
 def _remove(effect: Effect, types: Types) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import MetaData
 
 from ..backfill.definition import Backfill, load_backfills
 from ..sql.names import qualified
+from .column_types import ColumnTypes, Types
 from .known_schema import ParsedRevision
 
 
@@ -37,6 +38,15 @@ class Project:
         """The columns that the models have, each with its table as effects have it."""
         tables = {qualified(table.schema or "", table.name): table for table in self.metadata.tables.values()}
         return {(name, column.name) for name, table in tables.items() for column in table.columns}
+
+    @cached_property
+    def types(self) -> ColumnTypes:
+        """The types of the columns that the revisions make."""
+        return ColumnTypes(self.revisions)
+
+    def types_before(self, revision: ParsedRevision) -> Types:
+        """Return the types of the columns that earlier revisions have made; it holds until it is asked again."""
+        return self.types.after(self._position(revision))
 
     def before(self, revision: ParsedRevision) -> tuple[ParsedRevision, ...]:
         return self.revisions[: self._position(revision)]

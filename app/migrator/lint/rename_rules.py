@@ -8,7 +8,7 @@ from ..backfill.definition import required_backfills
 from ..command_names import command
 from ..sql.effect import Kind
 from ..sql.tokens import Statement
-from .column_types import Types, added_types, types_after
+from .column_types import Types
 from .finding import Hit
 from .known_schema import Change, ParsedRevision
 from .project import Project
@@ -37,11 +37,12 @@ def rename_loses_data(revision: ParsedRevision, project: Project) -> Iterator[Hi
     yield from _swaps(revision, project)
     drops = [*_drops(revision)]
     beside = [*project.beside(revision)] if drops else []
-    if not any(map(added_types, beside)):
+    new = {other: types for other in beside if (types := project.types.added_by(other))}
+    if not new:
         return
-    old = types_after(project.before(revision))
+    old = project.types_before(revision)
     for change in drops:
-        for added in _alike(change, old, beside):
+        for added in _alike(change, old, new):
             if not _is_moved(change, added, revision, project):
                 yield _hit(change, added)
 
@@ -70,11 +71,10 @@ def _swaps(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
             )
 
 
-def _alike(change: Change, old: Types, beside: list[ParsedRevision]) -> Iterator[_Addition]:
+def _alike(change: Change, old: Types, added: Mapping[ParsedRevision, Types]) -> Iterator[_Addition]:
     """Yield what the revisions add that has the type, or the columns, of what is dropped."""
     table, column = change.effect.table, change.effect.column
-    for other in beside:
-        new = added_types(other)
+    for other, new in added.items():
         if column is not None:
             kind = old.get((table, column))
             alike = [name for (of, name), its in new.items() if of == table and name != column and its == kind]
