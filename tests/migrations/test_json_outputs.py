@@ -42,6 +42,7 @@ IN_A_SMALL_PROJECT = {
     "backup kept.tar --json": 0,
     "restore kept.tar --replace --no-prompt --json": 0,
     "upgrade --dry-run --json": 0,
+    "upgrade --dry-run --execute-and-roll-back --accept-locks --json": 0,
     "upgrade --no-prompt": 0,
     "check --json": 1,
 }

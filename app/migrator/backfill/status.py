@@ -115,7 +115,7 @@ def require_finished(connection: Connection, directory: ScriptDirectory, script:
     for name in required_backfills(script):
         try:
             with connection.begin():
-                unmet = _reason_unfinished(connection, load_backfills(directory)[name])
+                unmet = reason_unfinished(connection, load_backfills(directory)[name])
         except ProgrammingError as exc:
             unmet = f"cannot be looked at: {error_summary(exc)}."
         if unmet:
@@ -125,7 +125,8 @@ def require_finished(connection: Connection, directory: ScriptDirectory, script:
             )
 
 
-def _reason_unfinished(connection: Connection, backfill: Backfill) -> str | None:
+def reason_unfinished(connection: Connection, backfill: Backfill) -> str | None:
+    """Return why a revision that requires the backfill is not applied; None if nothing is left to do."""
     record = stored.read_records(connection).get(backfill.name)
     is_done = record is not None and record.outcome is Outcome.DONE
     if (is_done and backfill.where is None) or not has_rows_left(connection, backfill):

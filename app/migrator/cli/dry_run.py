@@ -1,6 +1,7 @@
 """What `upgrade --dry-run` shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from textwrap import indent
 
 import rich_click as click
@@ -10,15 +11,70 @@ from rich.table import Table
 from rich.text import Text
 
 from ..backfill.status import BackfillState
+from ..config import MigratorConfig
 from ..execution.data_loss import LossKind
 from ..phase import Phase
-from ..preview.dry_run import DryRun
+from ..preview.dry_run import DryRun, read_dry_run, with_rehearsal
 from ..preview.effects import RequiredBackfill, RevisionEffects, TableEffect
-from .rows import print_rows, row_console
+from ..preview.rehearsal import Outcome, RehearsedRevision
+from .options import require_terminal
+from .rows import print_json, print_rows, row_console
 
 _INDENT = 2
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1024
+
+
+def run_dry_run(config: MigratorConfig, revision: str, phase: Phase, options: "DryRunOptions") -> int:
+    """Show what the upgrade would do, run it and roll it back if that is asked for, and return the exit code."""
+    found = read_dry_run(config, revision, phase)
+    if not options.as_json:
+        show_dry_run(found)
+    if options.executes and found.revisions:
+        _confirm_execution(config, found, options)
+        found = with_rehearsal(config, found, revision)
+        if not options.as_json:
+            show_rehearsal(found.rehearsal or ())
+    if options.as_json:
+        print_json(found)
+    return found.exit_code
+
+
+@dataclass(frozen=True)
+class DryRunOptions:
+    """What the command line asks for beside the revision."""
+
+    executes: bool
+    accepts_locks: bool
+    as_json: bool
+    no_prompt: bool
+
+
+def _confirm_execution(config: MigratorConfig, found: DryRun, options: DryRunOptions) -> None:
+    if options.accepts_locks or (options.no_prompt and config.allows_data_loss):
+        return
+    if options.no_prompt:
+        raise click.UsageError("--execute-and-roll-back locks tables as the upgrade does: add --accept-locks.")
+    require_terminal("--accept-locks")
+    count = f"{len(found.revisions)} revision(s)"
+    click.confirm(f"Run {count} in {found.database}, and roll them back? Traffic may wait.", abort=True, err=True)
+
+
+def show_rehearsal(went: Sequence[RehearsedRevision]) -> None:
+    """Show how long each revision took, and for how long it stopped traffic; all was rolled back."""
+    console = row_console()
+    console.print("\nRun in a transaction that was rolled back:", style="bold")
+    table = Table("revision", "outcome", box=None, pad_edge=False, header_style="dim")
+    table.add_column("took", justify="right")
+    table.add_column("traffic that waited")
+    for one in went:
+        stopped = (f"{lock.stops} of {lock.table} {lock.seconds:.3f} s" for lock in one.locks if lock.stops)
+        took = "" if one.seconds is None else f"{one.seconds:.3f} s"
+        table.add_row(one.revision, one.outcome, took, one.reason or ", ".join(stopped), style=_OUTCOMES[one.outcome])
+    print_rows(table)
+
+
+_OUTCOMES = {Outcome.EXECUTED: "", Outcome.NOT_EXECUTED: "yellow", Outcome.FAILED: "red"}
 
 
 def show_dry_run(found: DryRun) -> None:

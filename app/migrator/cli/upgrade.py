@@ -17,7 +17,6 @@ from ..phase import Phase
 from ..revisions.loading import phase_of
 from .options import as_json, confirm, current_config, no_prompt, require_terminal
 from .progress import show_progress
-from .rows import print_json
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -37,6 +36,13 @@ log = structlog.stdlib.get_logger(__name__)
 @click.option("--backup-to", type=click.Path(path_type=Path), help="The same, to this file or directory.")
 @click.option("--sql", is_flag=True, help="Print the SQL on standard output and connect to nothing.")
 @click.option("--dry-run", is_flag=True, help="Show what would run here, what it locks and loses; change nothing.")
+@click.option(
+    "--execute-and-roll-back",
+    "executes",
+    is_flag=True,
+    help="With --dry-run: also run it in a transaction that is rolled back, and say how long each revision took.",
+)
+@click.option("--accept-locks", is_flag=True, help="With --execute-and-roll-back: do not ask, although traffic waits.")
 @as_json
 @no_prompt
 def upgrade(
@@ -46,6 +52,8 @@ def upgrade(
     backup_to: Path | None,
     sql: bool,
     dry_run: bool,
+    executes: bool,
+    accept_locks: bool,
     as_json: bool,
     no_prompt: bool,
 ) -> None:
@@ -61,13 +69,16 @@ def upgrade(
     there is no backup, so that nothing was applied.
     """
     config = current_config()
-    if as_json and not dry_run:
-        raise click.UsageError("--json goes with --dry-run.")
+    if (as_json or executes) and not dry_run:
+        raise click.UsageError("--json and --execute-and-roll-back go with --dry-run.")
     if dry_run:
         if sql or backup or backup_to is not None:
             raise click.UsageError("--dry-run changes nothing: it cannot be combined with --sql or a backup.")
-        _dry_run(config, revision, Phase(phase), as_json=as_json)
-        return
+        # Imported here because no upgrade needs it.
+        from .dry_run import DryRunOptions, run_dry_run  # noqa: PLC0415
+
+        options = DryRunOptions(executes, accept_locks, as_json, no_prompt)
+        sys.exit(run_dry_run(config, revision, Phase(phase), options))
     asks, backs_up = not sql and not no_prompt, backup or backup_to is not None
     if sql and backs_up:
         raise click.UsageError("--sql connects to nothing: it cannot be combined with --backup or --backup-to.")
@@ -84,19 +95,6 @@ def upgrade(
     commands.upgrade(config, revision, sql=sql, phase=Phase(phase), agreed=agreed)
     if not sql:
         _log_backfills_to_run(config)
-
-
-def _dry_run(config: MigratorConfig, revision: str, phase: Phase, *, as_json: bool) -> None:
-    # Imported here because no upgrade needs it.
-    from ..preview.dry_run import read_dry_run  # noqa: PLC0415
-    from .dry_run import show_dry_run  # noqa: PLC0415
-
-    found = read_dry_run(config, revision, phase)
-    if as_json:
-        print_json(found)
-    else:
-        show_dry_run(found)
-    sys.exit(found.exit_code)
 
 
 def _log_backfills_to_run(config: MigratorConfig) -> None:

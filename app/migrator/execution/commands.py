@@ -1,6 +1,6 @@
 """Upgrade, downgrade and plan: plain functions, each of which blocks until it is done."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -59,11 +59,22 @@ def upgrade(
     if not sql:
         require_destination(revision)
     options = RunOptions(phase=phase, agreed=_names(agreed), automatic=automatic, canceller=canceller)
-    try:
-        with ALEMBIC_LOCK:
-            command.upgrade(alembic_config(config, options), revision, sql=sql)
-    except CommandError as exc:
-        raise MigrationFailedError(explain_alembic_error(exc, load_revisions(config))) from exc
+    _upgrade(config, revision, options, sql=sql)
+
+
+def rehearse(
+    config: MigratorConfig,
+    rehearse: Callable[[Connection, list[Script]], None],
+    revision: str = "head",
+    phase: Phase = Phase.CONTRACT,
+    agreed: Iterable[str] | None = None,
+) -> None:
+    """Call `rehearse` with a connection that holds the lock, and with the revisions that an upgrade would apply.
+
+    Raises what `upgrade` raises.
+    """
+    options = RunOptions(phase=phase, agreed=_names(agreed), rehearse=rehearse)
+    _upgrade(config, revision, options)
 
 
 def downgrade(
@@ -141,6 +152,14 @@ def preview_downgrade(config: MigratorConfig, revision: str) -> tuple[list[str],
 
 def _names(agreed: Iterable[str] | None) -> frozenset[str] | None:
     return None if agreed is None else frozenset(agreed)
+
+
+def _upgrade(config: MigratorConfig, revision: str, options: RunOptions, *, sql: bool = False) -> None:
+    try:
+        with ALEMBIC_LOCK:
+            command.upgrade(alembic_config(config, options), revision, sql=sql)
+    except CommandError as exc:
+        raise MigrationFailedError(explain_alembic_error(exc, load_revisions(config))) from exc
 
 
 def _downgrade(config: MigratorConfig, revision: str, options: RunOptions, *, sql: bool = False) -> None:

@@ -88,11 +88,24 @@ class StepExecutor:
                 require_plan_unchanged(
                     {one.revision for one in planned_revisions(steps)} if agreed is None else agreed, replanned
                 )
+                if self._options.rehearse is not None:
+                    await self._connection.run_sync(self._rehearse, replanned, self._options.rehearse)
+                    return
                 with explain_recording_errors():
                     await self._apply_steps(replanned)
                 if goes_up:
                     await make_missing_partitions(self._connection, self._config)
         self._log_remaining()
+
+    def _rehearse(
+        self,
+        connection: Connection,
+        steps: Sequence[MigrationStep],
+        rehearse: Callable[[Connection, list[Script]], None],
+    ) -> None:
+        reset_session(connection, self._config)
+        self._configure(connection)
+        rehearse(connection, upgraded_revisions(steps))
 
     async def _apply_steps(self, steps: Sequence[MigrationStep]) -> None:
         await self._connection.run_sync(self._prepare, steps)

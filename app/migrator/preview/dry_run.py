@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from alembic.script import Script, ScriptDirectory
@@ -16,6 +17,7 @@ from ..backfill.definition import required_backfills
 from ..backfill.status import BackfillState, BackfillStatus, BackfillUnfinishedError, read_statuses, require_finished
 from ..config import MigratorConfig
 from ..execution.commands import pending_revisions
+from ..execution.commands import rehearse as rehearse_upgrade
 from ..lint.known_schema import ParsedRevision, parse_revisions
 from ..locking.migration_lock import holder_of_lock
 from ..locking.retries import TABLE_IN_USE
@@ -29,6 +31,7 @@ from .catalogue import read_catalogue
 from .effects import RequiredBackfill, RevisionEffects, effects_here
 from .losses import upgrade_losses
 from .planned_partitions import partitions_of_new_tables
+from .rehearsal import Outcome, RehearsedRevision, rehearse
 
 T = TypeVar("T")
 # Seconds: longer than it takes to get a lock that nobody holds.
@@ -42,7 +45,7 @@ class DryRun:
 
     `partitions` are None where that could not be read because a table is in use. `under_way` is who changes the schema
     meanwhile. `refused` is why the upgrade would stop, and `refused_at` the revision before which it would; None: at
-    once.
+    once. `rehearsal` is how the revisions went in a transaction that was rolled back; None where none was asked for.
     """
 
     database: str
@@ -54,11 +57,13 @@ class DryRun:
     under_way: str | None
     refused: str | None
     refused_at: str | None
+    rehearsal: tuple[RehearsedRevision, ...] | None = None
 
     @property
     def exit_code(self) -> int:
         """Return the exit code that the upgrade would end with, as far as that is known."""
-        return MigrationFailedError.exit_code if self.refused else 0
+        failed = any(each.outcome is Outcome.FAILED for each in self.rehearsal or ())
+        return MigrationFailedError.exit_code if self.refused or failed else 0
 
 
 def read_dry_run(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CONTRACT) -> DryRun:
@@ -76,6 +81,24 @@ def read_dry_run(config: MigratorConfig, revision: str = "head", phase: Phase = 
         return with_readonly_connection(config, read, wait=config.lock_wait, lock_timeout=_LOCK_TIMEOUT)
     except (CommandError, RevisionError) as exc:
         raise MigrationFailedError(explain_alembic_error(exc, directory)) from exc
+
+
+def with_rehearsal(config: MigratorConfig, found: DryRun, revision: str) -> DryRun:
+    """Run the revisions of a dry run in a transaction that is rolled back, and return it with how they went.
+
+    Raises what `upgrade` raises, also where other revisions are pending by now.
+    """
+    went: list[RehearsedRevision] = []
+    agreed = [each.revision for each in found.revisions]
+    run = partial(_collect, went, config)
+    rehearse_upgrade(config, run, revision, found.phase, agreed)
+    return replace(found, rehearsal=tuple(went))
+
+
+def _collect(
+    went: list[RehearsedRevision], config: MigratorConfig, connection: Connection, scripts: list[Script]
+) -> None:
+    went.extend(rehearse(connection, scripts, config))
 
 
 class _Reader:

@@ -48,14 +48,16 @@ class RunOptions:
     `phase` is the last phase that it applies. `accept_data_loss` lets a downgrade lose data. `automatic` is set by a
     start, for which nobody has asked by name. `agreed` are the revisions that somebody was shown: no others are applied
     or reverted. Without it these are the ones that were planned when the command began. With `preview` nothing is
-    changed: it is called with a connection and the revisions that would be reverted. `canceller` is for a caller that
-    may want to stop the command from another thread.
+    changed: it is called with a connection and the revisions that would be reverted. `rehearse` is called with those
+    that would be applied, in place of applying them, when the lock is held. `canceller` is for a caller that may want
+    to stop the command from another thread.
     """
 
     phase: Phase = Phase.CONTRACT
     accept_data_loss: bool = False
     automatic: bool = False
     preview: Callable[[Connection, list[Script]], None] | None = None
+    rehearse: Callable[[Connection, list[Script]], None] | None = None
     agreed: frozenset[str] | None = None
     canceller: Canceller | None = None
 
