@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from tests.integration.conftest import SignIn, Stranger
-from tests.support.api import BOARDS, GROUPS, MINIMAL, register
+from tests.support.api import BOARDS, GROUPS, MINIMAL, create, register
 from tests.support.boards import RIGHTS, Rights, become, grant
 from tests.support.database import insert, query
 from tests.support.sent_statements import statements
@@ -25,6 +25,10 @@ def url_of(place: str, grouped: dict[str, Any]) -> str:
 @pytest.mark.parametrize("place", PLACES)
 async def test_what_is_tagged_chat_is_the_chat(client: httpx.AsyncClient, grouped: dict[str, Any], place: str) -> None:
     url = url_of(place, grouped)
+    group = await create(client, GROUPS, name="Apart", slug="apart")
+    apart = await create(client, BOARDS, **{**MINIMAL, "slug": "apart", "board_group_id": group["id"]})
+    for elsewhere in PLACES:
+        assert (await client.post(url_of(elsewhere, apart), json={"content": "elsewhere"})).status_code == 201
     bodies: list[dict[str, Any]] = [
         {"content": "Ahoy", "tags": ["chat", "morning"], "source": "Ada"},
         {"content": "no tags"},

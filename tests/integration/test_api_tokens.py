@@ -185,7 +185,7 @@ async def test_leaving_takes_the_tokens_along(app: Litestar, client: httpx.Async
 
 @pytest.mark.parametrize("token", ["nonsense", "plp_nonsense", "pla_nonsense"])
 async def test_failed_sign_ins_of_one_address_are_limited_for_all_processes_together(
-    app: Litestar, client: httpx.AsyncClient, token: str, monkeypatch: pytest.MonkeyPatch
+    app: Litestar, client: httpx.AsyncClient, token: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = auth.FAILED_SIGN_INS
     monkeypatch.setattr(auth, "FAILED_SIGN_INS", Limit(limit.name, 3, limit.window))
@@ -194,6 +194,7 @@ async def test_failed_sign_ins_of_one_address_are_limited_for_all_processes_toge
         assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
         assert answers[-1].json()["code"] == "too_many_requests"
+        assert query(database_url, "SELECT count FROM rate_limits") == [(5,)], "those that are refused count, too"
         # Others who share the address are let in.
         assert (await client.get(ME)).status_code == 200
         elsewhere = httpx.ASGITransport(cast("Any", app), raise_app_exceptions=False, client=("192.0.2.7", 1))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
+from math import inf
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from app.postgres.errors import has_lost_connection, sqlstate_of
 from app.postgres.ping import _IdlePing
 from tests.conftest import client_of, settings_for, started
 from tests.support.database import query
+from tests.support.waiting import PATIENCE
 
 PID = PreparedStatement(select(func.pg_backend_pid().label("pid")))
 NAMES = PreparedStatement(select(User.name, User.email).order_by(User.name))
@@ -88,6 +90,7 @@ async def test_what_is_carried_out_is_of_the_sessions_transaction_and_begins_it(
     with pytest.raises(IntegrityError) as raised:
         await add(subject="ahab", name="Another")
     assert raised.value.orig.__cause__.constraint_name == "uq_users_subject"  # type: ignore[union-attr]
+    assert type(raised.value.orig).__name__ == "IntegrityError"
     await session.rollback()
     assert len(await fetch_rows(session, NAMES)) == 3
 
@@ -132,10 +135,26 @@ async def test_an_error_is_the_one_that_a_session_raises(session: AsyncSession) 
             with pytest.raises(DBAPIError) as raised:
                 await ask
             assert not raised.value.connection_invalidated
+            assert not isinstance(raised.value, IntegrityError)
             states.append((sqlstate_of(raised.value), type(raised.value.orig.__cause__)))  # type: ignore[union-attr]
         assert states[0] == states[1]
     await session.rollback()
     assert (await fetch_rows(session, QUOTIENT, divisor=1))[0].quotient == 1
+
+
+async def test_only_the_first_statement_on_a_connection_may_have_met_its_end(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long a statement was under way tells whether others' use of the connection had ended it before."""
+    seconds: list[float] = []
+    monkeypatch.setattr("app.db.request.prepared.add_termination_cause", lambda *of: seconds.append(of[-1]))
+    for _ in range(2):
+        for _ in range(2):
+            with pytest.raises(DBAPIError):
+                await fetch_rows(session, QUOTIENT, divisor=0)
+        await session.close()
+    assert [number == inf for number in seconds] == [False, True] * 2
+    assert all(0 <= number < PATIENCE for number in seconds[::2])
 
 
 async def test_an_argument_that_does_not_fit_leaves_nothing_open_at_the_server(

@@ -204,4 +204,4 @@ def _to_sqlalchemy_error(exc: Exception, dbapi: Any, *, is_lost: bool) -> DBAPIE
     error = (dbapi.IntegrityError if is_integrity_error else dbapi.Error)(str(exc), exc)
     error.__cause__ = exc
     error_type = IntegrityError if is_integrity_error else DBAPIError
-    return error_type(None, None, error, hide_parameters=True, connection_invalidated=is_lost)
+    return error_type(None, None, error, connection_invalidated=is_lost)

@@ -8,7 +8,7 @@ from advanced_alchemy.routing.session import RoutingSyncSession
 from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
-_ROUTING = RoutingConfig(default_group="primary", read_group="replica")
+_ROUTING = RoutingConfig()
 
 
 class SingleConnectionSession(RoutingSyncSession):
