@@ -59,12 +59,12 @@ def read_base_models(config: MigratorConfig, changes: BranchChanges) -> BaseMode
 
 
 def _write_files(repository: Repository, commit: str, folder: Path) -> None:
-    files = {path: blob for path, blob in repository.files(commit).items() if blob.size <= _LARGEST}
+    files = repository.files(commit, _LARGEST)
     contents = repository.read(files.values())
-    for path, blob in files.items():
+    for path, name in files.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(contents[blob])
+        file.write_bytes(contents[name])
 
 
 def _run(config: MigratorConfig, root: Path, copy: Path, output: Path) -> str | None:

@@ -52,9 +52,9 @@ def _revisions_at(repository: Repository, commit: str, directory: ScriptDirector
     """Return the files of the commit's revisions by their ids: wherever they were, if the folder was another one."""
     folders = [_inside(repository, Path(folder)) for folder in directory.version_locations or [directory.versions]]
     names = {Path(script.path).name for script in directory.walk_revisions()}
-    files = {path: blob for path, blob in repository.files(commit).items() if path.suffix == ".py"}
-    chosen = [blob for path, blob in files.items() if any(path.is_relative_to(folder) for folder in folders)]
-    chosen = chosen or [blob for path, blob in files.items() if path.name in names]
+    files = {path: content for path, content in repository.files(commit).items() if path.suffix == ".py"}
+    chosen = [content for path, content in files.items() if any(path.is_relative_to(folder) for folder in folders)]
+    chosen = chosen or [content for path, content in files.items() if path.name in names]
     contents = repository.read(chosen)
     found = ((declared_id(content.decode(errors="replace")), content) for content in contents.values())
     return {revision: content for revision, content in found if revision}

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, Self
+from typing import Self
 
 from ...postgres.errors import DatabaseError, one_printable_line
 
@@ -19,13 +19,6 @@ class GitError(DatabaseError):
     """git cannot tell what is asked: there is no repository, no such commit, or not enough of the history."""
 
     exit_code = 2
-
-
-class Blob(NamedTuple):
-    """The content of a file, by the name that git has for it, and its size in bytes."""
-
-    name: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -62,27 +55,35 @@ class Repository:
             raise GitError(f"git cannot tell where HEAD and {commit[:12]} parted. {reason}")
         return found.stdout.decode().strip()
 
-    def files(self, commit: str) -> dict[PurePosixPath, Blob]:
-        """Return the files of the commit by their paths from `root`, without links and submodules. Raises GitError."""
-        listed = _output(_git(self.root, "ls-tree", "-r", "-l", "-z", "--full-tree", commit))
+    def files(self, commit: str, at_most: int | None = None) -> dict[PurePosixPath, str]:
+        """Return the contents' names in git by the files' paths from `root`, without links and submodules.
+
+        Files of more than `at_most` bytes are left out. Raises GitError.
+        """
+        # A partial clone fetches the files to know their sizes.
+        sized = () if at_most is None else ("-l",)
+        listed = _output(_git(self.root, "ls-tree", "-r", "-z", "--full-tree", *sized, commit))
         found = {}
-        for line in listed.decode(errors="surrogateescape").split("\0"):
+        for line in filter(None, listed.decode(errors="surrogateescape").split("\0")):
             about, _, path = line.partition("\t")
-            mode, _, name, size = about.split() if about else ("", "", "", "")
-            if mode in {_FILE, _EXECUTABLE}:
-                found[PurePosixPath(path)] = Blob(name, int(size))
+            mode, _, name, *size = about.split()
+            if mode in {_FILE, _EXECUTABLE} and (at_most is None or int(*size) <= at_most):
+                found[PurePosixPath(path)] = name
         return found
 
-    def read(self, blobs: Iterable[Blob]) -> Mapping[Blob, bytes]:
-        """Return the contents. Raises GitError."""
-        wanted = list(dict.fromkeys(blobs))
-        output = _output(_git(self.root, "cat-file", "--batch", given="".join(f"{blob.name}\n" for blob in wanted)))
+    def read(self, names: Iterable[str]) -> Mapping[str, bytes]:
+        """Return the contents by their names. Raises GitError."""
+        wanted = list(dict.fromkeys(names))
+        output = _output(_git(self.root, "cat-file", "--batch", given="".join(f"{name}\n" for name in wanted)))
         contents, place = {}, 0
-        for blob in wanted:
+        for name in wanted:
             # `<name> blob <size>`, a line of its own, then the content and a line's end.
             begin = output.index(b"\n", place) + 1
-            contents[blob] = output[begin : begin + blob.size]
-            place = begin + blob.size + 1
+            *_, size = output[place:begin].split()
+            if not size.isdigit():
+                raise GitError(f"git does not have what the commit's files contain ({name} is missing): `git fsck`.")
+            contents[name] = output[begin : begin + int(size)]
+            place = begin + int(size) + 1
         return contents
 
     def _is_shallow(self) -> bool:
