@@ -61,6 +61,32 @@ def _set_primary_key(table: Table, *columns: str):
     table.append_constraint(sa.PrimaryKeyConstraint(*columns, name=str(table.primary_key.name)))
 
 
+def _columns_of(constraint: sa.Constraint):
+    return [column.name for column in getattr(constraint, "columns", ())]
+
+
+def _drop_column(table: Table, name: str):
+    for constraint in [each for each in table.constraints if name in _columns_of(each)]:
+        table.constraints.discard(constraint)
+    for index in [each for each in table.indexes if name in " ".join(map(str, each.expressions))]:
+        table.indexes.discard(index)
+    table._columns.remove(table.c[name])
+
+
+def _drop_tables(*tables: Table):
+    for table in tables:
+        table.metadata.remove(table)
+
+
+def _make(table: Table, *statements: str):
+    for statement in statements:
+        event.listen(table.metadata, "after_create", sa.DDL(statement.replace("%", "%%")))
+
+
+def _id() -> Column:
+    return Column("id", sa.BigInteger, sa.Identity(), primary_key=True)
+
+
 def _set_default(column: Column, default: str | None, comment: str | None = None):
     column.comment = comment
     column.server_default = None if default is None else sa.DefaultClause(default)
@@ -257,6 +283,122 @@ CHANGES: dict[str, Case] = {
         lambda of: of["task_tags"].constraints.discard(_named(of["task_tags"].constraints, "fk_task_tags_tag_id")),
         "contract",
         ("drop_constraint",),
+    ),
+    "a column that is gone": Case(lambda of: _drop_column(of["tags"], "description"), "contract", ("drop_column",)),
+    "a required column that is gone": Case(
+        lambda of: _drop_column(of["boards"], "description"),
+        "expand expand contract",
+        ("SET DEFAULT ''", "drop_column"),
+    ),
+    "a required column of a foreign key that is gone": Case(
+        lambda of: _drop_column(of["task_comments"], "task_id"),
+        "expand expand contract",
+        ("DROP NOT NULL", "drop_column"),
+    ),
+    "a table": Case(
+        lambda of: Table(
+            "notes",
+            of["tags"].metadata,
+            Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+            Column("tag_id", sa.ForeignKey("tags.id"), index=True),
+            Column("mood", sa.Enum("good", "bad", name="mood"), server_default="good"),
+            Column("slug", sa.Text, unique=True),
+        ),
+        "expand",
+        ("CREATE TYPE mood", "create_table"),
+    ),
+    "a table that refers to two": Case(
+        lambda of: Table(
+            "notes",
+            of["tags"].metadata,
+            Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+            Column("tag_id", sa.ForeignKey("tags.id"), index=True),
+            Column("task_id", sa.ForeignKey("tasks.id"), index=True),
+            Column("note_id", sa.ForeignKey("notes.id")),
+        ),
+        "expand expand expand",
+        (
+            "create_table",
+            "fk_notes_tag_id",
+            "fk_notes_task_id",
+            "postgresql_not_valid",
+            "VALIDATE CONSTRAINT fk_notes_task_id",
+        ),
+    ),
+    "tables that refer to each other": Case(
+        lambda of: (
+            Table("a_notes", of["tags"].metadata, _id(), Column("z_id", sa.ForeignKey("z_notes.id"))),
+            Table("z_notes", of["tags"].metadata, _id(), Column("a_id", sa.ForeignKey("a_notes.id"))),
+        ),
+        "expand expand expand",
+        ("create_table(", "create_table(", "create_foreign_key", "VALIDATE"),
+    ),
+    "tables that are gone": Case(
+        lambda of: _drop_tables(of["task_tags"], of["tags"]),
+        "contract",
+        ("DROP CONSTRAINT fk_task_tags_tag_id", "drop_table", "drop_table"),
+    ),
+    "a column of a new enum": Case(
+        lambda of: _add_columns(of["tags"], Column("mood", sa.Enum("good", "bad", name="mood"))),
+        "expand",
+        ("CREATE TYPE mood", "add_column"),
+    ),
+    "a trigger with its function": Case(
+        lambda of: _make(
+            of["tags"],
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+            "CREATE TRIGGER noted BEFORE UPDATE ON tags FOR EACH ROW EXECUTE FUNCTION note()",
+        ),
+        "expand contract",
+        ("CREATE FUNCTION", "CREATE TRIGGER noted"),
+    ),
+    "a view": Case(
+        lambda of: _make(of["tags"], "CREATE VIEW names AS SELECT name FROM tags"), "expand", ("CREATE VIEW",)
+    ),
+    "a policy": Case(
+        lambda of: _make(
+            of["tags"], "CREATE POLICY p ON tags USING (name <> '')", "ALTER TABLE tags ENABLE ROW LEVEL SECURITY"
+        ),
+        "contract",
+        ("CREATE POLICY p",),
+    ),
+    "a sequence": Case(
+        lambda of: sa.Sequence("numbers", metadata=of["tags"].metadata), "expand", ("CREATE SEQUENCE numbers",)
+    ),
+    "a comment of a table": Case(
+        lambda of: setattr(of["tags"], "comment", "it's"), "expand", ("COMMENT ON TABLE tags",)
+    ),
+    "an identity column": Case(
+        lambda of: _add_columns(of["tags"], Column("number", sa.BigInteger, sa.Identity(start=5))),
+        "expand contract contract contract",
+        ("",),
+    ),
+    "a generated column": Case(
+        lambda of: _add_columns(of["tags"], Column("n", sa.Integer, sa.Computed("length(name)", persisted=True))),
+        "expand",
+        ("sa.Computed",),
+    ),
+    "a type": Case(
+        lambda of: setattr(of["boards"].c.max_agents, "type", sa.BigInteger()),
+        "expand contract contract contract contract contract",
+        (
+            'add_column("boards", sa.Column("max_agents_new", sa.BigInteger(), nullable=True',
+            "CREATE TRIGGER",
+            "drift_ck_boards_max_agents CHECK (max_agents_new >= 0) NOT VALID",
+            "DROP TRIGGER",
+            'drop_column("boards", "max_agents")',
+            'new_column_name="max_agents"',
+        ),
+    ),
+    "a type with an index and a unique constraint": Case(
+        lambda of: setattr(of["tags"].c.slug, "type", sa.String()),
+        "expand expand contract contract contract",
+        ("CREATE UNIQUE INDEX CONCURRENTLY drift_uq", "UNIQUE USING INDEX drift_uq"),
+    ),
+    "a type that not every value fits": Case(
+        lambda of: setattr(of["users"].c.notes, "type", sa.BigInteger()),
+        "contract contract",
+        ("CREATE TRIGGER", "drop_column"),
     ),
     "NULL allowed": Case(
         lambda of: setattr(of["tags"].c.name, "nullable", True),

@@ -32,7 +32,7 @@ def _column(kind: sa.types.TypeEngine, **options: Any) -> ops.AddColumnOp:
 # What the database has beside the models, or lacks of them; and the phase of what makes the two alike.
 DIFFERENCES = {
     "a column to add": ("ALTER TABLE tasks DROP COLUMN due_at", "expand"),
-    "a table to add": ("DROP TABLE task_comments", "expand"),
+    "a table to add": ("DROP TABLE task_comments", "expand expand expand expand expand"),
     "a required column with a default to add": ("ALTER TABLE tags DROP COLUMN color", "expand"),
     "a column with a default and a check to add": (
         "ALTER TABLE boards DROP COLUMN max_agents CASCADE",
@@ -43,7 +43,7 @@ DIFFERENCES = {
         "expand expand contract contract contract",
     ),
     "a column to drop": ("ALTER TABLE tags ADD COLUMN old text", "contract"),
-    "a type to change": ("ALTER TABLE tags ALTER color TYPE varchar(6)", "contract"),
+    "a type to change": ("ALTER TABLE tags ALTER color TYPE varchar(6)", "expand contract contract contract"),
     "NULL to forbid": ("ALTER TABLE tags ALTER color DROP NOT NULL", "contract contract contract"),
     "NULL to allow": ("ALTER TABLE tasks ALTER due_at SET NOT NULL", "contract"),
     "a constraint to drop": ("ALTER TABLE tags ADD CONSTRAINT old UNIQUE (color)", "contract"),
@@ -55,7 +55,7 @@ DIFFERENCES = {
     "a foreign key to add": ("ALTER TABLE tags DROP CONSTRAINT fk_tags_organization_id", "contract contract"),
     "a unique index to add": ("DROP INDEX uq_agents_board_id_lead", "contract"),
     "an index to add": ("DROP INDEX ix_task_tags_tag_id", "expand"),
-    "a table with a unique index to add": ("DROP TABLE approval_tasks", "expand"),
+    "a table with a unique index to add": ("DROP TABLE approval_tasks", "expand expand expand"),
     "a column with a foreign key to add": (
         "ALTER TABLE task_comments DROP COLUMN author_agent_id",
         "expand expand expand",

@@ -1,5 +1,6 @@
 """The steps that mend all differences, each in the way that is safe for it."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -9,13 +10,14 @@ from ..drift.catalogue import Constraint, Schema
 from ..drift.code_ddl import drop_routine, drop_view
 from ..drift.compare import compare
 from ..drift.difference import Difference, Kind, Order, Statement, script
+from ..phase import Phase
 from ..sql.indexes import index_build
 from ..sql.quoting import quote
 from ..sql.tokens import statements_of
 from .indexes import build_concurrently
-from .operations import chain_for, in_transaction
+from .operations import chain_for
 from .plan import Chain, Step
-from .rendering import InAutocommit, Sql
+from .rendering import InAutocommit, Sql, in_transaction
 from .schemas import Schemas
 
 _Key = tuple[Kind, frozenset[str]]
@@ -30,7 +32,10 @@ def chains_for(found: Sequence[Difference], schemas: Schemas) -> list[Chain]:
     # What is done already, so that no other difference does it again.
     done: set[str] = set()
     undone: set[str] = set()
-    for each in (each for each in found if each not in keys):
+    # A table comes after those that it refers to.
+    tables = schemas.names_in_order
+    others = (each for each in found if each not in keys)
+    for each in sorted(others, key=lambda each: tables.index(each.key[0]) if _is_new_table(each) else -1):
         back = reverse.get(_key(each))
         chain = chain_for(each, in_transaction(script([back])) if back else (), schemas)
         if chain is None:
@@ -44,7 +49,7 @@ def chains_for(found: Sequence[Difference], schemas: Schemas) -> list[Chain]:
         undo = [*script([back] if back else []), *_drop_what_was_missing(each, schemas.models)]
         up = [statement for statement in script([each]) if statement.sql not in done]
         down = [statement for statement in undo if in_transaction([statement])[0].sqltext not in undone]
-        chains[_key(each)] = _by_sql(up, down)
+        chains[_key(each)] = _by_sql(list(map(_without_replace, up)) if each.live is None else up, down)
         done.update(statement.sql for statement in up)
         undone.update(_texts(in_transaction(down)))
     _join_constraints_of_new_columns(chains, found, schemas)
@@ -55,6 +60,10 @@ def chains_for(found: Sequence[Difference], schemas: Schemas) -> list[Chain]:
 def _key(found: Difference) -> _Key:
     """Return what a difference has in common with its reverse, whose names may come in another order."""
     return found.kind, frozenset(found.key)
+
+
+def _is_new_table(found: Difference) -> bool:
+    return found.kind is Kind.TABLE and found.live is None
 
 
 def _with_keys_that_others_refer_to(
@@ -97,9 +106,23 @@ def _by_sql(up: Sequence[Statement], down: Sequence[Statement]) -> Chain:
     for statement in down if up else ():
         undo[_undone_step(statement.order, orders)].append(statement)
     return [
-        Step(order=statement.order, up=(_as_operation(statement),), down=in_transaction(undone))
+        Step(
+            order=statement.order,
+            up=(_as_operation(statement),),
+            down=in_transaction(undone),
+            phase=_phase(statement),
+        )
         for statement, undone in zip(up, undo, strict=True)
     ]
+
+
+def _without_replace(statement: Statement) -> Statement:
+    """Return the statement that makes a function or view, of which there is none yet."""
+    return replace(statement, sql=statement.sql.replace("CREATE OR REPLACE", "CREATE", 1))
+
+
+def _phase(statement: Statement) -> Phase:
+    return Phase.CONTRACT if _CHANGES_BEHAVIOUR.match(statement.sql) else Phase.EXPAND
 
 
 def _undone_step(order: Order, orders: Sequence[Order]) -> int:
@@ -126,6 +149,14 @@ _INVERSE: dict[Order, tuple[Order, ...]] = {
     Order.SEQUENCES: (Order.DROP_SEQUENCES_AND_TYPES,),
     Order.DROP_SEQUENCES_AND_TYPES: (Order.TYPES, Order.SEQUENCES),
 }
+
+
+# What the previous release gets, or may do, changes with these.
+_CHANGES_BEHAVIOUR = re.compile(
+    r"CREATE OR REPLACE\b|(?:CREATE|ALTER|DROP) POLICY\b|ALTER SEQUENCE\b"
+    r"|ALTER TABLE \S+ (?:NO )?(?:FORCE|ENABLE|DISABLE)\b"
+    r"|ALTER TABLE \S+ ALTER COLUMN \S+ (?:SET GENERATED|DROP IDENTITY|ADD GENERATED|DROP EXPRESSION|SET EXPRESSION)\b"
+)
 
 
 def _as_operation(statement: Statement) -> MigrateOperation:

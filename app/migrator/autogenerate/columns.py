@@ -1,6 +1,5 @@
 """The steps for a column that is added, dropped or altered."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +9,10 @@ from alembic.operations.ops import MigrateOperation
 
 from ..drift.catalogue import Column
 from ..drift.difference import Difference, Order
+from .dropped_columns import dropped_column_chain
 from .plan import Chain, Step
 from .required_columns import filling, is_constant, required_steps
+from .retyped_columns import retyped_chain, widened_chain
 from .schemas import Schemas, without_enum_creation
 
 _HERE = Order.TABLES_AND_COLUMNS
@@ -19,11 +20,11 @@ _HERE = Order.TABLES_AND_COLUMNS
 _ALTERABLE = ("not_null", "expression", "comment")
 
 
-def column_chain(found: Difference, back: Sequence[MigrateOperation], schemas: Schemas) -> Chain | None:
+def column_chain(found: Difference, schemas: Schemas) -> Chain | None:
     """Return the steps, or None if SQL has to mend the difference."""
     table, name = found.key
     if found.models is None:
-        return [Step(order=found.ddl[-1].order, up=(ops.DropColumnOp(table, name),), down=tuple(back))]
+        return dropped_column_chain(found, schemas.live)
     columns = schemas.metadata.tables[table].columns
     model = next((column for column in columns if column.name == name), None)
     if model is None:
@@ -33,7 +34,7 @@ def column_chain(found: Difference, back: Sequence[MigrateOperation], schemas: S
         # A serial one needs its sequence.
         is_serial = any(statement.order is Order.SEQUENCES for statement in found.ddl)
         return None if is_serial else _added(after, model, found.ddl[0].order)
-    return _altered(found, schemas.live.tables[table].columns[name], after, model, back)
+    return _altered(found, after, model, schemas)
 
 
 def _added(after: Column, model: sa.Column[Any], order: Order) -> Chain:
@@ -55,12 +56,13 @@ def _add(after: Column, column: sa.Column[Any]) -> MigrateOperation:
     return ops.AddColumnOp.from_column_and_tablename(None, after.table, column)
 
 
-def _altered(
-    found: Difference, before: Column, after: Column, model: sa.Column[Any], back: Sequence[MigrateOperation]
-) -> Chain | None:
+def _altered(found: Difference, after: Column, model: sa.Column[Any], schemas: Schemas) -> Chain | None:
     """Return the steps, or None if the column differs in more than Alembic can change."""
+    before = schemas.live.tables[after.table].columns[after.name]
     if before.type != after.type:
-        return _retyped(found, before, after, model, back)
+        same = replace(before, type=after.type, base=after.base, is_string=after.is_string)
+        widened = widened_chain(before, after, model) if same == after and len(found.ddl) == 1 else None
+        return widened or retyped_chain(before, after, model, schemas)
     altered = replace(before, **{name: getattr(after, name) for name in _ALTERABLE})
     if altered != after or after.generated or before.unvalidated:
         return None
@@ -83,14 +85,3 @@ def _altered(
 def _change(column: Column, up: dict[str, Any], down: dict[str, Any]) -> Step:
     to, back = (ops.AlterColumnOp(column.table, column.name, **changes) for changes in (up, down))
     return Step(order=_HERE, up=(to,), down=(back,))
-
-
-def _retyped(
-    found: Difference, before: Column, after: Column, model: sa.Column[Any], back: Sequence[MigrateOperation]
-) -> Chain | None:
-    altered = replace(before, **{name: getattr(after, name) for name in (*_ALTERABLE, "type", "base", "is_string")})
-    # What depends on the column, or a conversion, is for SQL.
-    if altered != after or len(found.ddl) > 1 or " USING " in found.ddl[0].sql:
-        return None
-    change = ops.AlterColumnOp(after.table, after.name, modify_type=model.type, existing_nullable=not before.not_null)
-    return [Step(order=_HERE, up=(change,), down=tuple(back))]

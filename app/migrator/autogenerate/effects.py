@@ -9,7 +9,7 @@ from alembic.operations import Operations
 from alembic.operations.ops import ExecuteSQLOp, MigrateOperation
 from alembic.runtime.migration import MigrationContext
 
-from ..lint.contract_steps import STEPS
+from ..lint.contract_steps import breaks_previous_release
 from ..lint.known_schema import Change, KnownSchema
 from ..sql.effect import Kind
 from ..sql.reader import read_statement
@@ -60,7 +60,7 @@ def effects_of(operations: Iterable[MigrateOperation], known: KnownSchema) -> tu
     touches |= {table for change in changes if (table := _table_of_index(change))}
     return StepEffects(
         _mode(operations, changes),
-        any(map(_is_contract, changes)),
+        any(map(breaks_previous_release, changes)),
         any(map(is_foreign_key, statements)),
         tuple(locks),
         frozenset() if _concerns_all(statements, changes) else frozenset(touches),
@@ -85,11 +85,6 @@ def _mode(operations: list[MigrateOperation], changes: list[Change]) -> Mode:
         return Mode.TRANSACTION
     only_validates = all(change.effect.kind is Kind.VALIDATE for change in changes)
     return Mode.VALIDATES if changes and only_validates else Mode.ALONE
-
-
-def _is_contract(change: Change) -> bool:
-    step = STEPS.get(change.effect.kind)
-    return step is not None and not change.is_of_new_table and not step.is_free(change.effect, change.before)
 
 
 def _sql_of(operation: MigrateOperation) -> str:

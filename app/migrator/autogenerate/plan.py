@@ -16,6 +16,8 @@ from ..phase import Phase
 from .backfill_file import BackfillFile
 from .effects import Mode, StepEffects, effects_of
 
+# The rule that finds a step after which the previous release may fail.
+CONTRACT_STEP = "contract-step-in-expand"
 _PHASES = [Phase.EXPAND, Phase.CONTRACT]
 
 
@@ -25,7 +27,7 @@ class Step:
 
     `phase` is the least that it has: what breaks the previous release makes it CONTRACT by itself. `requires` is the
     backfill that has to be done before it, and can run after the step before it in the chain. `lint_ignore` has the
-    rules that somebody has overruled, with the reason.
+    rules that are overruled, with the reason; one that is so for its phase has a revision of its own.
     """
 
     order: Order
@@ -75,6 +77,8 @@ class PlannedRevision:
         """Return whether a step may join: while it waits for one table, no other may be locked already."""
         if (self.phase, self.mode) != (phase, effects.mode) or self.mode is Mode.ALONE:
             return False
+        if CONTRACT_STEP in self.lint_ignore:
+            return False
         waits = [table for table in effects.locks if table not in self.locks]
         if self.mode is Mode.VALIDATES or not waits:
             return True
@@ -120,7 +124,8 @@ def _with_effects(chain: Chain, known: KnownSchema) -> Iterable[_Placed]:
     before: _Placed | None = None
     for position, step in enumerate(chain):
         effects, known = effects_of(step.up, known)
-        phase = Phase.CONTRACT if effects.is_contract else step.phase
+        breaks = effects.is_contract and CONTRACT_STEP not in step.lint_ignore
+        phase = Phase.CONTRACT if breaks else step.phase
         order = step.order
         if before is not None:
             phase = max(phase, before.phase, key=_PHASES.index)
@@ -134,7 +139,8 @@ def _place(each: _Placed, revisions: list[PlannedRevision]) -> None:
     first = revisions.index(former) if former else 0
     if former and each.step.requires:
         first += 1
-    for revision in reversed(revisions[first:]):
+    is_apart = CONTRACT_STEP in each.step.lint_ignore
+    for revision in reversed(revisions[first:] if not is_apart else []):
         if revision.takes(each.phase, each.effects):
             each.revision = revision
             break

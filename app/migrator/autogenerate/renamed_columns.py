@@ -16,10 +16,9 @@ from ..phase import Phase
 from ..sql.quoting import quote
 from .backfill_file import BackfillFile
 from .mirrored_column import MirroredColumn
-from .operations import in_transaction
 from .plan import Chain, Step
 from .rename_answers import Rename, RenameError
-from .rendering import Sql
+from .rendering import Sql, in_transaction
 from .required_columns import is_constant, required_steps
 from .schemas import Schemas, without_enum_creation
 

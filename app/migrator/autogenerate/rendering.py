@@ -2,11 +2,13 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import render_op, renderers
 from alembic.operations.ops import ExecuteSQLOp, MigrateOperation
+
+from ..drift.difference import Statement
 
 _WIDTH = 90
 # `text()` takes these for parameters.
@@ -18,6 +20,11 @@ class Sql(ExecuteSQLOp):
 
     def __init__(self, sql: str) -> None:
         super().__init__(sql)
+
+
+def in_transaction(statements: Iterable[Statement]) -> tuple[Sql, ...]:
+    """Return the statements as operations of a revision that is one transaction."""
+    return tuple(Sql(statement.sql.replace(" CONCURRENTLY ", " ", 1)) for statement in statements)
 
 
 class InAutocommit(MigrateOperation):

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Enum, MetaData
 from sqlalchemy.dialects.postgresql import ENUM
+from sqlalchemy.schema import sort_tables_and_constraints
 from sqlalchemy.types import TypeEngine
 
 from ..drift.catalogue import Schema
@@ -15,6 +16,12 @@ class Schemas(NamedTuple):
     live: Schema
     models: Schema
     metadata: MetaData
+
+    @property
+    def names_in_order(self) -> list[str]:
+        """The models' tables, each after those that it refers to, unless those refer to it."""
+        ordered = sort_tables_and_constraints(self.metadata.tables.values())  # type: ignore[no-untyped-call]
+        return [table.name for table, _ in ordered if table is not None]
 
 
 def without_enum_creation(kind: TypeEngine[Any]) -> TypeEngine[Any]:

@@ -14,7 +14,7 @@ _MAKE = "pg_temp.plimsoll_partitions"
 
 def partitioned_tables(metadata: MetaData) -> list[str]:
     """Return the names of the tables that the models partition by month."""
-    return [str(table.name) for table in metadata.sorted_tables if is_partitioned(table)]
+    return [str(table.name) for table in metadata.tables.values() if is_partitioned(table)]
 
 
 def call_maker(table: str) -> str:

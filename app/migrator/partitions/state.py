@@ -152,7 +152,7 @@ def read_partitions(
     month = month_start(now or connection.execute(_NOW).scalar_one())
     return [
         _read_state(connection, str(table.name), month, config.retention.get(table.name) if keep is None else keep)
-        for table in config.metadata.sorted_tables
+        for table in config.metadata.tables.values()
         if is_partitioned(table) and connection.scalar(_IS_PARTITIONED, {"name": table.name})
     ]
 
