@@ -51,6 +51,7 @@ sa.Table(
     sa.UniqueConstraint("fleet", "{goal}", name="uq_{table}_fleet_{goal}"),
     sa.Index("ix_{table}_{captain}", "{captain}"),
 )
+sa.Table("oars", metadata, sa.Column("board_id", sa.ForeignKey("{table}.id", name="fk_oars"), primary_key=True))
 """
 OLD = {"table": "boards", "goal": "objective", "captain": "captain_id", "seen": "seen_at", "notes": "notes"}
 NEW = OLD | {"goal": "goal", "captain": "skipper_id", "seen": "met_at", "notes": "remarks"}
