@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.migrator.autogenerate.mirrored_column import MirroredColumn
 from app.migrator.branch.base_models import BaseModels, kind_of_error, read_base_models
 from app.migrator.branch.changes import read_changes
 from app.migrator.lint.finding import Report
@@ -57,6 +58,28 @@ def test_drop_of_what_only_this_branch_takes_out_of_the_models_is_found(project:
     assert report.findings[0].message.startswith("drop column users.name: the models of main still have it")
     assert report.note is None
     assert rules(lint(project.config, every=True)) == []
+
+
+def test_drop_of_a_column_that_another_one_mirrors_is_fine(project: PlainProject) -> None:
+    project.define(BOTH.replace('"name"', '"label"'))
+    mirror = MirroredColumn("users", "name", "label")
+    project.add("second", sql("ALTER TABLE users ADD label text", *mirror.create()))
+    (project.root / "migrations" / "backfills").mkdir()
+    (project.root / "migrations" / "backfills" / "labels.py").write_text(
+        "from app.migrator.backfill import Backfill\n"
+        f"backfill = Backfill(table='users', after='second', update={mirror.backfill_update!r})"
+    )
+    requires = f"{CONTRACT}\nrequires_backfill = 'labels'"
+    project.add("third", sql(*mirror.drop(), "ALTER TABLE users DROP name"), extra=requires)
+    assert rules(lint(project.config, base="main")) == []
+
+
+def test_rename_among_the_revisions_of_the_branch_is_found(project: PlainProject) -> None:
+    project.define(BOTH)
+    project.add("second", sql("ALTER TABLE users ADD label text"))
+    project.add("between", "pass")
+    project.add("third", sql("ALTER TABLE users DROP name"), extra=CONTRACT)
+    assert "rename-loses-data" in rules(lint(project.config, base="main"))
 
 
 def test_drop_of_what_the_base_is_already_without_is_fine(project: PlainProject) -> None:

@@ -93,6 +93,15 @@ def test_rename_in_two_revisions_is_found_in_the_one_that_drops(release: Release
     assert dict(findings(release, dropped)).keys() == {"rename-loses-data"}
 
 
+def test_reason_for_two_different_things_is_never_superfluous(release: Release) -> None:
+    reason = 'lint_ignore = {"rename-loses-data": "The height was not renamed to size."}'
+    first = release.add(sql("ALTER TABLE waves ADD size text"))
+    dropped = release.add(sql("ALTER TABLE waves DROP height"), phase="contract", extra=reason)
+    assert findings(release, first, dropped) == []
+    release.keep([REVISIONS[0]])
+    assert findings(release, release.add(sql("SELECT 1"), extra=reason)) == []
+
+
 def test_rename_of_long_ago_is_none(release: Release) -> None:
     release.add(sql("ALTER TABLE waves ADD size text"))
     release.add(sql("SELECT 1"))
@@ -133,6 +142,14 @@ def test_mirrored_column_may_take_the_place_of_the_old_one_once_it_is_filled(
     )
     expected = set() if requires else {"rename-loses-data"}
     assert dict(findings(release, first, last)).keys() == expected
+
+
+def test_backfill_from_before_the_trigger_has_filled_nothing(release: Release) -> None:
+    backfill(release, MIRROR.backfill_update)
+    release.add(sql("SELECT 1"), extra=REQUIRED)
+    release.add(sql("ALTER TABLE waves ADD size text", *MIRROR.create()))
+    release.add(sql(*MIRROR.drop(), "ALTER TABLE waves DROP height"), phase="contract")
+    assert dict(findings(release)).keys() == {"rename-loses-data"}
 
 
 def test_swap_after_the_trigger_was_dropped_is_found(release: Release) -> None:

@@ -29,7 +29,7 @@ from .finding import READ_ON, Finding, Report, line_of_name
 from .known_schema import KnownSchema, ParsedRevision, parse_revisions
 from .overruled import is_overruled
 from .project import Project
-from .rules import BASE_RULES, PROJECT_RULES, RULES
+from .rules import BASE_RULES, PROJECT_RULES, RULES, SOMETIMES_FOUND
 from .suppressions import read_accepted, read_suppressions
 
 # Linting does not wait long for a database that is not up.
@@ -79,7 +79,7 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
     every_parsed = tuple(parse_revisions(revisions))
     parsed = [revision for revision in every_parsed if revision.script.revision in chosen]
     models = _base_models(config, changes, parsed)
-    pending = database.pending or frozenset()
+    pending = (database.pending or frozenset()) if changes is None else chosen
     project = Project(directory, config.metadata, every_parsed, pending, base or "", models.columns)
     accepted = read_accepted(Path(directory.dir))
     findings = [
@@ -210,7 +210,7 @@ def findings_on_each(
         yield from sorted(
             (finding for finding in found if finding.rule not in ignored.reasons), key=lambda each: each.line or 0
         )
-        unchecked = BASE_RULES if project is None or project.base_columns is None else frozenset()
+        unchecked = SOMETIMES_FOUND if project and project.base_columns is not None else SOMETIMES_FOUND | BASE_RULES
         for misuse in ignored.misuses({finding.rule for finding in found}, _is_rule, unchecked):
             line = line_of_name(revision.script.path, suppressions.NAME)
             yield _finding(revision, suppressions.RULE, None, None, misuse.message, misuse.rewrite, line)

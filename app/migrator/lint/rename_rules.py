@@ -1,16 +1,15 @@
 """The rule about renames that are written as a drop and an addition, after which the data are gone."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..backfill.definition import required_backfills
 from ..command_names import command
 from ..sql.effect import Kind
 from ..sql.tokens import Statement
 from .column_types import Types
 from .finding import Hit
 from .known_schema import Change, ParsedRevision
+from .moved_columns import is_filled, is_mirrored
 from .project import Project
 
 _RECIPE = (
@@ -63,7 +62,7 @@ def _swaps(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
             and (each.effect.table, each.effect.column) == (effect.table, effect.renamed_to)
             for each in revision.changes
         )
-        if dropped and not _is_mirrored(effect.table, effect.renamed_to, effect.column, revision, project):
+        if dropped and not is_mirrored(effect.table, effect.renamed_to, revision, project, new=effect.column):
             yield Hit(
                 change.statement,
                 f"{effect}: what was written into the dropped column since the new one was filled is gone",
@@ -93,40 +92,19 @@ def _columns(table: str, types: Types) -> Mapping[str, str]:
 def _is_moved(change: Change, added: _Addition, revision: ParsedRevision, project: Project) -> bool:
     """Return whether the data were copied, to what was added or to a column that mirrors the dropped one."""
     dropped = change.effect
-    if _is_mirrored(dropped.table, dropped.column, None, revision, project):
+    if is_mirrored(dropped.table, dropped.column, revision, project):
         return True
     names = {added.column or added.table, dropped.column or dropped.table}
     between = [each for each in project.since(added.revision) if each in {*project.before(revision), revision}]
-    return _is_filled(dropped.table, names, between, project) or any(
+    return is_filled(dropped.table, names, between, project) or any(
         _copies(statement, names) for each in between for statement in each.statements
     )
-
-
-def _is_mirrored(table: str, old: str | None, new: str | None, revision: ParsedRevision, project: Project) -> bool:
-    """Return whether a trigger has kept the two columns equal until this revision, and the old rows were filled.
-
-    With `new` None it may be any column that mirrors the old one.
-    """
-    mirrors = revision.before[0].mirrored(table) if revision.before else {}
-    is_equal = old in mirrors.values() if new is None else mirrors.get(new) == old
-    return is_equal and _is_filled(table, {old or ""}, [*project.before(revision), revision], project)
-
-
-def _is_filled(table: str, names: set[str], revisions: Iterable[ParsedRevision], project: Project) -> bool:
-    """Return whether one of the revisions requires a backfill of the table that has these names in its update."""
-    required = {name for each in revisions for name in required_backfills(each.script)}
-    found = [backfill for name, backfill in project.backfills.items() if name in required] if required else []
-    return any(backfill.table == table and names <= _words(backfill.update) for backfill in found)
 
 
 def _copies(statement: Statement, names: set[str]) -> bool:
     return statement.head in {"UPDATE", "INSERT", "MERGE", "WITH"} and names <= {
         word.name for word in statement.words if word.is_name
     }
-
-
-def _words(sql: str) -> set[str]:
-    return {word.strip('"') for word in re.findall(r'"[^"]+"|\w+', sql)}
 
 
 def _hit(change: Change, added: _Addition) -> Hit:

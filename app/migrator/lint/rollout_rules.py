@@ -7,6 +7,7 @@ from ..sql.effect import Effect, Kind
 from .contract_steps import breaks_previous_release
 from .finding import Hit
 from .known_schema import Change, ParsedRevision
+from .moved_columns import is_mirrored
 from .project import Project
 
 _ADDS = {Kind.ADD_COLUMN, Kind.CREATE_TABLE}
@@ -53,8 +54,14 @@ def dropped_but_used(revision: ParsedRevision, project: Project) -> Iterator[Hit
 
 
 def dropped_too_soon(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
-    """Yield the drops of what the base's models have, and these models no longer: no release was between."""
+    """Yield the drops of what the base's models have, and these models no longer: no release was between.
+
+    Beside a column that is kept equal to the old one, both releases run until the contract revisions.
+    """
     for change in _lasting_drops(revision, project):
+        effect = change.effect
+        if effect.column and is_mirrored(effect.table, effect.column, revision, project):
+            continue
         if _has(project.base_columns or (), change.effect) and not _has(project.model_columns, change.effect):
             yield Hit(
                 change.statement,

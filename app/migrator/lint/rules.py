@@ -135,3 +135,5 @@ PROJECT_RULES: dict[str, Callable[[ParsedRevision, Project], Iterator[Hit]]] = {
 }
 # These find nothing where no base is named.
 BASE_RULES = frozenset({"dropped-too-soon"})
+# What these find changes with the models, and with the revisions that a database lacks.
+SOMETIMES_FOUND = frozenset({"rename-loses-data", "dropped-but-used"})
