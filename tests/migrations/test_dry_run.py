@@ -113,6 +113,47 @@ def test_each_pending_revision_says_what_it_does_here(library: PlainProject) -> 
     assert sizes.count(None) == 1, "the table that is not there yet"
 
 
+# What the revisions run, one after the other -> what each of them locks, by the names that tables have now.
+CHAIN = {
+    "ALTER TABLE books ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES writers (id) NOT VALID": {
+        "books": "SHARE ROW EXCLUSIVE",
+        "writers": "SHARE ROW EXCLUSIVE",
+    },
+    "ALTER TABLE books VALIDATE CONSTRAINT fk": {"books": "SHARE UPDATE EXCLUSIVE", "writers": "ROW SHARE"},
+    "CREATE INDEX ix ON books (title)": {"books": "SHARE"},
+    "ALTER INDEX ix RENAME TO ix_title": {},
+    "DROP INDEX ix_title": {"books": "ACCESS EXCLUSIVE"},
+    "ALTER TABLE writers RENAME TO authors": {"writers": "ACCESS EXCLUSIVE"},
+    "ALTER TABLE authors ADD COLUMN name text": {"writers": "ACCESS EXCLUSIVE"},
+    "ALTER TABLE books DROP CONSTRAINT fk": {"books": "ACCESS EXCLUSIVE", "writers": "ACCESS EXCLUSIVE"},
+    "ALTER TABLE books DROP CONSTRAINT books_writer_id_fkey": {
+        "books": "ACCESS EXCLUSIVE",
+        "writers": "ACCESS EXCLUSIVE",
+    },
+    "ALTER TABLE books ALTER writer_id TYPE integer": {"books": "ACCESS EXCLUSIVE"},
+    "CREATE TABLE lent (id bigint CONSTRAINT by REFERENCES authors, at date NOT NULL)": {
+        "writers": "SHARE ROW EXCLUSIVE"
+    },
+    "INSERT INTO lent VALUES (1)": {"lent": "ROW EXCLUSIVE", "writers": "ROW SHARE"},
+    "ALTER TABLE loans ATTACH PARTITION lent FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')": {
+        "loans": "SHARE UPDATE EXCLUSIVE",
+        "lent": "ACCESS EXCLUSIVE",
+    },
+    "CREATE INDEX ix_loans ON loans (id)": {"loans": "SHARE", "lent": "SHARE"},
+    "DROP TABLE lent": {"loans": "ACCESS EXCLUSIVE", "lent": "ACCESS EXCLUSIVE", "writers": "ACCESS EXCLUSIVE"},
+    "ALTER TABLE lent ADD COLUMN x integer": {},
+}
+
+
+def test_what_earlier_pending_revisions_make_and_rename_is_followed(library: PlainProject) -> None:
+    for number, statement in enumerate(CHAIN):
+        library.add(f"r{number}", sql(statement))
+    found = dry_run(library)["revisions"]
+    named = {each["sql"][0]: {one["table"]: one["lock"] for one in each["tables"]} for each in found}
+    assert named == CHAIN
+    assert [(one["partitions"], one["exists"]) for one in found[13]["tables"]] == [(2, True), (0, False)]
+
+
 def test_nothing_is_run_or_changed_or_locked(library: PlainProject, empty_database_url: str) -> None:
     """Beside sessions that hold what no writer and no other migration gets; the tables of the records, too."""
     add_each_kind(library)
@@ -171,6 +212,15 @@ def test_database_that_cannot_be_written_to_is_told(library: PlainProject, empty
     found = dry_run(library, "--phase", "expand", code=3)
     assert [each["revision"] for each in found["revisions"]] == ["second"]
     assert "read-only by default" in found["refused"]
+
+
+def test_requirement_of_the_next_revision_is_looked_at(library: PlainProject) -> None:
+    requires = "requires = \"SELECT NOT EXISTS (SELECT FROM books WHERE title = 'Emma')\", 'an Emma is there'"
+    library.add("second", "pass", extra=requires)
+    library.add("third", "pass", extra=requires)
+    found = dry_run(library, code=3)
+    assert found["refused_at"] == "second"
+    assert "an Emma is there" in found["refused"]
 
 
 @pytest.mark.parametrize(

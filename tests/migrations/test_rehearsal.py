@@ -137,6 +137,15 @@ def test_failure_is_told_and_leaves_nothing(library: PlainProject, empty_databas
     )
 
 
+def test_commit_after_what_was_left_out_ends_it(library: PlainProject, empty_database_url: str) -> None:
+    library.add("second", autocommit("CREATE INDEX CONCURRENTLY ix ON books (title)"))
+    library.add("third", 'op.execute("ALTER TABLE books ADD COLUMN pages integer")\nop.get_bind().commit()')
+    library.add("fourth", sql("DROP TABLE books"))
+    before = query(empty_database_url, SNAPSHOT)
+    assert [outcome for outcome, _ in outcomes(rehearsal(library, code=3)).values()] == ["not executed", "failed"]
+    assert query(empty_database_url, SNAPSHOT) == before
+
+
 def test_requirement_and_backfill_stop_it_as_they_stop_an_upgrade(
     library: PlainProject, empty_database_url: str
 ) -> None:

@@ -81,8 +81,8 @@ def show_dry_run(found: DryRun) -> None:
     console = row_console()
     console.print(f"{found.database} ({found.server}); nothing was run or changed", markup=False)
     contracts = sum(each.phase is Phase.CONTRACT for each in found.revisions)
-    count = f"{len(found.revisions)} revision(s), {contracts} contract" if found.revisions else "No revision"
-    console.print(f"{count}, would be applied after {', '.join(found.current) or 'nothing'}.", markup=False)
+    count = f"{len(found.revisions)} revision(s), {contracts} contract," if found.revisions else "Nothing"
+    console.print(f"{count} would be applied after {', '.join(found.current) or 'nothing'}.", markup=False)
     if found.under_way:
         console.print(f"The schema is being changed at this moment by {found.under_way}.", markup=False)
     for revision in found.revisions:

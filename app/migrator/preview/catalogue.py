@@ -222,7 +222,7 @@ def _foreign_keys(connection: Connection) -> Iterator[ForeignKey]:
     for row in connection.execute(_FOREIGN_KEYS):
         yield ForeignKey(
             name=row.name,
-            table=_table_of_key(row),
+            table=qualified(row.schema, row.table),
             columns=tuple(row.columns),
             referenced=qualified(row.referenced_schema, row.referenced),
             referenced_columns=tuple(row.referenced_columns),
@@ -231,10 +231,6 @@ def _foreign_keys(connection: Connection) -> Iterator[ForeignKey]:
             deletes_on_delete=row.deletes_on_delete,
             changes_on_update=row.changes_on_update,
         )
-
-
-def _table_of_key(row: Row[Any]) -> str:
-    return qualified(row.schema, row.table)
 
 
 def _sum(own: Mapping[str, TableSize], relations: Relations, table: str) -> TableSize:

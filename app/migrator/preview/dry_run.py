@@ -1,6 +1,6 @@
 """What an upgrade would do in this database, read without running, locking or changing anything."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -26,6 +26,7 @@ from ..partitions.tables import is_partitioned
 from ..phase import Phase
 from ..readonly_connection import with_readonly_connection
 from ..revisions.loading import explain_alembic_error, load_revisions, oldest_first, require_destination
+from ..revisions.requirements import RequirementError, require, requirements_of
 from ..revisions.schema_state import SchemaState, read_state, require_no_tables
 from .catalogue import read_catalogue
 from .effects import RequiredBackfill, RevisionEffects, effects_here
@@ -119,13 +120,15 @@ class _Reader:
         server, under_way = str(connection.scalar(_SERVER)), holder_of_lock(connection)
         connection.rollback()
         parsed = self._parse(pending)
-        refused_at, refused = self._refusal(state, pending)
+        statuses = {one.name: one for one in read_statuses(connection, self._directory, self._config.metadata)}
+        connection.rollback()
+        refused_at, refused = self._refusal(state, pending, statuses)
         return DryRun(
             database=url.location,
             server=server,
             current=state.applied or (),
             phase=phase,
-            revisions=tuple(self._revisions(parsed, [*effects_here(parsed, catalogue)], state)),
+            revisions=tuple(self._revisions(parsed, [*effects_here(parsed, catalogue)], state, statuses)),
             partitions=self._partitions(parsed),
             under_way=under_way,
             refused=refused,
@@ -137,12 +140,14 @@ class _Reader:
         return [each for each in parse_revisions(oldest_first(self._directory)) if each.script.revision in chosen]
 
     def _revisions(
-        self, parsed: Iterable[ParsedRevision], effects: Iterable[RevisionEffects], state: SchemaState
+        self,
+        parsed: Iterable[ParsedRevision],
+        effects: Iterable[RevisionEffects],
+        state: SchemaState,
+        statuses: Mapping[str, BackfillStatus],
     ) -> Iterator[RevisionEffects]:
         scripts = [each.script for each in parsed]
         losses = upgrade_losses(self._connection, scripts) if state.applied else []
-        statuses = {one.name: one for one in read_statuses(self._connection, self._directory, self._config.metadata)}
-        self._connection.rollback()
         for script, does in zip(scripts, effects, strict=True):
             yield replace(
                 does,
@@ -164,19 +169,24 @@ class _Reader:
         self._connection.rollback()
         return (*there, *new)
 
-    def _refusal(self, state: SchemaState, pending: Sequence[Script]) -> tuple[str | None, str | None]:
+    def _refusal(
+        self, state: SchemaState, pending: Sequence[Script], statuses: Mapping[str, BackfillStatus]
+    ) -> tuple[str | None, str | None]:
+        """Return the revision before which the upgrade would stop, and why, as far as that is known now."""
         if pending and state.read_only:
             return None, state.read_only
-        statuses = read_statuses(self._connection, self._directory, self._config.metadata)
-        self._connection.rollback()
         # The table of a backfill that waits for its revision may not be as it has to be yet.
-        waiting = {one.name for one in statuses if one.state is BackfillState.WAITING}
+        waiting = {name for name, one in statuses.items() if one.state is BackfillState.WAITING}
         for script in pending:
-            if waiting.isdisjoint(required_backfills(script)):
-                try:
-                    self._unless_in_use(lambda: require_finished(self._connection, self._directory, script))  # noqa: B023
-                except BackfillUnfinishedError as exc:
-                    return script.revision, str(exc)
+            try:
+                if waiting.isdisjoint(required_backfills(script)):
+                    self._unless_in_use(partial(require_finished, self._connection, self._directory, script))
+                # What a later one requires, an earlier one may bring about.
+                if script is pending[0]:
+                    subject = f"Revision {script.revision} ({script.path})"
+                    self._unless_in_use(partial(require, self._connection, requirements_of(script), subject))
+            except (BackfillUnfinishedError, RequirementError) as exc:
+                return script.revision, str(exc)
         return None, None
 
     def _unless_in_use(self, read: Callable[[], T]) -> T | None:

@@ -15,7 +15,7 @@ from alembic import context
 from alembic.operations import Operations
 from alembic.script import Script
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from ...postgres.connect import first_error_of, is_lost
 from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
@@ -28,12 +28,12 @@ from ..locking.migration_lock import require_lock
 from ..locking.retries import TABLE_IN_USE
 from ..phase import Phase
 from ..revisions.loading import phase_of
-from ..revisions.requirements import require, requirements_of
+from ..revisions.requirements import RequirementError, require, requirements_of
 from ..units import Seconds
 from .catalogue import read_catalogue
 from .lock_watch import HeldLock, LockWatch
 
-# What a COMMIT checks is checked after each revision.
+# What a COMMIT checks is checked after each revision, and not before its end.
 _CHECK_DEFERRED = (text("SET CONSTRAINTS ALL IMMEDIATE"), text("SET CONSTRAINTS ALL DEFERRED"))
 _OUTSIDE = "it has statements that cannot run in a transaction"
 
@@ -159,7 +159,7 @@ class _Rehearsal:
         summary = error_summary(cause)
         if state == UNSAFE_NEW_ENUM_VALUE_USAGE:
             return Outcome.NOT_EXECUTED, f"it uses a value that an earlier one has to commit first: {summary}"
-        if self._left_out:
+        if self._left_out and isinstance(cause, DBAPIError | RequirementError):
             return Outcome.NOT_EXECUTED, f"it fails without {', '.join(self._left_out)}: {summary}"
         too_long = ". It took longer than DB_MIGRATE_STATEMENT_TIMEOUT" if guard.took_too_long else ""
         return Outcome.FAILED, summary + too_long

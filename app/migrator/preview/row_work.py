@@ -6,6 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from ..lint.known_schema import Change
+from ..sql.altered_table import altered_table
 from ..sql.cursor import Cursor
 from ..sql.effect import Effect, Kind
 from ..sql.functions import keywords, opaque_calls
@@ -109,7 +110,8 @@ def _of_new_column(statement: Statement, effect: Effect, relations: Relations) -
 
 def _addition(statement: Statement, column: str) -> Cursor:
     """Return what stands behind the name of the column that the statement adds."""
-    for action in altered_table(statement)[1].parts():
+    altered = altered_table(statement)
+    for action in altered.actions.parts() if altered else ():
         if action.skip("ADD"):
             action.skip("COLUMN")
             action.skip_if_exists()
@@ -131,13 +133,15 @@ def _on_rows(statement: Statement, effect: Effect, relations: Relations) -> Iter
                 return
             work = Work.READ
     if effect.kind is Kind.ATTACH_PARTITION:
-        yield from ((default, Work.READ) for default in relations.default_of(altered_table(statement)[0]))
+        altered = altered_table(statement)
+        yield from ((default, Work.READ) for default in relations.default_of(altered.name if altered else ""))
     yield from ((table, work) for table in _tables(statement, effect, relations))
 
 
 def _tables(statement: Statement, effect: Effect, relations: Relations) -> Iterator[str]:
     """Yield the table of the effect, and those that the statement works on with it."""
-    if _is_only(statement):
+    altered = altered_table(statement)
+    if altered and altered.only:
         yield effect.table
     elif effect.kind in {Kind.ADD_INDEX, Kind.ADD_UNIQUE_INDEX}:
         yield from relations.with_partitions(effect.table)
@@ -150,20 +154,3 @@ def _keeps_rows(statement: Statement, effect: Effect, relations: Relations) -> b
     new, is_computed = changes.get(effect.column or "", ("", True))
     old = relations.types.get((effect.table, effect.column or ""), "")
     return not is_computed and keeps_rows(old, new)
-
-
-def altered_table(statement: Statement) -> tuple[str, Cursor]:
-    """Return the table of an ALTER TABLE, and the rest of the statement; empty for another one."""
-    cursor = Cursor(statement.words)
-    if not cursor.skip("ALTER", "TABLE"):
-        return "", Cursor(())
-    cursor.skip_if_exists()
-    cursor.skip("ONLY")
-    return cursor.name(), cursor
-
-
-def _is_only(statement: Statement) -> bool:
-    cursor = Cursor(statement.words)
-    cursor.skip("ALTER", "TABLE")
-    cursor.skip_if_exists()
-    return cursor.comes("ONLY")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from .altered_table import altered_table
 from .cursor import Cursor
 from .effect import Effect, Kind
 from .names import split_name
@@ -19,8 +20,9 @@ def relations_after(relations: Relations, statement: Statement, effects: Iterabl
 
 
 def _after(relations: Relations, statement: Statement, effect: Effect) -> Relations:
-    if effect.kind is Kind.ATTACH_PARTITION:
-        return _with_partition(relations, _altered(statement), effect.table)
+    altered = altered_table(statement)
+    if effect.kind is Kind.ATTACH_PARTITION and altered:
+        return _with_partition(relations, altered.name, effect.table)
     change = _CHANGES.get(effect.kind)
     return change(relations, effect) if change else relations
 
@@ -95,20 +97,11 @@ def _with_partition(relations: Relations, table: str, partition: str) -> Relatio
     )
 
 
-def _altered(statement: Statement) -> str:
-    cursor = Cursor(statement.words)
-    cursor.skip("ALTER", "TABLE")
-    cursor.skip_if_exists()
-    cursor.skip("ONLY")
-    return cursor.name()
-
-
 def _foreign_keys(statement: Statement) -> Iterator[ForeignKey]:
     """Yield the foreign keys that an ALTER TABLE or a CREATE TABLE makes."""
     cursor = Cursor(statement.words)
-    if cursor.skip("ALTER", "TABLE"):
-        table = _altered(statement)
-        parts = [part for part in cursor.parts() if part.has("ADD")]
+    if altered := altered_table(statement):
+        table, parts = altered.name, [part for part in altered.actions.parts() if part.skip("ADD")]
     elif cursor.skip("CREATE", "TABLE"):
         cursor.skip_if_exists()
         table = cursor.name()
@@ -121,10 +114,8 @@ def _foreign_keys(statement: Statement) -> Iterator[ForeignKey]:
 
 
 def _foreign_key(table: str, part: Cursor) -> ForeignKey:
-    while part and part.left[0].keyword != "ADD" and part.has("ADD"):
-        part.pop()
-    part.skip("ADD")
     part.skip("COLUMN")
+    part.skip_if_exists()
     name = part.column() if part.skip("CONSTRAINT") else ""
     if part.skip("FOREIGN", "KEY"):
         columns = part.group().column_names()

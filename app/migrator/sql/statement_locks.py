@@ -150,12 +150,8 @@ def _lock(cursor: Cursor, relations: Relations) -> Iterator[Lock]:
     for part in cursor.parts():
         only = part.comes("ONLY")
         table = target_of(part)
-        tables = [table] if only else [each for read in relations.with_read(table) for each in _family(read, relations)]
-        yield from (Lock(each, mode) for each in tables)
-
-
-def _family(table: str, relations: Relations) -> Iterator[str]:
-    return relations.with_children(table)
+        read = [table] if only else relations.with_read(table)
+        yield from (Lock(each, mode) for one in read for each in ([one] if only else relations.with_children(one)))
 
 
 def _reindex(cursor: Cursor, relations: Relations) -> Iterator[Lock]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from .altered_table import altered_table
 from .cursor import Cursor
 from .tokens import Statement
 
@@ -30,14 +31,8 @@ def type_changes(statement: Statement) -> Iterator[tuple[str, str, bool]]:
 
     A type that is not known here is an empty text.
     """
-    cursor = Cursor(statement.words)
-    if not cursor.skip("ALTER", "TABLE"):
-        return
-    cursor.skip_if_exists()
-    cursor.skip("ONLY")
-    cursor.name()
-    cursor.skip("*")
-    for action in cursor.parts():
+    altered = altered_table(statement)
+    for action in altered.actions.parts() if altered else ():
         if action.skip("ALTER"):
             action.skip("COLUMN")
             column = action.column()
