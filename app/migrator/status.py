@@ -20,7 +20,8 @@ from .locking.migration_lock import holder_of_lock
 from .phase import Phase
 from .preview.losses import upgrade_losses
 from .readonly_connection import with_readonly_connection
-from .revisions.history import Entry, Outcome, last_completed, read_history, steps_ahead_of, was_edited
+from .revisions.edited import find_edited
+from .revisions.history import Entry, Outcome, last_completed, read_history, steps_ahead_of
 from .revisions.loading import describe_several_heads, load_revisions, oldest_first, phase_of
 from .revisions.schema_state import SchemaState, read_state, redundant_revisions
 from .units import Seconds, Time
@@ -157,19 +158,14 @@ def _revisions(directory: ScriptDirectory, state: SchemaState, entries: Sequence
     pending = set(directory.walk_revisions()) if state.applied is None else set(state.pending)
     known = oldest_first(directory)
     done = last_completed(entries)
+    edited = set(find_edited(directory, known, entries))
     for script in known:
-        entry = done.get(script.revision)
-        yield _row(_state_of(script, entry, pending=script in pending), script, entry)
+        applied = RevisionState.CHECKSUM_CHANGED if script in edited else RevisionState.APPLIED
+        yield _row(RevisionState.PENDING if script in pending else applied, script, done.get(script.revision))
     ahead = steps_ahead_of(entries, {script.revision for script in known})
     yield from (_row(RevisionState.MISSING_FILE, name, entry) for name, entry in ahead.items())
     unrecorded = set(state.unknown) - set(ahead)
     yield from (_row(RevisionState.MISSING_FILE, revision, None) for revision in sorted(unrecorded))
-
-
-def _state_of(script: Script, entry: Entry | None, *, pending: bool) -> RevisionState:
-    if pending:
-        return RevisionState.PENDING
-    return RevisionState.CHECKSUM_CHANGED if was_edited(script, entry) else RevisionState.APPLIED
 
 
 def _row(state: RevisionState, script: Script | str, entry: Entry | None) -> RevisionStatus:

@@ -86,6 +86,7 @@ class Release:
         for script in load_revisions(Settings()).walk_revisions():
             if script.revision not in revisions:
                 Path(script.path).unlink()
+                (self.root / "migrations" / "baselines" / f"{script.revision}_baseline.py").unlink(missing_ok=True)
         for backfill in (self.root / "migrations" / "backfills").glob("*.py"):
             if not re.search(rf'\bafter="({"|".join(revisions)})"', backfill.read_text()):
                 backfill.unlink()

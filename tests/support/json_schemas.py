@@ -15,6 +15,7 @@ from app.migrator.branch.summary import BranchSummary
 from app.migrator.cli.backup import WrittenBackup
 from app.migrator.cli.partitions import PartitionReport
 from app.migrator.cli.revisions import Check
+from app.migrator.cli.squash import WrittenBaseline
 from app.migrator.doctor.finding import Finding
 from app.migrator.drift.report import Drift
 from app.migrator.lint.finding import Finding as LintFinding
@@ -42,6 +43,7 @@ SHAPES: dict[str, Any] = {
     "restore": Manifest,
     "show": list[RevisionFile],
     "show-current-revision": list[RevisionFile],
+    "squash": WrittenBaseline,
     "status": Status,
     # With --dry-run.
     "upgrade": DryRun,

@@ -18,6 +18,7 @@ from app.migrator.lint import linter
 from app.migrator.partitions import maintenance
 from app.migrator.revisions import alembic_config as alembic_config_module
 from app.migrator.revisions import loading
+from app.migrator.squash import squash as squash_module
 from app.migrator.status import read_status as read_status_of
 
 P = ParamSpec("P")
@@ -47,6 +48,7 @@ run_backfills = _with_settings(backfill_executor.run)
 maintain = _with_settings(maintenance.maintain)
 preview_maintenance = _with_settings(maintenance.preview_maintenance)
 backup = _with_settings(backup_module.backup)
+squash = _with_settings(squash_module.squash)
 restore = _with_settings(restore_module.restore)
 read_target = _with_settings(restore_module.read_target)
 

@@ -10,6 +10,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import load_python_file
 
 from ...postgres.errors import DatabaseError, MigrationFailedError, error_summary
+from ..revisions.baselines import replaced_by
 from ..revisions.requirements import Requirement, parse_requirements
 
 BATCH = "{batch}"
@@ -70,10 +71,12 @@ def load_backfills(directory: ScriptDirectory) -> dict[str, Backfill]:
     Raises MigrationFailedError, which names the file that is wrong.
     """
     order = {script.revision: position for position, script in enumerate(directory.walk_revisions())}
+    replaced = {name: script.revision for name, script in replaced_by(directory).items()}
     if not order:
         # Without revisions the tables are made from the models, and there is nothing to run after.
         return {}
-    found = [_read(path) for path in sorted(Path(directory.dir).glob("backfills/*.py"))]
+    read = [_read(path) for path in sorted(Path(directory.dir).glob("backfills/*.py"))]
+    found = [replace(backfill, after=replaced.get(backfill.after, backfill.after)) for backfill in read]
     for backfill in found:
         if backfill.after not in order:
             raise MigrationFailedError(f"Backfill {backfill.name}: there is no revision {backfill.after} (`after`).")

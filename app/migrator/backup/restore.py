@@ -30,6 +30,7 @@ from ..locking.migration_lock import migration_lock, share_lock
 from ..locking.silence_guard import end_when_silent
 from ..read_only_database import read_only_reason
 from ..readonly_connection import with_readonly_connection
+from ..revisions.baselines import describe_deleted
 from ..revisions.loading import load_revisions
 from .archive import Archive
 from .contents import Obstacle, describe, obstacles, other_sessions
@@ -62,12 +63,14 @@ class Restored:
     """What was restored.
 
     `unknown` are its revisions that this release does not have; `is_behind`: this release has revisions that it lacks.
+    `deleted` says what to do where the files of its revisions were deleted after a squash.
     """
 
     location: str
     manifest: Manifest
     unknown: tuple[str, ...]
     is_behind: bool
+    deleted: str | None = None
 
 
 def read_target(config: MigratorConfig) -> Target:
@@ -106,6 +109,7 @@ def restore(
         location=location,
         manifest=archive.manifest,
         unknown=tuple(revision for revision in revisions if revision not in ours),
+        deleted=describe_deleted(directory, revisions),
         is_behind=bool(revisions) and set(revisions) < ours and set(revisions) != set(directory.get_heads()),
     )
 

@@ -77,7 +77,9 @@ def _print_result(done: library.Restored, release: str) -> None:
         f" {sum(manifest.rows.values()):,} rows, all counted, at revision {revision}.",
         err=True,
     )
-    if done.unknown:
+    if done.deleted:
+        click.secho(f"WARNING: {done.deleted}", err=True, fg="red")
+    elif done.unknown:
         releases = f" ({release}); the backup was made by {manifest.release}" if release and manifest.release else ""
         click.secho(
             f"WARNING: revision {', '.join(done.unknown)} is of a newer release than this one{releases}. Deploy that"

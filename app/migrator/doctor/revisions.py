@@ -14,7 +14,9 @@ from ..engine_tables import version_table
 from ..hints import Hints, in_brackets
 from ..locking.migration_lock import holder_of_lock
 from ..phase import Phase
-from ..revisions.history import Entry, Outcome, last_completed, read_history, was_edited
+from ..revisions.baselines import outdated_baselines
+from ..revisions.edited import find_edited
+from ..revisions.history import Entry, Outcome, last_completed, read_history
 from ..revisions.loading import join_heads, phase_of
 from ..revisions.schema_state import SchemaState, read_state, redundant_revisions
 from .finding import CheckContext, Finding, note, ok, problem, warning
@@ -35,6 +37,12 @@ def files(directory: ScriptDirectory) -> Iterator[Finding]:
             join_heads(),
         )
         return
+    for baseline, changed in outdated_baselines(directory):
+        yield warning(
+            f"The baseline {baseline.path} is left out: {', '.join(changed)} has changed since it was written.",
+            "A new database is made by the revisions, one by one, which takes longer.",
+            f"{command('squash')} {baseline.revision}",
+        )
     count = len(list(directory.walk_revisions()))
     yield ok(f"This release has {count} revisions; the head is {heads[0]}." if heads else "There are no revisions.")
 
@@ -130,16 +138,14 @@ def _rows(context: CheckContext, directory: ScriptDirectory, found: SchemaState)
 
 def _edited(connection: Connection, directory: ScriptDirectory, found: SchemaState) -> Iterator[Finding]:
     """Yield a warning for each revision whose file is not what the database has run."""
-    done = last_completed(read_history(connection))
     applied = [script for script in directory.walk_revisions() if script not in found.pending]
-    for script in applied:
-        if was_edited(script, done.get(script.revision)):
-            yield warning(
-                f"The file of {script.revision} ({script.path}) was changed after it was applied.",
-                "A database that is made today differs from this one. Put the file back as it was, and say what is new"
-                " in a revision of its own.",
-                f"git log -p -- {shlex.quote(str(script.path))}",
-            )
+    for script in find_edited(directory, applied, read_history(connection)):
+        yield warning(
+            f"The file of {script.revision} ({script.path}) was changed after it was applied.",
+            "A database that is made today differs from this one. Put the file back as it was, and say what is new"
+            " in a revision of its own.",
+            f"git log -p -- {shlex.quote(str(script.path))}",
+        )
 
 
 def _backfills(

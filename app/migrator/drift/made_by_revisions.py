@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from alembic.script import Script
 
+from ..revisions.baselines import is_baseline
 from ..sql.cursor import Cursor
 from ..sql.effect import Effect
 from ..sql.effect import Kind as EffectKind
@@ -92,10 +93,13 @@ class _Reader:
         self.unreadable: list[str] = []
 
     def read(self, script: Script) -> None:
-        run = run_offline(script)
+        run, before = run_offline(script), set(self.made)
         # Each of them, whether or not one before it can be read.
         are_read = [self._is_read(sql, is_own) for sql, is_own in run.statements]
-        if run.sql is None or not all(are_read):
+        if is_baseline(script):
+            # All of it is SQL, and it says itself what was made by SQL before.
+            self.made |= {key: key in script.module.made_by_sql for key in self.made.keys() - before}
+        elif run.sql is None or not all(are_read):
             self.unreadable.append(script.revision)
 
     def _is_read(self, sql: str, is_own: bool) -> bool:

@@ -23,6 +23,7 @@ from ..revisions.alembic_config import RunOptions, alembic_config
 from ..revisions.loading import explain_alembic_error, is_up_to, load_revisions, require_destination
 from ..revisions.schema_state import SchemaState, read_state, require_no_tables
 from ..signals import Canceller
+from .baseline_steps import shorten
 from .data_loss import Loss, count_losses
 
 
@@ -125,7 +126,10 @@ def pending_revisions(
 ) -> tuple[Script, ...]:
     """Return the revisions that an upgrade to `revision` applies to a database in this state, the oldest first."""
     wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
-    return tuple(takewhile(lambda script: is_up_to(script, phase), reversed(list(wanted))))
+    planned = list(wanted)[::-1]
+    if not state.applied:
+        planned = shorten(directory, planned)
+    return tuple(takewhile(lambda script: is_up_to(script, phase), planned))
 
 
 def database_location(config: MigratorConfig) -> str:

@@ -38,6 +38,7 @@ from ..revisions.loading import explain_alembic_error, phase_of, require_destina
 from ..revisions.requirements import require, requirements_of
 from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import longest_id, require_own_versions
+from .baseline_steps import begin_with_baseline
 from .data_loss import refuse_data_loss
 from .failures import explain_recording_errors, step_failure
 from .planned_steps import (
@@ -160,6 +161,7 @@ class StepExecutor:
             steps = list(self._steps_to(heads, migration))
             if not heads:
                 require_no_tables(connection, upgraded_revisions(steps), self._config.metadata)
+                steps = begin_with_baseline(context.script, steps, self._options.baselines)
         except CommandError as exc:
             raise MigrationFailedError(explain_alembic_error(exc, context.script)) from exc
         finally:
@@ -224,6 +226,7 @@ class StepExecutor:
             if not step.is_upgrade:
                 backfill_records.forget(connection, script.revision)
             duration = history.record_end(connection, entry, history.Outcome.DONE, retries=attempt)
+            history.record_replaced(connection, context.script, script, self._config.release)
 
         # Alembic's log shows the name.
         run_guarded.__name__ = change.__name__

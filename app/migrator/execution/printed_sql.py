@@ -28,6 +28,7 @@ from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
 from ..revisions.requirements import Requirement, requirement_as_sql, requirements_of
 from ..sql.quoting import quote, quote_literal
+from .baseline_steps import begin_with_baseline
 from .planned_steps import planned_revisions, steps_up_to
 from .session_limits import limits_as_sql
 from .statement_guard import index_built_concurrently, is_concurrent
@@ -44,6 +45,7 @@ class PrintedScript:
         self._config = config
         self._heads: Collection[str] = ()
         self._built: list[str] = []
+        self._baseline: Script | None = None
 
     def print_script(self) -> None:
         """Print the script. Raises MigrationFailedError, and prints nothing, where nothing is to be done."""
@@ -94,6 +96,9 @@ class PrintedScript:
                 "Nothing leads from there to there: give the range FROM:TO in the direction of the command, such as"
                 " FROM:base for a downgrade or a stamp to base."
             )
+        if not self._heads:
+            every = begin_with_baseline(context.script, every)
+            self._baseline = next((script for script in planned_revisions(every) if script not in revisions), None)
         return list(self._with_checks(steps_up_to(every, run_options_of(context.config).phase)))
 
     def _configure(self, **options: Any) -> None:  # noqa: ANN401 - Alembic's
@@ -171,6 +176,9 @@ class PrintedScript:
     def _print_record(self, ctx: Any, step: MigrationInfo, heads: Collection[Any], run_args: object) -> None:  # noqa: ANN401, ARG002
         stepped = history.StampChange.between(context.script, self._heads, heads)
         names = ("unstamp", "stamp") if step.is_stamp else ("downgrade", "upgrade")
+        if self._baseline and not self._heads:
+            names = ("unstamp", "stamp")
+            ctx.execute(history.record_as_sql(self._baseline, "upgrade", self._config.release))
         for direction, scripts in zip(names, (stepped.out, stepped.into), strict=True):
             for script in scripts:
                 ctx.execute(history.record_as_sql(script, direction, self._config.release))

@@ -127,6 +127,11 @@ _EXPLANATIONS: dict[str, tuple[str, str, str]] = {
         "The database stores it in 32 characters, and Alembic leaves out one of two files with the same id.",
         "Change it in the file, and in down_revision of the one that follows, before it is applied.",
     ),
+    "outdated-baseline": (
+        "A baseline that replaces revisions of which one has changed, has come or has gone since it was written.",
+        "An upgrade of an empty database leaves it out, and runs the revisions one by one.",
+        "Put the revisions back as they were, or delete the baseline and write it again.",
+    ),
     "edited-after-applied": (
         "A file that differs from the one that the database has run, or, with --base, from that branch's.",
         "The database will not run it again, so that it is not what the files say.",

@@ -17,7 +17,9 @@ from ..branch.changes import BranchChanges, read_changes
 from ..command_names import command
 from ..config import MigratorConfig
 from ..readonly_connection import with_readonly_connection
-from ..revisions.history import last_completed, read_history, was_edited
+from ..revisions.baselines import is_baseline, outdated_baselines
+from ..revisions.edited import find_edited
+from ..revisions.history import read_history
 from ..revisions.ids import LONGEST, REMEDY, Fault, find_id_faults, find_long_ids, widens_version_table
 from ..revisions.loading import join_heads, load_revisions, oldest_first, open_revisions
 from ..revisions.schema_state import read_state
@@ -76,6 +78,8 @@ def lint(config: MigratorConfig, named: Sequence[str] = (), *, every: bool = Fal
     elif not named:
         known = {script.revision for script in revisions}
         chosen = known if every or database.pending is None else set(database.pending)
+    # A baseline runs in an empty database alone, where nothing is in anybody's way.
+    chosen = {name for name in chosen if not is_baseline(directory.get_revision(name))}
     every_parsed = tuple(parse_revisions(revisions))
     parsed = [revision for revision in every_parsed if revision.script.revision in chosen]
     models = _base_models(config, changes, parsed)
@@ -140,10 +144,9 @@ def _read_database(config: MigratorConfig, directory: ScriptDirectory) -> _Datab
 
     def read(connection: Connection, url: DatabaseURL) -> _Database:  # noqa: ARG001 - passed by with_readonly_connection
         state = read_state(connection, directory, config.metadata)
-        entries = last_completed(read_history(connection))
         return _Database(
             pending=None if state.unknown else frozenset(script.revision for script in state.pending),
-            edited=tuple(s for s in directory.walk_revisions() if was_edited(s, entries.get(s.revision))),
+            edited=tuple(find_edited(directory, directory.walk_revisions(), read_history(connection))),
             longest_id=max(longest, longest_id(connection)),
         )
 
@@ -161,6 +164,10 @@ def _findings_on_all(directory: ScriptDirectory, database: _Database) -> Iterato
     if len(heads) > 1:
         message = f"there are {len(heads)} heads ({', '.join(heads)}): an upgrade to head does not know which is meant"
         yield Finding(None, None, "several-heads", None, None, message, f"Join them: `{join_heads()}`.")
+    for baseline, changed in outdated_baselines(directory):
+        message = f"revisions that it replaces have changed, have come or have gone since: {', '.join(changed)}"
+        rewrite = f"Put them back as they were, or delete it and write it again: `{command('squash')}`."
+        yield Finding(baseline.revision, baseline.path, "outdated-baseline", None, None, message, rewrite, 1)
     for script in database.edited:
         yield Finding(
             script.revision,

@@ -25,6 +25,7 @@ from ..partitions.state import Action, read_partitions
 from ..partitions.tables import is_partitioned
 from ..phase import Phase
 from ..readonly_connection import with_readonly_connection
+from ..revisions.baselines import is_baseline
 from ..revisions.loading import explain_alembic_error, load_revisions, oldest_first, require_destination
 from ..revisions.requirements import RequirementError, require, requirements_of
 from ..revisions.schema_state import SchemaState, read_state, require_no_tables
@@ -137,7 +138,9 @@ class _Reader:
 
     def _parse(self, pending: Sequence[Script]) -> list[ParsedRevision]:
         chosen = {script.revision for script in pending}
-        return [each for each in parse_revisions(oldest_first(self._directory)) if each.script.revision in chosen]
+        # Nothing comes before a baseline, and the directory has another revision under its id.
+        every = pending if any(map(is_baseline, pending)) else oldest_first(self._directory)
+        return [each for each in parse_revisions(every) if each.script.revision in chosen]
 
     def _revisions(
         self,

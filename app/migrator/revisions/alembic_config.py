@@ -50,7 +50,7 @@ class RunOptions:
     or reverted. Without it these are the ones that were planned when the command began. With `preview` nothing is
     changed: it is called with a connection and the revisions that would be reverted. `rehearse` is called with those
     that would be applied, in place of applying them, when the lock is held. `canceller` is for a caller that may want
-    to stop the command from another thread.
+    to stop the command from another thread. `baselines` is the folder whose baselines count, instead of the project's.
     """
 
     phase: Phase = Phase.CONTRACT
@@ -60,6 +60,7 @@ class RunOptions:
     rehearse: Callable[[Connection, list[Script]], None] | None = None
     agreed: frozenset[str] | None = None
     canceller: Canceller | None = None
+    baselines: Path | None = None
 
 
 def alembic_config(config: MigratorConfig, options: RunOptions | None = None) -> Config:

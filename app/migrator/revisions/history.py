@@ -18,7 +18,9 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from ..engine_tables import HISTORY_TABLE
 from ..phase import Phase
-from .loading import checksum_of, oldest_first, phase_of
+from .baselines import is_baseline, replaced_scripts
+from .checksum import checksum_of
+from .loading import oldest_first, phase_of
 
 _INDEXES = "indexes text[] NOT NULL DEFAULT '{}'"
 _CREATE = f"""
@@ -193,12 +195,6 @@ def steps_ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str
     return half | {name: step for name, step in done.items() if step.is_in_force}
 
 
-def was_edited(script: Script, entry: Entry | None) -> bool:
-    """Return whether the file has changed since it was run; `entry` is the revision's last completed step."""
-    # A stamp says that the changes are there, not that this file has made them.
-    return entry is not None and entry.direction == "upgrade" and entry.checksum != checksum_of(script)
-
-
 def mark_interrupted(connection: Connection) -> None:
     """Mark the steps that killed processes left as running.
 
@@ -240,6 +236,12 @@ def record_stamp(connection: Connection, stamped: StampChange, release: str) -> 
     for direction, scripts in (("unstamp", stamped.out), ("stamp", stamped.into)):
         for script in scripts:
             _insert(connection, script, direction, Outcome.DONE, release)
+
+
+def record_replaced(connection: Connection, directory: ScriptDirectory, script: Script, release: str) -> None:
+    """Record the revisions that a baseline has made in one step as stamped; nothing for another revision."""
+    if is_baseline(script):
+        record_stamp(connection, StampChange((), tuple(replaced_scripts(directory, script))), release)
 
 
 def _ancestors(directory: ScriptDirectory, heads: Iterable[str]) -> list[Script]:

@@ -29,9 +29,14 @@ class Fault(NamedTuple):
 
 def find_id_faults(directory: ScriptDirectory) -> list[Fault]:
     """Return what is wrong with the ids of the files, without importing the files."""
+    return list(_faults(revision_files(directory)))
+
+
+def revision_files(directory: ScriptDirectory) -> list[Path]:
+    """Return the files in the folders of the revisions."""
     folders = map(Path, directory.version_locations or [directory.versions])
     pattern = "**/*.py" if directory.recursive_version_locations else "*.py"
-    return list(_faults(sorted({file for folder in folders for file in folder.glob(pattern)})))
+    return sorted({file for folder in folders for file in folder.glob(pattern)})
 
 
 def find_long_ids(directory: ScriptDirectory, longest: int) -> list[Fault]:
@@ -53,7 +58,7 @@ def widens_version_table(files: Iterable[Path]) -> bool:
 
 
 def _faults(files: list[Path]) -> Iterator[Fault]:
-    declared = {file: found for file in files if (found := _declared(file)) is not None}
+    declared = {file: found for file in files if (found := id_in_file(file)) is not None}
     times = Counter(declared.values())
     for file, revision in declared.items():
         if what := _describe_fault(revision, times[revision]):
@@ -66,7 +71,7 @@ def declared_id(code: str) -> str | None:
     return last[2] if last else None
 
 
-def _declared(file: Path) -> str | None:
+def id_in_file(file: Path) -> str | None:
     return declared_id(file.read_text(errors="replace"))
 
 
@@ -87,8 +92,8 @@ def remove_file_with_faulty_id(path: str, options: dict[str, Any]) -> None:  # n
     file = Path(path)
     files = sorted(file.parent.glob("*.py"))
     faults = [fault for fault in _faults(files) if fault.path == file]
-    revision = _declared(file) or ""
-    has_long = any(len(_declared(other) or "") > LONGEST for other in files if other != file)
+    revision = id_in_file(file) or ""
+    has_long = any(len(id_in_file(other) or "") > LONGEST for other in files if other != file)
     if len(revision) > LONGEST and not has_long and not widens_version_table(files):
         faults.append(Fault(file, revision, _describe_length(revision, LONGEST)))
     if faults:

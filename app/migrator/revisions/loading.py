@@ -1,6 +1,5 @@
 """Find, check and load the revisions."""
 
-import hashlib
 import traceback
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..command_names import command
 from ..config import MigratorConfig
 from ..phase import Phase
 from .alembic_config import alembic_config
+from .baselines import check_baselines, is_baseline
 from .ids import REMEDY, find_id_faults
 from .requirements import requirements_of
 
@@ -65,6 +65,7 @@ def check_revisions(directory: ScriptDirectory, default_phase: Phase | None = No
     """
     for fault in find_id_faults(directory):
         raise MigrationFailedError(f"{fault.path}: the revision id {fault.revision!r} {fault.what}. {REMEDY}")
+    check_baselines(directory)
     try:
         directory.get_bases()
     except (CommandError, RevisionError) as exc:
@@ -132,13 +133,11 @@ def oldest_first(directory: ScriptDirectory) -> list[Script]:
 
 
 def is_up_to(script: Script, phase: Phase) -> bool:
-    """Return whether an upgrade that goes no further than `phase` applies the revision."""
-    return phase is Phase.CONTRACT or phase_of(script) is Phase.EXPAND
+    """Return whether an upgrade that goes no further than `phase` applies the revision.
 
-
-def checksum_of(script: Script) -> str:
-    """Return the SHA-256 of the revision's file in hexadecimal digits."""
-    return hashlib.sha256(Path(script.path).read_bytes()).hexdigest()
+    A baseline is always applied: it runs in an empty database alone, in which no earlier release works.
+    """
+    return phase is Phase.CONTRACT or is_baseline(script) or phase_of(script) is Phase.EXPAND
 
 
 def has_revisions(directory: ScriptDirectory) -> bool:

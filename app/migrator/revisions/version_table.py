@@ -8,6 +8,7 @@ from sqlalchemy import Connection, MetaData, text
 
 from ...postgres.errors import MigrationFailedError, one_printable_line
 from ..engine_tables import HISTORY_TABLE, version_table, version_table_options
+from .baselines import describe_deleted
 from .ids import LONGEST, find_long_ids, widens_version_table
 
 _FOUND = text(
@@ -74,6 +75,8 @@ def require_own_versions(connection: Connection, directory: ScriptDirectory, met
         else []
     )
     unknown = [version for version in versions if version not in known]
+    if deleted := describe_deleted(directory, unknown):
+        raise MigrationFailedError(deleted)
     if found.schema != found.ours:
         raise ForeignVersionsError(_other_schema_message(found.schema, found.ours, versions, unknown))
     # A newer release of ours has a history, and most of the tables.
