@@ -8,7 +8,9 @@ from tests.conftest import settings_for
 from tests.migrations.conftest import REVISIONS
 from tests.support.database import applied, query, tables
 from tests.support.migrator import downgrade, upgrade_with_backfills
+from tests.support.processes import ROOT
 
+BASELINES = ROOT / "migrations" / "baselines"
 Rows = dict[str, dict[str, Any]]
 
 
@@ -110,6 +112,25 @@ def test_every_revision_goes_up_down_and_up_and_keeps_the_rows(
     come_to_head(url, before)
     downgrade(settings, "base", accept_data_loss=True)
     assert tables(url) == {"alembic_version", "schema_history", "schema_backfills"}
+
+
+def test_baseline_makes_what_the_revisions_make_and_they_revert_it(
+    empty_database_url: str, database_url: str, dump_schema: Callable[[str], str]
+) -> None:
+    """A new database, one in the middle, one at the baseline's revision, and the way back along the revisions."""
+    settings = settings_for(empty_database_url)
+    (file,) = BASELINES.glob("*.py")
+    last = file.name.removesuffix("_baseline.py")
+    for revision in (REVISIONS[0], REVISIONS[len(REVISIONS) // 2], last, REVISIONS[-1]):
+        upgrade_with_backfills(settings, revision)
+    direction = "SELECT DISTINCT direction FROM schema_history WHERE revision = :last"
+    assert query(empty_database_url, direction, last=last) == [("upgrade",)]
+    assert set(query(database_url, direction, last=last)) == {("upgrade",), ("stamp",)}
+    assert applied(database_url) == applied(empty_database_url)
+    assert dump_schema(database_url) == dump_schema(empty_database_url)
+    for url in (database_url, empty_database_url):
+        downgrade(settings_for(url), REVISIONS[0], accept_data_loss=True)
+    assert dump_schema(database_url) == dump_schema(empty_database_url)
 
 
 def validate(url: str) -> None:

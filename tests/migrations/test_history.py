@@ -16,6 +16,8 @@ from tests.support.revisions import ADD_COLUMN, history
 
 def test_every_step_is_in_the_history(empty_database_url: str) -> None:
     settings = settings_for(empty_database_url)
+    # One by one: a new database would take the baseline.
+    upgrade(settings, REVISIONS[0])
     upgrade(settings)
     downgrade(settings, "-1", accept_data_loss=True)
     rows = history(empty_database_url, "revision", "phase", "direction", "outcome", "release")
@@ -57,8 +59,8 @@ def test_stamping_is_in_the_history(database_url: str) -> None:
     env = environment(DATABASE_URL=database_url)
     assert run("alembic", "stamp", "5b2e8a4c9d17", env=env).returncode == 0
     assert run("litestar", "database", "stamp", "head", env=env).returncode == 0
-    rows = history(database_url, "direction", "revision")[len(REVISIONS) :]
     later = len(REVISIONS) - 2
+    rows = history(database_url, "direction", "revision")[-2 * later :]
     assert [direction for direction, _ in rows] == ["unstamp"] * later + ["stamp"] * later
     assert rows[-1] == ("stamp", HEAD)
 

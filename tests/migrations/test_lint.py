@@ -13,7 +13,7 @@ from app.migrator.lint.linter import UnknownRevisionError
 from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import REVISIONS, Release, autocommit, sql
+from tests.migrations.conftest import HEAD, REVISIONS, Release, autocommit, sql
 from tests.support.database import query
 from tests.support.migrator import lint, upgrade
 from tests.support.processes import ROOT, environment, run
@@ -740,11 +740,12 @@ def test_file_that_was_edited_after_it_was_applied_is_found(database_url: str, r
     assert lint(settings, every=True).findings == ()
     (first,) = (release.root / "migrations" / "versions").glob("*_first_tables.py")
     first.write_text(first.read_text() + "\n# Changed.\n")
-    (finding,) = lint(settings).findings
+    outdated, finding = lint(settings).findings
+    assert (outdated.rule, outdated.revision) == ("outdated-baseline", HEAD)
     assert (finding.rule, finding.revision) == ("edited-after-applied", REVISIONS[0])
     # Reverted, it is like any other that is not applied.
     query(database_url, "UPDATE schema_history SET direction = 'downgrade' WHERE revision = :r", r=REVISIONS[0])
-    assert lint(settings).findings == ()
+    assert lint(settings).findings == (outdated,)
 
 
 # squawk's: the statements, by which of its rules, and the rewrite.

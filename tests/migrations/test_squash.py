@@ -15,8 +15,10 @@ from app.migrator.cli.main import main
 from app.migrator.squash.render import make_sections
 from app.migrator.squash.scratch import SquashRefusedError
 from app.migrator.squash.squash import squash
-from tests.conftest import cloned
+from tests.conftest import cloned, settings_for
+from tests.migrations.conftest import HEAD, Release
 from tests.support.database import applied, by_driver, query
+from tests.support.migrator import squash as squash_ours
 from tests.support.plain_project import PlainProject
 from tests.support.processes import environment
 from tests.support.squash import LAST, add_one_of_each_kind, add_tables, baselines
@@ -265,3 +267,10 @@ def test_command_prints_the_files_name_and_refusals_have_exit_code_1(project: Pl
     assert (refused.exit_code, "is there already" in refused.stderr) == (1, True)
     unknown = CliRunner().invoke(main, [*command, "nothing"])
     assert unknown.exit_code == MigrationFailedError.exit_code
+
+
+def test_project_of_this_repository_can_be_squashed(release: Release, server_url: str) -> None:
+    (path,) = (release.root / "migrations" / "baselines").glob("*.py")
+    path.unlink()
+    done = squash_ours(settings_for(server_url), "head")
+    assert (done.revision, done.path.name) == (HEAD, path.name)

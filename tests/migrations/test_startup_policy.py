@@ -189,6 +189,7 @@ def answers(url: str) -> int | None:
 def without_revisions(checkout: Path) -> Path:
     shutil.rmtree(checkout / "migrations" / "versions")
     (checkout / "migrations" / "versions").mkdir()
+    shutil.rmtree(checkout / "migrations" / "baselines")
     return checkout
 
 
