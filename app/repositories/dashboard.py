@@ -83,12 +83,11 @@ class DashboardRepository:
         is_done = and_(is_change, after == TaskStatus.DONE)
         sent_back = and_(is_change, or_(before == TaskStatus.DONE, and_(before == TaskStatus.REVIEW, ~is_done)))
         rejected, approved = ActivityEvent.event_type == _REJECTED, ActivityEvent.event_type == _APPROVED
-        accepted = or_(approved, and_(is_done, before == TaskStatus.REVIEW))
         statement = select(
             self._bucket(bucket, ActivityEvent.created_at),
             _count(is_done),
             func.avg(_hours()).filter(is_done),
-            _count(or_(accepted, rejected, sent_back)),
+            _count(or_(approved, before == TaskStatus.REVIEW, rejected, sent_back)),
             _count(or_(rejected, sent_back)),
             *(_count(and_(is_change, after == s)) - _count(and_(is_change, before == s)) for s in TaskStatus),
         )

@@ -61,15 +61,15 @@ class OrganizationRepository(Repository[Organization]):
         )
         return list((await self.session.scalars(statement)).all())
 
-    async def count_others(self, organization_ids: Sequence[UUID], user_id: UUID) -> dict[UUID, tuple[int, int]]:
-        """Return how many other members, and how many other owners, each organization has; one without is left out."""
+    async def count_other_owners(self, organization_ids: Sequence[UUID], user_id: UUID) -> dict[UUID, int]:
+        """Return how many other owners each organization has; one without other members is left out."""
         owners = func.count().filter(OrganizationMember.role == Role.OWNER)
         statement = (
-            select(OrganizationMember.organization_id, func.count(), owners)
+            select(OrganizationMember.organization_id, owners)
             .where(OrganizationMember.organization_id.in_(organization_ids), OrganizationMember.user_id != user_id)
             .group_by(OrganizationMember.organization_id)
         )
-        return {row[0]: (row[1], row[2]) for row in await self.session.execute(statement)}
+        return {row[0]: row[1] for row in await self.session.execute(statement)}
 
     async def delete_many(self, item_ids: list[Any], **options: Any) -> Sequence[Organization]:  # noqa: ANN401
         """Delete organizations with all that they have: their events, too, so that streams are told of the commit."""

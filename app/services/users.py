@@ -35,10 +35,10 @@ class UserService(Service):
         user = await self._users.lock_whole(self._caller.person.id)
         organizations = OrganizationRepository(session=self._session)
         owned = await organizations.lock_owned_by(user.id)
-        others = await organizations.count_others(owned, user.id)
-        if any(owners == 0 for _, owners in others.values()):
+        other_owners = await organizations.count_other_owners(owned, user.id)
+        if 0 in other_owners.values():
             raise LastOwnerError
-        await organizations.delete_many([organization for organization in owned if organization not in others])
+        await organizations.delete_many([organization for organization in owned if organization not in other_owners])
         for member in await MemberRepository(session=self._session).list_of_user(user.id):
             await self._activity_of(member.organization_id).record("member.removed", user.name, subject_id=member.id)
         await self._users.delete(user.id)

@@ -18,14 +18,16 @@ def snapshot_url(board: dict[str, Any]) -> str:
 
 
 async def test_snapshot_has_what_the_lists_have(
-    client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
+    client: httpx.AsyncClient, crew: dict[str, Any], tasks_url: str
 ) -> None:
+    board = crew
     url = f"{BOARDS}/{board['id']}"
     empty = {"board": board, "tasks": [], "agents": [], "approvals": [], "chat_messages": []}
     assert (await client.get(f"{url}/snapshot")).json() == empty | {"pending_approvals_count": 0}
     await define(client, board, default_value="A-1")
     tag = (await client.post("/api/v1/tags", json={"name": "Rope"})).json()
     agent = await register(client, board)
+    await register(client, board, name="Mate")
     first = await create_task(client, tasks_url, "first", tag_ids=[tag["id"]], assigned_agent_id=agent["id"])
     await create_task(client, tasks_url, "second", depends_on_task_ids=[first["id"]])
     ask = {"action_type": "cast off", "confidence": 90, "task_id": first["id"]}

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from app.db.plugin import DatabasePlugin
 from app.repositories.idempotency import KEPT_FOR
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Staff
@@ -35,6 +36,25 @@ async def test_request_that_is_sent_again_has_the_same_answer_and_is_done_once(
     for name in ("location", "etag", "content-type"):
         assert again.headers[name] == first.headers[name]
     assert await count(client, tasks_url) == 1
+
+
+async def test_no_connection_is_held_while_an_answer_is_sent_again(
+    app: Litestar, client: httpx.AsyncClient, tasks_url: str
+) -> None:
+    pool, held = app.plugins.get(DatabasePlugin).engine.pool, []
+
+    async def spy(scope: Any, receive: Any, send: Any) -> None:
+        async def spying_send(message: Any) -> None:
+            held.append(pool.checkedout())  # type: ignore[attr-defined]
+            await send(message)
+
+        await app(scope, receive, spying_send)
+
+    transport, headers = httpx.ASGITransport(spy), {**client.headers, **KEY}
+    async with httpx.AsyncClient(transport=transport, base_url=str(client.base_url), headers=headers) as spied:
+        answers = [await spied.post(tasks_url, json={"title": "Splice"}) for _ in range(2)]
+    assert answers[0].content == answers[1].content
+    assert set(held) == {0}
 
 
 async def test_another_key_or_none_is_another_request(client: httpx.AsyncClient, tasks_url: str) -> None:

@@ -99,9 +99,12 @@ async def test_board_is_in_its_groups_snapshot_if_asked_for(
     client: httpx.AsyncClient, grouped: dict[str, Any], other: dict[str, Any], group: dict[str, Any]
 ) -> None:
     await add(client, grouped, "mine", status="done")
+    await add(client, other, "theirs")
     url = f"{BOARDS}/{grouped['id']}/group-snapshot"
     found = await snapshot(client, url)
     assert (found["group"], names(found)) == (group, ["Aft"])
+    (aft,) = found["boards"]
+    assert (aft["task_counts"]["inbox"], [task["title"] for task in aft["tasks"]]) == (1, ["theirs"])
     whole = await snapshot(client, url, include_self=True, include_done=True, per_board_task_limit=1)
     assert names(whole) == [other["name"], grouped["name"]]
     assert [task["title"] for task in whole["boards"][1]["tasks"]] == ["mine"]

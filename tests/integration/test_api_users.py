@@ -33,6 +33,7 @@ async def test_last_owner_cannot_leave_the_others_behind(
     insert(database_url, "organization_members", organization_id=organization, user_id=stranger.user, role=other_role)
     response = await client.delete("/api/v1/users/me")
     assert response.status_code == status
+    assert query(database_url, "SELECT id FROM organizations WHERE id = :id", id=organization) != []
     if status == 409:
         assert response.json()["code"] == "last_owner"
         assert (await client.get("/api/v1/users/me")).json() == me

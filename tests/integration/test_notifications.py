@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
+from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import notify
 from app.db.notify import Notifications
+from app.db.plugin import DatabasePlugin
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.monitor import disposing
 from app.postgres.url.database_url import normalize_database_url
+from tests.support.api import BOARDS, MINIMAL, create
 from tests.support.database import by_psycopg, query
 from tests.support.waiting import PATIENCE, until
 
@@ -132,3 +136,19 @@ async def test_another_driver_than_asyncpg_waits_without_listening(database_url:
             await here.close()
             await woken(here)
         assert query(database_url, LISTENING) == []
+
+
+async def test_commit_that_streams_show_is_notified_and_nothing_else(
+    app: Litestar, client: httpx.AsyncClient, sent: list[str], database_url: str
+) -> None:
+    notifications = app.plugins.get(DatabasePlugin).notifications
+    for number, slug in enumerate(("first", "second")):
+        before = len(sent)
+        await create(client, BOARDS, **{**MINIMAL, "slug": slug})
+        await notifications.close()
+        for _ in range(2):
+            assert (await client.get(BOARDS)).status_code == 200
+        await notifications.close()
+        query(database_url, "SELECT pg_notify(:channel, 'end')", channel=notify._CHANNEL)
+        await until(lambda number=number: sent.count("end") > number)  # type: ignore[misc]
+    assert sent[before:] == [notifications._sender_id, "end"]

@@ -78,6 +78,8 @@ async def test_what_is_carried_out_is_of_the_sessions_transaction_and_begins_it(
         await execute_prepared(session, NEW, **columns)
 
     for end in (session.rollback, session.commit):
+        # From then on it holds a connection, which is in no transaction.
+        assert await fetch_rows(session, NAMES) == []
         await add(subject="ahab", name="Ahab")
         assert session.in_transaction()
         assert await session.scalar(select(User.name)) == "Ahab"

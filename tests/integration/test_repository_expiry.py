@@ -64,6 +64,13 @@ async def test_who_is_over_the_limit_waits_for_a_second_at_least(app: Litestar) 
     async with app.plugins.get(DatabasePlugin).sessions() as session:
         limits = RateLimitRepository(session=session)
         assert await limits.take(b"key", 0, timedelta(milliseconds=1)) == 1
+        assert 1800 < (await limits.take(b"other", 0, timedelta(hours=1)) or 0) <= 3600
+
+
+async def test_count_begins_anew_with_each_window(app: Litestar) -> None:
+    async with app.plugins.get(DatabasePlugin).sessions() as session:
+        limits = RateLimitRepository(session=session)
+        assert [await limits.take(b"key", 1, timedelta(0)) for _ in range(3)] == [None] * 3
 
 
 async def test_key_is_claimed_by_one_request_of_a_caller(app: Litestar) -> None:

@@ -91,7 +91,6 @@ async def provide_session(request: Request[Any, Any, Any]) -> AsyncGenerator[Asy
     try:
         yield session
         if request.scope["state"].get(_DRY_RUN):
-            session.info.pop(NOTIFY_ON_COMMIT, None)
             await session.rollback()
             release_connection(session)
             return
