@@ -57,8 +57,10 @@ def test_diff_tells_what_the_new_revisions_change(branch: PlainProject) -> None:
 
 
 def test_diff_as_json_has_what_a_program_needs(branch: PlainProject) -> None:
-    branch.add("second", sql("CREATE INDEX i ON users (name)"))
-    found = json.loads(call(branch, "diff", "main", "--json").output)
+    branch.add("second", 'print("Said by a revision.")\n' + sql("CREATE INDEX i ON users (name)"))
+    shown = call(branch, "diff", "main", "--json")
+    assert "Said by a revision." in shown.stderr
+    found = json.loads(shown.stdout)
     validate("diff", found)
     assert found["merge_base"] == git(branch.root, "rev-parse", "main")
     (revision,) = found["revisions"]

@@ -5,14 +5,15 @@ import logging
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, cast
 
 from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy.engine.mock import MockConnection
@@ -65,10 +66,13 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
     # Alembic has read the option by now, and chooses the classes itself.
     context.opts["as_sql"] = False
     context.__class__, context.impl.__class__ = _Context, _Impl
+    # With a database there is one.
+    context.environment_context = cast("EnvironmentContext", _Unknown())
     assert context.connection is not None
     context.connection.__class__ = _connection_class(output)
     try:
-        with ALEMBIC_LOCK, Operations.context(context):
+        # Standard output is the command's: JSON, or SQL.
+        with ALEMBIC_LOCK, Operations.context(context), redirect_stdout(sys.stderr):
             getattr(script.module, direction)()
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
         return OfflineRun(None, _failed_line(exc, script.module), tuple(output.statements))
@@ -118,9 +122,9 @@ def _connection_class(output: "_Output") -> Any:  # noqa: ANN401 - in the place 
     """Return the class of what `op.get_bind()` returns."""
 
     class Connection(MockConnection):
-        def execute(self, *arguments: Any, **options: Any) -> "_Result":  # noqa: ANN401 - SQLAlchemy's own
+        def execute(self, *arguments: Any, **options: Any) -> "_Unknown":  # noqa: ANN401 - SQLAlchemy's own
             super().execute(*arguments, **options)
-            return _Result()
+            return _Unknown()
 
         def _run_ddl_visitor(self, visitorcallable: Any, element: Any, **kwargs: Any) -> None:  # noqa: ANN401
             if kwargs.get("checkfirst"):
@@ -130,19 +134,19 @@ def _connection_class(output: "_Output") -> Any:  # noqa: ANN401 - in the place 
     return Connection
 
 
-class _Result:
-    """Rows that nobody knows: whoever looks at them fails."""
+class _Unknown:
+    """What is not known without a database, such as the rows of a query: whoever looks at it fails."""
 
     def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - whatever is asked
         if name == "__class__":
             return object.__getattribute__(self, name)
-        raise LookupError(f"what a query returns ({name}) is not known without a database")
+        raise LookupError(f"{name} is not known without a database")
 
     def __bool__(self) -> bool:
-        raise LookupError("whether a query returns rows is not known without a database")
+        raise LookupError("whether there is something is not known without a database")
 
     def __iter__(self) -> NoReturn:
-        raise LookupError("the rows of a query are not known without a database")
+        raise LookupError("what there is is not known without a database")
 
 
 class _Output(io.StringIO):
