@@ -9,51 +9,28 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
 
 import pytest
-from alembic import op
-from alembic.script import Script
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from app.migrator.lint.known_schema import Change, KnownSchema, parse_revisions
-from app.migrator.preview.catalogue import Catalogue, read_catalogue
-from app.migrator.preview.effects import effects_here
+from app.migrator.lint.known_schema import Change, KnownSchema
 from app.migrator.preview.row_work import Work, row_work
 from app.migrator.sql.reader import read_statement
 from app.migrator.sql.tokens import statements_of
 from tests.conftest import cloned
 from tests.support.database import unpooled
+from tests.support.locking_statements import (
+    ALONE,
+    AT_MOST,
+    STATEMENTS,
+    Shop,
+    furnished_shop,
+    mode_in_words,
+    said,
+    taken,
+)
 from tests.support.waiting import PATIENCE
-
-TABLE = Path(__file__).with_name("locking_statements.txt").read_text(encoding="utf-8")
-SCHEMA, _, LINES = TABLE.partition("-- Statements\n")
-STATEMENTS = [line for line in LINES.splitlines() if line and not line.startswith("--")]
-# They cannot run in a transaction; what they wait for shows which lock they take.
-ALONE = "alone: "
-# What it locks is decided row by row, or by the values.
-AT_MOST = "at most: "
-_NAMES = text(
-    "SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind NOT IN ('i', 'I', 'c')"
-)
-_LOCKS = text(
-    "SELECT relation, mode FROM pg_locks WHERE locktype = 'relation' AND pid = :pid"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
-_WEAKEST_FIRST = [
-    "AccessShareLock",
-    "RowShareLock",
-    "RowExclusiveLock",
-    "ShareUpdateExclusiveLock",
-    "ShareLock",
-    "ShareRowExclusiveLock",
-    "ExclusiveLock",
-    "AccessExclusiveLock",
-]
-
 
 WITH_WORK = ("ALTER TABLE", "ALTER DOMAIN", "CREATE INDEX", "CREATE UNIQUE INDEX", "CLUSTER")
 # The tables of the files, and those that this session has scanned.
@@ -64,36 +41,10 @@ _FILES = text(
 _READ = text("SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0")
 
 
-class Shop(NamedTuple):
-    """A database with tables of every kind, and what the catalogue says of it."""
-
-    url: str
-    catalogue: Catalogue
-    names: dict[int, str]
-    observer: Connection
-
-
 @pytest.fixture(scope="module")
 def shop(server_url: str, administer: Callable[[str], None]) -> Iterator[Shop]:
-    with cloned(server_url, administer, "template1") as url:
-        with unpooled(url).begin() as connection:
-            connection.exec_driver_sql(SCHEMA)
-        with unpooled(url).connect() as connection:
-            names = {row.oid: row.relname for row in connection.execute(_NAMES)}
-            yield Shop(url, read_catalogue(connection), names, connection)
-
-
-def said(shop: Shop, statement: str) -> dict[str, str]:
-    """The locks that the dry run of a revision with this statement names."""
-    module = ModuleType("revision")
-    vars(module).update(phase="expand", down_revision=None, upgrade=lambda: op.execute(statement))
-    parsed = parse_revisions([Script(module, "revision", "revision.py")])  # type: ignore[no-untyped-call]
-    (effects,) = effects_here(parsed, shop.catalogue)
-    found: dict[str, str] = {}
-    for effect in effects.tables:
-        tables = shop.catalogue.relations.with_children(effect.table) if effect.partitions else [effect.table]
-        found |= dict.fromkeys(tables, effect.lock)
-    return {table: str(lock) for table, lock in found.items()}
+    with cloned(server_url, administer, "template1") as url, furnished_shop(url) as made:
+        yield made
 
 
 def said_work(shop: Shop, statement: str) -> dict[Work, set[str]]:
@@ -116,32 +67,14 @@ def referenced(shop: Shop, statement: str) -> set[str]:
     return {each for table in named for each in relations.with_children(table)}
 
 
-def strongest(shop: Shop, pid: int) -> dict[str, str]:
-    """The strongest lock of the session on each relation that was there before, by its name then."""
-    modes = defaultdict(list)
-    for relation, mode in shop.observer.execute(_LOCKS, {"pid": pid}):
-        modes[shop.names.get(relation)].append(mode)
-    shop.observer.rollback()
-    return {name: _words(max(taken, key=_WEAKEST_FIRST.index)) for name, taken in modes.items() if name}
-
-
-def _words(mode: str) -> str:
-    """`ShareRowExclusiveLock` as LOCK writes it."""
-    return "".join(f" {letter}" if letter.isupper() else letter for letter in mode.removesuffix("Lock")).strip().upper()
-
-
 @pytest.mark.parametrize("line", [line for line in STATEMENTS if not line.startswith(ALONE)])
 def test_statement_takes_the_locks_that_are_said(shop: Shop, line: str) -> None:
     statement = line.removeprefix(AT_MOST)
-    with unpooled(shop.url).connect() as connection:
-        pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
-        connection.exec_driver_sql(statement)
-        taken = strongest(shop, pid)
-        connection.rollback()
+    found = taken(shop, statement)
     if line.startswith(AT_MOST):
-        assert taken.items() <= said(shop, statement).items()
+        assert found.items() <= said(shop, statement).items()
     else:
-        assert said(shop, statement) == taken
+        assert said(shop, statement) == found
 
 
 @pytest.mark.parametrize("line", [line for line in STATEMENTS if line.startswith(ALONE)])
@@ -163,7 +96,7 @@ def test_statement_outside_of_a_transaction_waits_for_the_lock_that_is_said(shop
         holder.execute(text("SELECT pg_cancel_backend(:pid)"), {"pid": pid})
         running.join(PATIENCE)
         holder.rollback()
-    assert said(shop, statement)[table] == _words(str(mode))
+    assert said(shop, statement)[table] == mode_in_words(str(mode))
 
 
 def _run_until_cancelled(connection: Connection, statement: str) -> None:
@@ -180,7 +113,7 @@ def test_statement_reads_and_rewrites_the_tables_that_are_said(shop: Shop, line:
         read = set(connection.scalars(_READ))
         rewritten = {row.relname for row in connection.execute(_FILES) if files.get(row.oid, row.file) != row.file}
         connection.rollback()
-    said = said_work(shop, line)
-    assert said[Work.REWRITTEN] == rewritten
+    work = said_work(shop, line)
+    assert work[Work.REWRITTEN] == rewritten
     # A foreign key is looked for in the table that it refers to, by its index or not.
-    assert said[Work.READ] - rewritten == read - rewritten - referenced(shop, line)
+    assert work[Work.READ] - rewritten == read - rewritten - referenced(shop, line)

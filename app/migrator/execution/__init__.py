@@ -25,7 +25,8 @@ An upgrade, from file to file:
     under the lock:
       -> executor.py        plans again, ROLLBACK; require_plan_unchanged refuses revisions that nobody agreed to.
                             _prepare has data_loss.py refuse a downgrade that would lose data. It makes the history's
-                            table, and marks what was interrupted: COMMIT
+                            table, and marks what was interrupted: COMMIT. preview/losses.py counts and logs what an
+                            upgrade removes. A rehearsal (preview/rehearsal.py) takes over before all of this
       for each revision:
         reset_session       undoes what the revision before has SET, and sets the limits again: COMMIT
         _record_begin       backfill/status.py refuses a revision whose backfill is not finished; revisions/history.py
