@@ -102,13 +102,15 @@ def _require(column: Column, server_default: str | None = None, default: str | N
 class Case(NamedTuple):
     """How the models change, the phases of the revisions, and what their steps have in them, in this order.
 
-    `value` is what the maintainer writes where the generated backfill asks for a value.
+    `value` is what the maintainer writes where the generated backfill asks for a value, `before` the code of a revision
+    that is there before.
     """
 
     change: Callable[[Mapping[str, Table]], object]
     phases: str
     steps: tuple[str, ...]
     value: str | None = None
+    before: str | None = None
 
 
 CHANGES: dict[str, Case] = {
@@ -371,12 +373,33 @@ CHANGES: dict[str, Case] = {
     "an identity column": Case(
         lambda of: _add_columns(of["tags"], Column("number", sa.BigInteger, sa.Identity(start=5))),
         "expand contract contract contract",
-        ("",),
+        ("CREATE SEQUENCE", "nextval", "VALIDATE", "nullable=False", "AS IDENTITY", "setval", "DROP SEQUENCE"),
     ),
-    "a generated column": Case(
-        lambda of: _add_columns(of["tags"], Column("n", sa.Integer, sa.Computed("length(name)", persisted=True))),
+    "another value of an enum": Case(
+        lambda of: _add_columns(of["tags"], Column("mood", sa.Enum("good", "fair", "bad", name="mood"))),
         "expand",
-        ("sa.Computed",),
+        ("ALTER TYPE mood ADD VALUE 'fair' AFTER 'good'",),
+        before="op.execute(\"CREATE TYPE mood AS ENUM ('good', 'bad')\")\nop.execute('ALTER TABLE tags ADD mood mood')",
+    ),
+    "a longer varchar": Case(
+        lambda of: _add_columns(of["tags"], Column("a", sa.String(9))),
+        "expand",
+        ("type_=sa.String(length=9)",),
+        before="op.execute('ALTER TABLE tags ADD a varchar(5)')",
+    ),
+    "a varchar that becomes a text": Case(
+        lambda of: _add_columns(of["tags"], Column("a", sa.Text)),
+        "expand",
+        ("type_=sa.Text()",),
+        before="op.execute('ALTER TABLE tags ADD a varchar(5)')",
+    ),
+    "another body of a function": Case(
+        lambda of: _make(
+            of["tags"], "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'"
+        ),
+        "contract",
+        ("CREATE OR REPLACE FUNCTION",),
+        before="op.execute(\"CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'\")",
     ),
     "a type": Case(
         lambda of: setattr(of["boards"].c.max_agents, "type", sa.BigInteger()),
@@ -452,8 +475,11 @@ def findings(settings: Settings, files: list[Path]) -> list[str]:
 def test_generated_change_passes_lint_and_goes_up_down_and_up(
     database_url: str, release: Release, changed: MetaData, rows: None, change: str
 ) -> None:
-    settings, head = settings_for(database_url), release.head or ""
-    case = CHANGES[change]
+    settings, case = settings_for(database_url), CHANGES[change]
+    if case.before:
+        release.add(case.before)
+        upgrade(settings)
+    head = release.head or ""
     case.change(changed.tables)
     backfills = release.root / "migrations" / "backfills"
     files_before = set(backfills.iterdir())

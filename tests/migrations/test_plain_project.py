@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from click.testing import CliRunner
 
 from app.migrator import (
@@ -16,10 +17,15 @@ from app.migrator import (
     upgrade,
     upgrade_at_start,
 )
+from app.migrator.backfill.executor import run as run_backfills
+from app.migrator.backfill.status import BackfillUnfinishedError
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.cli.main import main
 from app.migrator.drift.report import read_drift
 from app.migrator.execution.data_loss import DataLossRefusedError
 from app.migrator.lint.linter import lint
+from app.migrator.revisions.alembic_config import alembic_config
+from app.migrator.revisions.loading import load_revisions, oldest_first, phase_of
 from tests.support.database import applied, query
 from tests.support.plain_project import PlainProject
 from tests.support.processes import environment, run
@@ -173,9 +179,9 @@ def test_longer_ids_are_applied_where_the_column_was_widened(project: PlainProje
     project.add("first", 'op.execute("CREATE TABLE t (id bigint)")')
     upgrade(project.config)
     project.add(LONG, "pass")
-    for command in (upgrade, read_status):
+    for refused in (upgrade, read_status):
         with pytest.raises(MigrationFailedError, match=f"{len(LONG)} characters, and the version table holds 32"):
-            command(project.config)
+            refused(project.config)
     assert [finding.rule for finding in lint(project.config).findings] == ["revision-id"]
     query(empty_database_url, "ALTER TABLE alembic_version ALTER version_num TYPE varchar(64)")
     assert "revision-id" not in {finding.rule for finding in lint(project.config).findings}
@@ -212,7 +218,7 @@ def test_hooks_of_the_project_shape_a_generated_revision(project: PlainProject) 
 
         def render_item(type_, item, context):
             if type_ == "type" and isinstance(item, Point):
-                context.imports.add("from geometry import Point")
+                context.imports.add("from sqlalchemy import Text as Point")
                 return "Point()"
             return False
 
@@ -228,6 +234,38 @@ def test_hooks_of_the_project_shape_a_generated_revision(project: PlainProject) 
     written = project.generate()
     assert 'revision = "0001"' in written.replace("'", '"')
     assert 'sa.Column("at", Point()' in written.replace("'", '"')
+
+
+def test_generation_writes_several_revisions_with_their_phase_and_a_backfill(
+    project: PlainProject, empty_database_url: str
+) -> None:
+    project.add("first", 'op.execute("CREATE TABLE t (id bigint PRIMARY KEY)")')
+    upgrade(project.config)
+    query(empty_database_url, "INSERT INTO t VALUES (1), (2)")
+    project.define(
+        """
+        sa.Table(
+            "t",
+            metadata,
+            sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("key", sa.Uuid, server_default=sa.func.gen_random_uuid(), nullable=False, unique=True),
+        )
+        """
+    )
+    project.ini.unlink()
+    toml = project.root / "pyproject.toml"
+    toml.write_text('[tool.alembic]\nscript_location = "%(here)s/migrations"\n')
+    config = read_config(toml)
+    command.revision(alembic_config(config), autogenerate=True)
+    assert [file.name for file in (project.root / "migrations" / "backfills").iterdir()] == ["t_key.py"]
+    with pytest.raises(BackfillUnfinishedError, match="t_key"):
+        upgrade(config)
+    run_backfills(config, None, Throttle(rate=0), lambda progress: None)
+    upgrade(config)
+    assert query(empty_database_url, "SELECT count(DISTINCT key) FROM t") == [(2,)]
+    phases = [str(phase_of(script)) for script in oldest_first(load_revisions(config))]
+    assert phases == ["expand", "expand", "contract", "contract", "contract", "contract", "contract"]
+    command.check(alembic_config(config))
 
 
 def test_partitions_says_that_no_model_is_partitioned(project: PlainProject) -> None:

@@ -35,6 +35,10 @@ def downgrade():
 {downgrade}
 """
 TEMPLATE = """\
+from alembic import op
+import sqlalchemy as sa
+${imports if imports else ""}
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 

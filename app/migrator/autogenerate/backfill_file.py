@@ -1,5 +1,6 @@
 """The files of backfills that a generation writes."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,11 @@ class BackfillFile:
     table: str
     update: str
     where: str
+
+
+def backfill_name(table: str, column: str) -> str:
+    """Return the name of a backfill that fills in a column."""
+    return re.sub(r"\W+", "_", f"{table}_{column}".lower()).strip("_")
 
 
 def unused_name(name: str, taken: Collection[str]) -> str:

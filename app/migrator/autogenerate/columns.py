@@ -10,6 +10,7 @@ from alembic.operations.ops import MigrateOperation
 from ..drift.catalogue import Column
 from ..drift.difference import Difference, Order
 from .dropped_columns import dropped_column_chain
+from .numbered_columns import numbered_column_steps
 from .plan import Chain, Step
 from .required_columns import filling, is_constant, required_steps
 from .retyped_columns import retyped_chain, widened_chain
@@ -41,8 +42,10 @@ def _added(after: Column, model: sa.Column[Any], order: Order) -> Chain:
     column = model._copy()  # noqa: SLF001 - what Alembic does
     column.type = without_enum_creation(column.type)
     drop = ops.DropColumnOp(after.table, after.name)
+    if after.identity:
+        return numbered_column_steps(after, column)
     is_filled = is_constant(after.default) and (not after.not_null or after.default is not None)
-    if after.generated or after.identity or is_filled:
+    if after.generated or is_filled:
         return [Step(order=order, up=(_add(after, column),), down=(drop,))]
     default, column.server_default, column.nullable = column.server_default, None, True
     up: list[MigrateOperation] = [_add(after, column)]

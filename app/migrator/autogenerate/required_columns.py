@@ -16,7 +16,7 @@ from ..drift.catalogue import Column
 from ..drift.difference import Order
 from ..phase import Phase
 from ..sql.quoting import quote, shortened
-from .backfill_file import BackfillFile
+from .backfill_file import BackfillFile, backfill_name
 from .plan import Step
 from .rendering import InAutocommit, Sql
 
@@ -54,7 +54,7 @@ def filling(column: Column, model: sa.Column[Any]) -> BackfillFile:
     table, name = quote(column.table), quote(column.name)
     value = column.expression or _literal(model) or VALUE
     return BackfillFile(
-        name=re.sub(r"\W+", "_", f"{column.table}_{column.name}".lower()).strip("_"),
+        name=backfill_name(column.table, column.name),
         title=f"Every row of {column.table} has a value in {column.name}",
         table=column.table,
         update=f"UPDATE {table} SET {name} = {value} WHERE {{batch}}",  # noqa: S608 - names

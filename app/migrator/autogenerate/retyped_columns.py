@@ -14,7 +14,7 @@ from ..drift.difference import Order
 from ..phase import Phase
 from ..sql.quoting import quote, shortened, temporary_name
 from ..sql.tokens import Word, statements_of
-from .backfill_file import BackfillFile
+from .backfill_file import BackfillFile, backfill_name
 from .indexes import build_concurrently
 from .mirrored_column import VALUE, MirroredColumn
 from .plan import CONTRACT_STEP, Chain, Step
@@ -119,7 +119,7 @@ class _Replacement:
 
     def steps(self) -> Chain:
         backfill = BackfillFile(
-            name=re.sub(r"\W+", "_", f"{self.before.table}_{self.new}".lower()),
+            name=backfill_name(self.before.table, self.new),
             title=f"{self.before.table}.{self.new} holds what {self.before.name} holds",
             table=self.before.table,
             update=self.mirrored.backfill_update,
