@@ -85,7 +85,7 @@ class Ordering(NamedTuple):
         same: list[ColumnElement[bool]] = []
         for key, column, value in places:
             beyond.append(and_(*same, self._is_beyond(key, column, value)))
-            same.append(column.is_(None) if value is None else column == value)
+            same.append(column == value)
         return or_(*beyond)
 
     def _is_beyond(
@@ -95,7 +95,7 @@ class Ordering(NamedTuple):
             return column.is_not(None) if key.descending else false()
         if key.descending:
             return column < value
-        return or_(column > value, column.is_(None)) if self._is_nullable(key.name) else column > value
+        return or_(column > value, column.is_(None))
 
     def _expression(self, name: str) -> ColumnElement[Any]:
         column: ColumnElement[Any] = self.model.__table__.c[name]

@@ -24,6 +24,8 @@ from tests.support.sent_statements import statements_of
         ("title", ["A", "B", "C", "D", "E"]),
         ("-title", ["E", "D", "C", "B", "A"]),
         ("created_at", ["C", "A", "E", "B", "D"]),
+        ("priority", ["C", "A", "E", "B", "D"]),
+        ("-status", ["D", "B", "E", "A", "C"]),
         ("priority,title", ["C", "A", "E", "B", "D"]),
         ("-priority,title", ["B", "D", "A", "E", "C"]),
         ("due_at,title", ["B", "A", "C", "D", "E"]),
@@ -45,13 +47,14 @@ async def test_list_is_sorted_as_asked_on_every_page(
         assert (await client.post(tasks_url, json=body)).status_code == 201
     listed = (await client.get(tasks_url, params={"sort": sort})).json()["items"]
     assert [task["title"] for task in listed] == expected
-    assert await pages(client, tasks_url, sort) == expected
+    for limit in (1, 2):
+        assert await pages(client, tasks_url, sort, limit) == expected
 
 
-async def pages(client: httpx.AsyncClient, url: str, sort: str) -> list[str]:
-    """The titles of all pages of two, each by the link to it."""
+async def pages(client: httpx.AsyncClient, url: str, sort: str, limit: int) -> list[str]:
+    """The titles of all pages, each by the link to it."""
     found: list[str] = []
-    following: str | None = f"{url}?{urlencode({'sort': sort, 'limit': 2})}"
+    following: str | None = f"{url}?{urlencode({'sort': sort, 'limit': limit})}"
     while following:
         response = await client.get(following)
         assert response.status_code == 200, response.text
