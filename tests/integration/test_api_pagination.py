@@ -139,6 +139,16 @@ async def test_cursor_of_another_order_or_with_other_values_is_refused(
         assert [error["pointer"] for error in response.json()["errors"]] == ["cursor"]
 
 
+async def test_cursor_with_a_moment_of_no_zone_is_refused(client: httpx.AsyncClient, tasks_url: str) -> None:
+    for title in "AB":
+        await client.post(tasks_url, json={"title": title})
+    page = (await client.get(tasks_url, params={"limit": 1})).json()
+    list_name, keys, values = msgspec.msgpack.decode(base64.urlsafe_b64decode(page["next_cursor"] + "=="))
+    packed = msgspec.msgpack.encode([list_name, keys, ["2026-01-01T00:00:00", values[1]]])
+    response = await client.get(tasks_url, params={"cursor": base64.urlsafe_b64encode(packed).decode().rstrip("=")})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_cursor")
+
+
 async def test_search_finds_words_by_their_stems_in_title_and_description(
     client: httpx.AsyncClient, board: dict[str, Any], tasks_url: str
 ) -> None:

@@ -1,7 +1,7 @@
 """The base of the repositories: Advanced Alchemy's methods in one statement each, with the errors of the service."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,7 +16,9 @@ from app.models import ActivityEvent, Tag
 from app.repositories.activity import COMMENTED, ActivityRepository
 from app.repositories.boards import SlugTakenError
 from app.repositories.tags import TagRepository
-from tests.support.database import query
+from app.repositories.tokens import TokenRepository
+from app.repositories.users import UserRepository
+from tests.support.database import insert, query
 from tests.support.sent_statements import statements_of
 
 OURS, OTHER = uuid4(), uuid4()
@@ -118,3 +120,40 @@ async def test_delete_many_returns_those_that_were_there(session: AsyncSession) 
 async def test_comment_whose_task_is_gone_is_left_out_of_the_feed(session: AsyncSession) -> None:
     event = ActivityEvent(organization_id=OURS, event_type=COMMENTED, task_id=OTHER, created_at=datetime.now(UTC))
     assert await ActivityRepository(session=session).feed_items([event]) == []
+
+
+async def test_lists_are_of_whom_they_name_oldest_first_or_by_name(session: AsyncSession, database_url: str) -> None:
+    """What is as old or has the same name is in the order of the ids."""
+    now = datetime.now(UTC)
+    ages = {"created_at": now}, {"created_at": now}, {"created_at": now - timedelta(days=1)}
+    insert(database_url, "organizations", id=OTHER, name="other")
+    by_name = [insert(database_url, "tags", organization_id=OURS, name=name, slug=name) for name in "cb"]
+    same = [insert(database_url, "tags", organization_id=OURS, name="a", slug=slug) for slug in ("a-1", "a-2")]
+    insert(database_url, "tags", organization_id=OTHER, name="d", slug="d")
+    listed = await TagRepository(session=session).list_of_organization(OURS)
+    assert [tag.id for tag in listed] == [*sorted(same), *by_name[::-1]]
+
+    def in_order(ids: list[UUID]) -> list[UUID]:
+        return [ids[2], *sorted(ids[:2])]
+
+    known = [
+        insert(database_url, "users", subject=f"S{number}", email=email, **age)
+        for number, (email, age) in enumerate(zip(("A@b.org", "a@B.org", "a@b.org"), ages, strict=True))
+    ]
+    tokens = [
+        insert(
+            database_url, "personal_tokens", user_id=known[0], name="", scope="read", token_hash=bytes([number]), **age
+        )
+        for number, age in enumerate(ages)
+    ]
+    insert(database_url, "personal_tokens", user_id=known[1], name="", scope="read", token_hash=b"other")
+    users = UserRepository(session=session)
+    for name, found in (("a@B.ORG", known), (str(known[0]).upper(), known[:1]), ("S1", known[1:2]), ("s1", [])):
+        expected = in_order(known) if len(found) > 1 else found
+        assert [user.id for user in await users.list_known_as(name)] == expected
+    counts = {known[0]: 3, known[1]: 1, known[2]: 0}
+    assert [(user.id, count) for user, count in await users.list_with_token_counts()] == [
+        (user, counts[user]) for user in in_order(known)
+    ]
+    of_user = await TokenRepository(session=session).list_of_user(known[0])
+    assert [token.id for token in of_user] == in_order(tokens)
