@@ -20,7 +20,7 @@ from app.schemas.members import (
     OrganizationUserRead,
 )
 from app.schemas.pagination import Page
-from app.services.members import Grant, MemberService
+from app.services.members import Grant, MemberService, reads_all_boards, writes_all_boards
 
 Members = NamedDependency[MemberService]
 
@@ -97,6 +97,8 @@ def read_member(member: OrganizationMember) -> OrganizationMemberRead:
     return to_shape(
         OrganizationMemberRead,
         member,
+        all_boards_read=reads_all_boards(member),
+        all_boards_write=writes_all_boards(member),
         user=to_shape(OrganizationUserRead, member.user),
         board_access=[to_shape(OrganizationBoardAccessRead, access) for access in member.board_access],
     )

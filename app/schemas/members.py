@@ -53,6 +53,8 @@ class OrganizationBoardAccessRead(msgspec.Struct, kw_only=True):
 
 
 class OrganizationMemberRead(msgspec.Struct, kw_only=True):
+    """A member. Owners and admins may read and write all boards, whatever access they were given."""
+
     id: UUID
     organization_id: UUID
     user_id: UUID

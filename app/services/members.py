@@ -15,7 +15,7 @@ from app.services.base import Service
 from app.services.boards import UnknownReferenceError
 from app.services.users import LastOwnerError
 
-__all__ = ("MANAGERS", "Grant", "MemberService")
+__all__ = ("MANAGERS", "Grant", "MemberService", "reads_all_boards", "writes_all_boards")
 
 MANAGERS = (Role.OWNER, Role.ADMIN)
 
@@ -101,6 +101,15 @@ class MemberService(Service):
 
     async def _record(self, verb: str, member: OrganizationMember, message: str | None) -> None:
         await self._activity_of(member.organization_id).record(f"member.{verb}", message, subject_id=member.id)
+
+
+def reads_all_boards(member: OrganizationMember) -> bool:
+    """Return whether the member may read all boards: owners and admins may, whatever is stored."""
+    return member.all_boards_read or member.role in MANAGERS
+
+
+def writes_all_boards(member: OrganizationMember) -> bool:
+    return member.all_boards_write or member.role in MANAGERS
 
 
 def require_role(me: Membership | OrganizationMember, roles: Collection[str]) -> None:

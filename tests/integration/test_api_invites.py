@@ -82,7 +82,10 @@ async def test_who_accepts_is_what_the_invite_says(
     answer = await accept(client, made)
     joined = answer.json()
     assert (answer.status_code, joined["role"], joined["user_id"]) == (201, role, str(staff.my_user))
-    assert {name: joined[name] for name in everywhere} == everywhere
+    shown = everywhere if role == "member" else dict.fromkeys(everywhere, True)
+    assert {name: joined[name] for name in everywhere} == shown
+    stored = "SELECT all_boards_read, all_boards_write FROM organization_members WHERE user_id = :id"
+    assert query(database_url, stored, id=staff.my_user) == [(*everywhere.values(),)]
     assert [(item["board_id"], item["can_read"], item["can_write"]) for item in joined["board_access"]] == [
         (board["id"], True, True),
         (last["id"], True, False),
