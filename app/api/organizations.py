@@ -37,7 +37,7 @@ class OrganizationController(Controller):
 
     @get("/me/list", operation_id="list_my_organizations", summary="List your organizations", responses=problems(403))
     async def list_mine(self, request: CallerRequest, service: Organizations) -> list[OrganizationListItem]:
-        active_id = request.user.person.active_organization_id
+        active_id = request.user.organization_id
         return [
             to_shape(OrganizationListItem, organization, role=role, is_active=organization.id == active_id)
             for organization, role in await service.list()

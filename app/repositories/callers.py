@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, and_, bindparam, func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy.orm import aliased
 
 from app.db.request.prepared import AnySession, PreparedStatement, fetch_rows
 from app.models import Agent, OrganizationMember, PersonalToken, User
@@ -19,6 +20,7 @@ class Person(NamedTuple):
     id: UUID
     email: str | None
     active_organization_id: UUID | None
+    """The organization that they chose; where they are not in it, their `Membership` is another."""
 
 
 class Membership(NamedTuple):
@@ -79,15 +81,26 @@ _MEMBERSHIP_COLUMNS = {name: getattr(OrganizationMember, name) for name in Membe
 
 
 def _select_people(*more: Any) -> Select[Any]:  # noqa: ANN401 - columns
-    """Select a Person and a Membership, which is null for who has no active organization."""
-    active = and_(
-        OrganizationMember.user_id == User.id, OrganizationMember.organization_id == User.active_organization_id
+    """Select a Person and a Membership, which is null for who is in no organization.
+
+    It is that of the organization that they chose. If they are not in it any more, it is their oldest one: to read that
+    takes no write, so it works on a replica and a read-only database.
+    """
+    place = aliased(OrganizationMember)
+    is_chosen = place.organization_id == User.active_organization_id
+    active = (
+        select(place.id)
+        .where(place.user_id == User.id)
+        .order_by(is_chosen.desc().nulls_last(), place.created_at, place.id)
+        .limit(1)
+        .correlate(User)
+        .scalar_subquery()
     )
     columns = [
         *(getattr(User, name) for name in Person._fields),
         *(column.label(f"member_{name}") for name, column in _MEMBERSHIP_COLUMNS.items()),
     ]
-    return select(*columns, *more).select_from(User).outerjoin(OrganizationMember, active)
+    return select(*columns, *more).select_from(User).outerjoin(OrganizationMember, OrganizationMember.id == active)
 
 
 _BY_SUBJECT = CallerLookup(_select_people().where(User.subject == bindparam("subject")), MEMBER_ROW_ACCESS)

@@ -1,5 +1,6 @@
 """The caller: a person with a place in their active organization, or an agent with its board."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from app.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
+from app.core.errors import ForbiddenError, NotFoundError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import Identity
 from app.core.security import token_hash
 from app.models import Organization, TokenScope, User
@@ -22,6 +23,7 @@ from app.repositories.callers import (
     get_person_or_none,
     get_worker_or_none,
 )
+from app.repositories.members import MemberRepository
 from app.repositories.organizations import OrganizationRepository
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
@@ -30,9 +32,11 @@ LOCAL_SUBJECT = "local"
 PERSONAL_ORGANIZATION = "Personal"
 
 
-class NoActiveOrganizationError(NotFoundError):
-    code = "no_active_organization"
-    default_detail = "You have no active organization: choose one with PATCH /api/v1/organizations/me/active."
+class NoActiveOrganizationError(ServiceUnavailableError):
+    """The user is in no organization, and the database cannot store one for them."""
+
+    code = "database_read_only"
+    default_detail = "You are in no organization, and none can be made while the database can only be read; try again."
 
 
 class UnknownTokenError(UnauthorizedError):
@@ -79,7 +83,9 @@ class PrefetchedBoard(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """Either `user`, with the `membership` of their active organization if they have one, or `agent`.
+    """Either `user`, with the `membership` of their active organization, or `agent`.
+
+    `membership` is None for a user who is in no organization; `ensure_organization` makes one.
 
     `token` is the personal access token by which the user has signed in. The credential is good `until` then; None is
     until it is taken away.
@@ -132,7 +138,7 @@ class Caller(NamedTuple):
 
     @property
     def organization_id(self) -> UUID | None:
-        """The organization in which the caller acts; None for a user without an active one."""
+        """The organization in which the caller acts; None for a user who is in none."""
         place = self.agent or self.membership
         return place.organization_id if place else None
 
@@ -221,5 +227,17 @@ async def add_user(session: AsyncSession, user: User) -> bool:
     user.id = user.id or uuid7()
     if not await UserRepository(session=session).add_if_absent(user):
         return False
-    await OrganizationRepository(session=session).add_owned(Organization(name=PERSONAL_ORGANIZATION), user.id)
+    await _add_personal_organization(session, user.id)
     return True
+
+
+async def ensure_organization(session: AsyncSession, user_id: UUID) -> None:
+    """Add an organization named Personal for a user who is in none. Of two requests at once, one adds it."""
+    with suppress(NotFoundError):  # A user who was just deleted is made anew, or refused, by the next sign-in.
+        await UserRepository(session=session).lock(id=user_id)
+        if not await MemberRepository(session=session).exists(user_id=user_id):
+            await _add_personal_organization(session, user_id)
+
+
+async def _add_personal_organization(session: AsyncSession, user_id: UUID) -> None:
+    await OrganizationRepository(session=session).add_owned(Organization(name=PERSONAL_ORGANIZATION), user_id)

@@ -1,14 +1,15 @@
-"""Organizations: which one is active, who reads it, and what is said without one."""
+"""Organizations: which one is active, who reads it, and which one it is without a choice."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.integration.conftest import Stranger
+from tests.integration.conftest import Staff, Stranger
 from tests.support.boards import grant
-from tests.support.database import query
+from tests.support.database import holding, query
 
 ORGANIZATIONS = "/api/v1/organizations"
 
@@ -51,14 +52,46 @@ async def test_nobody_switches_to_or_reads_a_strangers_organization(
     assert "Strangers" not in (await client.get(f"{ORGANIZATIONS}/me/list")).text
 
 
-async def test_without_an_active_organization_the_answer_says_what_to_do(
+async def test_person_without_an_active_organization_acts_in_their_oldest_one(
     client: httpx.AsyncClient, me: dict[str, Any], database_url: str
 ) -> None:
-    query(database_url, "UPDATE users SET active_organization_id = NULL")
-    for path in (f"{ORGANIZATIONS}/me", "/api/v1/boards", "/api/v1/tags"):
-        response = await client.get(path)
-        assert (response.status_code, response.json()["code"]) == (404, "no_active_organization")
-    assert (await client.get(f"{ORGANIZATIONS}/me/list")).status_code == 200
+    second = (await client.post(ORGANIZATIONS, json={"name": "Second"})).json()["id"]
+    third = (await client.post(ORGANIZATIONS, json={"name": "Third"})).json()["id"]
+    query(database_url, "DELETE FROM organizations WHERE name = 'Personal'")
+    assert (await client.get(f"{ORGANIZATIONS}/me")).json()["id"] == third
+    assert (await client.delete(f"{ORGANIZATIONS}/me")).status_code == 204
+    for path in ("/api/v1/boards", "/api/v1/tags", f"{ORGANIZATIONS}/me/member"):
+        assert (await client.get(path)).status_code == 200
+    assert (await client.get(f"{ORGANIZATIONS}/me")).json()["id"] == second
+    (listed,) = (await client.get(f"{ORGANIZATIONS}/me/list")).json()
+    assert (listed["id"], listed["is_active"]) == (second, True)
+    made = await client.post("/api/v1/boards", json={"name": "Deck", "slug": "deck", "description": ""})
+    assert (made.status_code, made.json()["organization_id"]) == (201, second)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_person_in_no_organization_gets_one_named_personal(
+    client: httpx.AsyncClient, staff: Staff, database_url: str, method: str
+) -> None:
+    staff.hand_over()
+    answer = await client.request(method, "/api/v1/tags", json={"name": "Rope"} if method == "POST" else None)
+    assert answer.status_code == (201 if method == "POST" else 200)
+    mine = (await client.get(f"{ORGANIZATIONS}/me")).json()
+    assert (mine["name"], mine["id"] != str(staff.organization)) == ("Personal", True)
+    role = (await client.get(f"{ORGANIZATIONS}/me/member")).json()["role"]
+    assert (role, query(database_url, "SELECT count(*) FROM organizations")) == ("owner", [(2,)])
+
+
+async def test_two_requests_at_once_of_a_person_in_no_organization_make_one(
+    client: httpx.AsyncClient, staff: Staff, database_url: str
+) -> None:
+    staff.hand_over()
+    with holding(database_url, "SELECT FROM users WHERE id = :id FOR UPDATE", id=staff.my_user) as waiting:
+        both = [asyncio.create_task(client.get(f"{ORGANIZATIONS}/me")) for _ in range(2)]
+        await asyncio.to_thread(waiting, 2)
+    first, second = [answer.json() for answer in await asyncio.gather(*both)]
+    assert first == second
+    assert query(database_url, "SELECT count(*) FROM organizations") == [(2,)]
 
 
 async def test_members_are_listed_with_their_user_and_access(

@@ -7,12 +7,13 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from app.asgi import create_app
 from app.core.settings import Settings
 from tests.conftest import client_of, settings_for, started
-from tests.support.database import by_driver, query
+from tests.support.api import ORGANIZATION
+from tests.support.database import by_driver, query, unpooled
 from tests.support.migrator import upgrade
 from tests.support.sse import reading
 from tests.support.throwaway_postgres import copy_as_standby, new_cluster, running
@@ -58,6 +59,20 @@ async def test_reads_go_on_and_writes_are_503(
             refused(await client.delete(f"/api/v1/boards/{board['id']}"))
     assert query(database_url, "SELECT count(*) FROM tasks") == [(0,)]
     assert query(database_url, "SELECT last_used_at FROM personal_tokens") == [(None,)]
+
+
+async def test_person_in_no_organization_reads_what_needs_none(read_only: Litestar, database_url: str) -> None:
+    write(database_url, "DELETE FROM organization_members")
+    async with client_of(read_only) as client:
+        for path in (ME, f"{ORGANIZATION}/list"):
+            assert (await client.get(path)).status_code == 200, path
+        refused(await client.get("/api/v1/boards"))
+
+
+async def test_person_falls_back_to_another_organization(read_only: Litestar, database_url: str) -> None:
+    write(database_url, "UPDATE users SET active_organization_id = NULL")
+    async with client_of(read_only) as client:
+        assert (await client.get(ORGANIZATION)).json()["name"] == "Personal"
 
 
 async def test_use_of_a_token_that_cannot_be_recorded_for_another_reason_is_an_error(
@@ -119,6 +134,12 @@ async def test_what_becomes_writable_again_is_written_to(
         administer(end)
         assert (await client.post("/api/v1/boards", json=board)).status_code == status
         assert (await client.get("/readyz")).status_code == {503: 503, 201: 200}[status]
+
+
+def write(url: str, statement: str) -> None:
+    """Change what is stored all the same, as another server did before."""
+    with unpooled(url).execution_options(postgresql_readonly=False).begin() as connection:
+        connection.execute(text(statement))
 
 
 def refused(response: httpx.Response) -> dict[str, Any]:

@@ -32,8 +32,10 @@ ROWS = (
     "INSERT INTO users (id, subject, active_organization_id)"
     " SELECT gen_random_uuid(), 'removed', id FROM organizations WHERE name = 'ours'"
     " UNION ALL SELECT gen_random_uuid(), 'nowhere', NULL",
-    "INSERT INTO organization_members (id, organization_id, user_id, role)"
-    " SELECT gen_random_uuid(), o.id, u.id, 'owner' FROM organizations AS o, users AS u WHERE subject = 'nowhere'",
+    # Who has chosen none is where they have been longest.
+    "INSERT INTO organization_members (id, organization_id, user_id, role, created_at)"
+    " SELECT gen_random_uuid(), o.id, u.id, 'owner', now() - interval '1 day' * (o.name = 'ours')::int"
+    " FROM organizations AS o, users AS u WHERE subject = 'nowhere'",
     "INSERT INTO personal_tokens (id, user_id, name, scope, token_hash)"
     " SELECT gen_random_uuid(), id, '', 'write', sha256(subject::bytea) FROM users",
     # An agent of each board, one of none, and one whose board is another organization's.
@@ -77,8 +79,10 @@ def expected(name: str, place: str) -> str:
     organization, board = place.split()
     if name.startswith(("ours", "theirs")):
         return "rw" if name == f"{organization} {place}" else ""
-    if organization == "theirs" or name in {"removed", "nowhere"}:
+    if organization == "theirs" or name == "removed":
         return ""
+    if name == "nowhere":
+        return "rw"
     role, reads, writes, grant = name.split()
     if board == "other":
         grant = ""

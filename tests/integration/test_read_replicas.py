@@ -332,7 +332,7 @@ async def test_tokens_are_known_at_once_and_good_no_longer_than_the_lag_allows(
 
 
 async def test_what_a_reading_request_writes_goes_to_the_primary(
-    app: Litestar, client: httpx.AsyncClient, pair: Pair
+    app: Litestar, client: httpx.AsyncClient, pair: Pair, name: str
 ) -> None:
     # The first that the shared token's user asks for, and the first use of a token.
     with pair.paused():
@@ -351,6 +351,11 @@ async def test_what_a_reading_request_writes_goes_to_the_primary(
         primary = Heard(pair.primary)
         assert (await laptop.get("/api/v1/users/me")).status_code == 200
         assert primary.statements() == []
+        # The organization of a person whose organization is gone.
+        query_outside(database_named(pair.primary.url, name), "DELETE FROM organizations")
+        await caught_up(app, pair)
+        for _ in range(2):
+            assert (await laptop.get("/api/v1/organizations/me")).json()["name"] == "Personal"
 
 
 async def test_streams_begin_with_what_the_primary_has(app: Litestar, client: httpx.AsyncClient, pair: Pair) -> None:

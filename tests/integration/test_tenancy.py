@@ -89,6 +89,7 @@ async def world(app: Litestar, client: httpx.AsyncClient, staff: Staff, database
     home.ids["member"] = people.join(str(staff.organization), people.user(), "member")
     removed = people.user()
     left = people.join(str(staff.organization), removed, "admin")
+    removed_caller = Caller("removed", bearer(people.token(removed).secret), "none")
     callers = [
         Caller("owner", owner, "owner", "rw", "rw"),
         Caller("owner, to read", bearer(people.token(us, "read").secret), "owner", "rw", "rw", reads_only=True),
@@ -98,13 +99,16 @@ async def world(app: Litestar, client: httpx.AsyncClient, staff: Staff, database
         member("writes home", "rw"),
         member("reads home", "r"),
         member("no grant"),
-        Caller("removed", bearer(people.token(removed).secret), "none"),
+        removed_caller,
         Caller("their agent", {"x-agent-token": theirs.secrets["agent"]}, "agent", is_theirs=True),
         Caller("agent of away", {"x-agent-token": away.secrets["agent"]}, "agent", "", "rw"),
         Caller("agent of home", {"x-agent-token": home.secrets["agent"]}, "agent", "rw", ""),
     ]
     answer = await client.delete(f"/api/v1/organizations/me/members/{left}")
     assert answer.status_code == 204
+    # Their first request makes them an organization of their own.
+    async with client_of(app, None) as left_client:
+        assert (await left_client.get("/api/v1/boards", headers=removed_caller.headers)).status_code == 200
     strangers = await out(client, people, us)
     strangers["two at once"] = {**owner, "x-agent-token": home.secrets["agent"]}
     return World(app, operations(app), theirs, home, away, callers, strangers)
@@ -178,6 +182,8 @@ async def test_each_caller_may_in_his_organization_what_the_rules_say(world: Wor
     wrong: list[str] = []
     for caller in world.callers:
         hidden = set((world.home if caller.is_theirs else world.theirs).ids.values())
+        if caller.role == "none":
+            hidden |= set(world.home.ids.values())
         if not caller.on_away:
             hidden |= {world.away.ids[kind] for kind in ON_BOARDS}
         boards = [(world.home, caller.on_home), (world.away, caller.on_away)]

@@ -11,7 +11,7 @@ class Caller(NamedTuple):
     """Somebody in an organization with two boards: `home`, and `away` on which nobody has a grant.
 
     `on_home` and `on_away` are what he may do there: read ("r"), write ("rw") or neither. Who `is_theirs` is of another
-    organization, and asks for what is ours.
+    organization, and asks for what is ours; so does who has the role "none", the owner of an organization of their own.
     """
 
     name: str
@@ -91,4 +91,7 @@ def may(caller: Caller, operation: Operation, board: str) -> bool:
         ANYBODY: caller.role != "none",
     }
     what = needed(operation)
+    if caller.role == "none" and what in {MEMBER, MANAGER, OWNER, WRITES_ALL, ANYBODY}:
+        # Of what is their own they are the owner.
+        return all(place.where == "query" for place in operation.places)
     return who[what] if what in who else caller.role != "none" and set(what) <= set(board)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.admission import not_counted
+from app.api.http.idempotency import IN_ANY_ORGANIZATION
 from app.core.errors import RequestTimeoutError, ServiceUnavailableError, UnauthorizedError
 from app.core.identity import InvalidJWTError, IssuerUnreachableError
 from app.core.security import AGENT_TOKEN_PREFIX, PERSONAL_TOKEN_PREFIX, tokens_equal
@@ -32,6 +33,7 @@ from app.services.callers import (
     Caller,
     ReadOnlyTokenError,
     UnknownTokenError,
+    ensure_organization,
     record_token_use,
     sign_in_agent,
     sign_in_by_identity,
@@ -92,6 +94,8 @@ class AuthMiddleware(ASGIMiddleware):
         sign_in = await self._choose_sign_in(_token(request.scope), request.scope)
         await self._receive_body(request)
         caller = await _find_caller(request, sign_in)
+        if caller.user and caller.membership is None and not request.route_handler.opt.get(IN_ANY_ORGANIZATION):
+            caller = await _give_organization(request, sign_in, caller)
         if request.method not in SAFE_METHODS and not caller.may_write:
             raise ReadOnlyTokenError
         read_route_of(request.scope).caller_id = caller.id
@@ -146,6 +150,24 @@ async def _find_caller(request: Request[Any, Any, Any], sign_in: SignIn) -> Call
                 return caller
         await route.use_primary()
     return await sign_in(session, board_id)
+
+
+async def _give_organization(request: Request[Any, Any, Any], sign_in: SignIn, caller: Caller) -> Caller:
+    """Sign in again with an organization, which is made where the user is in none.
+
+    If the database is read-only, the caller stays without one: what needs none can be read all the same.
+    """
+    session = session_of(request.scope)
+    # A replica may be behind, and cannot store it.
+    await read_route_of(request.scope).use_primary()
+    try:
+        await ensure_organization(session, caller.person.id)
+    except DBAPIError as exc:
+        if sqlstate_of(exc) != READ_ONLY_SQL_TRANSACTION:
+            raise
+        await session.rollback()
+        return caller
+    return await sign_in(session, request.path_params.get("board_id"))
 
 
 async def _record_token_use(session: AsyncSession, caller: Caller) -> None:
