@@ -298,12 +298,15 @@ def test_column_for_which_none_can_stand_in_keeps_its_name(
 def test_two_different_things_are_dropped_and_added_with_the_answer_for_the_linter(
     boards: PlainProject, empty_database_url: str
 ) -> None:
-    define(boards, OLD | {"captain": "skipper_id"})
-    generate(boards, not_renamed=("boards.captain_id:skipper_id",))
+    define(boards, OLD | {"captain": "skipper_id", "notes": "remarks"})
+    generate(boards, not_renamed=("boards.captain_id:skipper_id", "boards.notes:remarks"))
     assert findings(boards) == []
     upgrade(boards.config)
-    assert query(empty_database_url, "SELECT id, skipper_id FROM boards ORDER BY id") == [(1, None), (2, None)]
-    assert any("they are two different things" in file.read_text() for file in boards.versions.glob("*.py"))
+    shown = "SELECT id, skipper_id, concat(remarks) FROM boards ORDER BY id"
+    assert query(empty_database_url, shown) == [(1, None, "{}"), (2, None, "{}")]
+    written = "".join(file.read_text() for file in boards.versions.glob("*.py"))
+    for pair in ("boards.captain_id was not renamed to skipper_id", "boards.notes was not renamed to remarks"):
+        assert f"{pair}: they are two different things" in written
 
 
 GROUP = """

@@ -91,7 +91,7 @@ def _denied(chain: Chain, denied: Sequence[Rename]) -> Chain:
 
 
 def _with_reasons(step: Step, reasons: Sequence[str]) -> Step:
-    return replace(step, lint_ignore={_RULE: " ".join(reasons)}) if reasons else step
+    return replace(step, lint_ignore={**step.lint_ignore, _RULE: "; ".join(reasons)}) if reasons else step
 
 
 def _drops(step: Step, pair: Rename) -> bool:

@@ -59,11 +59,11 @@ class PlannedRevision:
 
     @property
     def lint_ignore(self) -> dict[str, str]:
-        """What the steps have overruled, by rule."""
-        ignored: dict[str, str] = {}
+        """What the steps have overruled, by rule, with each reason once."""
+        reasons: dict[str, dict[str, None]] = {}
         for rule, reason in (pair for step in self.steps for pair in step.lint_ignore.items()):
-            ignored[rule] = f"{ignored[rule]} {reason}" if rule in ignored else reason
-        return ignored
+            reasons.setdefault(rule, {})[reason] = None
+        return {rule: "; ".join(given) for rule, given in reasons.items()}
 
     @property
     def up(self) -> list[MigrateOperation]:

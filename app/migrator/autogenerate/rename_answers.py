@@ -53,7 +53,7 @@ class Rename:
     @property
     def denial(self) -> str:
         """The reason that a revision which drops one and adds the other gives to the linter."""
-        return f"{self.old_path} was not renamed to {self.new}: they are two different things."
+        return f"{self.old_path} was not renamed to {self.new}: they are two different things"
 
 
 @dataclass(frozen=True)
