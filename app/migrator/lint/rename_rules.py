@@ -55,14 +55,14 @@ def _drops(revision: ParsedRevision) -> Iterator[Change]:
 
 def _swaps(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
     """Yield the renamings of a column to the name of one that this revision drops, if they were not kept equal."""
-    for change in revision.changes_of_old_tables({Kind.RENAME_COLUMN}):
+    dropped: set[tuple[str, str | None]] = set()
+    for change in revision.changes_of_old_tables({Kind.DROP_COLUMN, Kind.RENAME_COLUMN}):
         effect = change.effect
-        dropped = any(
-            each.effect.kind is Kind.DROP_COLUMN
-            and (each.effect.table, each.effect.column) == (effect.table, effect.renamed_to)
-            for each in revision.changes
-        )
-        if dropped and not is_mirrored(effect.table, effect.renamed_to, revision, project, new=effect.column):
+        if effect.kind is Kind.DROP_COLUMN:
+            dropped.add((effect.table, effect.column))
+            continue
+        is_swap = (effect.table, effect.renamed_to) in dropped
+        if is_swap and not is_mirrored(effect.table, effect.renamed_to, revision, project, new=effect.column):
             yield Hit(
                 change.statement,
                 f"{effect}: what was written into the dropped column since the new one was filled is gone",
