@@ -71,7 +71,7 @@ async def test_who_accepts_is_what_the_invite_says(
 ) -> None:
     gone = (await client.post("/api/v1/boards", json={"name": "g", "slug": "gone", "description": ""})).json()
     last = (await client.post("/api/v1/boards", json={"name": "l", "slug": "last", "description": ""})).json()
-    specs = [{"board_id": board["id"], "can_write": True}, {"board_id": gone["id"]}, {"board_id": last["id"]}]
+    specs = [{"board_id": last["id"], "can_write": True}, {"board_id": gone["id"]}, {"board_id": board["id"]}]
     everywhere = {"all_boards_read": role != "owner", "all_boards_write": role != "admin"}
     await invite(client, board_access=specs[-1:])
     made = await invite(client, role=role, board_access=specs, **everywhere)
@@ -87,8 +87,8 @@ async def test_who_accepts_is_what_the_invite_says(
     stored = "SELECT all_boards_read, all_boards_write FROM organization_members WHERE user_id = :id"
     assert query(database_url, stored, id=staff.my_user) == [(*everywhere.values(),)]
     assert [(item["board_id"], item["can_read"], item["can_write"]) for item in joined["board_access"]] == [
-        (board["id"], True, True),
-        (last["id"], True, False),
+        (last["id"], True, True),
+        (board["id"], True, False),
     ]
     assert (await client.get(answer.headers["location"])).json() == joined, "it is his active organization"
     events = (await client.get("/api/v1/activity")).json()["items"]

@@ -111,6 +111,9 @@ async def test_empty_cursor_gives_the_first_page_without_counting(
 async def test_total_is_that_of_the_whole_list_on_each_page_and_beyond_the_end(
     client: httpx.AsyncClient, tasks_url: str
 ) -> None:
+    for url in (tasks_url, "/api/v1/tags"):
+        empty = (await client.get(url)).json()
+        assert (empty["items"], empty["total"]) == ([], 0)
     for title in ("mast", "rope", "sail"):
         await client.post(tasks_url, json={"title": title})
     # A list of rows, with a condition, and one of entities.

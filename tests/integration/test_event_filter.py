@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from app.db.plugin import DatabasePlugin
 from app.models import ActivityEvent
-from app.repositories.streams import EventFilter
+from app.repositories.access import AccessScope
+from app.repositories.streams import EventFilter, StreamRepository
 from tests.support.database import insert
 
 OURS, THEIRS, BOARD, OTHER_BOARD, GROUP, OTHER_GROUP = (UUID(int=number) for number in range(1, 7))
@@ -55,3 +56,21 @@ def test_reader_of_all_boards_or_of_one_may_read_what_is_on_none() -> None:
         assert [wanted.includes_board(board) for board in (None, BOARD, OTHER_BOARD)] == expected
     assert not EventFilter(OURS, "", ONE).beside_boards
     assert [EventFilter(OURS, kind).is_of_groups for kind in ("board_group_memory.", "task.")] == [True, False]
+
+
+async def test_readers_boards_are_those_of_his_organization_that_he_may_read(app: Litestar, database_url: str) -> None:
+    url, user = database_url, insert(database_url, "users", subject="reader")
+    for organization in (OURS, THEIRS):
+        insert(url, "organizations", id=organization, name="")
+    member = insert(url, "organization_members", organization_id=OURS, user_id=user, role="member")
+    for organization, board in ((OURS, BOARD), (OURS, OTHER_BOARD), (THEIRS, GROUP)):
+        insert(url, "boards", id=board, organization_id=organization, name="", slug=str(board), description="")
+    # Nothing of another organization's is his, whatever he was granted.
+    grant = {"organization_id": OURS, "organization_member_id": member, "can_read": True, "can_write": False}
+    for board in (BOARD, GROUP):
+        insert(url, "board_access", **grant, board_id=board)
+    async with app.plugins.get(DatabasePlugin).sessions() as session:
+        streams = StreamRepository(session=session)
+        assert await streams.readable_board_ids(AccessScope(OURS, member_id=member)) == ONE
+        assert await streams.readable_board_ids(AccessScope(OURS, member_id=member, reads_all=True)) is None
+        assert await streams.deleted_organization_ids([OURS, OTHER_GROUP]) == [OTHER_GROUP]
