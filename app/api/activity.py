@@ -13,11 +13,14 @@ from app.api.openapi.errors import problems
 from app.models import ActivityEvent
 from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
 from app.schemas.pagination import Page
-from app.services.activity import ActivityService, FeedItem
+from app.services.activity import COMMENTED, ActivityService, FeedItem
 
 Activity = NamedDependency[ActivityService]
 # Objects other than boards and tasks -> the operation that reads them. Its path has the id.
 _READS = {"agent": "get_agent", "invite": "get_invite", "member": "get_member"}
+
+# Stored event types -> what clients know them as. An index is on the stored one.
+_SHOWN_AS = {COMMENTED: "task.comment"}
 
 
 class ActivityController(Controller):
@@ -47,7 +50,8 @@ class ActivityController(Controller):
 
 def read_event(event: ActivityEvent) -> ActivityEventRead:
     route_name, route_params = _route(event)
-    return to_shape(ActivityEventRead, event, route_name=route_name, route_params=route_params)
+    event_type = _SHOWN_AS.get(event.event_type, event.event_type)
+    return to_shape(ActivityEventRead, event, event_type=event_type, route_name=route_name, route_params=route_params)
 
 
 def _route(event: ActivityEvent) -> tuple[str | None, dict[str, str] | None]:

@@ -14,6 +14,7 @@ _ALIVE = "It answers 200 as long as the process runs, and does not use the datab
 
 class Health(msgspec.Struct, frozen=True):
     status: str = "ok"
+    ok: bool = True
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -22,6 +23,7 @@ class Ready(msgspec.Struct, frozen=True):
     status: str = "ready"
     database: str = "ok"
     schema: str = "ok"
+    ok: bool = True
 
 
 @get(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.activity import read_comment_item, read_event
@@ -16,6 +17,7 @@ from app.schemas.memory import BoardGroupMemoryRead, BoardMemoryRead
 from app.schemas.streams import (
     AgentStreamItem,
     ApprovalStreamItem,
+    ApprovalTaskCounts,
     BoardGroupMemoryStreamItem,
     BoardMemoryStreamItem,
     TaskCommentStreamItem,
@@ -23,7 +25,7 @@ from app.schemas.streams import (
 )
 from app.services.activity import COMMENTED, ActivityService
 from app.services.agents import AgentService
-from app.services.approvals import ApprovalService
+from app.services.approvals import ApprovalCount, ApprovalService, ApprovalView
 from app.services.boards import BoardService
 from app.services.callers import NOBODY
 from app.services.memory import MemoryService
@@ -57,10 +59,15 @@ async def load_approvals(session: AsyncSession, topic: Topic, events: Events) ->
     approvals = ApprovalService(session, NOBODY)
     views = await approvals.get_by_ids(_subject_ids(events))
     pending = await approvals.count_pending(board_id)
+    counts = await approvals.count_by_task([task.id for view in views.values() for task in view.tasks])
 
     def item(event: ActivityEvent) -> Fields:
         view = views.get(event.subject_id)
-        return {"approval": read_approval(view) if view else None, "pending_approvals_count": pending}
+        return {
+            "approval": read_approval(view) if view else None,
+            "pending_approvals_count": pending,
+            "task_counts": _task_counts(view, counts) if view else UNSET,
+        }
 
     return _messages(ApprovalStreamItem, events, item)
 
@@ -94,6 +101,14 @@ async def load_comments(session: AsyncSession, topic: Topic, events: Events) -> 
     return _messages(TaskCommentStreamItem, [item.event for item in found], lambda event: {"comment": items[event.id]})
 
 
+def _task_counts(
+    view: ApprovalView, counts: Mapping[UUID, ApprovalCount]
+) -> ApprovalTaskCounts | list[ApprovalTaskCounts] | UnsetType:
+    """Return the counts of the task that the approval names; a list where it names several."""
+    found = [ApprovalTaskCounts(task.id, *counts[task.id]) for task in view.tasks if task.id in counts]
+    return (found[0] if len(found) == 1 else found) if found else UNSET
+
+
 def _of_memory(
     shape: type[msgspec.Struct],
     topic: Topic,
@@ -108,9 +123,10 @@ def _of_memory(
 
 def _messages(shape: type[msgspec.Struct], events: Events, item: Callable[[ActivityEvent], Fields]) -> list[Message]:
     """Return a message for each event, with the fields that `item` returns."""
+    shown = [(event, read_event(event)) for event in events]
     return [
-        Message(event, msgspec.json.encode(shape(type=event.event_type, activity=read_event(event), **item(event))))
-        for event in events
+        Message(event, msgspec.json.encode(shape(type=activity.event_type, activity=activity, **item(event))))
+        for event, activity in shown
     ]
 
 

@@ -10,7 +10,7 @@ from litestar.params import FromQuery, JSONBody, Parameter
 from app.api.http.conversion import to_shape
 from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, Search, provide_service
 from app.api.http.pagination import page_response
-from app.api.openapi.errors import problems
+from app.api.openapi.errors import problems, task_conflict
 from app.core.errors import BadRequestError, FieldProblem
 from app.models import TaskComment, TaskStatus
 from app.schemas.pagination import Page
@@ -49,7 +49,7 @@ class TaskController(Controller):
         wanted = TaskFilter(_statuses(status), assigned_agent_id, unassigned, search)
         return page_response(request, window, await service.page(board_id, wanted, window), read_task)
 
-    @post(operation_id="create_task", summary="Create a task", responses=problems(403, 404, 409))
+    @post(operation_id="create_task", summary="Create a task", responses={**problems(403, 404), **task_conflict()})
     async def create(self, board_id: PathId, data: JSONBody[TaskCreate], service: Tasks) -> Response[TaskRead]:
         view = await service.create(board_id, data.sent())
         location = f"/api/v1/boards/{board_id}/tasks/{view.task.id}"
@@ -59,7 +59,12 @@ class TaskController(Controller):
     async def read(self, board_id: PathId, task_id: PathId, service: Tasks) -> TaskRead:
         return read_task(await service.get(board_id, task_id))
 
-    @patch("/{task_id:uuid}", operation_id="update_task", summary="Change a task", responses=problems(403, 404, 409))
+    @patch(
+        "/{task_id:uuid}",
+        operation_id="update_task",
+        summary="Change a task",
+        responses={**problems(403, 404), **task_conflict()},
+    )
     async def update(self, board_id: PathId, task_id: PathId, data: JSONBody[TaskUpdate], service: Tasks) -> TaskRead:
         return read_task(await service.update(board_id, task_id, data.sent()))
 

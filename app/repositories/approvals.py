@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from app.core.errors import ConflictError
 from app.core.pagination import Slice, Window
@@ -28,6 +28,13 @@ class NamedTask(NamedTuple):
     title: str
 
 
+class ApprovalCount(NamedTuple):
+    """The number of approvals that name a task, and of those that are pending."""
+
+    total: int = 0
+    pending: int = 0
+
+
 class ApprovalRepository(Repository[Approval]):
     model_type = Approval
     constraint_errors: ClassVar[ConstraintErrors] = {"uq_approval_tasks_task_id_pending": PendingApprovalExistsError}
@@ -41,6 +48,15 @@ class ApprovalRepository(Repository[Approval]):
 
     async def count_pending(self, board_id: UUID) -> int:
         return await self.count(board_id=board_id, status=ApprovalStatus.PENDING)
+
+    async def count_by_task(self, task_ids: Sequence[UUID]) -> dict[UUID, ApprovalCount]:
+        """Return how many approvals name each task; a task that none names is left out."""
+        statement = (
+            select(ApprovalTask.task_id, func.count(), func.count().filter(ApprovalTask.is_pending))
+            .where(ApprovalTask.task_id.in_(task_ids))
+            .group_by(ApprovalTask.task_id)
+        )
+        return {row[0]: ApprovalCount(row[1], row[2]) for row in await self.session.execute(statement)}
 
     async def add_tasks(self, approval: Approval, task_ids: Sequence[UUID]) -> None:
         """Have the approval name these tasks, in this order. Raises PendingApprovalExistsError."""

@@ -12,7 +12,6 @@ from app.models import (
     Agent,
     Approval,
     ApprovalStatus,
-    ApprovalTask,
     Board,
     BoardMemory,
     Task,
@@ -45,13 +44,6 @@ class AssignedTask(NamedTuple):
 
     task: Task
     assignee: str | None
-
-
-class ApprovalCount(NamedTuple):
-    """The number of approvals that name a task, and of those that are pending."""
-
-    total: int = 0
-    pending: int = 0
 
 
 class SnapshotRepository:
@@ -107,15 +99,6 @@ class SnapshotRepository:
             .limit(limit)
         )
         return [AssignedTask(row[0], row[1]) for row in await self._session.execute(statement)]
-
-    async def count_approvals(self, task_ids: Sequence[UUID]) -> dict[UUID, ApprovalCount]:
-        """Return how many approvals name each task; a task that none names is left out."""
-        statement = (
-            select(ApprovalTask.task_id, func.count(), func.count().filter(ApprovalTask.is_pending))
-            .where(ApprovalTask.task_id.in_(task_ids))
-            .group_by(ApprovalTask.task_id)
-        )
-        return {row[0]: ApprovalCount(row[1], row[2]) for row in await self._session.execute(statement)}
 
     async def list_agents(self, board_id: UUID, limit: int) -> Sequence[Agent]:
         """Return agents of the board, newest first."""

@@ -1,9 +1,10 @@
 """The `data` of the streams' events: what happened, and the object's present state, or null if it is gone."""
 
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
 from app.schemas.agents import AgentRead
@@ -45,11 +46,23 @@ class AgentStreamItem(_StreamItem, kw_only=True):
     agent: AgentRead | None
 
 
+class ApprovalTaskCounts(msgspec.Struct):
+    """The number of approvals that name a task, and of those that are pending."""
+
+    task_id: UUID
+    approvals_count: int
+    approvals_pending_count: int
+
+
 class ApprovalStreamItem(_StreamItem, kw_only=True):
-    """A change of an approval. `pending_approvals_count` is the board's."""
+    """A change of an approval. `pending_approvals_count` is the board's.
+
+    `task_counts` are those of the task that the approval names, a list if it names several, and absent if none.
+    """
 
     approval: ApprovalRead | None
     pending_approvals_count: int
+    task_counts: ApprovalTaskCounts | list[ApprovalTaskCounts] | UnsetType = UNSET
 
 
 class BoardMemoryStreamItem(_StreamItem, kw_only=True):

@@ -9,12 +9,14 @@ from uuid import UUID
 from app.core.errors import ConflictError
 from app.core.pagination import Slice, Window
 from app.models import Approval, ApprovalStatus, Board
-from app.repositories.approvals import ApprovalRepository, NamedTask
+from app.repositories.approvals import ApprovalCount, ApprovalRepository, NamedTask
 from app.repositories.boards import BoardRepository
 from app.repositories.tasks import TaskRepository
 from app.services.base import Service
 from app.services.boards import BoardService, UnknownReferenceError
 from app.services.callers import PeopleOnlyError
+
+__all__ = ("ApprovalCount", "ApprovalService", "ApprovalView")
 
 
 class ApprovalResolvedError(ConflictError):
@@ -56,6 +58,10 @@ class ApprovalService(Service):
     async def count_pending(self, board_id: UUID) -> int:
         """Return how many approvals of the board are pending, without regard to who may read it."""
         return await self._approvals.count_pending(board_id)
+
+    async def count_by_task(self, task_ids: Sequence[UUID]) -> dict[UUID, ApprovalCount]:
+        """Return how many approvals name each of these tasks, without regard to who may read them."""
+        return await self._approvals.count_by_task(task_ids)
 
     async def create(self, board_id: UUID, fields: dict[str, Any]) -> ApprovalView:
         """Ask for an approval, or store one that is decided.

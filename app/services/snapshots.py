@@ -6,10 +6,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.models import Agent, Board, BoardGroup, BoardMemory, TaskStatus
-from app.repositories.snapshots import ApprovalCount, AssignedTask, BoardsOfGroup, SnapshotRepository
+from app.repositories.snapshots import AssignedTask, BoardsOfGroup, SnapshotRepository
 from app.repositories.task_details import TagOfTask
 from app.repositories.tasks import TaskRepository
-from app.services.approvals import ApprovalService, ApprovalView
+from app.services.approvals import ApprovalCount, ApprovalService, ApprovalView
 from app.services.base import Service
 from app.services.board_groups import BoardGroupService
 from app.services.boards import BoardService
@@ -73,7 +73,7 @@ class SnapshotService(Service):
         tasks, approvals = TaskService(self._session, self._caller), ApprovalService(self._session, self._caller)
         rows = await self._snapshots.list_tasks(board.id, MAX_TASKS)
         views = await tasks.views(board.id, [row.task for row in rows])
-        counts = await self._snapshots.count_approvals([row.task.id for row in rows])
+        counts = await approvals.count_by_task([row.task.id for row in rows])
         cards = [
             TaskCard(view, row.assignee, counts.get(row.task.id) or ApprovalCount())
             for row, view in zip(rows, views, strict=True)

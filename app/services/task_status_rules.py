@@ -18,11 +18,13 @@ _NEEDS_UNBLOCKED = frozenset({TaskStatus.IN_PROGRESS, TaskStatus.REVIEW, TaskSta
 class TaskBlockedError(ConflictError):
     code = "task_blocked"
 
+    default_detail = "The task waits for tasks that are not done."
+
     def __init__(self, blocked_by: Sequence[UUID]) -> None:
-        super().__init__(
-            "The task waits for tasks that are not done.",
-            extra={"blocked_by_task_ids": [str(id_) for id_ in blocked_by]},
-        )
+        ids = {"blocked_by_task_ids": [str(id_) for id_ in blocked_by]}
+        # Clients of the documented backend look for the code within `detail`; RFC 9457 has others ignore an object.
+        detail = {"message": self.default_detail, "code": "task_blocked_cannot_transition", **ids}
+        super().__init__(extra={**ids, "detail": detail})
 
 
 class ReviewRequiredError(ConflictError):

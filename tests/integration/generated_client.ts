@@ -5,6 +5,7 @@ import type { components, paths } from "./api.js";
 
 type Task = components["schemas"]["TaskRead"];
 type Problem = components["schemas"]["ProblemDetails"];
+type TaskConflict = components["schemas"]["TaskConflict"];
 
 const baseUrl = process.env.BASE_URL ?? "";
 const person = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${process.env.TOKEN}` } });
@@ -42,7 +43,7 @@ const late = await person.PATCH("/api/v1/boards/{board_id}/tasks/{task_id}", {
   params: { path, header: { "If-Match": tag } },
   body: { status: "done" },
 });
-const problem: Problem | undefined = late.error;
+const problem: Problem | TaskConflict | undefined = late.error;
 assert.equal(problem?.code, "precondition_failed");
 
 const page = await person.GET("/api/v1/boards/{board_id}/tasks", {

@@ -26,7 +26,7 @@ async def test_each_change_is_an_event(client: httpx.AsyncClient, board: dict[st
     assert (created["event_type"], created["message"]) == ("task.created", "Splice")
     assert (changed["event_type"], changed["message"]) == ("task.status_changed", "inbox → in_progress")
     assert (updated["event_type"], updated["message"]) == ("task.updated", "title")
-    assert (comment["event_type"], comment["message"]) == ("task.commented", "done soon")
+    assert (comment["event_type"], comment["message"]) == ("task.comment", "done soon")
     assert comment["route_params"] == {"board_id": board["id"], "task_id": task["id"]}
 
 
@@ -110,7 +110,7 @@ async def test_member_sees_what_happened_on_boards_that_he_may_read(
     assert await types(client) == []
     assert (await client.get(f"{ACTIVITY}/task-comments")).json()["items"] == []
     grant(database_url, board["id"], reads=True, writes=False)
-    assert await types(client) == ["task.commented", "task.created", "board.created"]
+    assert await types(client) == ["task.comment", "task.created", "board.created"]
 
 
 async def test_other_organizations_are_not_in_it(

@@ -104,7 +104,7 @@ async def test_agent_works_and_is_on_record(
     events = (await client.get("/api/v1/activity")).json()["items"]
     mine = [(event["event_type"], event["message"]) for event in events if event["agent_id"] == registered["id"]]
     assert sorted(mine) == [
-        ("task.commented", "begun"),
+        ("task.comment", "begun"),
         ("task.created", "Splice"),
         ("task.status_changed", "inbox → in_progress"),
     ]

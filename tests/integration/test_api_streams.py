@@ -33,7 +33,7 @@ async def test_tasks_stream_tells_of_tasks_and_their_comments(
         assert created.data["activity"]["message"] == "Splice"
         comment = await create(client, f"{tasks_url}/{task['id']}/comments", message="soon")
         commented = await stream.next()
-        assert (commented.type, commented.data["comment"]) == ("task.commented", comment)
+        assert (commented.type, commented.data["comment"]) == ("task.comment", comment)
         await client.delete(f"{tasks_url}/{task['id']}")
         deleted = await stream.next()
         assert (deleted.type, deleted.data["task"]) == ("task.deleted", None)
@@ -91,6 +91,26 @@ async def test_approvals_stream_tells_of_approvals_and_how_many_wait(
         resolved = await stream.next()
         assert (resolved.type, resolved.data["approval"]) == ("approval.approved", approved)
         assert resolved.data["pending_approvals_count"] == 0
+        assert not {"task_counts"} & (created.data.keys() | resolved.data.keys()), "it names no task"
+
+
+async def test_approvals_stream_tells_how_many_approvals_name_each_task(
+    app: Litestar, client: httpx.AsyncClient, tasks_url: str
+) -> None:
+    url = tasks_url.replace("tasks", "approvals")
+    one, two = [(await create(client, tasks_url, title=title))["id"] for title in ("Splice", "Stow")]
+    decided = {"action_type": "deploy", "confidence": 80, "status": "approved"}
+    await create(client, url, **decided, task_id=one)
+    async with reading(app, f"{url}/stream") as stream:
+        await create(client, url, action_type="deploy", confidence=80, task_id=one)
+        of_one = (await stream.next()).data["task_counts"]
+        await create(client, url, **decided, task_ids=[two, one])
+        of_both = (await stream.next()).data["task_counts"]
+    assert of_one == {"task_id": one, "approvals_count": 2, "approvals_pending_count": 1}
+    assert of_both == [
+        {"task_id": two, "approvals_count": 1, "approvals_pending_count": 0},
+        {"task_id": one, "approvals_count": 3, "approvals_pending_count": 1},
+    ]
 
 
 @pytest.mark.parametrize("place", ["board", "group", "group of the board"])

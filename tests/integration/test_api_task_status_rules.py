@@ -26,7 +26,10 @@ async def test_blocked_task_cannot_move_on_until_what_it_waits_for_is_done(
     second = await create_task(client, tasks_url, "second", depends_on_task_ids=[first["id"]])
     refused = await patch_task(client, tasks_url, second, status=status, title="renamed")
     assert (refused.status_code, refused.json()["code"]) == (409, "task_blocked")
+    blocked_by = {"blocked_by_task_ids": [first["id"]]}
     assert refused.json()["blocked_by_task_ids"] == [first["id"]]
+    message = "The task waits for tasks that are not done."
+    assert refused.json()["detail"] == {"message": message, "code": "task_blocked_cannot_transition", **blocked_by}
     assert (await client.get(f"{tasks_url}/{second['id']}")).json()["title"] == "second", "all or nothing"
     created = await client.post(tasks_url, json={"title": "t", "status": status, "depends_on_task_ids": [first["id"]]})
     assert created.json()["code"] == "task_blocked"

@@ -54,7 +54,7 @@ def test_story_goes_as_it_is_told(database_url: str, tmp_path: Path) -> None:
         "approval.approved - stow_cargo",
         "approval.created - stow_cargo",
         "task.status_changed - inbox → in_progress",
-        "task.commented - On it.",
+        "task.comment - On it.",
         "agent.created - Bosun",
         "task.created - Load the barrels",
         "board.created - Voyage",

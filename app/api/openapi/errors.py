@@ -5,7 +5,7 @@ from typing import Any
 from litestar.openapi.datastructures import ResponseSpec
 
 from app.api.http.exception_handlers import MEDIA_TYPE
-from app.schemas.problems import ProblemDetails
+from app.schemas.problems import ProblemDetails, TaskConflict
 
 # Status -> its meaning, and one of its codes as an example.
 MEANINGS = {
@@ -30,4 +30,13 @@ MEANINGS = {
 
 def problems(*statuses: int) -> dict[int, Any]:
     """Return the `responses` of a handler with its own errors. `operations.py` adds those that operations share."""
-    return {status: ResponseSpec(ProblemDetails, generate_examples=False, media_type=MEDIA_TYPE) for status in statuses}
+    return {status: _response(ProblemDetails) for status in statuses}
+
+
+def task_conflict() -> dict[int, Any]:
+    """Return the `responses` of a handler that another task may block."""
+    return {409: _response(TaskConflict)}
+
+
+def _response(shape: type[ProblemDetails]) -> ResponseSpec:
+    return ResponseSpec(shape, generate_examples=False, media_type=MEDIA_TYPE)

@@ -59,6 +59,8 @@ _BODIES: dict[str, Json] = {
     }
 }
 _HEADERS_OF_ERRORS = {401: ("WWW-Authenticate",), 415: ("Accept",), 429: ("Retry-After",), 503: ("Retry-After",)}
+# The schema of a 409, and the response that has it, where a task may be blocked.
+_TASK_CONFLICT = "TaskConflict"
 _SUCCESSES = {200: "The result.", 201: "The object was created.", 204: "Done; the answer has no content."}
 
 
@@ -76,6 +78,7 @@ def shared_components(example: Json) -> Json:
         "responses": {
             "NotModified": {"description": "The object still has the tag that you sent.", "headers": _headers("ETag")},
             **{_component(status): _problem(status, example) for status in MEANINGS},
+            _TASK_CONFLICT: _problem(HTTPStatus.CONFLICT, example, _TASK_CONFLICT),
         },
     }
 
@@ -96,15 +99,18 @@ class Operation:
         if body := _BODIES.get(self._described["operationId"]):
             self._described["requestBody"] = body
         responses = self._described["responses"]
-        own = {int(status) for status in responses if status >= "400"}
+        own = {
+            int(status): _schema_of(response, MEDIA_TYPE) for status, response in responses.items() if status >= "400"
+        }
         for status, response in responses.items():
             if status < "300":
                 self._complete_success(int(status), response, _schema_of(response) in secrets)
         tagged = self._under_api and self._is_tagged(self._described, secrets)
         if self._method == "get" and tagged:
             responses["304"] = _ref("responses", "NotModified")
-        for status in own | self._errors():
-            responses[str(status)] = _ref("responses", _component(status))
+        for status in own.keys() | self._errors():
+            is_special = own.get(status) == _TASK_CONFLICT
+            responses[str(status)] = _ref("responses", _TASK_CONFLICT if is_special else _component(status))
         self._described["responses"] = dict(sorted(responses.items()))
         for name in self._header_parameters(secrets):
             self._described.setdefault("parameters", []).append(_ref("parameters", name))
@@ -176,13 +182,13 @@ def _headers(*names: str) -> Json:
     return {name: _ref("headers", name) for name in (*names, "X-Request-Id")}
 
 
-def _problem(status: int, example: Json) -> Json:
+def _problem(status: int, example: Json, shape: str = "ProblemDetails") -> Json:
     meaning, code = MEANINGS[status]
     said = {"title": title_of(HTTPStatus(status)), "status": status, "code": code, "detail": meaning}
     written = {
         name: value for name, value in example.items() if status == HTTPStatus.BAD_REQUEST or name != "errors"
     } | said
-    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    schema = _ref("schemas", shape)
     return {
         "description": meaning,
         "headers": _headers(*_HEADERS_OF_ERRORS.get(status, ())),
@@ -198,7 +204,7 @@ def _ref(kind: str, name: str) -> Json:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def _schema_of(response: Json) -> str | None:
+def _schema_of(response: Json, media_type: str = _JSON) -> str | None:
     """Return the name of the response's schema; None if it has none."""
-    schema = response.get("content", {}).get(_JSON, {}).get("schema", {})
+    schema = response.get("content", {}).get(media_type, {}).get("schema", {})
     return schema.get("$ref", "").rsplit("/", 1)[-1] or None
