@@ -1,6 +1,6 @@
 """The step that an empty database takes in the place of those that a baseline replaces."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationStep, RevisionStep
@@ -23,6 +23,14 @@ def begin_with_baseline(
         return list(steps)
     baseline = RevisionStep(directory.revision_map, shortened[0], is_upgrade=True)
     return [baseline, *(step for step in steps if isinstance(step, RevisionStep) and step.revision in shortened)]
+
+
+def replaced_by_baselines(planned: Iterable[Script]) -> set[str]:
+    """Return the revisions that the baselines among the planned ones replace: whoever agreed to these agreed to them.
+
+    They are pending where another process has applied some of them meanwhile.
+    """
+    return {name for script in planned for name in replaced_checksums(script)}
 
 
 def shorten(directory: ScriptDirectory, revisions: Sequence[Script], folder: Path | None = None) -> list[Script]:

@@ -38,7 +38,7 @@ from ..revisions.loading import explain_alembic_error, phase_of, require_destina
 from ..revisions.requirements import require, requirements_of
 from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import longest_id, require_own_versions
-from .baseline_steps import begin_with_baseline
+from .baseline_steps import begin_with_baseline, replaced_by_baselines
 from .data_loss import refuse_data_loss
 from .failures import explain_recording_errors, step_failure
 from .planned_steps import (
@@ -85,10 +85,9 @@ class StepExecutor:
             async with guarded_lock(self._connection, self._config, deadline):
                 # Planned again, since another process may have applied the steps meanwhile.
                 replanned = await read_when_unlocked(self._connection, deadline, limit, self._plan)
-                agreed = self._options.agreed
-                require_plan_unchanged(
-                    {one.revision for one in planned_revisions(steps)} if agreed is None else agreed, replanned
-                )
+                planned = planned_revisions(steps)
+                agreed = {one.revision for one in planned} if self._options.agreed is None else self._options.agreed
+                require_plan_unchanged({*agreed, *replaced_by_baselines(planned)}, replanned)
                 if self._options.rehearse is not None:
                     await self._connection.run_sync(self._rehearse, replanned, self._options.rehearse)
                     return
