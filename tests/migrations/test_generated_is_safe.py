@@ -181,7 +181,7 @@ CHANGES: dict[str, Case] = {
         ),
     ),
     "NULL forbidden where the models have a default": Case(
-        lambda of: _require(of["tags"].c.description, default="it's: {new}"),
+        lambda of: _require(of["tags"].c.description, default="it's 100%: {new}"),
         "contract contract contract",
         ("postgresql_not_valid=True", "VALIDATE", "nullable=False"),
     ),
@@ -195,6 +195,13 @@ CHANGES: dict[str, Case] = {
         lambda of: _add_columns(of["tags"], Column("a", sa.Text, server_default="b", nullable=False)),
         "expand",
         ('server_default="b"',),
+    ),
+    "a required column with a time": Case(
+        lambda of: _add_columns(
+            of["tags"], Column("a", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False)
+        ),
+        "expand",
+        ("now()",),
     ),
     "a required column with a default of its own for each row": Case(
         lambda of: _add_columns(

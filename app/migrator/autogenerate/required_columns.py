@@ -20,6 +20,8 @@ from .backfill_file import BackfillFile, backfill_name
 from .plan import Step
 from .rendering import InAutocommit, Sql
 
+# With another style of parameters it doubles percent signs.
+_DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
 # What ADD COLUMN gives to every row without writing one, and every server knows that it does.
 _CONSTANT = re.compile(
     r"""(?i:'(?:[^']|'')*'|[-+]?[\d.]+|\([-+]?[\d.]+\)|true|false|null|now\(\)|current_\w+)(?:::[\w .\[\]"(),]+)?"""
@@ -69,6 +71,6 @@ def _literal(model: sa.Column[Any]) -> str | None:
         return None
     try:
         literal = sa.literal(default.arg, model.type)  # type: ignore[attr-defined]
-        return str(literal.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
+        return str(literal.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
     except CompileError:
         return None
