@@ -209,6 +209,19 @@ def test_baseline_that_was_edited_after_it_was_applied_is_found(project: PlainPr
         file.write_text(file.read_text() + "# changed\n")
 
 
+def test_baseline_that_cannot_be_read_is_named(project: PlainProject) -> None:
+    (file,) = baselines(project)
+    file.write_text(file.read_text().replace("replaces = {", "replaces = {}\nothers = {"))
+    for command in (upgrade, plan, read_status, lambda config: lint(config, every=True)):
+        with pytest.raises(MigrationFailedError, match=rf"^{file} is no baseline"):
+            command(project.config)
+    (found,) = [one for one in examine_config(project.config) if f"{file} is no baseline" in one.seen]
+    assert found.severity == "problem"
+    file.write_text("revision = 'r2'\nraise SystemExit\n")
+    with pytest.raises(MigrationFailedError, match=rf"^{file} cannot be used: SystemExit"):
+        upgrade(project.config)
+
+
 def test_failed_baseline_leaves_nothing_and_is_tried_again(project: PlainProject, empty_database_url: str) -> None:
     (file,) = baselines(project)
     whole = file.read_text()

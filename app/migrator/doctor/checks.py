@@ -78,10 +78,10 @@ def most_important(findings: Sequence[Finding]) -> Finding | None:
 def _read_files(config: MigratorConfig) -> tuple[ScriptDirectory | None, list[Finding]]:
     try:
         directory = load_revisions(config)
+        return directory, list(revisions.files(directory))
     except DatabaseError as exc:
         why = "Nothing can be migrated, and a server that migrates at its start ends with exit code 3."
         return None, [problem(str(exc), why, f"{command('heads')}")]
-    return directory, list(revisions.files(directory))
 
 
 async def _examine(

@@ -16,7 +16,7 @@ from ..locking.migration_lock import holder_of_lock
 from ..phase import Phase
 from ..revisions.baselines import outdated_baselines
 from ..revisions.edited import find_edited
-from ..revisions.history import Entry, Outcome, last_completed, read_history
+from ..revisions.history import Entry, Outcome, last_completed, last_step, read_history
 from ..revisions.loading import join_heads, phase_of
 from ..revisions.schema_state import SchemaState, read_state, redundant_revisions
 from .finding import CheckContext, Finding, note, ok, problem, warning
@@ -70,10 +70,10 @@ def state(connection: Connection, context: CheckContext) -> Iterator[Finding]:
 def history(connection: Connection, context: CheckContext) -> Iterator[Finding]:
     """Check how the last step ended, and whether one that is recorded as running is alive."""
     entries = read_history(connection)
-    if not entries:
+    last = last_step(entries)
+    if last is None:
         yield note("No migration is recorded in this database yet.")
         return
-    last = entries[-1]
     yield ok(f"The last step recorded: {last.direction} {last.revision}, {last.outcome} ({_when(last)}).")
     done = last_completed(entries)
     for entry in [entry for entry in entries if entry.outcome is Outcome.RUNNING]:

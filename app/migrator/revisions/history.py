@@ -7,10 +7,11 @@ Releases of different age share it, so columns are only ever added, and it is re
 import getpass
 import os
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from textwrap import dedent
 
 from alembic.script import Script, ScriptDirectory
@@ -180,6 +181,23 @@ def _entry(row: RowMapping) -> Entry:
 
 def last_completed(entries: Iterable[Entry]) -> dict[str, Entry]:
     return {entry.revision: entry for entry in entries if entry.outcome is Outcome.DONE}
+
+
+def last_step(entries: Sequence[Entry]) -> Entry | None:
+    """Return the newest step; a baseline's run, and not the stamps that it has left."""
+    newest = entries[-1] if entries else None
+    return next((run for run, stamps in baseline_runs(entries) if newest in stamps), newest)
+
+
+def baseline_runs(entries: Sequence[Entry]) -> Iterator[tuple[Entry, list[Entry]]]:
+    """Yield each run of a baseline with the stamps that it has left, of which its own is the last."""
+    done = [entry for entry in entries if entry.outcome is Outcome.DONE]
+    for position, run in enumerate(done, 1):
+        if run.direction == "upgrade" and position < len(done) and done[position].direction == "stamp":
+            stamps = list(takewhile(lambda entry: entry.direction == "stamp", done[position:]))
+            names = [entry.revision for entry in stamps]
+            if run.revision in names:
+                yield run, stamps[: names.index(run.revision) + 1]
 
 
 def steps_ahead_of(entries: Sequence[Entry], known: Collection[str]) -> dict[str, Entry]:

@@ -14,7 +14,7 @@ from ..phase import Phase
 from ..read_only_database import read_only_reason
 from ..sql.effect import Kind
 from ..sql.offline import effects_of
-from .history import Entry, last_completed, read_history, steps_ahead_of
+from .history import Entry, last_completed, last_step, read_history, steps_ahead_of
 from .loading import oldest_first, phase_of
 from .version_table import require_own_versions
 
@@ -79,7 +79,7 @@ def read_state(connection: Connection, directory: ScriptDirectory, metadata: Met
         unknown=unknown,
         broken_by=_broken_by(directory, entries, unknown),
         missing_tables=ours - tables,
-        last_step=entries[-1] if entries else None,
+        last_step=last_step(entries),
         read_only=read_only_reason(connection),
     )
 

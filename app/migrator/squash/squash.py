@@ -7,7 +7,6 @@ from difflib import unified_diff
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import structlog
 from alembic import command as alembic_command
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
@@ -38,8 +37,6 @@ _SERVER = text("SELECT current_setting('server_version_num')::int / 10000")
 _SHARED = re.compile(r"\b(?:EXTENSION|ACL|DEFAULT ACL)\b")
 _ROLE = text("SELECT quote_ident(current_user)")
 _SHOWN = 40
-
-log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,8 @@ def _revisions_up_to(directory: ScriptDirectory, revision: str) -> list[Script]:
 
 def _refuse_what_no_dump_has(revisions: Iterable[Script]) -> None:
     for script in revisions:
-        if found := _IN_NO_DUMP.search(offline_sql(script) or Path(script.path).read_text()):
+        sql = offline_sql(script)
+        if found := _IN_NO_DUMP.search(Path(script.path).read_text() if sql is None else sql):
             raise SquashRefusedError(
                 f"Revision {script.revision} ({script.path}) has `{' '.join(found[0].split())}`, which changes the"
                 " server rather than the database: a baseline would lack it. Squash the revisions before it, or take"
