@@ -111,7 +111,7 @@ async def test_who_has_lost_the_connection_looks_again_once_it_listens_again(
         here.send()
         await woken(there)
     await here.close()
-    assert query(database_url, LISTENING) == [(ours,)], "nobody else listens any more"
+    await until(lambda: query(database_url, LISTENING) == [(ours,)], "nobody else listens any more")
 
 
 async def test_database_that_is_away_fails_neither_who_sends_nor_who_listens(
