@@ -84,7 +84,7 @@ CHANGES: dict[str, Changes] = {
         ),
         "an identity column": (
             lambda of: of["tags"].append_column(Column("number", sa.BigInteger, sa.Identity(start=5))),
-            "sa.Identity",
+            "AS IDENTITY",
         ),
         "a sequence": (lambda of: sa.Sequence("numbers", metadata=of["tags"].metadata), "CREATE SEQUENCE numbers"),
         "a comment of a column": (lambda of: setattr(of["tags"].c.slug, "comment", "a:b"), 'comment="a:b"'),
