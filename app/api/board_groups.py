@@ -9,11 +9,19 @@ from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, p
 from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
 from app.models import BoardGroup
-from app.schemas.board_groups import BoardGroupCreate, BoardGroupRead, BoardGroupUpdate
+from app.schemas.board_groups import (
+    BoardGroupCreate,
+    BoardGroupHeartbeatApply,
+    BoardGroupHeartbeatApplyResult,
+    BoardGroupRead,
+    BoardGroupUpdate,
+)
 from app.schemas.pagination import Page
+from app.services.agents import AgentService
 from app.services.board_groups import BoardGroupService
 
 Groups = NamedDependency[BoardGroupService]
+Agents = NamedDependency[AgentService]
 
 
 class BoardGroupController(Controller):
@@ -55,6 +63,33 @@ class BoardGroupController(Controller):
     )
     async def remove(self, group_id: PathId, service: Groups) -> None:
         await service.delete(group_id)
+
+
+class GroupHeartbeatController(Controller):
+    """The pace of a group's agents."""
+
+    path = "/board-groups"
+    tags = ("board-groups",)
+    dependencies = provide_service(AgentService)
+
+    @post(
+        "/{group_id:uuid}/heartbeat",
+        operation_id="apply_board_group_heartbeat",
+        summary="Change how often the agents of a board group report",
+        responses=problems(403, 404),
+        status_code=200,
+    )
+    async def apply_heartbeat(
+        self, group_id: PathId, data: JSONBody[BoardGroupHeartbeatApply], service: Agents
+    ) -> BoardGroupHeartbeatApplyResult:
+        """Set `every` in the agents' `heartbeat_config`. Leads of boards keep theirs unless they are included."""
+        done = await service.set_pace_of_group(group_id, data.every, with_leads=data.include_board_leads)
+        return BoardGroupHeartbeatApplyResult(
+            board_group_id=group_id,
+            requested=data.sent(),
+            updated_agent_ids=done.updated,
+            failed_agent_ids=done.failed,
+        )
 
 
 def read_group(group: BoardGroup) -> BoardGroupRead:

@@ -10,7 +10,7 @@ from app.api.activity import ActivityController
 from app.api.agent_view import agent_view
 from app.api.agents import AgentController
 from app.api.approvals import ApprovalController
-from app.api.board_groups import BoardGroupController
+from app.api.board_groups import BoardGroupController, GroupHeartbeatController
 from app.api.boards import BoardController
 from app.api.custom_fields import CustomFieldController
 from app.api.dashboard import DashboardController
@@ -32,19 +32,21 @@ from app.api.streams import StreamController, provide_opening
 from app.api.tags import TagController
 from app.api.tasks import TaskController
 from app.api.tokens import TokenController
-from app.api.users import UserController
+from app.api.users import BootstrapController, UserController
 from app.api.webhooks import WebhookController
 from app.core.security import InviteTokens
 from app.core.settings import Settings
 
 _CONTROLLERS = (
     UserController,
+    BootstrapController,
     TokenController,
     OrganizationController,
     MemberController,
     InviteController,
     BoardController,
     BoardGroupController,
+    GroupHeartbeatController,
     MemoryController,
     BoardSnapshotController,
     GroupSnapshotController,

@@ -1,6 +1,6 @@
-"""The controller of the signed-in user: /users/me."""
+"""The controller of the signed-in user: /users/me, and /auth/bootstrap."""
 
-from litestar import Controller, delete, get, patch
+from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
@@ -30,6 +30,23 @@ class UserController(Controller):
     @delete(operation_id="delete_me", summary="Delete your own user", responses=problems(409))
     async def remove(self, service: Users) -> None:
         await service.delete()
+
+
+class BootstrapController(Controller):
+    path = "/auth"
+    tags = ("users",)
+    dependencies = provide_service(UserService)
+
+    @post(
+        "/bootstrap",
+        operation_id="bootstrap",
+        summary="Read your own user, who is new at the first request",
+        responses=problems(403),
+        status_code=200,
+    )
+    async def bootstrap(self, service: Users) -> UserRead:
+        """Return your user. It is made by the first request of any kind, with an organization named Personal."""
+        return _read(await service.get())
 
 
 def _read(user: User) -> UserRead:

@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, bindparam, select
 
 from app.core.pagination import Slice, Window
 from app.db.request.prepared import PreparedStatement, fetch_rows
-from app.models import Agent
+from app.models import Agent, Board
 from app.repositories.access import AccessScope
-from app.repositories.base import Repository
+from app.repositories.base import REREAD, Repository
 from app.repositories.keyset import read_slice
 from app.repositories.sorting import Ordering
 
@@ -46,6 +46,24 @@ class AgentRepository(Repository[Agent]):
 
     async def list_of_board(self, board_id: UUID) -> Sequence[Agent]:
         return await self.get_many(board_id=board_id)
+
+    async def lock_of_group(
+        self, access: AccessScope, group_id: UUID, *, with_leads: bool
+    ) -> Sequence[tuple[Agent, bool]]:
+        """Return the agents on the group's boards that the caller may read, and whether they may write that board.
+
+        Nobody else changes these agents until the transaction ends.
+        """
+        statement = (
+            select(Agent, access.writable(Board.id))
+            .join(Board, Board.id == Agent.board_id)
+            .where(Board.board_group_id == group_id, access.readable(Board.id))
+            .order_by(Agent.id)
+            .with_for_update(of=Agent, key_share=True)
+        )
+        if not with_leads:
+            statement = statement.where(~Agent.is_board_lead)
+        return [(row[0], row[1]) for row in await self.session.execute(statement.execution_options(**REREAD))]
 
     async def _oldest(self, *conditions: ColumnElement[bool]) -> Agent | None:
         statement = select(Agent).where(*conditions).order_by(Agent.created_at, Agent.id).limit(1)

@@ -1,11 +1,14 @@
 """Board groups."""
 
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.shared_types import LongText, Moment, Name, Request, Slug
+from app.schemas.shared_types import NOT_BLANK, LongText, Moment, Name, Request, Slug
+
+Pace = Annotated[str, Meta(min_length=1, max_length=32, pattern=NOT_BLANK, examples=["10m"])]
 
 
 class BoardGroupCreate(Request):
@@ -18,6 +21,22 @@ class BoardGroupUpdate(Request):
     name: Name | UnsetType = UNSET
     slug: Slug | UnsetType = UNSET
     description: LongText | UnsetType | None = UNSET
+
+
+class BoardGroupHeartbeatApply(Request):
+    """The pace at which agents of a group report. It becomes `every` in their `heartbeat_config`."""
+
+    every: Pace
+    include_board_leads: bool = False
+
+
+class BoardGroupHeartbeatApplyResult(msgspec.Struct, kw_only=True):
+    """The agents whose pace was set. Agents on boards that you may read, but not write, are those that failed."""
+
+    board_group_id: UUID
+    requested: dict[str, Any]
+    updated_agent_ids: list[UUID]
+    failed_agent_ids: list[UUID]
 
 
 class BoardGroupRead(msgspec.Struct, kw_only=True):

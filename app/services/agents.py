@@ -14,6 +14,7 @@ from app.repositories.agents import AgentRepository
 from app.repositories.boards import BoardRepository
 from app.repositories.organizations import OrganizationRepository
 from app.services.base import Service
+from app.services.board_groups import BoardGroupService
 from app.services.boards import BoardService, UnknownBoardError
 from app.services.callers import LeadOnlyError
 
@@ -32,6 +33,13 @@ class Registered(NamedTuple):
 
     agent: Agent
     token: str | None
+
+
+class PaceSet(NamedTuple):
+    """The agents whose pace was set, and those of boards that the caller may only read."""
+
+    updated: list[UUID]
+    failed: list[UUID]
 
 
 def status_of(agent: Agent) -> str:
@@ -123,6 +131,26 @@ class AgentService(Service):
         else:
             await self._require_to_change(agent)
         return Registered(await self._heartbeat(agent, status), token)
+
+    async def set_pace_of_group(self, group_id: UUID, every: str, *, with_leads: bool) -> PaceSet:
+        """Set how often the agents on a group's boards report. Raises NotFoundError, ForbiddenError and LeadOnlyError.
+
+        An agent that calls must lead its board, and sets the pace on that board alone.
+        """
+        group = await BoardGroupService(self._session, self._caller).get_writable(group_id)
+        if self._caller.agent and not self._caller.agent.is_board_lead:
+            raise LeadOnlyError
+        log = self._activity_of(group.organization_id)
+        await log.record("board_group.heartbeat_changed", every, board_group_id=group.id)
+        done = PaceSet([], [])
+        for agent, is_writable in await self._agents.lock_of_group(
+            self._caller.access, group.id, with_leads=with_leads
+        ):
+            (done.updated if is_writable else done.failed).append(agent.id)
+            if is_writable:
+                agent.heartbeat_config = {**(agent.heartbeat_config or {}), "every": every}
+                await self._record("updated", agent, "heartbeat_config")
+        return done
 
     async def nudge(self, board_id: UUID, agent_id: UUID, message: str) -> None:
         """Send a message to an agent of the board, by the stream of agents. Raises NotFoundError and ForbiddenError."""

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import SignIn
-from tests.support.api import BOARDS, GROUPS, MINIMAL, register
+from tests.support.api import AGENTS, BOARDS, GROUPS, MINIMAL, register
 from tests.support.boards import RIGHTS, Rights, become, grant
 from tests.support.database import holding, query
 
@@ -181,3 +181,57 @@ async def test_agent_sees_the_group_of_its_board_alone_and_changes_none(
         assert (refused.status_code, refused.json()["code"]) == (403, "people_only")
     happened = [item["event_type"] for item in (await ashore.get("/api/v1/activity")).json()["items"]]
     assert not {name for name in happened if name.startswith("board_group.")}
+
+
+async def test_pace_of_a_groups_agents_is_set_without_their_leads(
+    client: httpx.AsyncClient, grouped: dict[str, Any], signed_in: SignIn
+) -> None:
+    await client.patch(f"{BOARDS}/{grouped['id']}", json={"max_agents": 3})
+    lead = await register(client, grouped)
+    mate = await register(client, grouped, name="Mate", heartbeat_config={"target": "last"})
+    ashore = await register(client, None, name="Cook")
+    url = f"{GROUPS}/{grouped['board_group_id']}/heartbeat"
+    answer = await client.post(url, json={"every": "10m"})
+    requested = {"every": "10m", "include_board_leads": False}
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "board_group_id": grouped["board_group_id"],
+            "requested": requested,
+            "updated_agent_ids": [mate["id"]],
+            "failed_agent_ids": [],
+        },
+    )
+    by_lead = await (await signed_in(lead)).post(url, json={"every": "2m", "include_board_leads": True})
+    assert by_lead.json()["updated_agent_ids"] == [lead["id"], mate["id"]]
+    configs = [
+        (await client.get(f"{AGENTS}/{agent['id']}")).json()["heartbeat_config"] for agent in (lead, mate, ashore)
+    ]
+    assert configs == [{"every": "2m"}, {"target": "last", "every": "2m"}, None]
+    refused = await (await signed_in(mate)).post(url, json={"every": "1m"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "lead_only")
+    events = [(item["event_type"], item["message"]) for item in (await client.get("/api/v1/activity")).json()["items"]]
+    changes = {"board_group.heartbeat_changed", "agent.updated"}
+    assert sorted(event for event in events if event[0] in changes) == [
+        *3 * [("agent.updated", "heartbeat_config")],
+        ("board_group.heartbeat_changed", "10m"),
+        ("board_group.heartbeat_changed", "2m"),
+    ]
+
+
+async def test_pace_is_set_on_the_boards_that_the_caller_may_write(
+    client: httpx.AsyncClient, grouped: dict[str, Any], database_url: str
+) -> None:
+    boards = [grouped]
+    for slug in ("read", "hidden"):
+        body = {"name": slug, "slug": slug, "description": "", "board_group_id": grouped["board_group_id"]}
+        boards.append((await client.post(BOARDS, json=body)).json())
+    written, shown, _ = [(await register(client, board, name="Mate"))["id"] for board in boards]
+    become(database_url, "member")
+    url = f"{GROUPS}/{grouped['board_group_id']}/heartbeat"
+    assert (await client.post(url, json={"every": "10m"})).status_code == 404
+    grant(database_url, boards[1]["id"], reads=True, writes=False)
+    assert (await client.post(url, json={"every": "10m"})).status_code == 403
+    grant(database_url, boards[0]["id"], reads=True, writes=True)
+    answer = (await client.post(url, json={"every": "10m", "include_board_leads": True})).json()
+    assert (answer["updated_agent_ids"], answer["failed_agent_ids"]) == ([written], [shown])

@@ -5,8 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.conftest import Stranger
+from tests.integration.conftest import SignIn, Stranger
+from tests.support.api import ME, register
 from tests.support.database import insert, query
+
+BOOTSTRAP = "/api/v1/auth/bootstrap"
 
 
 async def test_user_changes_his_profile(client: httpx.AsyncClient, me: dict[str, Any]) -> None:
@@ -14,6 +17,19 @@ async def test_user_changes_his_profile(client: httpx.AsyncClient, me: dict[str,
     assert (changed["timezone"], changed["name"], changed["id"]) == ("Europe/Berlin", None, me["id"])
     assert (await client.get("/api/v1/users/me")).json() == changed
     assert (await client.patch("/api/v1/users/me", json={"is_super_admin": True})).status_code == 400
+
+
+async def test_bootstrap_makes_the_user_and_then_reads_them(
+    client: httpx.AsyncClient, board: dict[str, Any], signed_in: SignIn, database_url: str
+) -> None:
+    agent = await signed_in(await register(client, board))
+    refused = await agent.post(BOOTSTRAP)
+    assert (refused.status_code, refused.json()["code"]) == (403, "people_only")
+    assert (await client.delete(ME)).status_code == 204
+    first, second = await client.post(BOOTSTRAP), await client.post(BOOTSTRAP)
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json() == second.json() == (await client.get(ME)).json()
+    assert query(database_url, "SELECT name FROM organizations") == [("Personal",)]
 
 
 async def test_deleted_user_takes_along_what_was_his_alone(

@@ -56,7 +56,7 @@ class World(NamedTuple):
 
 # What they change is the caller's own, or what tasks are described by, or in the walk nothing; or the trail goes too.
 NOT_TOLD_OF = (
-    "update_me delete_me set_active_organization create_tag update_tag delete_tag create_custom_field"
+    "bootstrap update_me delete_me set_active_organization create_tag update_tag delete_tag create_custom_field"
     " update_custom_field delete_custom_field update_member resolve_approval delete_my_organization"
 )
 # What the contract wants to see of what is gone.

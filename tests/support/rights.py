@@ -37,7 +37,7 @@ MEMBER, MANAGER = "a member", "a manager"
 OWNER, WRITES_ALL, ANYBODY = "an owner", "writing all boards", "anybody"
 TAKES = {
     PERSON: (
-        "get_me update_me delete_me list_tokens create_organization"
+        "bootstrap get_me update_me delete_me list_tokens create_organization"
         " list_my_organizations set_active_organization accept_invite"
     ),
     SIGN_IN: "create_token",

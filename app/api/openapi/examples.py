@@ -66,6 +66,7 @@ _BY_NAME: dict[str, Any] = {
     "endpoint_path": _RECEIVER,
     "endpoint_url": f"https://plimsoll.example{_RECEIVER}",
     "event_type": "task.created",
+    "every": "10m",
     "expires_at": "2099-11-30T10:00:00Z",
     "field_key": "berth",
     "field_type": "text",
