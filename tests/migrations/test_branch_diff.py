@@ -243,6 +243,8 @@ ROW_WORK = [
     ("ALTER TABLE users ADD gone text; ALTER TABLE users DROP gone", (), ("users",), ()),
     ("TRUNCATE orders", (), ("orders",), ("truncate orders",)),
     ("SELECT tidy()", (), (), ("perhaps: a block of code tidy",)),
+    ("DROP FUNCTION tidy()", (), (), ()),
+    ("DROP SCHEMA attic", (), (), ("perhaps: drop attic",)),
 ]
 
 

@@ -11,7 +11,7 @@ from ..lint.known_schema import Change, ParsedRevision, parse_revisions
 from ..lint.linter import lint
 from ..lint.lock_rules import lockings
 from ..revisions.loading import load_revisions, oldest_first
-from ..sql.effect import LOSES_DATA, MAY_LOSE_DATA, Kind
+from ..sql.effect import LOSES_DATA, Kind
 from ..sql.lock_modes import Lock, LockMode
 from ..sql.statement_locks import locks_of
 from .changes import BranchChanges, read_changes
@@ -129,12 +129,11 @@ def _losses(revision: ParsedRevision) -> Iterator[str]:
         yield _UNKNOWN
     for change in revision.changes:
         if _is_loss(change):
-            kind = change.effect.kind
-            yield f"perhaps: {change.effect}" if kind in MAY_LOSE_DATA else str(change.effect)
+            yield f"perhaps: {change.effect}" if change.effect.may_lose_data else str(change.effect)
 
 
 def _is_loss(change: Change) -> bool:
     effect, before = change.effect, change.before
     is_own_column = (effect.table, effect.column) in before.columns
     is_own = change.is_of_new_table or is_own_column or (effect.table,) in before.others
-    return not is_own and effect.kind in LOSES_DATA | MAY_LOSE_DATA
+    return not is_own and (effect.may_lose_data or effect.kind in LOSES_DATA)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ...postgres.errors import DatabaseError
 from ..command_names import command
-from ..sql.effect import LOSES_DATA, MAY_LOSE_DATA, REMOVES, Effect, Kind
+from ..sql.effect import LOSES_DATA, REMOVES, Effect, Kind
 from ..sql.names import split_name
 from ..sql.offline import effects_of
 from ..sql.quoting import quote
@@ -76,7 +76,7 @@ def count_losses(connection: Connection, revisions: Iterable[Script]) -> list[Lo
             for effect in effects or ()
             if effect.kind in LOSES_DATA
         )
-        if effects is None or any(effect.kind in MAY_LOSE_DATA for effect in effects):
+        if effects is None or any(effect.may_lose_data for effect in effects):
             found.append(unknown_loss(script))
     return found
 

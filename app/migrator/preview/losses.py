@@ -1,6 +1,7 @@
 """What revisions would remove from a database, which the prompt, `status`, the log and a dry run tell alike."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import structlog
 from alembic.script import Script
@@ -29,8 +30,6 @@ _TYPE_OF = text(
     WHERE attrelid = to_regclass(:table) AND attname = :column AND NOT attisdropped
     """
 )
-# What goes with these may hold rows.
-_DROPS_MORE = frozenset({"SCHEMA", "EXTENSION", "OWNED", "DATABASE"})
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -86,7 +85,7 @@ def _loss(connection: Connection, script: Script, statement: Statement, effect: 
         yield count_loss(connection, script, effect)
     elif effect.kind is Kind.OPAQUE:
         yield unknown_loss(script)
-    elif effect.kind is Kind.DROP_OTHER and (statement.has("CASCADE") or statement.words[1].keyword in _DROPS_MORE):
+    elif effect.drops_more:
         yield unknown_loss(script, f"what is dropped with {effect.table}")
     elif effect.kind is Kind.CHANGE_TYPE and _may_cut(connection, statement, effect):
         yield unknown_loss(script, f"what the new type of {effect.table}.{effect.column} cannot hold")
@@ -122,7 +121,7 @@ class _Names:
             return None
         column = self._columns.get((effect.table, effect.column), effect.column)
         table = self._tables.get(effect.table, effect.table)
-        return Effect(effect.kind, table, column, name=effect.name)
+        return replace(effect, table=table, column=column)
 
     def follow(self, effect: Effect) -> None:
         if effect.kind is Kind.CREATE_TABLE and not effect.may_exist:

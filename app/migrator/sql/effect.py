@@ -54,8 +54,6 @@ class Kind(StrEnum):
 
 # After these, what the table or column held is gone.
 LOSES_DATA = frozenset({Kind.DROP_TABLE, Kind.DROP_COLUMN, Kind.TRUNCATE, Kind.DELETE})
-# Dropping a schema or CASCADE may drop tables, a change of type may cut values, code may do anything.
-MAY_LOSE_DATA = frozenset({Kind.OPAQUE, Kind.DROP_OTHER, Kind.CHANGE_TYPE})
 # Earlier releases no longer find these, or not as they know them.
 REMOVES = LOSES_DATA | {
     Kind.DROP_OTHER,
@@ -81,6 +79,8 @@ class Effect:
     CREATE_TRIGGER.
 
     `may_exist`: there may have been something of this name before (IF NOT EXISTS, a temporary table).
+
+    `drops_more`: in DROP_OTHER, tables may go with the object.
     """
 
     kind: Kind
@@ -91,6 +91,12 @@ class Effect:
     columns: tuple[str, ...] = ()
     code: str = field(default="", compare=False)
     may_exist: bool = False
+    drops_more: bool = field(default=False, compare=False)
+
+    @property
+    def may_lose_data(self) -> bool:
+        """Tell whether data may be gone: a change of type may cut values, and code may do anything."""
+        return self.drops_more or self.kind in {Kind.OPAQUE, Kind.CHANGE_TYPE}
 
     def __str__(self) -> str:
         what = f"{self.table}.{self.column}" if self.column else self.table

@@ -55,6 +55,8 @@ _OBJECTS = [
     )
 ]
 _EVERY_TABLE = "every table"
+# What goes with these may hold rows.
+_HOLD_TABLES = ("SCHEMA", "EXTENSION", "OWNED", "DATABASE")
 _OFF = frozenset({"FALSE", "OFF", "0"})
 
 
@@ -132,8 +134,10 @@ def _drop(cursor: Cursor) -> Iterator[Effect]:
         yield from (Effect(Kind.DROP_TABLE, name) for name in cursor.names())
     # No statement of a release names statistics.
     elif not cursor.comes("STATISTICS"):
-        yield Effect(Kind.DROP_OTHER, _object_name(cursor))
-        yield from (Effect(Kind.DROP_OTHER, other.name()) for other in [*cursor.parts()][1:])
+        drops_more = cursor.has("CASCADE") or any(cursor.comes(kind) for kind in _HOLD_TABLES)
+        yield Effect(Kind.DROP_OTHER, _object_name(cursor), drops_more=drops_more)
+        for other in [*cursor.parts()][1:]:
+            yield Effect(Kind.DROP_OTHER, other.name(), drops_more=drops_more)
 
 
 def _alter(cursor: Cursor) -> Iterator[Effect]:
