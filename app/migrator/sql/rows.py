@@ -13,6 +13,7 @@ from .tokens import Word
 _NO_UPDATE_AFTER = frozenset({"FOR", "KEY", "ON", "THEN"})
 QUERIES = frozenset({"SELECT", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"})
 SEARCH_PATH = "SET search_path"
+_WHAT_IT_WAS = frozenset({"CURRENT_SCHEMA", "CURRENT_SCHEMAS", "CURRENT_SETTING"})
 PERSISTENCE = frozenset({"GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED"})
 _MERGED = {"UPDATE": Kind.UPDATE, "DELETE": Kind.DELETE}
 
@@ -55,7 +56,8 @@ def _read_changes(cursor: Cursor) -> Iterator[Effect]:
 
 def _sets_search_path(words: Sequence[Word]) -> bool:
     """Return whether set_config() gives search_path another value than one that is computed from what it was."""
-    return any(name == "search_path" and value is not None for name, value in set_by_function(words))
+    is_derived = any(word.keyword in _WHAT_IT_WAS for word in words)
+    return any(name == "search_path" and not (value is None and is_derived) for name, value in set_by_function(words))
 
 
 def target_of(cursor: Cursor) -> str:
