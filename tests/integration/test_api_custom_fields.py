@@ -158,6 +158,10 @@ async def test_owners_and_admins_define_and_members_read(
     field = await define(client, board)
     elsewhere = await define(client, second, "elsewhere")
     both = await define(client, board, "both", board_ids=[board["id"], second["id"]])
+    tasks = f"{BOARDS}/{board['id']}/tasks"
+    await client.post(tasks, json={"title": "t"})
+    (listed,) = (await client.get(tasks)).json()["items"]
+    assert listed["custom_field_values"] == {"both": None, "ticket": None}
     staff.i_am("admin")
     assert (await redefine(client, field, label="by an admin")).status_code == 200
     become(database_url, "member")
