@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.shared_types import Message, Moment, Name, Request, ShortText
+from app.schemas.shared_types import Message, Moment, Name, Request, ShortText, Update
 
 
 class AgentCreate(Request):
@@ -17,10 +17,12 @@ class AgentCreate(Request):
     identity_profile: dict[str, Any] | None = None
 
 
-class AgentUpdate(Request):
+class AgentUpdate(Update):
+    null_clears = frozenset({"board_id", "heartbeat_config", "identity_profile"})
+
     board_id: UUID | UnsetType | None = UNSET
-    name: Name | UnsetType = UNSET
-    status: ShortText | UnsetType = UNSET
+    name: Name | UnsetType | None = UNSET
+    status: ShortText | UnsetType | None = UNSET
     heartbeat_config: dict[str, Any] | UnsetType | None = UNSET
     identity_profile: dict[str, Any] | UnsetType | None = UNSET
 

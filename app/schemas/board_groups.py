@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.shared_types import NOT_BLANK, LongText, Moment, Name, Request, Slug
+from app.schemas.shared_types import NOT_BLANK, LongText, Moment, Name, Request, Slug, Update
 
 Pace = Annotated[str, Meta(min_length=1, max_length=32, pattern=NOT_BLANK, examples=["10m"])]
 
@@ -17,9 +17,11 @@ class BoardGroupCreate(Request):
     description: LongText | None = None
 
 
-class BoardGroupUpdate(Request):
-    name: Name | UnsetType = UNSET
-    slug: Slug | UnsetType = UNSET
+class BoardGroupUpdate(Update):
+    null_clears = frozenset({"description"})
+
+    name: Name | UnsetType | None = UNSET
+    slug: Slug | UnsetType | None = UNSET
     description: LongText | UnsetType | None = UNSET
 
 

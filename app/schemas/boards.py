@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.shared_types import LongText, Moment, Name, Request, ShortText, Slug
+from app.schemas.shared_types import LongText, Moment, Name, Request, ShortText, Slug, Update
 
 MaxAgents = Annotated[int, Meta(ge=0, le=10_000)]
 
@@ -30,23 +30,25 @@ class BoardCreate(Request):
     max_agents: MaxAgents = 1
 
 
-class BoardUpdate(Request):
-    name: Name | UnsetType = UNSET
-    slug: Slug | UnsetType = UNSET
-    description: LongText | UnsetType = UNSET
+class BoardUpdate(Update):
+    null_clears = frozenset({"board_group_id", "goal_source", "objective", "success_metrics", "target_date"})
+
+    name: Name | UnsetType | None = UNSET
+    slug: Slug | UnsetType | None = UNSET
+    description: LongText | UnsetType | None = UNSET
     board_group_id: UUID | UnsetType | None = UNSET
-    board_type: ShortText | UnsetType = UNSET
+    board_type: ShortText | UnsetType | None = UNSET
     objective: LongText | UnsetType | None = UNSET
     success_metrics: dict[str, Any] | UnsetType | None = UNSET
     target_date: Moment | UnsetType | None = UNSET
-    goal_confirmed: bool | UnsetType = UNSET
+    goal_confirmed: bool | UnsetType | None = UNSET
     goal_source: ShortText | UnsetType | None = UNSET
-    require_approval_for_done: bool | UnsetType = UNSET
-    require_review_before_done: bool | UnsetType = UNSET
-    comment_required_for_review: bool | UnsetType = UNSET
-    block_status_changes_with_pending_approval: bool | UnsetType = UNSET
-    only_lead_can_change_status: bool | UnsetType = UNSET
-    max_agents: MaxAgents | UnsetType = UNSET
+    require_approval_for_done: bool | UnsetType | None = UNSET
+    require_review_before_done: bool | UnsetType | None = UNSET
+    comment_required_for_review: bool | UnsetType | None = UNSET
+    block_status_changes_with_pending_approval: bool | UnsetType | None = UNSET
+    only_lead_can_change_status: bool | UnsetType | None = UNSET
+    max_agents: MaxAgents | UnsetType | None = UNSET
 
 
 class BoardRead(msgspec.Struct, kw_only=True):

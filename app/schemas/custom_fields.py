@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.shared_types import LongText, Moment, Name, Request
+from app.schemas.shared_types import LongText, Moment, Name, Request, Update
 
 FieldType = Literal["text", "text_long", "integer", "decimal", "boolean", "date", "date_time", "url", "json"]
 Visibility = Literal["always", "if_set", "hidden"]
@@ -31,20 +31,22 @@ class TaskCustomFieldDefinitionCreate(Request):
     default_value: Any = None
 
 
-class TaskCustomFieldDefinitionUpdate(Request):
+class TaskCustomFieldDefinitionUpdate(Update):
     """A change of a custom field. A null label means the key.
 
     If a board is removed, the values of its tasks are hidden, and come back with the board.
     """
 
+    null_clears = frozenset({"default_value", "description", "label", "validation_regex"})
+
     label: Name | UnsetType | None = UNSET
-    field_type: FieldType | UnsetType = UNSET
-    ui_visibility: Visibility | UnsetType = UNSET
+    field_type: FieldType | UnsetType | None = UNSET
+    ui_visibility: Visibility | UnsetType | None = UNSET
     validation_regex: Pattern | UnsetType | None = UNSET
     description: LongText | UnsetType | None = UNSET
-    required: bool | UnsetType = UNSET
+    required: bool | UnsetType | None = UNSET
     default_value: Any = UNSET
-    board_ids: BoardIds | UnsetType = UNSET
+    board_ids: BoardIds | UnsetType | None = UNSET
 
 
 class TaskCustomFieldDefinitionRead(msgspec.Struct, kw_only=True):

@@ -1,7 +1,7 @@
 """Types that request shapes share: texts, names, slugs and times."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -60,6 +60,16 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Return the fields of an update that were sent, including those that are null."""
         every = {name: getattr(self, name) for name in self.__struct_fields__}
         return {name: value for name, value in every.items() if value is not msgspec.UNSET}
+
+
+class Update(Request):
+    """The base of changes. A null field changes nothing, unless `null_clears` has its name: it is then null."""
+
+    null_clears: ClassVar[frozenset[str]] = frozenset()
+
+    def sent(self) -> dict[str, object]:
+        """Return the fields that change something."""
+        return {name: value for name, value in super().sent().items() if value is not None or name in self.null_clears}
 
 
 def _storage_problem(value: object, depth: int = 0) -> str | None:

@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from app.schemas.shared_types import Color, LongText, Moment, Name, Request, Slug
+from app.schemas.shared_types import Color, LongText, Moment, Name, Request, Slug, Update
 
 
 class TagCreate(Request):
@@ -17,10 +17,12 @@ class TagCreate(Request):
     description: LongText | None = None
 
 
-class TagUpdate(Request):
-    name: Name | UnsetType = UNSET
-    slug: Slug | UnsetType = UNSET
-    color: Color | UnsetType = UNSET
+class TagUpdate(Update):
+    null_clears = frozenset({"description"})
+
+    name: Name | UnsetType | None = UNSET
+    slug: Slug | UnsetType | None = UNSET
+    color: Color | UnsetType | None = UNSET
     description: LongText | UnsetType | None = UNSET
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.shared_types import LongText, Message, Moment, Request, Title
+from app.schemas.shared_types import LongText, Message, Moment, Request, Title, Update
 from app.schemas.tags import TagRef
 
 Status = Literal["inbox", "in_progress", "review", "done"]
@@ -30,18 +30,20 @@ class TaskCreate(Request):
     custom_field_values: CustomFields = {}
 
 
-class TaskUpdate(Request):
+class TaskUpdate(Update):
     """A change of a task. `comment` becomes a comment of the task. Custom fields that are not named do not change."""
 
-    title: Title | UnsetType = UNSET
+    null_clears = frozenset({"assigned_agent_id", "description", "due_at"})
+
+    title: Title | UnsetType | None = UNSET
     description: LongText | UnsetType | None = UNSET
-    status: Status | UnsetType = UNSET
-    priority: Priority | UnsetType = UNSET
+    status: Status | UnsetType | None = UNSET
+    priority: Priority | UnsetType | None = UNSET
     due_at: Moment | UnsetType | None = UNSET
     assigned_agent_id: UUID | UnsetType | None = UNSET
-    depends_on_task_ids: Ids | UnsetType = UNSET
-    tag_ids: Ids | UnsetType = UNSET
-    custom_field_values: CustomFields | UnsetType = UNSET
+    depends_on_task_ids: Ids | UnsetType | None = UNSET
+    tag_ids: Ids | UnsetType | None = UNSET
+    custom_field_values: CustomFields | UnsetType | None = UNSET
     comment: Message | UnsetType | None = UNSET
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.schemas.shared_types import END, NOT_BLANK, Moment, Request
+from app.schemas.shared_types import END, NOT_BLANK, Moment, Request, Update
 
 Description = Annotated[str, Meta(min_length=1, max_length=2000, pattern=NOT_BLANK)]
 WebhookSecret = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -31,11 +31,13 @@ class BoardWebhookCreate(Request):
     signature_header: HeaderName | None = None
 
 
-class BoardWebhookUpdate(Request):
+class BoardWebhookUpdate(Update):
     """A change of a webhook. A null `secret` removes it; a null `signature_header` is the default one."""
 
-    description: Description | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
+    null_clears = frozenset({"agent_id", "secret", "signature_header"})
+
+    description: Description | UnsetType | None = UNSET
+    enabled: bool | UnsetType | None = UNSET
     agent_id: UUID | UnsetType | None = UNSET
     secret: WebhookSecret | UnsetType | None = UNSET
     signature_header: HeaderName | UnsetType | None = UNSET

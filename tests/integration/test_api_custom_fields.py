@@ -80,8 +80,6 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"ui_visibility": "never"}, "/ui_visibility"),
     ({"board_ids": []}, "/board_ids"),
     ({"board_ids": [str(uuid4())]}, "/board_ids"),
-    ({"board_ids": None}, "/board_ids"),
-    ({"required": None}, "/required"),
     ({"validation_regex": "("}, "/validation_regex"),
     ({"validation_regex": r"(a)\1"}, "/validation_regex"),
     ({"validation_regex": "(?=a)"}, "/validation_regex"),

@@ -137,7 +137,7 @@ def test_python_client_imports_and_runs(server: Server, python_client: str) -> N
         assert read.parsed == task
         tag = read.headers["etag"]
         assert call(person, "tasks.get_task", board_id, task.id, if_none_match=tag).status_code == 304
-        changes = models.TaskUpdate(status=models.TaskUpdateStatus.IN_PROGRESS)
+        changes = models.TaskUpdate(status=models.TaskUpdateStatusType0.IN_PROGRESS)
         changed, late = (
             call(person, "tasks.update_task", board_id, task.id, body=changes, if_match=tag).parsed for _ in range(2)
         )
