@@ -12,6 +12,7 @@ from ..backfill.executor import run
 from ..backfill.status import BackfillState, BackfillStatus, read_backfills
 from ..backfill.throttle import Throttle
 from ..backfill.watcher import watch
+from ..config import MigratorConfig
 from ..signals import InterruptedBySignalError
 from .backfill_progress import report_progress
 from .options import as_json, current_config
@@ -54,8 +55,8 @@ def backfill(
     database, and every process obeys it.
 
     Exit codes: 0 every one that was asked for is done, or --watch was stopped by a signal; 1 one waits for its revision
-    or is paused; 2 a wrong setting or option, or a
-    name that is not known; 3 one failed; 4 the database cannot be reached; 130 or 143 interrupted.
+    or is paused; 2 a wrong setting or option, or a name that is not known; 3 one failed; 4 the database cannot be
+    reached; 130 or 143 interrupted.
     """
     if bool(names) + every + watches > 1:
         raise click.UsageError("Give names, or --all, or --watch.")
@@ -66,13 +67,7 @@ def backfill(
         _CONTROLS[control](config, names)
         return
     if not names and not every and not watches:
-        found = read_backfills(config)
-        if as_json:
-            print_json(found)
-        elif found:
-            print_backfills(found)
-        else:
-            click.echo("This release has no backfill (migrations/backfills/).")
+        _list(config, as_json)
         return
     try:
         with report_progress(as_json) as report:
@@ -84,6 +79,16 @@ def backfill(
     except InterruptedBySignalError as exc:
         click.echo("Interrupted: the batch under way is rolled back. The same command goes on there.", err=True)
         sys.exit(exc.exit_code)
+
+
+def _list(config: MigratorConfig, as_json: bool) -> None:
+    found = read_backfills(config)
+    if as_json:
+        print_json(found)
+    elif found:
+        print_backfills(found)
+    else:
+        click.echo("This release has no backfill (migrations/backfills/).")
 
 
 def print_backfills(found: Iterable[BackfillStatus]) -> None:

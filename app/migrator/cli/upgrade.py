@@ -84,14 +84,12 @@ def upgrade(
         raise click.UsageError("--sql connects to nothing: it cannot be combined with --backup or --backup-to.")
     if asks:
         require_terminal("--no-prompt")
-    agreed = None
-    if asks or backs_up:
-        plan = commands.plan(config, revision, Phase(phase))
-        if asks:
-            _confirm_upgrade(plan)
-        if backs_up:
-            _back_up(config, plan, backup_to)
-        agreed = [script.revision for script in plan.revisions]
+    plan = commands.plan(config, revision, Phase(phase)) if asks or backs_up else None
+    if plan and asks:
+        _confirm_upgrade(plan)
+    if plan and backs_up:
+        _back_up(config, plan, backup_to)
+    agreed = [script.revision for script in plan.revisions] if plan else None
     commands.upgrade(config, revision, sql=sql, phase=Phase(phase), agreed=agreed)
     if not sql:
         _log_backfills_to_run(config)
