@@ -137,6 +137,27 @@ def test_failure_is_told_and_leaves_nothing(library: PlainProject, empty_databas
     )
 
 
+def test_setting_of_a_revision_ends_with_it_as_in_an_upgrade(library: PlainProject) -> None:
+    library.add("second", sql("SET search_path = nowhere", "SET LOCAL work_mem = '1MB'", "SET ROLE pg_monitor"))
+    library.add("third", sql("ALTER TABLE books ADD COLUMN pages integer", "SELECT 1 / (user = session_user)::int"))
+    assert {outcome for outcome, _ in outcomes(rehearsal(library)).values()} == {"executed"}
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize("after", ["pass", "op.get_bind().exec_driver_sql('SELECT 1 / 0')"])
+def test_revision_that_ends_the_transaction_through_the_driver_stops_it(
+    library: PlainProject, empty_database_url: str, end: str, after: str
+) -> None:
+    driver = f"op.get_bind().connection.dbapi_connection.run_async(lambda driver: driver.execute({end!r}))"
+    library.add("second", sql("ALTER TABLE books ADD COLUMN pages integer") + f"\n{driver}\n{after}")
+    library.add("third", sql("DROP TABLE books"))
+    result = call(library, "--json", "--accept-locks")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "Revision second ends the transaction itself" in result.stderr
+    assert "may be committed" in result.stderr
+    assert query(empty_database_url, "SELECT count(*) FROM books") == [(1,)]
+
+
 def test_commit_after_what_was_left_out_ends_it(library: PlainProject, empty_database_url: str) -> None:
     library.add("second", autocommit("CREATE INDEX CONCURRENTLY ix ON books (title)"))
     library.add("third", 'op.execute("ALTER TABLE books ADD COLUMN pages integer")\nop.get_bind().commit()')

@@ -22,11 +22,16 @@ _SHORTEST_SILENCE = 1.0
 
 
 def reset_session(connection: Connection, config: MigratorConfig) -> None:
-    """Undo what an earlier revision has SET in the session; keep the session's locks and limits."""
+    """Undo what an earlier revision has SET in the session; keep the session's locks and limits. This commits."""
     with connection.begin():
-        connection.exec_driver_sql("SET SESSION AUTHORIZATION DEFAULT")
-        connection.exec_driver_sql("RESET ALL")
-        _limit_silence_and_statements(connection, config)
+        reset_settings(connection, config)
+
+
+def reset_settings(connection: Connection, config: MigratorConfig) -> None:
+    """Undo what an earlier revision has SET, or SET LOCAL in the same transaction; keep the session's limits."""
+    connection.exec_driver_sql("SET SESSION AUTHORIZATION DEFAULT")
+    connection.exec_driver_sql("RESET ALL")
+    _limit_silence_and_statements(connection, config)
 
 
 def limit_session(connection: Connection, config: MigratorConfig, pause: float = 0) -> None:

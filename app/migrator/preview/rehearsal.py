@@ -5,7 +5,7 @@ records stay as they are. What cannot run in a transaction is left out, and so i
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,7 @@ from ...postgres.sqlstate import ACTIVE_SQL_TRANSACTION, UNSAFE_NEW_ENUM_VALUE_U
 from ..backfill.definition import load_backfills, required_backfills
 from ..backfill.status import reason_unfinished
 from ..config import MigratorConfig
+from ..execution.session_limits import reset_settings
 from ..execution.statement_guard import StatementGuard, is_concurrent
 from ..locking.migration_lock import require_lock
 from ..locking.retries import TABLE_IN_USE
@@ -35,6 +36,7 @@ from .lock_watch import HeldLock, LockWatch
 
 # What a COMMIT checks is checked after each revision, and not before its end.
 _CHECK_DEFERRED = (text("SET CONSTRAINTS ALL IMMEDIATE"), text("SET CONSTRAINTS ALL DEFERRED"))
+_TRANSACTION = text("SELECT pg_current_xact_id()::text")
 _OUTSIDE = "it has statements that cannot run in a transaction"
 
 
@@ -85,6 +87,7 @@ class _Rehearsal:
         self._connection = connection
         self._config = config
         self._watch = LockWatch(read_catalogue(connection).relations)
+        self._transaction = connection.scalar(_TRANSACTION)
         # The revisions that were not executed.
         self._left_out: list[str] = []
 
@@ -114,6 +117,7 @@ class _Rehearsal:
 
     def _run(self, script: Script) -> RehearsedRevision:
         guard = StatementGuard(self._config, 0, set(), self._config.lock_timeout)
+        reset_settings(self._connection, self._config)
         savepoint = self._connection.begin_nested()
         started = time.monotonic()
         self._watch.begin()
@@ -122,15 +126,30 @@ class _Rehearsal:
         except (Exception, SystemExit) as exc:  # noqa: BLE001 - told, whatever a revision raises
             outcome, reason = self._explain(exc, guard)
             if savepoint.is_active and self._connection.in_transaction():
-                savepoint.rollback()
+                self._end(savepoint.rollback, script)
             self._watch.forget()
             if outcome is Outcome.NOT_EXECUTED:
                 self._left_out.append(script.revision)
             return RehearsedRevision(script.revision, _title(script), phase_of(script), outcome, None, reason, ())
         seconds, locks = round(time.monotonic() - started, 3), tuple(self._watch.held())
-        savepoint.commit()
+        self._end(savepoint.commit, script)
         return RehearsedRevision(
             script.revision, _title(script), phase_of(script), Outcome.EXECUTED, seconds, None, locks
+        )
+
+    def _end(self, end_savepoint: Callable[[], None], script: Script) -> None:
+        """End the savepoint. Raises MigrationFailedError where the revision has ended the transaction around it."""
+        try:
+            end_savepoint()
+            if self._connection.scalar(_TRANSACTION) == self._transaction:
+                return
+        except DBAPIError as exc:
+            if is_lost(exc):
+                raise
+        raise MigrationFailedError(
+            f"Revision {script.revision} ends the transaction itself, through the driver. What ran before that may be"
+            " committed: the database may have a part of the pending revisions, and no record says so. Make the copy"
+            " anew, and take the COMMIT or ROLLBACK out of the revision."
         )
 
     def _upgrade(self, script: Script, guard: StatementGuard) -> None:
