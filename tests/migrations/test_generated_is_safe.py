@@ -2,9 +2,10 @@
 
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from sqlalchemy.schema import conv
 
 from app.core.settings import Settings
 from app.db import migrator_config
+from app.migrator.phase import Phase
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
@@ -71,6 +73,10 @@ def _drop_column(table: Table, name: str):
     for index in [each for each in table.indexes if name in " ".join(map(str, each.expressions))]:
         table.indexes.discard(index)
     table._columns.remove(table.c[name])
+
+
+def _new_table(beside: Table, name: str, *columns: Column):
+    Table(name, beside.metadata, *columns)
 
 
 def _drop_tables(*tables: Table):
@@ -380,7 +386,23 @@ CHANGES: dict[str, Case] = {
     "an identity column": Case(
         lambda of: _add_columns(of["tags"], Column("number", sa.BigInteger, sa.Identity(start=5))),
         "expand contract contract contract",
-        ("CREATE SEQUENCE", "nextval", "VALIDATE", "nullable=False", "AS IDENTITY", "setval", "DROP SEQUENCE"),
+        (
+            "CREATE SEQUENCE",
+            "GRANT USAGE",
+            "nextval",
+            "VALIDATE",
+            "nullable=False",
+            "AS IDENTITY",
+            "setval",
+            "DROP SEQUENCE",
+        ),
+    ),
+    "numbers for a key without a default": Case(
+        lambda of: _new_table(of["tags"], "logs", Column("id", sa.Integer, primary_key=True)),
+        "expand contract",
+        ("CREATE SEQUENCE", "setval", "GRANT USAGE", "nextval", "OWNED BY"),
+        before="op.execute('CREATE TABLE logs (id integer CONSTRAINT pk_logs PRIMARY KEY)')\n"
+        "op.execute('INSERT INTO logs VALUES (1), (2)')",
     ),
     "another value of an enum": Case(
         lambda of: _add_columns(of["tags"], Column("mood", sa.Enum("good", "fair", "bad", name="mood"))),
@@ -473,6 +495,16 @@ def rows(database_url: str) -> None:
     )
 
 
+@pytest.fixture
+def role(database_url: str, administer: Callable[[str], None]) -> Iterator[str]:
+    """A role that owns nothing."""
+    name = f"role_{uuid4().hex}"
+    administer(f"CREATE ROLE {name}")
+    yield name
+    query(database_url, f"DROP OWNED BY {name}")
+    administer(f"DROP ROLE {name}")
+
+
 def findings(settings: Settings, files: list[Path]) -> list[str]:
     revisions = [str(declared(file, "revision")).strip("\"'") for file in files]
     return [f"{found.rule}: {found.message} {found.rewrite}" for found in lint(settings, revisions).findings]
@@ -507,6 +539,32 @@ def test_generated_change_passes_lint_and_goes_up_down_and_up(
     downgrade(settings, head, accept_data_loss=True)
     assert sorted(named(compared(database_url, changed))) == before, steps
     upgrade_with_backfills(settings)
+
+
+@pytest.mark.parametrize("privilege", ["INSERT", "INSERT (note)"])
+@pytest.mark.parametrize("made", ["id", "number"])
+def test_new_numbers_are_free_and_given_to_all_who_may_insert(
+    database_url: str, release: Release, changed: MetaData, role: str, privilege: str, made: str
+) -> None:
+    """The expand revisions alone are applied: the previous release goes on, under a role that owns nothing."""
+    release.add("op.execute('CREATE TABLE logs (id integer CONSTRAINT pk_logs PRIMARY KEY, note text)')")
+    upgrade(settings_for(database_url))
+    query(database_url, f"INSERT INTO logs VALUES (1), (2); GRANT {privilege} ON logs TO {role}")
+    number = [Column("number", sa.BigInteger, sa.Identity())] if made == "number" else []
+    is_made = made == "id"
+    _new_table(
+        changed.tables["tags"],
+        "logs",
+        Column("id", sa.Integer, primary_key=True, autoincrement=is_made),
+        Column("note", sa.Text),
+        *number,
+    )
+    generate(settings_for(database_url))
+    upgrade(settings_for(database_url), phase=Phase.EXPAND)
+    if not is_made:
+        query(database_url, "ALTER TABLE logs ALTER id SET DEFAULT 3")
+    query(database_url, f"SET ROLE {role}; INSERT INTO logs (note) VALUES ('new')")
+    assert query(database_url, f"SELECT {made} FROM logs WHERE note = 'new'") == [(3 if is_made else 1,)]
 
 
 def _check_backfill(file: Path, settings: Settings, value: str | None) -> None:

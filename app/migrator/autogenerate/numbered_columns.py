@@ -8,6 +8,7 @@ from alembic.operations import ops
 
 from ..drift.catalogue import Column
 from ..drift.difference import Order
+from ..drift.enum_and_sequence_ddl import GRANTS, grant_usage
 from ..sql.quoting import quote, quote_literal, shortened
 from .backfill_file import BackfillFile, backfill_name
 from .plan import Step
@@ -45,6 +46,7 @@ def numbered_column_steps(after: Column, column: sa.Column[Any]) -> list[Step]:
     )
     back = (
         create,
+        Sql(grant_usage(sequence, after.table)),
         Sql(f"SELECT setval({quote_literal(quote(sequence))}, nextval({own}), false)"),
         Sql(f"{alter} DROP IDENTITY"),
         set_default,
@@ -52,8 +54,9 @@ def numbered_column_steps(after: Column, column: sa.Column[Any]) -> list[Step]:
     return [
         Step(
             order=Order.TABLES_AND_COLUMNS,
-            up=(add, create, set_default),
+            up=(add, create, Sql(grant_usage(sequence, after.table)), set_default),
             down=(ops.DropColumnOp(after.table, after.name), drop),
+            lint_ignore=GRANTS,
         ),
         *before_last,
         replace(last, up=(*last.up, *finish), down=(*back, *last.down), lint_ignore=_GOES_ON),

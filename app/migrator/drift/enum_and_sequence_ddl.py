@@ -5,6 +5,9 @@ from .catalogue import Column, Enum, Schema, Sequence
 from .constraint_ddl import around_column
 from .difference import Order, Statement
 
+# Why `lint` may pass over the block that grant_usage() returns, by the rule.
+GRANTS = {"block-of-code": "it lets those who may insert into the table use its new sequence"}
+
 
 def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
     """Create the sequence, or adapt the one of its name that belongs to another column or to none."""
@@ -15,10 +18,12 @@ def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
     )
     if not sequence.owner_table or not sequence.owner_column:
         return found
-    found.append(_own(sequence))
     if sequence.owner and live.column(sequence.owner):
-        found.append(advance_sequence(sequence.owner_table, sequence.owner_column, Order.CONSTRAINTS))
-    return found
+        # Before the column's default: a row that comes in between would get the number of one that is there.
+        which = quote_literal(quote(sequence.name))
+        found.append(_advance(which, sequence.owner_table, sequence.owner_column, Order.SEQUENCES))
+        found.append(Statement(grant_usage(sequence.name, sequence.owner_table), Order.SEQUENCES))
+    return [*found, _own(sequence)]
 
 
 def _from_another(before: Sequence, after: Sequence) -> list[Statement]:
@@ -49,8 +54,30 @@ def drop_sequence(sequence: Sequence) -> list[Statement]:
 
 def advance_sequence(table: str, column: str, order: Order) -> Statement:
     """Set the column's sequence past the values that are there, if there are any."""
-    which = f"pg_get_serial_sequence({quote_literal(quote(table))}, {quote_literal(column)})"
+    return _advance(
+        f"pg_get_serial_sequence({quote_literal(quote(table))}, {quote_literal(column)})", table, column, order
+    )
+
+
+def _advance(which: str, table: str, column: str, order: Order) -> Statement:
     return Statement(f"SELECT setval({which}, max({quote(column)})) FROM {quote(table)}", order)  # noqa: S608 - names
+
+
+def grant_usage(sequence: str, table: str) -> str:
+    """Return the block that lets all who may insert into the table use the sequence, as a default there needs it."""
+    return f"""DO $$ DECLARE its_grantee text; BEGIN
+    FOR its_grantee IN
+        SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END
+        FROM (
+            SELECT relacl FROM pg_class WHERE oid = {quote_literal(quote(table))}::regclass
+            UNION ALL
+            SELECT attacl FROM pg_attribute WHERE attrelid = {quote_literal(quote(table))}::regclass
+        ) AS granted (acls), aclexplode(granted.acls) AS acl
+        WHERE acl.privilege_type = 'INSERT'
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', {quote_literal(quote(sequence))}, its_grantee);
+    END LOOP;
+END $$"""  # noqa: S608 - quoted
 
 
 def create_enum(enum: Enum) -> list[Statement]:
