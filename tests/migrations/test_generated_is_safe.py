@@ -577,3 +577,13 @@ def _check_backfill(file: Path, settings: Settings, value: str | None) -> None:
         with pytest.raises(MigrationFailedError, match=r"`update` has \{value\}"):
             upgrade(settings)
         file.write_text(file.read_text().replace("{value}", value))
+
+
+def test_new_type_of_what_may_no_longer_be_null_has_no_safe_form_and_lint_says_so(
+    database_url: str, release: Release, changed: MetaData
+) -> None:
+    column = changed.tables["users"].c.timezone
+    column.type, column.nullable = sa.BigInteger(), False
+    files = generate(settings_for(database_url))
+    assert "timezone_new" not in "".join(map(steps_of, files))
+    assert "changing-column-type" in " ".join(findings(Settings(), files))

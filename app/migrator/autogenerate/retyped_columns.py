@@ -72,6 +72,8 @@ def _can_be_replaced(before: Column, after: Column, schemas: Schemas) -> bool:
     new = [found for found in wanted if path in found.columns]
     return (
         not (before.identity or before.generated or after.identity or after.generated or table.is_partitioned)
+        # NULL has no value in the new column, which only a person could choose.
+        and (before.not_null or not after.not_null)
         and _new_name(before) not in table.columns
         and not live.dependents.get(("column", path))
         and not any(sequence.owner == path for sequence in live.sequences.values())
