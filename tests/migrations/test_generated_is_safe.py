@@ -452,6 +452,12 @@ CHANGES: dict[str, Case] = {
         "contract contract",
         ("CREATE TRIGGER", "drop_column"),
     ),
+    "a time that gets a zone": Case(
+        lambda of: _add_columns(of["tags"], Column("a", sa.DateTime(timezone=True))),
+        "contract contract",
+        ("What has no time zone is taken as UTC", "SET timezone = 'UTC'", "drop_column"),
+        before="op.execute('ALTER TABLE tags ADD a timestamp')",
+    ),
     "NULL allowed": Case(
         lambda of: setattr(of["tags"].c.name, "nullable", True),
         "contract",

@@ -102,6 +102,89 @@ def test_mirrored_column_of_another_type_converts_each_way_and_loses_nothing(emp
     assert rows == [(1, 80.4, 80), (3, 90.6, 91), (4, 7, 7), (5, 3, 3), (20, 80.4, 80)]
 
 
+def test_mirrored_column_converts_alike_whatever_a_session_has_set(empty_database_url: str) -> None:
+    query(
+        empty_database_url,
+        "CREATE TABLE notes (id int, at timestamp); INSERT INTO notes VALUES (1, '2026-01-01 12:00')",
+    )
+    query(empty_database_url, "ALTER TABLE notes ADD at_new timestamptz")
+    column = MirroredColumn("notes", "at", "at_new", "{value}::timestamptz", "{value}::timestamp")
+    create(empty_database_url, column)
+    filled = column.backfill_update.format(batch=column.backfill_where)
+    run(empty_database_url, f"SET timezone = 'UTC'; {filled}")
+    written = "INSERT INTO notes (id, at) VALUES (2, '2026-01-01 12:00')"
+    query(empty_database_url, f"SET timezone = 'Asia/Tokyo'; {written}")
+    query(
+        empty_database_url,
+        "SET timezone = 'Asia/Tokyo'; INSERT INTO notes (id, at_new) VALUES (3, '2026-01-01 12:00+00')",
+    )
+    assert query(empty_database_url, "SELECT count(*), count(DISTINCT at), count(DISTINCT at_new) FROM notes") == [
+        (3, 1, 1)
+    ]
+
+
+# Types and conversions, and what was written past the trigger -> what the backfill makes of it.
+PAST_THE_TRIGGER = {
+    "the same type": (MirroredColumn("notes", "a", "b"), ("text", "text"), "a = 'y'", ("y", "y")),
+    "no equality": (MirroredColumn("notes", "a", "b"), ("json", "json"), "a = '[1]'", ("[1]", "[1]")),
+    "the new one": (MirroredColumn("notes", "a", "b"), ("text", "text"), "b = 'z'", ("7", "7")),
+    "the old one is NULL": (MirroredColumn("notes", "a", "b"), ("text", "text"), "a = NULL", ("", "")),
+    "less precise": (
+        MirroredColumn("notes", "a", "b", "{value}::numeric", "{value}::double precision", new_type="numeric(10,2)"),
+        ("double precision", "numeric(10,2)"),
+        "a = 1.239",
+        ("1.239", "1.24"),
+    ),
+    "more precise": (
+        MirroredColumn("notes", "a", "b", "{value}::double precision", "{value}::numeric", old_type="numeric(10,2)"),
+        ("numeric(10,2)", "double precision"),
+        "a = 5",
+        ("5.00", "5"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PAST_THE_TRIGGER)
+def test_mirrored_column_written_past_the_trigger_is_left_to_the_backfill(empty_database_url: str, case: str) -> None:
+    column, types, written, expected = PAST_THE_TRIGGER[case]
+    query(empty_database_url, "CREATE TABLE notes (id int, a {}, b {})".format(*types))
+    create(empty_database_url, column)
+    query(empty_database_url, "INSERT INTO notes (id, a) VALUES (1, '7')")
+    assert backfill(empty_database_url, column) == 0
+    query(
+        empty_database_url,
+        f"ALTER TABLE notes DISABLE TRIGGER USER; UPDATE notes SET {written}; ALTER TABLE notes ENABLE TRIGGER USER",
+    )
+    assert backfill(empty_database_url, column) == 1
+    assert backfill(empty_database_url, column) == 0
+    assert query(empty_database_url, "SELECT concat(a), concat(b) FROM notes") == [expected]
+
+
+def test_mirrored_column_keeps_what_the_old_type_cannot_hold(empty_database_url: str) -> None:
+    query(empty_database_url, "CREATE TABLE notes (id int, a numeric(10,2), b double precision)")
+    column = MirroredColumn(
+        "notes", "a", "b", "{value}::double precision", "{value}::numeric", old_type="numeric(10,2)"
+    )
+    create(empty_database_url, column)
+    query(empty_database_url, "INSERT INTO notes (id, b) VALUES (1, 1.239)")
+    query(empty_database_url, "UPDATE notes SET a = a")
+    assert backfill(empty_database_url, column) == 0
+    assert query(empty_database_url, "SELECT concat(a), concat(b) FROM notes") == [("1.24", "1.239")]
+
+
+def test_mirrored_column_is_read_from_the_function_of_an_earlier_release() -> None:
+    column = MirroredColumn("notes", "body", "content", "{value}::bigint", "{value}::text")
+    function = column.create()[0]
+    former = function.replace(
+        "'INSERT' OR ROW(NEW.body)::record *<> ROW(OLD.body)::record\n"
+        "          OR ROW(NEW.body)::record *<> ROW(NEW.content::text)::record",
+        "'INSERT' OR NEW.content IS NOT DISTINCT FROM NULL\n"
+        "          OR ROW(NEW.body)::record *<> ROW(OLD.body)::record",
+    )
+    assert former != function
+    assert read_mirrored_column(former) == column
+
+
 def test_mirrored_column_holds_the_same_bytes_where_the_types_equality_is_looser(empty_database_url: str) -> None:
     query(empty_database_url, "CREATE TABLE notes (price numeric, amount numeric)")
     create(empty_database_url, MirroredColumn("notes", "price", "amount"))
@@ -127,6 +210,7 @@ def test_mirrored_column_cannot_be_dropped_before_its_trigger(notes: str) -> Non
         MirroredColumn("notes", "body", "content"),
         MirroredColumn("our notes", 'the "body"', "Order", default="'(1)'::text"),
         MirroredColumn("notes", "n", "m", "{value}::int4", "({value} / 2)::text", "'a' || lower('B')"),
+        MirroredColumn("notes", "n", "m", "{value}::bigint", "{value}::numeric", old_type="numeric(10,2)"),
         MirroredColumn("n" * 60, "a" * 63, "ä" * 31),
         MirroredColumn("app.notes", "body", "content"),
     ],

@@ -179,7 +179,8 @@ def releases_of(title: str) -> tuple[dict[int, list[str]], str]:
             number = int(release)
         else:
             found[number].append(code)
-    return found, "".join(re.findall(r'^requires_backfill = "(\w+)"$', section, re.MULTILINE))
+    required = dict.fromkeys(re.findall(r'^requires_backfill = "(\w+)"$', section, re.MULTILINE))
+    return found, "".join(required)
 
 
 def test_every_recipe_of_the_page_is_tried() -> None:

@@ -89,11 +89,14 @@ def _give_backfills_a_revision(revisions: list[PlannedRevision]) -> None:
 
 def _name_backfills(revisions: Iterable[PlannedRevision], directory: ScriptDirectory) -> None:
     taken = {file.stem for file in Path(directory.dir).glob("backfills/*.py")}
+    # Several revisions may require one.
+    named: dict[BackfillFile, tuple[BackfillFile, PlannedRevision | None]] = {}
     for revision in revisions:
         for position, (file, after) in enumerate(revision.backfills):
-            named = replace(file, name=unused_name(file.name, taken))
-            revision.backfills[position] = (named, after)
-            taken.add(named.name)
+            if file not in named:
+                named[file] = (replace(file, name=unused_name(file.name, taken)), after)
+                taken.add(named[file][0].name)
+            revision.backfills[position] = named[file]
 
 
 def _script(

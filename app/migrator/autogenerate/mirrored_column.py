@@ -8,8 +8,9 @@ the old column.
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ..backfill.batch import FORMATS
 from ..sql.quoting import quote
 
 VALUE = "{value}"
@@ -18,6 +19,20 @@ _LONGEST_NAME = 63
 # The new column is left at its default by the release that does not know it, and the old one by the release that does.
 # The server compares two rows byte by byte with *<>, also those of types without an equality.
 _BODY = """\
+BEGIN
+    -- $table.$new mirrors $table.$old.
+    IF TG_OP = 'INSERT' AND NEW.$new IS DISTINCT FROM $default
+       OR TG_OP = 'UPDATE' AND ROW(NEW.$new)::record *<> ROW(OLD.$new)::record THEN
+        NEW.$old := $to_old;
+    ELSIF TG_OP = 'INSERT' OR ROW(NEW.$old)::record *<> ROW(OLD.$old)::record
+          OR ROW(NEW.$old)::record *<> ROW($is_old)::record THEN
+        NEW.$new := $to_new;
+    END IF;
+    RETURN NEW;
+END
+"""
+# What applied revisions may have: a row that was written past the trigger stayed as it was.
+_FORMER_BODY = """\
 BEGIN
     -- $table.$new mirrors $table.$old.
     IF TG_OP = 'INSERT' AND NEW.$new IS DISTINCT FROM $default
@@ -44,6 +59,8 @@ class MirroredColumn:
 
     `default` is the SQL of the default that the new column has; it is not volatile, and its type has an equality. A row
     that is still to be filled has NULL, so the column gets its default in a step of its own.
+
+    `old_type` and `new_type` are the types with their lengths, to which a converted value is cut where it is compared.
     """
 
     table: str
@@ -52,6 +69,9 @@ class MirroredColumn:
     to_new: str = VALUE
     to_old: str = VALUE
     default: str | None = None
+    old_type: str | None = None
+    # The function does not show it.
+    new_type: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -66,7 +86,7 @@ class MirroredColumn:
         """Return the statements that make the function and the trigger, in the revision that adds the new column."""
         name = quote(self.name)
         return (
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$\n{self._body()}$$",
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql{self._settings()} AS $$\n{self._body()}$$",
             f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE OF {quote(self.old)}, {quote(self.new)}"
             f" ON {self._table} FOR EACH ROW EXECUTE FUNCTION {name}()",
         )
@@ -85,44 +105,70 @@ class MirroredColumn:
 
     @property
     def backfill_where(self) -> str:
-        """The `where` of that backfill. Any other row was written since the trigger is there."""
-        value = self.to_new.replace(VALUE, quote(self.old))
-        return f"{quote(self.new)} IS NULL AND ({value}) IS NOT NULL"
+        """The `where` of that backfill: neither column is what the other becomes, in bytes.
+
+        A row that was written while the trigger did not fire is one, too. A conversion may lose something one way.
+        """
+        old, new = quote(self.old), quote(self.new)
+        left = f"ROW({new})::record *<> ROW({_cut(self.to_new.replace(VALUE, old), self.new_type)})::record"
+        if not self._converts:
+            return left
+        return f"{left} AND ROW({old})::record *<> ROW({_cut(self.to_old.replace(VALUE, new), self.old_type)})::record"
+
+    @property
+    def _converts(self) -> bool:
+        return (self.to_new, self.to_old) != (VALUE, VALUE)
+
+    def _settings(self) -> str:
+        """Return the clauses by which a value converts in every session as it does in the backfill."""
+        if not self._converts:
+            return ""
+        settings = "".join(f"\nSET {name} = '{value}'" for name, value in FORMATS.items())
+        return f"\n-- What has no time zone is taken as UTC.{settings}"
 
     @property
     def _table(self) -> str:
         return ".".join(quote(part) for part in self.table.split("."))
 
-    def _body(self) -> str:
+    def _body(self, template: str = _BODY) -> str:
+        to_old = self.to_old.replace(VALUE, f"NEW.{quote(self.new)}")
         fields = {
             "table": self._table,
             "old": quote(self.old),
             "new": quote(self.new),
             "default": "NULL" if self.default is None else f"({self.default})",
             "to_new": self.to_new.replace(VALUE, f"NEW.{quote(self.old)}"),
-            "to_old": self.to_old.replace(VALUE, f"NEW.{quote(self.new)}"),
+            "to_old": to_old,
+            "is_old": _cut(to_old, self.old_type),
         }
-        return _FIELD.sub(lambda field: fields[field[1]], _BODY)
+        return _FIELD.sub(lambda field: fields[field[1]], template)
+
+
+def _cut(value: str, to: str | None) -> str:
+    return f"({value})::{to}" if to else value
 
 
 def read_mirrored_column(function: str) -> MirroredColumn | None:
     """Return the column of which this is the trigger's function, as it was created or as the server shows it."""
-    found = _READ.search(function)
-    if found is None:
-        return None
-    mirrored = _from_fields(found.groupdict())
-    return mirrored if mirrored._body() == found[0] else None  # noqa: SLF001 - of this module
+    for template, pattern in _READ.items():
+        found = pattern.search(function)
+        mirrored = _from_fields(found.groupdict()) if found else None
+        if found and mirrored and mirrored._body(template) == found[0]:  # noqa: SLF001 - of this module
+            return mirrored
+    return None
 
 
 def _from_fields(fields: Mapping[str, str]) -> MirroredColumn:
-    old, new, default = fields["old"], fields["new"], fields["default"]
+    old, new, default, to_old = fields["old"], fields["new"], fields["default"], fields["to_old"]
+    is_old = fields.get("is_old", to_old)
     return MirroredColumn(
         table=".".join(_unquoted(part) for part in re.findall(_NAME, fields["table"])),
         old=_unquoted(old),
         new=_unquoted(new),
         to_new=fields["to_new"].replace(f"NEW.{old}", VALUE),
-        to_old=fields["to_old"].replace(f"NEW.{new}", VALUE),
+        to_old=to_old.replace(f"NEW.{new}", VALUE),
         default=None if default == "NULL" else default[1:-1],
+        old_type=None if is_old == to_old else is_old.removeprefix(_cut(to_old, "x")[:-1]),
     )
 
 
@@ -130,10 +176,10 @@ def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def _body_pattern() -> re.Pattern[str]:
+def _body_pattern(template: str) -> re.Pattern[str]:
     """Return the pattern of a function's body, in which a field has the same value everywhere."""
     parts, seen = [], set[str]()
-    for position, part in enumerate(_FIELD.split(_BODY)):
+    for position, part in enumerate(_FIELD.split(template)):
         if position % 2 == 0:
             parts.append(re.escape(part))
         elif part in seen:
@@ -145,4 +191,4 @@ def _body_pattern() -> re.Pattern[str]:
     return re.compile("".join(parts), re.DOTALL)
 
 
-_READ = _body_pattern()
+_READ = {template: _body_pattern(template) for template in (_BODY, _FORMER_BODY)}

@@ -25,9 +25,10 @@ _PHASES = [Phase.EXPAND, Phase.CONTRACT]
 class Step:
     """What runs in one revision, and its way back; `order` says when it runs among the others.
 
-    `phase` is the least that it has: what breaks the previous release makes it CONTRACT by itself. `requires` is the
-    backfill that has to be done before it, and can run after the step before it in the chain. `lint_ignore` has the
-    rules that are overruled, with the reason; one that is so for its phase has a revision of its own.
+    `phase` is the least that it has: what breaks the previous release makes it CONTRACT by itself. `requires` is
+    the backfill that has to be done before it, and can run after the step before the first that requires it in the
+    chain. `lint_ignore` has the rules that are overruled, with the reason; one that is so for its phase has a
+    revision of its own.
     """
 
     order: Order
@@ -94,7 +95,7 @@ class PlannedRevision:
         self.steps.append(step)
         self.locks += [table for table in effects.locks if table not in self.locks]
         self.touches |= effects.touches
-        if step.requires:
+        if step.requires and step.requires not in [backfill for backfill, _ in self.backfills]:
             self.backfills.append((step.requires, after))
 
 
@@ -109,6 +110,14 @@ class _Placed:
     position: int
     before: "_Placed | None"
     revision: PlannedRevision | None = None
+
+    @property
+    def requires_first(self) -> bool:
+        """Whether it requires a backfill that no step before it in the chain does."""
+        earlier = self.before
+        while earlier is not None and earlier.step.requires != self.step.requires:
+            earlier = earlier.before
+        return self.step.requires is not None and earlier is None
 
 
 def plan(chains: Iterable[Chain], known: KnownSchema) -> list[PlannedRevision]:
@@ -137,7 +146,7 @@ def _with_effects(chain: Chain, known: KnownSchema) -> Iterable[_Placed]:
 def _place(each: _Placed, revisions: list[PlannedRevision]) -> None:
     former = each.before.revision if each.before else None
     first = revisions.index(former) if former else 0
-    if former and each.step.requires:
+    if former and each.requires_first:
         first += 1
     is_apart = CONTRACT_STEP in each.step.lint_ignore
     for revision in reversed(revisions[first:] if not is_apart else []):

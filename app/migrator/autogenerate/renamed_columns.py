@@ -37,6 +37,9 @@ def require_renamable(rename: Rename, live: Schema, models: Schema) -> None:
         )
     keys = [c for c in live.constraints.values() if c.table == table.name and column.path in c.columns]
     referred = {c.index for c in live.constraints.values() if c.references == table.name}
+    # A function's body is a text, of whose columns the server knows nothing.
+    word = re.compile(rf"(?<![\w$]){re.escape(column.name)}(?![\w$])", re.IGNORECASE)
+    read_by = [f"function {name}" for name, body in live.trigger_code.get(table.name, ()) if word.search(body)]
     used_by = [dependent.what for dependent in live.dependents.get(("column", column.path), ())]
     reasons = {
         "it is in the primary key": any(key.type == "p" for key in keys),
@@ -44,6 +47,9 @@ def require_renamable(rename: Rename, live: Schema, models: Schema) -> None:
         "it is an identity": column.identity is not None,
         "it is generated": column.generated is not None,
         "its default is a sequence": "nextval(" in (column.default or ""),
+        "it may be NULL, and its default differs by row or cannot be compared, so that a NULL which the next release"
+        " writes would become the default": not column.not_null and not _has_comparable_default(column),
+        f"{', '.join(read_by)} of its table's triggers has its name, and would fail without it": bool(read_by),
         f"{', '.join(used_by)} would have to change with it": bool(used_by),
     }
     for reason, applies in reasons.items():
@@ -52,6 +58,13 @@ def require_renamable(rename: Rename, live: Schema, models: Schema) -> None:
                 f"--rename {rename}: no second column can stand in for {rename.old_path}, because {reason}. Keep its"
                 f' name in the database, and change the attribute: `{rename.new} = mapped_column("{rename.old}")`.'
             )
+
+
+def _has_comparable_default(column: Column) -> bool:
+    """Return whether a row shows if it was given a value or has the default, which counts if there is none."""
+    if column.default is None:
+        return True
+    return is_constant(column.default) and column.base.removesuffix("[]") not in _INCOMPARABLE
 
 
 def belongs_to(found: Difference, rename: Rename, live: Schema) -> bool:
@@ -73,8 +86,7 @@ def renaming_chain(rename: Rename, indexes: Sequence[Step], back: Sequence[Diffe
     table = rename.table
     before, after = schemas.live.tables[table].columns[rename.old], schemas.models.tables[table].columns[rename.new]
     model = next(c for c in schemas.metadata.tables[table].columns if c.name == rename.new)
-    is_shared = is_constant(before.default) and before.base.removesuffix("[]") not in _INCOMPARABLE
-    default = before.default if is_shared else None
+    default = before.default if _has_comparable_default(before) else None
     mirror = MirroredColumn(table, rename.old, rename.new, default=default)
     add: list[MigrateOperation] = [_empty_column(after, model)]
     if default is not None:
@@ -96,6 +108,8 @@ def renaming_chain(rename: Rename, indexes: Sequence[Step], back: Sequence[Diffe
     drop = Step(
         order=Order.DROP_COLUMNS,
         phase=Phase.CONTRACT,
+        # Again: the trigger may not have fired since.
+        requires=_backfill(rename, mirror),
         up=(*drop_trigger, ops.DropColumnOp(table, rename.old), *finish),
         down=(*_undo_default(after, default), *_bring_back(before, after), *in_transaction(script(back)), *trigger),
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from alembic.operations import ops
 from alembic.operations.ops import MigrateOperation
 
@@ -22,8 +23,12 @@ from .rendering import InAutocommit, Sql
 from .required_columns import required_steps
 from .schemas import Schemas, without_enum_creation
 
+log = structlog.stdlib.get_logger(__name__)
+
 _NO_ROW_IS_READ = "only a limit of the type changes: every value fits, and no row is read"
 # Types that the server takes for each other without reading a row, if the new limit is no less.
+_ZONED = "with time zone"
+_SHOWN_BY_SETTINGS = re.compile(r"\b(date|time|timestamp|interval|real|double precision|bytea|money|\w*range)\b")
 _LIMITED = re.compile(r"(character varying|numeric)(?:\((\d+)(?:,(\d+))?\))?")
 
 
@@ -58,7 +63,13 @@ def retyped_chain(before: Column, after: Column, model: sa.Column[Any], schemas:
     """Return the steps, or None if something depends on the column that would have to move with it."""
     if not _can_be_replaced(before, after, schemas):
         return None
+    if _changes_zone(before, after):
+        log.warning("what has no time zone is taken as UTC, by the trigger and by the backfill", column=before.path)
     return _Replacement(before, after, model, schemas).steps()
+
+
+def _changes_zone(before: Column, after: Column) -> bool:
+    return (_ZONED in before.base) != (_ZONED in after.base)
 
 
 def _can_be_replaced(before: Column, after: Column, schemas: Schemas) -> bool:
@@ -109,6 +120,8 @@ class _Replacement:
             self.new,
             to_new=_conversion(before, after, casts.get((before.base, after.base))),
             to_old=_conversion(after, before, casts.get((after.base, before.base))),
+            old_type=before.type if before.type != before.base else None,
+            new_type=after.type if after.type != after.base else None,
         )
         path = before.path
         live, models = schemas.live, schemas.models
@@ -131,7 +144,11 @@ class _Replacement:
         swap, back = tuple(self._swap()), tuple(self._back())
         if self.after.not_null:
             *before_last, last = required_steps(replace(self.after, name=self.new), backfill)
-            return [*steps, *before_last, Step(order=last.order, up=(*last.up, *swap), down=(*back, *last.down))]
+            return [
+                *steps,
+                *before_last,
+                replace(last, up=(*last.up, *swap), down=(*back, *last.down), requires=backfill),
+            ]
         return [
             *steps,
             Step(order=Order.GENERATED_COLUMNS, phase=Phase.CONTRACT, up=swap, down=back, requires=backfill),
@@ -232,7 +249,12 @@ def _conversion(before: Column, after: Column, context: str | None) -> str:
 
 def _is_lossless(before: Column, after: Column, context: str | None) -> bool:
     """Return whether the new type holds every value of the old one."""
-    return after.type == after.base and (before.base == after.base or context == "i" or after.is_string)
+    if after.type != after.base or before.base == after.base:
+        return after.type == after.base
+    # By the settings of a session: the previous release may see another value than the trigger makes.
+    if _changes_zone(before, after):
+        return False
+    return context == "i" or (after.is_string and not _SHOWN_BY_SETTINGS.search(before.base))
 
 
 def _with_column(definition: str, old: str, new: str) -> str:

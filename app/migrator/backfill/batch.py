@@ -32,22 +32,28 @@ _PRIMARY_KEY = text(
 # Of other roles' sessions PostgreSQL shows it to those alone who may monitor the server: then nothing is known.
 _LAG = text("SELECT coalesce(extract(epoch FROM max(replay_lag))::float8, 0) FROM pg_stat_replication")
 _IS_TABLE = text("SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(:name) AND relkind IN ('r', 'p'))")
-# Each setting ends with the transaction, so that a pooler's next client does not inherit it. The formats make the text
-# of a cursor mean the same in every session.
+# The formats make a text, and a time without its zone, mean the same in every session.
+FORMATS = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+}
+_SET_FORMATS = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in FORMATS.items())
+# Each setting ends with the transaction, so that a pooler's next client does not inherit it.
 _LIMIT = text(
-    """
+    f"""
     SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),
-           set_config('idle_in_transaction_session_timeout', :idle, true), set_config('datestyle', 'ISO, YMD', true),
-           set_config('timezone', 'UTC', true), set_config('intervalstyle', 'postgres', true),
-           set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true),
-           set_config('lc_monetary', 'C', true),
+           set_config('idle_in_transaction_session_timeout', :idle, true), {_SET_FORMATS},
            -- PostgreSQL 17 has it: through a pooler nothing else ends a transaction that is cut off in a statement.
            (SELECT set_config(name, :transaction, true) FROM pg_settings WHERE name = 'transaction_timeout')
-    """
+    """  # noqa: S608 - constants
 )
 # How many statements of a batch may take as long as one may.
 _LONG_STATEMENTS = 4
-_NO_LIMIT = text("SELECT set_config('statement_timeout', '0', true)")
+_NO_LIMIT = text(f"SELECT set_config('statement_timeout', '0', true), {_SET_FORMATS}")
 
 
 @dataclass(frozen=True)

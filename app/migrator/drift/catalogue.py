@@ -121,9 +121,9 @@ class Enum:
 class Schema:
     """Everything in a schema by its name, not quoted; what belongs to a table is by the table's name, too.
 
-    `casts` are those of `pg_cast`; `relations` is everything that has a name in the schema. These and `dependents` are
-    known of a live schema alone. `repairs` are the statements to run after a table, function or trigger of that name
-    was created.
+    `casts` are those of `pg_cast`; `relations` is everything that has a name in the schema; `trigger_code` are the
+    functions that a table's triggers call, and their bodies. These and `dependents` are known of a live schema alone.
+    `repairs` are the statements to run after a table, function or trigger of that name was created.
     """
 
     tables: Mapping[str, Table]
@@ -137,6 +137,7 @@ class Schema:
     casts: Mapping[tuple[str, str], str] = field(default_factory=dict)
     dependents: Mapping[tuple[str, str], tuple[Dependent, ...]] = field(default_factory=dict)
     relations: Mapping[str, Dependent] = field(default_factory=dict)
+    trigger_code: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     repairs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def column(self, path: str) -> Column | None:
@@ -171,8 +172,12 @@ def read_schema(connection: Connection, schema: str, without: Collection[str] = 
     )
     if not is_live:
         return read
+    code: dict[str, tuple[tuple[str, str], ...]] = {}
+    for row in rows(code_queries.TRIGGER_CODE):
+        code[row["table"]] = (*code.get(row["table"], ()), (row["name"], row["body"]))
     return replace(
         read,
+        trigger_code=code,
         relations={row.pop("name"): Dependent(**row) for row in rows(RELATIONS)},
         dependents=_by_target(rows(DEPENDENTS)),
         casts={(row["source"], row["target"]): row["context"] for row in rows(catalogue_queries.CASTS)},

@@ -25,6 +25,13 @@ ATTACHED = f"""{OURS}
     ORDER BY 1, 2
 """  # noqa: S608 - constants
 
+TRIGGER_CODE = f"""{OURS}
+    SELECT DISTINCT t.relname::text AS "table", p.oid::regprocedure::text AS name, p.prosrc AS body
+    FROM ours AS t JOIN pg_trigger AS g ON g.tgrelid = t.oid AND NOT g.tgisinternal
+    JOIN pg_proc AS p ON p.oid = g.tgfoid
+    ORDER BY 1, 2
+"""  # noqa: S608 - constants
+
 _NAME = "CASE WHEN n.oid = pg_my_temp_schema() THEN 'pg_temp' ELSE quote_ident(n.nspname) END || '.'"
 # The server writes the schema of a function whatever search_path is.
 ROUTINES = f"""
