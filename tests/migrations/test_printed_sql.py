@@ -210,10 +210,31 @@ def test_revision_waits_for_its_backfill(
     assert applied(database_url) == [contract]
 
 
+@pytest.mark.parametrize("column", ["is_done", "found", "has_rows_left"])
+def test_condition_of_a_backfill_may_have_any_column(
+    database_url: str, release: Release, psql: Psql, printed: Callable[[str], str], column: str
+) -> None:
+    after = release.add(f'op.execute("ALTER TABLE tags ADD COLUMN {column} boolean")')
+    update = f"UPDATE tags SET {column} = true WHERE {{batch}}"
+    define(release, table="tags", after=after, update=update, where=f"{column} IS NULL AND name <> '$plimsoll$'")
+    contract = release.add("pass", phase="contract", extra='requires_backfill = "fill"')
+    upgrade(settings_for(database_url), after)
+    add_tag(database_url)
+    script = printed(f"{after}:head")
+    assert "requires the backfill fill, which is not finished" in psql(database_url, script).stderr
+    query(database_url, f"UPDATE tags SET {column} = false")
+    done = psql(database_url, script)
+    assert done.returncode == 0, done.stderr
+    assert applied(database_url) == [contract]
+
+
 def test_revision_is_refused_until_what_it_requires_is_true(
     database_url: str, release: Release, psql: Psql, printed: Callable[[str], str]
 ) -> None:
-    asked = "SELECT NOT EXISTS (SELECT FROM organizations WHERE name = 'it''s') -- yet", "it's there: rename it"
+    asked = (
+        "SELECT NOT EXISTS (SELECT FROM organizations WHERE name IN ('it''s', '$plimsoll$')) -- yet",
+        "it's there: rename it",
+    )
     revision = release.add('op.execute("ALTER TABLE tags ADD COLUMN weight integer")', extra=f"requires = {asked!r}")
     insert(database_url, "organizations", name="it's")
     script = printed(f"{HEAD}:head")
@@ -227,7 +248,18 @@ def test_revision_is_refused_until_what_it_requires_is_true(
 
 
 @pytest.mark.parametrize(
-    "asked", ["SELECT NULL::boolean", "SELECT true WHERE false", "SELECT nextval('tries') > 0", "SELECT 1 / 0 = 1"]
+    "asked",
+    [
+        "SELECT NULL::boolean",
+        "SELECT true WHERE false",
+        "SELECT nextval('tries') > 0",
+        "SELECT 1 / 0 = 1",
+        "SELECT 1",
+        "SELECT 'true'::text",
+        "SELECT count(*) FROM pg_class",
+        "SELECT true, true",
+        "SELECT true FROM generate_series(1, 2)",
+    ],
 )
 def test_what_cannot_be_told_or_writes_is_no_yes(
     database_url: str, release: Release, psql: Psql, printed: Callable[[str], str], asked: str

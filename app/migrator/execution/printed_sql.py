@@ -27,7 +27,7 @@ from ..revisions.alembic_config import alembic_options, run_options_of
 from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
 from ..revisions.requirements import Requirement, requirement_as_sql, requirements_of
-from ..sql.quoting import quote, quote_literal
+from ..sql.quoting import dollar_quoted, quote, quote_literal
 from .baseline_steps import begin_with_baseline
 from .planned_steps import planned_revisions, steps_up_to
 from .session_limits import limits_as_sql
@@ -255,7 +255,7 @@ END {_TAG}"""
 
 def _require_finished(script: Script, backfill: Backfill) -> str:
     """Return the check that a backfill is finished, which decides as `require_finished` in backfill/status.py does."""
-    left = f"EXISTS (SELECT FROM {quote(backfill.table)} WHERE {backfill.where or 'true'}\n)"
+    left = f"SELECT EXISTS (SELECT FROM {quote(backfill.table)} WHERE {backfill.where or 'true'}\n)"  # noqa: S608
     is_done = (
         "false"
         if backfill.where
@@ -265,22 +265,32 @@ def _require_finished(script: Script, backfill: Backfill) -> str:
         quote_literal(f"revision {script.revision} requires the backfill {backfill.name}, which is not finished"),
         f"Run: {command('backfill')} {backfill.name}",
     )
-    return f"""DO {_TAG} DECLARE is_done boolean := false; BEGIN
+    # Executed from a text, so that the block's names are none of the query's.
+    return _block(f""" DECLARE is_done boolean := false; has_rows_left boolean := false; BEGIN
     IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN
         is_done := {is_done};
     END IF;
-    IF NOT is_done AND {left} THEN
+    IF NOT is_done THEN
+        EXECUTE {quote_literal(left)} INTO has_rows_left;
+    END IF;
+    IF has_rows_left THEN
         {refuse};
     END IF;
-END {_TAG}"""
+END """)
 
 
 def _require(script: Script, requirement: Requirement) -> str:
-    refuse = _refuse(
-        quote_literal(f"revision {script.revision} is refused: {requirement.message}"),
-        "Nothing of this transaction was done. When that is put right, run the script again from this revision on.",
-    )
-    return f"DO {_TAG}{requirement_as_sql(requirement, refuse)}{_TAG}"
+    def refuse(reason: str) -> str:
+        return _refuse(
+            quote_literal(f"revision {script.revision} is refused: {reason}"),
+            "Nothing of this transaction was done. When that is put right, run the script again from this revision on.",
+        )
+
+    return _block(requirement_as_sql(requirement, refuse))
+
+
+def _block(code: str) -> str:
+    return f"DO {dollar_quoted(code)}"
 
 
 def _forget_backfills(script: Script) -> str:

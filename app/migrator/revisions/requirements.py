@@ -5,7 +5,7 @@
 A pair of a query and a message; several are a tuple of pairs. The message is shown where the query does not give true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from alembic.script import Script
@@ -15,10 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from ...postgres.connect import is_lost
 from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.sqlstate import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, READ_ONLY_SQL_TRANSACTION
-from ..sql.quoting import escape_colons
+from ..sql.quoting import escape_colons, quote_literal
 from ..sql.tokens import UnreadableSqlError, statements_of
 
 _FORM = 'requires is no pair of a query and a message, such as ("SELECT …", "what is wrong"), nor a tuple of such pairs'
+_NO_TRUTH_VALUE = "gives no single truth value"
 _FIRST_WORDS = frozenset({"SELECT", "WITH"})
 # The attempt waits too long for a table, and is tried again.
 _TRIED_AGAIN = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
@@ -63,21 +64,33 @@ def require(connection: Connection, requirements: Sequence[Requirement], subject
             raise RequirementError(f"{subject} is refused: {reason}")
 
 
-def requirement_as_sql(requirement: Requirement, refusal: str) -> str:
-    """Return the body of a PL/pgSQL block that executes the statement `refusal` unless the query gives true."""
+def requirement_as_sql(requirement: Requirement, refuse: Callable[[str], str]) -> str:
+    """Return the body of a PL/pgSQL block, which decides as `require` does: unless the query gives true, it refuses.
+
+    `refuse` returns the statement that refuses for a reason.
+    """
+    # Of a scalar subquery, which is an error where it gives several columns or rows. Executed from a text: the names of
+    # the block are none of the query's, and nothing casts what it gives.
+    query = (
+        f"SELECT pg_typeof(answer), answer::text FROM (SELECT (\n{requirement.query}\n) AS answer OFFSET 0) AS asked"  # noqa: S608 - the project's own
+    )
     # The inner block is rolled back: otherwise all that follows could only read, and the query's locks would stay.
     return f"""
-DECLARE plimsoll_is_met boolean;
+DECLARE
+    its_type regtype;
+    its_answer text;
 BEGIN
     BEGIN
         SET LOCAL transaction_read_only = on;
-        plimsoll_is_met := ({requirement.query});
+        EXECUTE {quote_literal(query)} INTO its_type, its_answer;
         RAISE EXCEPTION USING ERRCODE = 'PLIMS';
     EXCEPTION WHEN SQLSTATE 'PLIMS' THEN
         NULL;
     END;
-    IF plimsoll_is_met IS NOT TRUE THEN
-        {refusal};
+    IF its_type <> 'boolean'::regtype THEN
+        {refuse(_unchecked(requirement, _NO_TRUTH_VALUE))};
+    ELSIF its_answer IS DISTINCT FROM 'true' THEN
+        {refuse(requirement.message)};
     END IF;
 END """
 
@@ -111,7 +124,7 @@ def _reason_unmet(connection: Connection, requirement: Requirement) -> str | Non
         # Not released: all that follows could only read, and the query's locks would stay.
         nested.rollback()
     if len(rows) > 1 or any(len(row) != 1 or not isinstance(row[0], bool | None) for row in rows):
-        return _unchecked(requirement, "gives no single truth value")
+        return _unchecked(requirement, _NO_TRUTH_VALUE)
     return None if any(row[0] for row in rows) else requirement.message
 
 

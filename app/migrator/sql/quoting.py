@@ -38,6 +38,14 @@ def quote_literal(text: str) -> str:
     return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in doubled else f"'{doubled}'"
 
 
+def dollar_quoted(code: str) -> str:
+    """Return the code of a block as a string between dollar tags that it does not have itself."""
+    tag = "plimsoll"
+    while f"${tag}$" in code:
+        tag += "_"
+    return f"${tag}${code}${tag}$"
+
+
 def escape_colons(sql: str) -> str:
     """Return SQL for `text()` in which each colon means itself, and begins no parameter."""
     return sql.replace(":", r"\:")
