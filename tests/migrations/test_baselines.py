@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from app.migrator import MigrationFailedError, downgrade, plan, read_status, upgrade
 from app.migrator.backfill.status import read_backfills
 from app.migrator.backup.backup import backup
+from app.migrator.cli import upgrade as upgrade_command
 from app.migrator.cli.main import examine_config, main
 from app.migrator.drift.report import read_drift
 from app.migrator.execution.data_loss import DataLossRefusedError
@@ -121,6 +122,17 @@ def test_plan_names_what_an_upgrade_would_run(project: PlainProject) -> None:
     assert [script.revision for script in plan(project.config, "r1").revisions] == ["r0", "r1"]
     upgrade(project.config, "r0")
     assert [script.revision for script in plan(project.config).revisions] == ["r1", "r2", "r3"]
+
+
+def test_who_agreed_to_the_baseline_agreed_to_what_it_replaces(
+    project: PlainProject, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another release begins while the question waits for its answer."""
+    monkeypatch.setattr(upgrade_command, "require_terminal", lambda option: None)
+    monkeypatch.setattr(upgrade_command, "_confirm_upgrade", lambda plan: upgrade(project.config, "r0"))
+    result = CliRunner().invoke(main, ["-c", str(project.ini), "upgrade"])
+    assert result.exit_code == 0, result.output
+    assert query(empty_database_url, HISTORY) == [(f"r{n}", "upgrade") for n in range(4)]
 
 
 def test_alembics_commands_see_the_revisions_and_upgrade_by_the_baseline(

@@ -11,6 +11,7 @@ from ..backup.backup import backup as take_backup
 from ..command_names import command
 from ..config import MigratorConfig
 from ..execution import commands
+from ..execution.baseline_steps import replaced_by_baselines
 from ..execution.commands import Plan
 from ..locking.table_locks import TableLockedError
 from ..phase import Phase
@@ -89,7 +90,9 @@ def upgrade(
         _confirm_upgrade(plan)
     if plan and backs_up:
         _back_up(config, plan, backup_to)
-    agreed = [script.revision for script in plan.revisions] if plan else None
+    agreed = None
+    if plan:
+        agreed = {*(script.revision for script in plan.revisions), *replaced_by_baselines(plan.revisions)}
     commands.upgrade(config, revision, sql=sql, phase=Phase(phase), agreed=agreed)
     if not sql:
         _log_backfills_to_run(config)
