@@ -452,6 +452,12 @@ CHANGES: dict[str, Case] = {
         "contract contract",
         ("CREATE TRIGGER", "drop_column"),
     ),
+    "a type of a fixed length that becomes a text": Case(
+        lambda of: _add_columns(of["tags"], Column("a", sa.Text)),
+        "expand contract",
+        ("NEW.a := NEW.a_new::bpchar;", "drop_column"),
+        before='op.execute("ALTER TABLE tags ADD a char(5)")\nop.execute("UPDATE tags SET a = \'abc\'")',
+    ),
     "a time that gets a zone": Case(
         lambda of: _add_columns(of["tags"], Column("a", sa.DateTime(timezone=True))),
         "contract contract",
@@ -518,7 +524,12 @@ def findings(settings: Settings, files: list[Path]) -> list[str]:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_generated_change_passes_lint_and_goes_up_down_and_up(
-    database_url: str, release: Release, changed: MetaData, rows: None, change: str
+    database_url: str,
+    release: Release,
+    changed: MetaData,
+    rows: None,
+    change: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings, case = settings_for(database_url), CHANGES[change]
     if case.before:
@@ -529,6 +540,7 @@ def test_generated_change_passes_lint_and_goes_up_down_and_up(
     backfills = release.root / "migrations" / "backfills"
     files_before = set(backfills.iterdir())
     files = generate(settings)
+    assert ("taken as UTC" in caplog.text) == (change == "a time that gets a zone")
     # Texts are written in pieces.
     steps = re.sub(r'"\n +"', "", "\n".join(map(steps_of, files)))
     for file in set(backfills.iterdir()) - files_before:

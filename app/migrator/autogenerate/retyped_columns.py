@@ -27,6 +27,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 _NO_ROW_IS_READ = "only a limit of the type changes: every value fits, and no row is read"
 # Types that the server takes for each other without reading a row, if the new limit is no less.
+# Without a length these names are of one character, or of one bit.
+_ANY_LENGTH = {"character": "bpchar", "character[]": "bpchar[]", "bit": '"bit"', "bit[]": '"bit"[]'}
 _ZONED = "with time zone"
 _SHOWN_BY_SETTINGS = re.compile(r"\b(date|time|timestamp|interval|real|double precision|bytea|money|\w*range)\b")
 _LIMITED = re.compile(r"(character varying|numeric)(?:\((\d+)(?:,(\d+))?\))?")
@@ -244,7 +246,7 @@ def _conversion(before: Column, after: Column, context: str | None) -> str:
     It is the type without its length: a value that is too long is an error where it is written, and is not cut.
     """
     by_text = "" if context or before.is_string or after.is_string or before.base == after.base else "::text"
-    return f"{VALUE}{by_text}::{after.base}"
+    return f"{VALUE}{by_text}::{_ANY_LENGTH.get(after.base, after.base)}"
 
 
 def _is_lossless(before: Column, after: Column, context: str | None) -> bool:
