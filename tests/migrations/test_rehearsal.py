@@ -30,7 +30,8 @@ SNAPSHOT = """
     SELECT (SELECT count(*) FROM schema_history), (SELECT string_agg(version_num, ',') FROM alembic_version),
            (SELECT string_agg(attname, ',') FROM pg_attribute WHERE attrelid = 'books'::regclass AND attnum > 0),
            (SELECT count(*) FROM books), to_regclass('shelves'),
-           (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')
+           (SELECT count(*) FROM pg_locks JOIN pg_database AS its ON its.oid = database
+            WHERE locktype = 'advisory' AND datname = current_database())
 """
 
 

@@ -13,7 +13,8 @@ TAMPERED = (
     "DROP INDEX ix_task_tags_tag_id",
     "ALTER TABLE tasks DISABLE TRIGGER count_added",
     "ALTER TABLE tasks ALTER COLUMN title SET DEFAULT 'a     title'",
-    "UPDATE schema_history SET applied_by = 'plimsoll@plimsoll-migrate-7c9f8d6b5-xk2lp as owner' WHERE id % 2 = 0",
+    "UPDATE schema_history SET applied_by = 'plimsoll@plimsoll-migrate-7c9f8d6b5-xk2lp as owner', duration = '0.25 s'"
+    " WHERE id % 2 = 0",
 )
 
 
