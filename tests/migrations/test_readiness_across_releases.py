@@ -28,6 +28,26 @@ async def test_release_is_not_ready_once_a_contract_has_dropped_an_index_and_fai
         await ready(database_url)
 
 
+async def test_release_is_ready_again_when_the_index_is_gone_that_a_contract_could_not_build(
+    database_url: str, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query(
+        database_url,
+        "INSERT INTO organizations (id, name) SELECT gen_random_uuid(), 'same' FROM generate_series(1, 2)",
+    )
+    release.add(ADD_COLUMN)
+    contract = release.add(
+        autocommit("CREATE UNIQUE INDEX CONCURRENTLY once ON organizations (name)"), phase="contract"
+    )
+    with pytest.raises(MigrationFailedError, match="once"):
+        await asyncio.to_thread(upgrade, settings_for(database_url))
+    monkeypatch.undo()
+    with pytest.raises(SchemaContractedError, match=contract):
+        await ready(database_url)
+    query(database_url, "DROP INDEX once")
+    await ready(database_url)
+
+
 async def ready(url: str) -> None:
     await Readiness(settings_for(url), normalize_database_url(url)).check()
 

@@ -183,7 +183,7 @@ class StatementGuard:
         elif index := _DROP_INDEX.match(statement):
             if index["name"] in self._begun_indexes:
                 return f"DROP INDEX CONCURRENTLY IF EXISTS {index['name']}"
-            self._record_index(connection, index["name"])
+            self._record_index(connection, index["name"], is_dropped=True)
         return statement
 
     def _drop_half_built(self, connection: Connection, name: str, table: str, *, keep: bool) -> None:
@@ -198,13 +198,13 @@ class StatementGuard:
         if valid is not None:
             log.warning("an index that was half built is dropped and built again", index=name)
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
-        self._record_index(connection, name)
+        self._record_index(connection, name, is_dropped=False)
 
-    def _record_index(self, connection: Connection, index: str) -> None:
+    def _record_index(self, connection: Connection, index: str, *, is_dropped: bool) -> None:
         # This commits at once, since the step runs without a transaction here.
         if index not in self._begun_indexes:
             self._is_recording = True
-            record_index(connection, self._entry, index)
+            record_index(connection, self._entry, index, is_dropped=is_dropped)
             self._is_recording = False
             self._begun_indexes.add(index)
 

@@ -68,6 +68,9 @@ _BEGUN_INDEXES = text(
 _INTERRUPT = text(f"UPDATE {HISTORY_TABLE} SET outcome = 'interrupted' WHERE outcome = 'running'")  # noqa: S608
 # `*`, because an earlier release's table may lack the newest columns.
 _READ = text(f"SELECT * FROM {HISTORY_TABLE} ORDER BY id")  # noqa: S608 - a constant
+_THERE = text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL")
+# Before the name of an index, among the indexes of a step: it is not built but dropped, and may be gone already.
+_DROPPED = "dropped: "
 
 
 class Outcome(StrEnum):
@@ -93,7 +96,7 @@ class Entry:
     """One row of the table.
 
     `direction` is upgrade, downgrade, stamp or unstamp. `checksum` is the file's SHA-256. `indexes` are those that the
-    step began to build or to drop CONCURRENTLY, which no rollback undoes.
+    step began to build CONCURRENTLY and that are there, or that it began to drop so: no rollback undoes that.
     """
 
     id: int
@@ -167,16 +170,19 @@ def read_history(connection: Connection) -> tuple[Entry, ...]:
     """Return every row, oldest first; none where there is no table."""
     if not has_history(connection):
         return ()
-    return tuple(_entry(row) for row in connection.execute(_READ).mappings())
+    rows = connection.execute(_READ).mappings().all()
+    begun = sorted({name for row in rows if row["outcome"] != Outcome.DONE for name in row.get("indexes", ())})
+    built = [name for name in begun if not name.startswith(_DROPPED)]
+    there = set(connection.scalars(_THERE, {"names": built})) if built else set()
+    return tuple(_entry(row, there | set(begun) - set(built)) for row in rows)
 
 
-def _entry(row: RowMapping) -> Entry:
+def _entry(row: RowMapping, left: Collection[str]) -> Entry:
     known = {field.name: row[field.name] for field in fields(Entry) if field.name in row}
     # An unknown phase of a later release counts as the one that needs more care.
     phase = Phase(row["phase"]) if row["phase"] in set(Phase) else Phase.CONTRACT
-    return Entry(
-        **{**known, "phase": phase, "outcome": Outcome(row["outcome"]), "indexes": tuple(row.get("indexes", ()))}
-    )
+    indexes = tuple(name for name in row.get("indexes", ()) if name in left)
+    return Entry(**{**known, "phase": phase, "outcome": Outcome(row["outcome"]), "indexes": indexes})
 
 
 def last_completed(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -239,9 +245,10 @@ def record_end(
     return duration
 
 
-def record_index(connection: Connection, entry: int, index: str) -> None:
+def record_index(connection: Connection, entry: int, index: str, *, is_dropped: bool) -> None:
     """Record that the step is about to build or to drop an index CONCURRENTLY, which no rollback undoes."""
-    connection.execute(_NOTE_INDEX, {"id": entry, "index": index})
+    for noted in (index, *([_DROPPED + index] if is_dropped else [])):
+        connection.execute(_NOTE_INDEX, {"id": entry, "index": noted})
 
 
 def begun_indexes(connection: Connection, revision: str, direction: str) -> set[str]:

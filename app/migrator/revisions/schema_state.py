@@ -143,7 +143,8 @@ def is_ahead_but_served(
         raise MigrationFailedError(
             f"The database is ahead of this release, and does not serve it any more: revision {', '.join(broken_by)} is"
             " unknown here, and is a contract revision or not recorded in schema_history. Deploy the release that"
-            " knows it."
+            " knows it. If it failed and its file was taken back, drop the index that it has left:"
+            f" `{command('doctor')}` names those that are not valid."
         )
     if unknown and (missing := _not_in_force(directory, entries)):
         raise MigrationFailedError(
