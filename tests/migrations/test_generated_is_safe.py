@@ -404,6 +404,13 @@ CHANGES: dict[str, Case] = {
         before="op.execute('CREATE TABLE logs (id integer CONSTRAINT pk_logs PRIMARY KEY)')\n"
         "op.execute('INSERT INTO logs VALUES (1), (2)')",
     ),
+    "a table whose key refers to another one": Case(
+        lambda of: _add_columns(of["tags"], Column("shelf_id", sa.Uuid, sa.ForeignKey("boards.id"))),
+        "contract contract",
+        ("drop_constraint", 'drop_table("shelves")'),
+        before="op.execute('CREATE TABLE shelves (id uuid CONSTRAINT pk_shelves PRIMARY KEY)')\n"
+        "op.execute('ALTER TABLE tags ADD shelf_id uuid CONSTRAINT fk_tags_shelf_id REFERENCES shelves')",
+    ),
     "another value of an enum": Case(
         lambda of: _add_columns(of["tags"], Column("mood", sa.Enum("good", "fair", "bad", name="mood"))),
         "expand",

@@ -58,7 +58,8 @@ def _dropped(name: str, back: Sequence[MigrateOperation], schemas: Schemas) -> C
         if key.references == name and key.table != name and key.table not in schemas.models.tables
     ]
     steps = [Step(order=Order.DROP_FOREIGN_KEYS, up=(Sql(drop_constraint(key).sql),)) for key in keys]
-    return [*steps, Step(order=Order.DROP_TABLES, up=(ops.DropTableOp(name),), down=tuple(back))]
+    # After foreign keys that are replaced by one to another table.
+    return [*steps, Step(order=Order.DROP_COLUMNS, up=(ops.DropTableOp(name),), down=tuple(back))]
 
 
 def _take_later_keys(table: sa.Table, schemas: Schemas) -> list[sa.ForeignKeyConstraint]:
