@@ -78,5 +78,6 @@ def test_fault_of_what_importing_makes_is_for_the_tests_of_where_it_is_used() ->
         data.set_context(test)
         data.add_lines({"/somewhere/app/m.py": [line]})
     record = Record(data, {"t.py::test_f": 1.0, "t.py::test_g": 0.1}, {"app/m.py": source})
+    data.close(force=True)
     (fault,) = mutants_of("app/m.py", source)
     assert record.tests_of(fault, budget=9.0) == ["t.py::test_f"]
