@@ -46,6 +46,7 @@ An upgrade, from file to file:
       -> partitions/maintenance.py   makes the partitions that are missing, each in a transaction of its own
 
 Autocommit blocks, as for CONCURRENTLY, come first in a revision, and commit each statement by itself.
-A downgrade takes the same way. printed_sql.py takes the executor's place for `--sql`.
+A downgrade takes the same way. printed_sql.py takes the executor's place for `--sql`,
+and printed_checks.py has what that script checks by itself.
 README.md of the engine says why, in "How an upgrade runs".
 """

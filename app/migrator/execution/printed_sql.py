@@ -16,26 +16,30 @@ from alembic.script import Script
 from alembic.util import CommandError
 
 from ...postgres.errors import MigrationFailedError
-from ..backfill.definition import Backfill, load_backfills, required_backfills
-from ..command_names import command
+from ..backfill.definition import load_backfills, required_backfills
 from ..config import MigratorConfig
-from ..engine_tables import BACKFILL_TABLE, version_table
-from ..locking.migration_lock import HELD_BY_ME, LOCK_KEY
 from ..partitions.printed import call_maker, define_maker, partitioned_tables
 from ..revisions import history
 from ..revisions.alembic_config import alembic_options, run_options_of
 from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
-from ..revisions.requirements import Requirement, requirement_as_sql, requirements_of
-from ..sql.quoting import dollar_quoted, quote, quote_literal
+from ..revisions.requirements import requirements_of
 from .baseline_steps import begin_with_baseline
 from .planned_steps import planned_revisions, steps_up_to
+from .printed_checks import (
+    call_check,
+    define_check,
+    forget_backfills,
+    release_lock,
+    require_finished,
+    require_true,
+    require_valid,
+    take_lock,
+)
 from .session_limits import limits_as_sql
 from .statement_guard import index_built_concurrently, is_concurrent
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
-_TAG = "$plimsoll$"
-_CHECK = "pg_temp.plimsoll_check"
 
 
 class PrintedScript:
@@ -54,13 +58,13 @@ class PrintedScript:
         self._configure(fn=lambda heads, migration: steps)  # noqa: ARG005 - Alembic's
         impl = context.get_context().impl
         impl.static_output(_HEADING)
-        self._print(*limits_as_sql(self._config), _take_lock(), _define_check())
+        self._print(*limits_as_sql(self._config), take_lock(), define_check())
         self._guard_statements()
         self._guard_transactions()
         context.run_migrations()
         if all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps):
             self._print_partitions()
-        self._print(f"DO {_TAG} BEGIN PERFORM pg_advisory_unlock({LOCK_KEY}); END {_TAG}")
+        self._print(release_lock())
 
     def _print_partitions(self) -> None:
         """Print what makes the missing partitions, each table's in a transaction of its own, as an upgrade ends."""
@@ -144,10 +148,10 @@ class PrintedScript:
         def guarded() -> None:
             nonlocal is_first
             begin()
-            self._print(_call_check(self._heads, makes_table=is_first and is_from_base))
+            self._print(call_check(self._heads, makes_table=is_first and is_from_base))
             if is_first:
                 self._print(history.create_table_as_sql())
-            self._print(*(_require_valid(index) for index in self._built))
+            self._print(*(require_valid(index) for index in self._built))
             self._built.clear()
             is_first = False
 
@@ -158,8 +162,8 @@ class PrintedScript:
         for step in steps:
             if isinstance(step, RevisionStep) and step.is_upgrade:
                 script = step.revision
-                checks = [_require_finished(script, known[name]) for name in required_backfills(script)]
-                checks += [_require(script, requirement) for requirement in requirements_of(script)]
+                checks = [require_finished(script, known[name]) for name in required_backfills(script)]
+                checks += [require_true(script, requirement) for requirement in requirements_of(script)]
                 step.migration_fn = self._checking(checks, step.migration_fn)
             yield step
 
@@ -182,120 +186,5 @@ class PrintedScript:
         for direction, scripts in zip(names, (stepped.out, stepped.into), strict=True):
             for script in scripts:
                 ctx.execute(history.record_as_sql(script, direction, self._config.release))
-        self._print(*(_forget_backfills(script) for script in stepped.out))
+        self._print(*(forget_backfills(script) for script in stepped.out))
         self._heads = heads
-
-
-def _refuse(message: str, hint: str) -> str:
-    """Return the statement that raises an error; `message` is an SQL expression, `hint` a text."""
-    return f"RAISE EXCEPTION USING MESSAGE = {message}, HINT = {quote_literal(hint)}"
-
-
-def _take_lock() -> str:
-    refuse = _refuse(
-        quote_literal("another schema change is running in this database"),
-        f"Wait for its end ({command('doctor')} shows it), then run the whole script again.",
-    )
-    return f"""DO {_TAG} BEGIN
-    IF NOT pg_try_advisory_lock({LOCK_KEY}) THEN
-        {refuse};
-    END IF;
-END {_TAG}"""
-
-
-def _define_check() -> str:
-    """Return the procedure that each transaction calls first.
-
-    Its argument `makes_table` says that Alembic's next statement creates the version table.
-    """
-    not_held = _refuse(
-        quote_literal("this session does not hold the lock for schema changes"),
-        "Run the whole script in one session, and not through a pooler that gives each transaction another one.",
-    )
-    elsewhere = _refuse(
-        "format('the script goes on from %s, but the database is at %s', coalesce(wanted, 'base'),"
-        " coalesce(found, 'base'))",
-        "Nothing of this transaction was done. Print a script for the range FROM:TO that is wanted.",
-    )
-    return f"""CREATE OR REPLACE PROCEDURE {_CHECK}(wanted text, makes_table boolean) LANGUAGE plpgsql AS {_TAG}
-DECLARE found text;
-BEGIN
-    IF NOT {HELD_BY_ME} THEN
-        {not_held};
-    END IF;
-    IF to_regclass('{version_table()}') IS NOT NULL THEN
-        found := (SELECT string_agg(version_num, ', ' ORDER BY version_num COLLATE "C") FROM {version_table()});
-    END IF;
-    IF found IS DISTINCT FROM wanted THEN
-        {elsewhere};
-    END IF;
-    IF makes_table AND to_regclass('{version_table()}') IS NOT NULL THEN
-        -- Empty: a downgrade to base leaves it.
-        DROP TABLE {version_table()};
-    END IF;
-END {_TAG}"""  # noqa: S608 - constants
-
-
-def _call_check(heads: Iterable[str], *, makes_table: bool) -> str:
-    wanted = ", ".join(sorted(heads))
-    return f"CALL {_CHECK}({quote_literal(wanted) if wanted else 'NULL'}, {str(makes_table).lower()})"
-
-
-def _require_valid(index: str) -> str:
-    refuse = _refuse(
-        f"format('the index %s was not built', {quote_literal(index)})",
-        "Drop it (DROP INDEX CONCURRENTLY), and print the script again from this revision on.",
-    )
-    return f"""DO {_TAG} BEGIN
-    IF NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass({quote_literal(index)}) AND indisvalid) THEN
-        {refuse};
-    END IF;
-END {_TAG}"""
-
-
-def _require_finished(script: Script, backfill: Backfill) -> str:
-    """Return the check that a backfill is finished, which decides as `require_finished` in backfill/status.py does."""
-    left = f"SELECT EXISTS (SELECT FROM {quote(backfill.table)} WHERE {backfill.where or 'true'}\n)"  # noqa: S608
-    is_done = (
-        "false"
-        if backfill.where
-        else f"EXISTS (SELECT FROM {BACKFILL_TABLE} WHERE name = '{backfill.name}' AND outcome = 'done')"
-    )
-    refuse = _refuse(
-        quote_literal(f"revision {script.revision} requires the backfill {backfill.name}, which is not finished"),
-        f"Run: {command('backfill')} {backfill.name}",
-    )
-    # Executed from a text, so that the block's names are none of the query's.
-    return _block(f""" DECLARE is_done boolean := false; has_rows_left boolean := false; BEGIN
-    IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN
-        is_done := {is_done};
-    END IF;
-    IF NOT is_done THEN
-        EXECUTE {quote_literal(left)} INTO has_rows_left;
-    END IF;
-    IF has_rows_left THEN
-        {refuse};
-    END IF;
-END """)
-
-
-def _require(script: Script, requirement: Requirement) -> str:
-    def refuse(reason: str) -> str:
-        return _refuse(
-            quote_literal(f"revision {script.revision} is refused: {reason}"),
-            "Nothing of this transaction was done. When that is put right, run the script again from this revision on.",
-        )
-
-    return _block(requirement_as_sql(requirement, refuse))
-
-
-def _block(code: str) -> str:
-    return f"DO {dollar_quoted(code)}"
-
-
-def _forget_backfills(script: Script) -> str:
-    return f"""DO {_TAG} BEGIN
-    IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN
-        DELETE FROM {BACKFILL_TABLE} WHERE after_revision = {quote_literal(script.revision)};
-    END IF;
-END {_TAG}"""  # noqa: S608 - a constant, and quoted
