@@ -30,14 +30,7 @@ def numbered_column_steps(after: Column, column: sa.Column[Any]) -> list[Step]:
     next_value = f"nextval({quote_literal(quote(sequence))})"
     set_default = Sql(f"{alter} SET DEFAULT {next_value}")
     add = ops.AddColumnOp(after.table, sa.Column(after.name, column.type, nullable=True))
-    backfill = BackfillFile(
-        name=backfill_name(after.table, after.name),
-        title=f"Every row of {after.table} has a number in {after.name}",
-        table=after.table,
-        update=f"UPDATE {table} SET {name} = {next_value} WHERE {{batch}}",  # noqa: S608 - names
-        where=f"{name} IS NULL",
-    )
-    *before_last, last = required_steps(after, backfill)
+    *before_last, last = required_steps(after, _backfill(after, next_value))
     finish = (
         Sql(f"{alter} DROP DEFAULT"),
         Sql(f"{alter} ADD GENERATED {after.identity} AS IDENTITY ({options})"),
@@ -61,3 +54,14 @@ def numbered_column_steps(after: Column, column: sa.Column[Any]) -> list[Step]:
         *before_last,
         replace(last, up=(*last.up, *finish), down=(*back, *last.down), lint_ignore=_GOES_ON),
     ]
+
+
+def _backfill(column: Column, next_value: str) -> BackfillFile:
+    name = quote(column.name)
+    return BackfillFile(
+        name=backfill_name(column.table, column.name),
+        title=f"Every row of {column.table} has a number in {column.name}",
+        table=column.table,
+        update=f"UPDATE {quote(column.table)} SET {name} = {next_value} WHERE {{batch}}",  # noqa: S608 - names
+        where=f"{name} IS NULL",
+    )

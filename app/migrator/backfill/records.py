@@ -15,7 +15,8 @@ from sqlalchemy import Connection, RowMapping, text
 from ...postgres.errors import DatabaseError, MigrationFailedError
 from ..command_names import command
 from ..engine_tables import BACKFILL_TABLE
-from ..revisions.history import Outcome, current_operator
+from ..operator_name import current_operator
+from ..revisions.history import Outcome
 from .definition import Backfill
 
 _CREATE = text(

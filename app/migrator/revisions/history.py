@@ -4,9 +4,6 @@ The table is the engine's own, like `alembic_version`, and not a model: it exist
 Releases of different age share it, so columns are only ever added, and it is read by its columns' names.
 """
 
-import getpass
-import os
-import socket
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -18,6 +15,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from ..engine_tables import HISTORY_TABLE
+from ..operator_name import current_operator
 from ..phase import Phase
 from .baselines import is_baseline, replaced_scripts
 from .checksum import checksum_of
@@ -291,13 +289,3 @@ def _values(script: Script, direction: str, outcome: Outcome, release: str, *, b
         "release": release,
         "checksum": checksum_of(script),
     }
-
-
-def current_operator() -> str:
-    """Return the user of the operating system and the host, as far as they have names."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user often has no name.
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
