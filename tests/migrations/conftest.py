@@ -9,10 +9,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
+from sqlalchemy import MetaData, event
 
 from app.core.settings import Settings
 from app.db import migrator_config
 from app.migrator import command_names, engine_tables
+from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.support.database import query
 from tests.support.migrator import load_revisions
@@ -178,3 +180,17 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
 @pytest.fixture(scope="session")
 def sync_venv(install: Callable[..., Path]) -> Path:
     return install("psycopg,lint", "fastapi")
+
+
+@pytest.fixture
+def changed(monkeypatch: pytest.MonkeyPatch) -> MetaData:
+    """A copy of the models, which `migrations/env.py` compares with the database instead of them."""
+    copy = MetaData(naming_convention=metadata.naming_convention)
+    for table in metadata.sorted_tables:
+        table.to_metadata(copy)
+    copy.info.update(metadata.info)
+    # Its functions and triggers, too; the default partitions are not compared.
+    for listener in metadata.dispatch.after_create:
+        event.listen(copy, "after_create", listener)
+    monkeypatch.setattr(migrator_config, "metadata", copy)
+    return copy

@@ -12,7 +12,6 @@ from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueCo
 from structlog.testing import capture_logs
 
 from app.core.settings import Settings
-from app.db import migrator_config
 from app.models import metadata
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release
@@ -185,20 +184,6 @@ def _require(column: Column[object], default: str) -> None:
 def _make(table: Table, *statements: str) -> None:
     for statement in statements:
         event.listen(table.metadata, "after_create", sa.DDL(statement.replace("%", "%%")))
-
-
-@pytest.fixture
-def changed(monkeypatch: pytest.MonkeyPatch) -> MetaData:
-    """A copy of the models, which `migrations/env.py` compares with the database instead of them."""
-    copy = MetaData(naming_convention=metadata.naming_convention)
-    for table in metadata.sorted_tables:
-        table.to_metadata(copy)
-    copy.info.update(metadata.info)
-    # Its functions and triggers, too; the default partitions are not compared.
-    for listener in metadata.dispatch.after_create:
-        event.listen(copy, "after_create", listener)
-    monkeypatch.setattr(migrator_config, "metadata", copy)
-    return copy
 
 
 def generate(release: Release, settings: Settings) -> str:

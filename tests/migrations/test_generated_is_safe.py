@@ -14,9 +14,7 @@ from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueCo
 from sqlalchemy.schema import conv
 
 from app.core.settings import Settings
-from app.db import migrator_config
 from app.migrator.phase import Phase
-from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release
@@ -487,19 +485,6 @@ CHANGES: dict[str, Case] = {
         ("server_default=None",),
     ),
 }
-
-
-@pytest.fixture
-def changed(monkeypatch: pytest.MonkeyPatch) -> MetaData:
-    """A copy of the models, which `migrations/env.py` compares with the database instead of them."""
-    copy = MetaData(naming_convention=metadata.naming_convention)
-    for table in metadata.sorted_tables:
-        table.to_metadata(copy)
-    copy.info.update(metadata.info)
-    for listener in metadata.dispatch.after_create:
-        event.listen(copy, "after_create", listener)
-    monkeypatch.setattr(migrator_config, "metadata", copy)
-    return copy
 
 
 @pytest.fixture

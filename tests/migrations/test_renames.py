@@ -24,19 +24,6 @@ from tests.support.database import query
 from tests.support.plain_project import PlainProject
 from tests.support.processes import ROOT, environment, run, shown_on_a_terminal
 
-TEMPLATE = """\
-import sqlalchemy as sa
-from alembic import op
-${imports if imports else ""}
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
-
-def upgrade():
-    ${upgrades if upgrades else "pass"}
-
-def downgrade():
-    ${downgrades if downgrades else "pass"}
-"""
 MODELS = """
 sa.Table("people", metadata, sa.Column("id", sa.BigInteger, primary_key=True))
 sa.Table(
@@ -80,7 +67,6 @@ def generate(project: PlainProject, *renamed: str, not_renamed: tuple[str, ...] 
 @pytest.fixture
 def boards(project: PlainProject, empty_database_url: str) -> PlainProject:
     """A project whose database has the table `boards` with two rows, and the first revision."""
-    (project.root / "migrations" / "script.py.mako").write_text(TEMPLATE)
     define(project, OLD)
     generate(project)
     upgrade(project.config)
