@@ -17,6 +17,7 @@ from app.migrator.backfill.throttle import Throttle
 from app.migrator.config import MigratorConfig
 from app.migrator.drift.difference import Kind
 from app.migrator.drift.report import read_drift
+from app.migrator.lint.alike_tables import are_alike
 from app.migrator.lint.linter import lint
 from app.migrator.phase import Phase
 from app.migrator.revisions.alembic_config import alembic_config
@@ -161,11 +162,15 @@ def test_renamed_columns_keep_the_data_and_two_releases_working(boards: PlainPro
     assert read(url, NEW, "id IN (1, 2, 6)") == [*FIRST, *written(6)]
 
 
-def test_renamed_table_keeps_the_data_and_two_releases_working(boards: PlainProject, empty_database_url: str) -> None:
-    url, new = empty_database_url, OLD | {"table": "sea_charts"}
+@pytest.mark.parametrize("new", [OLD, NEW], ids=["alone", "with its columns"])
+def test_renamed_table_keeps_the_data_and_two_releases_working(
+    boards: PlainProject, empty_database_url: str, new: dict[str, str]
+) -> None:
+    url, columns = empty_database_url, RENAMED if new is NEW else ()
+    new = new | {"table": "sea_charts"}
     first = query(url, "SELECT version_num FROM alembic_version")[0][0]
     define(boards, new)
-    generate(boards, "boards:sea_charts")
+    generate(boards, "boards:sea_charts", *columns)
     config = boards.config
     assert findings(boards) == []
     upgrade(config, phase=Phase.EXPAND)
@@ -174,7 +179,7 @@ def test_renamed_table_keeps_the_data_and_two_releases_working(boards: PlainProj
         assert read(url, others, f"id = {number}") == written(number)
     # A statement that was prepared on the view goes on with the table.
     with connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
-        prepared = "UPDATE sea_charts SET fleet = fleet WHERE id = 1 RETURNING objective"
+        prepared = "UPDATE sea_charts SET fleet = fleet WHERE id = 1 RETURNING {goal}".format(**new)
         connection.execute(prepared, prepare=True)
         connection.commit()
         upgrade(config)
@@ -198,6 +203,60 @@ def test_likely_rename_without_an_answer_writes_nothing_and_names_both_options(b
     assert "captain_id" not in str(refused.value)
     assert refused.value.exit_code == 1
     assert sorted(boards.root.rglob("*.py")) == before
+
+
+def test_table_and_columns_that_are_renamed_at_once_are_asked_about(boards: PlainProject) -> None:
+    define(boards, NEW | {"table": "sea_charts"})
+    before = sorted(boards.root.rglob("*.py"))
+    with pytest.raises(
+        RenameUnansweredError, match="Is the table boards renamed to sea_charts, which has similar columns"
+    ):
+        generate(boards)
+    with pytest.raises(
+        RenameUnansweredError, match=r"Is boards\.objective renamed to goal.* boards\.seen_at"
+    ) as refused:
+        generate(boards, "boards:sea_charts", *RENAMED[1:2])
+    assert "captain_id" not in str(refused.value)
+    with pytest.raises(RenameError, match="boards and sea_charts differ in goal, objective: rename first"):
+        generate(boards, "boards:sea_charts", *RENAMED[1:], not_renamed=RENAMED[:1])
+    assert sorted(boards.root.rglob("*.py")) == before
+    generate(boards, not_renamed=("boards:sea_charts",))
+    assert findings(boards) == []
+
+
+# Columns of a dropped table and of a new one, by name and type, and whether one may be the other.
+TABLES = {
+    "the same": ("id bigint, name text", "id bigint, name text", True),
+    "one of two has another name": ("id bigint, name text", "id bigint, title text", True),
+    "one of three has another type": ("id bigint, name text, n int", "id bigint, name text, n bigint", True),
+    "one of three is new": ("id bigint, name text", "id bigint, name text, n int", True),
+    "one of three is gone": ("id bigint, name text, n int", "id bigint, name text", True),
+    "none has its name": ("board_id uuid, name text", "chart_id uuid, title text", True),
+    "only the key is the same": ("id bigint, name text, n int", "id bigint, at date", False),
+    "half of another table": ("id bigint, name text", "id bigint", False),
+    "nothing": ("id bigint", "name text", False),
+}
+
+
+def test_tables_are_alike_where_most_columns_or_all_types_are() -> None:
+    def types(columns: str) -> dict[str, str]:
+        return dict(column.split(" ", 1) for column in columns.split(", "))
+
+    found = {case: are_alike(types(old), types(new)) for case, (old, new, _) in TABLES.items()}
+    assert found == {case: expected for case, (_, _, expected) in TABLES.items()}
+
+
+def test_column_of_a_renamed_table_that_a_trigger_names_keeps_its_name(
+    boards: PlainProject, empty_database_url: str
+) -> None:
+    query(
+        empty_database_url,
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.objective = 1; RETURN NEW; END';"
+        "CREATE TRIGGER note BEFORE INSERT ON boards FOR EACH ROW EXECUTE FUNCTION note()",
+    )
+    define(boards, OLD | {"table": "sea_charts", "goal": "aim"})
+    with pytest.raises(RenameError, match=r"function note\(\) of its table's triggers has its name"):
+        generate(boards, "boards:sea_charts", "boards.objective:aim")
 
 
 def test_check_says_what_differs_and_asks_nothing(boards: PlainProject) -> None:

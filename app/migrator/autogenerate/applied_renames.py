@@ -25,21 +25,23 @@ def chains_with_renames(
     connection: Connection, found: Sequence[Difference], schemas: Schemas, decision: Decision
 ) -> list[Chain]:
     """Return the steps that mend the differences. Raises RenameError where a rename cannot be done so."""
-    for rename in decision.renamed:
-        (renamed_columns if rename.table else renamed_tables).require_renamable(rename, schemas.live, schemas.models)
-    tables = [rename for rename in decision.renamed if not rename.table]
+    for rename in decision.columns:
+        renamed_columns.require_renamable(rename, schemas.live, schemas.models)
+    for rename in decision.tables:
+        renamed_tables.require_renamable(rename, decision.columns_of(rename), schemas.live)
+    before = schemas.live
     chains: list[Chain] = []
     restored: list[tuple[Statement, ...]] = []
-    if tables:
-        schemas, found = _under_new_names(connection, found, schemas.metadata, tables)
-    for rename in tables:
+    if decision.tables:
+        schemas, found = _under_new_names(connection, found, schemas.metadata, decision)
+    for rename in decision.tables:
         own = [each for each in found if table_of(each, schemas.live, schemas.models) == rename.new]
         found = [each for each in found if each not in own]
-        chains.append(renamed_tables.renaming_chain(rename, _steps(own, schemas)))
-    for rename in decision.renamed:
-        if rename.table:
-            found, chain = _renamed_column(rename, found, schemas, restored)
-            chains.append(chain)
+        columns = decision.columns_of(rename)
+        chains.append(renamed_tables.renaming_chain(rename, columns, before, _steps(own, schemas)))
+    for rename in decision.columns:
+        found, chain = _renamed_column(rename, found, schemas, restored)
+        chains.append(chain)
     return [*chains, *(_denied(chain, decision.not_renamed) for chain in chains_for(found, schemas))]
 
 
@@ -48,11 +50,12 @@ def _steps(found: Sequence[Difference], schemas: Schemas) -> list[Step]:
 
 
 def _under_new_names(
-    connection: Connection, found: Iterable[Difference], metadata: MetaData, renames: Sequence[Rename]
+    connection: Connection, found: Iterable[Difference], metadata: MetaData, decision: Decision
 ) -> tuple[Schemas, list[Difference]]:
     """Return both sides after the tables were renamed, and what then still differs of what was found."""
-    live, models = both_schemas(connection, metadata, {rename.old: rename.new for rename in renames})
-    wanted, names = {(each.kind, each.key) for each in found}, {rename.new for rename in renames}
+    renaming = [sql for each in decision.tables for sql in renamed_tables.new_names(each, decision.columns_of(each))]
+    live, models = both_schemas(connection, metadata, renaming)
+    wanted, names = {(each.kind, each.key) for each in found}, {rename.new for rename in decision.tables}
     left = [
         each
         for each in compare(live, models)

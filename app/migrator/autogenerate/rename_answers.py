@@ -44,7 +44,7 @@ class Rename:
     def question(self) -> str:
         if self.table:
             return f"Is {self.table}.{self.old} renamed to {self.new}, which has the same type?"
-        return f"Is the table {self.old} renamed to {self.new}, which has the same columns?"
+        return f"Is the table {self.old} renamed to {self.new}, which has similar columns?"
 
     def overlaps(self, other: "Rename") -> bool:
         """Return whether the other one has the same old or the same new name."""

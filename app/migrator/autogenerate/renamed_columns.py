@@ -37,9 +37,7 @@ def require_renamable(rename: Rename, live: Schema, models: Schema) -> None:
         )
     keys = [c for c in live.constraints.values() if c.table == table.name and column.path in c.columns]
     referred = {c.index for c in live.constraints.values() if c.references == table.name}
-    # A function's body is a text, of whose columns the server knows nothing.
-    word = re.compile(rf"(?<![\w$]){re.escape(column.name)}(?![\w$])", re.IGNORECASE)
-    read_by = [f"function {name}" for name, body in live.trigger_code.get(table.name, ()) if word.search(body)]
+    read_by = functions_with_name_of(column, live)
     used_by = [dependent.what for dependent in live.dependents.get(("column", column.path), ())]
     reasons = {
         "it is in the primary key": any(key.type == "p" for key in keys),
@@ -58,6 +56,13 @@ def require_renamable(rename: Rename, live: Schema, models: Schema) -> None:
                 f"--rename {rename}: no second column can stand in for {rename.old_path}, because {reason}. Keep its"
                 f' name in the database, and change the attribute: `{rename.new} = mapped_column("{rename.old}")`.'
             )
+
+
+def functions_with_name_of(column: Column, live: Schema) -> list[str]:
+    """Return the functions of its table's triggers that have the column's name in their body."""
+    # That is a text, of whose columns the server knows nothing.
+    word = re.compile(rf"(?<![\w$]){re.escape(column.name)}(?![\w$])", re.IGNORECASE)
+    return [f"function {name}" for name, body in live.trigger_code.get(column.table, ()) if word.search(body)]
 
 
 def _has_comparable_default(column: Column) -> bool:

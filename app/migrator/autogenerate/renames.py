@@ -1,7 +1,8 @@
 """Likely renames: what a comparison takes for a drop and an addition, and what a person says that it is.
 
-A column that is gone beside a new one of the same table and type may have a new name, and so may a table beside a new
-one with the same columns. Only a person knows, and without an answer nothing is written: a drop would lose the data.
+A column that is gone beside a new one of the same table and type may have a new name. So may a table beside a new one
+with similar columns, and its columns with it. Only a person knows, and without an answer nothing is written: a drop
+would lose the data.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from ..drift.catalogue import Schema
 from ..drift.difference import Difference, Kind
+from ..lint.alike_tables import are_alike
 from .rename_answers import Rename, RenameAnswers, RenameError, RenameUnansweredError
 
 _FORM = "TABLE.OLD:NEW for a column, OLD_TABLE:NEW_TABLE for a table"
@@ -21,17 +23,36 @@ class Decision:
     renamed: tuple[Rename, ...] = ()
     not_renamed: tuple[Rename, ...] = ()
 
+    @property
+    def tables(self) -> tuple[Rename, ...]:
+        return tuple(rename for rename in self.renamed if not rename.table)
+
+    @property
+    def columns(self) -> tuple[Rename, ...]:
+        """The columns of tables that keep their names."""
+        old = {table.old for table in self.tables}
+        return tuple(rename for rename in self.renamed if rename.table and rename.table not in old)
+
+    def columns_of(self, table: Rename) -> dict[str, str]:
+        """Return the new names, by the old ones, of the columns of a table that has a new name itself."""
+        return {rename.old: rename.new for rename in self.renamed if rename.table == table.old}
+
 
 def decide(found: Iterable[Difference], live: Schema, models: Schema, answers: RenameAnswers) -> Decision:
     """Return what was renamed. Raises RenameError for a wrong answer, RenameUnansweredError for a missing one."""
     pairs = likely_renames(found, live, models)
+    tables = [pair for pair in pairs if not pair.table and str(pair) in answers.renamed]
+    pairs = sorted({*pairs, *(pair for table in tables for pair in _columns_within(table, live, models))})
     renamed = [_find(answer, "--rename", pairs, live, models) for answer in answers.renamed]
     denied = [_find(answer, "--not-renamed", pairs, live, models) for answer in answers.not_renamed]
     _require_no_contradiction(renamed, denied)
+    decision = Decision(tuple(dict.fromkeys(renamed)), tuple(dict.fromkeys(denied)))
     left = [pair for pair in pairs if pair not in denied and not any(map(pair.overlaps, renamed))]
+    for table in tables:
+        _require_same_columns(table, decision, left, live, models)
     if left:
         raise RenameUnansweredError(left)
-    return Decision(tuple(dict.fromkeys(renamed)), tuple(dict.fromkeys(denied)))
+    return decision
 
 
 def likely_renames(found: Iterable[Difference], live: Schema, models: Schema) -> list[Rename]:
@@ -45,23 +66,46 @@ def likely_renames(found: Iterable[Difference], live: Schema, models: Schema) ->
         Rename(old.key[0] if old.kind is Kind.COLUMN else "", old.key[-1], new.key[-1])
         for old in dropped
         for new in added
-        if old.kind is new.kind and _are_alike(old, new, live, models)
+        if old.kind is new.kind and _is_likely(old, new, live, models)
     )
 
 
 _KINDS = {Kind.TABLE, Kind.COLUMN}
 
 
-def _are_alike(old: Difference, new: Difference, live: Schema, models: Schema) -> bool:
+def _is_likely(old: Difference, new: Difference, live: Schema, models: Schema) -> bool:
+    before, after = _types_of(live, old.key[0]), _types_of(models, new.key[0])
     if old.kind is Kind.TABLE:
-        return _types_of(live, old.key[0]) == _types_of(models, new.key[0])
-    before, after = live.tables[old.key[0]].columns[old.key[1]], models.tables[new.key[0]].columns[new.key[1]]
-    is_made_otherwise = before.generated != after.generated
-    return before.table == after.table and before.type == after.type and not is_made_otherwise
+        return are_alike(before, after)
+    return old.key[0] == new.key[0] and before[old.key[1]] == after[new.key[1]]
 
 
 def _types_of(schema: Schema, table: str) -> dict[str, str]:
-    return {column.name: column.type for column in schema.tables[table].columns.values()}
+    columns = schema.tables[table].columns.values()
+    return {column.name: " ".join(filter(None, (column.type, column.generated))) for column in columns}
+
+
+def _columns_within(table: Rename, live: Schema, models: Schema) -> list[Rename]:
+    """Return the likely renames of columns of a table that has a new name itself."""
+    before, after = _types_of(live, table.old), _types_of(models, table.new)
+    old, new = before.keys() - after.keys(), after.keys() - before.keys()
+    return [Rename(table.old, one, other) for one in old for other in new if before[one] == after[other]]
+
+
+def _require_same_columns(
+    table: Rename, decision: Decision, left: Sequence[Rename], live: Schema, models: Schema
+) -> None:
+    """Raise RenameError if the table's columns differ in more than what was, or may be, renamed."""
+    names = decision.columns_of(table)
+    before = {names.get(name, name): kind for name, kind in _types_of(live, table.old).items()}
+    after = _types_of(models, table.new)
+    other = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    asked = [pair for pair in left if pair.table == table.old]
+    if other - {pair.old for pair in asked} - {pair.new for pair in asked}:
+        raise RenameError(
+            f"--rename {table}: {table.old} and {table.new} differ in {', '.join(sorted(other))}: rename first, and"
+            " change columns later."
+        )
 
 
 def _find(answer: str, option: str, pairs: Sequence[Rename], live: Schema, models: Schema) -> Rename:

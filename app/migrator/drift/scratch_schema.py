@@ -4,7 +4,7 @@ The models' tables are created for a moment in a scratch schema, so that Postgre
 and indexes into its words. The live tables are neither changed nor locked.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -18,7 +18,7 @@ from ...postgres.sqlstate import LOCK_NOT_AVAILABLE
 from ..engine_tables import engine_tables
 from ..locking.table_locks import describe_holders
 from ..repairs import REPAIRS
-from ..sql.quoting import quote
+from ..sql.quoting import escape_colons, quote
 from . import catalogue_queries
 from .catalogue import Column, Constraint, Index, Schema, Table, read_schema
 from .compare import compare
@@ -44,12 +44,10 @@ def differences(connection: Connection, metadata: MetaData) -> list[Difference]:
     return compare(*both_schemas(connection, metadata))
 
 
-def both_schemas(
-    connection: Connection, metadata: MetaData, renamed: Mapping[str, str] | None = None
-) -> tuple[Schema, Schema]:
+def both_schemas(connection: Connection, metadata: MetaData, renaming: Iterable[str] = ()) -> tuple[Schema, Schema]:
     """Return the schema in which the connection creates tables, and what `metadata` would make of it, comparable.
 
-    The tables `renamed` are read under their new names, for which they are locked until the end.
+    Tables are read after the statements `renaming`, which give them new names, and lock them until the end.
     The connection must not be in a transaction, and is in none afterwards. Raises DriftUnknownError, also for metadata
     that names a schema, and ValueError if the connection commits by itself.
     """
@@ -61,8 +59,8 @@ def both_schemas(
     with _rolled_back(connection):
         session = _prepare_transaction(connection)
         # Before there is a temporary schema: that would hide live tables of the same names.
-        for old, new in (renamed or {}).items():
-            connection.execute(text(f"ALTER TABLE {quote(old)} RENAME TO {quote(new)}"))
+        for statement in renaming:
+            connection.execute(text(escape_colons(statement)))
         live = read_schema(connection, session["schema"], engine_tables())
         scratch = _create_scratch(connection, session)
         try:

@@ -91,7 +91,7 @@ _EXPLANATIONS: dict[str, tuple[str, str, str]] = {
         "Add it in an expand revision, which comes before.",
     ),
     "rename-loses-data": (
-        "A column or table that is dropped while one of the same type, or with the same columns, is added, and a column"
+        "A column or table that is dropped while one of the same type, or with similar columns, is added, and a column"
         " that takes the name of one that was dropped.",
         "Alembic writes a rename so. What the old one held is gone, if nothing has copied it.",
         "make-migrations --rename writes a new column, a trigger that keeps both equal, a backfill, and the drop in a"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ..command_names import command
 from ..sql.effect import Kind
 from ..sql.tokens import Statement
+from .alike_tables import are_alike
 from .column_types import Types
 from .finding import Hit
 from .known_schema import Change, ParsedRevision
@@ -29,6 +30,7 @@ class _Addition:
     revision: ParsedRevision
     table: str
     column: str | None
+    alike: str = "the same type"
 
 
 def rename_loses_data(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
@@ -71,7 +73,7 @@ def _swaps(revision: ParsedRevision, project: Project) -> Iterator[Hit]:
 
 
 def _alike(change: Change, old: Types, added: Mapping[ParsedRevision, Types]) -> Iterator[_Addition]:
-    """Yield what the revisions add that has the type, or the columns, of what is dropped."""
+    """Yield what the revisions add that has the type of what is dropped, or columns like it."""
     table, column = change.effect.table, change.effect.column
     for other, new in added.items():
         if column is not None:
@@ -81,8 +83,9 @@ def _alike(change: Change, old: Types, added: Mapping[ParsedRevision, Types]) ->
         else:
             columns = _columns(table, old)
             made = {each.effect.table for each in other.changes if each.effect.kind is Kind.CREATE_TABLE}
-            alike = [name for name in sorted(made - {table}) if columns and _columns(name, new) == columns]
-            yield from (_Addition(other, name, None) for name in alike)
+            for name in sorted(made - {table}):
+                if columns and are_alike(columns, its := _columns(name, new)):
+                    yield _Addition(other, name, None, "the same columns" if its == columns else "similar columns")
 
 
 def _columns(table: str, types: Types) -> Mapping[str, str]:
@@ -110,11 +113,10 @@ def _copies(statement: Statement, names: set[str]) -> bool:
 def _hit(change: Change, added: _Addition) -> Hit:
     dropped, is_table = change.effect, added.column is None
     new = added.table if is_table else f"{added.table}.{added.column}"
-    alike = "the same columns" if is_table else "the same type"
     old = dropped.table if is_table else f"{dropped.table}.{dropped.column}"
     rename = f"{command('make-migrations')} --rename {old}:{added.column or added.table}"
     return Hit(
         change.statement,
-        f"{dropped}, and {new} with {alike} is new: if that is its new name, its data are gone",
+        f"{dropped}, and {new} with {added.alike} is new: if that is its new name, its data are gone",
         _RECIPE.format(rename=rename),
     )
