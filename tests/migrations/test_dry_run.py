@@ -230,7 +230,7 @@ def test_requirement_of_the_next_revision_is_looked_at(library: PlainProject) ->
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("nobody",), 3, "No such revision"),
+        (("nobody",), 3, "Can't locate revision"),
         (("--sql",), 2, "--dry-run changes nothing"),
         (("--backup",), 2, "--dry-run changes nothing"),
     ],

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 
 from ...postgres.errors import MigrationFailedError
 from ...postgres.url.database_url import DatabaseURL
@@ -21,7 +21,7 @@ from ..read_only_database import require_writable
 from ..readonly_connection import with_readonly_connection
 from ..revisions.alembic_config import RunOptions, alembic_config
 from ..revisions.loading import explain_alembic_error, is_up_to, load_revisions, require_destination
-from ..revisions.schema_state import SchemaState, read_state, require_no_tables
+from ..revisions.schema_state import SchemaState, is_ahead_but_served, read_state, require_no_tables
 from ..signals import Canceller
 from .baseline_steps import shorten
 from .data_loss import Loss, count_losses
@@ -97,17 +97,14 @@ def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CO
     """Return what `upgrade` would do; change nothing.
 
     Raises what `upgrade` raises where nothing would be applied at all, for instance because the first revision requires
-    a backfill that is not finished. The plan is empty for a database that is ahead of this release: `upgrade` applies
-    nothing then, or says why it cannot.
+    a backfill that is not finished. The plan is empty for a database that is ahead of this release and still serves it.
     """
     require_destination(revision)
     directory = load_revisions(config)
 
     def read(connection: Connection, url: DatabaseURL) -> Plan:
         state = read_state(connection, directory, config.metadata)
-        revisions = pending_revisions(directory, state, revision, phase)
-        if not state.is_managed:
-            require_no_tables(connection, revisions, config.metadata)
+        revisions = pending_revisions(connection, directory, state, revision, phase, config.metadata)
         connection.rollback()
         for first in revisions[:1]:
             require_writable(connection)
@@ -122,12 +119,23 @@ def plan(config: MigratorConfig, revision: str = "head", phase: Phase = Phase.CO
 
 
 def pending_revisions(
-    directory: ScriptDirectory, state: SchemaState, revision: str, phase: Phase
+    connection: Connection,
+    directory: ScriptDirectory,
+    state: SchemaState,
+    revision: str,
+    phase: Phase,
+    metadata: MetaData,
 ) -> tuple[Script, ...]:
-    """Return the revisions that an upgrade to `revision` applies to a database in this state, the oldest first."""
-    wanted = () if state.unknown else directory.iterate_revisions(revision, state.applied or (), implicit_base=True)
-    planned = list(wanted)[::-1]
-    if not state.applied:
+    """Return the revisions that an upgrade to `revision` applies to a database in this state, the oldest first.
+
+    Raises what keeps the upgrade from planning them, an error of Alembic's for a revision that it cannot find.
+    """
+    applied = state.applied or ()
+    if is_ahead_but_served(connection, directory, applied, directory.as_revision_number(revision)):
+        return ()
+    planned = list(directory.iterate_revisions(revision, applied, implicit_base=True))[::-1]
+    if not applied:
+        require_no_tables(connection, planned, metadata)
         planned = shorten(directory, planned)
     return tuple(takewhile(lambda script: is_up_to(script, phase), planned))
 

@@ -28,7 +28,7 @@ from ..readonly_connection import with_readonly_connection
 from ..revisions.baselines import is_baseline
 from ..revisions.loading import explain_alembic_error, load_revisions, oldest_first, require_destination
 from ..revisions.requirements import RequirementError, require, requirements_of
-from ..revisions.schema_state import SchemaState, read_state, require_no_tables
+from ..revisions.schema_state import SchemaState, read_state
 from .catalogue import read_catalogue
 from .effects import RequiredBackfill, RevisionEffects, effects_here
 from .losses import upgrade_losses
@@ -114,9 +114,7 @@ class _Reader:
     def read(self, url: DatabaseURL, revision: str, phase: Phase) -> DryRun:
         connection = self._connection
         state = read_state(connection, self._directory, self._config.metadata)
-        pending = pending_revisions(self._directory, state, revision, phase)
-        if not state.is_managed:
-            require_no_tables(connection, pending, self._config.metadata)
+        pending = pending_revisions(connection, self._directory, state, revision, phase, self._config.metadata)
         catalogue = read_catalogue(connection)
         server, under_way = str(connection.scalar(_SERVER)), holder_of_lock(connection)
         connection.rollback()

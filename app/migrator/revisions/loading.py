@@ -4,7 +4,7 @@ import traceback
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import MultipleHeads, RevisionError
+from alembic.script.revision import MultipleHeads, ResolutionError, RevisionError
 from alembic.util import CommandError
 
 from ...postgres.errors import MigrationFailedError, error_summary
@@ -125,6 +125,9 @@ def explain_alembic_error(exc: CommandError | RevisionError, directory: ScriptDi
         return f"Nothing was done: {describe_several_heads(directory) or exc}."
     if str(exc) == "Ambiguous walk":
         return f"Several revisions lie there: name the one that is meant. `{command('history')}` lists them."
+    if isinstance(exc, ResolutionError):
+        # As Alembic's commands say it.
+        return f"Can't locate revision identified by {exc.argument!r}"
     return str(exc)
 
 
