@@ -23,7 +23,7 @@ backfill = Backfill(table="t", after="first", where="n IS NULL", update="UPDATE 
 """
 
 
-def at_head(project: PlainProject, url: str) -> None:  # noqa: ARG001 - a State
+def at_head(project: PlainProject, url: str) -> None:
     upgrade(project.config)
 
 
@@ -63,7 +63,7 @@ def grown_apart(project: PlainProject, url: str) -> None:
     renamed(url, "second", "theirs")
 
 
-def made_by_nobody(project: PlainProject, url: str) -> None:  # noqa: ARG001 - a State
+def made_by_nobody(project: PlainProject, url: str) -> None:
     query(url, "CREATE TABLE t (id int)")
 
 
