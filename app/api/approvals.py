@@ -8,7 +8,7 @@ from app.api.http.conversion import to_shape
 from app.api.http.handler_parameters import CallerRequest, PageWindow, PathId, provide_service
 from app.api.http.pagination import page_response
 from app.api.openapi.errors import problems
-from app.schemas.approvals import ApprovalCreate, ApprovalRead, ApprovalUpdate, Status
+from app.schemas.approvals import ApprovalCreate, ApprovalRead, ApprovalStatus, ApprovalUpdate
 from app.schemas.pagination import Page
 from app.services.approvals import ApprovalService, ApprovalView
 
@@ -27,7 +27,7 @@ class ApprovalController(Controller):
         board_id: PathId,
         window: PageWindow,
         service: Approvals,
-        status: FromQuery[Status | None] = None,
+        status: FromQuery[ApprovalStatus | None] = None,
     ) -> Response[Page[ApprovalRead]]:
         return page_response(request, window, await service.page(board_id, status, window), read_approval)
 

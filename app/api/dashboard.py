@@ -11,18 +11,18 @@ from app.api.http.conversion import to_shape
 from app.api.http.handler_parameters import provide_service
 from app.api.openapi.errors import problems
 from app.schemas.dashboard import (
-    Bucket,
+    DashboardBucket,
     DashboardKpis,
     DashboardMetrics,
     DashboardPendingApproval,
     DashboardPendingApprovals,
+    DashboardRangeKey,
     DashboardRangeSeries,
     DashboardSeriesPoint,
     DashboardSeriesSet,
     DashboardWipPoint,
     DashboardWipRangeSeries,
     DashboardWipSeriesSet,
-    RangeKey,
 )
 from app.services.dashboard import BucketPoint, Dashboard, DashboardService
 
@@ -40,7 +40,7 @@ class DashboardController(Controller):
     async def read(
         self,
         service: NamedDependency[DashboardService],
-        range_key: FromQuery[RangeKey] = "24h",
+        range_key: FromQuery[DashboardRangeKey] = "24h",
         board_id: FromQuery[UUID | None] = None,
         group_id: FromQuery[UUID | None] = None,
     ) -> DashboardMetrics:
@@ -48,7 +48,7 @@ class DashboardController(Controller):
         return _read(range_key, await service.get(range_key, board_id, group_id))
 
 
-def _read(key: RangeKey, found: Dashboard) -> DashboardMetrics:
+def _read(key: DashboardRangeKey, found: Dashboard) -> DashboardMetrics:
     pending = [
         to_shape(
             DashboardPendingApproval,
@@ -87,7 +87,7 @@ def _kpis(found: Dashboard) -> DashboardKpis:
     )
 
 
-def _series(key: RangeKey, found: Dashboard, value: Callable[[BucketPoint], float]) -> DashboardSeriesSet:
+def _series(key: DashboardRangeKey, found: Dashboard, value: Callable[[BucketPoint], float]) -> DashboardSeriesSet:
     def of(points: Sequence[BucketPoint]) -> DashboardRangeSeries:
         shown = [DashboardSeriesPoint(period=point.period, value=value(point)) for point in points]
         return DashboardRangeSeries(range=key, bucket=found.bucket, points=shown)
@@ -95,6 +95,6 @@ def _series(key: RangeKey, found: Dashboard, value: Callable[[BucketPoint], floa
     return DashboardSeriesSet(primary=of(found.points), comparison=of(found.comparison))
 
 
-def _wip(key: RangeKey, bucket: Bucket, points: Sequence[BucketPoint]) -> DashboardWipRangeSeries:
+def _wip(key: DashboardRangeKey, bucket: DashboardBucket, points: Sequence[BucketPoint]) -> DashboardWipRangeSeries:
     shown = [DashboardWipPoint(period=point.period, **point.wip) for point in points]
     return DashboardWipRangeSeries(range=key, bucket=bucket, points=shown)

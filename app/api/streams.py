@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromQuery, HeaderParameter, Parameter
 from litestar.response import Stream
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.http.auth import NEWEST, sign_in_of
@@ -26,7 +27,14 @@ from app.api.stream_messages import (
 )
 from app.core.errors import BadRequestError, FieldProblem
 from app.core.stream_cursor import StreamCursor, is_moment
-from app.schemas.streams import StreamEvent
+from app.schemas.streams import (
+    AgentStreamItem,
+    ApprovalStreamItem,
+    BoardGroupMemoryStreamItem,
+    BoardMemoryStreamItem,
+    TaskCommentStreamItem,
+    TaskStreamItem,
+)
 from app.services.activity import COMMENTED
 from app.services.board_groups import BoardGroupService
 from app.services.boards import BoardService
@@ -40,11 +48,9 @@ _MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 # A plus sign that was not encoded arrives as a space.
 _LOST_PLUS = re.compile(r" (\d\d:\d\d)$")
-_SENT = ResponseSpec(
-    StreamEvent,
-    generate_examples=False,
-    media_type=_MEDIA_TYPE,
-    description="Server-sent events of this form, and a comment line every 15 s.",
+_SENT = (
+    "Server-sent events, and a comment line every 15 s. The `data` of an event is JSON of this form; its `id` is for"
+    " `Last-Event-ID`, and its `event` is the kind of the changed object."
 )
 
 
@@ -123,13 +129,15 @@ def _time(text: str) -> datetime:
 Open = NamedDependency[Opening]
 
 
-def _stream(path: str, operation_id: str, summary: str, tag: str) -> get:
+def _stream(path: str, operation_id: str, summary: str, tag: str, item: type[Struct]) -> get:
+    """Return the decorator of a handler whose events have `item` as their data."""
+    sent = ResponseSpec(item, generate_examples=False, media_type=_MEDIA_TYPE, description=_SENT)
     return get(
         path,
         operation_id=operation_id,
         summary=summary,
         tags=[tag],
-        responses={**problems(404), 200: _SENT},
+        responses={**problems(404), 200: sent},
         # A replica may lack commits from before the client has its headers, which would be missing in the stream.
         opt={NEWEST: True},
     )
@@ -138,7 +146,7 @@ def _stream(path: str, operation_id: str, summary: str, tag: str) -> get:
 class StreamController(Controller):
     """The streams of changes, which go on as long as the client stays."""
 
-    @_stream("/agents/stream", "stream_agents", "Stream the changes of agents", "agents")
+    @_stream("/agents/stream", "stream_agents", "Stream the changes of agents", "agents", AgentStreamItem)
     async def agents(self, opening: Open, board_id: FromQuery[UUID | None] = None) -> Stream:
         return await opening.stream(_everywhere_or_on(board_id, "agent", "agent.", load_agents))
 
@@ -147,6 +155,7 @@ class StreamController(Controller):
         "stream_comments",
         "Stream the comments on all tasks that you may read",
         "activity",
+        TaskCommentStreamItem,
     )
     async def comments(self, opening: Open, board_id: FromQuery[UUID | None] = None) -> Stream:
         return await opening.stream(_everywhere_or_on(board_id, "comment", COMMENTED, load_comments))
@@ -156,6 +165,7 @@ class StreamController(Controller):
         "stream_tasks",
         "Stream the changes and comments of a board's tasks",
         "tasks",
+        TaskStreamItem,
     )
     async def tasks(self, opening: Open, board_id: PathId) -> Stream:
         return await opening.stream(_on_board(board_id, "task", "task.", load_tasks))
@@ -165,6 +175,7 @@ class StreamController(Controller):
         "stream_approvals",
         "Stream the changes of a board's approvals",
         "approvals",
+        ApprovalStreamItem,
     )
     async def approvals(self, opening: Open, board_id: PathId) -> Stream:
         return await opening.stream(_on_board(board_id, "approval", "approval.", load_approvals))
@@ -174,6 +185,7 @@ class StreamController(Controller):
         "stream_board_memory",
         "Stream additions to the memory of a board",
         "board-memory",
+        BoardMemoryStreamItem,
     )
     async def memory(self, opening: Open, board_id: PathId, is_chat: FromQuery[bool | None] = None) -> Stream:
         return await opening.stream(_on_board(board_id, "memory", "board_memory.", load_memory, is_chat))
@@ -183,6 +195,7 @@ class StreamController(Controller):
         "stream_board_group_memory",
         "Stream additions to the memory of a board group",
         "board-group-memory",
+        BoardGroupMemoryStreamItem,
     )
     async def group_memory(self, opening: Open, group_id: PathId, is_chat: FromQuery[bool | None] = None) -> Stream:
         async def admit(session: AsyncSession, caller: Caller) -> Topic:
@@ -196,6 +209,7 @@ class StreamController(Controller):
         "stream_group_memory_of_board",
         "Stream additions to the memory of a board's group",
         "board-group-memory",
+        BoardGroupMemoryStreamItem,
     )
     async def group_memory_of_board(
         self, opening: Open, board_id: PathId, is_chat: FromQuery[bool | None] = None

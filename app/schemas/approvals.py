@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from app.schemas.shared_types import LongText, Moment, Name, Request
 from app.schemas.tasks import Ids
 
-Status = Literal["pending", "approved", "rejected"]
+ApprovalStatus = Literal["pending", "approved", "rejected"]
 Confidence = Annotated[float, Meta(ge=0, le=100, description="A percentage.")]
 RubricScores = dict[str, Annotated[int, Meta(ge=-(2**31), le=2**31)]]
 
@@ -23,13 +23,13 @@ class ApprovalCreate(Request):
     task_ids: Ids = []
     payload: dict[str, Any] | None = None
     rubric_scores: RubricScores | None = None
-    status: Status = "pending"
+    status: ApprovalStatus = "pending"
     agent_id: UUID | None = None
     lead_reasoning: LongText | None = None
 
 
 class ApprovalUpdate(Request):
-    status: Status | UnsetType | None = UNSET
+    status: ApprovalStatus | UnsetType | None = UNSET
 
 
 class ApprovalRead(msgspec.Struct, kw_only=True):
@@ -44,7 +44,7 @@ class ApprovalRead(msgspec.Struct, kw_only=True):
     payload: dict[str, Any] | None
     confidence: float
     rubric_scores: dict[str, int] | None
-    status: Status
+    status: ApprovalStatus
     agent_id: UUID | None
     created_at: Moment
     resolved_at: Moment | None

@@ -8,8 +8,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from app.schemas.shared_types import LongText, Moment, Name, Request, Update
 
-FieldType = Literal["text", "text_long", "integer", "decimal", "boolean", "date", "date_time", "url", "json"]
-Visibility = Literal["always", "if_set", "hidden"]
+CustomFieldType = Literal["text", "text_long", "integer", "decimal", "boolean", "date", "date_time", "url", "json"]
+CustomFieldVisibility = Literal["always", "if_set", "hidden"]
 FieldKey = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*(?![\s\S])")]
 Pattern = Annotated[
     str, Meta(min_length=1, max_length=500, description="A pattern in RE2's syntax, which must match the whole text.")
@@ -23,8 +23,8 @@ class TaskCustomFieldDefinitionCreate(Request):
     field_key: FieldKey
     board_ids: BoardIds
     label: Name | None = None
-    field_type: FieldType = "text"
-    ui_visibility: Visibility = "always"
+    field_type: CustomFieldType = "text"
+    ui_visibility: CustomFieldVisibility = "always"
     validation_regex: Pattern | None = None
     description: LongText | None = None
     required: bool = False
@@ -40,8 +40,8 @@ class TaskCustomFieldDefinitionUpdate(Update):
     null_clears = frozenset({"default_value", "description", "label", "validation_regex"})
 
     label: Name | UnsetType | None = UNSET
-    field_type: FieldType | UnsetType | None = UNSET
-    ui_visibility: Visibility | UnsetType | None = UNSET
+    field_type: CustomFieldType | UnsetType | None = UNSET
+    ui_visibility: CustomFieldVisibility | UnsetType | None = UNSET
     validation_regex: Pattern | UnsetType | None = UNSET
     description: LongText | UnsetType | None = UNSET
     required: bool | UnsetType | None = UNSET
@@ -56,8 +56,8 @@ class TaskCustomFieldDefinitionRead(msgspec.Struct, kw_only=True):
     organization_id: UUID
     field_key: str
     label: str
-    field_type: FieldType
-    ui_visibility: Visibility
+    field_type: CustomFieldType
+    ui_visibility: CustomFieldVisibility
     validation_regex: str | None
     description: str | None
     required: bool

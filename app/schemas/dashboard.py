@@ -7,8 +7,8 @@ import msgspec
 
 from app.schemas.shared_types import Moment
 
-RangeKey = Literal["24h", "3d", "7d", "14d", "1m", "3m", "6m", "1y"]
-Bucket = Literal["hour", "day", "week", "month"]
+DashboardRangeKey = Literal["24h", "3d", "7d", "14d", "1m", "3m", "6m", "1y"]
+DashboardBucket = Literal["hour", "day", "week", "month"]
 
 
 class DashboardSeriesPoint(msgspec.Struct, kw_only=True):
@@ -19,8 +19,8 @@ class DashboardSeriesPoint(msgspec.Struct, kw_only=True):
 
 
 class DashboardRangeSeries(msgspec.Struct, kw_only=True):
-    range: RangeKey
-    bucket: Bucket
+    range: DashboardRangeKey
+    bucket: DashboardBucket
     points: list[DashboardSeriesPoint]
 
 
@@ -42,8 +42,8 @@ class DashboardWipPoint(msgspec.Struct, kw_only=True):
 
 
 class DashboardWipRangeSeries(msgspec.Struct, kw_only=True):
-    range: RangeKey
-    bucket: Bucket
+    range: DashboardRangeKey
+    bucket: DashboardBucket
     points: list[DashboardWipPoint]
 
 
@@ -93,7 +93,7 @@ class DashboardMetrics(msgspec.Struct, kw_only=True):
     `error_rate` is the percentage of reviews and decisions that sent a task back or rejected an approval.
     """
 
-    range: RangeKey
+    range: DashboardRangeKey
     generated_at: Moment
     kpis: DashboardKpis
     throughput: DashboardSeriesSet

@@ -4,13 +4,13 @@ from uuid import UUID
 
 import msgspec
 
-from app.schemas.members import AccessSpecs, RoleName
+from app.schemas.members import AccessSpecs, OrganizationRole
 from app.schemas.shared_types import Email, Moment, Request, ShortText
 
 
 class OrganizationInviteCreate(Request):
     invited_email: Email
-    role: RoleName = "member"
+    role: OrganizationRole = "member"
     all_boards_read: bool = False
     all_boards_write: bool = False
     board_access: AccessSpecs = []
@@ -26,7 +26,7 @@ class OrganizationInviteRead(msgspec.Struct, kw_only=True):
     id: UUID
     organization_id: UUID
     invited_email: str
-    role: RoleName
+    role: OrganizationRole
     all_boards_read: bool
     all_boards_write: bool
     token: str

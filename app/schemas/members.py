@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from app.schemas.shared_types import Moment, Request
 
-RoleName = Literal["owner", "admin", "member"]
+OrganizationRole = Literal["owner", "admin", "member"]
 
 
 class OrganizationBoardAccessSpec(Request):
@@ -25,7 +25,7 @@ AccessSpecs = Annotated[list[OrganizationBoardAccessSpec], Meta(max_length=1000)
 class OrganizationMemberUpdate(Request):
     """A change of a member. A null `role` changes nothing."""
 
-    role: RoleName | UnsetType | None = UNSET
+    role: OrganizationRole | UnsetType | None = UNSET
 
 
 class OrganizationMemberAccessUpdate(Request):
@@ -58,7 +58,7 @@ class OrganizationMemberRead(msgspec.Struct, kw_only=True):
     id: UUID
     organization_id: UUID
     user_id: UUID
-    role: str
+    role: OrganizationRole
     all_boards_read: bool
     all_boards_write: bool
     created_at: Moment

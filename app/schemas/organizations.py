@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from app.schemas.members import OrganizationRole
 from app.schemas.shared_types import Moment, Name, Request
 
 
@@ -25,5 +26,5 @@ class OrganizationRead(msgspec.Struct, kw_only=True):
 class OrganizationListItem(msgspec.Struct, kw_only=True):
     id: UUID
     name: str
-    role: str
+    role: OrganizationRole
     is_active: bool

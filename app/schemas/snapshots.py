@@ -11,7 +11,7 @@ from app.schemas.boards import BoardRead
 from app.schemas.memory import BoardMemoryRead
 from app.schemas.shared_types import Moment
 from app.schemas.tags import TagRef
-from app.schemas.tasks import Priority, Status, TaskRead
+from app.schemas.tasks import TaskPriority, TaskRead, TaskStatus
 
 
 class TaskCardRead(TaskRead, kw_only=True):
@@ -40,8 +40,8 @@ class BoardGroupTaskSummary(msgspec.Struct, kw_only=True):
     board_id: UUID
     board_name: str
     title: str
-    status: Status
-    priority: Priority
+    status: TaskStatus
+    priority: TaskPriority
     assigned_agent_id: UUID | None
     assignee: str | None
     due_at: Moment | None

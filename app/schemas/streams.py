@@ -1,26 +1,15 @@
 """The `data` of the streams' events: what happened, and the object's present state, or null if it is gone."""
 
-from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from app.schemas.activity import ActivityEventRead, ActivityTaskCommentFeedItemRead
 from app.schemas.agents import AgentRead
 from app.schemas.approvals import ApprovalRead
 from app.schemas.memory import BoardGroupMemoryRead, BoardMemoryRead
 from app.schemas.tasks import TaskCommentRead, TaskRead
-
-Encoded = Annotated[str, Meta(extra_json_schema={"contentMediaType": "application/json"})]
-
-
-class StreamEvent(msgspec.Struct, kw_only=True):
-    """One event of a stream. `id` is for `Last-Event-ID`; `data` has `type`, `activity` and the changed object."""
-
-    id: str
-    event: str
-    data: Encoded
 
 
 class _StreamItem(msgspec.Struct, kw_only=True):

@@ -9,8 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 from app.schemas.shared_types import LongText, Message, Moment, Request, Title, Update
 from app.schemas.tags import TagRef
 
-Status = Literal["inbox", "in_progress", "review", "done"]
-Priority = Literal["low", "medium", "high"]
+TaskStatus = Literal["inbox", "in_progress", "review", "done"]
+TaskPriority = Literal["low", "medium", "high"]
 Ids = Annotated[list[UUID], Meta(max_length=200)]
 CustomFields = Annotated[dict[str, Any], Meta(max_length=200)]
 
@@ -20,8 +20,8 @@ class TaskCreate(Request):
 
     title: Title
     description: LongText | None = None
-    status: Status = "inbox"
-    priority: Priority = "medium"
+    status: TaskStatus = "inbox"
+    priority: TaskPriority = "medium"
     due_at: Moment | None = None
     assigned_agent_id: UUID | None = None
     depends_on_task_ids: Ids = []
@@ -37,8 +37,8 @@ class TaskUpdate(Update):
 
     title: Title | UnsetType | None = UNSET
     description: LongText | UnsetType | None = UNSET
-    status: Status | UnsetType | None = UNSET
-    priority: Priority | UnsetType | None = UNSET
+    status: TaskStatus | UnsetType | None = UNSET
+    priority: TaskPriority | UnsetType | None = UNSET
     due_at: Moment | UnsetType | None = UNSET
     assigned_agent_id: UUID | UnsetType | None = UNSET
     depends_on_task_ids: Ids | UnsetType | None = UNSET
@@ -55,8 +55,8 @@ class TaskRead(msgspec.Struct, kw_only=True):
     created_by_user_id: UUID | None
     title: str
     description: str | None
-    status: Status
-    priority: Priority
+    status: TaskStatus
+    priority: TaskPriority
     due_at: Moment | None
     in_progress_at: Moment | None
     assigned_agent_id: UUID | None

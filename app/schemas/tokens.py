@@ -7,14 +7,14 @@ import msgspec
 
 from app.schemas.shared_types import Moment, Name, Request
 
-Scope = Literal["read", "write"]
+TokenScope = Literal["read", "write"]
 
 
 class PersonalTokenCreate(Request):
     """A new token. Without `expires_at` it is valid until it is revoked."""
 
     name: Name
-    scope: Scope = "write"
+    scope: TokenScope = "write"
     expires_at: Moment | None = None
 
 
@@ -23,7 +23,7 @@ class PersonalTokenRead(msgspec.Struct, kw_only=True):
 
     id: UUID
     name: str
-    scope: Scope
+    scope: TokenScope
     expires_at: Moment | None
     last_used_at: Moment | None
     created_at: Moment

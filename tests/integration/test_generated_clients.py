@@ -129,19 +129,19 @@ def test_python_client_imports_and_runs(server: Server, python_client: str) -> N
         bosun = models.AgentCreate(name="Bosun", board_id=board_id)
         token = call(person, "agents.create_agent", body=bosun).parsed.token
         with package.Client(base_url=server.url, headers={"X-Agent-Token": token}) as agent:
-            urgent = models.TaskCreate(title="Splice", priority=models.TaskCreatePriority.HIGH)
+            urgent = models.TaskCreate(title="Splice", priority=models.TaskPriority.HIGH)
             made = call(agent, "agent.agent_create_task", board_id, body=urgent)
         task = made.parsed
-        assert (made.status_code, task.status, task.due_at) == (201, models.TaskReadStatus.INBOX, None)
+        assert (made.status_code, task.status, task.due_at) == (201, models.TaskStatus.INBOX, None)
         read = call(person, "tasks.get_task", board_id, task.id)
         assert read.parsed == task
         tag = read.headers["etag"]
         assert call(person, "tasks.get_task", board_id, task.id, if_none_match=tag).status_code == 304
-        changes = models.TaskUpdate(status=models.TaskUpdateStatusType0.IN_PROGRESS)
+        changes = models.TaskUpdate(status=models.TaskStatus.IN_PROGRESS)
         changed, late = (
             call(person, "tasks.update_task", board_id, task.id, body=changes, if_match=tag).parsed for _ in range(2)
         )
-        assert changed.status == models.TaskReadStatus.IN_PROGRESS
+        assert changed.status == models.TaskStatus.IN_PROGRESS
         assert isinstance(late, models.ProblemDetails)
         assert late.code == "precondition_failed"
         page = call(person, "tasks.list_tasks", board_id, status="in_progress", limit=10).parsed

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.openapi import Operation, api, document, new_document, operations, resolved
 
-NO_UUIDS = {("ProblemDetails", "request_id"), ("TaskConflict", "request_id"), ("StreamEvent", "id")}
+NO_UUIDS = {("ProblemDetails", "request_id"), ("TaskConflict", "request_id")}
 # Another task may block what these do, and is named in the error.
 BLOCKED = {f"{view}{verb}_task" for view in ("", "agent_") for verb in ("create", "update")}
 # With one of these a summary begins, and it names its objects: it stands alone in a list of operations.
@@ -161,7 +161,7 @@ def test_schemas_have_names_that_can_be_read_and_say_what_is_checked() -> None:
         assert schema["title"] == name
         if name.endswith(("Create", "Update", "Spec", "Accept", "Heartbeat", "Nudge")):
             assert schema["additionalProperties"] is False, name
-        for field, described in schema["properties"].items():
+        for field, described in schema.get("properties", {}).items():
             if field.endswith("_at"):
                 assert "date-time" in str(described), (name, field)
             if (field == "id" or field.endswith("_id")) and (name, field) not in NO_UUIDS:
@@ -170,6 +170,50 @@ def test_schemas_have_names_that_can_be_read_and_say_what_is_checked() -> None:
     assert (title["minLength"], title["maxLength"]) == (1, 500)
     description = schemas["TaskUpdate"]["properties"]["description"]
     assert description == {"anyOf": [{"type": "string", "maxLength": 20_000}, {"type": "null"}]}
+
+
+def test_enums_have_a_name_each_and_are_referred_to() -> None:
+    schemas = document()["components"]["schemas"]
+    enums = {name for name, schema in schemas.items() if "enum" in schema}
+    assert enums >= {
+        "TaskStatus",
+        "TaskPriority",
+        "ApprovalStatus",
+        "OrganizationRole",
+        "TokenScope",
+        "CustomFieldType",
+    }
+    assert str(document()).count("'enum': [") == len(enums)
+    status = {"$ref": "#/components/schemas/TaskStatus"}
+    assert schemas["TaskRead"]["properties"]["status"] == status
+    assert schemas["TaskCreate"]["properties"]["status"] == {**status, "default": "inbox"}
+    assert schemas["TaskUpdate"]["properties"]["status"] == {"anyOf": [status, {"type": "null"}]}
+
+
+def test_answers_require_the_fields_that_they_always_have() -> None:
+    absent = {
+        (name, field)
+        for name, schema in document()["components"]["schemas"].items()
+        if schema.get("additionalProperties") is not False
+        for field in schema.get("properties", {}).keys() - set(schema.get("required", ()))
+    }
+    errors = {("ProblemDetails", "errors"), ("TaskConflict", "errors"), ("TaskConflict", "blocked_by_task_ids")}
+    assert absent == errors | {("ApprovalStreamItem", "task_counts")}
+
+
+def test_bodies_have_one_media_type_and_answers_without_content_are_no_references() -> None:
+    for operation in operations():
+        assert len(operation.described.get("requestBody", {"content": [None]})["content"]) == 1, operation.id
+        for status, response in operation.described["responses"].items():
+            assert "content" in resolved(response) or "$ref" not in response, (operation.id, status)
+
+
+def test_events_of_streams_have_the_schema_of_their_data() -> None:
+    streams = {operation.id: operation.success["content"] for operation in api() if operation.path.endswith("/stream")}
+    named = {id_: content["text/event-stream"]["schema"]["$ref"] for id_, content in streams.items()}
+    assert len(named) == 7
+    assert named["stream_tasks"] == "#/components/schemas/TaskStreamItem"
+    assert {name.endswith("StreamItem") for name in named.values()} == {True}
 
 
 def test_parameters_have_types_limits_and_no_null() -> None:

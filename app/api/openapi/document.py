@@ -17,6 +17,7 @@ from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme
 from litestar.static_files import create_static_files_router
 from litestar.types import FileInfo, PathType
 
+from app.api.openapi.enums import enums, refer_to_enums
 from app.api.openapi.examples import Schemas, examples_of
 from app.api.openapi.operations import Operation, links_of, shared_components
 from app.schemas.pagination import Page
@@ -66,7 +67,7 @@ class _Document(OpenAPI):
         shared = shared_components(examples["ProblemDetails"])
         shown = {name: {"value": example} for name, example in examples.items()}
         document["components"] = {**document["components"], **shared, "schemas": schemas, "examples": shown}
-        return document
+        return _with_enums(document)
 
 
 @dataclass
@@ -132,8 +133,27 @@ def _schemas_of(titles: set[str]) -> Schemas:
     pages = [page[shapes[re.split(r"[.[\]]", title)[-2]]] for title in titles if "[" in title]
     _, found = msgspec.json.schema_components([*named, *pages], ref_template="#/components/schemas/{name}")
     return {
-        _readable(name): {**_explicit(schema), "title": _readable(schema["title"])}
+        _readable(name): {**_always_sent(_explicit(schema)), "title": _readable(schema["title"])}
         for name, schema in sorted(found.items())
+    }
+
+
+def _with_enums(document: dict[str, Any]) -> dict[str, Any]:
+    found = enums()
+    referring: dict[str, Any] = refer_to_enums(document, {frozenset(of["enum"]): name for name, of in found.items()})
+    referring["components"]["schemas"] |= found
+    return referring
+
+
+def _always_sent(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema; if it is an answer's, fields with a default are required: they are always sent."""
+    if schema.get("additionalProperties") is False:
+        return schema
+    fields = schema["properties"].items()
+    return {
+        **schema,
+        "properties": {name: {key: of[key] for key in of if key != "default"} for name, of in fields},
+        "required": [name for name, of in fields if name in schema["required"] or "default" in of],
     }
 
 

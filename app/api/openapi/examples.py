@@ -33,11 +33,6 @@ _BY_SHAPE: dict[str, dict[str, Any]] = {
         "detail": "The request is not valid.",
     },
     "Task": {"depends_on_task_ids": [example_id("earlier task")], "blocked_by_task_ids": []},
-    "StreamEvent": {
-        "id": "k5LNBQGQwMA",
-        "event": "task",
-        "data": '{"type": "task.created", "activity": {}, "task": null, "comment": null}',
-    },
     "Tag": {"name": "Urgent", "slug": "urgent", "description": "Before anything else"},
     "User": {"name": "Ada Deckhand"},
 }

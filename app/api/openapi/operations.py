@@ -51,11 +51,9 @@ _PARAMETERS: dict[str, tuple[str, Json]] = {
 }
 _BODIES: dict[str, Json] = {
     "receive_webhook": {
-        "description": "Anything, up to 1 MiB.",
-        "content": {
-            _JSON: {"schema": {}, "example": {"ref": "main"}},
-            "application/octet-stream": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}},
-        },
+        "description": "Anything, up to 1 MiB, of any media type.",
+        # Generated clients can send but one media type: bytes, whose signature the sender can compute.
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 _HEADERS_OF_ERRORS = {401: ("WWW-Authenticate",), 415: ("Accept",), 429: ("Retry-After",), 503: ("Retry-After",)}
@@ -76,7 +74,6 @@ def shared_components(example: Json) -> Json:
             for name, (text, schema) in _PARAMETERS.items()
         },
         "responses": {
-            "NotModified": {"description": "The object still has the tag that you sent.", "headers": _headers("ETag")},
             **{_component(status): _problem(status, example) for status in MEANINGS},
             _TASK_CONFLICT: _problem(HTTPStatus.CONFLICT, example, _TASK_CONFLICT),
         },
@@ -107,7 +104,11 @@ class Operation:
                 self._complete_success(int(status), response, _schema_of(response) in secrets)
         tagged = self._under_api and self._is_tagged(self._described, secrets)
         if self._method == "get" and tagged:
-            responses["304"] = _ref("responses", "NotModified")
+            # Not a reference: generators take a response that is referred to for one with content.
+            responses["304"] = {
+                "description": "The object still has the tag that you sent.",
+                "headers": _headers("ETag"),
+            }
         for status in own.keys() | self._errors():
             is_special = own.get(status) == _TASK_CONFLICT
             responses[str(status)] = _ref("responses", _TASK_CONFLICT if is_special else _component(status))
