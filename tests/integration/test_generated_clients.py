@@ -1,17 +1,16 @@
 """Clients that are made from the served document, and the interactive page: each carries out something for real."""
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
@@ -20,13 +19,26 @@ from selenium.webdriver.support.expected_conditions import element_to_be_clickab
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.conftest import TOKEN, database_named
+from tests.support.node import compile_strictly, new_package, run_node
 from tests.support.openapi import operations
-from tests.support.processes import BIN, ROOT, Server, environment, require, serving
+from tests.support.processes import BIN, Server, environment, require, serving
 from tests.support.waiting import PATIENCE
 
-SCENARIO = Path(__file__).with_name("generated_client.ts")
-PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
-NPM_PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.25")
+CLIENTS = Path(__file__).with_name("clients")
+# Client -> what it does, the generator's script, and the arguments with which that writes client/.
+GENERATORS = {
+    "openapi-typescript": (
+        *("openapi_typescript.ts", "openapi-typescript/bin/cli.js"),
+        *("openapi.json", "--default-non-nullable=false", "--output=client/api.d.ts"),
+    ),
+    "orval": ("orval.ts", "orval/dist/bin/orval.mjs"),
+    "orval-8.3.0": ("orval.ts", "orval-8.3.0/dist/bin/orval.mjs"),
+    "hey-api": ("hey_api.ts", "@hey-api/openapi-ts/bin/run.js", "--input=openapi.json", "--output=client"),
+    "swagger-typescript-api": (
+        *("swagger_typescript_api.ts", "swagger-typescript-api/dist/cli.mjs", "generate", "--module-name-first-tag"),
+        *("--path=openapi.json", "--output=client", "--name=api.ts"),
+    ),
+}
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMEDRIVER = Path("/usr/bin/chromedriver")
 BROWSER_FLAGS = (
@@ -56,59 +68,28 @@ def server(
     administer(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def run(*command: str | Path, cwd: Path, **variables: str) -> str:
-    """Run a program with that Node.js which is installed beside Python, where there is one."""
-    env = {**os.environ, "PATH": PATH, **variables}
-    done = subprocess.run(list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def npm_directory() -> Path:
-    """Where the npm packages are, as of the date of the Python ones; they are kept from run to run."""
-    require(shutil.which("npm", path=PATH) is not None, "Node.js 20 or newer, with npm: uv sync --group node")
-    as_of = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["exclude-newer"]
-    version = hashlib.sha256(" ".join([*NPM_PACKAGES, as_of]).encode()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "plimsoll-tests"
-    directory = cache / f"npm-{version}"
-    if not directory.exists():
-        fresh = cache / f"fresh-{uuid4().hex}"
-        fresh.mkdir(parents=True)
-        (fresh / "package.json").write_text('{"private": true, "type": "module"}')
-        quietly = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
-        run("npm", "install", *quietly, f"--before={as_of}", *NPM_PACKAGES, cwd=fresh)
-        fresh.rename(directory)
-    return directory
-
-
-def test_typescript_client_compiles_strictly_and_runs(server: Server, npm_directory: Path, tmp_path: Path) -> None:
-    for name in ("node_modules", "package.json"):
-        (tmp_path / name).symlink_to(npm_directory / name)
-    shutil.copy(SCENARIO, tmp_path)
-    tools = tmp_path / "node_modules" / ".bin"
-    document = f"{server.url}/schema/openapi.json"
-    run(tools / "openapi-typescript", document, "--default-non-nullable=false", "--output=api.d.ts", cwd=tmp_path)
-    strictly = ("--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022", "--types", "node")
-    run(tools / "tsc", *strictly, "--outDir", "out", "api.d.ts", SCENARIO.name, cwd=tmp_path)
-    said = run("node", Path("out", SCENARIO.name).with_suffix(".js"), cwd=tmp_path, BASE_URL=server.url, TOKEN=TOKEN)
-    assert said == "done\n"
+@pytest.mark.parametrize("client", [*GENERATORS])
+def test_typescript_client_compiles_strictly_and_runs(server: Server, client: str, tmp_path: Path) -> None:
+    scenario, generator, *arguments = GENERATORS[client]
+    packages = new_package(tmp_path)
+    for name in (scenario, "orval.config.mjs"):
+        shutil.copy(CLIENTS / name, tmp_path)
+    (tmp_path / "openapi.json").write_bytes(httpx.get(f"{server.url}/schema/openapi.json").content)
+    run_node(packages / generator, *arguments, cwd=tmp_path, BASE_URL=server.url)
+    script = compile_strictly(tmp_path / scenario, tmp_path / "client")
+    assert run_node(script, cwd=tmp_path, BASE_URL=server.url, TOKEN=TOKEN) == "done\n"
 
 
 @pytest.fixture
 def python_client(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of the package that openapi-python-client made, without a warning."""
     package = "plimsoll_client"
-    run(
-        BIN / "openapi-python-client",
-        "generate",
-        f"--url={server.url}/schema/openapi.json",
-        f"--output-path={tmp_path / package}",
-        "--meta=none",
-        "--fail-on-warning",
-        cwd=tmp_path,
-        PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
-    )
+    source, target = f"--url={server.url}/schema/openapi.json", f"--output-path={tmp_path / package}"
+    command = [str(BIN / "openapi-python-client"), "generate", source, target, "--meta=none", "--fail-on-warning"]
+    # It formats what it makes with the ruff that it finds.
+    env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.syspath_prepend(tmp_path)
     yield package
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
