@@ -39,6 +39,17 @@ _NOT_VALID = text(
     WHERE NOT convalidated AND {USER_SCHEMAS} ORDER BY 1, 3, 2
     """  # noqa: S608 - a constant
 )
+_HALF_DETACHED = text(
+    f"""
+    SELECT nspname AS schema, part.relname AS name, format('%I.%I', parent_schema, parent.relname) AS parent
+    FROM pg_inherits
+    JOIN pg_class AS part ON part.oid = inhrelid
+    JOIN pg_namespace ON pg_namespace.oid = part.relnamespace
+    JOIN pg_class AS parent ON parent.oid = inhparent
+    JOIN LATERAL (SELECT nspname AS parent_schema FROM pg_namespace WHERE oid = parent.relnamespace) AS their ON true
+    WHERE inhdetachpending AND {USER_SCHEMAS} ORDER BY 1, 2
+    """  # noqa: S608 - a constant
+)
 
 
 def drift(connection: Connection, context: CheckContext) -> Iterator[Finding]:
@@ -90,7 +101,7 @@ def indexes(connection: Connection, context: CheckContext) -> Iterator[Finding]:
         if row.name in declared and not behind and not _LEFTOVER.search(row.name):
             mend = f"REINDEX INDEX CONCURRENTLY {name}"
         yield warning(
-            f"The index {name} on {row.table_name} is invalid: a CREATE INDEX CONCURRENTLY has failed or was killed.",
+            f"The index {name} on {row.table_name} is invalid: a statement CONCURRENTLY has failed or was killed.",
             "No query uses it, but every write keeps it up to date. An upgrade mends those of pending revisions.",
             upgrade_command() if row.name in declared and behind else context.psql(mend),
         )
@@ -110,10 +121,21 @@ def constraints(connection: Connection, context: CheckContext) -> Iterator[Findi
 
 
 def partitions(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    found = [*_half_detached(connection, context)]
     tables = read_partitions(connection, context.config)
-    found = [finding for state in tables for finding in _partition_findings(state)]
+    found += [finding for state in tables for finding in _partition_findings(state)]
     names = ", ".join(state.table for state in tables)
     yield from found or [ok(f"The partitions to come are there ({names})." if tables else "No table is partitioned.")]
+
+
+def _half_detached(connection: Connection, context: CheckContext) -> Iterator[Finding]:
+    for row in connection.execute(_HALF_DETACHED):
+        name = f"{quote(row.schema)}.{quote(row.name)}"
+        yield warning(
+            f"The partition {name} of {row.parent} is pending detach: a DETACH … CONCURRENTLY waits, or has failed.",
+            "The table has its rows no more. An upgrade finishes that of a pending revision.",
+            context.psql(f"ALTER TABLE {row.parent} DETACH PARTITION {name} FINALIZE"),
+        )
 
 
 def _partition_findings(state: PartitionState) -> Iterator[Finding]:

@@ -26,7 +26,8 @@ An upgrade, from file to file:
       -> executor.py        plans again, ROLLBACK; require_plan_unchanged refuses revisions that nobody agreed to.
                             _prepare has data_loss.py refuse a downgrade that would lose data. It makes the history's
                             table, and marks what was interrupted: COMMIT. preview/losses.py counts and logs what an
-                            upgrade removes. A rehearsal (preview/rehearsal.py) takes over before all of this
+                            upgrade removes. leftovers.py mends indexes that a failed step the other way has left,
+                            outside of a transaction. A rehearsal (preview/rehearsal.py) takes over before all of this
       for each revision:
         reset_session       undoes what the revision before has SET, and sets the limits again: COMMIT
         _record_begin       backfill/status.py refuses a revision whose backfill is not finished; revisions/history.py
@@ -35,7 +36,7 @@ An upgrade, from file to file:
           -> alembic        entered again, for this step alone, in one transaction:
                require_lock, the limits of the statements, the revision itself, require_lock again;
                statement_guard.py sets limits, waits longer after long work, lifts them for CONCURRENTLY and VALIDATE,
-               and refuses a COMMIT;
+               and refuses a COMMIT; concurrent_statements.py goes on from what an earlier attempt has left;
                Alembic sets the version table; revisions/history.py records the end
                             COMMIT, made by Alembic: revision, version and end record together
           -> locking/retries.py   where the table was in use: ROLLBACK. It limits the session again (limit_session),

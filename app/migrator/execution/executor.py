@@ -30,7 +30,6 @@ from ..locking.retries import recover_from_table_in_use, run_with_retries
 from ..locking.silence_guard import guarded_lock
 from ..locking.table_locks import read_when_unlocked
 from ..partitions.maintenance import lacks_partitions, make_missing_partitions
-from ..phase import Phase
 from ..preview.losses import warn_about_losses
 from ..revisions import history
 from ..revisions.alembic_config import RunOptions, alembic_options
@@ -41,10 +40,13 @@ from ..revisions.version_table import longest_id, require_own_versions
 from .baseline_steps import begin_with_baseline, replaced_by_baselines
 from .data_loss import refuse_data_loss
 from .failures import explain_recording_errors, step_failure
+from .leftovers import has_leftovers, mend_leftovers
 from .planned_steps import (
     downgraded_revisions,
+    log_remaining,
     planned_revisions,
     require_plan_unchanged,
+    step_name,
     steps_up_to,
     upgraded_revisions,
 )
@@ -64,6 +66,9 @@ class StepExecutor:
         self._configure()
         # Alembic's function for this command, which returns the steps from given heads to the destination.
         self._steps_to = context.get_context().opts["fn"]
+        # The direction whose failed steps a person gives up by going the other way; Alembic names its functions so.
+        opposite = {} if options.automatic else {"upgrade": "downgrade", "downgrade": "upgrade"}
+        self._given_up = opposite.get(self._steps_to.__name__)
         self._remaining: Sequence[MigrationStep] = ()
 
     async def execute(self) -> None:
@@ -81,7 +86,8 @@ class StepExecutor:
         goes_up = all(isinstance(step, RevisionStep) and step.is_upgrade for step in steps)
         if not steps:
             log.info("nothing to apply")
-        if steps or await lacks_partitions(self._connection, self._config):
+        gives_up = await self._connection.run_sync(has_leftovers, self._given_up)
+        if steps or gives_up or await lacks_partitions(self._connection, self._config):
             async with guarded_lock(self._connection, self._config, deadline):
                 # Planned again, since another process may have applied the steps meanwhile.
                 replanned = await read_when_unlocked(self._connection, deadline, limit, self._plan)
@@ -95,7 +101,7 @@ class StepExecutor:
                     await self._apply_steps(replanned)
                 if goes_up:
                     await make_missing_partitions(self._connection, self._config)
-        self._log_remaining()
+        log_remaining(self._remaining)
 
     def _rehearse(
         self,
@@ -109,6 +115,7 @@ class StepExecutor:
 
     async def _apply_steps(self, steps: Sequence[MigrationStep]) -> None:
         await self._connection.run_sync(self._prepare, steps)
+        await self._connection.run_sync(mend_leftovers, self._config, self._given_up)
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
         for step in revisions:
             try:
@@ -122,18 +129,6 @@ class StepExecutor:
                 return
         if stamps := [step for step in steps if step not in revisions]:
             await self._connection.run_sync(self._stamp, stamps)
-
-    def _log_remaining(self) -> None:
-        names = [_step_name(step) for step in self._remaining]
-        revisions = [step.revision for step in self._remaining if isinstance(step, RevisionStep)]
-        if any(phase_of(script) is Phase.EXPAND for script in revisions):
-            log.warning(
-                "left for later: contract revisions, and expand revisions after them, without which this release is"
-                " not ready",
-                revisions=names,
-            )
-        elif names:
-            log.info("left for later: contract revisions", revisions=names)
 
     def _configure(self, connection: Connection | None = None, **options: Any) -> None:  # noqa: ANN401 - Alembic's
         context.configure(
@@ -185,14 +180,14 @@ class StepExecutor:
 
     async def _apply_with_retries(self, step: RevisionStep) -> None:
         await self._connection.run_sync(reset_session, self._config)
-        entry, begun_indexes = await self._connection.run_sync(_record_begin, step, self._config.release)
+        entry, begun = await self._connection.run_sync(_record_begin, step, self._config.release)
         guards: list[StatementGuard] = []
 
         async def apply(attempt: int, lock_wait: float) -> None:
-            guards.append(StatementGuard(self._config, entry, begun_indexes, lock_wait))
+            guards.append(StatementGuard(self._config, entry, begun, lock_wait))
             await self._connection.run_sync(self._apply_once, step, entry, attempt, guards[-1])
 
-        recover = partial(recover_from_table_in_use, self._connection, self._config, revision=_step_name(step))
+        recover = partial(recover_from_table_in_use, self._connection, self._config, revision=step_name(step))
         try:
             await run_with_retries(apply, recover, self._config.lock_retries, self._config.lock_timeout)
         except Exception as exc:
@@ -278,7 +273,7 @@ class StepExecutor:
                 limit_statements(connection, self._config)
                 history.record_end(connection, entry, history.Outcome.FAILED, retries=attempt, error=error_summary(exc))
 
-        log.error("a revision failed", revision=_step_name(step), phase=phase_of(step.revision).value, retries=attempt)
+        log.error("a revision failed", revision=step_name(step), phase=phase_of(step.revision).value, retries=attempt)
         try:
             await self._connection.run_sync(record)
         except (SQLAlchemyError, OSError):
@@ -292,9 +287,5 @@ def _record_begin(connection: Connection, step: RevisionStep, release: str) -> t
     if step.is_upgrade:
         require_finished(connection, context.script, step.revision)
     with connection.begin():
-        begun_indexes = history.begun_indexes(connection, step.revision.revision, direction)
-        return history.record_begin(connection, step.revision, direction, release), begun_indexes
-
-
-def _step_name(step: MigrationStep) -> str:
-    return step.revision.revision if isinstance(step, RevisionStep) else step.short_log
+        begun = history.begun_names(connection, step.revision.revision, direction)
+        return history.record_begin(connection, step.revision, direction, release), begun

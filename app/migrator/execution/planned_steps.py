@@ -3,13 +3,16 @@
 from collections.abc import Collection, Sequence
 from itertools import takewhile
 
+import structlog
 from alembic.runtime.migration import MigrationStep, RevisionStep
 from alembic.script import Script
 
 from ...postgres.errors import DatabaseError
 from ..command_names import command
 from ..phase import Phase
-from ..revisions.loading import is_up_to
+from ..revisions.loading import is_up_to, phase_of
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class PlanChangedError(DatabaseError):
@@ -49,3 +52,21 @@ def upgraded_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
 
 def downgraded_revisions(steps: Sequence[MigrationStep]) -> list[Script]:
     return [step.revision for step in steps if isinstance(step, RevisionStep) and step.is_downgrade]
+
+
+def log_remaining(steps: Sequence[MigrationStep]) -> None:
+    """Log the steps that a command leaves for later, if there are any."""
+    names = [step_name(step) for step in steps]
+    if any(phase_of(script) is Phase.EXPAND for script in planned_revisions(steps)):
+        log.warning(
+            "left for later: contract revisions, and expand revisions after them, without which this release is"
+            " not ready",
+            revisions=names,
+        )
+    elif names:
+        log.info("left for later: contract revisions", revisions=names)
+
+
+def step_name(step: MigrationStep) -> str:
+    """Return the step's revision, or Alembic's words for one that has several."""
+    return step.revision.revision if isinstance(step, RevisionStep) else step.short_log

@@ -25,6 +25,7 @@ from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
 from ..revisions.requirements import requirements_of
 from .baseline_steps import begin_with_baseline
+from .concurrent_statements import index_built_concurrently, is_concurrent
 from .planned_steps import planned_revisions, steps_up_to
 from .printed_checks import (
     call_check,
@@ -37,7 +38,6 @@ from .printed_checks import (
     take_lock,
 )
 from .session_limits import limits_as_sql
-from .statement_guard import index_built_concurrently, is_concurrent
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
 

@@ -1,58 +1,34 @@
-"""Guard the statements of a migration: limit their time, count their rows, and drop indexes that were half built.
+"""Guard the statements of a migration: limit their time, count their rows, and refuse a commit on the way.
 
 Each statement has a limit, except those for which it is lifted; the revision as a whole has none.
 """
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import structlog
 from sqlalchemy import Connection, event, text
 
 from ...postgres.errors import MigrationFailedError
 from ..config import MigratorConfig
-from ..revisions.history import record_index
 from ..sql.tokens import UnreadableSqlError, statements_of
+from .concurrent_statements import END, NAME, QUALIFIED, ConcurrentStatements, is_concurrent, pattern
 from .session_limits import milliseconds, set_limits
 
 T = TypeVar("T")
-
-log = structlog.stdlib.get_logger(__name__)
 
 # Not where the revision has set another limit.
 _LENGTHEN_WAIT = text(
     "SELECT set_config('lock_timeout', :longer, false) FROM pg_settings WHERE name = 'lock_timeout' AND setting = :now"
 )
-_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
-_QUALIFIED = rf"(?:{_NAME}\s*\.\s*)?{_NAME}"
-_START, _END = r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*", r"\s*;?\s*$"
-
-
-def _statement(pattern: str) -> re.Pattern[str]:
-    return re.compile(_START + pattern.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
-
-
-# These match neither a comment with the word nor a statement that also does something else.
-_CONCURRENTLY = _statement(
-    r"(?:(?:CREATE (?:UNIQUE )?|DROP )INDEX|REINDEX (?:\([^)]*\)\s*)?\w+|REFRESH MATERIALIZED VIEW"
-    rf"|ALTER TABLE (?:IF EXISTS )?{_QUALIFIED} DETACH PARTITION {_QUALIFIED}) CONCURRENTLY\b"
-)
-_VALIDATE = _statement(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_QUALIFIED} VALIDATE CONSTRAINT {_NAME}{_END}")
-_CREATE_INDEX = _statement(
-    rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?P<keep>IF NOT EXISTS )?(?P<name>{_NAME}) ON "
-    rf"(?:ONLY )?(?P<table>(?:(?P<schema>{_NAME})\s*\.\s*)?{_NAME})"
-)
-_UNNAMED_INDEX = _statement(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY ON\b")
-_DROP_INDEX = _statement(rf"DROP INDEX CONCURRENTLY (?P<name>{_QUALIFIED})(?: CASCADE| RESTRICT)?{_END}")
+_VALIDATE = pattern(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{QUALIFIED} VALIDATE CONSTRAINT {NAME}{END}")
 # Statements that cannot run in a transaction, or should be alone in one, and can be repeated.
-_SAFE_IN_AUTOCOMMIT = _statement(
+_SAFE_IN_AUTOCOMMIT = pattern(
     r"(?:VACUUM|ANALYZE|CLUSTER|REINDEX|LOCK|SELECT|SHOW|SET|RESET|ALTER SYSTEM|CHECKPOINT"
-    rf"|ALTER TYPE {_QUALIFIED} ADD VALUE IF NOT EXISTS)\b"
+    rf"|ALTER TYPE {QUALIFIED} ADD VALUE IF NOT EXISTS)\b"
 )
-_ENDS_TRANSACTION = _statement(r"(?:COMMIT|END|ABORT|BEGIN|START TRANSACTION|PREPARE TRANSACTION|ROLLBACK(?! TO))\b")
+_ENDS_TRANSACTION = pattern(r"(?:COMMIT|END|ABORT|BEGIN|START TRANSACTION|PREPARE TRANSACTION|ROLLBACK(?! TO))\b")
 # Whether others wait to read or write a table until the transaction is over. For a table that it has made, and for what
 # belongs to that, nobody waits: who made it stands in the row of a system column, which no ALTER TABLE writes anew.
 _HOLDS_TABLES = text(
@@ -71,9 +47,6 @@ _HOLDS_TABLES = text(
 )
 # Whether the transaction has changed anything.
 _HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
-_IS_VALID = text(
-    "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name) AND indrelid = to_regclass(:table)"
-)
 _CHANGES_ROWS = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 
@@ -81,11 +54,11 @@ class StatementGuard:
     """Listens to a connection for the length of one attempt of a step, whose statements wait `lock_wait` s for a table.
 
     `rows` is the number of rows that the step inserted, updated and deleted. `took_too_long` is whether the step was
-    ended by a statement that ran into the statement timeout. `begun_indexes` are the indexes that earlier runs of this
-    revision have begun to build or to drop.
+    ended by a statement that ran into the statement timeout. `begun` has what earlier runs of this revision have begun
+    to build, drop or detach CONCURRENTLY.
     """
 
-    def __init__(self, config: MigratorConfig, entry: int, begun_indexes: set[str], lock_wait: float) -> None:
+    def __init__(self, config: MigratorConfig, entry: int, begun: set[str], lock_wait: float) -> None:
         self.rows = 0
         self.took_too_long = False
         # The beginning of the first statement, before which there is no work to lose, and of the present one.
@@ -94,10 +67,8 @@ class StatementGuard:
         self._lock_wait = lock_wait
         self._longest_wait = config.lock_timeout
         self._statement_timeout = config.statement_timeout
-        self._entry = entry
-        self._begun_indexes = begun_indexes
+        self._concurrent = ConcurrentStatements(entry, begun)
         self._has_relaxed_limits = False
-        self._is_recording = False
 
     @contextmanager
     def listening_to(self, connection: Connection) -> Iterator[None]:
@@ -119,10 +90,10 @@ class StatementGuard:
             event.remove(connection, "after_cursor_execute", self._after)
 
     def _before(self, connection: Connection, cursor: Any, statement: str, parameters: T, *_: Any) -> tuple[str, T]:  # noqa: ANN401, ARG002
-        if self._is_recording:
+        if self._concurrent.is_recording:
             return statement, parameters
-        if _CONCURRENTLY.search(statement):
-            statement = self._make_repeatable(connection, statement)
+        if is_concurrent(statement):
+            statement = self._concurrent.make_repeatable(connection, statement)
             # It blocks neither reads nor writes, and may have to wait long for other transactions.
             self._relax_limits(connection, lock_timeout=0)
         elif _VALIDATE.search(statement):
@@ -150,7 +121,7 @@ class StatementGuard:
         if self._has_relaxed_limits:
             self._has_relaxed_limits = False
             set_limits(connection, self._lock_wait, self._statement_timeout)
-        if statement.lstrip()[:6].upper().startswith(_CHANGES_ROWS) and not self._is_recording:
+        if statement.lstrip()[:6].upper().startswith(_CHANGES_ROWS) and not self._concurrent.is_recording:
             self.rows += max(cursor.rowcount, 0)
 
     def _relax_limits(self, connection: Connection, lock_timeout: float) -> None:
@@ -171,57 +142,6 @@ class StatementGuard:
             self._lock_wait = min(2 * worked, self._longest_wait)
             limits = {"now": str(round(now * 1000)), "longer": milliseconds(self._lock_wait)}
             connection.execute(_LENGTHEN_WAIT, limits)
-
-    def _make_repeatable(self, connection: Connection, statement: str) -> str:
-        """Return the statement in a form that works even if an earlier run of the revision stopped behind it."""
-        if index := _CREATE_INDEX.match(statement):
-            self._drop_half_built(connection, _full_name(index), index["table"], keep=bool(index["keep"]))
-        elif _UNNAMED_INDEX.match(statement):
-            raise MigrationFailedError(
-                "it builds an index CONCURRENTLY without a name: a build that failed could not be found again. Name it."
-            )
-        elif index := _DROP_INDEX.match(statement):
-            if index["name"] in self._begun_indexes:
-                return f"DROP INDEX CONCURRENTLY IF EXISTS {index['name']}"
-            self._record_index(connection, index["name"], is_dropped=True)
-        return statement
-
-    def _drop_half_built(self, connection: Connection, name: str, table: str, *, keep: bool) -> None:
-        """Drop what a failed or killed build of this index has left, so that it can be built again.
-
-        That is an invalid index, or a valid one where this revision began it and died before that was recorded. It is
-        never an index of another table.
-        """
-        valid = connection.scalar(_IS_VALID, {"name": name, "table": table})
-        if valid and (keep or name not in self._begun_indexes):
-            return
-        if valid is not None:
-            log.warning("an index that was half built is dropped and built again", index=name)
-            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
-        self._record_index(connection, name, is_dropped=False)
-
-    def _record_index(self, connection: Connection, index: str, *, is_dropped: bool) -> None:
-        # This commits at once, since the step runs without a transaction here.
-        if index not in self._begun_indexes:
-            self._is_recording = True
-            record_index(connection, self._entry, index, is_dropped=is_dropped)
-            self._is_recording = False
-            self._begun_indexes.add(index)
-
-
-def is_concurrent(statement: str) -> bool:
-    """Return whether the statement waits for others without blocking them, and so may take as long as it needs."""
-    return bool(_CONCURRENTLY.search(statement))
-
-
-def index_built_concurrently(statement: str) -> str | None:
-    """Return the name of the index that the statement builds CONCURRENTLY, as SQL writes it."""
-    index = _CREATE_INDEX.match(statement)
-    return _full_name(index) if index else None
-
-
-def _full_name(index: re.Match[str]) -> str:
-    return ".".join(filter(None, [index["schema"], index["name"]]))
 
 
 def _split_statements(statement: str) -> list[str]:

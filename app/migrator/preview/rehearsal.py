@@ -23,8 +23,9 @@ from ...postgres.sqlstate import ACTIVE_SQL_TRANSACTION, UNSAFE_NEW_ENUM_VALUE_U
 from ..backfill.definition import load_backfills, required_backfills
 from ..backfill.status import reason_unfinished
 from ..config import MigratorConfig
+from ..execution.concurrent_statements import is_concurrent
 from ..execution.session_limits import reset_settings
-from ..execution.statement_guard import StatementGuard, is_concurrent
+from ..execution.statement_guard import StatementGuard
 from ..locking.migration_lock import require_lock
 from ..locking.retries import TABLE_IN_USE
 from ..phase import Phase

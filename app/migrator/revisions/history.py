@@ -68,7 +68,7 @@ _INTERRUPT = text(f"UPDATE {HISTORY_TABLE} SET outcome = 'interrupted' WHERE out
 _READ = text(f"SELECT * FROM {HISTORY_TABLE} ORDER BY id")  # noqa: S608 - a constant
 _THERE = text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL")
 # Before the name of an index, among the indexes of a step: it is not built but dropped, and may be gone already.
-_DROPPED = "dropped: "
+DROPPED = "dropped: "
 
 
 class Outcome(StrEnum):
@@ -94,7 +94,8 @@ class Entry:
     """One row of the table.
 
     `direction` is upgrade, downgrade, stamp or unstamp. `checksum` is the file's SHA-256. `indexes` are those that the
-    step began to build CONCURRENTLY and that are there, or that it began to drop so: no rollback undoes that.
+    step began to build CONCURRENTLY and that are there, or that it began to drop so, and partitions that it began to
+    detach: no rollback undoes that.
     """
 
     id: int
@@ -170,7 +171,7 @@ def read_history(connection: Connection) -> tuple[Entry, ...]:
         return ()
     rows = connection.execute(_READ).mappings().all()
     begun = sorted({name for row in rows if row["outcome"] != Outcome.DONE for name in row.get("indexes", ())})
-    built = [name for name in begun if not name.startswith(_DROPPED)]
+    built = [name for name in begun if not name.startswith(DROPPED)]
     there = set(connection.scalars(_THERE, {"names": built})) if built else set()
     return tuple(_entry(row, there | set(begun) - set(built)) for row in rows)
 
@@ -243,14 +244,17 @@ def record_end(
     return duration
 
 
-def record_index(connection: Connection, entry: int, index: str, *, is_dropped: bool) -> None:
-    """Record that the step is about to build or to drop an index CONCURRENTLY, which no rollback undoes."""
-    for noted in (index, *([_DROPPED + index] if is_dropped else [])):
+def record_begun(connection: Connection, entry: int, name: str, *, is_removed: bool) -> None:
+    """Record that the step is about to build or drop an index, or detach a partition, CONCURRENTLY.
+
+    No rollback undoes that.
+    """
+    for noted in (name, *([DROPPED + name] if is_removed else [])):
         connection.execute(_NOTE_INDEX, {"id": entry, "index": noted})
 
 
-def begun_indexes(connection: Connection, revision: str, direction: str) -> set[str]:
-    """Return the indexes that steps of the revision have begun, in this direction, since it was last completed."""
+def begun_names(connection: Connection, revision: str, direction: str) -> set[str]:
+    """Return what steps of the revision have begun so, in this direction, since it was last completed."""
     return set(connection.scalars(_BEGUN_INDEXES, {"revision": revision, "direction": direction}))
 
 
