@@ -6,6 +6,7 @@ from litestar.plugins import PluginProtocol
 
 from app import __version__
 from app.api.banner import Banner
+from app.api.compatibility.plugin import MissionControl
 from app.api.http.cors import cors_config
 from app.api.http.exception_handlers import EXCEPTION_HANDLERS
 from app.api.http.head import Application, complete_allow
@@ -33,6 +34,7 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
             DatabasePlugin(settings),
             StreamPlugin(),
             Banner(settings, token_was_made=given.local_auth_token is None),
+            *([MissionControl()] if settings.api_compatibility else ()),
             *further,
         ],
         middleware=[RequestIdMiddleware()],

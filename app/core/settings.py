@@ -52,6 +52,12 @@ class AuthMode(StrEnum):
     OIDC = "oidc"
 
 
+class ApiCompatibility(StrEnum):
+    """Another backend whose clients are answered as that one answers them."""
+
+    MISSION_CONTROL = "mission-control"
+
+
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"
@@ -93,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_base_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     cors_allowed_origins: tuple[str, ...] = ()
+    api_compatibility: ApiCompatibility | None = None
     hsts_max_age: int = 31_536_000
     auth_mode: AuthMode = AuthMode.LOCAL
     local_auth_token: Secret | None = None
@@ -260,6 +267,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "public_base_url": base_url,
     "trusted_proxies": networks,
     "cors_allowed_origins": origins,
+    "api_compatibility": choice(ApiCompatibility),
     "hsts_max_age": integer(0, 63_072_000),
     "auth_mode": choice(AuthMode),
     "local_auth_token": _secret,

@@ -105,6 +105,7 @@ def test_settings_are_immutable() -> None:
         ("CORS_ALLOWED_ORIGINS", "https://*.example.com", "* alone"),
         ("CORS_ALLOWED_ORIGINS", "https://app.example.com, *", "* alone"),
         ("CORS_ALLOWED_ORIGINS", "null", "https://app.example.com"),
+        ("API_COMPATIBILITY", "clerk", "one of: mission-control"),
         ("HSTS_MAX_AGE", "-1", "0 to 63072000"),
         ("PUBLIC_BASE_URL", "plimsoll.example.com", "https://plimsoll.example.com"),
         ("PUBLIC_BASE_URL", "https://a.example?x", "https://plimsoll.example.com"),

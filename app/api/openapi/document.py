@@ -1,7 +1,7 @@
 """The OpenAPI document at /schema, and its interactive page, whose files we serve: it works without a network."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from inspect import cleandoc
@@ -48,6 +48,8 @@ _SCHEMES: dict[str, SecurityScheme | Reference] = {
 class _Document(OpenAPI):
     """Litestar's document, completed with what it leaves out."""
 
+    amend: Callable[[dict[str, Any]], dict[str, Any]]
+
     def to_schema(self) -> dict[str, Any]:
         document: dict[str, Any] = super().to_schema()
         components = document["components"]
@@ -67,18 +69,28 @@ class _Document(OpenAPI):
         shared = shared_components(examples["ProblemDetails"])
         shown = {name: {"value": example} for name, example in examples.items()}
         document["components"] = {**document["components"], **shared, "schemas": schemas, "examples": shown}
-        return _with_enums(document)
+        return _with_enums(self.amend(document))
+
+
+def _unchanged(document: dict[str, Any]) -> dict[str, Any]:
+    return document
 
 
 @dataclass
-class _Config(OpenAPIConfig):
+class DocumentConfig(OpenAPIConfig):
+    """The configuration of the document. `amend` changes it when all shapes are in it."""
+
+    amend: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
+
     def to_openapi_schema(self) -> OpenAPI:
         built = super().to_openapi_schema()
-        return _Document(**{field.name: getattr(built, field.name) for field in fields(built)})
+        document = _Document(**{field.name: getattr(built, field.name) for field in fields(built)})
+        document.amend = self.amend
+        return document
 
 
 def openapi_config(version: str) -> OpenAPIConfig:
-    return _Config(
+    return DocumentConfig(
         title="Plimsoll",
         version=version,
         description=_DESCRIPTION,

@@ -14,6 +14,8 @@ The way of a request, outermost first; each step calls the next one:
       SessionMiddleware        session.py: opens a session, which has no connection yet, and closes it at the end
       ReadRoute                read_route.py: will say which server this attempt reads
     RequestIdMiddleware        api/http/request_id.py: binds the request's id for the log
+    Answers                    api/compatibility/answers.py, if API_COMPATIBILITY is set: has another backend's statuses
+                               and fields on the way back; its plugin also replaces the error renderer and JsonRequest
     Admission                  api/http/admission.py: raises 503 if too many requests are under way
     AuthMiddleware             api/http/auth.py: receives the whole body, has ReadRoute use a replica or the primary,
                                and signs the caller in; counts failed sign-ins apart (separate_transaction.py)
