@@ -47,6 +47,19 @@ BEYOND_SCHEMAS_AT = {
 
 
 @schemathesis.hook
+def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
+    """Describe whole events: the document has the schema of their data, from which clients get their types."""
+    for item in raw_schema["paths"].values():
+        for operation in item.values():
+            sent = operation["responses"].get("200", {}).get("content", {}).get("text/event-stream")
+            if sent is not None:
+                data = {"type": "string", "contentMediaType": "application/json", "contentSchema": sent["schema"]}
+                text = {"type": "string"}
+                properties = {"id": text, "event": text, "data": data}
+                sent["schema"] = {"type": "object", "properties": properties, "required": [*properties]}
+
+
+@schemathesis.hook
 def filter_failure(context: HookContext, failure: Failure, case: Case, response: Response) -> bool:
     """Whether it is one."""
     if isinstance(failure, IgnoredAuth):
