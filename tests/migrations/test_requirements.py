@@ -1,5 +1,7 @@
 """What a revision or a backfill requires is checked before anything of it is done."""
 
+import threading
+
 import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
@@ -11,7 +13,7 @@ from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, autocommit
 from tests.support.backfill import ROWS, define, fill, make_numbers, touched
-from tests.support.database import applied, query, unpooled
+from tests.support.database import applied, holding, query, unpooled
 from tests.support.migrator import downgrade, lint, load_revisions, read_backfills, upgrade
 from tests.support.revisions import ADD_COLUMN, DROP_COLUMN, columns_of, history
 
@@ -60,6 +62,24 @@ def test_check_is_made_under_the_lock_and_leaves_no_trace_in_the_transaction(
     held = f"SELECT {HELD_BY_ME}", "the lock is not held"
     release.add(f'assert op.get_bind().exec_driver_sql("{mine}").scalar()\n{ADD_COLUMN}', extra=f"requires = {held!r}")
     upgrade(settings_for(database_url))
+    assert applied(database_url) == [release.head]
+
+
+def test_check_may_read_for_long_and_is_not_made_at_each_attempt_to_get_a_table(
+    database_url: str, release: Release
+) -> None:
+    none_is_secret = "SELECT NOT EXISTS (SELECT FROM organizations WHERE name = 'secret') AND pg_sleep(0.3) IS NOT NULL"
+    release.add(ADD_COLUMN, DROP_COLUMN, extra=requires(none_is_secret))
+    settings = settings_for(database_url, db_migrate_lock_timeout=0.05, db_migrate_statement_timeout=0.2)
+    with capture_logs() as logs:
+        with holding(database_url, "LOCK tags IN ACCESS SHARE MODE"):
+            thread = threading.Thread(target=upgrade, args=(settings,))
+            thread.start()
+            while not any(entry["event"] == "the table is in use: trying again" for entry in logs):
+                thread.join(0.01)
+                assert thread.is_alive()
+            add_secret(database_url)
+        thread.join()
     assert applied(database_url) == [release.head]
 
 

@@ -19,6 +19,7 @@ from .indexes import build_concurrently
 from .operations import chain_for
 from .plan import Chain, Step
 from .rendering import InAutocommit, Sql, in_transaction
+from .row_requirements import rows_are_distinct, rows_satisfy
 from .schemas import Schemas
 
 _Key = tuple[Kind, frozenset[str]]
@@ -50,12 +51,13 @@ def chains_for(found: Sequence[Difference], schemas: Schemas) -> list[Chain]:
         undo = [*script([back] if back else []), *_drop_what_was_missing(each, schemas.models)]
         up = [statement for statement in script([each]) if statement.sql not in done]
         down = [statement for statement in undo if in_transaction([statement])[0].sqltext not in undone]
-        chains[_key(each)] = _by_sql(list(map(_without_replace, up)) if each.live is None else up, down)
+        chain = _by_sql(list(map(_without_replace, up)) if each.live is None else up, down)
+        chains[_key(each)] = _asserting([each], chain, schemas.models)
         done.update(statement.sql for statement in up)
         undone.update(_texts(in_transaction(down)))
     _join_constraints_of_new_columns(chains, found, schemas)
     together = _together(keys, [reverse[_key(each)] for each in keys if _key(each) in reverse])
-    return [chain for chain in (*chains.values(), together) if chain]
+    return [chain for chain in (*chains.values(), _asserting(keys, together, schemas.models)) if chain]
 
 
 def _key(found: Difference) -> _Key:
@@ -116,6 +118,24 @@ def _by_sql(up: Sequence[Statement], down: Sequence[Statement]) -> Chain:
         )
         for statement, undone in zip(up, undo, strict=True)
     ]
+
+
+def _asserting(found: Sequence[Difference], chain: Chain, models: Schema) -> Chain:
+    """Return the steps for constraints and indexes with what is asserted of the rows before the first of them."""
+    operations = [operation for step in chain for operation in step.up]
+    alone = [inner for each in operations if isinstance(each, InAutocommit) for inner in each.operations]
+    if not any(map(_READS_ROWS.search, _texts([*operations, *alone]))):
+        return chain
+    constraints = [models.constraints.get((each.key[0], each.key[-1])) for each in found]
+    indexes = [models.indexes.get(each.key[0]) for each in found if each.kind is Kind.INDEX]
+    assertions = [
+        *(assertion for each in constraints if each for assertion in rows_satisfy(each)),
+        *(assertion for each in indexes if each for assertion in rows_are_distinct(each)),
+    ]
+    return [replace(chain[0], assertions=tuple(assertions)), *chain[1:]]
+
+
+_READS_ROWS = re.compile(r"^CREATE UNIQUE INDEX\b| (?:ADD|VALIDATE) CONSTRAINT ")
 
 
 def _without_replace(statement: Statement) -> Statement:

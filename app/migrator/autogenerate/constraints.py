@@ -17,6 +17,7 @@ from ..sql.quoting import quote, quoted_name_of, temporary_name
 from .indexes import build_concurrently
 from .plan import Chain, Step
 from .rendering import InAutocommit, Sql
+from .row_requirements import rows_satisfy
 from .schemas import Schemas
 
 # Alembic's names for `pg_constraint.contype`.
@@ -59,6 +60,7 @@ def _by_index(before: Constraint | None, after: Constraint) -> Chain:
             order=Order.CONSTRAINTS,
             up=(build_concurrently(built, after.table, Sql(create)),),
             down=(ops.DropIndexOp(conv(built), after.table, if_exists=True),),
+            assertions=rows_satisfy(after),
         ),
         Step(
             order=Order.CONSTRAINTS,
@@ -77,7 +79,12 @@ def _not_valid_first(
     order = Order.FOREIGN_KEYS if after.type == "f" else Order.CONSTRAINTS
     add = ops.AddConstraintOp.from_constraint(model)
     removed = (_drop(before),) if before else ()
-    step = Step(order=order, up=(*removed, add), down=tuple(back) if before else (_drop(after),))
+    step = Step(
+        order=order,
+        up=(*removed, add),
+        down=tuple(back) if before else (_drop(after),),
+        assertions=rows_satisfy(after),
+    )
     if schemas.live.tables[after.table].is_partitioned or after.type not in "cf":
         return [step]
     cast(Any, add).kw["postgresql_not_valid"] = True

@@ -111,7 +111,7 @@ def _script(
         UpgradeOps([RevisionSteps(revision.up, backfills=backfills)]),
         DowngradeOps([RevisionSteps(revision.down)]),
         message=(number if count > 1 else "") + (script.message or "empty message"),
-        imports={*script.imports, *declarations(revision.phase, names, revision.lint_ignore)},
+        imports={*script.imports, *declarations(revision.phase, names, revision.assertions, revision.lint_ignore)},
         head=script.head if is_first else revisions[position - 1].id,
         splice=script.splice if is_first else False,
         branch_label=script.branch_label if is_first else None,

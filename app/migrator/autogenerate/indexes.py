@@ -11,6 +11,7 @@ from ..drift.difference import Difference, Order
 from ..sql.quoting import quote, quoted_name_of, temporary_name
 from .plan import Chain, Step
 from .rendering import InAutocommit, Sql
+from .row_requirements import rows_are_distinct
 from .schemas import Schemas
 
 _DROP = Order.DROP_CONSTRAINTS_AND_INDEXES
@@ -40,7 +41,8 @@ def index_chain(found: Difference, back: Sequence[MigrateOperation], schemas: Sc
         removed = (drop,) if before else ()
         return [Step(order=Order.INDEXES, up=(*removed, create), down=tuple(back) if before else (drop,))]
     create.kw["postgresql_concurrently"] = True
-    return [Step(order=Order.INDEXES, up=(build_concurrently(name, table, create),), down=(drop,))]
+    build = build_concurrently(name, table, create)
+    return [Step(order=Order.INDEXES, up=(build,), down=(drop,), assertions=rows_are_distinct(after))]
 
 
 def build_concurrently(name: str, table: str, create: MigrateOperation) -> InAutocommit:
@@ -69,6 +71,7 @@ def _replaced(before: Index, after: Index) -> Chain:
             order=order,
             up=(build_concurrently(built, table, Sql(_create(after, built))),),
             down=(ops.DropIndexOp(conv(built), table, if_exists=True),),
+            assertions=rows_are_distinct(after),
         ),
         Step(
             order=order,

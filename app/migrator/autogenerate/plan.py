@@ -13,6 +13,7 @@ from alembic.operations.ops import MigrateOperation
 from ..drift.difference import Order
 from ..lint.known_schema import KnownSchema
 from ..phase import Phase
+from ..revisions.requirements import Requirement
 from .backfill_file import BackfillFile
 from .effects import Mode, StepEffects, effects_of
 
@@ -28,7 +29,7 @@ class Step:
     `phase` is the least that it has: what breaks the previous release makes it CONTRACT by itself. `requires` is
     the backfill that has to be done before it, and can run after the step before the first that requires it in the
     chain. `lint_ignore` has the rules that are overruled, with the reason; one that is so for its phase has a
-    revision of its own.
+    revision of its own. `assertions` have to be true of the rows before its revision.
     """
 
     order: Order
@@ -37,6 +38,7 @@ class Step:
     phase: Phase = Phase.EXPAND
     requires: BackfillFile | None = None
     lint_ignore: Mapping[str, str] = field(default_factory=dict)
+    assertions: tuple[Requirement, ...] = ()
 
 
 # Each step comes after the one before it, in the same revision or a later one.
@@ -67,6 +69,10 @@ class PlannedRevision:
         return {rule: "; ".join(given) for rule, given in reasons.items()}
 
     @property
+    def assertions(self) -> list[Requirement]:
+        return list(dict.fromkeys(each for step in self.steps for each in step.assertions))
+
+    @property
     def up(self) -> list[MigrateOperation]:
         return [operation for step in self.steps for operation in step.up]
 
@@ -74,11 +80,12 @@ class PlannedRevision:
     def down(self) -> list[MigrateOperation]:
         return [operation for step in reversed(self.steps) for operation in step.down]
 
-    def takes(self, phase: Phase, effects: StepEffects) -> bool:
+    def takes(self, phase: Phase, effects: StepEffects, assertions: Sequence[Requirement] = ()) -> bool:
         """Return whether a step may join: while it waits for one table, no other may be locked already."""
         if (self.phase, self.mode) != (phase, effects.mode) or self.mode is Mode.ALONE:
             return False
-        if CONTRACT_STEP in self.lint_ignore:
+        # What the steps before it do may be what makes the assertions true.
+        if CONTRACT_STEP in self.lint_ignore or (assertions and not all(step.assertions for step in self.steps)):
             return False
         waits = [table for table in effects.locks if table not in self.locks]
         if self.mode is Mode.VALIDATES or not waits:
@@ -150,7 +157,7 @@ def _place(each: _Placed, revisions: list[PlannedRevision]) -> None:
         first += 1
     is_apart = CONTRACT_STEP in each.step.lint_ignore
     for revision in reversed(revisions[first:] if not is_apart else []):
-        if revision.takes(each.phase, each.effects):
+        if revision.takes(each.phase, each.effects, each.step.assertions):
             each.revision = revision
             break
         if not revision.is_independent_of(each.effects):

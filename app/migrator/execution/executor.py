@@ -70,6 +70,8 @@ class StepExecutor:
         opposite = {} if options.automatic else {"upgrade": "downgrade", "downgrade": "upgrade"}
         self._given_up = opposite.get(self._steps_to.__name__)
         self._remaining: Sequence[MigrationStep] = ()
+        # The revisions of which the requirements were true.
+        self._satisfied: set[str] = set()
 
     async def execute(self) -> None:
         """Bring the database to the command's destination.
@@ -205,8 +207,10 @@ class StepExecutor:
         duration = timedelta()
 
         def run_guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
-            if step.is_upgrade:
+            # Not at each attempt to get a table: it may read all rows.
+            if step.is_upgrade and script.revision not in self._satisfied:
                 require(connection, requirements_of(script), "it")
+                self._satisfied.add(script.revision)
             self._run_guarded(connection, partial(change, **arguments), guard)
             # Not before: the revision may have widened the column.
             if step.is_upgrade and len(script.revision) > (longest := longest_id(connection)):

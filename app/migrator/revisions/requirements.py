@@ -23,7 +23,8 @@ _NO_TRUTH_VALUE = "gives no single truth value"
 _FIRST_WORDS = frozenset({"SELECT", "WITH"})
 # The attempt waits too long for a table, and is tried again.
 _TRIED_AGAIN = frozenset({LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED})
-_READ_ONLY = text("SET LOCAL transaction_read_only = on")
+# It locks no more than every reader does, so it may read a large table for as long as that takes.
+_READ_ONLY = text("SELECT set_config('transaction_read_only', 'on', true), set_config('statement_timeout', '0', true)")
 
 
 class Requirement(NamedTuple):
