@@ -1,11 +1,13 @@
 """Which events a stream shows: the database and the hub, which has read them, choose the same ones."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from uuid import UUID
 
 from litestar import Litestar
 from sqlalchemy import select
 
+from app.core.stream_cursor import Snapshot, StreamCursor
 from app.db.plugin import DatabasePlugin
 from app.models import ActivityEvent
 from app.repositories.access import AccessScope
@@ -48,6 +50,46 @@ async def test_filter_chooses_the_same_events_in_the_database_and_of_those_that_
             assert {event.id for event in events if wanted.matches(event)} == expected, wanted
             found = await session.scalars(select(ActivityEvent.id).where(*wanted.conditions()))
             assert set(found) == expected, wanted
+
+
+async def test_what_became_visible_is_what_one_snapshot_lacks_and_the_other_has(
+    app: Litestar, database_url: str
+) -> None:
+    """A backup of another server brings what names transactions of that one, as if they were to come."""
+    insert(database_url, "organizations", id=OURS, name="")
+    now = datetime.now(UTC)
+    ages = {number: timedelta(hours=number) for number in range(1, 7)}
+    async with app.plugins.get(DatabasePlugin).sessions() as session:
+        streams = StreamRepository(session=session)
+        current = (await streams.current_snapshot()).limit
+        by_age = dict(
+            zip(ages, (current - 4, current - 3, current - 2, current - 1, current, current + 2**20), strict=True)
+        )
+        for hours, transaction in by_age.items():
+            place = {"organization_id": OURS, "event_type": "task.created", "created_at": now - ages[hours]}
+            insert(database_url, "activity_events", id=UUID(int=hours), **place, transaction_id=transaction)
+        wanted, beginning = EventFilter(OURS, ""), now - ages[5] - timedelta(minutes=1)
+        all_, late = Snapshot(current + 2**21), Snapshot(current - 1, (current - 4,))
+        cases: list[tuple[Snapshot | datetime, Snapshot, list[int]]] = [
+            (Snapshot(current - 4), all_, [5, 4, 3, 2, 1]),
+            (Snapshot(current - 2), all_, [5, 4, 3]),
+            (late, all_, [5, 4, 1]),
+            (Snapshot(current - 4), late, [3, 2]),
+            (beginning, all_, [5, 4, 3, 2, 1]),
+            (beginning, late, [3, 2]),
+            (beginning - ages[6], late, [6, 3, 2]),
+            (beginning - ages[6], all_, [6, 5, 4, 3, 2, 1]),
+        ]
+        for begin, end, expected in cases:
+            found = await streams.list_after(wanted, StreamCursor(begin, end), end, 10)
+            assert [event.id.int for event in found] == expected, (begin, end)
+        first = await streams.list_after(wanted, StreamCursor(beginning, all_), all_, 2)
+        assert [event.id.int for event in first] == [5, 4]
+        after = StreamCursor(beginning, all_, (first[-1].created_at, first[-1].id))
+        assert [event.id.int for event in await streams.list_after(wanted, after, all_, 2)] == [3, 2]
+        for organizations, count in (([OURS], 2), ([THEIRS, OURS], 2), ([THEIRS], 0)):
+            found = await streams.list_between(organizations, Snapshot(current - 4), all_, 2)
+            assert [event.id.int for event in found] == [5, 4][:count]
 
 
 def test_reader_of_all_boards_or_of_one_may_read_what_is_on_none() -> None:

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.plugin import DatabasePlugin
 from app.models import Tag
+from app.repositories.access import AccessScope
+from app.repositories.agents import AgentRepository
 from app.repositories.base import lock_row
 from app.repositories.boards import BoardRepository
 from app.repositories.custom_fields import CustomFieldValueRepository
@@ -26,7 +28,7 @@ _STRENGTHS = ("KEY SHARE", "SHARE", "NO KEY UPDATE", "UPDATE")
 
 
 class Rows(NamedTuple):
-    """The ids of a user, and of two rows of each other table."""
+    """The ids of a user, of the group of the first board, and of two rows of each other table, on a board each."""
 
     user: UUID
     organizations: list[UUID]
@@ -35,6 +37,8 @@ class Rows(NamedTuple):
     tags: list[UUID]
     webhooks: list[UUID]
     fields: list[UUID]
+    group: UUID
+    agents: list[UUID]
 
 
 @pytest.fixture
@@ -48,7 +52,11 @@ def rows(database_url: str) -> Rows:
     for organization, role in zip(organizations, ("owner", "member"), strict=True):
         insert(url, "organization_members", organization_id=organization, user_id=user, role=role)
     insert(url, "organization_members", organization_id=organizations[1], user_id=another, role="owner")
-    boards = [insert(url, "boards", **of_first, name=slug, slug=slug, description="") for slug in "ab"]
+    groups = [insert(url, "board_groups", **of_first, name=slug, slug=slug) for slug in "ab"]
+    boards = [
+        insert(url, "boards", **of_first, board_group_id=group, name=slug, slug=slug, description="")
+        for slug, group in zip("ab", groups, strict=True)
+    ]
     fields = [insert(url, "custom_fields", **of_first, field_key=key, label=key, field_type="text") for key in "ab"]
     for board, field in zip(boards, fields, strict=True):
         place = "(organization_id, board_id, custom_field_id) VALUES (:organization, :board, :field)"
@@ -61,6 +69,11 @@ def rows(database_url: str) -> Rows:
         [insert(url, "tags", **of_first, name=slug, slug=slug) for slug in "ab"],
         [insert(url, "board_webhooks", **of_first, board_id=board, description="") for board in boards],
         fields,
+        groups[0],
+        [
+            insert(url, "agents", **of_first, board_id=board, name=slug, token_hash=slug.encode())
+            for slug, board in zip("ab", boards, strict=True)
+        ],
     )
 
 
@@ -77,6 +90,13 @@ def locked(url: str, table: str, key: str = "id") -> dict[UUID, str]:
         free = {row for (row,) in query(url, f"SELECT {key} FROM {table} FOR {strength} SKIP LOCKED")}
         every = {row: refused + (row not in free) for row, refused in every.items()}
     return {row: _STRENGTHS[refused - 1] for row, refused in every.items() if refused}
+
+
+async def lock_agents(session: AsyncSession, rows: Rows) -> list[UUID]:
+    """Lock the agents of the group's boards."""
+    access = AccessScope(rows.organizations[0], reads_all=True)
+    locked = await AgentRepository(session=session).lock_of_group(access, rows.group, with_leads=True)
+    return [agent.id for agent, _ in locked]
 
 
 async def test_lock_holds_its_rows_alone_and_as_weakly_as_it_may(
@@ -102,6 +122,7 @@ async def test_lock_holds_its_rows_alone_and_as_weakly_as_it_may(
             "organizations",
             {organization: "NO KEY UPDATE"},
         ),
+        (lock_agents(session, rows), "agents", {rows.agents[0]: "NO KEY UPDATE"}),
     ]
     for lock, table, expected in cases:
         await lock
@@ -109,24 +130,34 @@ async def test_lock_holds_its_rows_alone_and_as_weakly_as_it_may(
         await session.rollback()
 
 
-async def test_fields_of_a_board_stay_on_it_and_the_members_of_an_organization_are_free(
+async def test_fields_stay_on_their_board_and_what_is_only_read_beside_is_free(
     session: AsyncSession, rows: Rows, database_url: str
 ) -> None:
     await CustomFieldValueRepository(session=session).lock_fields(rows.boards[0])
     await OrganizationRepository(session=session).lock_owned_by(rows.user)
+    await lock_agents(session, rows)
     assert locked(database_url, "custom_field_boards", "board_id") == {rows.boards[0]: "SHARE"}
-    assert locked(database_url, "organization_members") == {}
+    assert locked(database_url, "organization_members") == locked(database_url, "boards") == {}
 
 
-async def test_organizations_are_locked_in_one_order(session: AsyncSession, rows: Rows, database_url: str) -> None:
-    """Otherwise two owners of both who leave at once would wait for each other."""
-    first, last = sorted(uuid4() for _ in range(2))
-    query(database_url, "DELETE FROM organizations")
-    for organization in (last, first):
-        query(database_url, "INSERT INTO organizations (id, name) VALUES (:id, '')", id=organization)
-        insert(database_url, "organization_members", organization_id=organization, user_id=rows.user, role="owner")
-    with holding(database_url, "SELECT FROM organizations WHERE id = :id FOR UPDATE", id=first) as wait:
-        locking = asyncio.create_task(OrganizationRepository(session=session).lock_owned_by(rows.user))
-        await asyncio.to_thread(wait, 1)
-        assert set(locked(database_url, "organizations")) == {first}
-    assert await locking == [first, last]
+async def test_many_rows_are_locked_in_one_order(session: AsyncSession, rows: Rows, database_url: str) -> None:
+    """Otherwise two who lock the same ones at once would wait for each other."""
+    url, user, (organization, other) = database_url, rows.user, sorted(rows.organizations)
+    query(url, "DELETE FROM agents")
+    query(url, "UPDATE organization_members SET role = 'owner'")
+    agent, other_agent = sorted(uuid4() for _ in range(2))
+    # The table has them in the other order.
+    for id_ in (other_agent, agent):
+        place = {"organization_id": rows.organizations[0], "board_id": rows.boards[0]}
+        insert(url, "agents", id=id_, **place, name="", token_hash=id_.bytes)
+    query(url, "UPDATE organizations SET name = '' WHERE id = :first", first=organization)
+    for lock, table, first, last in (
+        (lambda: OrganizationRepository(session=session).lock_owned_by(user), "organizations", organization, other),
+        (lambda: lock_agents(session, rows), "agents", agent, other_agent),
+    ):
+        with holding(url, f"SELECT FROM {table} WHERE id = :id FOR UPDATE", id=first) as wait:
+            locking = asyncio.create_task(lock())
+            await asyncio.to_thread(wait, 1)
+            assert set(locked(url, table)) == {first}
+        assert await locking == [first, last]
+        await session.rollback()

@@ -101,6 +101,7 @@ async def test_what_was_heard_is_forgotten_with_the_connection() -> None:
         seen: tuple[object, ...] = tracked.identity, tracked.position_of(CALLER), tracked.current_until(99)
         assert seen == (None, 0, None)
         assert await tracked.catch_up() is False
+    assert tracked._is_stopped
 
 
 # --- a replica -------------------------------------------------------------------------------------------------
