@@ -17,9 +17,9 @@ from structlog.testing import capture_logs
 from app.core.settings import Settings
 from app.db.startup_policy import init_db
 from app.migrator.backfill.definition import UnknownBackfillError
-from app.migrator.backfill.executor import BackfillWaitsError
 from app.migrator.backfill.progress import Progress
 from app.migrator.backfill.records import RevertedMeanwhileError
+from app.migrator.backfill.runs import BackfillWaitsError, SeveralBackfillsError
 from app.migrator.backfill.status import BackfillState
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.cli.backfill_progress import bar_length
@@ -599,6 +599,23 @@ def test_all_run_in_the_order_of_their_revisions(url: str, release: Release) -> 
     run(settings_for(url), None, FULL_SPEED, seen.append)
     done = [(progress.name, progress.rows_changed) for progress in seen if progress.outcome is Outcome.DONE]
     assert done == [("z_earlier", ROWS), ("a_later", 0)]
+
+
+def test_one_that_fails_keeps_none_of_the_others_from_running(url: str, release: Release) -> None:
+    define(release, "a_broken", update="UPDATE numbers SET doubled = 1 / 0 WHERE {batch}")
+    define(release, "b_waiting", after=release.add("pass"))
+    define(release, "fill")
+    define(release, "z_broken", update="UPDATE numbers SET nowhere = 1 WHERE {batch}")
+    with pytest.raises(SeveralBackfillsError, match=r"^2 backfills did not end") as raised:
+        run(settings_for(url), None, FULL_SPEED, lambda _: None)
+    assert raised.value.exit_code == 3
+    assert all(f"\n  - Backfill {name} failed" in str(raised.value) for name in ("a_broken", "z_broken"))
+    assert touched(url) == {1: ROWS}
+    # One alone is raised itself.
+    with pytest.raises(BackfillWaitsError):
+        run(settings_for(url), ["b_waiting", "fill"], FULL_SPEED, lambda _: None)
+    with pytest.raises(SeveralBackfillsError, match="b_waiting runs after"):
+        run(settings_for(url), ["a_broken", "b_waiting"], FULL_SPEED, lambda _: None)
 
 
 def test_unknown_name_names_the_known_ones(url: str, release: Release) -> None:

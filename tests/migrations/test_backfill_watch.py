@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,10 +17,12 @@ from app.migrator.backfill import watcher
 from app.migrator.backfill.control import NothingToControlError, pause, resume, retry
 from app.migrator.backfill.definition import UnknownBackfillError
 from app.migrator.backfill.records import BackfillPausedError
-from app.migrator.backfill.status import BackfillState
+from app.migrator.backfill.runs import read_current_statuses
+from app.migrator.backfill.status import BackfillState, BackfillStatus
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.cli.group import MigratorGroup
 from app.migrator.revisions.loading import load_revisions
+from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release
@@ -31,6 +34,8 @@ from tests.support.waiting import wait_until
 POLL = 0.02
 # A row in the middle, which a backfill of batches of a thousand rows meets after some of them.
 IN_USE = "SELECT FROM numbers WHERE n = 5500 FOR UPDATE"
+# What another process records.
+FAIL = "UPDATE schema_backfills SET outcome = 'failed', error = 'theirs' WHERE name = 'fill'"
 
 
 @pytest.fixture
@@ -138,6 +143,47 @@ def test_failed_one_is_left_alone_until_it_is_retried(url: str, release: Release
     assert [entry["backfill"] for entry in logs if entry["event"] == "a backfill did not end"] == ["fill"]
 
 
+def test_one_that_fails_meanwhile_in_another_process_is_left_alone(
+    url: str, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the watcher has found it due."""
+    define(release)
+    pause(migrator_config(settings_for(url)), ["fill"])
+    resume(migrator_config(settings_for(url)), ["fill"])
+    real, found = read_current_statuses, threading.Event()
+
+    async def overtaken(*arguments: Any) -> list[BackfillStatus]:
+        statuses = await real(*arguments)
+        if not found.is_set():
+            await asyncio.to_thread(query, url, FAIL)
+            found.set()
+        return statuses
+
+    def work() -> None:
+        wait_until(found.is_set)
+        wait_until(lambda: any("has failed in another process" in entry.get("reason", "") for entry in logs))
+        assert (states(url)["fill"], rows_seen(url)) == (BackfillState.FAILED, 0)
+
+    monkeypatch.setattr(watcher, "read_current_statuses", overtaken)
+    with capture_logs() as logs:
+        watch_while(url, work)
+
+
+def test_one_that_fails_in_another_process_between_two_batches_is_left_alone(url: str, release: Release) -> None:
+    define(release)
+
+    def work() -> None:
+        with holding(url, IN_USE):
+            wait_until(lambda: rows_seen(url))
+            query(url, FAIL)
+            seen = rows_seen(url)
+        wait_until(lambda: any("has failed in another process" in entry.get("reason", "") for entry in logs))
+        assert (states(url)["fill"], rows_seen(url)) == (BackfillState.FAILED, seen)
+
+    with capture_logs() as logs:
+        watch_while(url, work)
+
+
 def test_paused_one_stops_after_its_batch_and_runs_nowhere_until_it_is_resumed(url: str, release: Release) -> None:
     define(release)
     config = migrator_config(settings_for(url))
@@ -181,12 +227,23 @@ def test_what_cannot_be_controlled_is_said(url: str, release: Release) -> None:
     config = migrator_config(settings_for(url))
     with pytest.raises(UnknownBackfillError, match=r"no backfill 'nothing'\. There are: .*fill"):
         pause(config, ["nothing"])
-    for change, problem in ((resume, "is not paused"), (retry, "has not failed")):
+    with pytest.raises(UnknownBackfillError, match="no backfill 'nothing'"):
+        retry(config, ["nothing"])
+    for change, problem in ((resume, "is not paused"), (retry, "was never run: there is nothing to try again")):
         with pytest.raises(NothingToControlError, match=rf"^Backfill fill {problem}\.$"):
             change(config, ["fill"])
+    with holding(url, IN_USE), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(fill, url, db_migrate_lock_retries=0)
+        wait_until(lambda: rows_seen(url))
+        with pytest.raises(NothingToControlError, match=r"^Backfill fill has not failed: it is running"):
+            retry(config, ["fill"])
+        with pytest.raises(MigrationFailedError):
+            running.result()
+    retry(config, ["fill"])
     fill(url)
-    with pytest.raises(NothingToControlError, match="is done"):
-        pause(config, ["fill"])
+    for change in (pause, retry):
+        with pytest.raises(NothingToControlError, match="is done"):
+            change(config, ["fill"])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from app.migrator.cli import upgrade as upgrade_command
 from app.migrator.cli.main import examine_config, main
 from app.migrator.drift.report import read_drift
 from app.migrator.execution.data_loss import DataLossRefusedError
+from app.migrator.execution.planned_steps import PlanChangedError
 from app.migrator.lint.linter import lint
 from app.migrator.phase import Phase
 from app.migrator.squash.deletion import delete_replaced
@@ -133,6 +134,12 @@ def test_who_agreed_to_the_baseline_agreed_to_what_it_replaces(
     result = CliRunner().invoke(main, ["-c", str(project.ini), "upgrade"])
     assert result.exit_code == 0, result.output
     assert query(empty_database_url, HISTORY) == [(f"r{n}", "upgrade") for n in range(4)]
+
+
+def test_who_agreed_to_nothing_did_not_agree_to_the_baseline(project: PlainProject, empty_database_url: str) -> None:
+    with pytest.raises(PlanChangedError, match="r2 would be applied"):
+        upgrade(project.config, "r2", agreed=[])
+    assert query(empty_database_url, "SELECT to_regclass('alembic_version')") == [(None,)]
 
 
 def test_alembics_commands_see_the_revisions_and_upgrade_by_the_baseline(

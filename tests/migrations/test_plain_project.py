@@ -17,7 +17,7 @@ from app.migrator import (
     upgrade,
     upgrade_at_start,
 )
-from app.migrator.backfill.executor import run as run_backfills
+from app.migrator.backfill.runs import run as run_backfills
 from app.migrator.backfill.status import BackfillUnfinishedError
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.cli.main import main

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from app.migrator import downgrade, upgrade
 from app.migrator.autogenerate.rename_answers import ANSWERS, RenameAnswers, RenameError, RenameUnansweredError
-from app.migrator.backfill.executor import run as run_backfills
+from app.migrator.backfill.runs import run as run_backfills
 from app.migrator.backfill.status import BackfillUnfinishedError
 from app.migrator.backfill.throttle import Throttle
 from app.migrator.config import MigratorConfig

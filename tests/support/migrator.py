@@ -5,7 +5,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
-from app.migrator.backfill import executor as backfill_executor
+from app.migrator.backfill import runs as backfill_runs
 from app.migrator.backfill import status as backfill_status
 from app.migrator.backfill.status import BackfillUnfinishedError
 from app.migrator.backfill.throttle import Throttle
@@ -44,7 +44,7 @@ read_status = _with_settings(read_status_of)
 read_drift = _with_settings(report.read_drift)
 lint = _with_settings(linter.lint)
 read_backfills = _with_settings(backfill_status.read_backfills)
-run_backfills = _with_settings(backfill_executor.run)
+run_backfills = _with_settings(backfill_runs.run)
 maintain = _with_settings(maintenance.maintain)
 preview_maintenance = _with_settings(maintenance.preview_maintenance)
 backup = _with_settings(backup_module.backup)

@@ -70,11 +70,17 @@ class BatchResult:
 
 
 class Batches:
-    """The batches of one backfill; `rows` names, for messages, the rows of the last one."""
+    """The batches of one backfill; `rows` names, for messages, the rows of the last one.
 
-    def __init__(self, connection: Connection, config: MigratorConfig, backfill: Backfill) -> None:
+    With `retries_failed` False none is run once a run has failed, another process's, too.
+    """
+
+    def __init__(
+        self, connection: Connection, config: MigratorConfig, backfill: Backfill, *, retries_failed: bool = True
+    ) -> None:
         self._backfill = backfill
         self._config = config
+        self._retries_failed = retries_failed
         name = quote(backfill.table)
         if not connection.scalar(_IS_TABLE, {"name": name}):
             raise MigrationFailedError(f"Backfill {backfill.name}: there is no table {backfill.table!r}.")
@@ -90,13 +96,13 @@ class Batches:
         """Change the next `size` rows and move the cursor, in one transaction; `retries` is added to the record's.
 
         It waits for a row in use for `row_wait` seconds at most. Raises what the driver raises, and
-        RevertedMeanwhileError.
+        RevertedMeanwhileError and BackfillHeldError.
         """
         with connection.begin():
             # It waits without limit for another process that runs the backfill: that holds up nobody.
             limit(connection, self._config)
             record = stored.lock(connection, self._backfill.name)
-            stored.require_not_paused(record)
+            stored.require_not_held(record, retries_failed=self._retries_failed)
             if record.outcome is Outcome.DONE:
                 return BatchResult(record, seen=0, at_end=True)
             limit(connection, self._config, lock=row_wait)

@@ -11,9 +11,14 @@ from ...postgres.errors import DatabaseError
 from ..config import MigratorConfig
 from ..locking.table_locks import limit_lock_waits
 from ..read_only_database import require_writable
+from ..revisions.history import Outcome
 from ..revisions.loading import load_revisions
 from . import records
 from .definition import Backfill, named_backfills
+
+# Why there is nothing to try again.
+_NOT_FAILED = {None: "was never run: there is nothing to try again", Outcome.DONE: "is done"}
+_GOES_ON = "has not failed: it is running, or was interrupted, and the next run goes on with it"
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -47,7 +52,8 @@ def retry(config: MigratorConfig, names: Sequence[str]) -> None:
     """Let `watch` run these backfills again, which have failed. Raises what `pause` raises, for one that has not."""
 
     def work(connection: Connection, backfill: Backfill) -> str | None:
-        return None if records.retry(connection, backfill.name) else "has not failed"
+        outcome = records.retry(connection, backfill.name)
+        return None if outcome is Outcome.FAILED else _NOT_FAILED.get(outcome, _GOES_ON)
 
     _change(config, names, work, "a backfill is to be tried again")
 

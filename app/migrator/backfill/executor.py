@@ -7,39 +7,32 @@ no harm.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ...postgres.connect import is_lost, open_connection
-from ...postgres.errors import DatabaseError, MigrationFailedError, error_summary, sqlstate_of
+from ...postgres.connect import is_lost
+from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.pooler import is_pooled
 from ...postgres.sqlstate import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, QUERY_CANCELED, SERIALIZATION_FAILURE
-from ...postgres.url.database_url import DatabaseURL
-from ..command_names import command
 from ..config import MigratorConfig
 from ..execution.session_limits import longest_silence
-from ..locking.deadline import Deadline
 from ..locking.retries import run_with_retries
 from ..locking.silence_guard import SilenceGuard
-from ..locking.table_locks import limit_lock_waits, read_when_unlocked
+from ..locking.table_locks import limit_lock_waits
 from ..read_only_database import require_writable
 from ..revisions.history import Outcome
-from ..revisions.loading import load_revisions
 from ..revisions.requirements import require
-from ..signals import cancel_on_signals
 from . import records as stored
 from .batch import LONGEST_ROW_WAIT, Batches, has_rows_left, limit
-from .definition import Backfill, load_backfills, named_backfills
+from .definition import Backfill
 from .failures import batch_failure
 from .progress import Progress
 from .records import Record
-from .status import BackfillState, BackfillStatus, read_statuses
 from .throttle import Throttle
 
 # How often it goes over the table again for rows that came behind the cursor.
@@ -52,75 +45,23 @@ Report = Callable[[Progress], None]
 log = structlog.stdlib.get_logger(__name__)
 
 
-class BackfillWaitsError(DatabaseError):
-    """The revision that a backfill runs after is not applied yet."""
-
-
-def run(config: MigratorConfig, names: Sequence[str] | None, throttle: Throttle, report: Report) -> None:
-    """Run these backfills to their end, one after the other; with None all that can be run and are not done.
-
-    It calls `report` after each batch. SIGINT and SIGTERM roll back the current batch and raise
-    InterruptedBySignalError. Do not call it in a thread that runs an event loop. Raises UnknownBackfillError,
-    BackfillWaitsError, MigrationFailedError and DatabaseUnreachableError.
-    """
-    directory = load_revisions(config)
-    named_backfills(directory, names or ())
-    with config.open_database() as url:
-        asyncio.run(_run(config, url, directory, names, throttle, report))
-
-
-async def _run(
+async def run_one(
+    connection: AsyncConnection,
     config: MigratorConfig,
-    url: DatabaseURL,
-    directory: ScriptDirectory,
-    names: Sequence[str] | None,
+    backfill: Backfill,
     throttle: Throttle,
     report: Report,
+    *,
+    retries_failed: bool = True,
 ) -> None:
-    known = load_backfills(directory)
-    with cancel_on_signals():
-        async with open_connection(url, config.connect_timeout, config.application) as connection:
-            for status in _chosen(await read_current_statuses(connection, config, directory), names):
-                await run_one(connection, config, known[status.name], throttle, report)
+    """Run the backfill to its end; one that has failed as well, unless `retries_failed` is False.
 
-
-async def read_current_statuses(
-    connection: AsyncConnection, config: MigratorConfig, directory: ScriptDirectory
-) -> list[BackfillStatus]:
-    """Return where each backfill stands, in the order to run them, once the tables can be read."""
-    deadline, limit = Deadline(config.lock_wait), config.lock_timeout
-    statuses = await read_when_unlocked(connection, deadline, limit, read_statuses, directory, config.metadata)
-    await connection.rollback()
-    return statuses
-
-
-async def run_one(
-    connection: AsyncConnection, config: MigratorConfig, backfill: Backfill, throttle: Throttle, report: Report
-) -> None:
-    """Run the backfill to its end. Raises what `run` raises, and BackfillPausedError."""
+    Call `report` after each batch. Raises MigrationFailedError, and BackfillHeldError where it is not to be run.
+    """
     await connection.run_sync(require_writable)
     # Behind a pooler each transaction has another session, so there is none for the guard to end.
     is_guarded = not await is_pooled(connection)
-    await _BackfillRun(connection, config, backfill, throttle, report, is_guarded=is_guarded)()
-
-
-def _chosen(statuses: Sequence[BackfillStatus], names: Sequence[str] | None) -> Iterator[BackfillStatus]:
-    for status in statuses:
-        if names is not None and status.name not in names:
-            continue
-        if status.state is BackfillState.NOT_NEEDED:
-            log.info("a backfill is not needed any more", backfill=status.name, required_by=list(status.required_by))
-        elif status.state is BackfillState.PAUSED and names is None:
-            log.info("a backfill is paused", backfill=status.name)
-        elif status.state is not BackfillState.WAITING:
-            yield status
-        elif names is None:
-            log.info("a backfill waits for its revision", backfill=status.name, revision=status.after)
-        else:
-            raise BackfillWaitsError(
-                f"Backfill {status.name} runs after revision {status.after}, which is not applied:"
-                f" `{command('upgrade')} --phase expand` first."
-            )
+    await _BackfillRun(connection, config, backfill, throttle, report, is_guarded, retries_failed)()
 
 
 class _BackfillRun:
@@ -131,8 +72,8 @@ class _BackfillRun:
         backfill: Backfill,
         throttle: Throttle,
         report: Report,
-        *,
         is_guarded: bool,
+        retries_failed: bool,
     ) -> None:
         self._connection = connection
         self._config = config
@@ -140,6 +81,7 @@ class _BackfillRun:
         self._throttle = throttle
         self._report = report
         self._is_guarded = is_guarded
+        self._retries_failed = retries_failed
         self._guard: SilenceGuard | None = None
         self._size = self._largest = throttle.largest_batch(backfill.batch_size)
         self._retries = 0
@@ -166,7 +108,7 @@ class _BackfillRun:
         except MigrationFailedError as exc:
             await self._fail(str(exc))
             raise
-        except (asyncio.CancelledError, stored.BackfillPausedError):
+        except (asyncio.CancelledError, stored.BackfillHeldError):
             self._report_end(Outcome.INTERRUPTED)
             raise
         self._report_end(Outcome.DONE)
@@ -174,16 +116,18 @@ class _BackfillRun:
     def _begin(self, connection: Connection, _: int, lock_wait: float) -> tuple[Batches, Record]:
         name = self._backfill.name
         with connection.begin():
-            batches = Batches(connection, self._config, self._backfill)
+            batches = Batches(connection, self._config, self._backfill, retries_failed=self._retries_failed)
             total = batches.estimate(connection)
             before = stored.read_records(connection).get(name)
-            stored.require_not_paused(before)
+            stored.require_not_held(before, retries_failed=self._retries_failed)
             if before is None or before.rows_seen == 0:
                 limit(connection, self._config, lock=lock_wait)
                 require(connection, self._backfill.requirements, f"Backfill {name}")
         with connection.begin():
             limit(connection, self._config)
-            record = stored.begin(connection, self._backfill, total, self._config.release)
+            record = stored.begin(
+                connection, self._backfill, total, self._config.release, retries_failed=self._retries_failed
+            )
         if before and before.checksum != record.checksum and record.outcome is not Outcome.DONE:
             log.warning("the backfill was begun with another content of its file; it goes on from there", backfill=name)
         return batches, record

@@ -58,7 +58,7 @@ _BEGIN = text(
     VALUES (:name, :after, 'running', :total, :by || ' as ' || current_user, :release, :checksum)
     ON CONFLICT (name) DO UPDATE SET outcome = 'running', error = NULL, applied_by = excluded.applied_by,
         release = excluded.release, checksum = excluded.checksum, updated_at = clock_timestamp()
-    WHERE known.outcome <> 'done'
+    WHERE known.outcome <> 'done' AND (known.outcome <> 'failed' OR :retries_failed)
     """  # noqa: S608 - a constant
 )
 _ADVANCE = text(
@@ -121,8 +121,16 @@ class RevertedMeanwhileError(MigrationFailedError):
     """The revision that a backfill runs after was downgraded while it ran."""
 
 
-class BackfillPausedError(DatabaseError):
-    """Somebody has paused the backfill; the batch under way was rolled back."""
+class BackfillHeldError(DatabaseError):
+    """The backfill is not to be run now; the batch under way was rolled back."""
+
+
+class BackfillPausedError(BackfillHeldError):
+    """Somebody has paused the backfill."""
+
+
+class BackfillFailedMeanwhileError(BackfillHeldError):
+    """Another process has run the backfill, and failed."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +173,18 @@ def read_records(connection: Connection) -> dict[str, Record]:
     return {row["name"]: _record(row) for row in connection.execute(_READ).mappings()}
 
 
-def begin(connection: Connection, backfill: Backfill, total: int, release: str) -> Record:
-    """Record that the backfill runs, unless it is done. Returns the record, locked until the transaction ends."""
+def begin(
+    connection: Connection, backfill: Backfill, total: int, release: str, *, retries_failed: bool = True
+) -> Record:
+    """Record that the backfill runs, unless it is done. Returns the record, locked until the transaction ends.
+
+    Raises BackfillHeldError.
+    """
     _create_table(connection)
-    connection.execute(_BEGIN, {**_values(backfill, release), "total": total})
-    return lock(connection, backfill.name)
+    connection.execute(_BEGIN, {**_values(backfill, release), "total": total, "retries_failed": retries_failed})
+    record = lock(connection, backfill.name)
+    require_not_held(record, retries_failed=retries_failed)
+    return record
 
 
 def pause(connection: Connection, backfill: Backfill, release: str) -> bool:
@@ -189,9 +204,14 @@ def resume(connection: Connection, name: str) -> bool:
     return bool(has_pauses and connection.execute(_RESUME, {"name": name}).rowcount)
 
 
-def retry(connection: Connection, name: str) -> bool:
-    """Record that the backfill is to be tried again. Returns False where it has not failed."""
-    return has_records(connection) and bool(connection.execute(_RETRY, {"name": name}).rowcount)
+def retry(connection: Connection, name: str) -> Outcome | None:
+    """Record that the backfill is to be tried again, if it has failed. Returns how it stood; None: it was never run."""
+    if not has_records(connection):
+        return None
+    row = connection.execute(_LOCK, {"name": name}).mappings().first()
+    if row and row["outcome"] == Outcome.FAILED:
+        connection.execute(_RETRY, {"name": name})
+    return Outcome(row["outcome"]) if row else None
 
 
 def lock(connection: Connection, name: str) -> Record:
@@ -204,12 +224,19 @@ def lock(connection: Connection, name: str) -> Record:
     return _record(row)
 
 
-def require_not_paused(record: Record | None) -> None:
-    """Raise BackfillPausedError where somebody has paused the backfill."""
-    if record is not None and record.is_paused:
+def require_not_held(record: Record | None, *, retries_failed: bool) -> None:
+    """Raise BackfillHeldError where somebody has paused the backfill, or it failed and is not to be tried again."""
+    if record is None:
+        return
+    if record.is_paused:
         raise BackfillPausedError(
             f"Backfill {record.name} is paused since {record.paused_at:%Y-%m-%d %H:%M:%S}:"
             f" `{command('backfill')} {record.name} --resume` lets it go on."
+        )
+    if record.outcome is Outcome.FAILED and not retries_failed:
+        raise BackfillFailedMeanwhileError(
+            f"Backfill {record.name} has failed in another process: `{command('backfill')} {record.name} --retry` lets"
+            " it run again."
         )
 
 

@@ -17,7 +17,8 @@ from ..config import MigratorConfig
 from ..revisions.loading import load_revisions
 from ..signals import InterruptedBySignalError, cancel_on_signals
 from .definition import load_backfills
-from .executor import Report, read_current_statuses, run_one
+from .executor import Report, run_one
+from .runs import read_current_statuses
 from .status import BackfillState
 from .throttle import Throttle
 
@@ -76,7 +77,15 @@ class Watcher:
                 if status.state not in _DUE:
                     continue
                 try:
-                    await run_one(connection, self._config, known[status.name], self._throttle, self._report)
+                    # It may have failed meanwhile, in another process.
+                    await run_one(
+                        connection,
+                        self._config,
+                        known[status.name],
+                        self._throttle,
+                        self._report,
+                        retries_failed=False,
+                    )
                     self._told.pop(status.name, None)
                 except DatabaseError as exc:
                     self._tell(status.name, "a backfill did not end", exc, backfill=status.name)

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..backfill.control import pause, resume, retry
 from ..backfill.definition import MOST_ROWS
-from ..backfill.executor import run
+from ..backfill.runs import run
 from ..backfill.status import BackfillState, BackfillStatus, read_backfills
 from ..backfill.throttle import Throttle
 from ..backfill.watcher import watch
@@ -50,9 +50,9 @@ def backfill(
     """Run the backfills NAME, one after the other; without a NAME, show where each stands.
 
     A backfill changes the rows of a table in small batches, beside the traffic. It can be interrupted (Ctrl-C) and
-    killed, and started from two places: the same command goes on where it was, and does no row twice. With --json a
-    line of JSON about once a second, and one at the end of each. What --pause, --resume and --retry say is kept in the
-    database, and every process obeys it.
+    killed, and started from two places: the same command goes on where it was, and does no row twice. If one fails, the
+    others run. With --json a line of JSON about once a second, and one at the end of each. What --pause, --resume and
+    --retry say is kept in the database, and every process obeys it.
 
     Exit codes: 0 every one that was asked for is done, or --watch was stopped by a signal; 1 one waits for its revision
     or is paused; 2 a wrong setting or option, or a name that is not known; 3 one failed; 4 the database cannot be

@@ -95,7 +95,8 @@ class StepExecutor:
                 replanned = await read_when_unlocked(self._connection, deadline, limit, self._plan)
                 planned = planned_revisions(steps)
                 agreed = {one.revision for one in planned} if self._options.agreed is None else self._options.agreed
-                require_plan_unchanged({*agreed, *replaced_by_baselines(planned)}, replanned)
+                replaced = replaced_by_baselines(script for script in planned if script.revision in agreed)
+                require_plan_unchanged({*agreed, *replaced}, replanned)
                 if self._options.rehearse is not None:
                     await self._connection.run_sync(self._rehearse, replanned, self._options.rehearse)
                     return
