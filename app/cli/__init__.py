@@ -1,1 +1,4 @@
-"""`litestar users` and `litestar demo`: commands that work on the data, under the rules of the services."""
+"""`litestar users`, `litestar demo` and `litestar import`: commands that work on the data.
+
+The first two do it under the rules of the services; what is imported is checked by rules of its own.
+"""

@@ -19,13 +19,14 @@ migrations/docs/settings.md has the settings.
 
 
 class Commands(CLIPlugin):
-    """A plugin with `litestar demo` and `litestar users`. The DatabasePlugin has `litestar database`."""
+    """A plugin with `litestar demo`, `import` and `users`. The DatabasePlugin has `litestar database`."""
 
     def on_cli_init(self, cli: "Group") -> None:
         cli.help = _HELP
         # `litestar run` serves in this process, and would keep the imported modules in memory.
         if _command() != "run":
             _add_demo(cli)
+            _add_import(cli)
             _add_users(cli)
 
 
@@ -54,6 +55,12 @@ def _add_demo(cli: "Group") -> None:
     cli.add_command(demo)
 
 
+def _add_import(cli: "Group") -> None:
+    from app.cli.importing import importing  # noqa: PLC0415
+
+    cli.add_command(importing)
+
+
 def _add_users(cli: "Group") -> None:
     from app.cli.users import users  # noqa: PLC0415
 
@@ -67,7 +74,13 @@ def _add_database(cli: "Group") -> None:
     cli.add_command(database_group(load_migrator_config, examine))
 
 
-_GROUPS = {"database": _add_database, "db": _add_database, "demo": _add_demo, "users": _add_users}
+_GROUPS = {
+    "database": _add_database,
+    "db": _add_database,
+    "demo": _add_demo,
+    "import": _add_import,
+    "users": _add_users,
+}
 
 
 def command_group() -> str | None:

@@ -25,7 +25,7 @@ from app.services.rate_limits import Limit
 PER_ADDRESS = Limit("webhook", 60, timedelta(minutes=1))
 _PREFIX = "sha256="
 # Headers that hold what a sender signs in with, at us or on the way to us.
-_CREDENTIALS = re.compile(r"auth|cookie|token|secret|passw|key|signature|credential|session|csrf", re.IGNORECASE)
+CREDENTIAL_HEADERS = re.compile(r"auth|cookie|token|secret|passw|key|signature|credential|session|csrf", re.IGNORECASE)
 
 
 class InvalidSignatureError(ForbiddenError):
@@ -59,7 +59,9 @@ class Delivery(NamedTuple):
     def kept_headers(self, webhook: BoardWebhook) -> dict[str, str]:
         """Return the headers without those that hold credentials."""
         own = webhook.signature_header.lower()
-        return {name: value for name, value in self.headers.items() if name != own and not _CREDENTIALS.search(name)}
+        return {
+            name: value for name, value in self.headers.items() if name != own and not CREDENTIAL_HEADERS.search(name)
+        }
 
 
 class WebhookService(Service):

@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "repositories": {"models", "core", "db.request"},
     "services": {"repositories", "models", "core"},
     "api": {"services", "schemas", "core", "models", "db", "postgres", "migrator", "__init__"},
-    "cli": {"services", "models", "core", "db", "postgres", "migrator"},
+    "importing": {"services", "models", "postgres"},
+    "cli": {"importing", "services", "models", "core", "db", "postgres", "migrator"},
     "server": {"core"},
     "asgi": {"api", "cli", "server", "core", "db", "postgres.settings_error", "migrator.closed_pipe", "__init__"},
 }

@@ -9,7 +9,7 @@ import pytest
 from app.cli.plugin import CommandGroup
 from tests.support.processes import ROOT
 
-_COMMAND = re.compile(r"litestar (database|users|demo) ([a-z][a-z-]*)([^\n`#|;&]*)")
+_COMMAND = re.compile(r"litestar (database|users|demo|import) ([a-z][a-z-]*)([^\n`#|;&]*)")
 
 
 def documented_commands() -> dict[tuple[str, str], set[str]]:

@@ -10,9 +10,9 @@ import rich_click as click
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.demo.progress import progress_report
 from app.cli.demo.seeding import Seeded, SeedPlan, find_owner, seed
 from app.cli.group import DataGroup
+from app.cli.progress import progress_report
 from app.core.settings import Environment, Settings
 from app.db.checked_settings import load_settings
 from app.db.command_transaction import require_schema, run_in_transaction
@@ -100,7 +100,7 @@ def _seed(settings: Settings, plan: SeedPlan, owner: str, *, as_json: bool) -> S
 
     # In a separate transaction: until it commits, nobody else can sign in with the shared token.
     owner_id = run_in_transaction(settings, find)
-    with progress_report(plan.tasks, as_json=as_json) as report:
+    with progress_report("tasks", plan.tasks, as_json=as_json) as report:
 
         async def work(session: AsyncSession) -> Seeded:
             return await seed(session, plan, owner_id, report)

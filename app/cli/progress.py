@@ -1,4 +1,4 @@
-"""The progress of `litestar demo seed`: a bar on a terminal, otherwise a log line every few seconds."""
+"""The progress of a command that writes much: a bar on a terminal, otherwise a log line every few seconds."""
 
 import sys
 import time
@@ -16,24 +16,24 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 @contextmanager
-def progress_report(tasks: int, *, as_json: bool) -> Iterator[Report]:
-    """Yield a function that is called with the number of tasks written so far."""
+def progress_report(what: str, total: int, *, as_json: bool) -> Iterator[Report]:
+    """Yield a function that is called with the number of tasks, or what it is, that are written so far."""
     if as_json or not sys.stderr.isatty():
-        yield _log_progress(tasks)
+        yield _log_progress(what, total)
         return
     columns = (
-        progress.TextColumn("Tasks"),
+        progress.TextColumn(what.capitalize()),
         progress.BarColumn(),
         progress.TaskProgressColumn(show_speed=True),
         progress.MofNCompleteColumn(),
     )
     times = (progress.TimeElapsedColumn(), progress.TextColumn("left:"), progress.TimeRemainingColumn())
     with progress.Progress(*columns, *times, console=Console(stderr=True)) as bars:
-        bar = bars.add_task("Tasks", total=tasks)
+        bar = bars.add_task(what, total=total)
         yield lambda written: bars.update(bar, completed=written)
 
 
-def _log_progress(tasks: int) -> Report:
+def _log_progress(what: str, total: int) -> Report:
     began = last = time.monotonic()
 
     def report(written: int) -> None:
@@ -41,8 +41,7 @@ def _log_progress(tasks: int) -> Report:
         now = time.monotonic()
         if now - last >= _LOG_SECONDS:
             last = now
-            log.info(
-                "the demo is being written", tasks=written, of=tasks, tasks_per_second=round(written / (now - began))
-            )
+            rate = round(written / (now - began))
+            log.info("data is being written", **{what: written, "of": total, f"{what}_per_second": rate})
 
     return report

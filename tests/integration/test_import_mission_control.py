@@ -1,0 +1,189 @@
+"""`litestar import mission-control`: what it refuses and tells, and that it writes everything or nothing, and once."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.database import by_psycopg, holding, insert, query
+from tests.support.furnished import digests
+from tests.support.mission_control.command import COMMAND, take_over
+from tests.support.mission_control.complete import CompleteDatabase
+from tests.support.mission_control.old_database import OldDatabase
+from tests.support.mission_control.troubled import TroubledDatabase
+from tests.support.processes import ROOT, environment, run
+from tests.support.stopping import running
+
+
+@pytest.fixture
+def old(empty_database_url: str) -> CompleteDatabase:
+    return CompleteDatabase(empty_database_url)
+
+
+def test_what_stays_behind_is_told(old: CompleteDatabase, database_url: str) -> None:
+    before = digests(database_url)
+    code, report, _ = take_over(old.url, database_url, "--check")
+    assert (code, report["imported"], report["problems"]) == (0, False, [])
+    assert digests(database_url) == before
+    told = {(note["table"], note["told"].partition(":")[0]): (note["rows"], note["ids"]) for note in report["notes"]}
+    for table, words, row in (
+        ("board_onboarding_sessions", "all of it stays behind", None),
+        ("gateways", "all of it stays behind", None),
+        ("agents", "soul_template stays behind", old.lead),
+        ("tasks", "auto_reason stays behind", old.working),
+        ("users", "this person signs in by an issuer", old.queequeg),
+        (
+            "organization_invites",
+            "the token is a new one, which the list of invites shows, good for 7 days",
+            old.open_invite,
+        ),
+        ("activity_events", "a person's comment has no author", old.persons),
+        ("activity_events", "it stays behind", old.left),
+        ("board_webhooks", "no signature_header is named", old.webhook),
+    ):
+        rows, ids = told[table, words]
+        assert rows == 1
+        assert row is None or ids == [str(row["id"])]
+    human = run(*COMMAND, old.url, "--check", env=environment(DATABASE_URL=database_url)).stdout
+    assert "  agents: soul_template stays behind: there is no such field (1 row)\n" in human
+    assert "Can be taken over" in human
+
+
+def test_second_run_takes_nothing_twice_and_resuming_what_is_new(old: CompleteDatabase, database_url: str) -> None:
+    assert take_over(old.url, database_url)[0] == 0
+    before = digests(database_url)
+    code, report, _ = take_over(old.url, database_url)
+    assert code == 1
+    assert {(each["table"], each["rows"]) for each in report["problems"]} == {("organizations", 2), ("users", 2)}
+    assert digests(database_url) == before
+    later = OldDatabase()
+    organization = later.add("organizations")
+    member = later.add("users", clerk_user_id="user_later", active_organization_id=organization["id"])
+    later.add("organization_members", organization_id=organization["id"], user_id=member["id"])
+    board = later.add("boards", organization_id=organization["id"], slug="deck")
+    task = later.add("tasks", board_id=board["id"])
+    later.store(old.url, schema=False)
+    code, report, _ = take_over(old.url, by_psycopg(database_url), "--resume")
+    assert code == 0
+    assert {table: rows for table, rows in report["rows"].items() if rows} == dict.fromkeys(
+        ("organizations", "users", "organization_members", "boards", "tasks"), 1
+    )
+    taken = query(database_url, "SELECT organization_id FROM tasks WHERE id = :id", id=task["id"])
+    assert taken == [(organization["id"],)]
+    before = digests(database_url)
+    code, report, _ = take_over(old.url, database_url, "--resume")
+    assert (code, sum(report["rows"].values())) == (0, 0)
+    assert digests(database_url) == before
+
+
+def test_killed_import_leaves_nothing_and_another_one_does_not_join(
+    old: CompleteDatabase, database_url: str, tmp_path: Path
+) -> None:
+    before = digests(database_url)
+    env = environment(DATABASE_URL=database_url)
+    with (
+        holding(database_url, "LOCK TABLE activity_events IN SHARE MODE") as wait,
+        running((*COMMAND, old.url), env, ROOT, tmp_path / "log") as process,
+    ):
+        wait()
+        code, report, _ = take_over(old.url, database_url)
+        assert code == 1
+        assert "another import into this database is under way" in report["problems"][0]["told"]
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert digests(database_url) == before
+    assert take_over(old.url, database_url)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (
+            "CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.name := upper(NEW.name); RETURN NEW; END $$;"
+            " CREATE TRIGGER shout BEFORE INSERT ON tags FOR EACH ROW EXECUTE FUNCTION shout()",
+            "tags of .* holds other values than were read",
+        ),
+        ("ALTER TABLE tasks DISABLE TRIGGER count_added", "have counted 0 of 3 tasks"),
+        ("ALTER TABLE tags ADD CONSTRAINT short CHECK (length(name) < 3)", "refused: .*violates check constraint"),
+    ],
+)
+def test_what_is_not_stored_as_it_was_read_is_an_error(
+    old: CompleteDatabase, database_url: str, broken: str, told: str
+) -> None:
+    query(database_url, broken)
+    before = digests(database_url)
+    code, _, error = take_over(old.url, database_url)
+    assert code == 3
+    assert re.search(told, error)
+    assert digests(database_url) == before
+
+
+@pytest.mark.parametrize(
+    ("source_url", "code", "told"),
+    [
+        ("mysql://root:s3cret@127.0.0.1/old", 2, "URL "),
+        ("postgresql+psycopg://root:s3cret@127.0.0.1:1/old", 4, "127.0.0.1:1/old cannot be reached"),
+        ("{}_gone", 4, "does not exist"),
+    ],
+)
+def test_wrong_url_is_told_without_its_password(database_url: str, source_url: str, code: int, told: str) -> None:
+    name, separator, rest = database_url.partition("?")
+    given = source_url.format(name) + (separator + rest if source_url.startswith("{}") else "")
+    found, report, error = take_over(given, database_url, DB_CONNECT_TIMEOUT="1")
+    assert (found, report) == (code, {})
+    assert told in error
+    assert "s3cret" not in error
+
+
+def test_database_that_is_another_ones_is_told(database_url: str, empty_database_url: str) -> None:
+    code, report, _ = take_over(empty_database_url, database_url, "--check")
+    assert (code, [each["told"] for each in report["problems"]]) == (
+        1,
+        ["it has none of the tables of Mission Control: is it another database?"],
+    )
+    code, _, error = take_over(database_url, empty_database_url, "--check")
+    assert code == 3
+    assert "run `litestar database upgrade` first" in error
+
+
+def test_schema_that_is_not_at_its_head_is_told(old: CompleteDatabase, database_url: str) -> None:
+    for statement in (
+        "DROP TABLE task_fingerprints, alembic_version",
+        "ALTER TABLE boards DROP COLUMN max_agents, ADD COLUMN motto text",
+        "ALTER TABLE approvals ALTER confidence TYPE integer",
+        "CREATE TABLE parrots (id uuid)",
+    ):
+        query(old.url, statement)
+    code, report, _ = take_over(old.url, database_url)
+    assert code == 1
+    assert [(each["table"], each["told"].partition(":")[0]) for each in report["problems"]] == [
+        ("approvals", "the column confidence is integer, and not double precision"),
+        ("boards", "the column max_agents is missing"),
+        ("task_fingerprints", "the table is missing"),
+    ]
+    assert [(each["table"], each["told"].partition(" stays behind")[0]) for each in report["notes"]] == [
+        ("boards", "the column motto"),
+        ("parrots", "the table"),
+    ]
+
+
+def test_every_trouble_is_told_with_its_rows_and_nothing_is_taken_over(
+    empty_database_url: str, database_url: str
+) -> None:
+    troubled = TroubledDatabase(empty_database_url)
+    insert(database_url, "users", subject="u")
+    before = digests(database_url)
+    (person,) = (row for row in troubled.database.rows["users"] if row["clerk_user_id"] == "u")
+    told = "has signed in to this database before, as another user: use an empty database"
+    troubled.expect(told, "users", person)
+    code, report, _ = take_over(empty_database_url, database_url)
+    assert (code, report["imported"]) == (1, False)
+    assert {(each["table"], each["told"], frozenset(each["ids"])) for each in report["problems"]} == troubled.expected
+    assert all(each["rows"] == len(each["ids"]) for each in report["problems"])
+    assert digests(database_url) == before
+    human = run(*COMMAND, empty_database_url, env=environment(DATABASE_URL=database_url))
+    assert human.returncode == 1
+    assert f"  boards: max_agents is below 0 (1 row): {troubled.database.rows['boards'][2]['id']}\n" in human.stdout

@@ -1,0 +1,1 @@
+"""Old databases of OpenClaw Mission Control, which tests take over."""
