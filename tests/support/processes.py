@@ -32,6 +32,7 @@ _OURS = {
     "ENVIRONMENT",
     "LOCAL_AUTH_TOKEN",
     "SECRET_KEY",
+    "API_COMPATIBILITY",
     "DATA_DIR",
     "LITESTAR_APP",
     "LOG_FORMAT",
