@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 from uuid import uuid4
 
@@ -82,7 +84,7 @@ def test_typescript_client_compiles_strictly_and_runs(server: Server, client: st
 
 @pytest.fixture
 def python_client(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of the package that openapi-python-client made, without a warning."""
+    """The name of the package that openapi-python-client made, without a warning; all its modules are imported."""
     package = "plimsoll_client"
     source, target = f"--url={server.url}/schema/openapi.json", f"--output-path={tmp_path / package}"
     command = [str(BIN / "openapi-python-client"), "generate", source, target, "--meta=none", "--fail-on-warning"]
@@ -91,6 +93,8 @@ def python_client(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.syspath_prepend(tmp_path)
+    for module in walk_packages([str(tmp_path / package)], f"{package}."):
+        import_module(module.name)
     yield package
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
@@ -125,9 +129,18 @@ def test_python_client_imports_and_runs(server: Server, python_client: str) -> N
         assert changed.status == models.TaskStatus.IN_PROGRESS
         assert isinstance(late, models.ProblemDetails)
         assert late.code == "precondition_failed"
+        waiting = models.TaskCreate(title="Sail", depends_on_task_ids=[task.id])
+        sail = call(person, "tasks.create_task", board_id, body=waiting).parsed
+        refused = call(person, "tasks.update_task", board_id, sail.id, body=changes).parsed
+        assert isinstance(refused.detail, models.BlockedTaskDetail)
+        assert refused.detail.blocked_by_task_ids == [task.id]
         page = call(person, "tasks.list_tasks", board_id, status="in_progress", limit=10).parsed
         assert isinstance(page, models.TaskPage)
         assert [one.id for one in page.items] == [task.id]
+        pushes = models.BoardWebhookCreate(description="Pushes")
+        webhook = call(person, "board_webhooks.create_webhook", board_id, body=pushes).parsed
+        push = import_module(f"{python_client}.types").File(payload=BytesIO(b'{"ref": "main"}'))
+        assert call(person, "board_webhooks.receive_webhook", board_id, webhook.id, body=push).parsed.ok is True
         assert call(person, "boards.delete_board", board_id).status_code == 204
 
 

@@ -208,6 +208,14 @@ def test_bodies_have_one_media_type_and_answers_without_content_are_no_reference
             assert "content" in resolved(response) or "$ref" not in response, (operation.id, status)
 
 
+def test_every_component_is_referred_to() -> None:
+    text = str(document())
+    kinds = document()["components"].items()
+    named = [f"#/components/{kind}/{name}" for kind, parts in kinds if kind != "securitySchemes" for name in parts]
+    assert len(named) > 150
+    assert [name for name in named if f"'{name}'" not in text] == []
+
+
 def test_events_of_streams_have_the_schema_of_their_data() -> None:
     streams = {operation.id: operation.success["content"] for operation in api() if operation.path.endswith("/stream")}
     named = {id_: content["text/event-stream"]["schema"]["$ref"] for id_, content in streams.items()}

@@ -13,7 +13,7 @@ from litestar import Router
 from litestar.file_system import BaseLocalFileSystem
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Components, OpenAPI, Reference, SecurityScheme
+from litestar.openapi.spec import Components, License, OpenAPI, Reference, SecurityScheme
 from litestar.static_files import create_static_files_router
 from litestar.types import FileInfo, PathType
 
@@ -57,17 +57,17 @@ class _Document(OpenAPI):
         document = _renamed(document, {f"#/components/schemas/{name}": to for name, to in names.items()})
         schemas = _schemas_of({schema["title"] for schema in components["schemas"].values()})
         examples = examples_of(schemas)
+        shown: dict[str, Any] = {}
         secrets = frozenset(name for name, example in examples.items() if "token" in _first(example))
         for path, item in document["paths"].items():
             for method, described in item.items():
                 Operation(method, path, described, item.get("get")).complete(secrets)
                 described["parameters"] = [_parameter(given) for given in described.get("parameters", [])]
                 for content in _contents(described):
-                    _add_example(content, examples)
+                    _add_example(content, examples, shown)
             if (links := links_of(path, document["paths"])) and "201" in item.get("post", {}).get("responses", {}):
                 item["post"]["responses"]["201"]["links"] = links
         shared = shared_components(examples["ProblemDetails"])
-        shown = {name: {"value": example} for name, example in examples.items()}
         document["components"] = {**document["components"], **shared, "schemas": schemas, "examples": shown}
         return _with_enums(self.amend(document))
 
@@ -94,6 +94,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         title="Plimsoll",
         version=version,
         description=_DESCRIPTION,
+        license=License(name="MIT", identifier="MIT"),
         path="/schema",
         components=Components(security_schemes=_SCHEMES),
         security=[{name: []} for name in _SCHEMES],
@@ -217,12 +218,14 @@ def _contents(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from part.get("content", {}).values()
 
 
-def _add_example(content: dict[str, Any], examples: dict[str, Any]) -> None:
+def _add_example(content: dict[str, Any], examples: dict[str, Any], shown: dict[str, Any]) -> None:
+    """Add the example of the content's schema; to `shown`, if it is one that contents refer to."""
     schema = content["schema"]
     if schema.get("type") == "array":
         content["example"] = [examples[schema["items"]["$ref"].rsplit("/", 1)[-1]]]
     elif "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
+        shown[name] = {"value": examples[name]}
         content["examples"] = {"example": {"$ref": f"#/components/examples/{name}"}}
 
 
