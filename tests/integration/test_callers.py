@@ -3,12 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from litestar import Litestar
 
 from app.core.identity import Identity
 from app.db.plugin import DatabasePlugin
 from app.repositories.boards import BoardRepository
-from app.services.callers import sign_in_agent, sign_in_by_identity, sign_in_by_token
+from app.services.callers import UnknownTokenError, sign_in_agent, sign_in_by_identity, sign_in_by_token
 from tests.support.database import query
 
 # Two organizations with two boards each. Of the first one there is a member of every combination of role, rights and
@@ -65,12 +66,16 @@ async def test_board_is_the_same_with_its_caller_and_after_him(app: Litestar, da
                 callers.append((name, await sign_in_by_token(session, board, token=name)))
             for name, caller in callers:
                 assert caller.prefetched_board is not None
+                assert (caller.membership is None) == (name == "removed" or caller.agent is not None)
                 found = caller.prefetched_board.found
                 may = "" if found is None else "rw" if found.may_write else "r"
                 is_in = caller.membership is not None or caller.agent is not None
                 after = await BoardRepository(session=session).get_row_or_none(caller.access, board) if is_in else None
                 if found != after or may != expected(name, place):
                     wrong.append((name, place, found, after))
+            for sign_in in (sign_in_agent, sign_in_by_token):
+                with pytest.raises(UnknownTokenError):
+                    await sign_in(session, board, token="nobody's")
     assert wrong == []
 
 

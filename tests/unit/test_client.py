@@ -47,7 +47,10 @@ async def test_client_of_whom_nothing_is_heard_is_not_gone(arrived: tuple[Any, .
     messages: asyncio.Queue[Any] = asyncio.Queue()
     for message in arrived:
         messages.put_nowait(message)
-    await raise_if_gone(messages.get)
+    asking = asyncio.create_task(raise_if_gone(messages.get))
+    await settled()
+    assert asking.done()
+    assert asking.exception() is None
     messages.put_nowait(GONE)
     await settled()
     assert messages.qsize() == 1, "nobody waits for a message any more"

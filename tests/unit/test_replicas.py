@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from contextlib import AbstractAsyncContextManager
 from math import inf
 from typing import Any, cast
@@ -13,6 +14,7 @@ from advanced_alchemy.routing import stick_to_primary_var
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.db.replicas import replica as module
 from app.db.replicas.replica import Replica
@@ -20,6 +22,7 @@ from app.db.replicas.selection import Replicas
 from app.db.replicas.wal_tracker import PrimaryWalTracker, _Sample
 from app.db.request.read_route import ReadRoute
 from app.postgres.url.database_url import normalize_database_url
+from tests.support.waiting import PATIENCE
 
 CALLER, OTHER = UUID(int=1), UUID(int=2)
 URLS = tuple(normalize_database_url(f"postgresql://u@replica{number}/db") for number in range(3))
@@ -187,6 +190,68 @@ async def test_replicas_are_chosen_in_turn_but_for_those_with_a_fault(watched: P
     for replica in replicas.all:
         replica.exclude("x")
     assert set(await chosen()) == {None}
+    watched._next_poll = asyncio.get_running_loop().create_future()
+    async with asyncio.timeout(PATIENCE):
+        assert await replicas.choose() is None, "nobody waits for a poll where no replica may be read"
+    replicas.all = (replica_at(20, watched, 0), replica_at(20, watched, 1))
+    replicas._rotation = deque(replicas.all)
+    assert await chosen() == [names[1], names[0]] * 2
+
+
+class Driver:
+    """A connection to a replica, by its answer to a poll: whether it is in recovery, its position and its timeline."""
+
+    def __init__(self, *row: object) -> None:
+        self._row = row
+
+    async def fetchrow(self, _statement: str, *, timeout: float) -> tuple[object, ...]:
+        assert timeout == module._REPLICA_POLL_TIMEOUT
+        return self._row
+
+
+async def test_poll_finds_a_replica_well_or_says_why_it_is_left_out(watched: PrimaryWalTracker) -> None:
+    polled = replica_at(0, watched)
+    for row, fault, position, waits_for_the_log in (
+        ((True, 10, "1"), None, 10, False),
+        ((True, 10, "1"), None, 10, True),
+        ((True, 20, "1"), None, 20, False),
+        ((True, 20, "1"), None, 20, False),
+        ((True, 20, "2"), "it is not seen to be on the primary's timeline", 20, False),
+        ((False, None, "1"), "it is not in recovery: a primary itself", 0, False),
+        ((True, 20, "1"), None, 20, False),
+        ((True, None, "1"), "it is behind the primary", 0, False),
+    ):
+        watched._needs_flush = False
+        await polled._poll(Driver(*row))
+        assert (polled.fault, polled.position, watched._needs_flush) == (fault, position, waits_for_the_log), row
+    polled.exclude("it has cut a request off")
+    await polled._poll(Driver(True, 20, "1"))
+    assert polled.fault == "it has cut a request off"
+    polled._excluded_until = time.monotonic()
+    await polled._poll(Driver(True, 20, "1"))
+    assert polled.fault is None
+
+
+async def test_fault_is_logged_once_and_one_that_passes_not_before_it_lasts(
+    watched: PrimaryWalTracker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(Settings())
+    polled = Replica(Settings(), URLS[0], watched)
+    polled.identity = "cluster"
+    well, behind, ahead = Driver(True, 20, "1"), Driver(True, 5, "1"), Driver(False, None, "1")
+    for driver, logged in (
+        *((well, "a replica is read"), (well, ""), (behind, ""), (well, ""), (behind, "")),
+        *((behind, "it is behind"), (behind, ""), (ahead, "a primary itself"), (well, "a replica is read")),
+    ):
+        await polled._poll(driver)
+        line = capsys.readouterr().err
+        assert logged in line
+        assert bool(line) is bool(logged)
+    for end, logged in ((polled.exclude, "cut off"), (polled.exclude, ""), (polled._on_connection_lost, "away")):
+        end(logged or "cut off")
+        line = capsys.readouterr().err
+        assert ("a replica is left out" in line and logged in line) is bool(logged)
+    assert polled.fault == "away"
 
 
 # --- the route of a request ------------------------------------------------------------------------------------

@@ -8,8 +8,13 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.request.read_route import set_read_route
+from app.core.settings import Settings
+from app.db.replicas.selection import Replicas
+from app.db.request.read_route import read_route_of, set_read_route
 from app.db.request.retry import is_outcome_unknown, note_commit, run_with_retries, will_be_retried
+from app.postgres.engine import create_unpooled_engine
+from app.postgres.monitor import disposing
+from app.postgres.url.database_url import normalize_database_url
 
 MOST = 3
 
@@ -76,6 +81,23 @@ async def test_request_that_succeeds_the_second_time_is_not_run_a_third_time_and
             note_commit(scope)
             raise failed(asyncpg.DeadlockDetectedError("x"))
         assert not is_outcome_unknown(scope, failed(OSError("x"), is_lost=True))
+
+    await run_with_retries(scope, run)
+    assert runs == 2
+
+
+async def test_request_that_a_replica_could_not_answer_is_run_again() -> None:
+    settings, url = Settings(), normalize_database_url("postgresql://u@replica/db")
+    scope, runs = new_scope(), 0
+
+    async def run() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            replicas = Replicas(settings, (url,), lambda: disposing(create_unpooled_engine(url, 1)))
+            (read_route_of(scope)._replica,) = replicas.all
+            raise failed(asyncpg.QueryCanceledError("x"))
+        read_route_of(scope)._replica = None
 
     await run_with_retries(scope, run)
     assert runs == 2
