@@ -133,6 +133,8 @@ def _view_of(owner: type[Controller], names: tuple[str, ...]) -> type[Controller
     for name in names:
         handler: HTTPRouteHandler = deepcopy(getattr(owner, name))
         handler.operation_id = f"agent_{handler.operation_id}"
+        # The router's tag alone: clients and the page have an operation once for each of its tags.
+        handler.tags = None
         handlers[name] = handler
     return type(f"AgentView{owner.__name__}", (Controller,), handlers)
 
