@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.support.database import by_psycopg, holding, insert, query
 from tests.support.furnished import digests
@@ -78,8 +80,9 @@ def test_second_run_takes_nothing_twice_and_resuming_what_is_new(old: CompleteDa
     assert digests(database_url) == before
 
 
-def test_killed_import_leaves_nothing_and_another_one_does_not_join(
-    old: CompleteDatabase, database_url: str, tmp_path: Path
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_stopped_import_leaves_nothing_and_another_one_does_not_join(
+    old: CompleteDatabase, database_url: str, tmp_path: Path, how: signal.Signals, code: int
 ) -> None:
     before = digests(database_url)
     env = environment(DATABASE_URL=database_url)
@@ -88,11 +91,11 @@ def test_killed_import_leaves_nothing_and_another_one_does_not_join(
         running((*COMMAND, old.url), env, ROOT, tmp_path / "log") as process,
     ):
         wait()
-        code, report, _ = take_over(old.url, database_url)
-        assert code == 1
+        refused, report, _ = take_over(old.url, database_url)
+        assert refused == 1
         assert "another import into this database is under way" in report["problems"][0]["told"]
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        os.kill(process.pid, how)
+        assert process.wait() == code
     assert digests(database_url) == before
     assert take_over(old.url, database_url)[0] == 0
 
@@ -139,14 +142,32 @@ def test_wrong_url_is_told_without_its_password(database_url: str, source_url: s
 
 
 def test_database_that_is_another_ones_is_told(database_url: str, empty_database_url: str) -> None:
-    code, report, _ = take_over(empty_database_url, database_url, "--check")
-    assert (code, [each["told"] for each in report["problems"]]) == (
-        1,
-        ["it has none of the tables of Mission Control: is it another database?"],
-    )
+    for source in (empty_database_url, database_url):
+        code, report, _ = take_over(source, database_url, "--check")
+        assert (code, [each["told"].partition(": ")[2] for each in report["problems"]]) == (
+            1,
+            ["is it another database?"],
+        )
     code, _, error = take_over(database_url, empty_database_url, "--check")
     assert code == 3
     assert "run `litestar database upgrade` first" in error
+
+
+def test_lost_connection_to_the_old_database_leaves_nothing(
+    old: CompleteDatabase, database_url: str, tmp_path: Path
+) -> None:
+    before = digests(database_url)
+    log = tmp_path / "log"
+    sessions = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'plimsoll import'"
+    with ExitStack() as held:
+        wait = held.enter_context(holding(database_url, "LOCK TABLE activity_events IN SHARE MODE"))
+        with running((*COMMAND, old.url), environment(DATABASE_URL=database_url), ROOT, log) as process:
+            wait()
+            assert query(old.url, f"SELECT pg_terminate_backend(pid) {sessions}") == [(True,)]
+            held.close()
+            assert process.wait() == 4
+    assert f"{make_url(old.url).database} was lost" in log.read_text()
+    assert digests(database_url) == before
 
 
 def test_schema_that_is_not_at_its_head_is_told(old: CompleteDatabase, database_url: str) -> None:

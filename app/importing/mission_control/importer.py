@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple
 
 from app.importing.mission_control.checking import (
     compare_ids,
@@ -13,26 +12,21 @@ from app.importing.mission_control.checking import (
 )
 from app.importing.mission_control.copying import copy_rows
 from app.importing.mission_control.findings import Finding, Report
-from app.importing.mission_control.mapping import COPIES, TableCopy
+from app.importing.mission_control.mapping import COPIES
 from app.importing.mission_control.schema_check import compare_schema
 from app.importing.mission_control.source import Source
+from app.importing.mission_control.table_copy import TableCopy
 from app.importing.mission_control.target import Target
 from app.postgres.errors import MigrationFailedError
 
-# The sum of the first 60 bits of the MD5 of each row as text: it needs neither an order nor memory.
+_COUNT = "SELECT count(*) FROM ({}) AS counted"
+# With it the sum of the first 60 bits of the MD5 of each row as text: it needs neither an order nor memory.
 _DIGEST = (
-    "SELECT count(*), CAST(coalesce(sum(CAST(CAST('x' || left(md5(CAST(compared AS text)), 15) AS bit(60)) AS bigint)),"
-    " 0) AS text) FROM ({}) AS compared"
+    "SELECT count(*), CAST(sum(CAST(CAST('x' || left(md5(CAST(compared AS text)), 15) AS bit(60)) AS bigint)) AS text)"
+    " FROM ({}) AS compared"
 )
 _COUNTED = "SELECT CAST(coalesce(sum(tasks), 0) AS bigint) FROM task_counts WHERE {}"
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
-
-
-class Digest(NamedTuple):
-    """The number of rows, and the sum of their checksums."""
-
-    rows: int
-    checksum: str
 
 
 class Importer:
@@ -43,7 +37,7 @@ class Importer:
         self._target = target
         # The condition of what is new to our database, by table.
         self._new: dict[str, str] = {}
-        self._read: dict[str, Digest] = {}
+        self._rows: dict[str, int] = {}
 
     async def check(self, *, resume: bool) -> Report:
         """Return what can be taken over, and what prevents it; with `resume` what is there already does not."""
@@ -64,13 +58,15 @@ class Importer:
         report.notes += await find_notes(self._source)
         if not report.problems:
             for copy in COPIES:
-                self._read[copy.table] = await self._digest_of_source(copy)
-            report.rows = {table: digest.rows for table, digest in self._read.items()}
+                ((self._rows[copy.table],),) = await self._source.fetch(
+                    _COUNT.format(self._new_rows(copy, copy.rows()))
+                )
+            report.rows = self._rows
         return report
 
     async def copy(self, progress: Progress) -> None:
         """Copy every table and compare. Raises MigrationFailedError where something else is stored than was read."""
-        with progress(sum(digest.rows for digest in self._read.values())) as report:
+        with progress(sum(self._rows.values())) as report:
             written = 0
 
             def advance(rows: int) -> None:
@@ -90,15 +86,11 @@ class Importer:
         by = "id" if copy.table in self._new else "organization_id"
         return f"SELECT * FROM ({rows}) AS held WHERE {by} {self._new.get(copy.table, self._new['organizations'])}"
 
-    async def _digest_of_source(self, copy: TableCopy) -> Digest:
-        ((rows, checksum),) = await self._source.fetch(_DIGEST.format(self._new_rows(copy, copy.rows())))
-        return Digest(rows, checksum)
-
     async def _compare(self, copy: TableCopy) -> None:
-        ((rows, checksum),) = await self._target.fetch(_DIGEST.format(self._new_rows(copy, copy.stored())))
-        read = self._read[copy.table]
-        if read != (rows, checksum):
-            what = f"{rows:,} rows instead of {read.rows:,}" if rows != read.rows else "other values"
+        (read,) = await self._source.fetch(_DIGEST.format(self._new_rows(copy, copy.rows())))
+        (stored,) = await self._target.fetch(_DIGEST.format(self._new_rows(copy, copy.stored())))
+        if stored != read:
+            what = "other values" if stored[0] == read[0] else f"{stored[0]:,} rows instead of {read[0]:,}"
             raise MigrationFailedError(
                 f"{copy.table} of {self._target.location} holds {what} than were read: a trigger or a rule of that"
                 " database changes them. Nothing was taken over."
@@ -106,7 +98,7 @@ class Importer:
 
     async def _compare_counts(self) -> None:
         ((counted,),) = await self._target.fetch(_COUNTED.format(f"organization_id {self._new['organizations']}"))
-        if counted != (tasks := self._read["tasks"].rows):
+        if counted != (tasks := self._rows["tasks"]):
             raise MigrationFailedError(
                 f"The triggers of {self._target.location} have counted {counted:,} of {tasks:,} tasks: `litestar"
                 " database drift` tells of a trigger that is missing. Nothing was taken over."

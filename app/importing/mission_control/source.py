@@ -13,7 +13,8 @@ from app.importing.mission_control.mapping import ISSUER, KEY
 from app.postgres.connect import open_connection, translate_connection_errors
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
-# So that both databases write the same values as the same texts, and no role's limit ends what takes long.
+# Both databases write the same values as the same texts, no role's limit ends what takes long, and most sorts need no
+# file.
 SESSION_SETTINGS: Final = {
     "timezone": "UTC",
     "datestyle": "ISO, MDY",
@@ -21,6 +22,7 @@ SESSION_SETTINGS: Final = {
     "extra_float_digits": "1",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "work_mem": "64MB",
 }
 _SET_LOCALLY = text("SELECT set_config(:name, :value, true)")
 
