@@ -25,7 +25,7 @@ from app.api.http.query_parameters import check_query
 from app.api.invites import InviteController
 from app.api.members import MemberController
 from app.api.memory import MemoryController
-from app.api.openapi.document import swagger_assets
+from app.api.openapi.page import page_assets, show_page
 from app.api.organizations import OrganizationController
 from app.api.snapshots import BoardSnapshotController, GroupSnapshotController
 from app.api.streams import StreamController, provide_opening
@@ -85,4 +85,6 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
         after_request=store_answer,
         request_class=JsonRequest,
     )
-    return [health, healthz, readyz, metrics, api, swagger_assets()]
+    # Elsewhere the bare address may be a front end's, and a probe of it should see that there is none.
+    only_in_dev = [show_page] if settings.is_dev else []
+    return [health, healthz, readyz, metrics, api, page_assets(), *only_in_dev]

@@ -1,7 +1,6 @@
 """Errors are problem details with the request's id; the document of the API describes them, and its page is ours."""
 
 import json
-import re
 from typing import Any
 
 import httpx
@@ -147,14 +146,3 @@ async def test_unexpected_error_shows_the_client_nothing_and_the_log_no_sql(
     assert log.count("unexpected error") == 1
     assert response.headers["x-request-id"] in log
     assert "secret_column" not in log
-
-
-async def test_interactive_page_needs_no_other_host(client: httpx.AsyncClient) -> None:
-    page = (await client.get("/schema")).text
-    assert "SwaggerUIBundle" in page
-    references = re.findall(r"""(?:src|href)=['"]([^'"]+)['"]""", page)
-    files = [reference for reference in references if not reference.startswith("data:")]
-    assert len(files) == 3
-    for reference in files:
-        assert reference.startswith("/schema-assets/"), reference
-        assert (await client.get(reference)).status_code == 200

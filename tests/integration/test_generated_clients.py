@@ -1,4 +1,4 @@
-"""Clients that are made from the served document, and the interactive page: each carries out something for real."""
+"""Clients that are made from the served document: each carries out something for real."""
 
 import os
 import shutil
@@ -14,17 +14,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import element_to_be_clickable
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.conftest import TOKEN, database_named
 from tests.support.node import compile_strictly, new_package, run_node
-from tests.support.openapi import operations
-from tests.support.processes import BIN, Server, environment, require, serving
-from tests.support.waiting import PATIENCE
+from tests.support.processes import BIN, Server, environment, serving
 
 CLIENTS = Path(__file__).with_name("clients")
 # Client -> what it does, the generator's script, and the arguments with which that writes client/.
@@ -41,20 +34,6 @@ GENERATORS = {
         *("--path=openapi.json", "--output=client", "--name=api.ts"),
     ),
 }
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMEDRIVER = Path("/usr/bin/chromedriver")
-BROWSER_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    "--window-size=1200,2000",
-)
 
 
 @pytest.fixture(scope="module")
@@ -142,52 +121,3 @@ def test_python_client_imports_and_runs(server: Server, python_client: str) -> N
         push = import_module(f"{python_client}.types").File(payload=BytesIO(b'{"ref": "main"}'))
         assert call(person, "board_webhooks.receive_webhook", board_id, webhook.id, body=push).parsed.ok is True
         assert call(person, "boards.delete_board", board_id).status_code == 204
-
-
-class Page:
-    """The interactive page in a browser that reaches nothing but this machine."""
-
-    def __init__(self, driver: Chrome) -> None:
-        self.driver = driver
-        self._wait = WebDriverWait(driver, PATIENCE)
-
-    def all(self, selector: str) -> list[WebElement]:
-        """Wait for at least one element, and return all."""
-        return self._wait.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, selector))
-
-    def click(self, selector: str) -> None:
-        self._wait.until(element_to_be_clickable((By.CSS_SELECTOR, selector))).click()
-
-    def write(self, selector: str, text: str) -> None:
-        self._wait.until(element_to_be_clickable((By.CSS_SELECTOR, selector))).send_keys(text)
-
-
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    require(CHROMIUM.exists() and CHROMEDRIVER.exists(), "Debian's chromium and chromium-driver")
-    options = ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    with Chrome(options, ChromeService(str(CHROMEDRIVER))) as driver:
-        yield Page(driver)
-
-
-def test_interactive_page_shows_the_operations_and_sends_a_request(server: Server, page: Page, tmp_path: Path) -> None:
-    page.driver.get(f"{server.url}/schema")
-    shown = {str(block.get_attribute("id")).rsplit("-", 1)[-1] for block in page.all(".opblock")}
-    assert shown == {operation.id for operation in operations()}
-    page.click(".btn.authorize")
-    page.write(".auth-container input[aria-label='auth-bearer-value']", TOKEN)
-    page.click(".auth-container .btn.authorize")
-    page.click(".btn-done")
-    one = "#operations-users-get_me"
-    page.click(f"{one} .opblock-summary-control")
-    page.click(f"{one} .try-out__btn")
-    page.click(f"{one} .execute")
-    (status,) = page.all(f"{one} .live-responses-table .response .response-col_status")
-    body = page.all(f"{one} .live-responses-table .response .microlight")[0].text
-    page.driver.save_screenshot(str(tmp_path / "page.png"))
-    assert (status.text.split()[0], '"Local user"' in body) == ("200", True)
-    assert [entry for entry in page.driver.get_log("browser") if entry["level"] == "SEVERE"] == []

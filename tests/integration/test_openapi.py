@@ -33,6 +33,13 @@ def test_every_operation_has_an_id_of_its_own_a_summary_and_a_tag() -> None:
         assert len(operation.described["tags"]) == 1, operation.id
 
 
+def test_every_tag_is_described_once_by_a_sentence_and_used() -> None:
+    described = [tag["name"] for tag in document()["tags"]]
+    assert len(described) == len(set(described))
+    assert set(described) == {tag for operation in operations() for tag in operation.described["tags"]}
+    assert [tag["name"] for tag in document()["tags"] if len(tag["description"].split()) < 5] == []
+
+
 def test_summaries_begin_with_a_verb_and_name_their_objects() -> None:
     for operation in operations():
         verb, *rest = re.findall(r"[\w'-]+", operation.described["summary"])

@@ -1,33 +1,22 @@
-"""The OpenAPI document at /schema, and its interactive page, whose files we serve: it works without a network."""
+"""The OpenAPI document at /schema."""
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
 from inspect import cleandoc
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Router
-from litestar.file_system import BaseLocalFileSystem
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, License, OpenAPI, Reference, SecurityScheme
-from litestar.static_files import create_static_files_router
-from litestar.types import FileInfo, PathType
 
 from app.api.openapi.enums import enums, refer_to_enums
 from app.api.openapi.examples import Schemas, examples_of
 from app.api.openapi.operations import Operation, links_of, shared_components
+from app.api.openapi.page import DOCUMENT_PATH, InteractivePage
+from app.api.openapi.tags import TAGS
 from app.schemas.pagination import Page
 
-_ASSETS = "/schema-assets"
-# The mark on a ship's hull: a circle with a line through it.
-_ICON = (
-    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' stroke='teal'"
-    " stroke-width='2'><circle cx='8' cy='8' r='5'/><path d='M0 8h16'/></svg>"
-)
 _DESCRIPTION = """\
 Boards, tasks, agents, approvals and what happened to them, for teams of people and AI agents.
 
@@ -95,42 +84,13 @@ def openapi_config(version: str) -> OpenAPIConfig:
         version=version,
         description=_DESCRIPTION,
         license=License(name="MIT", identifier="MIT"),
-        path="/schema",
+        path=DOCUMENT_PATH,
         components=Components(security_schemes=_SCHEMES),
         security=[{name: []} for name in _SCHEMES],
         use_handler_docstrings=True,
-        render_plugins=[
-            SwaggerRenderPlugin(
-                path=["/", "/swagger"],
-                js_url=f"{_ASSETS}/javascripts/swagger-ui-bundle.js",
-                css_url=f"{_ASSETS}/stylesheets/swagger-ui.css",
-                standalone_preset_js_url=f"{_ASSETS}/javascripts/swagger-ui-standalone-preset.js",
-                favicon=f'<link rel="icon" href="{_ICON}">',
-            )
-        ],
+        tags=TAGS,
+        render_plugins=[InteractivePage()],
     )
-
-
-def swagger_assets() -> Router:
-    """Return the route of Swagger UI's files, which the package mkdocs-swagger-ui-tag contains.
-
-    Of the packages that contain them it is the smallest that needs no web framework of its own.
-    """
-    spec = find_spec("mkdocs_swagger_ui_tag")
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("The package mkdocs-swagger-ui-tag is not installed.")
-    directory = Path(spec.submodule_search_locations[0]) / "swagger-ui"
-    return create_static_files_router(_ASSETS, [directory], file_system=_Files(), include_in_schema=False)
-
-
-class _Files(BaseLocalFileSystem):
-    """A file system that finds nothing at an impossible path: with a NUL, below a file, or too long."""
-
-    async def info(self, path: PathType, **kwargs: Any) -> FileInfo:  # noqa: ANN401 - Litestar's signature
-        try:
-            return await super().info(path, **kwargs)
-        except (OSError, ValueError):
-            raise FileNotFoundError(path) from None
 
 
 def _readable(title: str) -> str:
