@@ -469,6 +469,43 @@ CHANGES: dict[str, Case] = {
         ("What has no time zone is taken as UTC", "SET timezone = 'UTC'", "drop_column"),
         before="op.execute('ALTER TABLE tags ADD a timestamp')",
     ),
+    "an index of a partitioned table": Case(
+        lambda of: Index("ix_activity_events_message", of["activity_events"].c.message),
+        "expand",
+        ("create_index", "postgresql_concurrently=True"),
+    ),
+    "a unique constraint of a partitioned table": Case(
+        lambda of: _constrain(of["activity_events"], UniqueConstraint("message", "created_at", name="uq_message")),
+        "contract contract",
+        (
+            "ALTER TABLE ONLY activity_events ADD CONSTRAINT uq_message UNIQUE",
+            "CONCURRENTLY IF NOT EXISTS uq_message ON",
+        ),
+    ),
+    "a foreign key and a check of a partitioned table": Case(
+        lambda of: _constrain(
+            of["activity_events"],
+            sa.ForeignKeyConstraint(["board_id"], ["boards.id"], name="fk_board"),
+            CheckConstraint("message <> ''", name="said"),
+        ),
+        "contract contract contract contract",
+        (
+            "ck_activity_events_said",
+            "VALIDATE CONSTRAINT ck_activity_events_said",
+            "fk_board",
+            "VALIDATE CONSTRAINT fk_board",
+        ),
+    ),
+    "NULL forbidden in a partitioned table": Case(
+        lambda of: _require(of["activity_events"].c.message, server_default="none"),
+        "expand contract contract contract",
+        ("postgresql_not_valid=True", "VALIDATE", "nullable=False"),
+    ),
+    "a type of a partitioned table": Case(
+        lambda of: setattr(of["activity_events"].c.message, "type", sa.String()),
+        "expand contract",
+        ("message_new", "CREATE TRIGGER", "drop_column"),
+    ),
     "NULL allowed": Case(
         lambda of: setattr(of["tags"].c.name, "nullable", True),
         "contract",
@@ -495,7 +532,10 @@ def rows(database_url: str) -> None:
         "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o');"
         " INSERT INTO tags (id, organization_id, name, slug, color)"
         " SELECT gen_random_uuid(), id, 'tag ' || n, 'tag-' || n, lpad(n::text, 6, '0')"
-        " FROM organizations, generate_series(1, 9) AS n",
+        " FROM organizations, generate_series(1, 9) AS n;"
+        " INSERT INTO activity_events (id, organization_id, event_type, created_at)"
+        " SELECT gen_random_uuid(), id, 'seen', now() + make_interval(months => n)"
+        " FROM organizations, generate_series(-1, 1) AS n",
     )
 
 

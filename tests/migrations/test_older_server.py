@@ -22,12 +22,13 @@ from app.migrator.backup.archive import open_archive
 from app.migrator.doctor.finding import Severity
 from app.migrator.sql.lock_modes import LockMode
 from app.postgres.dev_server.server import binaries
+from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import client_of, settings_for, started
 from tests.migrations.conftest import OLDER_BIN as BIN
-from tests.migrations.conftest import Release, older_binaries
+from tests.migrations.conftest import Release, autocommit, older_binaries, sql
 from tests.support.cut_off import DRIVERS, SCHEMA_CHANGES, check_that_it_keeps_nothing
-from tests.support.database import query
+from tests.support.database import applied, query
 from tests.support.doctor import examined, one, worse_than_notes
 from tests.support.drift import TAMPERED_ZOO, check, compared, make_zoo, one_of_each_kind, together, zoo
 from tests.support.locking_statements import ALONE, AT_MOST, SCHEMA, STATEMENTS, furnished_shop, said, taken
@@ -238,3 +239,36 @@ async def test_programs_honour_tls_and_the_password_of_the_clients_key(
         secure = f"postgresql://postgres@localhost:{port}/older?sslmode=verify-full&sslpassword=k3y&{files}"
         done = await asyncio.to_thread(backup, settings_for(secure), tmp_path / "mine.tar")
     assert done.manifest.rows == {"public.t": 1}
+
+
+def test_foreign_key_of_a_partitioned_table_is_validated_on_each_partition(
+    url_at_head: str, release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_for(url_at_head)
+    head = release.head or ""
+    query(
+        url_at_head,
+        "INSERT INTO organizations (id, name) VALUES (gen_random_uuid(), 'o');"
+        " INSERT INTO activity_events (id, organization_id, event_type, board_id, created_at)"
+        " SELECT gen_random_uuid(), id, 'seen', id, now() + make_interval(months => n)"
+        " FROM organizations, generate_series(-1, 1) AS n",
+    )
+    add = "ADD CONSTRAINT fk_board FOREIGN KEY (board_id) REFERENCES boards (id) NOT VALID"
+    drop = sql("ALTER TABLE activity_events DROP CONSTRAINT fk_board")
+    added = release.add(sql(f"ALTER TABLE activity_events {add}"), drop)
+    release.add(autocommit("ALTER TABLE activity_events VALIDATE CONSTRAINT fk_board"))
+    with pytest.raises(MigrationFailedError, match="violates foreign key constraint"):
+        upgrade(settings)
+    assert applied(url_at_head) == [added]
+    downgrade(settings, head)
+    query(url_at_head, "UPDATE activity_events SET board_id = NULL")
+    upgrade(settings)
+    keys = "SELECT DISTINCT convalidated, conrelid = 'activity_events'\\:\\:regclass FROM pg_constraint"
+    assert query(url_at_head, f"{keys} WHERE conname = 'fk_board' ORDER BY 2") == [(True, False), (True, True)]
+    downgrade(settings, head)
+    assert query(url_at_head, f"{keys} WHERE conname = 'fk_board'") == []
+    capsys.readouterr()
+    upgrade(settings, f"{head}:head", sql=True)
+    psql = [str(BIN / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url_at_head]
+    subprocess.run(psql, input=capsys.readouterr().out, text=True, check=True, timeout=PATIENCE)
+    assert query(url_at_head, f"{keys} WHERE conname = 'fk_board' ORDER BY 2") == [(True, False), (True, True)]

@@ -16,7 +16,7 @@ from app.migrator.partitions.state import MONTHS_AHEAD
 from app.migrator.phase import Phase
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, Release
+from tests.migrations.conftest import HEAD, Release, autocommit, sql
 from tests.support.backfill import define
 from tests.support.database import applied, holding, insert, query, tables
 from tests.support.migrator import alembic_config, downgrade, run_backfills, upgrade
@@ -100,6 +100,36 @@ def test_it_makes_the_partitions_of_the_day_on_which_it_runs(
     assert done.returncode == 0, done.stderr
     query(database_url, f"ALTER DATABASE {make_url(database_url).database} RESET timezone")
     assert dump_schema(database_url) == before
+
+
+def test_it_changes_partitioned_tables_as_an_upgrade_does(
+    database_url: str, release: Release, dump_schema: Callable[[str], str], psql: Psql, printed: Callable[[str], str]
+) -> None:
+    store(database_url, 0, 1)
+    key = "ADD CONSTRAINT fk_board FOREIGN KEY (board_id) REFERENCES boards (id) NOT VALID"
+    release.add(
+        sql(
+            f"ALTER TABLE activity_events {key}",
+            "ALTER TABLE ONLY activity_events ADD CONSTRAINT said UNIQUE (id, created_at)",
+        ),
+        sql("ALTER TABLE activity_events DROP CONSTRAINT fk_board", "ALTER TABLE activity_events DROP CONSTRAINT said"),
+    )
+    release.add(
+        autocommit(
+            "ALTER TABLE activity_events VALIDATE CONSTRAINT fk_board",
+            "CREATE INDEX CONCURRENTLY ix_message ON activity_events (message) WHERE message LIKE '%''%'",
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS said ON activity_events (id, created_at)",
+        ),
+        sql("DROP INDEX ix_message"),
+    )
+    done = psql(database_url, printed(f"{HEAD}:head"))
+    assert done.returncode == 0, done.stderr
+    by_script = dump_schema(database_url)
+    assert "PARTITION public.activity_events_default_ix_message" in by_script
+    downgrade(settings_for(database_url), HEAD, accept_data_loss=True)
+    upgrade(settings_for(database_url))
+    assert dump_schema(database_url) == by_script
+    assert query(database_url, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]
 
 
 def test_it_leaves_rows_in_the_default_partition_to_the_command_that_moves_them(

@@ -35,8 +35,11 @@ def constraint_chain(found: Difference, back: Sequence[MigrateOperation], schema
         assert before is not None
         order = Order.DROP_CONSTRAINTS_AND_INDEXES if before.type != "f" else Order.DROP_FOREIGN_KEYS
         return [Step(order=order, up=(_drop(before),), down=tuple(back))]
-    if after.type in _BY_INDEX and not schemas.live.tables[after.table].is_partitioned:
-        return _by_index(before, after)
+    if not schemas.live.tables[after.table].is_partitioned:
+        if after.type in _BY_INDEX:
+            return _by_index(before, after)
+    elif after.type == "u":
+        return _by_indexes_of_partitions(before, after, back)
     return _not_valid_first(before, after, back, schemas)
 
 
@@ -70,6 +73,23 @@ def _by_index(before: Constraint | None, after: Constraint) -> Chain:
     ]
 
 
+def _by_indexes_of_partitions(before: Constraint | None, after: Constraint, back: Sequence[MigrateOperation]) -> Chain:
+    """Make the constraint of the partitioned table alone, and then its index on each partition, beside traffic."""
+    table, name = quote(after.table), quote(after.name)
+    removed = "" if before is None else f"DROP CONSTRAINT {name}, "
+    add = f"ALTER TABLE ONLY {table} {removed}ADD CONSTRAINT {name} {after.definition}"
+    create = f"CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS {name} {after.index_definition}"
+    return [
+        Step(
+            order=Order.CONSTRAINTS,
+            up=(Sql(add),),
+            down=tuple(back) if before else (_drop(after),),
+            assertions=rows_satisfy(after),
+        ),
+        Step(order=Order.CONSTRAINTS, up=(InAutocommit(Sql(create)),)),
+    ]
+
+
 def _not_valid_first(
     before: Constraint | None, after: Constraint, back: Sequence[MigrateOperation], schemas: Schemas
 ) -> Chain | None:
@@ -85,7 +105,7 @@ def _not_valid_first(
         down=tuple(back) if before else (_drop(after),),
         assertions=rows_satisfy(after),
     )
-    if schemas.live.tables[after.table].is_partitioned or after.type not in "cf":
+    if after.type not in "cf":
         return [step]
     cast(Any, add).kw["postgresql_not_valid"] = True
     return [step, Step(order=order, up=(InAutocommit(Sql(constraint_ddl.validate(after).sql)),))]

@@ -37,17 +37,22 @@ def index_chain(found: Difference, back: Sequence[MigrateOperation], schemas: Sc
     if model is None:
         return None
     create, drop = ops.CreateIndexOp.from_index(model), ops.DropIndexOp(conv(name), table)
-    if is_partitioned:
-        removed = (drop,) if before else ()
-        return [Step(order=Order.INDEXES, up=(*removed, create), down=tuple(back) if before else (drop,))]
     create.kw["postgresql_concurrently"] = True
-    build = build_concurrently(name, table, create)
-    return [Step(order=Order.INDEXES, up=(build,), down=(drop,), assertions=rows_are_distinct(after))]
+    build = build_concurrently(name, table, create, is_partitioned=is_partitioned)
+    step = Step(order=Order.INDEXES, up=(build,), down=(drop,), assertions=rows_are_distinct(after))
+    if before is None or not is_partitioned:
+        return [step]
+    return [*_dropped(before, back, is_partitioned=True), step]
 
 
-def build_concurrently(name: str, table: str, create: MigrateOperation) -> InAutocommit:
-    """Return `create` after a drop of what an earlier run, which did not come to its end, may have left."""
-    return InAutocommit(_drop_concurrently(name, table), create)
+def build_concurrently(
+    name: str, table: str, create: MigrateOperation, *, is_partitioned: bool = False
+) -> InAutocommit:
+    """Return `create` after a drop of what an earlier run, which did not come to its end, may have left.
+
+    On a partitioned table, on which the executor goes on with it, nothing can be dropped CONCURRENTLY.
+    """
+    return InAutocommit(*([] if is_partitioned else [_drop_concurrently(name, table)]), create)
 
 
 def _drop_concurrently(name: str, table: str) -> MigrateOperation:

@@ -10,7 +10,7 @@ import structlog
 from alembic.operations import ops
 from alembic.operations.ops import MigrateOperation
 
-from ..drift.catalogue import Column, Constraint, Index
+from ..drift.catalogue import Column, Constraint, Index, Table
 from ..drift.difference import Order
 from ..phase import Phase
 from ..sql.quoting import quote, shortened, temporary_name
@@ -84,7 +84,8 @@ def _can_be_replaced(before: Column, after: Column, schemas: Schemas) -> bool:
     wanted: list[Constraint | Index] = [*models.constraints.values(), *models.indexes.values()]
     new = [found for found in wanted if path in found.columns]
     return (
-        not (before.identity or before.generated or after.identity or after.generated or table.is_partitioned)
+        not (before.identity or before.generated or after.identity or after.generated)
+        and not (table.is_partitioned and _needs_more_than_a_check(before, table, both))
         # NULL has no value in the new column, which only a person could choose.
         and (before.not_null or not after.not_null)
         and _new_name(before) not in table.columns
@@ -93,6 +94,15 @@ def _can_be_replaced(before: Column, after: Column, schemas: Schemas) -> bool:
         and len(new) == len(both)
         and all(_can_move(old, other, before.table) for old, other in both)
     )
+
+
+def _needs_more_than_a_check(
+    column: Column, table: Table, used: Sequence[tuple[Constraint | Index, Constraint | Index | None]]
+) -> bool:
+    """Return whether a partitioned table has the column in its key, or in an index or key of each partition."""
+    (key,) = statements_of(table.partition_key or "none")
+    is_in_key = any(word.is_name and word.name == column.name for word in key.words)
+    return is_in_key or any(isinstance(each, Index) or each.type != "c" for each, _ in used)
 
 
 def _can_move(old: Constraint | Index, new: Constraint | Index | None, table: str) -> bool:

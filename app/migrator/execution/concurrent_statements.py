@@ -10,24 +10,17 @@ What each leaves, and what is done about it when its revision is tried again:
 """
 
 import re
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection, text
 
 from ...postgres.errors import MigrationFailedError
 from ..revisions.history import record_begun
+from .partitioned_tables import PartitionedIndex, is_partitioned
+from .statement_patterns import END, NAME, QUALIFIED, pattern
 
 log = structlog.stdlib.get_logger(__name__)
-
-NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
-QUALIFIED = rf"(?:{NAME}\s*\.\s*)?{NAME}"
-START, END = r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*", r"\s*;?\s*$"
-
-
-def pattern(words: str) -> re.Pattern[str]:
-    """Return a pattern for a statement that begins with these words, whatever space and comments are before them."""
-    return re.compile(START + words.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
-
 
 # These match neither a comment with the word nor a statement that also does something else.
 _REINDEX_START = r"REINDEX\s*(?:\([^)]*\)\s*)?(?P<what>\w+) CONCURRENTLY"
@@ -47,8 +40,8 @@ _CONCURRENTLY = [
     )
 ]
 _CREATE_INDEX = pattern(
-    rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?P<keep>IF NOT EXISTS )?(?P<name>{NAME}) ON "
-    rf"(?:ONLY )?(?P<table>(?:(?P<schema>{NAME})\s*\.\s*)?{NAME})"
+    rf"CREATE (?P<unique>UNIQUE )?INDEX CONCURRENTLY (?P<keep>IF NOT EXISTS )?(?P<name>{NAME}) ON "
+    rf"(?P<only>ONLY )?(?P<table>(?:(?P<schema>{NAME})\s*\.\s*)?{NAME})"
 )
 _UNNAMED_INDEX = pattern(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY ON\b")
 _DROP_INDEX = pattern(
@@ -92,6 +85,8 @@ class ConcurrentStatements:
     def make_repeatable(self, connection: Connection, statement: str) -> str:
         """Return the statement in a form that works even if an earlier run of the step stopped behind it."""
         if index := _CREATE_INDEX.match(statement):
+            if not index["only"] and is_partitioned(connection, index["table"]):
+                return self._build_on_partitions(connection, index)
             self._drop_half_built(connection, _full_name(index), index["table"], keep=bool(index["keep"]))
         elif _UNNAMED_INDEX.match(statement):
             raise MigrationFailedError(
@@ -122,6 +117,25 @@ class ConcurrentStatements:
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {name}")
         self._record(connection, name, is_removed=False)
 
+    def _build_on_partitions(self, connection: Connection, index: re.Match[str]) -> str:
+        """Build the index of a partitioned table. Returns the statement that is left to be run."""
+        found = _partitioned(index)
+        name = found.name
+        is_valid = connection.scalar(_IS_VALID, {"name": name, "table": index["table"]})
+        if is_valid and not index["keep"] and name not in self._begun:
+            # The server says that there is one of this name.
+            return found.create
+        self._record(connection, name, is_removed=False)
+        if not is_valid:
+            found.build(connection, partial(self._run_own, connection))
+        return _NOTHING
+
+    def _run_own(self, connection: Connection, statement: str) -> None:
+        """Run a statement that the revision does not have, in the limits of one that takes a moment."""
+        self.is_recording = True
+        connection.exec_driver_sql(statement)
+        self.is_recording = False
+
     def _continue_detach(self, connection: Connection, detached: re.Match[str]) -> str:
         table, part = detached["table"], detached["part"]
         is_pending = connection.scalar(_IS_PENDING_DETACH, {"table": table, "part": part})
@@ -147,10 +161,21 @@ def is_concurrent(statement: str) -> bool:
     return any(start.search(statement) for start in _CONCURRENTLY)
 
 
+def index_on_table(statement: str) -> PartitionedIndex | None:
+    """Return the index that the statement builds CONCURRENTLY on a table, which may be partitioned, and not ONLY it."""
+    index = _CREATE_INDEX.match(statement)
+    return _partitioned(index) if index and not index["only"] else None
+
+
 def index_built_concurrently(statement: str) -> str | None:
     """Return the name of the index that the statement builds CONCURRENTLY, as SQL writes it."""
     index = _CREATE_INDEX.match(statement)
     return _full_name(index) if index else None
+
+
+def _partitioned(index: re.Match[str]) -> PartitionedIndex:
+    behind = index.string[index.end() :].rstrip().rstrip(";")
+    return PartitionedIndex(_full_name(index), index["table"], index["unique"] or "", behind)
 
 
 def _drop_what_reindexing_left(connection: Connection, named: re.Match[str]) -> None:

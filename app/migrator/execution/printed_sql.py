@@ -24,8 +24,10 @@ from ..revisions.alembic_config import alembic_options, run_options_of
 from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
 from ..revisions.requirements import requirements_of
+from ..sql.quoting import quote
 from .baseline_steps import begin_with_baseline
-from .concurrent_statements import index_built_concurrently, is_concurrent
+from .concurrent_statements import index_built_concurrently, index_on_table, is_concurrent
+from .partitioned_tables import match_key
 from .planned_steps import planned_revisions, steps_up_to
 from .printed_checks import (
     call_check,
@@ -37,6 +39,7 @@ from .printed_checks import (
     require_valid,
     take_lock,
 )
+from .printed_partitions import build_as_sql, key_as_sql
 from .session_limits import limits_as_sql
 
 _HEADING = "-- In one session, not through a pooler: psql -X -v ON_ERROR_STOP=1 -f FILE"
@@ -126,8 +129,18 @@ class PrintedScript:
         impl = context.get_context().impl
         output = impl.static_output
         usual = limits_as_sql(self._config)[0]
+        partitioned = {quote(table) for table in partitioned_tables(self._config.metadata)}
 
         def guarded(text: str) -> None:
+            whole, key = index_on_table(text), match_key(text)
+            if whole and whole.table in partitioned:
+                self._built.append(whole.name)
+                for each in build_as_sql(whole, usual):
+                    output(each)
+                return
+            if key and key["table"] in partitioned and (sql := key_as_sql(text.rstrip().removesuffix(";"))):
+                output(sql)
+                return
             alone = is_concurrent(text)
             if alone:
                 output("SET lock_timeout = '0';")

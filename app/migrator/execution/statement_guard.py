@@ -13,8 +13,10 @@ from sqlalchemy import Connection, event, text
 from ...postgres.errors import MigrationFailedError
 from ..config import MigratorConfig
 from ..sql.tokens import UnreadableSqlError, statements_of
-from .concurrent_statements import END, NAME, QUALIFIED, ConcurrentStatements, is_concurrent, pattern
+from .concurrent_statements import ConcurrentStatements, is_concurrent
+from .partitioned_tables import on_partitions
 from .session_limits import milliseconds, set_limits
+from .statement_patterns import END, NAME, QUALIFIED, pattern
 
 T = TypeVar("T")
 
@@ -92,6 +94,10 @@ class StatementGuard:
     def _before(self, connection: Connection, cursor: Any, statement: str, parameters: T, *_: Any) -> tuple[str, T]:  # noqa: ANN401, ARG002
         if self._concurrent.is_recording:
             return statement, parameters
+        parts = on_partitions(connection, statement)
+        for each in parts[:-1]:
+            connection.exec_driver_sql(each)
+        statement = parts[-1] if parts else statement
         if is_concurrent(statement):
             statement = self._concurrent.make_repeatable(connection, statement)
             # It blocks neither reads nor writes, and may have to wait long for other transactions.
@@ -99,7 +105,7 @@ class StatementGuard:
         elif _VALIDATE.search(statement):
             # It blocks neither reads nor writes, once it has its lock; and none of them queues behind its wait.
             self._relax_limits(connection, lock_timeout=self._longest_wait)
-        elif any(
+        elif not parts and any(
             _ENDS_TRANSACTION.search(part) or (_is_autocommit(connection) and not _SAFE_IN_AUTOCOMMIT.search(part))
             for part in _split_statements(statement)
         ):

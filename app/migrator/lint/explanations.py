@@ -78,11 +78,10 @@ _EXPLANATIONS: dict[str, tuple[str, str, str]] = {
     ),
     "partitioned-table": (
         "An index or a constraint of a partitioned table that the server refuses, or that locks every partition.",
-        "CONCURRENTLY, USING INDEX and, before PostgreSQL 18, NOT VALID foreign keys are not there for partitioned"
-        " tables; without them all partitions are locked until the last is done.",
-        "An index ON ONLY the partitioned table (a constraint: ALTER TABLE ONLY), one built CONCURRENTLY on each"
-        " partition, and ALTER INDEX … ATTACH PARTITION. A foreign key: NOT VALID on each partition, validated, then on"
-        " the table.",
+        "USING INDEX is not there for partitioned tables, nor is CONCURRENTLY for DROP INDEX; an index without"
+        " CONCURRENTLY, or a constraint at once, locks all partitions until the last is done.",
+        "CREATE INDEX CONCURRENTLY, which the upgrade does on each partition (a constraint: ALTER TABLE ONLY before"
+        " it). A foreign key: NOT VALID, then VALIDATE CONSTRAINT.",
     ),
     "added-in-contract": (
         "A column or a table that a contract revision adds beside the step that makes it one.",

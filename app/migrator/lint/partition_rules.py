@@ -1,4 +1,4 @@
-"""The rule about partitioned tables, which refuse much of what is safe elsewhere."""
+"""The rule about partitioned tables: some of what is safe elsewhere the server refuses, or does on each partition."""
 
 from collections.abc import Iterator
 
@@ -9,19 +9,19 @@ from .finding import Hit
 from .known_schema import KnownSchema, ParsedRevision
 
 _INDEX = (
-    "CREATE INDEX … ON ONLY the partitioned table, then for each partition CREATE INDEX CONCURRENTLY, in a revision of"
-    " its own, and ALTER INDEX … ATTACH PARTITION. New partitions get it by themselves."
+    "CREATE INDEX CONCURRENTLY, in an autocommit block: the upgrade makes it ON ONLY the partitioned table, builds that"
+    " of each partition CONCURRENTLY, and attaches them. New partitions get it by themselves."
 )
 _UNIQUE = (
-    "ALTER TABLE ONLY the partitioned table ADD CONSTRAINT …; for each partition CREATE UNIQUE INDEX CONCURRENTLY, ADD"
-    " CONSTRAINT … USING INDEX, and ALTER INDEX … ATTACH PARTITION."
+    "ALTER TABLE ONLY the partitioned table ADD CONSTRAINT …; in the next revision CREATE UNIQUE INDEX CONCURRENTLY IF"
+    " NOT EXISTS under its name, by which the upgrade builds that of each partition, and attaches them."
 )
 _FOREIGN_KEY = (
-    "Add it to each partition NOT VALID, VALIDATE CONSTRAINT in the next revisions, and then to the partitioned table,"
-    " which finds that it holds and reads no row, with lint_ignore saying so."
+    "ADD CONSTRAINT … NOT VALID, and VALIDATE CONSTRAINT in the next revision. Before PostgreSQL 18 the upgrade does"
+    " both on each partition, and then adds it to the table, which reads no row."
 )
 # What squawk says of these is refused there, or is said here.
-OVERRULED_INDEX = frozenset({"require-concurrent-index-creation", "ban-concurrent-index-creation-in-transaction"})
+OVERRULED_INDEX = frozenset({"require-concurrent-index-creation"})
 OVERRULED_CONSTRAINT = frozenset(
     {"adding-foreign-key-constraint", "constraint-missing-not-valid", "disallowed-unique-constraint"}
 )
@@ -50,9 +50,9 @@ def is_partitioned(table: str | None, before: KnownSchema) -> bool:
 
 
 def _index_hit(statement: Statement, index: IndexBuild) -> Iterator[Hit]:
-    if index.is_concurrent:
-        yield Hit(statement, f"{index.table} is partitioned, where the server refuses CONCURRENTLY", _INDEX)
-    elif not index.only:
+    if index.is_concurrent and index.only:
+        yield Hit(statement, f"{index.table} is partitioned, where the server refuses CONCURRENTLY ON ONLY it", _INDEX)
+    elif not index.is_concurrent and not index.only:
         yield Hit(
             statement,
             f"{index.table} is partitioned: its writes stop until the index of every partition is built",
@@ -67,7 +67,5 @@ def _constraint_hit(statement: Statement, constraint: AddedConstraint) -> Iterat
     elif constraint.kind in {"PRIMARY", "UNIQUE"} and not constraint.only:
         why = "its reads and writes stop until the index of every partition is built"
         yield Hit(statement, f"{table}: {why}", _UNIQUE)
-    elif constraint.kind == "FOREIGN" and constraint.is_not_valid:
-        yield Hit(statement, f"{table}, where a server before PostgreSQL 18 refuses NOT VALID", _FOREIGN_KEY)
-    elif constraint.kind == "FOREIGN" and constraint.is_enforced:
+    elif constraint.kind == "FOREIGN" and constraint.is_enforced and not constraint.is_not_valid:
         yield Hit(statement, f"{table}: its writes stop until every row of every partition is read", _FOREIGN_KEY)
