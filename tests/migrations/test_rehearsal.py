@@ -183,6 +183,66 @@ def test_requirement_and_backfill_stop_it_as_they_stop_an_upgrade(
     assert found["fourth"] == ("not executed", "the upgrade stops before it, at third")
 
 
+WRITE = "connection.execute(sa.text('CREATE TABLE stays ()'))"
+ELSEWHERE = (
+    "sa.create_engine(sa.make_url(__import__('os').environ['DATABASE_URL']).set(drivername='postgresql+psycopg'))"
+)
+OWN_CONNECTIONS = {
+    "of the bind's engine": f"with op.get_bind().engine.begin() as connection:\n    {WRITE}",
+    "of another engine": f"with {ELSEWHERE}.begin() as connection:\n    {WRITE}",
+    "of the driver, in autocommit": f"""
+connection = {ELSEWHERE}.raw_connection()
+connection.driver_connection.autocommit = True
+connection.cursor().execute("CREATE TABLE stays ()")
+""",
+    "whatever comes of it": f"""
+try:
+    with {ELSEWHERE}.begin() as connection:
+        {WRITE}
+except Exception:
+    pass
+""",
+    "in a thread": f"""
+import threading
+def write():
+    with engine.begin() as connection:
+        {WRITE}
+engine = {ELSEWHERE}
+thread = threading.Thread(target=write)
+thread.start()
+thread.join()
+""",
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("code", OWN_CONNECTIONS.values(), ids=OWN_CONNECTIONS)
+def test_connection_of_a_revision_s_own_is_refused_because_nothing_would_be_rolled_back(
+    library: PlainProject, empty_database_url: str, code: str
+) -> None:
+    library.add("second", code, extra="import os")
+    library.add("third", sql("CREATE TABLE shelves (id bigint)"))
+    found = outcomes(rehearsal(library))
+    assert found["second"] == (
+        "not executed",
+        "it opens a connection of its own, on which nothing would be rolled back",
+    )
+    assert found["third"] == ("executed", None)
+    assert query(empty_database_url, "SELECT to_regclass('stays')") == [(None,)]
+
+
+def test_connection_of_a_revision_s_own_is_refused_where_its_sql_is_read(
+    library: PlainProject, empty_database_url: str
+) -> None:
+    library.add("second", OWN_CONNECTIONS["of another engine"], extra="import os")
+    commands = {("lint",): 1, ("show", "second", "--sql"): 3, ("status",): 0, ("upgrade", "first:head", "--sql"): 3}
+    for command, code in commands.items():
+        result = CliRunner().invoke(main, ["-c", str(library.ini), *command])
+        assert result.exit_code == code, result.output
+    assert "cannot be printed: it opens a connection of its own" in result.stderr
+    assert query(empty_database_url, "SELECT to_regclass('stays')") == [(None,)]
+
+
 def test_table_in_use_ends_it_and_leaves_nothing(library: PlainProject, empty_database_url: str) -> None:
     library.add("second", sql("ALTER TABLE writers ADD COLUMN name text", "ALTER TABLE books ADD COLUMN pages integer"))
     with holding(empty_database_url, "LOCK books IN ACCESS SHARE MODE"):

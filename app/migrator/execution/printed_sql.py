@@ -18,6 +18,7 @@ from alembic.util import CommandError
 from ...postgres.errors import MigrationFailedError
 from ..backfill.definition import load_backfills, required_backfills
 from ..config import MigratorConfig
+from ..own_connections import OwnConnectionError, own_connections_refused
 from ..partitions.printed import call_maker, define_maker, partitioned_tables
 from ..revisions import history
 from ..revisions.alembic_config import alembic_options, run_options_of
@@ -173,19 +174,26 @@ class PrintedScript:
     def _with_checks(self, steps: Iterable[MigrationStep]) -> Iterable[MigrationStep]:
         known = load_backfills(context.script)
         for step in steps:
-            if isinstance(step, RevisionStep) and step.is_upgrade:
-                script = step.revision
-                checks = [require_finished(script, known[name]) for name in required_backfills(script)]
-                checks += [require_true(script, requirement) for requirement in requirements_of(script)]
-                step.migration_fn = self._checking(checks, step.migration_fn)
+            if isinstance(step, RevisionStep):
+                script, checks = step.revision, list[str]()
+                if step.is_upgrade:
+                    checks += [require_finished(script, known[name]) for name in required_backfills(script)]
+                    checks += [require_true(script, requirement) for requirement in requirements_of(script)]
+                step.migration_fn = self._checking(script, checks, step.migration_fn)
             yield step
 
-    def _checking(self, checks: Iterable[str], change: Callable[..., None]) -> Callable[..., None]:
+    def _checking(self, script: Script, checks: Iterable[str], change: Callable[..., None]) -> Callable[..., None]:
         # Alembic writes the function's name into the script.
         @wraps(change)
         def guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
             self._print(*checks)
-            change(**arguments)
+            try:
+                with own_connections_refused():
+                    change(**arguments)
+            except OwnConnectionError as exc:
+                raise MigrationFailedError(
+                    f"Revision {script.revision} ({script.path}) cannot be printed: {exc}."
+                ) from exc
 
         return guarded
 

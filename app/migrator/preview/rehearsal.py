@@ -28,6 +28,7 @@ from ..execution.session_limits import reset_settings
 from ..execution.statement_guard import StatementGuard
 from ..locking.migration_lock import require_lock
 from ..locking.retries import TABLE_IN_USE
+from ..own_connections import OwnConnectionError, own_connections_refused
 from ..phase import Phase
 from ..revisions.loading import phase_of
 from ..revisions.requirements import RequirementError, require, requirements_of
@@ -156,7 +157,7 @@ class _Rehearsal:
     def _upgrade(self, script: Script, guard: StatementGuard) -> None:
         session = require_lock(self._connection)
         require(self._connection, requirements_of(script), "it")
-        with _transaction_kept(self._connection), guard.listening_to(self._connection):
+        with own_connections_refused(), _transaction_kept(self._connection), guard.listening_to(self._connection):
             with self._watch.listening_to(self._connection), Operations.context(context.get_context()):
                 script.module.upgrade()
             for statement in _CHECK_DEFERRED:
@@ -171,6 +172,8 @@ class _Rehearsal:
         state = sqlstate_of(cause)
         if isinstance(cause, _OutsideError) or state == ACTIVE_SQL_TRANSACTION:
             return Outcome.NOT_EXECUTED, _OUTSIDE
+        if isinstance(cause, OwnConnectionError):
+            return Outcome.NOT_EXECUTED, str(cause)
         if state in TABLE_IN_USE:
             raise MigrationFailedError(
                 f"A table is in use: {error_summary(cause)}. All was rolled back: try again when it is quieter, or on a"

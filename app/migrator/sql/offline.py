@@ -19,6 +19,7 @@ from alembic.script import Script
 from sqlalchemy.engine.mock import MockConnection
 
 from ..locking.alembic_lock import ALEMBIC_LOCK
+from ..own_connections import own_connections_refused
 from .effect import Effect
 from .reader import read_sql
 
@@ -72,7 +73,7 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
     context.connection.__class__ = _connection_class(output)
     try:
         # Standard output is the command's: JSON, or SQL.
-        with ALEMBIC_LOCK, Operations.context(context), redirect_stdout(sys.stderr):
+        with ALEMBIC_LOCK, own_connections_refused(), Operations.context(context), redirect_stdout(sys.stderr):
             getattr(script.module, direction)()
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
         return OfflineRun(None, _failed_line(exc, script.module), tuple(output.statements))
