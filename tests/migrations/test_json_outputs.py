@@ -39,6 +39,9 @@ IN_A_SMALL_PROJECT = {
     "backfill fill --json": 0,
     "partitions --json": 0,
     "doctor --json": 0,
+    "schema --json": 0,
+    "schema kept.sql --json": 0,
+    "schema kept.sql --check --json": 0,
     "backup kept.tar --json": 0,
     "restore kept.tar --replace --no-prompt --json": 0,
     "upgrade --dry-run --json": 0,
@@ -78,10 +81,11 @@ def test_documents_of_a_small_project_are_as_published(
     found = {typed: documents(project.ini, typed, code) for typed, code in IN_A_SMALL_PROJECT.items()}
     # `diff` needs a repository of its own.
     assert {typed.split()[0] for typed in found} == set(SHAPES) - {"diff"}
+    # On a busy machine more lines than the last one.
+    *_, progress = found.pop("backfill fill --json")
     assert [len(lines) for lines in found.values()] == [1] * (len(found) - 3) + [0, 1, 1]
     (status,) = found["status --json"]
     assert status["backfill_states"][0]["name"] == "fill"
-    (progress,) = found["backfill fill --json"]
     assert (progress["outcome"], progress["rows_changed"]) == ("done", 3)
     assert found["lint --json"][0] != []
 

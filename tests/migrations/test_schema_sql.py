@@ -1,10 +1,11 @@
 """The schema as SQL: migrations/schema.sql, and the command that writes it."""
 
+import json
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from app.migrator import upgrade
+from app.migrator import downgrade, upgrade
 from app.migrator.cli.main import main
 from app.migrator.drift.schema_sql import schema_sql
 from tests.conftest import settings_for
@@ -82,6 +83,26 @@ def test_command_prints_writes_and_compares(project: PlainProject, tmp_path: Pat
     assert differs.exit_code == 1
     assert differs.stdout.splitlines()[-4:] == ["-    id integer", "+    id integer,", "+    name text", " );"]
     assert file.read_text() == printed.stdout
+
+
+def test_order_of_columns_is_no_difference(project: PlainProject, tmp_path: Path) -> None:
+    """A downgrade has brought one back, as the last one; comments come in the order of columns, too."""
+    columns = "b text, id serial, a text"
+    comments = "op.execute(\"COMMENT ON COLUMN t.a IS 'x'\")\nop.execute(\"COMMENT ON COLUMN t.b IS 'y'\")"
+    project.add("first", f'op.execute("CREATE TABLE t ({columns})")\n{comments}')
+    back = 'op.execute("ALTER TABLE t ADD b text")\nop.execute("COMMENT ON COLUMN t.b IS \'y\'")'
+    project.add("second", 'op.execute("ALTER TABLE t DROP b")', back)
+    upgrade(project.config, "first")
+    file = tmp_path / "schema.sql"
+    call(project, str(file))
+    kept = file.read_text()
+    upgrade(project.config)
+    assert "-    b text" in call(project, str(file), "--check").stdout
+    downgrade(project.config, "first", accept_data_loss=True)
+    assert call(project).stdout != kept
+    same = call(project, str(file), "--check", "--json")
+    assert (same.exit_code, json.loads(same.stdout)["difference"]) == (0, "")
+    assert (call(project, str(file)).exit_code, file.read_text()) == (0, kept)
 
 
 def test_command_refuses_a_file_that_it_cannot_use(project: PlainProject, tmp_path: Path) -> None:

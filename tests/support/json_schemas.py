@@ -15,6 +15,7 @@ from app.migrator.branch.summary import BranchSummary
 from app.migrator.cli.backup import WrittenBackup
 from app.migrator.cli.partitions import PartitionReport
 from app.migrator.cli.revisions import Check
+from app.migrator.cli.schema import SchemaText
 from app.migrator.cli.squash import WrittenBaseline
 from app.migrator.doctor.finding import Finding
 from app.migrator.drift.report import Drift
@@ -41,6 +42,7 @@ SHAPES: dict[str, Any] = {
     "lint": list[LintFinding],
     "partitions": PartitionReport,
     "restore": Manifest,
+    "schema": SchemaText,
     "show": list[RevisionFile],
     "show-current-revision": list[RevisionFile],
     "squash": WrittenBaseline,

@@ -12,7 +12,7 @@ from ..engine_tables import engine_tables
 from ..readonly_connection import with_readonly_connection
 from ..sql.quoting import quote
 from . import catalogue_queries
-from .catalogue import Index, Schema, read_schema
+from .catalogue import Index, Schema, Table, read_schema
 from .code_ddl import create_routine, create_view
 from .constraint_ddl import FOREIGN_KEY
 from .difference import Order, Statement
@@ -26,30 +26,45 @@ _HEADER = """\
 _EMPTY = Schema(tables={}, constraints={}, indexes={}, sequences={}, enums={}, attached={}, routines={}, views={})
 
 
-def read_schema_sql(config: MigratorConfig) -> str:
+def read_schema_sql(config: MigratorConfig, kept: str = "") -> str:
     """Return the database's schema as `schema_sql` does. Raises DatabaseUnreachableError and TableLockedError, too."""
 
     def read(connection: Connection, url: DatabaseURL) -> str:  # noqa: ARG001 - passed by with_readonly_connection
-        return schema_sql(connection)
+        return schema_sql(connection, kept)
 
     return with_readonly_connection(config, read)
 
 
-def schema_sql(connection: Connection) -> str:
+def schema_sql(connection: Connection, kept: str = "") -> str:
     """Return the statements that make the schema in which the connection creates tables, sorted.
 
-    They are the same whatever version the server has. Raises MigrationFailedError where search_path names no schema.
+    They are the same whatever version the server has. A table's columns come in the order that an earlier such text
+    has, `kept`, and then in the database's: a column that a downgrade has brought back is the table's last one. Raises
+    MigrationFailedError where search_path names no schema.
     """
     name = connection.scalar(text("SELECT current_schema()::text"))
     if name is None:
         raise MigrationFailedError("None of the schemas in search_path exists: there is nothing to print.")
     parts = [f"CREATE EXTENSION {quote(found)}" for found in connection.scalars(text(catalogue_queries.EXTENSIONS))]
     schema = read_schema(connection, name, engine_tables(), is_live=False)
+    schema = replace(schema, tables={name: _in_order_of(kept, table) for name, table in schema.tables.items()})
     if schema.routines:
         # They may name what is created after them.
         parts.append("SET check_function_bodies = off")
     parts += [statement.sql for statement in _statements(schema)]
     return "\n".join([_HEADER, *(f"{part};\n" for part in parts)])
+
+
+def _in_order_of(kept: str, table: Table) -> Table:
+    """Return the table with its columns in the order of an earlier text; those that it lacks come last."""
+    lines = kept.partition(f"TABLE {quote(table.name)} (\n")[2].partition("\n)")[0].splitlines()
+
+    def position(name: str) -> int:
+        start = f"    {quote(name)} "
+        return next((number for number, line in enumerate(lines) if line.startswith(start)), len(lines))
+
+    columns = sorted(table.columns.items(), key=lambda item: position(item[1].name))
+    return replace(table, columns=dict(columns))
 
 
 def _statements(schema: Schema) -> Iterator[Statement]:
