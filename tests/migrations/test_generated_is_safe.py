@@ -14,7 +14,9 @@ from sqlalchemy import CheckConstraint, Column, Index, MetaData, Table, UniqueCo
 from sqlalchemy.schema import conv
 
 from app.core.settings import Settings
+from app.db.migrator_config import migrator_config
 from app.migrator.phase import Phase
+from app.migrator.preview.dry_run import read_dry_run
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import Release
@@ -554,6 +556,11 @@ def findings(settings: Settings, files: list[Path]) -> list[str]:
     return [f"{found.rule}: {found.message} {found.rewrite}" for found in lint(settings, revisions).findings]
 
 
+def unknown_in_dry_run(settings: Settings) -> list[str]:
+    found = read_dry_run(migrator_config(settings))
+    return [f"{revision.revision}: {unknown}" for revision in found.revisions for unknown in revision.unknown]
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_generated_change_passes_lint_and_goes_up_down_and_up(
     database_url: str,
@@ -583,6 +590,7 @@ def test_generated_change_passes_lint_and_goes_up_down_and_up(
     for text in case.steps:
         assert text in steps[at:], steps
         at = steps.index(text, at) + len(text)
+    assert unknown_in_dry_run(settings) == [], steps
     before = sorted(named(compared(database_url, changed)))
     upgrade_with_backfills(settings)
     command.check(alembic_config(settings))

@@ -33,6 +33,12 @@ def test_sql_of_a_downgrade_is_printed(project: PlainProject, monkeypatch: pytes
     assert show(project, "head", "--downgrade").exit_code == 2
 
 
+def test_percent_sign_is_printed_once(project: PlainProject) -> None:
+    statement = "SELECT format('%s', 1) LIKE '50%'"
+    project.add("first", f"op.execute({statement!r})")
+    assert show(project, "first", "--sql").stdout == f"-- first: \n{statement};\n"
+
+
 def test_revision_that_looks_at_the_database_says_that_it_has_no_plain_sql(project: PlainProject) -> None:
     project.add("first", "found = op.get_bind().execute(sa.text('SELECT 1')).scalar_one()")
     refused = show(project, "first", "--sql")

@@ -10,7 +10,6 @@ from ..drift.catalogue import Constraint, Schema
 from ..drift.code_ddl import drop_routine, drop_view
 from ..drift.compare import compare
 from ..drift.difference import Difference, Kind, Order, Statement, script
-from ..drift.enum_and_sequence_ddl import GRANTS
 from ..phase import Phase
 from ..sql.indexes import index_build
 from ..sql.quoting import quote
@@ -114,7 +113,6 @@ def _by_sql(up: Sequence[Statement], down: Sequence[Statement]) -> Chain:
             up=(_as_operation(statement),),
             down=in_transaction(undone),
             phase=_phase(statement),
-            lint_ignore=GRANTS if statement.sql.startswith("DO ") else {},
         )
         for statement, undone in zip(up, undo, strict=True)
     ]

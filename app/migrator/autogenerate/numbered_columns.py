@@ -8,8 +8,8 @@ from alembic.operations import ops
 
 from ..drift.catalogue import Column
 from ..drift.difference import Order
-from ..drift.enum_and_sequence_ddl import GRANTS, grant_usage
 from ..sql.quoting import quote, quote_literal, shortened
+from ..sql.sequence_grants import grant_usage
 from .backfill_file import BackfillFile, backfill_name
 from .plan import Step
 from .rendering import Sql
@@ -49,7 +49,6 @@ def numbered_column_steps(after: Column, column: sa.Column[Any]) -> list[Step]:
             order=Order.TABLES_AND_COLUMNS,
             up=(add, create, Sql(grant_usage(sequence, after.table)), set_default),
             down=(ops.DropColumnOp(after.table, after.name), drop),
-            lint_ignore=GRANTS,
         ),
         *before_last,
         replace(last, up=(*last.up, *finish), down=(*back, *last.down), lint_ignore=_GOES_ON),

@@ -1,12 +1,10 @@
 """The statements for enums and sequences."""
 
 from ..sql.quoting import quote, quote_literal, temporary_name
+from ..sql.sequence_grants import grant_usage
 from .catalogue import Column, Enum, Schema, Sequence
 from .constraint_ddl import around_column
 from .difference import Order, Statement
-
-# Why `lint` may pass over the block that grant_usage() returns, by the rule.
-GRANTS = {"block-of-code": "it lets those who may insert into the table use its new sequence"}
 
 
 def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
@@ -61,23 +59,6 @@ def advance_sequence(table: str, column: str, order: Order) -> Statement:
 
 def _advance(which: str, table: str, column: str, order: Order) -> Statement:
     return Statement(f"SELECT setval({which}, max({quote(column)})) FROM {quote(table)}", order)  # noqa: S608 - names
-
-
-def grant_usage(sequence: str, table: str) -> str:
-    """Return the block that lets all who may insert into the table use the sequence, as a default there needs it."""
-    return f"""DO $$ DECLARE its_grantee text; BEGIN
-    FOR its_grantee IN
-        SELECT DISTINCT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END
-        FROM (
-            SELECT relacl FROM pg_class WHERE oid = {quote_literal(quote(table))}::regclass
-            UNION ALL
-            SELECT attacl FROM pg_attribute WHERE attrelid = {quote_literal(quote(table))}::regclass
-        ) AS granted (acls), aclexplode(granted.acls) AS acl
-        WHERE acl.privilege_type = 'INSERT'
-    LOOP
-        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', {quote_literal(quote(sequence))}, its_grantee);
-    END LOOP;
-END $$"""  # noqa: S608 - quoted
 
 
 def create_enum(enum: Enum) -> list[Statement]:

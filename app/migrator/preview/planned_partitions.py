@@ -25,7 +25,7 @@ def partitions_of_new_tables(
     partitioned = {effect.table for effect in effects if effect.kind is Kind.PARTITION_TABLE}
     partitioned |= {names[table] for table in partitioned & names.keys()}
     month = month_start(connection.execute(_NOW).scalar_one())
-    for table in config.metadata.sorted_tables:
+    for table in config.metadata.tables.values():
         if is_partitioned(table) and table.name in partitioned:
             state = PartitionState(str(table.name), month, (), None, holds_rows=False, is_sealed=False, kept=None)
             yield from (action for action in state.to_make() if action.partition not in created)

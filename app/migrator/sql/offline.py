@@ -62,7 +62,10 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
     output = _Output(script.module)
     with ALEMBIC_LOCK, _without_log():
         context = MigrationContext.configure(
-            dialect_name="postgresql", opts={"as_sql": True, "literal_binds": True, "output_buffer": output}
+            dialect_name="postgresql",
+            # Otherwise a % is written twice, as a driver wants it.
+            dialect_opts={"paramstyle": "named"},
+            opts={"as_sql": True, "literal_binds": True, "output_buffer": output},
         )
     # Alembic has read the option by now, and chooses the classes itself.
     context.opts["as_sql"] = False

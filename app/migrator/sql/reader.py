@@ -11,6 +11,7 @@ from .functions import keywords
 from .indexes import read_index_build
 from .names import in_schema_of
 from .rows import PERSISTENCE, QUERIES, SEARCH_PATH, read_query, target_of
+from .sequence_grants import is_grant_usage
 from .statement_locks import locks_beside_traffic
 from .tokens import Statement, UnreadableSqlError, statements_of
 
@@ -243,6 +244,12 @@ def _copy(cursor: Cursor) -> Iterator[Effect]:
         yield from _read(cursor.group())
 
 
+def _do(cursor: Cursor) -> Iterator[Effect]:
+    """Yield OPAQUE, except for the block that is ours."""
+    if not any(word.literal and is_grant_usage(word.text) for word in cursor.left):
+        yield Effect(Kind.OPAQUE, "DO")
+
+
 _BY_HEAD: dict[str, Callable[[Cursor], Iterator[Effect]]] = {
     "CREATE": _create,
     "DROP": _drop,
@@ -255,5 +262,6 @@ _BY_HEAD: dict[str, Callable[[Cursor], Iterator[Effect]]] = {
     "SET": _set,
     "EXPLAIN": _explain,
     "COPY": _copy,
+    "DO": _do,
     **dict.fromkeys(("SELECT", "VALUES", "(", "WITH", "DELETE", "INSERT", "MERGE", "UPDATE"), read_query),
 }
