@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.db.request.prepared import row_factory
@@ -69,20 +69,20 @@ def view_of_row(row: Sequence[Any]) -> TaskView:
 
 def _dependencies() -> ColumnElement[Any]:
     other, order = aliased(Task), (TaskDependency.created_at, TaskDependency.depends_on_task_id)
-    pairs = func.json_agg(func.json_build_array(other.id, other.status), type_=JSON).aggregate_order_by(*order)
+    pairs = func.json_agg(func.json_build_array(other.id, other.status)).aggregate_order_by(*order)
     statement = select(pairs).select_from(TaskDependency).join(other, other.id == TaskDependency.depends_on_task_id)
     return statement.where(TaskDependency.task_id == Task.id).correlate(Task).scalar_subquery()
 
 
 def _tags() -> ColumnElement[Any]:
-    tags = func.json_agg(func.json_build_array(*TAG_COLUMNS), type_=JSON).aggregate_order_by(Tag.name, Tag.id)
+    tags = func.json_agg(func.json_build_array(*TAG_COLUMNS)).aggregate_order_by(Tag.name, Tag.id)
     statement = select(tags).select_from(TaskTag).join(Tag, Tag.id == TaskTag.tag_id)
     return statement.where(TaskTag.task_id == Task.id).correlate(Task).scalar_subquery()
 
 
 def _custom_field_values() -> ColumnElement[Any]:
     key, value = CustomField.field_key, CustomFieldValue
-    values = func.json_object_agg(key, value.value, type_=JSON).aggregate_order_by(key)
+    values = func.json_object_agg(key, value.value).aggregate_order_by(key)
     statement = (
         select(values)
         .select_from(CustomFieldBoard)

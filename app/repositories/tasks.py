@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, delete, insert, select, update
+from sqlalchemy import Table, any_, bindparam, delete, insert, select, update
 
 from app.core.pagination import Slice, Window
 from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
@@ -58,17 +58,16 @@ _LOCK_ROW_AGAINST_DELETION = PreparedStatement(
     select(*Task.__table__.c).where(*_BY_BOARD_AND_ID).with_for_update(read=True, key_share=True)
 )
 _INSERT = PreparedStatement(insert(Task).returning(*Task.__table__.c))
-_TASK_IDS = bindparam("task_ids", type_=ARRAY(Uuid))
 _DEPENDENCIES = PreparedStatement(
     select(TaskDependency.task_id, TaskDependency.depends_on_task_id, Task.status)
     .join(Task, Task.id == TaskDependency.depends_on_task_id)
-    .where(TaskDependency.task_id == any_(_TASK_IDS))
+    .where(TaskDependency.task_id == any_(bindparam("task_ids")))
     .order_by(TaskDependency.created_at, TaskDependency.depends_on_task_id)
 )
 _TAGS = PreparedStatement(
     select(TaskTag.task_id, *TAG_COLUMNS)
     .join(Tag, Tag.id == TaskTag.tag_id)
-    .where(TaskTag.task_id == any_(_TASK_IDS))
+    .where(TaskTag.task_id == any_(bindparam("task_ids")))
     .order_by(Tag.name, Tag.id)
 )
 
@@ -78,22 +77,22 @@ def _update(*names: str) -> PreparedStatement:
     """Return the UPDATE of these columns, whose new values are parameters: SQLAlchemy keeps the plain names."""
     table = cast("Table", Task.__table__)
     statement = update(table).where(table.c.id == bindparam("task_id"))
-    values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
-    return PreparedStatement(statement.values(values).returning(*table.c))
+    values = statement.values({name: bindparam(f"new_{name}") for name in names})
+    return PreparedStatement(values.returning(*table.c))
 
 
 @lru_cache(maxsize=256)
 def _page(wanted: _FilterShape, shape: PageShape) -> PreparedPage:
     statement = select(*Task.__table__.c).where(Task.board_id == bindparam("board_id"))
     if wanted.by_status:
-        statement = statement.where(Task.status == any_(bindparam("statuses", type_=ARRAY(Text))))
+        statement = statement.where(Task.status == any_(bindparam("statuses")))
     if wanted.by_agent:
         statement = statement.where(Task.assigned_agent_id == bindparam("assigned_agent_id"))
     if wanted.unassigned is not None:
         nobody = Task.assigned_agent_id.is_(None)
         statement = statement.where(nobody if wanted.unassigned else ~nobody)
     if wanted.by_search:
-        statement = statement.where(matches(Task.title, Task.description, bindparam("search", type_=Text)))
+        statement = statement.where(matches(Task.title, Task.description, bindparam("search")))
     return prepare_page(statement, _TASKS, shape)
 
 

@@ -10,6 +10,7 @@ import pytest
 from litestar import Litestar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.core.asyncio_tasks import finish_or_cancel
 from app.db import notify
 from app.db.notify import Notifications
 from app.db.plugin import DatabasePlugin
@@ -83,10 +84,55 @@ async def test_commits_at_once_wake_this_process_now_and_the_others_by_one_notif
         await there.close()
 
 
+async def test_commits_within_a_moment_share_a_notification_and_the_last_is_sent_before_the_end(
+    engine: AsyncEngine, sent: list[str], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = process(engine)
+    here.send()
+    await here.close()
+    query(database_url, "SELECT pg_notify(:channel, 'end')", channel=notify._CHANNEL)
+    await until(lambda: "end" in sent)
+    assert sent == [here._sender_id, "end"]
+    monkeypatch.setattr(notify, "_BATCH_TIME", PATIENCE)
+    here.send()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert here._is_gathering
+    (sending,) = here._sending
+    sending.cancel()
+    await asyncio.wait([sending])
+    await asyncio.sleep(0)
+    assert here._sending == set()
+
+
+async def test_listening_ends_by_itself(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that is cancelled while it connects would leave its connection open."""
+    ended: list[bool] = []
+
+    async def finish(task: asyncio.Task[None]) -> None:
+        await asyncio.wait([task], timeout=PATIENCE)
+        ended.append(task.done())
+        await finish_or_cancel(task)
+
+    monkeypatch.setattr(notify, "finish_or_cancel", finish)
+    monkeypatch.setattr(notify, "_RECONNECT_AFTER", 2 * PATIENCE)
+    here = process(engine)
+    async with here.listening():
+        await woken(here)
+    assert ended == [True]
+
+
 async def test_wait_ends_after_its_time_and_when_it_is_woken(engine: AsyncEngine) -> None:
     here = process(engine)
     async with asyncio.timeout(PATIENCE):
         await here.wait(0.01)
+    waiting = asyncio.create_task(here.wait(2 * PATIENCE))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    here.wake()
+    async with asyncio.timeout(PATIENCE):
+        await waiting
     here.wake()
     await woken(here)
     assert not here._notified.is_set()
@@ -110,8 +156,31 @@ async def test_who_has_lost_the_connection_looks_again_once_it_listens_again(
         await woken(there)
         here.send()
         await woken(there)
+        await until(lambda: not there._ended.is_set(), "it stays connected")
     await here.close()
     await until(lambda: query(database_url, LISTENING) == [(ours,)], "nobody else listens any more")
+
+
+async def test_database_that_is_away_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notify, "_RECONNECT_AFTER", 2 * PATIENCE)
+    attempts = 0
+
+    @asynccontextmanager
+    async def away() -> AsyncIterator[AsyncEngine]:
+        nonlocal attempts
+        attempts += 1
+        raise OSError
+        yield
+
+    here = Notifications(create_unpooled_engine(normalize_database_url("postgresql://u@127.0.0.1:1/db"), 5), away)
+    here._is_closed = False
+    listening = asyncio.create_task(here._listen())
+    await until(lambda: attempts)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert attempts == 1
+    listening.cancel()
+    await asyncio.wait([listening])
 
 
 async def test_database_that_is_away_fails_neither_who_sends_nor_who_listens(

@@ -137,7 +137,7 @@ async def test_an_error_is_the_one_that_a_session_raises(session: AsyncSession) 
             with pytest.raises(DBAPIError) as raised:
                 await ask
             assert not raised.value.connection_invalidated
-            assert not isinstance(raised.value, IntegrityError)
+            assert "IntegrityError" not in (type(raised.value).__name__, type(raised.value.orig).__name__)
             states.append((sqlstate_of(raised.value), type(raised.value.orig.__cause__)))  # type: ignore[union-attr]
         assert states[0] == states[1]
     await session.rollback()

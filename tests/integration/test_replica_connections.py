@@ -4,15 +4,17 @@ The one is the primary's. The other stands for the replica's: whoever reads it w
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from litestar import Litestar
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -24,12 +26,14 @@ from app.db.replicas.replica import Replica
 from app.db.replicas.selection import Replicas
 from app.db.replicas.wal_tracker import PrimaryWalTracker
 from app.db.request import read_route
-from app.db.request.prepared import PreparedStatement, fetch_rows
+from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
 from app.db.request.read_route import ReadRoute, read_route_of, set_read_route
+from app.models import User
 from app.postgres.engine import create_unpooled_engine
-from app.postgres.monitor import UnusableServerError, disposing
+from app.postgres.monitor import POLL_ERRORS, UnusableServerError, disposing
 from app.postgres.url.database_url import normalize_database_url
 from tests.support.database import query
+from tests.support.silent_proxy import cut
 from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.usefixtures("patient")
@@ -69,12 +73,33 @@ async def replica(empty_database_url: str) -> AsyncIterator[Replica]:
 async def test_connection_to_another_server_than_the_polled_one_is_refused_and_ended(
     replica: Replica, empty_database_url: str
 ) -> None:
-    with pytest.raises(UnusableServerError, match="another server"):
+    # The error is held, and with it what would otherwise end as nobody has it any more.
+    with pytest.raises(UnusableServerError, match="another server") as raised:
         await replica.engine.connect()
     await until(lambda: query(empty_database_url, CONNECTIONS) == [(0,)])
+    assert raised.value.__traceback__ is not None
     await prepare(replica, empty_database_url)
     async with replica.engine.connect() as connection:
         assert await connection.scalar(DATABASE.statement)
+
+
+async def test_server_that_says_nothing_is_not_waited_for_as_long_as_the_primary(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_TIMEOUT", 0.1)
+    patient = msgspec.structs.replace(ONE_AT_A_TIME, db_pool_timeout=2 * PATIENCE)
+    with socket.create_server(("127.0.0.1", 0)) as silent, cut(empty_database_url, "start_time", last="B") as way:
+        # The one is silent from the beginning, the other when it is asked who it is.
+        for url in (f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/db?sslmode=disable", way.url):
+            replica = Replica(patient, normalize_database_url(url), PrimaryWalTracker(never_opened, 10.0))
+            async with asyncio.timeout(PATIENCE):
+                with pytest.raises(POLL_ERRORS) as raised:
+                    await replica.engine.connect()
+            assert raised.value.__traceback__ is not None
+            await replica.engine.dispose()
+        assert way.is_silent.is_set()
+        way.go_on()
+        await until(lambda: query(empty_database_url, CONNECTIONS) == [(0,)])
 
 
 async def test_requests_fail_at_once_when_the_replica_is_lost(replica: Replica, empty_database_url: str) -> None:
@@ -103,10 +128,12 @@ async def test_servers_are_polled_within_the_context_and_left_at_its_end(
     urls = (normalize_database_url(empty_database_url),)
     replicas = Replicas(ONE_AT_A_TIME, urls, opener(database_url))
     (polled,) = replicas.all
+    before = asyncio.all_tasks()
     async with replicas.monitored():
         await until(lambda: replicas.wal_tracker.identity and polled.identity)
         async with polled.engine.connect():
             pass
+    assert asyncio.all_tasks() == before
     assert replicas.wal_tracker._is_stopped
     assert polled._is_stopped
     for url in (database_url, empty_database_url):
@@ -157,6 +184,7 @@ async def test_request_reads_the_replica_until_it_is_sent_to_the_primary(
     assert (route._position, route._replica) == (7, replica)
     assert len(replica._connections_in_use) == 1, "it is held already"
     assert await database_of(session) == name_of(empty_database_url)
+    assert not session.in_transaction()
     assert await session.scalar(DATABASE.statement) == name_of(empty_database_url)
     route.count()
     await route.use_primary()
@@ -170,6 +198,16 @@ async def test_request_reads_the_replica_until_it_is_sent_to_the_primary(
     assert session.in_transaction(), "nothing is given up of what is the primary's"
     ReadRoute(session, None, is_retry=False).count()
     assert reads("primary") == before[1] + 1, "without replicas nothing is counted"
+
+
+async def test_what_a_request_stores_is_stored_by_the_primary_whatever_it_reads(
+    session: AsyncSession, replica: Replica, database_url: str, empty_database_url: str
+) -> None:
+    await prepare(replica, empty_database_url)
+    assert await ReadRoute(session, OneReplica(replica), is_retry=False).use_replica()
+    await execute_prepared(session, PreparedStatement(insert(User)), subject="ahab")
+    await session.commit()
+    assert query(database_url, "SELECT subject FROM users") == [("ahab",)]
 
 
 async def test_replica_that_cannot_be_connected_to_is_left_out_and_a_busy_one_is_not(

@@ -10,6 +10,7 @@ from litestar import Litestar
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.errors import NotFoundError
 from app.core.pagination import Window
 from app.db.plugin import DatabasePlugin
 from app.models import (
@@ -128,8 +129,7 @@ async def read_alone(session: AsyncSession) -> dict[UUID, Any]:
     }
 
 
-async def read_together(session: AsyncSession) -> dict[UUID, Any]:
-    ids = [*EXPECTED]
+async def read_together(session: AsyncSession, *ids: UUID) -> dict[UUID, Any]:
     details = await TaskRepository(session=session).details(ids)
     values = await CustomFieldValueRepository(session=session).values_of_tasks(BOARD, ids)
     return {
@@ -145,7 +145,8 @@ async def read_together(session: AsyncSession) -> dict[UUID, Any]:
 
 async def test_task_has_its_own_parts_read_alone_or_with_others(session: AsyncSession) -> None:
     assert await read_alone(session) == EXPECTED
-    assert await read_together(session) == EXPECTED
+    assert await read_together(session, *EXPECTED) == EXPECTED
+    assert await read_together(session, ONE) == {ONE: EXPECTED[ONE]}
 
 
 async def test_change_of_a_tasks_parts_leaves_the_other_its_own(session: AsyncSession) -> None:
@@ -162,6 +163,24 @@ async def test_change_of_a_tasks_parts_leaves_the_other_its_own(session: AsyncSe
         assert found[other] == (EXPECTED[other] if other == OTHER else found[changed])
     await values.set_values(OTHER, [(fields[COLOR], None), (fields[SIZE], "XL")])
     assert (await read_alone(session))[OTHER][3] == [("color", None), ("size", "XL")]
+    stored = CustomFieldRepository(session=session).stream_values
+    assert [[value async for value in stored(field)] for field in (SIZE, COLOR)] == [["XL"], ["blue"]]
+
+
+async def test_task_is_found_on_its_board_alone_and_changed_by_itself(session: AsyncSession) -> None:
+    tasks = TaskRepository(session=session)
+    for board, task in ((OTHER_BOARD, ONE), (BOARD, ELSEWHERE), (BOARD, BOARD)):
+        for get in (tasks.get_row, tasks.get_view, tasks.lock_view, tasks.lock_row_against_deletion):
+            with pytest.raises(NotFoundError):
+                await get(board, task)
+    with pytest.raises(NotFoundError):
+        await tasks.update_row(BOARD, title="nobody's")
+    changed = {"title": "Splice", "due_at": NOW, "assigned_agent_id": None}
+    stored = await tasks.update_row(ONE, **changed)
+    assert {name: getattr(stored, name) for name in changed} == changed
+    for row in (await tasks.get_row(BOARD, ONE), await tasks.lock_row_against_deletion(BOARD, ONE)):
+        assert row == stored
+    assert (await tasks.get_row(BOARD, OTHER)).title == ""
 
 
 async def test_field_that_leaves_a_board_stays_on_the_others_with_its_values(session: AsyncSession) -> None:

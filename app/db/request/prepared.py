@@ -131,7 +131,7 @@ def _async_session(session: AnySession) -> AsyncSession:
 async def _run(session: AsyncSession, prepared: PreparedStatement, values: dict[str, Any], *, begin: bool) -> list[Any]:
     sync_session = session.sync_session
     # `new`, `dirty` and `deleted` would each be made into a set.
-    if (begin or sync_session.in_transaction()) and not sync_session._is_clean():  # noqa: SLF001
+    if sync_session.in_transaction() and not sync_session._is_clean():  # noqa: SLF001
         await session.flush()
     if (
         not isinstance(sync_session, SingleConnectionSession)
