@@ -6,11 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from alembic import context
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 
 from app.core.settings import Settings
 from app.migrator.lint.finding import Finding
 from app.migrator.lint.linter import UnknownRevisionError
 from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
+from app.migrator.sql.offline import offline_sql
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, REVISIONS, Release, autocommit, sql
@@ -676,6 +681,9 @@ ONLINE_ALONE = {
     "no connection": "if op.get_bind() is not None:\n    op.drop_table('tags')",
     "no connection of the context": "op.get_context().connection is None or op.drop_table('tags')",
     "no bind of the context": "op.get_context().bind is None or op.drop_table('tags')",
+    "of Alembic's context": "from alembic import context\ncontext.is_offline_mode() or op.drop_table('tags')",
+    "its dialect": "from alembic import context\nif context.get_context().dialect.name != 'oracle':\n    op.drop_table('tags')",
+    "the driver": "op.get_bind().exec_driver_sql('DROP TABLE tags')",
     "the dialect": "if op.get_bind().dialect.name == 'postgresql':\n    op.drop_table('tags')",
 }
 
@@ -686,9 +694,35 @@ def test_step_that_a_revision_keeps_for_a_database_is_found(release: Release, up
     assert rules(release) == ["contract-step-in-expand"]
 
 
-def test_revision_that_asks_the_context_whether_it_is_offline_cannot_be_linted(release: Release) -> None:
-    release.add("from alembic import context\ncontext.is_offline_mode() or op.drop_table('tags')")
-    assert rules(release) == ["cannot-run-offline"]
+# What a revision asks that only a database knows, or its own mistake -> what the finding says of it.
+REASONS = {
+    "op.get_bind().execute(sa.text('SELECT 1')).scalar_one()": "scalar_one is not known without a database",
+    "op.get_bind().exec_driver_sql('SELECT %s', (1,))": "how the driver writes parameters is not known",
+    "sa.inspect(op.get_bind()).get_table_names()": "it inspects the schema of the database",
+    "op.get_bind().commit()": "it needs commit() of a connection",
+    "op.drop_tabel('tags')": "AttributeError: module 'alembic.op' has no attribute 'drop_tabel'",
+    "raise RuntimeError('postgresql://me:secret@db')": "RuntimeError",
+}
+
+
+def test_finding_of_what_cannot_run_offline_says_why(release: Release) -> None:
+    for step, reason in REASONS.items():
+        release.add(step)
+        (finding,) = findings(release)
+        assert (finding.rule, reason in finding.message) == ("cannot-run-offline", True), finding.message
+        assert "secret" not in finding.message
+
+
+def test_revision_that_is_read_leaves_alembics_context_to_the_command_that_reads_it(release: Release) -> None:
+    revision = release.add("from alembic import context\ncontext.get_context()\nop.execute('SELECT 1')")
+    directory = ScriptDirectory(str(release.root / "migrations"))
+    script = directory.get_revision(revision)
+    with EnvironmentContext(Config(), directory, tag="outer"):
+        assert offline_sql(script) == "SELECT 1;\n\n"
+        assert context.get_tag_argument() == "outer"
+    assert offline_sql(script) == "SELECT 1;\n\n"
+    with pytest.raises((NameError, AttributeError)):
+        context.get_tag_argument()
 
 
 def test_autocommit_block_is_read_though_no_database_is_there(release: Release) -> None:

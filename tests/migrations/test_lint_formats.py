@@ -15,6 +15,7 @@ from app.migrator.lint.explanations import UnknownRuleError, explain
 from app.migrator.lint.finding import Finding, Report
 from app.migrator.lint.formats import FORMATS, as_github, as_junit, as_sarif
 from app.migrator.lint.rules import PROJECT_RULES, RULES
+from app.migrator.lint.squawk import SYNTAX_ERROR
 from tests.migrations.conftest import Release, sql
 from tests.support.migrator import lint
 from tests.support.processes import ROOT, environment, run
@@ -150,6 +151,14 @@ def test_sarif_writes_a_path_as_a_uri() -> None:
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "a%20folder/%C3%A4.py"
 
 
+def test_sql_that_squawk_cannot_read_is_a_finding_in_every_format(release: Release) -> None:
+    report = lint(Settings(), [release.add(sql("ALTER TABLE tags ADD COLUMN a integer GARBLED"))])
+    (finding,) = report.findings
+    assert (finding.rule, "--explain syntax-error" in finding.rewrite) == (SYNTAX_ERROR, True)
+    for name, as_text in FORMATS.items():
+        assert SYNTAX_ERROR in as_text(report), name
+
+
 @pytest.mark.parametrize("found", [(), (Finding(None, None, "several-heads", None, None, "two", "join"),)])
 def test_sarif_has_a_run_without_a_place_or_a_result(found: tuple[Finding, ...]) -> None:
     log = json.loads(as_sarif(Report(("a",), found, None)))
@@ -185,7 +194,14 @@ def test_command_writes_the_format_alone_on_standard_output() -> None:
 def test_every_rule_of_our_own_is_explained_and_in_the_guide() -> None:
     guide = (ROOT / "migrations" / "docs" / "linting.md").read_text()
     named = re.findall(r"^\| `([a-z-]+)` \|", guide, re.MULTILINE)
-    of_files = {"several-heads", "outdated-baseline", "edited-after-applied", "revision-id", "lint-ignore"}
+    of_files = {
+        "several-heads",
+        "outdated-baseline",
+        "edited-after-applied",
+        "revision-id",
+        "lint-ignore",
+        SYNTAX_ERROR,
+    }
     assert {*RULES, *PROJECT_RULES, *of_files} == set(named)
     for rule in named:
         what, why, instead = explain(rule)

@@ -116,6 +116,11 @@ _EXPLANATIONS: dict[str, tuple[str, str, str]] = {
         "Its SQL is not known before it runs, so that nobody can review it, and nothing of it was checked.",
         "Take what looks at the database out of it: work on rows is a backfill.",
     ),
+    squawk.SYNTAX_ERROR: (
+        "SQL that squawk, which knows PostgreSQL's grammar, cannot read.",
+        "The revision fails where it runs, or nothing was checked of what comes after.",
+        "Correct it. If PostgreSQL can run it (an upgrade of a copy shows it): lint_ignore, with that as the reason.",
+    ),
     "several-heads": (
         "Several revisions after which none comes.",
         "An upgrade to head does not know which is meant.",

@@ -245,8 +245,14 @@ def _squawk_findings(revision: ParsedRevision, complaints: Iterable[squawk.Compl
         )
         if statement and is_overruled(each.rule_name, statement, before):
             continue
-        rewrite = each.help or READ_ON.format(rule=each.rule_name)
+        rewrite = each.help or _rewrite_of(each.rule_name)
         yield _finding(revision, each.rule_name, each.line, statement, each.message.replace("\n", " "), rewrite)
+
+
+def _rewrite_of(rule: str) -> str:
+    if rule == squawk.SYNTAX_ERROR:
+        return f"Correct the SQL: `{command('lint')} --explain {rule}` says what else it may be."
+    return READ_ON.format(rule=rule)
 
 
 def _finding(

@@ -99,9 +99,10 @@ def _block_of_code(revision: ParsedRevision) -> Iterator[Hit]:
 
 def _cannot_run_offline(revision: ParsedRevision) -> Iterator[Hit]:
     if revision.sql is None:
+        why = revision.offline.reason
         yield Hit(
             None,
-            "its SQL cannot be known without a database, so that nothing of it was checked",
+            f"its SQL cannot be known without a database ({why}), so that nothing of it was checked",
             "Take what looks at the database out of it, or say in lint_ignore how it was checked.",
         )
     for line in revision.offline.checked:

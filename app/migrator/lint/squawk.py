@@ -22,6 +22,8 @@ from .known_schema import ParsedRevision
 # The oldest server that is supported.
 POSTGRESQL = "14"
 _SECONDS = 60
+# What squawk says of SQL that it cannot read is no rule of its own: it has no page, and cannot be left out.
+SYNTAX_ERROR = "syntax-error"
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def complaints(revisions: Sequence[ParsedRevision]) -> dict[str, list[Complaint]
 
 
 def is_rule(name: str) -> bool:
-    return _run(_program(), [f"--exclude={name}"], Path.cwd()).returncode == 0
+    return name == SYNTAX_ERROR or _run(_program(), [f"--exclude={name}"], Path.cwd()).returncode == 0
 
 
 def _write(revision: ParsedRevision, folder: Path) -> str:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, NoReturn, cast
 
+from alembic import context as alembic_context
 from alembic.ddl.impl import DefaultImpl
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import Operations
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
+from sqlalchemy import text
 from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import NoInspectionAvailable
 
 from ..locking.alembic_lock import ALEMBIC_LOCK
 from ..own_connections import own_connections_refused
@@ -26,6 +29,8 @@ from .reader import read_sql
 Direction = Literal["upgrade", "downgrade"]
 # Where `op.execute` goes through, and no other operation.
 _EXECUTE = DefaultImpl.execute.__code__
+# Mistakes in the revision's own code, whose text names no more than that.
+_TOLD = frozenset({"NameError", "AttributeError", "ImportError", "ModuleNotFoundError", "TypeError"})
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,14 @@ class OfflineRun:
     file that runs it. Without `sql` there is one pair, whose second is the line that failed. `statements` are the texts
     before that, or all: each with whether it is the revision's own (`op.execute`), and not an operation's. `checked`
     are the lines of `sql` where a statement begins that runs only if what it makes or drops is not there, or is.
+    `reason` says why there is no `sql`.
     """
 
     sql: str | None
     marks: tuple[tuple[int, int], ...] = ()
     statements: tuple[tuple[str, bool], ...] = ()
     checked: tuple[int, ...] = ()
+    reason: str = ""
 
     def file_line(self, sql_line: int = 1) -> int | None:
         """Return the line of the revision's file that runs what stands in this line of the SQL."""
@@ -76,10 +83,17 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
     context.connection.__class__ = _connection_class(output)
     try:
         # Standard output is the command's: JSON, or SQL.
-        with ALEMBIC_LOCK, own_connections_refused(), Operations.context(context), redirect_stdout(sys.stderr):
+        with (
+            ALEMBIC_LOCK,
+            own_connections_refused(),
+            _environment(context),
+            Operations.context(context),
+            redirect_stdout(sys.stderr),
+        ):
             getattr(script.module, direction)()
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
-        return OfflineRun(None, _failed_line(exc, script.module), tuple(output.statements))
+        failed = _failed_line(exc, script.module)
+        return OfflineRun(None, failed, tuple(output.statements), reason=_reason(exc))
     return OfflineRun(output.getvalue(), tuple(output.marks), tuple(output.statements), tuple(output.checked))
 
 
@@ -92,6 +106,22 @@ def _without_log() -> Iterator[None]:
         yield
     finally:
         logger.disabled = before
+
+
+@contextmanager
+def _environment(context: MigrationContext) -> Iterator[None]:
+    """Make `from alembic import context` this one, whose revision runs with a database."""
+    outer = getattr(alembic_context, "_proxy", None)
+    environment = EnvironmentContext(_Unknown(), _Unknown())  # type: ignore[arg-type]
+    environment._migration_context = context  # noqa: SLF001
+    environment.is_offline_mode = lambda: False  # type: ignore[method-assign]
+    try:
+        with environment:
+            yield
+    finally:
+        if outer is not None:
+            # An upgrade reads revisions, too, and goes on with its own.
+            outer.__enter__()
 
 
 def effects_of(revisions: Iterable[Script], direction: Direction = "upgrade") -> tuple[Effect, ...] | None:
@@ -130,6 +160,12 @@ def _connection_class(output: "_Output") -> Any:  # noqa: ANN401 - in the place 
             super().execute(*arguments, **options)
             return _Unknown()
 
+        def exec_driver_sql(self, statement: str, parameters: Any = None) -> "_Unknown":  # noqa: ANN401 - SQLAlchemy's own
+            if parameters:
+                raise _UnknownError("how the driver writes parameters is not known without a database")
+            # To a driver, unlike to text(), a colon is nothing special.
+            return self.execute(text(statement.replace(":", r"\:")))
+
         def _run_ddl_visitor(self, visitorcallable: Any, element: Any, **kwargs: Any) -> None:  # noqa: ANN401
             if kwargs.get("checkfirst"):
                 output.checked.append(output.line)
@@ -138,19 +174,23 @@ def _connection_class(output: "_Output") -> Any:  # noqa: ANN401 - in the place 
     return Connection
 
 
+class _UnknownError(LookupError):
+    """Something is asked that only a database knows."""
+
+
 class _Unknown:
     """What is not known without a database, such as the rows of a query: whoever looks at it fails."""
 
     def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - whatever is asked
         if name == "__class__":
             return object.__getattribute__(self, name)
-        raise LookupError(f"{name} is not known without a database")
+        raise _UnknownError(f"{name} is not known without a database")
 
     def __bool__(self) -> bool:
-        raise LookupError("whether there is something is not known without a database")
+        raise _UnknownError("whether there is something is not known without a database")
 
     def __iter__(self) -> NoReturn:
-        raise LookupError("what there is is not known without a database")
+        raise _UnknownError("what there is is not known without a database")
 
 
 class _Output(io.StringIO):
@@ -185,3 +225,14 @@ def _failed_line(exc: BaseException, module: ModuleType) -> tuple[tuple[int, int
             found = ((1, trace.tb_lineno),)
         trace = trace.tb_next
     return found
+
+
+def _reason(exc: BaseException) -> str:
+    """Return why a revision did not come to its end, without what may be data or SQL."""
+    if isinstance(exc, NoInspectionAvailable):
+        return "it inspects the schema of the database"
+    if isinstance(exc, AttributeError) and isinstance(exc.obj, MockConnection):
+        return f"it needs {exc.name}() of a connection"
+    kind = type(exc).__name__
+    # What a revision has raised by itself may say anything.
+    return str(exc) if isinstance(exc, _UnknownError) else f"{kind}: {exc}" if kind in _TOLD else kind
