@@ -1,12 +1,15 @@
 """The chain of revisions, and what single ones of them do."""
 
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
+from alembic.script import Script
 
-from app.db.migrator_config import ROOT
+from app.db.migrator_config import ROOT, migrator_config
 from app.migrator.partitions.tables import default_partition, is_partitioned
 from app.migrator.phase import Phase
+from app.migrator.revisions.loading import copy_revisions
 from app.migrator.revisions.schema_state import tables_created_by
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
@@ -64,6 +67,19 @@ def test_tables_that_revisions_create_are_read_from_their_sql() -> None:
     assert first | later == set(metadata.tables) | partitions
     assert "tasks" in first - later
     assert "agents" in later - first
+
+
+def test_revision_that_a_command_writes_is_none_of_the_next_one() -> None:
+    config = migrator_config(SETTINGS)
+    written = ModuleType("written")
+    vars(written).update(revision="written", down_revision=REVISIONS[-1])
+    first, second = copy_revisions(config), copy_revisions(config)
+    first.add_revision(Script(written, "written", "written.py"))
+    assert list(first.iterate_revisions("heads", REVISIONS[-1])) == [first.get_revision("written")]
+    assert second.heads == copy_revisions(config).heads == (REVISIONS[-1],)
+    assert [one.revision for one in second.iterate_revisions("heads", "base")] == REVISIONS[::-1]
+    modules = {vars(each.get_revision("head"))["module"] for each in (second, load_revisions(SETTINGS))}
+    assert len(modules) == 1, "the files are read once"
 
 
 @pytest.mark.parametrize("head", ["head", "heads"])

@@ -31,7 +31,7 @@ from ..revisions.alembic_config import (
     read_rename_answers,
     run_options_of,
 )
-from ..revisions.loading import check_revisions, describe_several_heads, explain_alembic_error
+from ..revisions.loading import check_revisions, copy_revisions, describe_several_heads, explain_alembic_error
 from ..revisions.schema_state import require_versions
 from ..signals import cancel_on_signals
 from .executor import StepExecutor
@@ -49,10 +49,14 @@ def run_environment(project: MigratorConfig | Callable[[], MigratorConfig]) -> N
     log_through_logging()
     with _report_errors_under_alembic():
         _refuse_connection()
-        config = handed_config(context.config) or _with_alembic_ini(project() if callable(project) else project)
+        handed = handed_config(context.config)
+        config = handed or _with_alembic_ini(project() if callable(project) else project)
         if answer_config_request(context.config, config):
             return
-        check_revisions(context.script, config.default_phase)
+        if handed:
+            context.script.revision_map = copy_revisions(config)
+        else:
+            check_revisions(context.script, config.default_phase)
         if context.is_offline_mode():
             PrintedScript(config).print_script()
             return

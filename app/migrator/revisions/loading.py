@@ -1,10 +1,11 @@
 """Find, check and load the revisions."""
 
 import traceback
+from copy import copy
 from pathlib import Path
 
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import MultipleHeads, ResolutionError, RevisionError
+from alembic.script.revision import MultipleHeads, ResolutionError, RevisionError, RevisionMap
 from alembic.util import CommandError
 
 from ...postgres.errors import MigrationFailedError, error_summary
@@ -40,6 +41,12 @@ def load_revisions(config: MigratorConfig) -> ScriptDirectory:
     _loaded.clear()
     _loaded[state] = directory
     return directory
+
+
+def copy_revisions(config: MigratorConfig) -> RevisionMap:
+    """Return the checked revisions for one command, which may add some. Raises what `load_revisions` raises."""
+    scripts = sorted(load_revisions(config).walk_revisions(), key=lambda script: script.path)
+    return RevisionMap(lambda: [copy(script) for script in scripts])
 
 
 # One entry at most: a server loads them several times at its start, and the files do not change afterwards.
