@@ -172,23 +172,26 @@ def settings(database_url: str) -> Settings:
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[Litestar]:
     """The application, started."""
-    async with started(_built(settings)) as application:
+    async with started(application_at_head(settings)) as application:
         yield application
 
 
-def _built(settings: Settings) -> Litestar:
-    """An application with these settings: built once for all tests that want the same ones, but for the database.
+def application_at_head(settings: Settings, number: int = 0) -> Litestar:
+    """Return an application with these settings, for a database at head; those of one moment have different numbers.
 
-    What it knows of that it learns when it starts, and building takes longer than most tests. Who changes it puts it
-    back.
+    It is built once for all tests that want the same settings, but for the database: what it knows of that it learns
+    when it starts, and building takes longer than most tests. Who changes it puts it back. It starts as a worker of
+    `litestar run` does, which leaves the schema to its parent.
     """
-    application = _built_without_database(msgspec.structs.replace(settings, database_url=None))
-    application.plugins.get(DatabasePlugin).settings = settings
+    application = _built_without_database(msgspec.structs.replace(settings, database_url=None), number)
+    plugin = application.plugins.get(DatabasePlugin)
+    plugin.settings = settings
+    plugin._is_schema_prepared = True
     return application
 
 
 @cache
-def _built_without_database(settings: Settings) -> Litestar:
+def _built_without_database(settings: Settings, number: int) -> Litestar:
     return create_app(settings)
 
 

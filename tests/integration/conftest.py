@@ -9,9 +9,8 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from app.asgi import create_app
 from app.core.settings import Settings
-from tests.conftest import client_of, started
+from tests.conftest import application_at_head, client_of, started
 from tests.support.api import BOARDS, GROUPS, create
 from tests.support.database import insert, query
 
@@ -21,7 +20,7 @@ SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
 @pytest.fixture
 async def replica(app: Litestar, settings: Settings) -> AsyncIterator[Litestar]:
     """A second process of the application, as far as the first one can tell."""
-    async with started(create_app(settings)) as application:
+    async with started(application_at_head(settings, 1)) as application:
         yield application
 
 

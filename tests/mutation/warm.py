@@ -42,7 +42,7 @@ def build_application() -> None:
     from tests import conftest  # noqa: PLC0415 - as pytest has imported it, with its assertions
 
     settings: Settings = conftest.settings_for("")
-    conftest._built_without_database(msgspec.structs.replace(settings, database_url=None))
+    conftest._built_without_database(msgspec.structs.replace(settings, database_url=None), 0)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -39,7 +40,7 @@ class Issuer:
             self._private[key_id] = curve
             public = json.loads(ECAlgorithm.to_jwk(curve.public_key()))
         else:
-            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            key = _rsa_key(key_id)
             self._private[key_id] = key
             public = json.loads(RSAAlgorithm.to_jwk(key.public_key()))
         self.answers["/keys"]["keys"].append({"kid": key_id, "use": "sig", **public, **fields})
@@ -61,6 +62,12 @@ class Issuer:
         }
         kept = {name: value for name, value in every.items() if value is not None}
         return jwt.encode(kept, self._private[key_id], algorithm, headers={"kid": key_id, **(headers or {})})
+
+
+@cache
+def _rsa_key(key_id: str) -> rsa.RSAPrivateKey:
+    """Return the key of this id, which is made once for all issuers, because that takes a tenth of a second."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @contextmanager
