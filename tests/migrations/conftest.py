@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -172,9 +173,19 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
         pinned = ("--constraints", str(ROOT / "requirements.txt"))
         wanted = f"plimsoll-migrator[{extras}] @ {wheel.as_uri()}"
         subprocess.run([BIN / "uv", "pip", "install", "-q", "--python", venv, *pinned, wanted, *more], check=True)
+        _share_bytecode(venv)
         return venv
 
     return install
+
+
+def _share_bytecode(venv: Path) -> None:
+    """Give the environment what this one has compiled: uv links the same files into both, and so it is good there."""
+    (theirs,) = venv.glob("lib/python*/site-packages")
+    ours = Path(sysconfig.get_path("purelib"))
+    for package in theirs.iterdir():
+        for compiled in (ours / package.name).rglob("__pycache__"):
+            shutil.copytree(compiled, theirs / compiled.relative_to(ours), dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """A process that has imported the libraries, and forks once for each command: that imports the project, and runs.
 
-To import takes most of the time of a command, of which tests start hundreds. The project is imported beforehand, too,
-where this is started with "project": for commands of this checkout, not of a copy. Everything else is as in a start of
-its own, to the exit code.
+To import takes most of the time of a command, of which tests start hundreds. The packages that this is started with
+are imported beforehand, too: the project's, for commands of this checkout and not of a copy, or the engine's where its
+wheel is installed. Everything else is as in a start of its own, to the exit code.
 """
 
 import atexit
@@ -25,6 +25,7 @@ _LIBRARIES = (
     "advanced_alchemy.extensions.litestar",
     "alembic.command",
     "asyncpg",
+    "fastapi",
     "httpx",
     "jwt",
     "litestar.__main__",
@@ -39,17 +40,29 @@ _LIBRARIES = (
 _REQUEST_BYTES = 1 << 20
 
 
-def _import_project() -> None:
-    root = Path(__file__).resolve().parents[2]
-    sys.path.insert(1, str(root))
-    for module in pkgutil.walk_packages([str(root / "app")], "app."):
+def _import_libraries() -> None:
+    for library in _LIBRARIES:
+        # The environment of another project lacks some, and what is optional in others.
+        with suppress(ImportError):
+            import_module(library)
+
+
+def _import_package(name: str) -> None:
+    root = str(Path(__file__).resolve().parents[2])
+    if name == "app":
+        sys.path.insert(1, root)
+    package = import_module(name)
+    for module in pkgutil.walk_packages(package.__path__, f"{name}."):
         if not module.name.endswith(".__main__"):
-            import_module(module.name)
-    sys.path.remove(str(root))
+            # Or what an extra brings.
+            with suppress(ImportError):
+                import_module(module.name)
+    if name == "app":
+        sys.path.remove(root)
 
 
-def _next(requests: socket.socket) -> str:
-    """Return in a process of its own for each request, with the script to run; in this one, never."""
+def _next(requests: socket.socket) -> list[str]:
+    """Return in a process of its own for each request, with the command to run; in this one, never."""
     has_ended, tells = socket.socketpair()
     tells.setblocking(False)
     signal.set_wakeup_fd(tells.fileno())
@@ -91,7 +104,7 @@ def _tell_of_the_ended(running: dict[int, int]) -> None:
             os.close(running.pop(pid))
 
 
-def _become(streams: list[int], *, command: list[str], env: dict[str, str], cwd: str, session: bool) -> str:
+def _become(streams: list[int], *, command: list[str], env: dict[str, str], cwd: str, session: bool) -> list[str]:
     if session:
         os.setsid()
     for number, descriptor in enumerate(streams):
@@ -101,15 +114,33 @@ def _become(streams: list[int], *, command: list[str], env: dict[str, str], cwd:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = command
-    sys.path[0:1] = [str(Path(command[0]).parent), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
-    return command[0]
+    sys.path[0:1] = filter(None, env.get("PYTHONPATH", "").split(os.pathsep))
+    return command
 
 
-def _run(script: str) -> None:
+def _execute(command: list[str]) -> None:
+    """Run a script, or a module, a file or code of the interpreter's command line."""
+    if Path(command[0]).name == "python":
+        del command[0]
+    match command:
+        case ["-c", code, *arguments]:
+            sys.argv = ["-c", *arguments]
+            sys.path.insert(0, "")
+            exec(compile(code, "<string>", "exec"), sys.modules["__main__"].__dict__)
+        case ["-m", name, *arguments]:
+            sys.argv = [name, *arguments]
+            sys.path.insert(0, str(Path.cwd()))
+            runpy.run_module(name, run_name="__main__", alter_sys=True)
+        case [script, *_]:
+            sys.argv = command
+            sys.path.insert(0, str(Path(script).parent.absolute()))
+            runpy.run_path(script, run_name="__main__")
+
+
+def _run(command: list[str]) -> None:
     """Run it as the interpreter would, which however takes long to end: each object is looked at, and so copied."""
     try:
-        runpy.run_path(script, run_name="__main__")
+        _execute(command)
         code = 0
     except SystemExit as exc:
         if not isinstance(exc.code, int | None):
@@ -128,13 +159,12 @@ def _run(script: str) -> None:
 if __name__ == "__main__":
     with socket.socket(fileno=os.dup(0)) as given:
         gc.disable()
-        for library in _LIBRARIES:
-            import_module(library)
-        if "project" in sys.argv:
-            _import_project()
+        _import_libraries()
+        for name in sys.argv[1:]:
+            _import_package(name)
         # What a collection in a child looked at, it would copy.
         gc.collect()
         gc.freeze()
         gc.enable()
-        script = _next(given)
-    _run(script)
+        command = _next(given)
+    _run(command)

@@ -39,6 +39,8 @@ _OURS = {
     "LOG_LEVEL",
     "LOG_REQUESTS",
 }
+# The beginnings of the variables that the interpreter and the libraries read when they start.
+READ_EARLY = ("PYTHON", "LANG", "LC_", "TERM")
 _one_at_a_time = threading.Lock()
 # Dozens of processes start here: without bytecode each would compile everything again.
 _LEFT_OUT = _OURS | {"PYTHONDONTWRITEBYTECODE"}
@@ -80,9 +82,22 @@ def run(
             timeout=seconds,
             check=False,
         )
+    return run_forked(program, within, cwd, seconds, stdin, stdout, stderr)
+
+
+def run_forked(
+    program: list[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    seconds: float = 2 * PATIENCE,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command as `run` does, by the fork server of its environment."""
     with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open() as nothing:
         outputs = [out.fileno() if stdout is None else stdout, err.fileno() if stderr is None else stderr]
-        process = Forked(program, within, cwd, [nothing.fileno() if stdin == subprocess.DEVNULL else stdin, *outputs])
+        process = Forked(program, env, cwd, [nothing.fileno() if stdin == subprocess.DEVNULL else stdin, *outputs])
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -101,9 +116,8 @@ def _can_be_forked(env: Mapping[str, str], bin_directory: Path = BIN) -> bool:
 
 
 def _read_early(env: Mapping[str, str]) -> dict[str, str]:
-    """What the interpreter and the libraries read when they start, and so is the same for all that are forked."""
-    early = ("PYTHON", "LANG", "LC_", "COLUMNS", "TERM")
-    return {name: value for name, value in env.items() if name.startswith(early)}
+    """Return what is the same for all commands that are forked."""
+    return {name: value for name, value in env.items() if name.startswith(READ_EARLY)}
 
 
 class Forked:
@@ -118,11 +132,13 @@ class Forked:
         # Without a buffer, in which select() would not see the second line.
         self._answers = FileIO(answers)
         given = {"command": command, "env": env, "cwd": str(cwd), "session": session}
+        directory = Path(command[0]).parent
         # Only a copy of the project has an `app` beside it that is not this one.
         has_own = cwd != ROOT and (cwd / "app").exists()
+        ours = () if has_own else ("app",)
         try:
             with _one_at_a_time:
-                requests, _ = _forking("libraries" if has_own else "project")
+                requests, _ = _forking(directory, *(ours if directory == BIN else ("plimsoll_migrator",)))
             socket.send_fds(requests, [json.dumps(given).encode()], [*streams, telling])
         finally:
             os.close(telling)
@@ -153,11 +169,11 @@ class Forked:
 
 
 @cache
-def _forking(imported: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Return the socket of a process that runs commands, and that process, which ends with this one."""
+def _forking(directory: Path, *packages: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Return the socket of a process that runs the directory's commands, and that process, which ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, str(ROOT / "tests" / "support" / "fork_server.py"), imported]
+        command = [str(directory / "python"), str(ROOT / "tests" / "support" / "fork_server.py"), *packages]
         # Not this process's terminal: by that the interpreter decides how it writes.
         return ours, subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=environment())
 
