@@ -682,7 +682,8 @@ ONLINE_ALONE = {
     "no connection of the context": "op.get_context().connection is None or op.drop_table('tags')",
     "no bind of the context": "op.get_context().bind is None or op.drop_table('tags')",
     "of Alembic's context": "from alembic import context\ncontext.is_offline_mode() or op.drop_table('tags')",
-    "its dialect": "from alembic import context\nif context.get_context().dialect.name != 'oracle':\n    op.drop_table('tags')",
+    "its dialect": "from alembic import context\n"
+    "if context.get_context().dialect.name != 'oracle':\n    op.drop_table('tags')",
     "the driver": "op.get_bind().exec_driver_sql('DROP TABLE tags')",
     "the dialect": "if op.get_bind().dialect.name == 'postgresql':\n    op.drop_table('tags')",
 }
