@@ -356,14 +356,32 @@ def test_limits_and_locks_end_with_the_batch(url: str, release: Release) -> None
 def test_batch_that_fails_is_named_and_the_ones_before_it_stay(url: str, release: Release) -> None:
     define(release)
     query(url, "ALTER TABLE numbers ADD CONSTRAINT small CHECK (doubled <> 5000)")
-    with pytest.raises(MigrationFailedError, match=r"after n 2000 and up to n 3000: .*small"):
+    with pytest.raises(MigrationFailedError, match=r"at the row n 2500: .*small.*correct it"):
         fill(url)
-    assert record(url, "outcome", "cursor", "error LIKE '%small%'") == ("failed", {"n": "2000"}, True)
+    assert record(url, "outcome", "cursor", "error LIKE '%small%'") == ("failed", {"n": "2499"}, True)
     assert standing(url) is BackfillState.FAILED
     query(url, "ALTER TABLE numbers DROP CONSTRAINT small")
     fill(url)
     assert touched(url) == {1: ROWS}
     assert record(url, "outcome", "error") == ("done", None)
+
+
+def test_value_that_does_not_convert_is_told_by_its_row_and_not_shown(url: str, release: Release) -> None:
+    query(url, "ALTER TABLE numbers ADD word text; UPDATE numbers SET word = n")
+    define(
+        release,
+        update="UPDATE numbers SET doubled = CAST(word AS int) WHERE {batch}",
+        where="doubled <> CAST(word AS int)",
+    )
+    query(url, "UPDATE numbers SET doubled = 0; UPDATE numbers SET word = 'secret' WHERE n = 77")
+    for done in range(2):
+        with pytest.raises(MigrationFailedError, match=r'at the row n 77: .* type integer: "…".*correct it') as failed:
+            fill(url)
+        assert "secret" not in str(failed.value)
+        query(url, "UPDATE numbers SET word = 1 WHERE n = 77")
+        fill(url)
+        # Behind the cursor, after it was done.
+        query(url, "UPDATE numbers SET word = 'secret' WHERE n = 77") if not done else None
 
 
 def test_column_that_is_dropped_meanwhile_is_a_clear_error(url: str, release: Release) -> None:

@@ -400,7 +400,7 @@ CHANGES: dict[str, Case] = {
     "numbers for a key without a default": Case(
         lambda of: _new_table(of["tags"], "logs", Column("id", sa.Integer, primary_key=True)),
         "expand contract",
-        ("CREATE SEQUENCE", "setval", "GRANT USAGE", "nextval", "OWNED BY"),
+        ("CREATE SEQUENCE", "setval", "GRANT USAGE", "nextval", "OWNED BY", "setval"),
         before="op.execute('CREATE TABLE logs (id integer CONSTRAINT pk_logs PRIMARY KEY)')\n"
         "op.execute('INSERT INTO logs VALUES (1), (2)')",
     ),
@@ -623,6 +623,12 @@ def test_new_numbers_are_free_and_given_to_all_who_may_insert(
         query(database_url, "ALTER TABLE logs ALTER id SET DEFAULT 3")
     query(database_url, f"SET ROLE {role}; INSERT INTO logs (note) VALUES ('new')")
     assert query(database_url, f"SELECT {made} FROM logs WHERE note = 'new'") == [(3 if is_made else 1,)]
+    if is_made:
+        # The previous release goes on to give numbers itself, and overtakes.
+        query(database_url, "INSERT INTO logs VALUES (8, 'old')")
+        upgrade(settings_for(database_url))
+        query(database_url, f"SET ROLE {role}; INSERT INTO logs (note) VALUES ('later')")
+        assert query(database_url, "SELECT id FROM logs WHERE note = 'later'") == [(9,)]
 
 
 def _check_backfill(file: Path, settings: Settings, value: str | None) -> None:

@@ -213,6 +213,8 @@ def test_mirrored_column_cannot_be_dropped_before_its_trigger(notes: str) -> Non
         MirroredColumn("notes", "n", "m", "{value}::bigint", "{value}::numeric", old_type="numeric(10,2)"),
         MirroredColumn("n" * 60, "a" * 63, "ä" * 31),
         MirroredColumn("app.notes", "body", "content"),
+        MirroredColumn('"app.notes"', "a.b", "$$"),
+        MirroredColumn("notes", "a_b", "a:b%"),
     ],
 )
 def test_mirrored_column_is_read_from_its_function_as_the_server_shows_it(
@@ -220,14 +222,31 @@ def test_mirrored_column_is_read_from_its_function_as_the_server_shows_it(
 ) -> None:
     quoted = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in (column.old, column.new)]
     query(empty_database_url, "CREATE SCHEMA app")
-    table = '"app"."notes"' if "." in column.table else f'"{column.table}"'
-    query(empty_database_url, f"CREATE TABLE {table} ({quoted[0]} text, {quoted[1]} text)")
+    table = {"app.notes": '"app"."notes"', '"app.notes"': '"app.notes"'}.get(column.table, f'"{column.table}"')
+    run(empty_database_url, f"CREATE TABLE {table} ({quoted[0]} text, {quoted[1]} text)")
     create(empty_database_url, column)
     assert read_mirrored_column(column.create()[0]) == column
     assert len(column.name.encode()) <= 63
     shown = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname = :name"
     ((definition,),) = query(empty_database_url, shown, name=column.name)
     assert read_mirrored_column(definition) == column
+
+
+def test_triggers_of_two_columns_have_two_names_and_those_of_earlier_releases_are_known() -> None:
+    columns = [
+        MirroredColumn("a_b", "c", "d"),
+        MirroredColumn("a", "b_c", "d"),
+        MirroredColumn("a", "b", "c_d"),
+        MirroredColumn("a.b", "c", "d"),
+        MirroredColumn('"a.b"', "c", "d"),
+        MirroredColumn("a" * 60, "b_c", "d"),
+        MirroredColumn("a" * 60 + "_b", "c", "d"),
+    ]
+    assert len({column.name for column in columns}) == len(columns)
+    assert all(column.is_kept_by(column.table, column.name) for column in columns)
+    assert MirroredColumn("boards", "objective", "goal").name == "mirror_boards_objective_goal"
+    assert columns[0].is_kept_by("a_b", "mirror_a_b_c_d")
+    assert not columns[0].is_kept_by("a", "mirror_a_b_c_d")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from {package} import Backfill
 
 backfill = Backfill(
     after="{after}",
-    table="{table}",
+    table={table},
     update={update},
     where={where},
 )
@@ -41,7 +41,8 @@ class BackfillFile:
 
 def backfill_name(table: str, column: str) -> str:
     """Return the name of a backfill that fills in a column."""
-    return re.sub(r"\W+", "_", f"{table}_{column}".lower()).strip("_")
+    words = re.sub(r"[^a-z0-9]+", "_", f"{table}_{column}".lower()).strip("_")
+    return words if words[:1].isalpha() else f"fill_{words}".rstrip("_")
 
 
 def unused_name(name: str, taken: Collection[str]) -> str:
@@ -58,10 +59,10 @@ def write_backfill(directory: Path, backfill: BackfillFile, after: str) -> None:
     folder = directory / "backfills"
     folder.mkdir(exist_ok=True)
     text = _FILE.format(
-        title=backfill.title,
+        title=backfill.title.replace("\\", "\\\\").replace('"""', '\\"""'),
         package=_PACKAGE,
         after=after,
-        table=backfill.table,
+        table=python_literals(backfill.table),
         update=_argument("update", backfill.update),
         where=_argument("where", backfill.where),
     )

@@ -100,7 +100,10 @@ def _texts(operation: MigrateOperation) -> Iterator[str]:
     else:
         output = io.StringIO()
         context = MigrationContext.configure(
-            dialect_name="postgresql", opts={"as_sql": True, "literal_binds": True, "output_buffer": output}
+            dialect_name="postgresql",
+            # With another style of parameters it doubles percent signs.
+            dialect_opts={"paramstyle": "named"},
+            opts={"as_sql": True, "literal_binds": True, "output_buffer": output},
         )
         Operations(context).invoke(operation)
         yield output.getvalue()

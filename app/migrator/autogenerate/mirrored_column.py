@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..backfill.batch import FORMATS
-from ..sql.quoting import quote
+from ..sql.names import qualified, split_name
+from ..sql.quoting import dollar_quoted, quote
 
 VALUE = "{value}"
 _LONGEST_NAME = 63
@@ -52,7 +53,7 @@ _PATTERNS = {"table": _NAME, "old": _NAME, "new": _NAME}
 
 @dataclass(frozen=True)
 class MirroredColumn:
-    """The column `new` of a table, which holds what `old` holds; the table may have its schema before a dot.
+    """The column `new` of a table, which holds what `old` holds; the table's name is as effects have it.
 
     `to_new` and `to_old` are SQL expressions of the one's value by the other's, which is `{value}`: `{value}::bigint`.
     NULL, and nothing else, becomes NULL in `to_old`. If a statement changes both columns, the new one counts.
@@ -76,17 +77,34 @@ class MirroredColumn:
     @property
     def name(self) -> str:
         """The name of the trigger and of its function."""
-        whole = "_".join(("mirror", self.table.replace(".", "_"), self.old, self.new))
-        if len(whole.encode()) <= _LONGEST_NAME:
-            return whole
-        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-        return whole.encode()[: _LONGEST_NAME - 9].decode(errors="ignore") + f"_{digest}"
+        # Only with an underscore within may the parts of another column make the same name.
+        is_clear = self._words.count("_") == 3  # noqa: PLR2004 - between four parts
+        return self._words if is_clear and self._words == self._former_name else self._digested("\0")
+
+    @property
+    def _former_name(self) -> str:
+        whole = self._words
+        return whole if len(whole.encode()) <= _LONGEST_NAME else self._digested("_")
+
+    @property
+    def _words(self) -> str:
+        return "_".join(("mirror", *filter(None, split_name(self.table)), self.old, self.new))
+
+    def _digested(self, between: str) -> str:
+        parts = ("mirror", *filter(None, split_name(self.table)), self.old, self.new)
+        digest = hashlib.sha256(between.join(parts).encode()).hexdigest()[:8]
+        return self._words.encode()[: _LONGEST_NAME - 9].decode(errors="ignore") + f"_{digest}"
+
+    def is_kept_by(self, table: str, trigger: str | None) -> bool:
+        """Return whether this is the trigger, also of an applied revision, whose name may be an earlier one."""
+        return table == self.table and trigger in {self.name, self._former_name}
 
     def create(self) -> tuple[str, str]:
         """Return the statements that make the function and the trigger, in the revision that adds the new column."""
         name = quote(self.name)
+        code = dollar_quoted(f"\n{self._body()}", tag="")
         return (
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql{self._settings()} AS $$\n{self._body()}$$",
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql{self._settings()} AS {code}",
             f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE OF {quote(self.old)}, {quote(self.new)}"
             f" ON {self._table} FOR EACH ROW EXECUTE FUNCTION {name}()",
         )
@@ -128,7 +146,7 @@ class MirroredColumn:
 
     @property
     def _table(self) -> str:
-        return ".".join(quote(part) for part in self.table.split("."))
+        return ".".join(quote(part) for part in split_name(self.table) if part)
 
     def _body(self, template: str = _BODY) -> str:
         to_old = self.to_old.replace(VALUE, f"NEW.{quote(self.new)}")
@@ -162,7 +180,7 @@ def _from_fields(fields: Mapping[str, str]) -> MirroredColumn:
     old, new, default, to_old = fields["old"], fields["new"], fields["default"], fields["to_old"]
     is_old = fields.get("is_old", to_old)
     return MirroredColumn(
-        table=".".join(_unquoted(part) for part in re.findall(_NAME, fields["table"])),
+        table=".".join(qualified("", _unquoted(part)) for part in re.findall(_NAME, fields["table"])),
         old=_unquoted(old),
         new=_unquoted(new),
         to_new=fields["to_new"].replace(f"NEW.{old}", VALUE),

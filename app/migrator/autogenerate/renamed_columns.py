@@ -13,8 +13,9 @@ from ..drift.catalogue import Column, Schema
 from ..drift.difference import Difference, Kind, Order, script
 from ..drift.table_and_column_ddl import definition
 from ..phase import Phase
+from ..sql.names import qualified
 from ..sql.quoting import quote
-from .backfill_file import BackfillFile
+from .backfill_file import BackfillFile, backfill_name
 from .mirrored_column import MirroredColumn
 from .plan import Chain, Step
 from .rename_answers import Rename, RenameError
@@ -92,7 +93,7 @@ def renaming_chain(rename: Rename, indexes: Sequence[Step], back: Sequence[Diffe
     before, after = schemas.live.tables[table].columns[rename.old], schemas.models.tables[table].columns[rename.new]
     model = next(c for c in schemas.metadata.tables[table].columns if c.name == rename.new)
     default = before.default if _has_comparable_default(before) else None
-    mirror = MirroredColumn(table, rename.old, rename.new, default=default)
+    mirror = MirroredColumn(qualified("", table), rename.old, rename.new, default=default)
     add: list[MigrateOperation] = [_empty_column(after, model)]
     if default is not None:
         add.append(_alter(after, f"SET DEFAULT {default}"))
@@ -130,9 +131,9 @@ def _empty_column(after: Column, model: sa.Column[Any]) -> MigrateOperation:
 
 def _backfill(rename: Rename, mirror: MirroredColumn) -> BackfillFile:
     return BackfillFile(
-        name=re.sub(r"\W+", "_", f"{rename.table}_{rename.new}".lower()).strip("_"),
+        name=backfill_name(rename.table, rename.new),
         title=f"{rename.table}.{rename.new} has what {rename.old_path} has: the trigger copies it",
-        table=mirror.table,
+        table=rename.table,
         update=mirror.backfill_update,
         where=mirror.backfill_where,
     )

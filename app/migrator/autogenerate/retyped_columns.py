@@ -12,7 +12,9 @@ from alembic.operations.ops import MigrateOperation
 
 from ..drift.catalogue import Column, Constraint, Index, Table
 from ..drift.difference import Order
+from ..drift.lossless_casts import keeps_values
 from ..phase import Phase
+from ..sql.names import qualified
 from ..sql.quoting import quote, shortened, temporary_name
 from ..sql.tokens import Word, statements_of
 from .backfill_file import BackfillFile, backfill_name
@@ -127,7 +129,7 @@ class _Replacement:
         self.new, self.table = _new_name(before), quote(before.table)
         casts = schemas.live.casts
         self.mirrored = MirroredColumn(
-            before.table,
+            qualified("", before.table),
             before.name,
             self.new,
             to_new=_conversion(before, after, casts.get((before.base, after.base))),
@@ -266,7 +268,8 @@ def _is_lossless(before: Column, after: Column, context: str | None) -> bool:
     # By the settings of a session: the previous release may see another value than the trigger makes.
     if _changes_zone(before, after):
         return False
-    return context == "i" or (after.is_string and not _SHOWN_BY_SETTINGS.search(before.base))
+    is_shown_alike = not (after.is_string and _SHOWN_BY_SETTINGS.search(before.base))
+    return is_shown_alike and keeps_values(before, after, context)
 
 
 def _with_column(definition: str, old: str, new: str) -> str:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from ...postgres.errors import MigrationFailedError
 from ..config import MigratorConfig
@@ -11,6 +12,7 @@ from ..revisions.history import Outcome
 from ..sql.quoting import escape_colons, quote
 from . import records as stored
 from .definition import BATCH, Backfill
+from .failures import concerns_a_row
 from .records import Cursor, Record
 
 # The most seconds that a batch waits for a row: less than PostgreSQL's deadlock_timeout (1 s), so that the batch gives
@@ -107,7 +109,7 @@ class Batches:
                 return BatchResult(record, seen=0, at_end=True)
             limit(connection, self._config, lock=row_wait)
             last, seen = self._next_key(connection, record.cursor, size)
-            self.rows = _describe_rows(record.cursor, last)
+            self.rows = _describe_rows(record.cursor, last, seen)
             if last is not None:
                 changed = self._change(connection, record.cursor, last)
                 record = stored.advance(
@@ -180,18 +182,26 @@ def has_rows_left(connection: Connection, backfill: Backfill) -> bool:
     """Return whether the table has rows that are still to be done; if no row shows it, whether it has any row.
 
     Call it in a transaction, whose statements have no time limit afterwards: it may read the whole table, and blocks
-    nobody.
+    nobody. A row of which the condition cannot be told, because a value does not convert, is one that is left.
     """
     connection.execute(_NO_LIMIT)
     table = escape_colons(quote(backfill.table))
     condition = escape_colons(backfill.where or "true")
-    return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table} WHERE {condition}\n)")))  # noqa: S608
+    try:
+        with connection.begin_nested():
+            return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM {table} WHERE {condition}\n)")))  # noqa: S608
+    except DBAPIError as exc:
+        if not concerns_a_row(exc):
+            raise
+        return True
 
 
-def _describe_rows(cursor: Cursor | None, last: Cursor | None) -> str:
+def _describe_rows(cursor: Cursor | None, last: Cursor | None, count: int) -> str:
     def key(of: Cursor) -> str:
         return ", ".join(f"{column} {value}" for column, value in of.items())
 
     if last is None:
         return "no rows"
+    if count == 1:
+        return f"the row {key(last)}"
     return f"the rows {f'after {key(cursor)} and ' if cursor else ''}up to {key(last)}"

@@ -30,7 +30,7 @@ from ..revisions.requirements import require
 from . import records as stored
 from .batch import LONGEST_ROW_WAIT, Batches, has_rows_left, limit
 from .definition import Backfill
-from .failures import batch_failure
+from .failures import batch_failure, concerns_a_row
 from .progress import Progress
 from .records import Record
 from .throttle import Throttle
@@ -149,9 +149,16 @@ class _BackfillRun:
         """Run one batch. Returns whether it was the last."""
         began = time.monotonic()
         row_wait = min(LONGEST_ROW_WAIT, self._config.lock_timeout)
-        done = await self._try(
-            lambda connection, attempt, wait: self._batches.run(connection, self._size, attempt, wait), row_wait
-        )
+        try:
+            done = await self._try(
+                lambda connection, attempt, wait: self._batches.run(connection, self._size, attempt, wait), row_wait
+            )
+        except DBAPIError as exc:
+            if self._size == 1 or not concerns_a_row(exc):
+                raise
+            # Smaller batches get to the row, which the error names.
+            self._size = self._largest = max(1, self._size // 2)
+            return False
         took = time.monotonic() - began
         self._last = done.record
         self._size = self._throttle.next_size(self._size, took, self._largest)

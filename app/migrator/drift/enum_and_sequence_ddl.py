@@ -16,12 +16,18 @@ def create_sequence(live: Schema, sequence: Sequence) -> list[Statement]:
     )
     if not sequence.owner_table or not sequence.owner_column:
         return found
+    own = _own(sequence)
     if sequence.owner and live.column(sequence.owner):
         # Before the column's default: a row that comes in between would get the number of one that is there.
         which = quote_literal(quote(sequence.name))
         found.append(_advance(which, sequence.owner_table, sequence.owner_column, Order.SEQUENCES))
         found.append(Statement(grant_usage(sequence.name, sequence.owner_table), Order.SEQUENCES))
-    return [*found, _own(sequence)]
+        # An older release, which gives numbers itself, may have overtaken it since. OWNED BY locks it until the end.
+        table, column = quote(sequence.owner_table), quote(sequence.owner_column)
+        is_behind = f"max({column}) > (SELECT last_value FROM {quote(sequence.name)})"  # noqa: S608 - names
+        catch_up = f"SELECT setval({which}, max({column})) FROM {table} HAVING {is_behind}"  # noqa: S608 - names
+        return [*found, own, Statement(catch_up, own.order)]
+    return [*found, own]
 
 
 def _from_another(before: Sequence, after: Sequence) -> list[Statement]:

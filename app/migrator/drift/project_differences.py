@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from ..autogenerate.mirrored_column import read_mirrored_column
 from ..config import MigratorConfig
 from ..revisions.loading import oldest_first
+from ..sql.names import qualified
 from ..sql.quoting import quote
 from .catalogue import Schema
 from .compare import compare
@@ -55,7 +56,7 @@ def _mirrors_column(found: Difference, live: Schema) -> bool:
     table, name = found.key
     routine = live.routines.get(f"{quote(name)}()")
     mirrored = read_mirrored_column(routine.definition) if routine else None
-    return mirrored is not None and (mirrored.table, mirrored.name) == (table, name)
+    return mirrored is not None and mirrored.is_kept_by(qualified("", table), name)
 
 
 def compare_with_project(connection: Connection, config: MigratorConfig, directory: ScriptDirectory) -> Comparison:

@@ -9,6 +9,7 @@ from .code_ddl import change_view, create_attached, drop_attached
 from .constraint_ddl import FOREIGN_KEY, around_column, create_index, drop_constraint
 from .difference import Order, Statement
 from .enum_and_sequence_ddl import advance_sequence, create_sequence
+from .lossless_casts import keeps_values
 
 _HERE = Order.TABLES_AND_COLUMNS
 
@@ -155,7 +156,7 @@ def _change_type(live: Schema, models: Schema, before: Column, after: Column) ->
     is_same = before.base == after.base
     if not (is_same or context in ("i", "a") or after.is_string):
         using = f" USING {name}{'' if context or before.is_string else '::text'}::{after.type}"
-    is_lossless = after.type == after.base and (is_same or context == "i" or after.is_string)
+    is_lossless = after.type == after.base and keeps_values(before, after, context)
     collate = f" COLLATE {after.collation}" if after.collation else ""
     change = _alter(before, f"TYPE {after.type}{collate}{using}", loses_data=not is_lossless)
     around = around_column(live, models, before, replaced=False)

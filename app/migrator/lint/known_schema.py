@@ -103,7 +103,7 @@ class KnownSchema:
         """Return the effect of a trigger whose function keeps two columns of its table equal; None for another one."""
         code = next((code for name, code in self.functions if name == trigger.code), "")
         mirrored = read_mirrored_column(code)
-        if mirrored is None or (mirrored.table, mirrored.name) != (trigger.table, trigger.name):
+        if mirrored is None or not mirrored.is_kept_by(trigger.table, trigger.name):
             return None
         # The previous release knows an older column, and does not expect that it changes.
         if (trigger.table, mirrored.new) not in self.columns:

@@ -1,10 +1,11 @@
 """Whether the values of a column that is dropped are in another one by then."""
 
-import re
 from collections.abc import Iterable
 
-from ..backfill.definition import required_backfills
+from ..backfill.definition import BATCH, required_backfills
 from ..sql.effect import Kind
+from ..sql.names import qualified
+from ..sql.tokens import UnreadableSqlError, scan
 from .known_schema import Change, ParsedRevision
 from .project import Project
 
@@ -37,8 +38,11 @@ def is_filled(table: str, names: set[str], revisions: Iterable[ParsedRevision], 
     """Return whether one of the revisions requires a backfill of the table that has these names in its update."""
     required = {name for each in revisions for name in required_backfills(each.script)}
     found = [backfill for name, backfill in project.backfills.items() if name in required] if required else []
-    return any(backfill.table == table and names <= _words(backfill.update) for backfill in found)
+    return any(qualified("", each.table) == table and names <= _names(each.update) for each in found)
 
 
-def _words(sql: str) -> set[str]:
-    return {word.strip('"') for word in re.findall(r'"[^"]+"|\w+', sql)}
+def _names(update: str) -> set[str]:
+    try:
+        return {word.name for word in scan(update.replace(BATCH, "true")) if word.is_name}
+    except UnreadableSqlError:
+        return set()

@@ -38,9 +38,8 @@ def quote_literal(text: str) -> str:
     return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in doubled else f"'{doubled}'"
 
 
-def dollar_quoted(code: str) -> str:
-    """Return the code of a block as a string between dollar tags that it does not have itself."""
-    tag = "plimsoll"
+def dollar_quoted(code: str, tag: str = "plimsoll") -> str:
+    """Return the code of a block as a string between dollar tags, `tag` or one that the code does not have itself."""
     while f"${tag}$" in code:
         tag += "_"
     return f"${tag}${code}${tag}$"

@@ -5,7 +5,7 @@ It is generated: who may insert is known only where it runs, and plain SQL has n
 
 import re
 
-from .quoting import quote, quote_literal
+from .quoting import dollar_quoted, quote, quote_literal
 
 _TABLE, _SEQUENCE = "<table>", "<sequence>"
 _BODY = f""" DECLARE its_grantee text; BEGIN
@@ -21,7 +21,7 @@ _BODY = f""" DECLARE its_grantee text; BEGIN
         EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', {_SEQUENCE}, its_grantee);
     END LOOP;
 END """  # noqa: S608 - a constant
-_LITERAL = "'(?:[^']|'')*'"
+_LITERAL = "E?'(?:[^']|'')*'"
 _IS_BODY = re.compile(re.escape(_BODY).replace(_TABLE, _LITERAL).replace(_SEQUENCE, _LITERAL))
 
 
@@ -29,7 +29,7 @@ def grant_usage(sequence: str, table: str) -> str:
     """Return the block that lets all who may insert into the table use the sequence, as a default there needs it."""
     names = {_TABLE: quote_literal(quote(table)), _SEQUENCE: quote_literal(quote(sequence))}
     body = re.sub("|".join(names), lambda found: names[found[0]], _BODY)
-    return f"DO $${body}$$"
+    return f"DO {dollar_quoted(body, tag='')}"
 
 
 def is_grant_usage(body: str) -> bool:
