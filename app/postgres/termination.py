@@ -91,6 +91,8 @@ class _Listener(asyncio.Protocol):
         if isinstance(exc, OSError) and not self._has_termination and (data := self._read_remaining()):
             self.data_received(data)
         self._protocol.connection_lost(exc)
+        # asyncpg's COPY would wait for ever until it may write again.
+        self._protocol.resume_writing()
 
     def _set_termination(self, termination: asyncpg.PostgresError | None, *, was_refused: bool = False) -> None:
         self._has_termination = termination is not None

@@ -128,11 +128,13 @@ async def shows_approvals_and_memory(old: CompleteDatabase, client: httpx.AsyncC
         (old.pending, [working, inbox], ["Task", ODD], {"payload": {"reason": "é"}, "rubric_scores": {"a": 2}}),
         (old.approved, [done], ["Task"], {"payload": None, "resolved_at": old.approved["created_at"]}),
         (old.rejected, [], [], {"payload": {}, "rubric_scores": None}),
+        (old.reopened, [], [], {"resolved_at": None}),
     ):
         compare(approvals[str(row["id"])], row, task_ids=tasks, task_titles=titles, **others)
     memory = await every(client, f"{BOARDS}/{old.board['id']}/memory")
     for row, tags in zip(old.memory, (["chat", ODD], [], None, None), strict=True):
         compare(memory[str(row["id"])], row, tags=tags)
+    compare(memory[str(old.no_chat["id"])], old.no_chat, tags=["chatter"], is_chat=False)
     group = await every(client, f"{GROUPS}/{old.group['id']}/memory")
     compare(group[str(old.group_memory["id"])], old.group_memory, tags=["broadcast"])
 

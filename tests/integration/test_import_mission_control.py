@@ -1,14 +1,20 @@
 """`litestar import mission-control`: what it refuses and tells, and that it writes everything or nothing, and once."""
 
+import asyncio
 import os
 import re
 import signal
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
+from app.importing.mission_control.target import Target
+from app.postgres.connect import open_connection
+from app.postgres.errors import DatabaseUnreachableError
+from app.postgres.url.database_url import normalize_database_url
 from tests.support.database import by_psycopg, holding, insert, query
 from tests.support.furnished import digests
 from tests.support.mission_control.command import COMMAND, take_over
@@ -17,6 +23,7 @@ from tests.support.mission_control.old_database import OldDatabase
 from tests.support.mission_control.troubled import TroubledDatabase
 from tests.support.processes import ROOT, environment, run
 from tests.support.stopping import running
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -44,6 +51,13 @@ def test_what_stays_behind_is_told(old: CompleteDatabase, database_url: str) -> 
         ("activity_events", "a person's comment has no author", old.persons),
         ("activity_events", "it stays behind", old.left),
         ("board_webhooks", "no signature_header is named", old.webhook),
+        ("approvals", "it is pending again, and its former resolved_at stays behind", old.reopened),
+        ("board_memory", "is_chat will be what the tags say", old.no_chat),
+        (
+            "organizations",
+            "name is longer than 200 characters, and has to be shortened when it is changed",
+            old.other,
+        ),
     ):
         rows, ids = told[table, words]
         assert rows == 1
@@ -168,6 +182,28 @@ def test_lost_connection_to_the_old_database_leaves_nothing(
             assert process.wait() == 4
     assert f"{make_url(old.url).database} was lost" in log.read_text()
     assert digests(database_url) == before
+
+
+async def test_copy_ends_where_the_server_goes_while_it_reads_nothing(database_url: str) -> None:
+    url = normalize_database_url(database_url)
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1_000_000
+
+    terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'copying'"
+    with (
+        holding(database_url, "LOCK TABLE organizations IN SHARE MODE") as wait,
+        # That it is lost is an error of its closing, too.
+        suppress(DatabaseUnreachableError),
+    ):
+        async with open_connection(url, PATIENCE, "copying") as connection:
+            await connection.execute(text("SELECT 1"))
+            copying = asyncio.create_task(Target(connection, url).copy_in("organizations", ["name"], endless()))
+            await asyncio.to_thread(wait)
+            query(database_url, terminate)
+            await asyncio.wait({copying}, timeout=PATIENCE)
+    assert isinstance(copying.exception(), DatabaseUnreachableError)
 
 
 def test_schema_that_is_not_at_its_head_is_told(old: CompleteDatabase, database_url: str) -> None:

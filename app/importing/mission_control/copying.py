@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from app.importing.mission_control.source import Source
 from app.importing.mission_control.target import Target
-from app.postgres.errors import DatabaseError
 
 # How much is read ahead of what is written.
 _CHUNKS_AHEAD = 8
@@ -15,19 +14,18 @@ async def copy_rows(
     source: Source, query: str, target: Target, table: str, columns: Sequence[str], advance: Callable[[int], None]
 ) -> None:
     """Append the rows of a query to a table; `advance` is told of each number of rows. Raises DatabaseErrors."""
-    chunks: asyncio.Queue[bytes | DatabaseError] = asyncio.Queue(_CHUNKS_AHEAD)
+    chunks: asyncio.Queue[bytes | Exception] = asyncio.Queue(_CHUNKS_AHEAD)
 
     async def read() -> None:
         try:
             await source.copy_out(query, chunks.put)
-        except DatabaseError as exc:
-            await chunks.put(exc)
-        else:
             await chunks.put(b"")
+        except Exception as exc:  # noqa: BLE001 - it is raised where the rows are awaited
+            await chunks.put(exc)
 
     async def lines() -> AsyncIterator[bytes]:
         while chunk := await chunks.get():
-            if isinstance(chunk, DatabaseError):
+            if isinstance(chunk, Exception):
                 raise chunk
             advance(chunk.count(b"\n"))
             yield chunk

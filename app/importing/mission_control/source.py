@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.importing.mission_control.mapping import ISSUER, KEY
 from app.postgres.connect import open_connection, translate_connection_errors
+from app.postgres.errors import ASYNCPG_ERRORS
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
 # Both databases write the same values as the same texts, no role's limit ends what takes long, and most sorts need no
@@ -58,7 +59,7 @@ class Source:
             assert isinstance(driver, asyncpg.Connection)
             try:
                 await driver.copy_from_query(query, output=write)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            except ASYNCPG_ERRORS as exc:
                 # As SQLAlchemy tells of what goes wrong in its own statements.
                 raise DBAPIError("COPY", None, exc, hide_parameters=True) from exc
 

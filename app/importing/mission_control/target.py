@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.importing.mission_control.source import SESSION_SETTINGS, set_locally
 from app.postgres.connect import translate_connection_errors
+from app.postgres.errors import ASYNCPG_ERRORS
 from app.postgres.url.database_url import DatabaseURL
 
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('plimsoll.import', 0))"
@@ -51,12 +52,20 @@ class Target:
                 if isinstance(driver, asyncpg.Connection):
                     # SQLAlchemy begins it with the first statement that goes through it.
                     assert driver.is_in_transaction(), "a copy of its own would be committed at once"
-                    await driver.copy_to_table(table, source=chunks, columns=columns)
+                    await driver.copy_to_table(table, source=_until_lost(driver, chunks), columns=columns)
                 else:
                     await _copy_by_psycopg(driver, table, columns, chunks)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, self._connection.dialect.loaded_dbapi.Error) as exc:
+            except (*ASYNCPG_ERRORS, self._connection.dialect.loaded_dbapi.Error) as exc:
                 # As SQLAlchemy tells of what goes wrong in its own statements.
                 raise DBAPIError("COPY", None, exc, hide_parameters=True) from exc
+
+
+async def _until_lost(driver: asyncpg.Connection, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks, but none to a connection that is lost: asyncpg says so only after the last one."""
+    async for chunk in chunks:
+        if driver.is_closed():
+            return
+        yield chunk
 
 
 async def _copy_by_psycopg(driver: Any, table: str, columns: Sequence[str], chunks: AsyncIterator[bytes]) -> None:  # noqa: ANN401 - optional

@@ -18,7 +18,7 @@ class CompleteDatabase:
         self.database = OldDatabase()
         add = self.database.add
         self.organization = add("organizations", name=ODD)
-        self.other = add("organizations", name="Rachel")
+        self.other = add("organizations", name="Rachel" * 34)
         gateway = add("gateways", organization_id=self.organization["id"])
         self._add_people()
         ours = {"organization_id": self.organization["id"]}
@@ -156,12 +156,15 @@ class CompleteDatabase:
             resolved_at=self.done["updated_at"],
         )
 
+        self.reopened = add("approvals", **on_board, resolved_at=self.done["updated_at"])
+
     def _add_memory(self, on_board: Row) -> None:
         add = self.database.add
         self.memory = [
             add("board_memory", **on_board, tags=json.dumps(["chat", ODD]), source="Ahab", is_chat=True),
             *(add("board_memory", **on_board, tags=tags) for tags in ("[]", "null", None)),
         ]
+        self.no_chat = add("board_memory", **on_board, tags='["chatter"]', is_chat=True)
         self.group_memory = add(
             "board_group_memory", board_group_id=self.group["id"], content=ODD, tags='["broadcast"]'
         )
