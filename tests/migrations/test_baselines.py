@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from app.migrator import MigrationFailedError, downgrade, plan, read_status, upgrade
+from app.migrator.backfill.runs import run as run_backfills
 from app.migrator.backfill.status import read_backfills
+from app.migrator.backfill.throttle import Throttle
 from app.migrator.backup.backup import backup
 from app.migrator.cli import upgrade as upgrade_command
 from app.migrator.cli.main import examine_config, main
@@ -31,6 +33,11 @@ from tests.support.waiting import PATIENCE
 Dump = Callable[[str], str]
 HISTORY = "SELECT revision, direction FROM schema_history WHERE outcome = 'done' ORDER BY id"
 MODELS = "".join(f'sa.Table("t{n}", metadata, sa.Column("id", sa.Integer))\n' for n in range(4))
+BACKFILL = """\
+from app.migrator import Backfill
+
+backfill = Backfill(table="t1", after="r1", update="UPDATE t1 SET id = id + 1 WHERE {batch}")
+"""
 # A new database has run one, and says that it has the others.
 BY_BASELINE = [("r2", "upgrade"), ("r0", "stamp"), ("r1", "stamp"), ("r2", "stamp")]
 
@@ -305,6 +312,31 @@ class TestDeleted:
         delete_replaced(project.config, "r2")
         upgrade(project.config)
         assert read_status(project.config).verdict == "up to date"
+
+    def test_downgrade_forgets_what_the_deleted_revisions_have_left(
+        self, project: PlainProject, empty_database_url: str
+    ) -> None:
+        """Backfills after one of them are to be run again."""
+        for revision in ("r0", "r2"):
+            upgrade(project.config, revision)
+        folder = project.root / "migrations" / "backfills"
+        folder.mkdir()
+        (folder / "fill.py").write_text(BACKFILL)
+        query(empty_database_url, "ALTER TABLE t1 ADD PRIMARY KEY (id)")
+        query(empty_database_url, "INSERT INTO t1 VALUES (1)")
+        run_backfills(project.config, None, Throttle(rate=0), lambda progress: None)
+        delete_replaced(project.config, "r2")
+        assert [found.state for found in read_backfills(project.config)] == ["done"]
+        downgrade(project.config, "base", accept_data_loss=True)
+        assert query(empty_database_url, "SELECT FROM schema_backfills") == []
+        upgrade(project.config)
+        query(empty_database_url, "INSERT INTO t1 VALUES (1)")
+        assert [found.state for found in read_backfills(project.config)] == ["pending"]
+
+    def test_script_of_a_downgrade_forgets_it_too(self, project: PlainProject) -> None:
+        delete_replaced(project.config, "r2")
+        printed = CliRunner().invoke(main, ["-c", str(project.ini), "downgrade", "r2:base", "--sql"])
+        assert "after_revision IN ('r0', 'r1', 'r2')" in printed.stdout
 
     def test_database_in_the_middle_is_told_by_which_release_to_go(
         self, project: PlainProject, empty_database_url: str

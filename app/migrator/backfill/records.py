@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from alembic.script import Script
 from sqlalchemy import Connection, RowMapping, text
 
 from ...postgres.errors import DatabaseError, MigrationFailedError
 from ..command_names import command
 from ..engine_tables import BACKFILL_TABLE
 from ..operator_name import current_operator
+from ..revisions.baselines import made_by
 from ..revisions.history import Outcome
 from .definition import Backfill
 
@@ -112,7 +114,7 @@ _RESUME = text(
 _RETRY = text(
     f"UPDATE {BACKFILL_TABLE} SET outcome = 'running', error = NULL WHERE name = :name AND outcome = 'failed'"  # noqa: S608
 )
-_FORGET = text(f"DELETE FROM {BACKFILL_TABLE} WHERE after_revision = :revision RETURNING name")  # noqa: S608
+_FORGET = text(f"DELETE FROM {BACKFILL_TABLE} WHERE after_revision = ANY(:revisions)")  # noqa: S608
 
 Cursor = Mapping[str, str]
 
@@ -262,14 +264,10 @@ def fail(connection: Connection, name: str, error: str) -> None:
     connection.execute(_FAIL, {"name": name, "error": error})
 
 
-def forget(connection: Connection, revision: str) -> tuple[str, ...]:
-    """Delete the records of the backfills that run after `revision`. Returns their names.
-
-    Call it in the transaction that reverts the revision.
-    """
-    if not has_records(connection):
-        return ()
-    return tuple(connection.scalars(_FORGET, {"revision": revision}))
+def forget(connection: Connection, script: Script) -> None:
+    """Delete the records of the backfills that run after the revision, in the transaction that reverts it."""
+    if has_records(connection):
+        connection.execute(_FORGET, {"revisions": made_by(script)})
 
 
 def _create_table(connection: Connection) -> None:

@@ -223,7 +223,7 @@ class StepExecutor:
         def record_done(ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG001
             nonlocal duration
             if not step.is_upgrade:
-                backfill_records.forget(connection, script.revision)
+                backfill_records.forget(connection, script)
             duration = history.record_end(connection, entry, history.Outcome.DONE, retries=attempt)
             history.record_replaced(connection, context.script, script, self._config.release)
 
@@ -264,7 +264,7 @@ class StepExecutor:
             stamped = history.StampChange.between(context.script, before, heads)
             history.record_stamp(connection, stamped, self._config.release)
             for script in stamped.out:
-                backfill_records.forget(connection, script.revision)
+                backfill_records.forget(connection, script)
             before = tuple(heads)
 
         # In one run: Alembic purges once, before the first step.

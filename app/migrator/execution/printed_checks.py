@@ -8,6 +8,7 @@ from ..backfill.definition import Backfill
 from ..command_names import command
 from ..engine_tables import BACKFILL_TABLE, version_table
 from ..locking.migration_lock import HELD_BY_ME, LOCK_KEY
+from ..revisions.baselines import made_by
 from ..revisions.requirements import Requirement, requirement_as_sql
 from ..sql.quoting import dollar_quoted, quote, quote_literal
 
@@ -134,8 +135,9 @@ def _block(code: str) -> str:
 
 def forget_backfills(script: Script) -> str:
     """Return the statement that forgets how far the backfills after a reverted revision were."""
+    reverted = ", ".join(map(quote_literal, made_by(script)))
     return f"""DO {_TAG} BEGIN
     IF to_regclass('{BACKFILL_TABLE}') IS NOT NULL THEN
-        DELETE FROM {BACKFILL_TABLE} WHERE after_revision = {quote_literal(script.revision)};
+        DELETE FROM {BACKFILL_TABLE} WHERE after_revision IN ({reverted});
     END IF;
 END {_TAG}"""  # noqa: S608 - a constant, and quoted

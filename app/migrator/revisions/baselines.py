@@ -29,6 +29,11 @@ def replaced_checksums(script: Script) -> Mapping[str, str]:
     return found if isinstance(found, dict) else {}
 
 
+def made_by(script: Script) -> list[str]:
+    """Return the revisions that this one makes: itself and, of a baseline, all that it replaces."""
+    return sorted({script.revision, *replaced_checksums(script)})
+
+
 def is_baseline(script: Script) -> bool:
     return bool(replaced_checksums(script))
 
