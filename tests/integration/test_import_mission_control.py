@@ -155,6 +155,15 @@ def test_wrong_url_is_told_without_its_password(database_url: str, source_url: s
     assert "s3cret" not in error
 
 
+def test_it_asks_before_it_begins_outside_dev(empty_database_url: str, database_url: str) -> None:
+    production = {"ENVIRONMENT": "production", "LOG_FORMAT": "json"}
+    code, report, error = take_over(empty_database_url, database_url, **production)
+    assert (code, report) == (2, {})
+    assert "There is no terminal to ask on: add --no-prompt." in error
+    code, report, _ = take_over(empty_database_url, database_url, "--no-prompt", **production)
+    assert (code, len(report["problems"])) == (1, 1)
+
+
 def test_database_that_is_another_ones_is_told(database_url: str, empty_database_url: str) -> None:
     for source in (empty_database_url, database_url):
         code, report, _ = take_over(source, database_url, "--check")
