@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from app.migrator.autogenerate.mirrored_column import MirroredColumn
 from app.migrator.branch.changes import read_changes
 from app.migrator.branch.git import GitError, Repository
 from app.migrator.branch.markdown import MARKER, as_markdown
@@ -256,6 +257,24 @@ def test_work_on_rows_locks_and_losses_are_told_of_each_revision(branch: PlainPr
     found = read_summary(branch.config, "main").revisions
     for (text, *expected), each in zip(ROW_WORK, found, strict=True):
         assert [each.row_work, tuple(lock.table for lock in each.locks), each.losses] == expected, text
+
+
+def test_column_that_another_one_mirrors_is_no_loss_but_for_what_that_cannot_hold(branch: PlainProject) -> None:
+    columns = [MirroredColumn("users", "name", "title"), MirroredColumn("orders", "note", "n", "{value}::bigint")]
+    add = [f"ALTER TABLE {each.table} ADD {each.new} text" for each in columns]
+    branch.add("add", sql(*add, *(statement for each in columns for statement in each.create())))
+    folder = branch.root / "migrations" / "backfills"
+    folder.mkdir()
+    fields = 'table="users", after="add", update="UPDATE users SET name = name WHERE {batch}"'
+    (folder / "fill.py").write_text(f"from app.migrator.backfill import Backfill\n\nbackfill = Backfill({fields})\n")
+    drop = [statement for each in columns for statement in each.drop()]
+    dropped = [f"ALTER TABLE {each.table} DROP {each.old}" for each in columns]
+    branch.add("drop", sql(*drop, *dropped), extra='phase = "contract"\nrequires_backfill = "fill"')
+    _, contract = read_summary(branch.config, "main").revisions
+    assert contract.losses == ("perhaps: what n cannot hold of note, which it mirrors",)
+    assert {"drop column users.name, which title mirrors", "drop column orders.note, which n mirrors"} <= {
+        *contract.changes
+    }
 
 
 def test_markdown_means_what_it_says_whatever_names_there_are() -> None:

@@ -23,7 +23,7 @@ from tests.migrations.conftest import Release
 from tests.support.database import query
 from tests.support.drift import compared, named
 from tests.support.generated import declared, generate, steps_of
-from tests.support.migrator import alembic_config, downgrade, lint, upgrade, upgrade_with_backfills
+from tests.support.migrator import alembic_config, downgrade, lint, plan, upgrade, upgrade_with_backfills
 from tests.support.processes import BIN, ROOT
 
 
@@ -109,7 +109,7 @@ class Case(NamedTuple):
     """How the models change, the phases of the revisions, and what their steps have in them, in this order.
 
     `value` is what the maintainer writes where the generated backfill asks for a value, `before` the code of a revision
-    that is there before.
+    that is there before, `loses` what the upgrade is said to lose, where that is of interest.
     """
 
     change: Callable[[Mapping[str, Table]], object]
@@ -117,6 +117,7 @@ class Case(NamedTuple):
     steps: tuple[str, ...]
     value: str | None = None
     before: str | None = None
+    loses: tuple[str, ...] | None = None
 
 
 CHANGES: dict[str, Case] = {
@@ -448,6 +449,7 @@ CHANGES: dict[str, Case] = {
             'drop_column("boards", "max_agents")',
             'new_column_name="max_agents"',
         ),
+        loses=(),
     ),
     "a type with an index and a unique constraint": Case(
         lambda of: setattr(of["tags"].c.slug, "type", sa.String()),
@@ -458,6 +460,7 @@ CHANGES: dict[str, Case] = {
         lambda of: setattr(of["users"].c.notes, "type", sa.BigInteger()),
         "contract contract",
         ("CREATE TRIGGER", "drop_column"),
+        loses=("what users.notes_new cannot hold of users.notes, which it mirrors",),
     ),
     "a type of a fixed length that becomes a text": Case(
         lambda of: _add_columns(of["tags"], Column("a", sa.Text)),
@@ -591,6 +594,8 @@ def test_generated_change_passes_lint_and_goes_up_down_and_up(
         assert text in steps[at:], steps
         at = steps.index(text, at) + len(text)
     assert unknown_in_dry_run(settings) == [], steps
+    if case.loses is not None:
+        assert tuple(loss.what for loss in plan(settings).losses) == case.loses
     before = sorted(named(compared(database_url, changed)))
     upgrade_with_backfills(settings)
     command.check(alembic_config(settings))

@@ -17,6 +17,7 @@ from app.migrator.backfill.throttle import Throttle
 from app.migrator.config import MigratorConfig
 from app.migrator.drift.difference import Kind
 from app.migrator.drift.report import read_drift
+from app.migrator.execution.commands import plan
 from app.migrator.lint.alike_tables import are_alike
 from app.migrator.lint.linter import lint
 from app.migrator.phase import Phase
@@ -127,7 +128,9 @@ def test_renamed_columns_keep_the_data_and_two_releases_working(boards: PlainPro
     generate(boards, *RENAMED)
     config = boards.config
     assert findings(boards) == []
+    assert plan(config).losses == ()
     fill(config)
+    assert plan(config).losses == ()
     assert {found.kind for found in read_drift(config).differences}.isdisjoint({Kind.TRIGGER, Kind.FUNCTION})
     upgrade(config, phase=Phase.EXPAND)
     assert read(url, NEW, "id < 3") == FIRST

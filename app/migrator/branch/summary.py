@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..autogenerate.mirrored_column import VALUE, MirroredColumn, read_mirrored_column
 from ..backfill.definition import required_backfills
 from ..config import MigratorConfig
 from ..lint.finding import Finding
@@ -121,15 +122,32 @@ def _told(revision: ParsedRevision) -> Iterator[str]:
     for change in revision.changes:
         beside = [other.effect.kind for other in revision.changes if other.statement is change.statement]
         if not any(change.effect.kind in _TOLD_WITH.get(kind, ()) for kind in beside):
-            yield str(change.effect)
+            mirrored = _mirror_of(change, revision)
+            yield f"{change.effect}, which {mirrored.new} mirrors" if mirrored else str(change.effect)
 
 
 def _losses(revision: ParsedRevision) -> Iterator[str]:
     if revision.sql is None:
         yield _UNKNOWN
     for change in revision.changes:
-        if _is_loss(change):
+        mirrored = _mirror_of(change, revision)
+        if mirrored and mirrored.to_new == VALUE:
+            continue
+        if mirrored:
+            yield f"perhaps: what {mirrored.new} cannot hold of {change.effect.column}, which it mirrors"
+        elif _is_loss(change):
             yield f"perhaps: {change.effect}" if change.effect.may_lose_data else str(change.effect)
+
+
+def _mirror_of(change: Change, revision: ParsedRevision) -> MirroredColumn | None:
+    """Return the column that a trigger has kept equal to one that is dropped, whose backfill the revision requires."""
+    effect, before = change.effect, revision.before[0]
+    if effect.kind is not Kind.DROP_COLUMN or not required_backfills(revision.script):
+        return None
+    if effect.column not in before.mirrored(effect.table).values():
+        return None
+    found = filter(None, (read_mirrored_column(code or "") for _, code in before.functions))
+    return next((each for each in found if (each.table, each.old) == (effect.table, effect.column)), None)
 
 
 def _is_loss(change: Change) -> bool:

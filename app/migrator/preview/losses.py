@@ -16,6 +16,7 @@ from ..sql.offline import offline_sql
 from ..sql.reader import read_statement
 from ..sql.tokens import Statement, UnreadableSqlError, statements_of
 from ..sql.type_changes import keeps_values, type_changes
+from .kept_values import MirroredColumns, type_of
 
 _EXISTS = text(
     """
@@ -24,13 +25,6 @@ _EXISTS = text(
     ))
     """
 )
-_TYPE_OF = text(
-    """
-    SELECT format_type(atttypid, atttypmod) FROM pg_attribute
-    WHERE attrelid = to_regclass(:table) AND attname = :column AND NOT attisdropped
-    """
-)
-
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -40,8 +34,8 @@ def upgrade_losses(connection: Connection, revisions: Iterable[Script]) -> list[
     It changes nothing, waits for nobody, and counts for a second at most for each loss. The connection must not be in a
     transaction.
     """
-    names = _Names()
-    found = [loss for script in revisions for loss in _losses(connection, script, names)]
+    names, mirrored = _Names(), MirroredColumns(connection)
+    found = [loss for script in revisions for loss in _losses(connection, script, names, mirrored)]
     return list(dict.fromkeys(found))
 
 
@@ -64,7 +58,7 @@ def warn_about_losses(connection: Connection, revisions: Sequence[Script], contr
             log.warning("the upgrade removes data", revision=loss.revision, removes=str(loss))
 
 
-def _losses(connection: Connection, script: Script, names: "_Names") -> Iterator[Loss]:
+def _losses(connection: Connection, script: Script, names: "_Names", mirrored: MirroredColumns) -> Iterator[Loss]:
     sql = offline_sql(script)
     try:
         statements = None if sql is None else list(statements_of(sql))
@@ -73,10 +67,12 @@ def _losses(connection: Connection, script: Script, names: "_Names") -> Iterator
     if statements is None:
         yield unknown_loss(script)
     for statement in statements or ():
+        mirrored.learn(statement)
         for effect in read_statement(statement):
             here = names.here(effect)
             if here is not None:
-                yield from _loss(connection, script, statement, here)
+                mirrored_loss = mirrored.loss(script, here)
+                yield from _loss(connection, script, statement, here) if mirrored_loss is None else mirrored_loss
             names.follow(effect)
 
 
@@ -98,8 +94,7 @@ def _exists(connection: Connection, effect: Effect) -> bool:
 
 def _may_cut(connection: Connection, statement: Statement, effect: Effect) -> bool:
     """Return whether values of the column may not fit its new type; an attribute of a type counts as one."""
-    with connection.begin():
-        old = connection.scalar(_TYPE_OF, {"table": quoted_table(effect.table), "column": effect.column})
+    old = type_of(connection, effect)
     if old is None:
         return False
     changes = {column: (new, is_computed) for column, new, is_computed in type_changes(statement)}
