@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -183,6 +184,14 @@ async def test_gateway_in_the_query_filters_nothing(client: httpx.AsyncClient) -
         assert len(every["items"]) == (url == BOARDS)
 
 
+async def test_null_in_the_query_is_as_if_it_were_not_there(client: httpx.AsyncClient, board: Json) -> None:
+    """Generated clients write null so."""
+    url = f"{BOARDS}/{board['id']}/tasks"
+    await post(client, url, title="Splice")
+    found = await client.get(url, params={"status": "null", "assigned_agent_id": "null", "unassigned": "true"})
+    assert (found.status_code, found.json()["total"]) == (200, 1)
+
+
 async def test_there_is_one_gateway_so_that_forms_can_be_saved(client: httpx.AsyncClient) -> None:
     page = (await client.get(GATEWAYS, params={"limit": 10})).json()
     (gateway,) = page["items"]
@@ -255,6 +264,16 @@ async def test_streams_have_the_same_fields(app: Litestar, client: httpx.AsyncCl
             event = await stream.next()
     assert (event.data["agent"]["id"], event.data["agent"]["gateway_id"]) == (agent["id"], str(GATEWAY_ID))
     assert event.data["activity"]["route_name"] == "board"
+
+
+async def test_event_does_not_overtake_the_answer(app: Litestar, client: httpx.AsyncClient, board: Json) -> None:
+    """The front end shows a task twice if its stream has it first."""
+    url = f"{BOARDS}/{board['id']}/tasks"
+    async with reading(app, f"{url}/stream") as stream:
+        await post(client, url, title="Splice")
+        event = await stream.next()
+    happened = datetime.fromisoformat(event.data["activity"]["created_at"])
+    assert datetime.now(UTC) - happened >= timedelta(seconds=0.95)
 
 
 async def test_agent_is_told_its_gateway(app: Litestar, client: httpx.AsyncClient, board: Json) -> None:

@@ -3,6 +3,9 @@
 It happens outside of entity tags and kept answers, so that these are about the same bytes with and without it.
 """
 
+import asyncio
+import time
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, get_args, get_origin
 
@@ -23,7 +26,7 @@ from litestar.types import (
 )
 
 from app.api.compatibility.fields import Complete, completer_of
-from app.api.compatibility.requests import drop_ignored_parameter
+from app.api.compatibility.requests import drop_ignored_parameters
 from app.schemas.agents import OkResponse
 from app.schemas.streams import (
     AgentStreamItem,
@@ -51,6 +54,9 @@ _OK = msgspec.json.encode(OkResponse())
 _JSON = b"application/json"
 _EVENTS = b"text/event-stream"
 _DATA = b"data: "
+# Seconds that an event has happened ago when it is sent. The front end adds a task that it has created to those on the
+# page without looking whether the stream was faster than the answer.
+_OLD_ENOUGH = 1.0
 
 
 class Answers(ASGIMiddleware):
@@ -66,7 +72,7 @@ class Answers(ASGIMiddleware):
         operation_id = getattr(handler, "operation_id", None)
         # What is no operation (the document's page, a preflight) has no id.
         if isinstance(handler, HTTPRouteHandler) and isinstance(operation_id, str):
-            drop_ignored_parameter(scope)
+            drop_ignored_parameters(scope)
             send = _Answer(send, self._completer_of(handler), success_of(operation_id)).send
         await next_app(scope, receive, send)
 
@@ -99,7 +105,9 @@ class _Answer:
                 self._change(start, message)
                 await self._send(start)
             elif self._is_stream and self._complete is not None:
-                message["body"] = _with_lines(self._complete, message["body"])
+                message["body"], newest = _with_events(self._complete, message["body"])
+                if newest is not None:
+                    await asyncio.sleep(min(max(0.0, _OLD_ENOUGH - time.time() + newest.timestamp()), _OLD_ENOUGH))
         await self._send(message)
 
     def _change(self, start: HTTPResponseStartEvent, body: HTTPResponseBodyEvent) -> None:
@@ -140,12 +148,19 @@ def _media_type(start: HTTPResponseStartEvent) -> bytes:
     return next((value for name, value in start["headers"] if name == b"content-type"), b"")
 
 
-def _with_lines(complete: Complete, chunk: bytes) -> bytes:
-    """Return the chunk of a stream. It has whole events, with the data of each in one line."""
-    lines = chunk.split(b"\n")
-    return b"\n".join(
-        _DATA + _completed(complete, line.removeprefix(_DATA)) if line.startswith(_DATA) else line for line in lines
-    )
+def _with_events(complete: Complete, chunk: bytes) -> tuple[bytes, datetime | None]:
+    """Return the chunk of a stream, and when the newest of its events happened.
+
+    It has whole events, with the data of each in one line.
+    """
+    lines, newest = chunk.split(b"\n"), None
+    for number, line in enumerate(lines):
+        if line.startswith(_DATA):
+            event = msgspec.json.decode(line.removeprefix(_DATA))
+            complete(event)
+            lines[number] = _DATA + msgspec.json.encode(event)
+            newest = datetime.fromisoformat(event["activity"]["created_at"])
+    return b"\n".join(lines), newest
 
 
 def _completed(complete: Complete, body: bytes) -> bytes:

@@ -10,6 +10,8 @@ from app.api.http.body import JsonRequest
 # Accepted in every body of JSON, whatever their value.
 IGNORED_FIELDS = frozenset({"clerk_user_id", "gateway_id", "identity_template", "is_gateway_main", "soul_template"})
 IGNORED_PARAMETER = "gateway_id"
+_NULL = "null"
+_IGNORED_IN_QUERY = (IGNORED_PARAMETER.encode(), _NULL.encode())
 # Values stay as they were sent, numbers to the last digit.
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -32,11 +34,11 @@ def _without_ignored(sent: bytes) -> bytes:
     return sent if len(kept) == len(fields) else msgspec.json.encode(kept)
 
 
-def drop_ignored_parameter(scope: Scope) -> None:
-    """Take `gateway_id` out of the query."""
+def drop_ignored_parameters(scope: Scope) -> None:
+    """Take out of the query what the gateway knows, and what is null: generated clients write that as a word."""
     query = scope["query_string"]
-    if IGNORED_PARAMETER.encode() not in query:
+    if not any(word in query for word in _IGNORED_IN_QUERY):
         return
     given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    kept = [(name, value) for name, value in given if name != IGNORED_PARAMETER]
+    kept = [(name, value) for name, value in given if name != IGNORED_PARAMETER and value != _NULL]
     scope["query_string"] = urlencode(kept).encode("latin-1")

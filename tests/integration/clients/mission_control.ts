@@ -198,7 +198,7 @@ const read = async (answer: Promise<Answer>, type: string, shapes: Record<string
   }
   return event;
 };
-await read(agents.streamAgentsApiV1AgentsStreamGet({ since }), "agent.created", { agent: "AgentRead" });
+await read(agents.streamAgentsApiV1AgentsStreamGet({ since, board_id: null }), "agent.created", { agent: "AgentRead" });
 const streamTasks = tasks.streamTasksApiV1BoardsBoardIdTasksStreamGet;
 await read(streamTasks(board.id, { since }), "task.created", { task: "TaskRead" });
 await read(streamTasks(board.id, { since }), "task.comment", { comment: "TaskCommentRead" });
