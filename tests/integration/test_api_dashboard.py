@@ -118,20 +118,22 @@ async def test_error_rate_is_what_was_sent_back_or_rejected(
     client: httpx.AsyncClient, board: dict[str, Any], history: History
 ) -> None:
     task = await history.task(9, ("review", 3), ("in_progress", 3))
-    await history.task(9, ("review", 3), ("done", 3))
+    for _ in range(2):
+        await history.task(9, ("review", 3), ("done", 3))
     await history.task(9, ("done", 3), ("inbox", 3))
     await history.task(9, ("done", 3))
     url = f"{BOARDS}/{board['id']}/approvals"
     # What is decided on is not what a task became, however it is called.
-    for status, name in (("approved", "done → inbox"), ("rejected", "review → done")):
-        body = {"action_type": name, "confidence": 1, "status": status, "task_id": task}
+    decisions = (("approved", "done → inbox", task), ("rejected", "review → done", task), ("rejected", "deploy", None))
+    for status, name, about in decisions:
+        body = {"action_type": name, "confidence": 1, "status": status, "task_id": about}
         assert (await client.post(url, json=body)).status_code == 201
     found = await dashboard(client, range_key="24h")
-    assert values(found["throughput"]["primary"]) == [3]
+    assert values(found["throughput"]["primary"]) == [4]
     assert found["kpis"]["median_cycle_time_hours_7d"] is None
-    assert [found["wip"]["primary"]["points"][-3][status] for status in TaskStatus] == [1, 1, 0, 2]
-    assert values(found["error_rate"]["primary"]) == [pytest.approx(100 * 2 / 3), 50]
-    assert found["kpis"]["error_rate_pct"] == 60
+    assert [found["wip"]["primary"]["points"][-3][status] for status in TaskStatus] == [1, 1, 0, 3]
+    assert values(found["error_rate"]["primary"]) == [50, pytest.approx(100 * 2 / 3)]
+    assert found["kpis"]["error_rate_pct"] == pytest.approx(100 * 4 / 7)
 
 
 async def test_agents_are_active_while_they_are_heard_of(

@@ -215,9 +215,10 @@ async def test_commit_that_streams_show_is_notified_and_nothing_else(
         before = len(sent)
         await create(client, BOARDS, **{**MINIMAL, "slug": slug})
         await notifications.close()
+        query(database_url, "SELECT pg_notify(:channel, 'stored')", channel=notify._CHANNEL)
         for _ in range(2):
             assert (await client.get(BOARDS)).status_code == 200
         await notifications.close()
         query(database_url, "SELECT pg_notify(:channel, 'end')", channel=notify._CHANNEL)
         await until(lambda number=number: sent.count("end") > number)  # type: ignore[misc]
-    assert sent[before:] == [notifications._sender_id, "end"]
+    assert sent[before:] == [notifications._sender_id, "stored", "end"]

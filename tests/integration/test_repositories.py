@@ -11,13 +11,21 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFoundError
+from app.core.pagination import Window
 from app.db.plugin import DatabasePlugin
 from app.models import ActivityEvent, Tag
+from app.repositories.access import AccessScope
 from app.repositories.activity import COMMENTED, ActivityRepository
 from app.repositories.boards import SlugTakenError
+from app.repositories.callers import Bearer
+from app.repositories.invites import InviteRepository
+from app.repositories.members import MemberRepository
+from app.repositories.organizations import OrganizationRepository
+from app.repositories.snapshots import BoardsOfGroup, SnapshotRepository
 from app.repositories.tags import TagRepository
 from app.repositories.tokens import TokenRepository
 from app.repositories.users import UserRepository
+from app.repositories.webhooks import WebhookPayloadRepository, WebhookRepository
 from tests.support.database import insert, query
 from tests.support.sent_statements import statements_of
 
@@ -130,8 +138,10 @@ async def test_lists_are_of_whom_they_name_oldest_first_or_by_name(session: Asyn
     by_name = [insert(database_url, "tags", organization_id=OURS, name=name, slug=name) for name in "cb"]
     same = [insert(database_url, "tags", organization_id=OURS, name="a", slug=slug) for slug in ("a-1", "a-2")]
     insert(database_url, "tags", organization_id=OTHER, name="d", slug="d")
-    listed = await TagRepository(session=session).list_of_organization(OURS)
-    assert [tag.id for tag in listed] == [*sorted(same), *by_name[::-1]]
+    tags = TagRepository(session=session)
+    assert [tag.id for tag in await tags.list_of_organization(OURS)] == [*sorted(same), *by_name[::-1]]
+    page = await tags.page(OURS, Window(10))
+    assert ({tag.id for tag in page.rows}, page.total) == ({*same, *by_name}, 4)
 
     def in_order(ids: list[UUID]) -> list[UUID]:
         return [ids[2], *sorted(ids[:2])]
@@ -157,3 +167,76 @@ async def test_lists_are_of_whom_they_name_oldest_first_or_by_name(session: Asyn
     ]
     of_user = await TokenRepository(session=session).list_of_user(known[0])
     assert [token.id for token in of_user] == in_order(tokens)
+
+
+async def test_place_in_an_organization_is_the_users_own(session: AsyncSession, database_url: str) -> None:
+    """Whoever leaves one organization is left without an active one, if it was this; nobody else is."""
+    insert(database_url, "organizations", id=OTHER, name="other")
+    leaver, elsewhere, stays = (
+        insert(database_url, "users", subject=subject, active_organization_id=active)
+        for subject, active in (("leaver", OURS), ("elsewhere", OTHER), ("stays", OURS))
+    )
+    places = {
+        user: [
+            insert(database_url, "organization_members", organization_id=organization, user_id=user, role="owner")
+            for organization in organizations
+        ]
+        for user, organizations in ((leaver, (OURS, OTHER)), (elsewhere, (OURS,)), (stays, ()))
+    }
+    members, organizations = MemberRepository(session=session), OrganizationRepository(session=session)
+    for user, expected in places.items():
+        assert {member.id for member in await members.list_of_user(user)} == {*expected}
+    for user in (leaver, elsewhere):
+        await organizations.deactivate(user, OURS)
+    await session.commit()
+    active = "SELECT subject, active_organization_id FROM users"
+    assert dict(query(database_url, active)) == {"leaver": None, "elsewhere": OTHER, "stays": OURS}
+
+
+async def test_grants_of_an_invite_and_first_tasks_of_a_board_are_in_their_order(
+    session: AsyncSession, database_url: str
+) -> None:
+    """The table has them in the other order."""
+    ours, url = {"organization_id": OURS}, database_url
+    group = insert(url, "board_groups", **ours, name="", slug="")
+    boards = [insert(url, "boards", **ours, board_group_id=group, name="", slug=slug, description="") for slug in "ab"]
+    invite = {**ours, "invited_email": "", "expires_at": datetime.now(UTC)}
+    invites = [insert(url, "organization_invites", **invite, token_seed=seed) for seed in (b"a", b"b")]
+    for id_, of, board in ((2, 0, 1), (1, 0, 0), (3, 1, 1)):
+        granted = {"organization_invite_id": invites[of], "board_id": boards[board], "can_read": True}
+        insert(url, "invite_board_access", id=UUID(int=id_), **ours, **granted, can_write=False)
+    assert [grant.board_id for grant in await InviteRepository(session=session).list_grants(invites[0])] == boards
+    for title, status in (("later", "done"), ("first", "in_progress"), ("second", "review")):
+        insert(url, "tasks", **ours, board_id=boards[0], title=title, status=status)
+    wanted = BoardsOfGroup(AccessScope(OURS, reads_all=True), group)
+    found = await SnapshotRepository(session=session).list_first_tasks(wanted, 3, include_done=True)
+    assert [shown.task.title for shown in found[boards[0]]] == ["first", "second", "later"]
+
+
+async def test_use_of_a_token_is_recorded_once_a_minute(session: AsyncSession, database_url: str) -> None:
+    """Also where another request has just recorded it, and this one has read the token before."""
+    user, now = insert(database_url, "users", subject="user"), datetime.now(UTC)
+    for number, (ago, is_recorded) in enumerate(((None, True), (30, False), (90, True))):
+        last = None if ago is None else now - timedelta(seconds=ago)
+        token = {"user_id": user, "name": "", "scope": "read", "token_hash": bytes([number]), "last_used_at": last}
+        used, other = (
+            insert(database_url, "personal_tokens", **{**token, "token_hash": bytes([number, nth])}) for nth in range(2)
+        )
+        await TokenRepository(session=session).record_use(Bearer(used, "read", None, None))
+        await session.commit()
+        stored = dict(query(database_url, "SELECT id, last_used_at FROM personal_tokens"))
+        assert (stored[used] != last) is is_recorded
+        assert stored[other] == last
+
+
+async def test_page_is_of_the_board_or_the_webhook_that_is_asked_for(session: AsyncSession, database_url: str) -> None:
+    url, ours = database_url, {"organization_id": OURS}
+    boards = [insert(url, "boards", **ours, name="", slug=slug, description="") for slug in "ab"]
+    webhooks = [insert(url, "board_webhooks", **ours, board_id=board, description="") for board in boards]
+    received = {"body": b"", "headers": "{}", **ours}
+    payloads = [insert(url, "board_webhook_payloads", **received, webhook_id=webhook) for webhook in webhooks]
+    of_board = WebhookRepository(session=session).page
+    of_webhook = WebhookPayloadRepository(session=session).page
+    for board, webhook, payload in zip(boards, webhooks, payloads, strict=True):
+        assert [row.id for row in (await of_board(board, Window(10))).rows] == [webhook]
+        assert [row.id for row in (await of_webhook(webhook, Window(10))).rows] == [payload]

@@ -63,6 +63,26 @@ async def test_every_error_rolls_back_and_returns_the_connection(
     assert (await client.get("/count")).json() == 0
 
 
+@pytest.mark.parametrize("path", ["/refused", "/crash"])
+async def test_failed_change_is_rolled_back_before_the_response_starts(
+    app: Litestar, observer: AsyncConnection, path: str
+) -> None:
+    """Whoever is slow to read it holds no lock."""
+    seen_at_start: list[bool] = []
+
+    async def spy(scope: Any, receive: Any, send: Any) -> None:
+        async def spying_send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                seen_at_start.append(bool(await observer.scalar(text(f"SELECT {NOBODY_IN_A_TRANSACTION}"))))
+            await send(message)
+
+        await app(scope, receive, spying_send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(spy), base_url="http://test") as client:
+        await client.post(path)
+    assert seen_at_start == [True]
+
+
 async def test_cancelled_request_rolls_back_and_returns_the_connection(
     client: httpx.AsyncClient, app: Litestar, observer: AsyncConnection
 ) -> None:
