@@ -15,6 +15,7 @@ from sqlalchemy.schema import conv
 
 from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
+from app.migrator.autogenerate.rename_answers import ANSWERS, RenameAnswers
 from app.migrator.phase import Phase
 from app.migrator.preview.dry_run import read_dry_run
 from app.postgres.errors import MigrationFailedError
@@ -634,6 +635,40 @@ def test_new_numbers_are_free_and_given_to_all_who_may_insert(
         upgrade(settings_for(database_url))
         query(database_url, f"SET ROLE {role}; INSERT INTO logs (note) VALUES ('later')")
         assert query(database_url, "SELECT id FROM logs WHERE note = 'later'") == [(9,)]
+
+
+def test_column_of_another_type_or_name_has_the_privileges_of_the_old_one_there_and_back(
+    database_url: str, release: Release, changed: MetaData, role: str
+) -> None:
+    settings, head = settings_for(database_url), release.head or ""
+    query(database_url, f"GRANT SELECT (color, description), UPDATE (color) ON tags TO {role}")
+    query(database_url, f"GRANT UPDATE (description) ON tags TO {role} WITH GRANT OPTION")
+    granted = (
+        "SELECT column_name, privilege_type, is_grantable FROM information_schema.column_privileges"
+        f" WHERE grantee = '{role}' ORDER BY 1, 2"
+    )
+    before = query(database_url, granted)
+    changed.tables["tags"].c.color.type = sa.String()
+    _drop_column(changed.tables["tags"], "description")
+    _add_columns(changed.tables["tags"], Column("text", sa.Text))
+    token = ANSWERS.set(RenameAnswers(("tags.description:text",)))
+    try:
+        files = generate(settings)
+    finally:
+        ANSWERS.reset(token)
+    assert findings(Settings(), files) == []
+    upgrade(settings, phase=Phase.EXPAND)
+    assert [(name, *rest) for name, *rest in query(database_url, granted) if name in {"text", "color_new"}] == [
+        ("color_new", "SELECT", "NO"),
+        ("color_new", "UPDATE", "NO"),
+        ("text", "SELECT", "NO"),
+        ("text", "UPDATE", "YES"),
+    ]
+    upgrade_with_backfills(settings)
+    after = query(database_url, granted)
+    assert [(name.replace("text", "description"), *rest) for name, *rest in after] == before
+    downgrade(settings, head, accept_data_loss=True)
+    assert query(database_url, granted) == before
 
 
 def _check_backfill(file: Path, settings: Settings, value: str | None) -> None:

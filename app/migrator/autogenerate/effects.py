@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from ..lint.contract_steps import breaks_previous_release
 from ..lint.known_schema import Change, KnownSchema
 from ..sql.effect import Kind
+from ..sql.grant_blocks import is_grant_block
 from ..sql.reader import read_statement
 from ..sql.statement_locks import is_foreign_key, locked_tables
 from ..sql.tokens import Statement, statements_of
@@ -74,7 +75,13 @@ def _table_of_index(change: Change) -> str | None:
 def _concerns_all(statements: list[Statement], changes: list[Change]) -> bool:
     """Return whether a statement does something that is not known to concern its tables alone."""
     readable = {id(change.statement) for change in changes if change.effect.kind not in _OF_NO_TABLE}
-    return not all(id(statement) in readable or locked_tables(statement) for statement in statements)
+    return not all(
+        id(statement) in readable or locked_tables(statement) or _only_grants(statement) for statement in statements
+    )
+
+
+def _only_grants(statement: Statement) -> bool:
+    return statement.head == "DO" and any(word.literal and is_grant_block(word.text) for word in statement.words)
 
 
 _OF_NO_TABLE = {Kind.CREATE_OTHER, Kind.DROP_OTHER, Kind.RENAME_OTHER, Kind.OPAQUE}

@@ -8,8 +8,8 @@ from alembic.operations import ops
 
 from ..drift.catalogue import Column
 from ..drift.difference import Order
+from ..sql.grant_blocks import grant_usage
 from ..sql.quoting import quote, quote_literal, shortened
-from ..sql.sequence_grants import grant_usage
 from .backfill_file import BackfillFile, backfill_name
 from .plan import Step
 from .rendering import Sql

@@ -13,6 +13,7 @@ from ..drift.catalogue import Column, Schema
 from ..drift.difference import Difference, Kind, Order, script
 from ..drift.table_and_column_ddl import definition
 from ..phase import Phase
+from ..sql.grant_blocks import grant_like
 from ..sql.names import qualified
 from ..sql.quoting import quote
 from .backfill_file import BackfillFile, backfill_name
@@ -101,7 +102,7 @@ def renaming_chain(rename: Rename, indexes: Sequence[Step], back: Sequence[Diffe
     steps = [
         Step(
             order=Order.TABLES_AND_COLUMNS,
-            up=(*add, *trigger),
+            up=(*add, Sql(grant_like(table, rename.new, rename.old)), *trigger),
             down=(*drop_trigger, ops.DropColumnOp(table, rename.new)),
         ),
         Step(order=Order.TABLES_AND_COLUMNS, up=(), requires=_backfill(rename, mirror)),
@@ -158,6 +159,7 @@ def _bring_back(before: Column, after: Column) -> list[MigrateOperation]:
     empty = definition(replace(before, not_null=False, expression=None))
     found: list[MigrateOperation] = [
         Sql(f"ALTER TABLE {table} ADD COLUMN {old} {empty}"),
+        Sql(grant_like(before.table, before.name, after.name)),
         Sql(f"UPDATE {table} SET {old} = {new}"),  # noqa: S608 - quoted names
     ]
     if before.default:

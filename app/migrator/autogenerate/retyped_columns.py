@@ -14,6 +14,7 @@ from ..drift.catalogue import Column, Constraint, Index, Table
 from ..drift.difference import Order
 from ..drift.lossless_casts import keeps_values
 from ..phase import Phase
+from ..sql.grant_blocks import grant_like
 from ..sql.names import qualified
 from ..sql.quoting import quote, shortened, temporary_name
 from ..sql.tokens import Word, statements_of
@@ -178,7 +179,7 @@ class _Replacement:
         return Step(
             order=Order.TABLES_AND_COLUMNS,
             phase=Phase.EXPAND if is_lossless else Phase.CONTRACT,
-            up=(add, *map(Sql, self.mirrored.create())),
+            up=(add, Sql(grant_like(self.before.table, self.new, self.before.name)), *map(Sql, self.mirrored.create())),
             down=(*map(Sql, self.mirrored.drop()), drop),
         )
 
@@ -239,6 +240,7 @@ class _Replacement:
             yield Sql(self._create(temporary_name(unique.name), True, unique.index_definition or "", ""))
         old = quote(self.before.name)
         yield Sql(f"ALTER TABLE {self.table} ADD COLUMN {old} {self.before.type}")
+        yield Sql(grant_like(self.before.table, self.before.name, self.new))
         value = self.mirrored.to_old.replace(VALUE, quote(self.new))
         yield Sql(f"UPDATE {self.table} SET {old} = {value}")  # noqa: S608 - names
         if self.before.default:

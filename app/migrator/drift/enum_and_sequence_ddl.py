@@ -1,7 +1,7 @@
 """The statements for enums and sequences."""
 
+from ..sql.grant_blocks import grant_usage
 from ..sql.quoting import quote, quote_literal, temporary_name
-from ..sql.sequence_grants import grant_usage
 from .catalogue import Column, Enum, Schema, Sequence
 from .constraint_ddl import around_column
 from .difference import Order, Statement

@@ -8,10 +8,10 @@ from .create_table import created_table
 from .cursor import Cursor
 from .effect import Effect, Kind
 from .functions import keywords
+from .grant_blocks import is_grant_block
 from .indexes import read_index_build
 from .names import in_schema_of
 from .rows import PERSISTENCE, QUERIES, SEARCH_PATH, read_query, target_of
-from .sequence_grants import is_grant_usage
 from .statement_locks import locks_beside_traffic
 from .tokens import Statement, UnreadableSqlError, statements_of
 
@@ -245,8 +245,8 @@ def _copy(cursor: Cursor) -> Iterator[Effect]:
 
 
 def _do(cursor: Cursor) -> Iterator[Effect]:
-    """Yield OPAQUE, except for the block that is ours."""
-    if not any(word.literal and is_grant_usage(word.text) for word in cursor.left):
+    """Yield OPAQUE, except for a block that is ours."""
+    if not any(word.literal and is_grant_block(word.text) for word in cursor.left):
         yield Effect(Kind.OPAQUE, "DO")
 
 
