@@ -54,9 +54,9 @@ _OK = msgspec.json.encode(OkResponse())
 _JSON = b"application/json"
 _EVENTS = b"text/event-stream"
 _DATA = b"data: "
-# Seconds that an event has happened ago when it is sent. The front end adds a task that it has created to those on the
-# page without looking whether the stream was faster than the answer.
-_OLD_ENOUGH = 1.0
+# Seconds that an event is old when it is sent; that backend looks for new ones as often. The front end adds a task that
+# it has created to those on the page without looking whether the stream was faster than the answer.
+_OLD_ENOUGH = 2.0
 
 
 class Answers(ASGIMiddleware):
