@@ -12,6 +12,7 @@ from app.db import migrator_config as module
 from app.db.checked_settings import load_settings, url_problems
 from app.db.database import create_engine
 from app.db.migrator_config import load_migrator_config, migrator_config
+from app.db.plugin import DatabasePlugin
 from app.migrator import SettingsError
 from app.models import metadata
 from app.postgres.secret import Secret
@@ -116,3 +117,13 @@ def test_settings_of_the_sign_in_are_needed_to_serve_alone(tmp_path: Path, monke
     monkeypatch.setenv("DATABASE_URL", WRONG)
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         load_settings(serving=False)
+
+
+def test_application_refuses_wrong_urls_and_has_no_database_before_it_starts() -> None:
+    for given in ({"DATABASE_URL": WRONG}, {"DATABASE_URL": URL, "DATABASE_REPLICA_URLS": WRONG}):
+        with pytest.raises(SettingsError, match="is of another database"):
+            DatabasePlugin(load(ENVIRONMENT="dev", **given))
+    plugin = DatabasePlugin(load(ENVIRONMENT="dev"))
+    for part in ("engine", "notifications", "readiness"):
+        with pytest.raises(RuntimeError, match="has not started"):
+            getattr(plugin, part)
