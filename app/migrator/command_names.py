@@ -2,7 +2,6 @@
 
 # Commands that Alembic has itself: the engine's own command line leaves them to `alembic`.
 _ALEMBIC = {
-    "make-migrations": "revision --autogenerate",
     "merge": "merge",
     "stamp": "stamp",
 }

@@ -26,6 +26,7 @@ COMMANDS = (
     "status",
     *_MODULES,
     "show",
+    "make-migrations",
     "upgrade",
     "downgrade",
     "backfill",
@@ -76,7 +77,7 @@ class MigratorGroup(ErrorReportingGroup):
     def _import(self, names: Iterable[str]) -> None:
         for name in names:
             if name not in self.commands:
-                module = import_module(f".{_MODULES.get(name, name)}", __package__)
+                module = import_module(f".{_MODULES.get(name, name).replace('-', '_')}", __package__)
                 self.add_command(getattr(module, name.replace("-", "_")))
 
 

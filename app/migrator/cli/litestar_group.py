@@ -1,7 +1,6 @@
 """The group `litestar database`: Advanced Alchemy's commands with the engine's configuration, and the engine's own."""
 
 import contextlib
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ from click import get_current_context
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...postgres.engine import create_unpooled_engine
-from ..autogenerate.rename_answers import ANSWERS, RenameAnswers
 from ..config import MigratorConfig
 from ..revisions.alembic_config import alembic_config
 from .group import COMMANDS, MigratorGroup, load_for_command
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 # Advanced Alchemy's commands that bypass the lock or the revisions, make a second environment, or back up only a part.
 _LEFT_OUT = ("drop-all", "ensure-version", "init", "list-templates", "dump-data")
-# Advanced Alchemy's commands that ask for a message if none is given.
-_ASK_FOR_A_MESSAGE = ("make-migrations", "merge")
 
 
 def database_group(load: Callable[[], MigratorConfig], examine: Callable[[], "list[Finding]"]) -> click.Group:
@@ -50,9 +46,7 @@ def database_group(load: Callable[[], MigratorConfig], examine: Callable[[], "li
     add_migration_commands(group)
     for name in (*_LEFT_OUT, *COMMANDS):
         group.commands.pop(name, None)
-    _add_rename_options(group.commands["make-migrations"])
-    for name in _ASK_FOR_A_MESSAGE:
-        _ask_only_on_a_terminal(group.commands[name])
+    _ask_only_on_a_terminal(group.commands["merge"])
     return group
 
 
@@ -69,32 +63,8 @@ def _engine(ctx: click.Context, config: MigratorConfig) -> Callable[..., AsyncEn
     return engine
 
 
-def _add_rename_options(make_migrations: click.Command) -> None:
-    """Give the command the options that say what was renamed; what they leave open it asks on a terminal."""
-    generate: Callable[..., Any] | None = make_migrations.callback
-
-    def run(*, renamed: tuple[str, ...], not_renamed: tuple[str, ...], **parameters: Any) -> Any:  # noqa: ANN401 - the command's own
-        asks = not parameters["no_prompt"] and sys.stdin.isatty()
-        token = ANSWERS.set(RenameAnswers(renamed, not_renamed, asks=asks))
-        try:
-            return generate(**parameters) if generate else None
-        finally:
-            ANSWERS.reset(token)
-
-    form = "TABLE.OLD:NEW or OLD_TABLE:NEW_TABLE"
-    make_migrations.callback = run
-    make_migrations.params += [
-        click.Option(["--rename", "renamed"], multiple=True, metavar=form, help="What has a new name; repeatable."),
-        click.Option(
-            ["--not-renamed"],
-            multiple=True,
-            metavar=form,
-            help="Two different things: the old one is dropped with its data; repeatable.",
-        ),
-    ]
-
-
 def _ask_only_on_a_terminal(command: click.Command) -> None:
+    # It asks for a message if none is given.
     ask: Callable[..., Any] | None = command.callback
 
     def run(**parameters: Any) -> Any:  # noqa: ANN401 - the command's own

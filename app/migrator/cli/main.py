@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def main(alembic_ini: Path) -> None:
     """Look at the schema of the database, and change it safely.
 
-    `alembic …` does the rest: revision, stamp, merge.
+    `alembic …` does the rest: stamp, merge.
     """
     log_through_logging()
     load = cache(lambda: read_config(alembic_ini))

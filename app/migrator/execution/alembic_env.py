@@ -196,9 +196,11 @@ def _change_directives(
 
     if projects is not None:
         projects(migration, revision, directives)
-    autogenerate = getattr(context.config.cmd_opts, "autogenerate", False)
+    quietly = run_options_of(context.config).skips_empty
+    autogenerate = quietly or getattr(context.config.cmd_opts, "autogenerate", False)
     upgrades = directives[0].upgrade_ops if autogenerate and directives else None
     if upgrades is not None and upgrades.is_empty():
         directives.clear()
-        log.info("the models and the database are alike: no revision was made")
+        if not quietly:
+            log.info("the models and the database are alike: no revision was made")
     split_into_revisions(directives, context.script)

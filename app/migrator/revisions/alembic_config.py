@@ -51,6 +51,7 @@ class RunOptions:
     changed: it is called with a connection and the revisions that would be reverted. `rehearse` is called with those
     that would be applied, in place of applying them, when the lock is held. `canceller` is for a caller that may want
     to stop the command from another thread. `baselines` is the folder whose baselines count, instead of the project's.
+    With `skips_empty` a generation without any operation writes no revision.
     """
 
     phase: Phase = Phase.CONTRACT
@@ -61,6 +62,7 @@ class RunOptions:
     agreed: frozenset[str] | None = None
     canceller: Canceller | None = None
     baselines: Path | None = None
+    skips_empty: bool = False
 
 
 def alembic_config(config: MigratorConfig, options: RunOptions | None = None) -> Config:
