@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -93,6 +94,13 @@ def test_every_operation_is_as_documented_but_for_what_is_listed() -> None:
     found = {name: differences(ours[name], theirs[name]) for name in both}
     assert {name: others for name, differing in found.items() if (others := differing - ANY)} == {}
     assert set().union(*found.values()) == ANY
+
+
+def test_without_the_setting_nothing_of_it_is_there() -> None:
+    app = create_app(settings_for("postgresql://nobody@127.0.0.1/nothing"))
+    assert not [route.path for route in app.routes if re.search(r"/gateways|/skills|/onboarding", route.path)]
+    assert "gateway_id" not in json.dumps(app.openapi_schema.to_schema())
+    assert not {handler for handler in (*app.middleware, *app.plugins) if "compatibility" in type(handler).__module__}
 
 
 async def test_operation_that_needs_a_gateway_says_so(client: httpx.AsyncClient) -> None:
