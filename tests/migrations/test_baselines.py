@@ -307,6 +307,12 @@ class TestDeleted:
         assert read_status(project.config).verdict == "up to date"
         assert [one.rule for one in lint(project.config, every=True).findings if one.revision == "r2"] == []
 
+    def test_what_the_baseline_makes_is_not_new_beside_a_drop(self, project: PlainProject) -> None:
+        project.remove_last()
+        delete_replaced(project.config, "r2")
+        project.add("dropping", 'op.drop_table("t0")', extra='phase = "contract"')
+        assert "rename-loses-data" not in {one.rule for one in lint(project.config, ["dropping"]).findings}
+
     def test_database_of_the_baseline_goes_on(self, project: PlainProject, empty_database_url: str) -> None:
         upgrade(project.config, "r2")
         delete_replaced(project.config, "r2")

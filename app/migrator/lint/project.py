@@ -8,6 +8,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from ..backfill.definition import Backfill, load_backfills
+from ..revisions.baselines import is_baseline
 from ..sql.names import qualified
 from .column_types import ColumnTypes, Types
 from .known_schema import ParsedRevision
@@ -60,6 +61,9 @@ class Project:
         here = self._position(revision)
         is_pending = revision.script.revision in self.pending
         for position, other in enumerate(self.revisions):
+            # A baseline runs in an empty database, where there is nothing to lose.
+            if is_baseline(other.script):
+                continue
             if abs(position - here) <= 1 or (is_pending and other.script.revision in self.pending):
                 yield other
 
