@@ -16,7 +16,7 @@ from alembic.util import load_python_file
 from ...postgres.errors import MigrationFailedError, error_summary
 from ..command_names import command
 from .checksum import DIGITS, checksum_of
-from .ids import id_in_file, revision_files
+from .ids import id_in_file
 
 FOLDER = "baselines"
 
@@ -96,11 +96,12 @@ def outdated_baselines(directory: ScriptDirectory) -> Iterator[tuple[Script, lis
             yield script, changed
 
 
-def check_baselines(directory: ScriptDirectory) -> None:
-    """Raise MigrationFailedError where a baseline's revision has no file, without importing any."""
-    baselines = _files(directory)
-    known = {id_in_file(file) for file in revision_files(directory)} if baselines else set()
-    for path in baselines:
+def check_baselines(directory: ScriptDirectory, known: Collection[str | None]) -> None:
+    """Raise MigrationFailedError where a baseline's revision has no file, without importing any.
+
+    `known` are the ids that the files of the revisions declare.
+    """
+    for path in _files(directory):
         revision = id_in_file(path)
         # A file may declare its id in another way.
         if revision not in known and None not in known:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,12 @@ class Fault(NamedTuple):
 
 def find_id_faults(directory: ScriptDirectory) -> list[Fault]:
     """Return what is wrong with the ids of the files, without importing the files."""
-    return list(_faults(revision_files(directory)))
+    return list(faults_of(ids_in_files(revision_files(directory))))
+
+
+def ids_in_files(files: Iterable[Path]) -> dict[Path, str | None]:
+    """Return the id that each file declares as a plain string, without importing the files."""
+    return {file: id_in_file(file) for file in files}
 
 
 def revision_files(directory: ScriptDirectory) -> list[Path]:
@@ -57,11 +62,11 @@ def widens_version_table(files: Iterable[Path]) -> bool:
     return any("version_num" in file.read_text(errors="replace") for file in files)
 
 
-def _faults(files: list[Path]) -> Iterator[Fault]:
-    declared = {file: found for file in files if (found := id_in_file(file)) is not None}
+def faults_of(declared: Mapping[Path, str | None]) -> Iterator[Fault]:
+    """Yield what is wrong with the ids that the files declare."""
     times = Counter(declared.values())
     for file, revision in declared.items():
-        if what := _describe_fault(revision, times[revision]):
+        if revision is not None and (what := _describe_fault(revision, times[revision])):
             yield Fault(file, revision, what)
 
 
@@ -91,9 +96,10 @@ def remove_file_with_faulty_id(path: str, options: dict[str, Any]) -> None:  # n
     """Remove the file that was just written (`--rev-id`) where no database could record it."""
     file = Path(path)
     files = sorted(file.parent.glob("*.py"))
-    faults = [fault for fault in _faults(files) if fault.path == file]
-    revision = id_in_file(file) or ""
-    has_long = any(len(id_in_file(other) or "") > LONGEST for other in files if other != file)
+    declared = ids_in_files(files)
+    faults = [fault for fault in faults_of(declared) if fault.path == file]
+    revision = declared[file] or ""
+    has_long = any(len(declared[other] or "") > LONGEST for other in files if other != file)
     if len(revision) > LONGEST and not has_long and not widens_version_table(files):
         faults.append(Fault(file, revision, _describe_length(revision, LONGEST)))
     if faults:

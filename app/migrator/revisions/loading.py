@@ -15,7 +15,7 @@ from ..config import MigratorConfig
 from ..phase import Phase
 from .alembic_config import alembic_config
 from .baselines import check_baselines, is_baseline
-from .ids import REMEDY, find_id_faults
+from .ids import REMEDY, faults_of, ids_in_files, revision_files
 from .requirements import requirements_of
 
 
@@ -70,9 +70,10 @@ def check_revisions(directory: ScriptDirectory, default_phase: Phase | None = No
 
     A revision that declares no phase gets the default one.
     """
-    for fault in find_id_faults(directory):
+    declared = ids_in_files(revision_files(directory))
+    for fault in faults_of(declared):
         raise MigrationFailedError(f"{fault.path}: the revision id {fault.revision!r} {fault.what}. {REMEDY}")
-    check_baselines(directory)
+    check_baselines(directory, set(declared.values()))
     try:
         directory.get_bases()
     except (CommandError, RevisionError) as exc:
