@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy import MetaData, event
 from sqlalchemy.dialects.postgresql import ARRAY, INT4RANGE, ExcludeConstraint
 
+from app.migrator.drift.catalogue import Schema, read_schema
 from app.migrator.drift.difference import Difference, script
 from app.migrator.drift.report import LOSES_DATA, as_sql
 from app.migrator.drift.scratch_schema import differences
+from app.migrator.engine_tables import engine_tables
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.support.database import query, unpooled
@@ -380,6 +382,12 @@ def compared(url: str, models: MetaData = metadata) -> list[Difference]:
         found = differences(opened, models)
         assert not opened.in_transaction()
         return found
+
+
+def read(url: str) -> Schema:
+    """Return the schema of the database as it is."""
+    with connection(url) as opened:
+        return read_schema(opened, "public", engine_tables())
 
 
 def named(found: Iterable[Difference]) -> list[str]:
