@@ -76,5 +76,3 @@ async def _with_engine(
                     f"The schema of {url.location} is behind this release: run `litestar database upgrade` first."
                 ) from None
             raise
-        finally:
-            await engine.dispose()

@@ -50,8 +50,8 @@ class UserAdminService:
 
         Raises SubjectTakenError.
         """
-        user = User(id=uuid7(), subject=subject or "", name=name, email=email)
-        user.subject = subject or str(user.id)
+        user_id = uuid7()
+        user = User(id=user_id, subject=subject or str(user_id), name=name, email=email)
         if not await add_user(self._session, user):
             raise SubjectTakenError
         return user
@@ -73,9 +73,9 @@ class UserAdminService:
     async def revoke_token(self, token_id: UUID) -> PersonalToken:
         """Revoke a token of any user. Raises NotFoundError."""
         token = await TokenRepository(session=self._session).get_one_or_none(id=token_id)
-        owner = await UserRepository(session=self._session).get_one_or_none(id=token.user_id) if token else None
-        if token is None or owner is None:
+        if token is None:
             raise NotFoundError(f"There is no token {token_id}: `litestar users tokens` lists them.")
+        owner = await UserRepository(session=self._session).get(token.user_id)
         await TokenService(self._session, await self._caller(owner)).revoke(token.id)
         return token
 

@@ -205,7 +205,10 @@ async def test_what_a_request_stores_is_stored_by_the_primary_whatever_it_reads(
 ) -> None:
     await prepare(replica, empty_database_url)
     assert await ReadRoute(session, OneReplica(replica), is_retry=False).use_replica()
+    # The transaction has begun at the replica, and what it stores is read where it is.
+    assert await session.scalar(DATABASE.statement) == name_of(empty_database_url)
     await execute_prepared(session, PreparedStatement(insert(User)), subject="ahab")
+    assert await fetch_rows(session, PreparedStatement(select(User.subject))) == [("ahab",)]
     await session.commit()
     assert query(database_url, "SELECT subject FROM users") == [("ahab",)]
 

@@ -63,6 +63,13 @@ async def store_then_crash(db_session: NamedDependency[AsyncSession]) -> None:
     raise ZeroDivisionError
 
 
+@post("/fetched-then-crashed")
+async def fetch_then_crash(db_session: NamedDependency[AsyncSession]) -> None:
+    """Holds a connection that is in no transaction."""
+    await fetch_rows(db_session, PreparedStatement(select(literal(1).label("one"))))
+    raise ZeroDivisionError
+
+
 @post("/unserializable")
 async def store_then_return_what_is_no_json(db_session: NamedDependency[AsyncSession]) -> Response:
     await db_session.execute(text("INSERT INTO parent VALUES (1)"))
@@ -140,6 +147,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     store_orphan,
     store_then_refuse,
     store_then_crash,
+    fetch_then_crash,
     store_then_return_what_is_no_json,
     store_and_wait,
     wait_outside_a_transaction,
