@@ -73,7 +73,7 @@ MADE = {
     "one NULL": ("INDEX i ON t (a, b) NULLS NOT DISTINCT", "(1, NULL, 'x'), (NULL, 1, 'x')", "(1, NULL, 'y')"),
     "a condition": (
         "INDEX i ON t (a) WHERE b > 1 OR b IS NULL",
-        "(1, 1, 'x'), (1, 1, 'x'), (1, 2, 'x')",
+        "(1, 1, 'x'), (1, 1, 'x'), (1, 2, 'x'), (NULL, 2, 'x'), (NULL, 2, 'x')",
         "(1, 3, 'y')",
     ),
     "expressions": ("INDEX i ON t (lower(s), (a + b))", "(1, 2, 'x'), (1, 3, 'x')", "(2, 1, 'X')"),

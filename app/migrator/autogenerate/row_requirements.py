@@ -41,7 +41,7 @@ def _distinct(table: str, refusing: str, definition: str) -> Requirement:
     conditions = [] if cursor.has(*NULL_COUNTS) else [f"{key} IS NOT NULL" for key in keys]
     where = next((word for word in cursor.left if word.keyword == "WHERE"), None)
     if where:
-        conditions.insert(0, statement.text[where.end :].strip())
+        conditions.insert(0, f"({statement.text[where.end :].strip()})")
     names = ", ".join(keys)
     found = f"SELECT {names} FROM {quote(table)}"  # noqa: S608 - names
     found += f" WHERE {' AND '.join(conditions)}" if conditions else ""

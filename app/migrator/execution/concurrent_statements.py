@@ -125,9 +125,8 @@ class ConcurrentStatements:
         if is_valid and not index["keep"] and name not in self._begun:
             # The server says that there is one of this name.
             return found.create
-        self._record(connection, name, is_removed=False)
         if not is_valid:
-            found.build(connection, partial(self._run_own, connection))
+            found.build(connection, partial(self._run_own, connection), partial(self._record, connection))
         return _NOTHING
 
     def _run_own(self, connection: Connection, statement: str) -> None:
@@ -147,7 +146,7 @@ class ConcurrentStatements:
         self._record(connection, part, is_removed=True)
         return detached.string
 
-    def _record(self, connection: Connection, name: str, *, is_removed: bool) -> None:
+    def _record(self, connection: Connection, name: str, *, is_removed: bool = False) -> None:
         # This commits at once, since the step runs without a transaction here.
         if name not in self._begun:
             self.is_recording = True

@@ -18,8 +18,9 @@ from .session_limits import reset_session, set_limits
 
 _INVALID = text(
     """
-    SELECT name FROM unnest(CAST(:names AS text[])) AS name
-    JOIN pg_index ON indexrelid = to_regclass(name) AND NOT indisvalid ORDER BY name
+    SELECT name, relkind = 'I' AS is_partitioned FROM unnest(CAST(:names AS text[])) AS name
+    JOIN pg_index ON indexrelid = to_regclass(name) AND NOT indisvalid
+    JOIN pg_class ON pg_class.oid = indexrelid ORDER BY name
     """
 )
 
@@ -40,9 +41,10 @@ def mend_leftovers(connection: Connection, config: MigratorConfig, given_up: str
         log.warning("an index that a failed step has left is mended", index=index, by=verb)
         try:
             with _autocommit(connection):
-                # It blocks neither reads nor writes, and may have to wait long for other transactions.
-                set_limits(connection, 0, 0)
-                connection.exec_driver_sql(f"{verb} INDEX CONCURRENTLY {index}")
+                if verb.endswith("CONCURRENTLY"):
+                    # It blocks neither reads nor writes, and may have to wait long for other transactions.
+                    set_limits(connection, 0, 0)
+                connection.exec_driver_sql(f"{verb} {index}")
         except DBAPIError as exc:
             if is_lost(exc):
                 raise
@@ -51,12 +53,16 @@ def mend_leftovers(connection: Connection, config: MigratorConfig, given_up: str
 
 
 def _leftovers(connection: Connection, given_up: str | None) -> list[tuple[str, str]]:
-    """Return how to mend what the failed steps have left: DROP or REINDEX, and the index."""
+    """Return the beginning of the statement that mends what the failed steps have left, and the index."""
     if given_up is None:
         return []
     built, dropped = _begun_in_vain(read_history(connection), given_up)
-    found = [("DROP", name) for name in _invalid(connection, built)]
-    found += [("REINDEX", name) for name in _invalid(connection, dropped)]
+    # That of a partitioned table is dropped with those of its partitions, and not CONCURRENTLY.
+    found = [
+        ("DROP INDEX" if is_partitioned else "DROP INDEX CONCURRENTLY", name)
+        for name, is_partitioned in _invalid(connection, built)
+    ]
+    found += [("REINDEX INDEX CONCURRENTLY", name) for name, _ in _invalid(connection, dropped)]
     connection.rollback()
     return found
 
@@ -72,8 +78,10 @@ def _begun_in_vain(entries: Sequence[Entry], direction: str) -> tuple[set[str], 
     return {name for name in begun if not name.startswith(DROPPED)} - dropped, dropped
 
 
-def _invalid(connection: Connection, names: Collection[str]) -> Sequence[str]:
-    return connection.scalars(_INVALID, {"names": sorted(names)}).all() if names else ()
+def _invalid(connection: Connection, names: Collection[str]) -> list[tuple[str, bool]]:
+    """Return those of the indexes that are not valid, each with whether it is of a partitioned table."""
+    rows = connection.execute(_INVALID, {"names": sorted(names)}).all() if names else ()
+    return [(row.name, row.is_partitioned) for row in rows]
 
 
 @contextmanager

@@ -81,16 +81,20 @@ class PartitionedIndex:
         (name,) = re.findall(rf"({NAME})\s*$", self.name)
         return f"CREATE {self.unique}INDEX {name} ON ONLY {self.table}{self.behind}"
 
-    def build(self, connection: Connection, run: Callable[[str], None]) -> None:
-        """Build what is missing of it, and attach it; `run` runs a short statement, and the connection others."""
+    def build(self, connection: Connection, run: Callable[[str], None], record: Callable[[str], None]) -> None:
+        """Build what is missing of it, and attach it.
+
+        `run` runs a short statement, and the connection others; `record` is given the name of an index before that.
+        """
         if not connection.scalar(_EXISTS, {"index": self.name}):
+            record(self.name)
             run(self.create)
         for part in connection.execute(LEFT, {"index": self.name}).all():
             own = replace(self, name=f"{part.schema}.{quote(part.wanted)}", table=part.name)
             if part.is_partitioned:
                 if part.constraint_of_table and not part.is_constrained:
                     run(f"ALTER TABLE ONLY {own.table} ADD CONSTRAINT {quote(part.wanted)} {part.constraint_of_table}")
-                own.build(connection, run)
+                own.build(connection, run, record)
             else:
                 own._build_on_leaf(connection, run, part)  # noqa: SLF001 - of the same class
             run(f"ALTER INDEX {self.name} ATTACH PARTITION {own.name}")
@@ -122,7 +126,8 @@ def on_partitions(connection: Connection, statement: str) -> list[str]:
         return []
     verb = key.groupdict().get("verb")
     found = [part for part in parts if part.definition or verb is None]
-    statements = [statement.replace(key["table"], part.name, 1) for part in found]
+    begin, end = key.span("table")
+    statements = [f"{statement[:begin]}{part.name}{statement[end:]}" for part in found]
     if found and verb and verb.upper() == "VALIDATE":
         definition = found[0].definition.removesuffix(" NOT VALID")
         statements.append(f"ALTER TABLE {key['table']} ADD CONSTRAINT {key['name']} {definition}")
