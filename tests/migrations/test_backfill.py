@@ -279,7 +279,7 @@ def test_interrupted_it_rolls_back_the_batch_and_says_how_to_go_on(
         interrupted.send_signal(number)
         output, errors = interrupted.communicate(timeout=PATIENCE)
     assert interrupted.returncode == code, errors
-    assert "The same command goes on there" in errors
+    assert "run it again to go on" in errors
     assert "Traceback" not in errors
     assert json.loads(output.splitlines()[-1])["outcome"] == "interrupted"
     assert '"outcome": "interrupted"' in errors

@@ -1,6 +1,5 @@
 """The command `backfill`."""
 
-import sys
 from collections.abc import Iterable
 
 import rich_click as click
@@ -13,7 +12,6 @@ from ..backfill.status import BackfillState, BackfillStatus, read_backfills
 from ..backfill.throttle import Throttle
 from ..backfill.watcher import watch
 from ..config import MigratorConfig
-from ..signals import InterruptedBySignalError
 from .backfill_progress import report_progress
 from .options import as_json, current_config
 from .rows import print_json, print_rows
@@ -69,16 +67,12 @@ def backfill(
     if not names and not every and not watches:
         _list(config, as_json)
         return
-    try:
-        with report_progress(as_json) as report:
-            throttle = Throttle(batch_size, rate)
-            if watches:
-                watch(config, throttle, report)
-            else:
-                run(config, names or None, throttle, report)
-    except InterruptedBySignalError as exc:
-        click.echo("Interrupted: the batch under way is rolled back. The same command goes on there.", err=True)
-        sys.exit(exc.exit_code)
+    with report_progress(as_json) as report:
+        throttle = Throttle(batch_size, rate)
+        if watches:
+            watch(config, throttle, report)
+        else:
+            run(config, names or None, throttle, report)
 
 
 def _list(config: MigratorConfig, as_json: bool) -> None:

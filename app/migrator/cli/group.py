@@ -10,8 +10,8 @@ from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from click import get_current_context
 
-from ...postgres.errors import DatabaseError, MigrationFailedError
-from ...postgres.settings_error import SettingsError
+from ...postgres.errors import MigrationFailedError
+from ...postgres.exit_codes import errors_end_the_program
 from ..command_names import command
 from ..config import MigratorConfig
 from ..revisions.loading import join_heads
@@ -47,18 +47,12 @@ class ErrorReportingGroup(click.RichGroup):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
-            return super().invoke(ctx)
-        except (DatabaseError, SettingsError) as exc:
-            click.echo(f"Error: {exc}", err=True)
-            sys.exit(exc.exit_code)
+            with errors_end_the_program():
+                return super().invoke(ctx)
         except CommandError as exc:
             click.echo(f"Error: {exc}{_next_step(str(exc))}", err=True)
             # An unknown revision has the same code in every command; the other errors mean no, as in `check`.
             sys.exit(MigrationFailedError.exit_code if isinstance(exc.__cause__, RevisionError) else 1)
-        except KeyboardInterrupt:
-            # Nothing is under way here. click would exit with code 1, which means no.
-            click.echo("Interrupted.", err=True)
-            sys.exit(130)
 
 
 class MigratorGroup(ErrorReportingGroup):

@@ -10,7 +10,6 @@ from ..command_names import command
 from ..partitions.maintenance import Partitioning, maintain, preview_maintenance
 from ..partitions.state import Action, KeptLonger, Partition, PartitionState, PartitionStep
 from ..partitions.tables import is_partitioned
-from ..signals import InterruptedBySignalError
 from ..units import Months
 from .options import as_json, current_config
 from .rows import print_json, print_rows, row_console
@@ -62,11 +61,7 @@ def partitions(apply: bool, drop: bool, keep_months: int | None, as_json: bool) 
     if drop and not apply:
         raise click.UsageError("--drop goes with --apply; without both, this shows what would be dropped.")
     config = current_config()
-    try:
-        found = maintain(config, keep_months, may_drop=drop) if apply else preview_maintenance(config, keep_months)
-    except InterruptedBySignalError as exc:
-        click.echo("Interrupted: the step under way is rolled back. The same command goes on there.", err=True)
-        sys.exit(exc.exit_code)
+    found = maintain(config, keep_months, may_drop=drop) if apply else preview_maintenance(config, keep_months)
     if as_json:
         print_json(_report(found))
     else:

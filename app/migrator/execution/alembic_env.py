@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from ...postgres.connect import open_connection
-from ...postgres.errors import DatabaseError, MigrationFailedError
+from ...postgres.errors import MigrationFailedError
+from ...postgres.exit_codes import errors_end_the_program
 from ...postgres.settings_error import SettingsError
 from ...postgres.url.database_url import DatabaseURL
 from ..autogenerate.rename_answers import ANSWERS, RenameAnswers, RenameUnansweredError, ask_on_terminal
@@ -104,19 +105,10 @@ def _report_errors_under_alembic() -> Iterator[None]:
         end_at_closed_pipe()
         # `current` writes to the stream that Alembic has kept since before the replacement.
         context.config.stdout = sys.stdout
-    try:
-        with _explain_several_heads():
-            yield
-    except (SettingsError, DatabaseError) as exc:
-        if not _started_by_alembic():
-            raise
-        sys.stderr.write(f"Error: {exc}\n")
-        raise SystemExit(exc.exit_code) from None
-    except KeyboardInterrupt:
-        if not _started_by_alembic():
-            raise
-        sys.stderr.write("Interrupted.\n")
-        raise SystemExit(130) from None
+    # The engine's own commands do it themselves.
+    reporting = errors_end_the_program() if _started_by_alembic() else nullcontext()
+    with reporting, _explain_several_heads():
+        yield
 
 
 @contextmanager
