@@ -4,9 +4,10 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url, text
@@ -50,6 +51,7 @@ def test_what_stays_behind_is_told(old: CompleteDatabase, database_url: str) -> 
         ),
         ("activity_events", "a person's comment has no author", old.persons),
         ("activity_events", "it stays behind", old.left),
+        ("organizations", "it has no owner", old.other),
         ("board_webhooks", "no signature_header is named", old.webhook),
         ("approvals", "it is pending again, and its former resolved_at stays behind", old.reopened),
         ("board_memory", "is_chat will be what the tags say", old.no_chat),
@@ -92,6 +94,10 @@ def test_second_run_takes_nothing_twice_and_resuming_what_is_new(old: CompleteDa
     code, report, _ = take_over(old.url, database_url, "--resume")
     assert (code, sum(report["rows"].values())) == (0, 0)
     assert digests(database_url) == before
+    code, report, _ = take_over(old.url, database_url, "--resume", OIDC_ISSUER="https://issuer.example.org")
+    told = "the id is somebody else's in this database: set OIDC_ISSUER as it was for the first import"
+    strangers = {str(old.queequeg["id"]), str(member["id"])}
+    assert (code, [(each["told"], {*each["ids"]}) for each in report["problems"]]) == (1, [(told, strangers)])
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
@@ -220,7 +226,7 @@ def test_schema_that_is_not_at_its_head_is_told(old: CompleteDatabase, database_
         "DROP TABLE task_fingerprints, alembic_version",
         "ALTER TABLE boards DROP COLUMN max_agents, ADD COLUMN motto text",
         "ALTER TABLE approvals ALTER confidence TYPE integer",
-        "CREATE TABLE parrots (id uuid)",
+        'CREATE TABLE "par\x1b[2Jrots" (id uuid)',
     ):
         query(old.url, statement)
     code, report, _ = take_over(old.url, database_url)
@@ -232,8 +238,42 @@ def test_schema_that_is_not_at_its_head_is_told(old: CompleteDatabase, database_
     ]
     assert [(each["table"], each["told"].partition(" stays behind")[0]) for each in report["notes"]] == [
         ("boards", "the column motto"),
-        ("parrots", "the table"),
+        ("par [2Jrots", "the table"),
     ]
+
+
+def test_role_that_may_not_read_a_table_or_its_rows_is_told(
+    old: CompleteDatabase, database_url: str, administer: Callable[[str], None]
+) -> None:
+    role = f"reader_{uuid4().hex}"
+    administer(f"CREATE ROLE {role} LOGIN")
+    url = make_url(old.url).set(username=role).render_as_string(hide_password=False)
+    query(old.url, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    query(old.url, f"REVOKE SELECT ON tasks, alembic_version FROM {role}")
+    code, report, _ = take_over(url, database_url)
+    assert (code, [(each["table"], each["told"]) for each in report["problems"]]) == (
+        1,
+        [("tasks", "the role in URL may not read all of it: GRANT it SELECT")],
+    )
+    query(old.url, f"GRANT SELECT ON tasks TO {role}; ALTER TABLE tasks ENABLE ROW LEVEL SECURITY")
+    code, _, error = take_over(url, database_url)
+    assert code == 3
+    assert 'would be affected by row-level security policy for table "tasks"' in error
+    query(old.url, f"DROP OWNED BY {role}")
+    administer(f"DROP ROLE {role}")
+
+
+def test_old_database_in_another_encoding_is_told(
+    database_url: str, server_url: str, administer: Callable[[str], None]
+) -> None:
+    name = f"latin_{uuid4().hex}"
+    administer(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    code, report, _ = take_over(
+        make_url(server_url).set(database=name).render_as_string(hide_password=False), database_url
+    )
+    administer(f"DROP DATABASE {name} WITH (FORCE)")
+    assert (code, len(report["problems"])) == (1, 1)
+    assert "its encoding is LATIN1, and not UTF8" in report["problems"][0]["told"]
 
 
 def test_every_trouble_is_told_with_its_rows_and_nothing_is_taken_over(

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "repositories": {"models", "core", "db.request"},
     "services": {"repositories", "models", "core"},
     "api": {"services", "schemas", "core", "models", "db", "postgres", "migrator", "__init__"},
-    "importing": {"services", "models", "postgres"},
+    "importing": {"services", "models", "core", "postgres"},
     "cli": {"importing", "services", "models", "core", "db", "postgres", "migrator"},
     "server": {"core"},
     "asgi": {"api", "cli", "server", "core", "db", "postgres.settings_error", "migrator.closed_pipe", "__init__"},

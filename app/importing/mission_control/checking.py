@@ -9,16 +9,21 @@ from app.importing.mission_control.mapping import SUBJECT
 from app.importing.mission_control.rules import NOTES, PROBLEMS, Rule
 from app.importing.mission_control.source import Source
 from app.importing.mission_control.target import Target
+from app.importing.mission_control.unusable_values import find_unusable
 
 _FOUND = (
     "WITH found AS MATERIALIZED ({})"
     f" SELECT (SELECT count(*) FROM found), ARRAY(SELECT id::text FROM found ORDER BY id LIMIT {EXAMPLES})"
 )
 
+_SIGNED_IN = "has signed in to this database before, as another user: use an empty database"
+# With them this person would get the memberships of the other one.
+_SOMEBODY_ELSE = "the id is somebody else's in this database: set OIDC_ISSUER as it was for the first import"
+
 
 async def find_problems(source: Source) -> list[Finding]:
     """Return which rows cannot be taken over."""
-    return [*await _apply(source, PROBLEMS), *await find_cycles(source)]
+    return [*await _apply(source, PROBLEMS), *await find_unusable(source), *await find_cycles(source)]
 
 
 async def find_notes(source: Source) -> list[Finding]:
@@ -57,15 +62,18 @@ def find_present(table: str, known: Known) -> list[Finding]:
 
 
 async def find_namesakes(source: Source, target: Target) -> list[Finding]:
-    """Return the people whom this database has under another id, because they have signed in here before."""
+    """Return the people whom this database has under another id, or whose id it has for somebody else."""
     people = await source.fetch(f"SELECT u.id::text, {SUBJECT} FROM users AS u")
     statement = (
-        "SELECT old.id::text FROM unnest(CAST(:ids AS uuid[]), CAST(:subjects AS text[])) AS old (id, subject)"
-        " JOIN users ON users.subject = old.subject AND users.id <> old.id ORDER BY old.id"
+        "SELECT old.id::text, users.id = old.id FROM unnest(CAST(:ids AS uuid[]), CAST(:subjects AS text[]))"
+        " AS old (id, subject) JOIN users ON users.subject = old.subject OR users.id = old.id"
+        " WHERE users.subject <> old.subject OR users.id <> old.id ORDER BY old.id"
     )
     found = await target.fetch(statement, ids=[row[0] for row in people], subjects=[row[1] for row in people])
-    told = "has signed in to this database before, as another user: use an empty database"
-    return _finding("users", told, [row[0] for row in found])
+    return [
+        *_finding("users", _SIGNED_IN, [key for key, has_id in found if not has_id]),
+        *_finding("users", _SOMEBODY_ELSE, [key for key, has_id in found if has_id]),
+    ]
 
 
 def _finding(table: str, told: str, ids: Sequence[str]) -> list[Finding]:

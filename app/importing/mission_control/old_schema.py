@@ -95,3 +95,14 @@ LEFT_COLUMNS: Final = {
     ),
     "tasks": ("auto_reason", "previous_in_progress_at"),
 }
+TAKEN_TIMES: Final = (
+    "accepted_at",
+    "created_at",
+    "due_at",
+    "in_progress_at",
+    "last_seen_at",
+    "received_at",
+    "resolved_at",
+    "target_date",
+    "updated_at",
+)

@@ -12,8 +12,9 @@ from app.importing.mission_control.mapping import (
     OLD_COMMENTED,
     OLD_LOCAL_SUBJECT,
 )
-from app.importing.mission_control.old_schema import LEFT_COLUMNS, LEFT_TABLES
+from app.importing.mission_control.old_schema import LEFT_COLUMNS, LEFT_TABLES, OLD_TABLES, TAKEN_TIMES
 from app.models import ApprovalStatus, FieldType, Role, TaskPriority, TaskStatus, Visibility
+from app.services.callers import LOCAL_SUBJECT
 from app.services.invites import GOOD_FOR
 
 
@@ -48,6 +49,8 @@ _OBJECTS: Final = (
 )
 _LISTS: Final = (("board_memory", "tags"), ("board_group_memory", "tags"))
 _ANY_JSON: Final = (("task_custom_field_definitions", "default_value"), ("task_custom_field_values", "value"))
+# JSON that this backend reads the values of.
+READ_JSON: Final = (*_OBJECTS, *_ANY_JSON)
 # A row of an index has at most 2,704 bytes; a search index takes 1 MiB of words, with their positions.
 _LONGEST_KEY: Final = 2_000
 _LONGEST_SEARCHED: Final = 250_000
@@ -109,7 +112,19 @@ _ONE_ORGANIZATION: Final = (
     ),
     ("approvals", ("board_id", "boards"), ("agent_id", "agents")),
     ("board_webhooks", ("board_id", "boards"), ("agent_id", "agents")),
+    ("activity_events", ("board_id", "boards"), ("task_id", "tasks")),
+    ("activity_events", ("board_id", "boards"), ("agent_id", "agents")),
+    ("activity_events", ("task_id", "tasks"), ("agent_id", "agents")),
 )
+
+
+def _times() -> Iterator[Rule]:
+    for table, columns in OLD_TABLES.items():
+        times = [column for column in columns if column in TAKEN_TIMES]
+        if times and table not in LEFT_TABLES:
+            # Python has none before the year 1 or after 9999, and time zones and invites add days.
+            outside = (f"NOT {time} BETWEEN '0001-01-02' AND '9998-12-31'" for time in times)
+            yield _where(table, f"{' or '.join(times)} is not within the years 1 to 9998", " OR ".join(outside))
 
 
 def _of_one_organization() -> Iterator[Rule]:
@@ -159,6 +174,12 @@ PROBLEMS: Final = (
     _where("approvals", "confidence is not 0 to 100", "NOT confidence BETWEEN 0 AND 100"),
     _where("boards", "max_agents is below 0", "max_agents < 0"),
     _where("tasks", "board_id is null: a task is on a board", "board_id IS NULL"),
+    _where(
+        "users",
+        f"clerk_user_id is {LOCAL_SUBJECT}, as the person of LOCAL_AUTH_TOKEN is called here: set OIDC_ISSUER",
+        f"current_setting('{ISSUER}') = '' AND clerk_user_id = '{LOCAL_SUBJECT}'",
+    ),
+    *_times(),
     *(
         _duplicates(table, "organization_id, slug", "the slug is another one's of the organization")
         for table in ("board_groups", "boards", "tags")
@@ -227,6 +248,12 @@ NOTES: Final = (
         "organization_invites",
         f"the token is a new one, which the list of invites shows, good for {GOOD_FOR.days} days",
         "accepted_at IS NULL",
+    ),
+    _where(
+        "organizations",
+        "it has no owner",
+        "NOT EXISTS (SELECT FROM organization_members AS m WHERE m.organization_id = organizations.id"
+        " AND m.role = 'owner')",
     ),
     Rule(
         "users",

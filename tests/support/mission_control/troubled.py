@@ -1,5 +1,6 @@
 """An old database that cannot be taken over, for every reason that there is."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,6 +28,7 @@ class TroubledDatabase:
         self._add_duplicates()
         self._add_strangers()
         self._add_json()
+        self._add_unusable()
         self._add_long_texts()
         self._add_cycle()
         self.database.store(url)
@@ -52,6 +54,14 @@ class TroubledDatabase:
         self.trouble("status is none of pending, approved, rejected", "approvals", **self.board, status="new")
         self.trouble("confidence is not 0 to 100", "approvals", **self.board, confidence=101.0)
         self.trouble("max_agents is below 0", "boards", **self.ours, slug="minus", max_agents=-1)
+        told = "clerk_user_id is local, as the person of LOCAL_AUTH_TOKEN is called here: set OIDC_ISSUER"
+        self.trouble(told, "users", clerk_user_id="local")
+        told = "{} is not within the years 1 to 9998"
+        last_seen = told.format("last_seen_at or created_at or updated_at")
+        moments = ("infinity", "-infinity", "20000-01-01", "0044-03-15 BC")
+        agents = [self.database.add("agents", **self.gateway, last_seen_at=moment) for moment in moments]
+        self.expect(last_seen, "agents", *agents)
+        self.trouble(told.format("created_at"), "board_memory", **self.board, created_at="9999-12-31")
 
     def _add_duplicates(self) -> None:
         told = "the slug is another one's of the organization"
@@ -86,6 +96,10 @@ class TroubledDatabase:
         self.trouble(f"organization_invite_id{of_another}", "organization_invite_board_access", **grant)
         edge = {"task_id": self.task, "depends_on_task_id": self.other_task}
         self.trouble("the tasks are on two boards", "task_dependencies", **self.board, **edge)
+        event = {"event_type": "task.comment", "message": "m"}
+        self.trouble(f"task_id{of_another}", "activity_events", **event, **self.board, task_id=self.other_task)
+        foreign = {"task_id": self.task, **self.foreign_agent}
+        self.trouble(f"agent_id{of_another}", "activity_events", **event, **foreign)
         approval = {"status": "approved", "task_id": self.other_task}
         self.trouble("it names a task of another board", "approvals", **self.board, **approval)
 
@@ -117,6 +131,23 @@ class TroubledDatabase:
             rows = [add(table, **place(), **{column: text}) for text in texts]
             not_held = f"{column} has U+0000 or half of a surrogate pair, which jsonb does not hold"
             self.expect(not_held, table, *rows[:2])
+
+    def _add_unusable(self) -> None:
+        told = "validation_regex is none of RE2, which has no look-around and no back-references"
+        add = self.database.add
+        for field_key, pattern in (("re2", "[A-Z]+-[0-9]{1,5}"), ("look", "(?=.*[0-9]).+")):
+            field = add("task_custom_field_definitions", **self.ours, field_key=field_key, validation_regex=pattern)
+        self.expect(told, "task_custom_field_definitions", field)
+        told = "{} has a number that no double holds, or is nested more than 200 deep"
+        quoted = json.dumps("[" * 300 + "1e999999")
+        numbers = ("1e400", "-1e999999", "1e-400", "9" * 310)
+        fits = ("0e999", "1e-300", "[" * 199 + "]" * 199, quoted)
+        for text in fits:
+            add("approvals", **self.board, payload=f'{{"k": {text}}}')
+        bad = [add("approvals", **self.board, payload=f'{{"k": {text}}}') for text in numbers]
+        self.expect(told.format("payload"), "approvals", *bad)
+        nested = "[" * 201 + "]" * 201
+        self.trouble(told.format("value"), "task_custom_field_values", **self._place_for_value(), value=nested)
 
     def _place_for_value(self) -> Row:
         task = self.database.add("tasks", **self.other_board)
