@@ -84,6 +84,15 @@ async def test_use_of_a_token_that_cannot_be_recorded_for_another_reason_is_an_e
     query(database_url, "ALTER TABLE personal_tokens DROP CONSTRAINT unused")
 
 
+async def test_organization_that_cannot_be_made_for_another_reason_is_an_error(
+    app: Litestar, token: str, database_url: str
+) -> None:
+    query(database_url, "DELETE FROM organization_members")
+    query(database_url, "ALTER TABLE organizations ADD CONSTRAINT unmade CHECK (name <> 'Personal') NOT VALID")
+    async with client_of(app, token) as laptop:
+        assert (await laptop.get(ME)).status_code == 409
+
+
 async def test_failed_sign_ins_and_webhooks_are_503(read_only: Litestar, webhook: str) -> None:
     async with client_of(read_only, "plp_" + "x" * 43) as unknown, client_of(read_only, "wrong") as wrong:
         refused(await unknown.get(ME))

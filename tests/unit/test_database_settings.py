@@ -51,6 +51,7 @@ def test_migration_engine_has_the_settings_that_are_about_it() -> None:
     assert (config.application, config.command, config.release) == ("plimsoll", "litestar database", __version__)
     assert (config.has_alembics, config.models_are_complete, config.allows_data_loss) == (True, True, False)
     assert all(astuple(config.hints))
+    assert "DB_AUTO_MIGRATE_PHASE" in config.hints.expand_only
     assert migrator_config(msgspec.structs.replace(Settings(), data_dir=Path("/nowhere"))).allows_data_loss
 
 

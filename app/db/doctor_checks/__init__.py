@@ -47,5 +47,6 @@ def _uses_dev_server(report: SettingsReport) -> bool:
     """Return whether the settings mean the development server, and not only because a URL is wrong."""
     settings, wrong = report.settings, {setting_of(found.variable) for found in report.problems}
     unset = settings.database_url is None and settings.migration_database_url is None
+    # Outside of development a URL that is not set is wrong, too.
     is_meant = report.is_complete and not wrong & {"ENVIRONMENT", "DATABASE_URL", "MIGRATION_DATABASE_URL"}
-    return settings.is_dev and unset and is_meant
+    return unset and is_meant
