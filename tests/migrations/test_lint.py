@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from app.core.settings import Settings
 from app.migrator.lint.finding import Finding
 from app.migrator.lint.linter import UnknownRevisionError
-from app.migrator.lint.squawk import OFF, ON, SquawkError, is_rule
+from app.migrator.lint.squawk import NESTING, OFF, ON, SquawkError, is_rule
 from app.migrator.sql.offline import offline_sql
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
@@ -714,6 +714,16 @@ def test_finding_of_what_cannot_run_offline_says_why(release: Release) -> None:
         assert "secret" not in finding.message
 
 
+def test_transaction_that_a_revision_ends_is_found_once_and_where_it_is(release: Release) -> None:
+    release.add("op.execute('COMMIT')\nop.create_index('one', 'tags', ['name'], postgresql_concurrently=True)")
+    (nesting,) = [finding for finding in findings(release) if finding.rule == NESTING]
+    assert (nesting.line, nesting.sql, file_of(nesting)[(nesting.file_line or 0) - 1].strip()) == (
+        *(1, "COMMIT"),
+        "op.execute('COMMIT')",
+    )
+    assert "autocommit_block" in nesting.rewrite
+
+
 def test_revision_that_is_read_leaves_alembics_context_to_the_command_that_reads_it(release: Release) -> None:
     revision = release.add("from alembic import context\ncontext.get_context()\nop.execute('SELECT 1')")
     directory = ScriptDirectory(str(release.root / "migrations"))
@@ -805,9 +815,9 @@ SQUAWK = {
         ["adding-field-with-default"],
         sql("ALTER TABLE tags ADD COLUMN weight double precision DEFAULT 0"),
     ),
-    "a check that is validated at once": (
+    "a constraint that cannot be NOT VALID": (
         sql("ALTER TABLE tags ADD COLUMN a bigint", "ALTER TABLE tags ADD CONSTRAINT c UNIQUE (a)"),
-        ["constraint-missing-not-valid", "disallowed-unique-constraint"],
+        ["disallowed-unique-constraint"],
         sql("ALTER TABLE tags ADD COLUMN a bigint"),
     ),
     "a right taken away": (sql("REVOKE SELECT ON tags FROM x"), ["ban-revoke"], sql("GRANT SELECT ON tags TO x")),

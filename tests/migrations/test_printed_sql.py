@@ -14,6 +14,7 @@ from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.partitions.months import add_months, partition_name
 from app.migrator.partitions.state import MONTHS_AHEAD
 from app.migrator.phase import Phase
+from app.postgres.errors import MigrationFailedError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.migrations.conftest import HEAD, Release, autocommit, sql
@@ -363,6 +364,12 @@ def test_what_cannot_be_printed_prints_nothing(
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     assert re.search(says, result.stderr)
+
+
+def test_revision_that_needs_a_database_is_a_message_that_names_its_line(release: Release) -> None:
+    revision = release.add("op.get_bind().execute(sa.text('SELECT 1')).fetchall()")
+    with pytest.raises(MigrationFailedError, match=rf"{revision} .*, line \d+\) cannot be printed: .*'fetchall'"):
+        upgrade(settings_for(NOWHERE), f"{HEAD}:head", sql=True)
 
 
 def test_stamp_prints_sql_alone(database_url: str, psql: Psql) -> None:

@@ -25,6 +25,7 @@ from ..revisions.alembic_config import alembic_options, run_options_of
 from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
 from ..revisions.requirements import requirements_of
+from ..sql.offline import failed_line, reason_of
 from ..sql.quoting import quote
 from .baseline_steps import begin_with_baseline
 from .concurrent_statements import index_built_concurrently, index_on_table, is_concurrent
@@ -190,10 +191,8 @@ class PrintedScript:
             try:
                 with own_connections_refused():
                     change(**arguments)
-            except OwnConnectionError as exc:
-                raise MigrationFailedError(
-                    f"Revision {script.revision} ({script.path}) cannot be printed: {exc}."
-                ) from exc
+            except Exception as exc:
+                raise _unprintable(script, exc) from exc
 
         return guarded
 
@@ -209,3 +208,12 @@ class PrintedScript:
                 ctx.execute(history.record_as_sql(script, direction, self._config.release))
         self._print(*(forget_backfills(script) for script in stepped.out))
         self._heads = heads
+
+
+def _unprintable(script: Script, exc: Exception) -> MigrationFailedError:
+    reason = str(exc) if isinstance(exc, OwnConnectionError) else f"without a database it fails ({reason_of(exc)})"
+    line = failed_line(exc, script.module)
+    place = script.path if line is None else f"{script.path}, line {line}"
+    return MigrationFailedError(
+        f"Revision {script.revision} ({place}) cannot be printed: {reason}. The script is not whole."
+    )

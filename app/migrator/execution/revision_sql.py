@@ -27,6 +27,6 @@ def _sql_of(script: Script, direction: Direction) -> str:
         line = f", line {found.file_line()}" if found.file_line() else ""
         raise MigrationFailedError(
             f"Revision {script.revision} ({script.path}{line}) has no plain SQL: it looks at the database, or"
-            " fails without one. What it does is known only where it runs."
+            f" fails without one ({found.reason}). What it does is known only where it runs."
         )
     return found.sql or "-- nothing"

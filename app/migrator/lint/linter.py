@@ -37,6 +37,7 @@ from .suppressions import read_accepted, read_suppressions
 # Linting does not wait long for a database that is not up.
 _CONNECT_TIMEOUT = 3.0
 _SHOWN = 100
+_TRANSACTION = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"})
 
 
 class UnknownRevisionError(DatabaseError):
@@ -212,6 +213,7 @@ def findings_on_each(
         found = [
             *_own_findings(revision, project),
             *_squawk_findings(revision, complaints[revision.script.revision]),
+            *_nesting_findings(revision, complaints[revision.script.revision]),
         ]
         ignored = read_suppressions(revision.script, accepted)
         yield from sorted(
@@ -239,6 +241,8 @@ def _own_findings(revision: ParsedRevision, project: Project | None) -> Iterator
 
 def _squawk_findings(revision: ParsedRevision, complaints: Iterable[squawk.Complaint]) -> Iterator[Finding]:
     for each in complaints:
+        if each.rule_name == squawk.NESTING:
+            continue
         statements = zip(revision.statements, revision.before, strict=True)
         statement, before = next(
             (pair for pair in reversed([*statements]) if pair[0].line <= each.line), (None, KnownSchema())
@@ -247,6 +251,21 @@ def _squawk_findings(revision: ParsedRevision, complaints: Iterable[squawk.Compl
             continue
         rewrite = each.help or _rewrite_of(each.rule_name)
         yield _finding(revision, each.rule_name, each.line, statement, each.message.replace("\n", " "), rewrite)
+
+
+def _nesting_findings(revision: ParsedRevision, complaints: Iterable[squawk.Complaint]) -> Iterator[Finding]:
+    """Yield one finding, at the first BEGIN or COMMIT: squawk complains of what comes out uneven at the end."""
+    if not any(each.rule_name == squawk.NESTING for each in complaints):
+        return
+    ends = (each for each in revision.statements if each.words and each.words[0].keyword in _TRANSACTION)
+    statement = next(ends, None)
+    line = statement.line if statement else None
+    message = "it begins or ends a transaction, but each revision runs in one already, and none may end that"
+    rewrite = (
+        "Leave it out. What cannot run in a transaction: `with op.get_context().autocommit_block():`, as the first"
+        " thing of a revision of its own."
+    )
+    yield _finding(revision, squawk.NESTING, line, statement, message, rewrite)
 
 
 def _rewrite_of(rule: str) -> str:

@@ -41,6 +41,12 @@ def _reads_no_row(statement: Statement, before: KnownSchema) -> bool:  # noqa: A
     return all(not each.is_enforced for each in added)
 
 
+def _builds_an_index(statement: Statement, before: KnownSchema) -> bool:  # noqa: ARG001 - as the others
+    """Return whether it adds what cannot be NOT VALID, and what another of squawk's rules has the safe way of."""
+    added = [*added_constraints(statement)]
+    return bool(added) and all(each.kind in {"UNIQUE", "PRIMARY"} for each in added)
+
+
 def _is_generated(statement: Statement, before: KnownSchema) -> bool:  # noqa: ARG001 - as the others
     """Return whether no column has a default: table-locked finds STORED and identities, and VIRTUAL fills no row."""
     words = [word.keyword for word in statement.words]
@@ -59,6 +65,7 @@ _OVERRULED: tuple[tuple[frozenset[str], Callable[[Statement, KnownSchema], bool]
     (OVERRULED_CONSTRAINT, _adds_to_partitioned_table),
     # VALIDATE CONSTRAINT is validated-under-lock's, and NOT ENFORCED is nobody's.
     (frozenset({"constraint-missing-not-valid"}), _reads_no_row),
+    (frozenset({"constraint-missing-not-valid"}), _builds_an_index),
     (frozenset({"adding-field-with-default"}), _is_generated),
     (frozenset({"ban-alter-generated-expression"}), _alters_no_column),
 )

@@ -24,6 +24,7 @@ POSTGRESQL = "14"
 _SECONDS = 60
 # What squawk says of SQL that it cannot read is no rule of its own: it has no page, and cannot be left out.
 SYNTAX_ERROR = "syntax-error"
+NESTING = "transaction-nesting"
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,8 @@ def run_offline(script: Script, direction: Direction = "upgrade") -> OfflineRun:
         ):
             getattr(script.module, direction)()
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a maintainer's revision raises, the answer is the same
-        failed = _failed_line(exc, script.module)
-        return OfflineRun(None, failed, tuple(output.statements), reason=_reason(exc))
+        line = failed_line(exc, script.module)
+        return OfflineRun(None, () if line is None else ((1, line),), tuple(output.statements), reason=reason_of(exc))
     return OfflineRun(output.getvalue(), tuple(output.marks), tuple(output.statements), tuple(output.checked))
 
 
@@ -217,17 +217,18 @@ class _Output(io.StringIO):
         return super().write(text)
 
 
-def _failed_line(exc: BaseException, module: ModuleType) -> tuple[tuple[int, int], ...]:
-    found: tuple[tuple[int, int], ...] = ()
+def failed_line(exc: BaseException, module: ModuleType) -> int | None:
+    """Return the last line of the revision's file that led to the exception."""
+    found: int | None = None
     trace = exc.__traceback__
     while trace:
         if trace.tb_frame.f_code.co_filename == getattr(module, "__file__", None):
-            found = ((1, trace.tb_lineno),)
+            found = trace.tb_lineno
         trace = trace.tb_next
     return found
 
 
-def _reason(exc: BaseException) -> str:
+def reason_of(exc: BaseException) -> str:
     """Return why a revision did not come to its end, without what may be data or SQL."""
     if isinstance(exc, NoInspectionAvailable):
         return "it inspects the schema of the database"
