@@ -15,6 +15,7 @@ from app.core.settings import Settings
 from app.migrator.lint.finding import Finding
 from app.migrator.lint.linter import UnknownRevisionError
 from app.migrator.lint.squawk import NESTING, OFF, ON, SquawkError, is_rule
+from app.migrator.sql.functions import HARMLESS_FUNCTIONS
 from app.migrator.sql.offline import offline_sql
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
@@ -656,6 +657,24 @@ def test_lock_of_a_second_table_is_found(release: Release) -> None:
 def test_block_of_code_is_found(release: Release, statement: str) -> None:
     release.add(sql(statement), phase="contract")
     assert rules(release) == ["block-of-code"]
+
+
+# Those of JSON, arrays and dates, without what serves operators, aggregates and indexes from inside.
+_CALLED_IN_QUERIES = r"""
+    SELECT DISTINCT upper(proname) FROM pg_proc AS p
+    WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^(jsonb?|array|date|regexp)_'
+        AND prokind IN ('f', 'a', 'w') AND provolatile <> 'v'
+        AND NOT '{internal,cstring}'::regtype[] && (proargtypes::oid[] || prorettype)::regtype[]
+        AND prorettype <> 'bytea'::regtype
+        AND NOT EXISTS (SELECT FROM pg_operator WHERE oprcode = p.oid)
+        AND NOT EXISTS (SELECT FROM pg_aggregate WHERE p.oid IN (aggtransfn, aggfinalfn))
+        AND NOT EXISTS (SELECT FROM pg_amproc WHERE amproc = p.oid)"""
+
+
+def test_servers_functions_of_values_are_no_blocks_of_code(database_url: str) -> None:
+    called = {name for (name,) in query(database_url, _CALLED_IN_QUERIES)}
+    assert len(called) > 80
+    assert called - HARMLESS_FUNCTIONS == set()
 
 
 def test_revision_that_looks_at_the_database_cannot_be_linted(release: Release) -> None:
