@@ -3,9 +3,13 @@
 import pytest
 
 from app.migrator import downgrade, upgrade
+from app.migrator.preview.catalogue import read_catalogue
+from app.migrator.sql.lock_modes import LockMode
+from app.migrator.sql.statement_locks import locks_of
+from app.migrator.sql.tokens import statements_of
 from app.postgres.errors import MigrationFailedError
 from tests.migrations.conftest import autocommit, sql
-from tests.support.database import query
+from tests.support.database import query, unpooled
 from tests.support.plain_project import PlainProject
 
 # One of its partitions has partitions itself.
@@ -78,3 +82,15 @@ def test_index_that_is_there_already_is_refused_or_kept(waves: PlainProject, emp
     waves.add("refused", autocommit("CREATE INDEX CONCURRENTLY one ON waves (size)"))
     with pytest.raises(MigrationFailedError, match='"one" already exists'):
         upgrade(waves.config)
+
+
+def test_locks_of_a_concurrent_index_are_those_of_what_the_upgrade_does(
+    waves: PlainProject, empty_database_url: str
+) -> None:
+    with unpooled(empty_database_url).connect() as connection:
+        relations = read_catalogue(connection).relations
+    (statement,) = statements_of("CREATE INDEX CONCURRENTLY one ON waves (size)")
+    locks = {lock.table: lock.mode for lock in locks_of(statement, relations)}
+    assert locks.pop("waves") is LockMode.SHARE
+    assert set(locks.values()) == {LockMode.SHARE_UPDATE_EXCLUSIVE}
+    assert locks.keys() >= {"waves_1", "waves_2_b"}

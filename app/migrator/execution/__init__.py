@@ -34,9 +34,11 @@ An upgrade, from file to file:
                             records the begin: COMMIT of its own, one record shared by all retries
         for each attempt:
           -> alembic        entered again, for this step alone, in one transaction:
+               revisions/requirements.py refuses a database that is not as the revision requires, once;
                require_lock, the limits of the statements, the revision itself, require_lock again;
                statement_guard.py sets limits, waits longer after long work, lifts them for CONCURRENTLY and VALIDATE,
                and refuses a COMMIT; concurrent_statements.py goes on from what an earlier attempt has left;
+               partitioned_tables.py does on the partitions what a partitioned table refuses;
                Alembic sets the version table; revisions/history.py records the end
                             COMMIT, made by Alembic: revision, version and end record together
           -> locking/retries.py   where the table was in use: ROLLBACK. It limits the session again (limit_session),
@@ -48,6 +50,6 @@ An upgrade, from file to file:
 
 Autocommit blocks, as for CONCURRENTLY, come first in a revision, and commit each statement by itself.
 A downgrade takes the same way. printed_sql.py takes the executor's place for `--sql`,
-and printed_checks.py has what that script checks by itself.
+printed_checks.py has what that script checks by itself, and printed_partitions.py what it does on partitions.
 README.md of the engine says why, in "How an upgrade runs".
 """

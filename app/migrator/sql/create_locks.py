@@ -92,7 +92,12 @@ def _index(cursor: Cursor, relations: Relations) -> Iterator[Lock]:
     only = cursor.skip("ONLY")
     table = cursor.name()
     mode = LockMode.SHARE_UPDATE_EXCLUSIVE if is_concurrent else LockMode.SHARE
-    yield from (Lock(each, mode) for each in ([table] if only else relations.with_partitions(table)))
+    tables = [table] if only else [*relations.with_partitions(table)]
+    if is_concurrent and tables[1:]:
+        # For a moment: that of a partitioned table is made before those of its partitions.
+        yield Lock(table, LockMode.SHARE)
+        tables.remove(table)
+    yield from (Lock(each, mode) for each in tables)
 
 
 def _view(cursor: Cursor, relations: Relations) -> Iterator[Lock]:  # noqa: ARG001 - as the others
