@@ -6,7 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import textwrap
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,12 @@ from sqlalchemy import MetaData, event
 from app.core.settings import Settings
 from app.db import migrator_config
 from app.migrator import command_names, engine_tables
+from app.migrator.revisions.ids import ids_in_files
+from app.migrator.squash.deletion import delete_replaced
 from app.models import metadata
 from app.postgres.url.database_url import normalize_database_url
 from tests.support.database import query
+from tests.support.memory import new_directory
 from tests.support.migrator import load_revisions
 from tests.support.plain_project import PlainProject
 from tests.support.processes import BIN, ROOT, require
@@ -83,9 +86,7 @@ class Release:
 
     def keep(self, revisions: Collection[str]) -> None:
         """Delete the files of all other revisions, what lint is to ignore in them, and the backfills after them."""
-        ignored = self.root / "migrations" / "lint_ignore.toml"
-        sections = re.findall(r'^\["(\w+)"\]\n(.*?)(?=^\[|\Z)', ignored.read_text(), re.MULTILINE | re.DOTALL)
-        ignored.write_text("".join(f'["{name}"]\n{rules}' for name, rules in sections if name in revisions))
+        self.keep_ignored(revisions)
         for script in load_revisions(Settings()).walk_revisions():
             if script.revision not in revisions:
                 Path(script.path).unlink()
@@ -93,6 +94,12 @@ class Release:
         for backfill in (self.root / "migrations" / "backfills").glob("*.py"):
             if not re.search(rf'\bafter="({"|".join(revisions)})"', backfill.read_text()):
                 backfill.unlink()
+
+    def keep_ignored(self, revisions: Collection[str]) -> None:
+        """Delete what lint is to ignore in all other revisions."""
+        ignored = self.root / "migrations" / "lint_ignore.toml"
+        sections = re.findall(r'^\["(\w+)"\]\n(.*?)(?=^\[|\Z)', ignored.read_text(), re.MULTILINE | re.DOTALL)
+        ignored.write_text("".join(f'["{name}"]\n{rules}' for name, rules in sections if name in revisions))
 
     def add(
         self,
@@ -126,13 +133,47 @@ class Release:
         return load_revisions(Settings()).get_current_head()
 
 
+@pytest.fixture(scope="session")
+def squashed() -> Iterator[Path]:
+    """A copy of the revisions in which the baseline has taken the place of those that it replaces."""
+    root = new_directory()
+    _copy_revisions(ROOT, root)
+    ((_, baseline),) = ids_in_files((root / "migrations" / "baselines").glob("*.py")).items()
+    assert baseline is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrator_config, "ROOT", root)
+        delete_replaced(migrator_config.migrator_config(Settings()), baseline)
+        # To read them compiles them for all that copy them.
+        Release(root).keep_ignored({script.revision for script in load_revisions(Settings()).walk_revisions()})
+    yield root
+    shutil.rmtree(root)
+
+
+def _copy_revisions(source: Path, target: Path) -> None:
+    left_out = shutil.ignore_patterns("*.pyc.*", "docs")
+    shutil.copytree(source / "migrations", target / "migrations", ignore=left_out)
+    shutil.copy(source / "alembic.ini", target)
+
+
 @pytest.fixture
-def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
-    root = tmp_path / "release"
-    shutil.copytree(migrator_config.ROOT / "migrations", root / "migrations", ignore=shutil.ignore_patterns("*.pyc.*"))
-    shutil.copy(migrator_config.ROOT / "alembic.ini", root)
+def release(squashed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    """A release after the first revisions were replaced by the baseline: to read all of them takes longer."""
+    yield from _release(squashed, monkeypatch)
+
+
+@pytest.fixture
+def whole_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    """A release with every revision from the first on."""
+    yield from _release(ROOT, monkeypatch)
+
+
+def _release(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    root = new_directory()
+    _copy_revisions(source, root)
     monkeypatch.setattr(migrator_config, "ROOT", root)
-    return Release(root)
+    yield Release(root)
+    # A process that was killed may not have ended yet.
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture

@@ -610,9 +610,9 @@ def test_backfill_waits_for_its_revision(url: str, release: Release) -> None:
     assert touched(url) == {0: ROWS}
 
 
-def test_all_run_in_the_order_of_their_revisions(url: str, release: Release) -> None:
-    define(release, "a_later", after=HEAD, where="doubled IS NULL", update=DOUBLE)
-    define(release, "z_earlier", after="1d9c6f0b7a31", where="doubled IS NULL", update=DOUBLE)
+def test_all_run_in_the_order_of_their_revisions(url: str, whole_release: Release) -> None:
+    define(whole_release, "a_later", after=HEAD, where="doubled IS NULL", update=DOUBLE)
+    define(whole_release, "z_earlier", after="1d9c6f0b7a31", where="doubled IS NULL", update=DOUBLE)
     seen: list[Progress] = []
     run(settings_for(url), None, FULL_SPEED, seen.append)
     done = [(progress.name, progress.rows_changed) for progress in seen if progress.outcome is Outcome.DONE]
@@ -636,8 +636,8 @@ def test_one_that_fails_keeps_none_of_the_others_from_running(url: str, release:
         run(settings_for(url), ["a_broken", "b_waiting"], FULL_SPEED, lambda _: None)
 
 
-def test_unknown_name_names_the_known_ones(url: str, release: Release) -> None:
-    define(release)
+def test_unknown_name_names_the_known_ones(url: str, whole_release: Release) -> None:
+    define(whole_release)
     with pytest.raises(UnknownBackfillError, match=r"no backfill 'fil'\. There are: .*, fill\.") as raised:
         run(settings_for(url), ["fil"], FULL_SPEED, lambda _: None)
     assert raised.value.exit_code == 2
@@ -710,18 +710,18 @@ def test_table_that_cannot_be_gone_over_is_named(url: str, release: Release, tab
 # The command.
 
 
-def test_command_shows_where_each_stands(url: str, release: Release) -> None:
-    define(release, batch_size=5000)
-    checkout_of(release)
+def test_command_shows_where_each_stands(url: str, whole_release: Release) -> None:
+    define(whole_release, batch_size=5000)
+    checkout_of(whole_release)
     env = environment(DATABASE_URL=url)
-    alone = run_command("litestar", "database", "backfill", env=env, cwd=release.root)
+    alone = run_command("litestar", "database", "backfill", env=env, cwd=whole_release.root)
     assert alone.returncode == 0, alone.stderr
     assert alone.stdout.splitlines()[-1].split()[:3] == ["pending", "fill", HEAD]
     fill(url)
-    listed = run_command("litestar", "database", "backfill", "--json", env=env, cwd=release.root)
+    listed = run_command("litestar", "database", "backfill", "--json", env=env, cwd=whole_release.root)
     *_, found = json.loads(listed.stdout)
     assert (found["name"], found["state"], found["rows_changed"]) == ("fill", "done", ROWS)
-    wrong = run_command("litestar", "database", "backfill", "--all", "fill", env=env, cwd=release.root)
+    wrong = run_command("litestar", "database", "backfill", "--all", "fill", env=env, cwd=whole_release.root)
     assert wrong.returncode == 2
 
 

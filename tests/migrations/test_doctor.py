@@ -252,8 +252,8 @@ def test_two_rows_of_one_line_are_a_problem(database_url: str) -> None:
     assert f"DELETE FROM alembic_version WHERE version_num = '\"'\"'{BEFORE_THE_HEAD}" in found.next_command
 
 
-def test_file_that_was_changed_after_it_was_applied_is_a_warning(database_url: str, release: Release) -> None:
-    (first,) = (release.root / "migrations" / "versions").glob("*_first_tables.py")
+def test_file_that_was_changed_after_it_was_applied_is_a_warning(database_url: str, whole_release: Release) -> None:
+    (first,) = (whole_release.root / "migrations" / "versions").glob("*_first_tables.py")
     first.write_text(first.read_text() + "\n# Changed.\n")
     found = one(examined(database_url), "state", WARNING)
     assert REVISIONS[0] in found.seen

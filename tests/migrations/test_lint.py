@@ -31,11 +31,11 @@ _KEPT = 8
 
 
 @pytest.fixture
-def release(release: Release, request: pytest.FixtureRequest) -> Release:
+def release(whole_release: Release, request: pytest.FixtureRequest) -> Release:
     """Where no database is asked, with the first revisions alone: each time all of them are read."""
     if "database_url" not in request.fixturenames:
-        release.keep(REVISIONS[:_KEPT])
-    return release
+        whole_release.keep(REVISIONS[:_KEPT])
+    return whole_release
 
 
 def rules(release: Release, *revisions: str) -> list[str]:

@@ -17,11 +17,11 @@ backfill = Backfill(table="waves", after="{after}", update="{update}", where="si
 
 
 @pytest.fixture
-def release(release: Release) -> Release:
+def release(whole_release: Release) -> Release:
     """The first revision, and one that makes the table `waves`."""
-    release.keep(REVISIONS[:1])
-    release.add(sql(WAVES, "CREATE TABLE troughs (id bigint, depth text)"))
-    return release
+    whole_release.keep(REVISIONS[:1])
+    whole_release.add(sql(WAVES, "CREATE TABLE troughs (id bigint, depth text)"))
+    return whole_release
 
 
 def findings(release: Release, *revisions: str) -> list[tuple[str, str]]:

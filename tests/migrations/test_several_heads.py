@@ -38,10 +38,10 @@ def fork(versions: Path) -> None:
 
 
 @pytest.fixture
-def forked(release: Release) -> Release:
-    release.add("pass")
-    fork(release.root / "migrations" / "versions")
-    return release
+def forked(whole_release: Release) -> Release:
+    whole_release.add("pass")
+    fork(whole_release.root / "migrations" / "versions")
+    return whole_release
 
 
 @pytest.mark.parametrize("way", WAYS)

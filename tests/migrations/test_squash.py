@@ -269,8 +269,8 @@ def test_command_prints_the_files_name_and_refusals_have_exit_code_1(project: Pl
     assert unknown.exit_code == MigrationFailedError.exit_code
 
 
-def test_project_of_this_repository_can_be_squashed(release: Release, server_url: str) -> None:
-    (path,) = (release.root / "migrations" / "baselines").glob("*.py")
+def test_project_of_this_repository_can_be_squashed(whole_release: Release, server_url: str) -> None:
+    (path,) = (whole_release.root / "migrations" / "baselines").glob("*.py")
     path.unlink()
     done = squash_ours(settings_for(server_url), "head")
     assert (done.revision, done.path.name) == (HEAD, path.name)

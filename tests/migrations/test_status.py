@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import make_url
 
+from app.db import migrator_config
 from app.migrator.cli.main import main
 from app.migrator.locking.migration_lock import LOCK_KEY
 from app.migrator.status import RevisionState, Status, Verdict
@@ -130,13 +131,13 @@ def test_revision_beside_one_of_ours_that_is_not_applied_is_divergence(database_
 
 
 def test_files_that_were_squashed_are_neither_missing_nor_ahead(
-    database_url: str, release: Release, monkeypatch: pytest.MonkeyPatch
+    database_url: str, whole_release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query(database_url, "UPDATE schema_history SET revision = 'old ' || revision, phase = 'contract'")
     query(database_url, "UPDATE alembic_version SET version_num = 'old ' || version_num")
     assert run("alembic", "stamp", "--purge", "head", env=environment(DATABASE_URL=database_url)).returncode == 0
     assert states(read_status(settings_for(database_url))) == [RevisionState.APPLIED] * len(REVISIONS)
-    release.add("pass")
+    whole_release.add("pass")
     upgrade(settings_for(database_url))
     monkeypatch.undo()
     status = read_status(settings_for(database_url))
@@ -160,8 +161,8 @@ def test_two_heads_are_divergence(database_url: str, release: Release) -> None:
     assert "`litestar database merge heads --message" in status.detail
 
 
-def test_file_that_was_changed_after_it_was_applied_is_drift(database_url: str, release: Release) -> None:
-    (first,) = (release.root / "migrations" / "versions").glob("*_first_tables.py")
+def test_file_that_was_changed_after_it_was_applied_is_drift(database_url: str, whole_release: Release) -> None:
+    (first,) = (whole_release.root / "migrations" / "versions").glob("*_first_tables.py")
     first.write_text(first.read_text() + "\n# Changed.\n")
     status = read_status(settings_for(database_url))
     assert (status.verdict, status.exit_code) == (Verdict.DRIFTED, 14)
@@ -206,13 +207,13 @@ def test_command_prints_the_verdict_first_and_the_last_few_that_were_applied(dat
 
 
 @pytest.fixture
-def shown(release: Release, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+def shown(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Runs one of the engine's commands on the release and the database, and returns the lines that it prints."""
     for name, value in environment(DATABASE_URL=database_url).items():
         monkeypatch.setenv(name, value)
 
     def run_command(*arguments: str) -> list[str]:
-        result = CliRunner().invoke(main, ["-c", str(release.root / "alembic.ini"), *arguments])
+        result = CliRunner().invoke(main, ["-c", str(migrator_config.ROOT / "alembic.ini"), *arguments])
         assert result.exit_code == 0, result.output
         return [line.rstrip() for line in result.stdout.splitlines()]
 
@@ -220,11 +221,11 @@ def shown(release: Release, database_url: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_command_prints_every_pending_revision_and_what_needs_care(
-    release: Release, shown: Callable[..., list[str]]
+    whole_release: Release, shown: Callable[..., list[str]]
 ) -> None:
-    (first,) = (release.root / "migrations" / "versions").glob("*_first_tables.py")
+    (first,) = (whole_release.root / "migrations" / "versions").glob("*_first_tables.py")
     first.write_text(first.read_text() + "\n# Changed.\n")
-    pending = [release.add("pass", message=f"Change {number}") for number in range(7)]
+    pending = [whole_release.add("pass", message=f"Change {number}") for number in range(7)]
     lines = shown("status")
     assert lines[0].startswith("pending: 7 revision(s), 0 contract: ")
     assert lines[4] == f"next      {pending[0]}  Change 0."
