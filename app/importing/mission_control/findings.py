@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-# Of the rows that are meant.
+# The number of ids that a finding shows.
 EXAMPLES = 5
 
 

@@ -66,7 +66,7 @@ _BOARDS = copy_of(
     ),
     "b.organization_id",
 )
-# Its token is another one: the old one is stored as it is, ours is made of the seed.
+# The old database has the token itself, and this one a seed, from which another token is derived.
 _INVITES = copy_of(
     "organization_invites",
     "organization_invites AS i",
@@ -79,7 +79,7 @@ _INVITES = copy_of(
     ),
     "i.organization_id",
 )
-# The old hash is another function's. Of these 32 bytes nobody has, or could make, the token.
+# The old hash is another function's. Nobody can make a token whose hash these 32 random bytes are.
 _AGENTS = copy_of(
     "agents",
     "agents AS a JOIN gateways AS g ON g.id = a.gateway_id LEFT JOIN boards AS b ON b.id = a.board_id",

@@ -75,7 +75,7 @@ OLD_TABLES: Final[dict[str, dict[str, str]]] = {
 }
 # A database whose tables were made without migrations does not have it.
 OPTIONAL_TABLES: Final = frozenset({"alembic_version"})
-# Of the gateway runtime, which this backend does without.
+# They serve the gateway runtime, which this backend does without.
 LEFT_TABLES: Final = (
     "gateways",
     "gateway_installed_skills",

@@ -148,7 +148,7 @@ def _not_held(column: str) -> str:
     )
 
 
-def _one_of_none(values: Iterable[str]) -> str:
+def _quoted(values: Iterable[str]) -> str:
     return ", ".join(f"'{value}'" for value in values)
 
 
@@ -168,7 +168,7 @@ _NOT_STRINGS = (
 # What cannot be taken over.
 PROBLEMS: Final = (
     *(
-        _where(table, f"{column} is none of {', '.join(enum)}", f"{column} NOT IN ({_one_of_none(enum)})")
+        _where(table, f"{column} is none of {', '.join(enum)}", f"{column} NOT IN ({_quoted(enum)})")
         for table, column, enum in _ENUMS
     ),
     _where("approvals", "confidence is not 0 to 100", "NOT confidence BETWEEN 0 AND 100"),

@@ -1,4 +1,4 @@
-"""Find values that a database holds, and that this backend cannot use: patterns, and JSON."""
+"""Find values that a database holds, and that this backend must not take: patterns, links, and JSON."""
 
 import math
 import re
@@ -19,6 +19,22 @@ _STEPS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
 _PATTERNS: Final = (
     "SELECT id::text, validation_regex FROM task_custom_field_definitions WHERE validation_regex IS NOT NULL"
 )
+_LINKS: Final = (
+    (
+        "task_custom_field_values",
+        "value",
+        "SELECT v.id::text, v.value::text FROM task_custom_field_values AS v JOIN task_custom_field_definitions AS d"
+        " ON d.id = v.task_custom_field_definition_id WHERE d.field_type = 'url' AND v.value IS NOT NULL",
+    ),
+    (
+        "task_custom_field_definitions",
+        "default_value",
+        "SELECT id::text, default_value::text FROM task_custom_field_definitions"
+        " WHERE field_type = 'url' AND default_value IS NOT NULL",
+    ),
+)
+# An empty text is no link.
+_NOT_HTTP: Final = re.compile(r'\s*"(?!https?://|")', re.IGNORECASE)
 # Few rows have so many brackets, such exponents or so many digits.
 _SUSPECTS: Final = (
     "SELECT id::text, {column}::text FROM {table} WHERE {column}::text ~ '[eE][+-]?[0-9]{{3}}|[0-9]{{255}}'"
@@ -27,9 +43,12 @@ _SUSPECTS: Final = (
 
 
 async def find_unusable(source: Source) -> list[Finding]:
-    """Return the patterns of fields that RE2 does not take, and the JSON that the API could not show."""
+    """Return patterns that RE2 does not take, links that may be scripts, and JSON that the API could not show."""
     told = "validation_regex is none of RE2, which has no look-around and no back-references"
     found = await _find(source, "task_custom_field_definitions", told, _PATTERNS, _is_bad_pattern)
+    for table, column, statement in _LINKS:
+        told = f"{column} of a url field does not begin with http:// or https://"
+        found += await _find(source, table, told, statement, lambda value: _NOT_HTTP.match(value) is not None)
     for table, column in READ_JSON:
         told = f"{column} has a number that no double holds, or is nested more than {_DEEPEST} deep"
         found += await _find(source, table, told, _SUSPECTS.format(table=table, column=column), _is_bad_json)

@@ -29,6 +29,7 @@ class TroubledDatabase:
         self._add_strangers()
         self._add_json()
         self._add_unusable()
+        self._add_links()
         self._add_long_texts()
         self._add_cycle()
         self.database.store(url)
@@ -148,6 +149,22 @@ class TroubledDatabase:
         self.expect(told.format("payload"), "approvals", *bad)
         nested = "[" * 201 + "]" * 201
         self.trouble(told.format("value"), "task_custom_field_values", **self._place_for_value(), value=nested)
+
+    def _add_links(self) -> None:
+        told = "{} of a url field does not begin with http:// or https://"
+        link: Row = {"field_key": "link", "field_type": "url", "default_value": '"javascript:alert(1)"'}
+        field = self.trouble(told.format("default_value"), "task_custom_field_definitions", **self.others, **link)
+        texts = ("HTTPS://example.org", "", " javascript:alert(1)", "java\nscript:alert(1)", "data:text/html,x")
+        values = [
+            self.database.add(
+                "task_custom_field_values",
+                task_id=self.database.add("tasks", **self.other_board)["id"],
+                task_custom_field_definition_id=field["id"],
+                value=json.dumps(text),
+            )
+            for text in texts
+        ]
+        self.expect(told.format("value"), "task_custom_field_values", *values[2:])
 
     def _place_for_value(self) -> Row:
         task = self.database.add("tasks", **self.other_board)
