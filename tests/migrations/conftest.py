@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import textwrap
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -158,16 +159,20 @@ def _copy_revisions(source: Path, target: Path) -> None:
 @pytest.fixture
 def release(squashed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
     """A release after the first revisions were replaced by the baseline: to read all of them takes longer."""
-    yield from _release(squashed, monkeypatch)
+    with copied_release(squashed, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture
 def whole_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
     """A release with every revision from the first on."""
-    yield from _release(ROOT, monkeypatch)
+    with copied_release(ROOT, monkeypatch) as made:
+        yield made
 
 
-def _release(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+@contextmanager
+def copied_release(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    """Yield a copy of the revisions in the folder, in the place of the project's."""
     root = new_directory()
     _copy_revisions(source, root)
     monkeypatch.setattr(migrator_config, "ROOT", root)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from app.migrator.sql.functions import HARMLESS_FUNCTIONS
 from app.migrator.sql.offline import offline_sql
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import settings_for
-from tests.migrations.conftest import HEAD, REVISIONS, Release, autocommit, sql
+from tests.migrations.conftest import HEAD, REVISIONS, Release, autocommit, copied_release, sql
 from tests.support.database import query
 from tests.support.migrator import lint, upgrade
 from tests.support.processes import ROOT, environment, run
@@ -30,12 +31,22 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 _KEPT = 8
 
 
+@pytest.fixture(scope="module")
+def first_revisions() -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch, copied_release(ROOT, patch) as release:
+        release.keep(REVISIONS[:_KEPT])
+        patch.undo()
+        yield release.root
+
+
 @pytest.fixture
-def release(whole_release: Release, request: pytest.FixtureRequest) -> Release:
+def release(
+    first_revisions: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Release]:
     """Where no database is asked, with the first revisions alone: each time all of them are read."""
-    if "database_url" not in request.fixturenames:
-        whole_release.keep(REVISIONS[:_KEPT])
-    return whole_release
+    source = ROOT if "database_url" in request.fixturenames else first_revisions
+    with copied_release(source, monkeypatch) as release:
+        yield release
 
 
 def rules(release: Release, *revisions: str) -> list[str]:
