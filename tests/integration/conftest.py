@@ -1,6 +1,6 @@
 """People, organizations and boards that the tests of the API start from."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,11 +10,26 @@ import pytest
 from litestar import Litestar
 
 from app.core.settings import Settings
-from tests.conftest import application_at_head, client_of, started
+from tests.conftest import application_at_head, client_of, cloned, started
 from tests.support.api import BOARDS, GROUPS, create
 from tests.support.database import insert, query
+from tests.support.processes import Server, environment, serving
 
 SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture(scope="module")
+def server(
+    server_url: str, migrated_template: str, administer: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A process that serves a database of the module's own."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with (
+        cloned(server_url, administer, migrated_template) as url,
+        serving(environment(DATABASE_URL=url), log) as running,
+    ):
+        running.wait_until_ready()
+        yield running
 
 
 @pytest.fixture

@@ -4,20 +4,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.conftest import TOKEN, database_named
+from tests.conftest import TOKEN
 from tests.support.node import compile_strictly, new_package, run_node
-from tests.support.processes import BIN, Server, environment, serving
+from tests.support.processes import BIN, Server
 
 CLIENTS = Path(__file__).with_name("clients")
 # Client -> what it does, the generator's script, and the arguments with which that writes client/.
@@ -34,19 +33,6 @@ GENERATORS = {
         *("--path=openapi.json", "--output=client", "--name=api.ts"),
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def server(
-    server_url: str, migrated_template: str, administer: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    name = f"test_{uuid4().hex}"
-    administer(f'CREATE DATABASE "{name}" TEMPLATE "{migrated_template}"')
-    log = tmp_path_factory.mktemp("clients") / "log"
-    with serving(environment(DATABASE_URL=database_named(server_url, name)), log) as running:
-        running.wait_until_ready()
-        yield running
-    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.mark.parametrize("client", [*GENERATORS])

@@ -1,9 +1,8 @@
 """The interactive page of the OpenAPI document, in a browser that reaches nothing but this machine."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,9 +15,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from app.asgi import create_app
 from app.core.settings import Environment
-from tests.conftest import TOKEN, client_of, database_named, settings_for
+from tests.conftest import TOKEN, client_of, settings_for
 from tests.support.openapi import document, operations
-from tests.support.processes import Server, environment, require, serving
+from tests.support.processes import Server, require
 from tests.support.waiting import PATIENCE
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -36,19 +35,6 @@ FLAGS = (
     "--window-size=1200,2000",
 )
 FILTER = ".operation-filter-input"
-
-
-@pytest.fixture(scope="module")
-def server(
-    server_url: str, migrated_template: str, administer: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    name = f"test_{uuid4().hex}"
-    administer(f'CREATE DATABASE "{name}" TEMPLATE "{migrated_template}"')
-    log = tmp_path_factory.mktemp("page") / "log"
-    with serving(environment(DATABASE_URL=database_named(server_url, name)), log) as running:
-        running.wait_until_ready()
-        yield running
-    administer(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 class Page:
