@@ -208,10 +208,8 @@ class StepExecutor:
         duration = timedelta()
 
         def run_guarded(**arguments: Any) -> None:  # noqa: ANN401 - Alembic's
-            # Not at each attempt to get a table: it may read all rows.
-            if step.is_upgrade and script.revision not in self._satisfied:
-                require(connection, requirements_of(script), "it")
-                self._satisfied.add(script.revision)
+            if step.is_upgrade:
+                self._require_once(connection, script)
             self._run_guarded(connection, partial(change, **arguments), guard)
             # Not before: the revision may have widened the column.
             if step.is_upgrade and len(script.revision) > (longest := longest_id(connection)):
@@ -243,6 +241,12 @@ class StepExecutor:
             rows=guard.rows,
             retries=attempt,
         )
+
+    def _require_once(self, connection: Connection, script: Script) -> None:
+        """Check what the revision requires; not at each attempt to get a table, since it may read all rows."""
+        if script.revision not in self._satisfied:
+            require(connection, requirements_of(script), "it")
+            self._satisfied.add(script.revision)
 
     def _run_guarded(self, connection: Connection, change: Callable[[], None], guard: StatementGuard) -> None:
         """Run what a revision does, within the limits of a statement and with the lock held to its end."""
