@@ -41,8 +41,8 @@ EDITS: Edits = {
     ),
     "app/schemas/tasks.py": (
         ("    in_progress_at: Moment | None\n", ""),
-        ('    priority: Priority = "medium"\n', '    priority: Priority = "medium"\n    effort: int = 1\n'),
-        ("    priority: Priority\n", "    priority: Priority\n    effort: int | None\n"),
+        ('    priority: TaskPriority = "medium"\n', '    priority: TaskPriority = "medium"\n    effort: int = 1\n'),
+        ("    priority: TaskPriority\n", "    priority: TaskPriority\n    effort: int | None\n"),
     ),
 }
 

@@ -33,7 +33,8 @@ class Cut:
         self._begins = begins
         self._last = last
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = [self._listener]
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._sockets: list[socket.socket] = []
         self._passes = threading.Event()
         self._passes.set()
         self.is_silent = threading.Event()
@@ -42,16 +43,16 @@ class Cut:
         self.url = target.set(host="127.0.0.1", port=port, query=query).render_as_string(hide_password=False)
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._passes.set()
+        _close(self._listener)
+        # It may be about to add a connection.
+        self._acceptor.join()
         for one in self._sockets:
-            # So that whoever reads from it wakes up.
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+            _close(one)
 
     def go_on(self) -> None:
         self._passes.set()
@@ -97,6 +98,13 @@ class Cut:
             if is_last:
                 self.is_silent.set()
             has_begun = has_begun or self._begins in message
+
+
+def _close(one: socket.socket) -> None:
+    # So that whoever reads from it wakes up.
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
 
 
 def _messages(source: socket.socket) -> Iterator[tuple[bytes, bytes]]:
