@@ -114,6 +114,8 @@ def test_two_at_once_do_no_row_twice(url: str, release: Release) -> None:
         while not is_over.is_set():
             await asyncio.sleep(POLL)
         task.cancel()
+        # Cancelled a second time, by the end of the loop, it would leave its connection open.
+        await asyncio.wait([task])
 
     is_over = threading.Event()
     with ThreadPoolExecutor(1) as pool:
