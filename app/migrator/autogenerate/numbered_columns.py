@@ -10,10 +10,9 @@ from ..drift.catalogue import Column
 from ..drift.difference import Order
 from ..sql.grant_blocks import grant_usage
 from ..sql.quoting import quote, quote_literal, shortened
-from .backfill_file import BackfillFile, backfill_name
 from .plan import Step
 from .rendering import Sql
-from .required_columns import required_steps
+from .required_columns import filling_with, required_steps
 
 _GOES_ON = {"ban-alter-identity": "the column's own sequence goes on where the one for its default stood"}
 
@@ -30,7 +29,7 @@ def numbered_column_steps(after: Column, column: sa.Column[Any]) -> list[Step]:
     next_value = f"nextval({quote_literal(quote(sequence))})"
     set_default = Sql(f"{alter} SET DEFAULT {next_value}")
     add = ops.AddColumnOp(after.table, sa.Column(after.name, column.type, nullable=True))
-    *before_last, last = required_steps(after, _backfill(after, next_value))
+    *before_last, last = required_steps(after, filling_with(after, next_value, "number"))
     finish = (
         Sql(f"{alter} DROP DEFAULT"),
         Sql(f"{alter} ADD GENERATED {after.identity} AS IDENTITY ({options})"),
@@ -53,14 +52,3 @@ def numbered_column_steps(after: Column, column: sa.Column[Any]) -> list[Step]:
         *before_last,
         replace(last, up=(*last.up, *finish), down=(*back, *last.down), lint_ignore=_GOES_ON),
     ]
-
-
-def _backfill(column: Column, next_value: str) -> BackfillFile:
-    name = quote(column.name)
-    return BackfillFile(
-        name=backfill_name(column.table, column.name),
-        title=f"Every row of {column.table} has a number in {column.name}",
-        table=column.table,
-        update=f"UPDATE {quote(column.table)} SET {name} = {next_value} WHERE {{batch}}",  # noqa: S608 - names
-        where=f"{name} IS NULL",
-    )

@@ -53,11 +53,15 @@ def required_steps(column: Column, backfill: BackfillFile, finish: Sequence[Migr
 
 def filling(column: Column, model: sa.Column[Any]) -> BackfillFile:
     """Return the backfill that fills in the rows without a value: by the default, or by what is still to be written."""
+    return filling_with(column, column.expression or _literal(model) or VALUE, "value")
+
+
+def filling_with(column: Column, value: str, kind: str) -> BackfillFile:
+    """Return the backfill that gives the rows without a value this one: an expression in SQL, called `kind`."""
     table, name = quote(column.table), quote(column.name)
-    value = column.expression or _literal(model) or VALUE
     return BackfillFile(
         name=backfill_name(column.table, column.name),
-        title=f"Every row of {column.table} has a value in {column.name}",
+        title=f"Every row of {column.table} has a {kind} in {column.name}",
         table=column.table,
         update=f"UPDATE {table} SET {name} = {value} WHERE {{batch}}",  # noqa: S608 - names
         where=f"{name} IS NULL",
