@@ -12,6 +12,7 @@ from app.api.http.exception_handlers import EXCEPTION_HANDLERS
 from app.api.http.head import Application, complete_allow
 from app.api.http.idempotency import note_error
 from app.api.http.request_id import RequestIdMiddleware, send_request_id
+from app.api.http.request_metrics import RequestMetrics
 from app.api.http.security_headers import security_headers
 from app.api.openapi.document import openapi_config
 from app.api.routes import route_handlers
@@ -33,6 +34,7 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
         plugins=[
             DatabasePlugin(settings),
             StreamPlugin(),
+            RequestMetrics(),
             Banner(settings, token_was_made=given.local_auth_token is None),
             *([MissionControl()] if settings.api_compatibility else ()),
             *further,

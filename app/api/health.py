@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Request, get
 
+from app.api.http.request_metrics import PROBE
 from app.api.openapi.errors import problems
 from app.db.plugin import DatabasePlugin
 
@@ -33,6 +34,7 @@ class Ready(msgspec.Struct, frozen=True):
     description=_ALIVE,
     tags=["health"],
     security=[{}],
+    opt={PROBE: True},
 )
 async def health() -> Health:
     return Health()
@@ -45,6 +47,7 @@ async def health() -> Health:
     description=_ALIVE,
     tags=["health"],
     security=[{}],
+    opt={PROBE: True},
 )
 async def healthz() -> Health:
     return Health()
@@ -54,6 +57,7 @@ async def healthz() -> Health:
     "/readyz",
     operation_id="readyz",
     security=[{}],
+    opt={PROBE: True},
     summary="Check that the process can serve requests",
     description=(
         "It answers 503 if the database does not answer within 2 s (code `database_unreachable`), its schema is behind"

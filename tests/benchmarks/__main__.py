@@ -12,7 +12,7 @@ from rich.console import Console
 
 from app.core.logging import configure_logging
 from app.core.settings import Settings
-from tests.benchmarks import growth, memory, overload, pooled, requests, revisions, starting, streams
+from tests.benchmarks import growth, memory, metrics, overload, pooled, requests, revisions, starting, streams
 from tests.benchmarks.bench import Bench, Effort, opened
 from tests.benchmarks.load import FailedRequestsError
 from tests.benchmarks.results import Outcome
@@ -34,6 +34,7 @@ ROWS: dict[str, Callable[[Bench], list[Outcome]]] = {
     "revisions": revisions.many_revisions,
     "lint": revisions.linted,
     "memory": memory.memory,
+    "metrics": metrics.metrics,
 }
 
 

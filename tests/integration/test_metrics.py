@@ -1,4 +1,4 @@
-"""What Prometheus reads of the schema."""
+"""What Prometheus reads of the schema and of requests."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from app.db.migrator_config import migrator_config
 from app.migrator.backfill.control import pause
 from tests.conftest import database_named, settings_for
 from tests.migrations.conftest import HEAD, REVISIONS
+from tests.support.api import BOARDS
 from tests.support.database import query
 from tests.support.metrics import scraped
 from tests.support.readiness import client_with_readiness_of
@@ -79,3 +80,26 @@ async def test_role_that_may_not_read_the_backfills_serves_all_the_same(
     assert not [name for name in found if name.startswith("plimsoll_backfill")]
     query(database_url, f"DROP OWNED BY {role}")
     administer(f"DROP ROLE {role}")
+
+
+async def test_metrics_count_what_each_layer_answers(client: httpx.AsyncClient) -> None:
+    """Sign-in, routing and parsing answer, too; the scrape itself is counted when it is answered."""
+    before = await scraped(client)
+    assert (await client.get(BOARDS)).status_code == 200
+    assert (await client.get(BOARDS, headers={"Authorization": "Bearer wrong"})).status_code == 401
+    assert (await client.put(BOARDS)).status_code == 405
+    assert (await client.get("/api/v1/nothing")).status_code == 404
+    assert (await client.post(BOARDS, content=b"x" * 2_000_000)).status_code == 413
+    found = await scraped(client)
+    added = {name: value - before.get(name, 0) for name, value in found.items() if value != before.get(name, 0)}
+    assert {name: value for name, value in added.items() if name.startswith("plimsoll_requests_total")} == {
+        "plimsoll_requests_total method=GET operation=list_boards status=200": 1,
+        "plimsoll_requests_total method=GET operation=list_boards status=401": 1,
+        "plimsoll_requests_total method=POST operation=create_board status=413": 1,
+        "plimsoll_requests_total method=PUT operation=unknown status=405": 1,
+        "plimsoll_requests_total method=GET operation=unknown status=404": 1,
+        "plimsoll_requests_total method=GET operation=/metrics status=200": 1,
+    }
+    assert added["plimsoll_request_duration_seconds_count method=GET operation=list_boards"] == 2
+    # The scrape is under way itself.
+    assert found["plimsoll_requests_in_progress"] == 1

@@ -71,7 +71,9 @@ async def test_beyond_the_limit_the_answer_is_503_at_once_and_those_within_are_s
     for answer in refused:
         assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (503, "2", "overloaded")
         assert answer.headers["content-type"] == "application/problem+json"
-    assert (await scraped(client))[REFUSED] == before + 3
+    found = await scraped(client)
+    assert found[REFUSED] == before + 3
+    assert sum(found[name] for name in found if name.startswith("plimsoll_requests_total") and "=503" in name) == 3
     assert [(await client.get(tasks_url)).status_code for _ in range(5)] == [200] * 5
 
 

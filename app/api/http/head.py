@@ -1,13 +1,17 @@
-"""HEAD on every path that takes GET (RFC 9110, 9.3.2): the same answer without its body. And the `Allow` header."""
+"""What surrounds all requests: HEAD on every path that takes GET, the `Allow` header, and the measuring.
+
+HEAD has GET's answer without its body (RFC 9110, 9.3.2).
+"""
 
 import asyncio
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders
-from litestar.enums import HttpMethod
+from litestar.enums import HttpMethod, ScopeType
 from litestar.types import (
+    HTTPScope,
     LifeSpanReceive,
     LifeSpanScope,
     LifeSpanSend,
@@ -18,18 +22,42 @@ from litestar.types import (
     Send,
 )
 
+from app.api.http.request_metrics import MeasuredRequest, RequestMetrics
+
 
 class Application(Litestar):
-    """The application, which answers HEAD by its GET handlers. Litestar itself needs a second handler for that."""
+    """The application, which measures its requests, and answers HEAD by its GET handlers.
+
+    Litestar itself needs a second handler for HEAD. The plugins have to include RequestMetrics.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Litestar's options
+        super().__init__(**options)
+        self._requests = self.plugins.get(RequestMetrics)
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
-        if scope.get("method") == HttpMethod.HEAD:
-            answer = _WithoutBody(cast(Receive, receive), cast(Send, send))
-            await super().__call__(cast(Scope, {**scope, "method": HttpMethod.GET}), answer.receive, answer.send)
+        if scope["type"] == ScopeType.HTTP:
+            await self._answer(cast(HTTPScope, scope), cast(Receive, receive), cast(Send, send))
         else:
             await super().__call__(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        if method == HttpMethod.HEAD:
+            scope = cast(HTTPScope, {**scope, "method": HttpMethod.GET})
+            answer = _WithoutBody(receive, send)
+            receive, send = answer.receive, answer.send
+        request = MeasuredRequest(self._requests, scope, method, send)
+        try:
+            await super().__call__(scope, receive, request.send)
+        except Exception:
+            # The server answers in place of the application.
+            request.count(HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise
+        finally:
+            request.count(0)
 
 
 class _WithoutBody:

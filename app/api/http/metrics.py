@@ -8,6 +8,7 @@ from litestar.response import Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
 
+from app.api.http.request_metrics import PROBE, RequestMetrics
 from app.db.plugin import DatabasePlugin
 from app.db.readiness import DatabaseNotReadyError
 from app.db.replicas.selection import Replicas
@@ -17,7 +18,7 @@ from app.migrator.revisions.schema_state import SchemaState
 
 
 # Not in the OpenAPI document: it is for the operator's own network.
-@get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
+@get("/metrics", media_type=MediaType.TEXT, include_in_schema=False, opt={PROBE: True})
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     database = request.app.plugins.get(DatabasePlugin)
     readiness = database.readiness
@@ -26,6 +27,7 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     except DatabaseNotReadyError:
         state = None
     registry = CollectorRegistry(auto_describe=False)
+    registry.register(request.app.plugins.get(RequestMetrics))
     registry.register(_Schema(state, readiness.heads))
     if state is not None:
         registry.register(_Backfills(readiness.backfills))

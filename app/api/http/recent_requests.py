@@ -1,0 +1,111 @@
+"""How long the requests of the last 15 minutes took, in periods of five seconds and constant memory."""
+
+import time
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+PERIOD_SECONDS = 5
+PERIODS = 180
+# Ten bounds a decade, so that a percentile is at most an eighth off, from 0.1 ms to 100 s.
+_MANTISSAS = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
+BOUNDS = (*(float(f"{mantissa}e{power}") for power in range(-4, 2) for mantissa in _MANTISSAS), 100.0)
+"""The upper bounds of the histogram's buckets, in seconds; one more bucket has what is longer."""
+
+
+class RecentPeriod(NamedTuple):
+    """What the requests of one period felt. Times are in seconds, `begin` is a UNIX timestamp.
+
+    `errors` are answers of 5xx. The percentiles are None where there was no request.
+    """
+
+    begin: float
+    requests: int
+    errors: int
+    p50: float | None
+    p99: float | None
+    longest: float
+
+
+class _Period:
+    """The counts of one period, which has this number since the clock's beginning."""
+
+    __slots__ = ("counts", "errors", "longest", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.counts = array("L", bytes(array("L").itemsize * (len(BOUNDS) + 1)))
+        self.errors = 0
+        self.longest = 0.0
+
+
+class RecentRequests:
+    """The requests that one process answered in the last 15 minutes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._periods = [_Period(-1) for _ in range(PERIODS)]
+
+    def add(self, seconds: float, bucket: int, *, is_error: bool) -> None:
+        """Count an answered request; `bucket` is `bucket_of(seconds)`."""
+        number = int(self._clock()) // PERIOD_SECONDS
+        period = self._periods[number % PERIODS]
+        if period.number != number:
+            period = self._periods[number % PERIODS] = _Period(number)
+        period.counts[bucket] += 1
+        if is_error:
+            period.errors += 1
+        period.longest = max(period.longest, seconds)
+
+    def periods(self) -> list[RecentPeriod]:
+        """Return all periods of the last 15 minutes, oldest first; the last one is under way."""
+        current, began_at_zero = self._current()
+        kept = {period.number: period for period in self._periods}
+        return [
+            _summary(began_at_zero + number * PERIOD_SECONDS, [kept[number]] if number in kept else [])
+            for number in range(current - PERIODS + 1, current + 1)
+        ]
+
+    def over(self, seconds: float) -> RecentPeriod:
+        """Return the periods of the last `seconds` as one."""
+        current, began_at_zero = self._current()
+        first = current - min(PERIODS, max(1, round(seconds / PERIOD_SECONDS))) + 1
+        kept = [period for period in self._periods if first <= period.number <= current]
+        return _summary(began_at_zero + first * PERIOD_SECONDS, kept)
+
+    def _current(self) -> tuple[int, float]:
+        """Return the number of the period that is under way, and the time of day at the clock's zero."""
+        now = self._clock()
+        return int(now) // PERIOD_SECONDS, time.time() - now
+
+
+def bucket_of(seconds: float) -> int:
+    """Return the index of the bucket that counts a request of this length."""
+    return bisect_left(BOUNDS, seconds)
+
+
+def _summary(begin: float, periods: Iterable[_Period]) -> RecentPeriod:
+    counts = [0] * (len(BOUNDS) + 1)
+    errors, longest = 0, 0.0
+    for period in periods:
+        counts = [one + other for one, other in zip(counts, period.counts, strict=True)]
+        errors += period.errors
+        longest = max(longest, period.longest)
+    return RecentPeriod(
+        begin, sum(counts), errors, _percentile(counts, 0.5, longest), _percentile(counts, 0.99, longest), longest
+    )
+
+
+def _percentile(counts: list[int], share: float, longest: float) -> float | None:
+    """Return the length that this share of the requests did not exceed, interpolated within its bucket."""
+    left = share * sum(counts)
+    for bucket, count in enumerate(counts):
+        if count and left <= count:
+            if bucket == len(BOUNDS):
+                return longest
+            lower = BOUNDS[bucket - 1] if bucket else BOUNDS[0] / 2
+            within: float = (BOUNDS[bucket] / lower) ** (left / count)
+            return min(longest, lower * within)
+        left -= count
+    return None
