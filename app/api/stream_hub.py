@@ -27,6 +27,10 @@ class StreamPlugin(InitPlugin):
         app_config.dependencies["hub"] = Provide(self._provide, sync_to_thread=False)
         return app_config
 
+    @property
+    def open_streams(self) -> int:
+        return 0 if self._hub is None else self._hub.readers
+
     def _provide(self) -> Hub:
         assert self._hub is not None, "the application has started"
         return self._hub

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.settings import Settings
+from app.db.statement_times import measure_statements
 from app.postgres.engine import PoolLimits, create_pooled_engine
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
@@ -51,4 +52,6 @@ def create_engine(settings: Settings, url: DatabaseURL, wait: float | None = Non
         recycle=settings.db_pool_recycle,
         statement_timeout=settings.db_statement_timeout,
     )
-    return create_pooled_engine(url, limits, "plimsoll")
+    engine = create_pooled_engine(url, limits, "plimsoll")
+    measure_statements(engine)
+    return engine

@@ -18,6 +18,7 @@ from app.core.settings import Settings
 from app.db.database import create_engine, open_database
 from app.db.migrator_config import examine, migrator_config
 from app.db.notify import Notifications
+from app.db.observation import Observer
 from app.db.readiness import Readiness
 from app.db.replicas.selection import Replicas, replica_urls
 from app.db.request.session import SessionMiddleware, provide_session
@@ -48,6 +49,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         # True after `server_lifespan`: the lifespan of the application in the same process then skips the policy once.
         self._is_schema_prepared = False
         self._readiness: Readiness | None = None
+        self._observer: Observer | None = None
         self._engine: AsyncEngine | None = None
         self._notifications: Notifications | None = None
         self.replicas: Replicas | None = None
@@ -76,6 +78,13 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         if self._readiness is None:
             raise RuntimeError("The application has not started: it is not ready yet.")
         return self._readiness
+
+    @property
+    def observer(self) -> Observer:
+        """Return what reads the database for operators. Raises RuntimeError as `engine` does."""
+        if self._observer is None:
+            raise RuntimeError("The application has not started: it observes nothing yet.")
+        return self._observer
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         app_config.lifespan.append(self._lifespan)
@@ -119,6 +128,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
                 bind=self._engine, default_engine=self._engine.sync_engine, info={USES_ASYNCPG: url.is_asyncpg}
             )
             self._readiness = Readiness(self.settings, url)
+            self._observer = Observer(self.settings, url)
             self._notifications = Notifications(self._engine, partial(_direct_engine, self.settings, url, "listening"))
             try:
                 async with self._replicas_monitored(url, urls):

@@ -7,10 +7,11 @@ A waiter leaves the queue when nobody needs its result any more, for instance wh
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import memoized_property
@@ -25,12 +26,27 @@ RaiseWhenAbandoned = Callable[[], Coroutine[Any, Any, NoReturn]]
 abandonment_by_task: dict[asyncio.Task[Any], RaiseWhenAbandoned] = {}
 
 
+class PoolUsage(NamedTuple):
+    """The connections of a pool in use, of at most `limit`, and who waits for one.
+
+    `waits` and `wait_seconds` are of all who have waited since the pool was made.
+    """
+
+    limit: int
+    in_use: int
+    waiting: int
+    waits: int
+    wait_seconds: float
+
+
 class _FairQueue(asyncio.Queue[Any]):
     """A queue that hands each item to the longest waiter, so that a newcomer finds none while others wait."""
 
     def __init__(self, maxsize: int) -> None:
         super().__init__(maxsize)
         self._waiters: deque[asyncio.Future[Any]] = deque()
+        self.waits = 0
+        self.wait_seconds = 0.0
 
     def put_nowait(self, item: Any) -> None:  # noqa: ANN401 - a record of the pool
         while self._waiters:
@@ -45,6 +61,7 @@ class _FairQueue(asyncio.Queue[Any]):
             return self.get_nowait()
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
+        began = time.monotonic()
         task = asyncio.current_task()
         raise_when_abandoned = abandonment_by_task.get(task) if task is not None else None
         try:
@@ -55,6 +72,13 @@ class _FairQueue(asyncio.Queue[Any]):
                 # The item was handed over just as the waiting was cancelled: it goes to the next waiter.
                 self.put_nowait(waiter.result())
             raise
+        finally:
+            self.waits += 1
+            self.wait_seconds += time.monotonic() - began
+
+    @property
+    def waiting(self) -> int:
+        return sum(not waiter.done() for waiter in self._waiters)
 
 
 class _AbandonmentWatch:
@@ -86,7 +110,7 @@ class _AbandonmentWatch:
 
 class _Queue(AsyncAdaptedQueue[Any]):
     @memoized_property
-    def _queue(self) -> asyncio.Queue[Any]:
+    def _queue(self) -> _FairQueue:
         return _FairQueue(self.maxsize)
 
 
@@ -94,3 +118,14 @@ class FairPool(AsyncAdaptedQueuePool):
     """An AsyncAdaptedQueuePool that serves waiters in the order in which they came."""
 
     _queue_class = _Queue
+
+    def usage(self) -> PoolUsage:
+        """Return how much of the pool is in use."""
+        queue = self._pool._queue  # type: ignore[attr-defined]  # noqa: SLF001 - of the class above
+        return PoolUsage(
+            limit=self.size() + self._max_overflow,
+            in_use=self.checkedout(),
+            waiting=queue.waiting,
+            waits=queue.waits,
+            wait_seconds=queue.wait_seconds,
+        )

@@ -70,6 +70,8 @@ class EventBatch:
         self.end = end
         self.events = events
         self.made: dict[Hashable, asyncio.Task[bytes] | None] = {}
+        self.written_at = min((e.created_at for e in events if e.created_at), default=None)
+        """When the oldest of the events was written."""
         self._changes = [e for e in events if e.event_type.startswith((*_OF_ONE, *_OF_ALL, *_OF_GROUPS))]
 
     def may_end_access(self, wanted: EventFilter, reader_ids: Collection[UUID]) -> bool:
@@ -150,6 +152,11 @@ class Hub:
         finally:
             self._followed[organization_id] -= 1
             self._followed += Counter()  # Without those that nobody follows any more.
+
+    @property
+    def readers(self) -> int:
+        """Return how many streams of this process are open."""
+        return self._followed.total()
 
     async def next_poll(self) -> PollEnd | None:
         """Return the end of a poll that begins after this call; None where the hub is closed."""

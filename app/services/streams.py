@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.duration_histogram import DurationHistogram
 from app.core.errors import AppError, NotFoundError
 from app.core.stream_cursor import Snapshot, StreamCursor
 from app.models import ActivityEvent
@@ -36,6 +37,8 @@ _PAGE = 200
 # Milliseconds after which a client comes back.
 _COME_BACK_AFTER = 2000
 _SIGN_OF_LIFE = b": still here\n\n"
+# From when the oldest event of a batch was written, by the database's clock, until it was sent to a reader.
+EVENT_DELAYS = DurationHistogram()
 
 __all__ = ("Admitted", "EventFilter", "Loader", "Message", "Reader", "StreamService", "Topic")
 
@@ -164,6 +167,8 @@ class Reader:
         if batch.may_end_access(self._topic.wanted, self._ids):
             await self._recheck_access(is_urgent=True)
         chunk = await self._chunk_of(batch)
+        if chunk and batch.written_at is not None:
+            EVENT_DELAYS.add(max(0.0, (datetime.now(UTC) - batch.written_at).total_seconds()))
         self._number, self._cursor = self._number + 1, StreamCursor(batch.end)
         return chunk
 

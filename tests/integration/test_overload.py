@@ -89,8 +89,9 @@ async def test_open_streams_and_ended_requests_take_no_place(app: Litestar, clie
 
 
 def waiting_for_a_connection(app: Litestar) -> int:
-    pool: Any = app.plugins.get(DatabasePlugin).engine.pool
-    return sum(not waiter.done() for waiter in pool._pool._queue._waiters)
+    found = app.plugins.get(DatabasePlugin).engine.sync_engine.pool
+    assert isinstance(found, pool.FairPool)
+    return found.usage().waiting
 
 
 async def until_as_many_wait(app: Litestar, count: int) -> None:

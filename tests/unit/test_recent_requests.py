@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.api.http.recent_requests import BOUNDS, PERIOD_SECONDS, PERIODS, RecentRequests, bucket_of
+from app.api.http.recent_requests import BOUNDS, PERIOD_SECONDS, PERIODS, RecentRequests
 
 
 class Clock:
@@ -28,7 +28,7 @@ def recent(clock: Clock) -> RecentRequests:
 
 def add(recent: RecentRequests, *seconds: float, is_error: bool = False) -> None:
     for each in seconds:
-        recent.add(each, bucket_of(each), is_error=is_error)
+        recent.add(each, is_error=is_error)
 
 
 @pytest.mark.parametrize("scale", [0.0003, 0.02, 3.0])

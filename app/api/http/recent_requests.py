@@ -47,13 +47,12 @@ class RecentRequests:
         self._clock = clock
         self._periods = [_Period(-1) for _ in range(PERIODS)]
 
-    def add(self, seconds: float, bucket: int, *, is_error: bool) -> None:
-        """Count an answered request; `bucket` is `bucket_of(seconds)`."""
+    def add(self, seconds: float, *, is_error: bool) -> None:
         number = int(self._clock()) // PERIOD_SECONDS
         period = self._periods[number % PERIODS]
         if period.number != number:
             period = self._periods[number % PERIODS] = _Period(number)
-        period.counts[bucket] += 1
+        period.counts[bisect_left(BOUNDS, seconds)] += 1
         if is_error:
             period.errors += 1
         period.longest = max(period.longest, seconds)
@@ -78,11 +77,6 @@ class RecentRequests:
         """Return the number of the period that is under way, and the time of day at the clock's zero."""
         now = self._clock()
         return int(now) // PERIOD_SECONDS, time.time() - now
-
-
-def bucket_of(seconds: float) -> int:
-    """Return the index of the bucket that counts a request of this length."""
-    return bisect_left(BOUNDS, seconds)
 
 
 def _summary(begin: float, periods: Iterable[_Period]) -> RecentPeriod:

@@ -12,7 +12,8 @@ from litestar.plugins import InitPlugin
 from litestar.types import HTTPScope, Message, Send
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from app.api.http.recent_requests import BOUNDS, RecentRequests, bucket_of
+from app.api.http.recent_requests import RecentRequests
+from app.core.duration_histogram import DurationHistogram
 
 # In a handler's `opt`: it is asked by the operator's machines, so that no client feels how long it takes.
 PROBE = "probe"
@@ -22,20 +23,7 @@ UNKNOWN = "unknown"
 UNANSWERED = "none"
 _SERVER_ERROR = 500
 _METHODS = frozenset(HTTPMethod)
-# Prometheus gets fewer buckets than `RecentRequests`, since each is a time series for each operation and method.
-_LIMITS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_LIMIT_OF = tuple(sum(limit < bound for limit in _LIMITS) for bound in (*BOUNDS, float("inf")))
 _LABELS = ("operation", "method", "status")
-
-
-class _Durations:
-    """The histogram of an operation and method: not cumulative, unlike what Prometheus reads."""
-
-    __slots__ = ("counts", "seconds")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_LIMITS) + 1)
-        self.seconds = 0.0
 
 
 class _Series:
@@ -43,7 +31,7 @@ class _Series:
 
     __slots__ = ("count", "durations", "is_error", "is_probe")
 
-    def __init__(self, durations: _Durations, *, is_error: bool, is_probe: bool) -> None:
+    def __init__(self, durations: DurationHistogram, *, is_error: bool, is_probe: bool) -> None:
         self.count = 0
         self.durations = durations
         self.is_error = is_error
@@ -59,19 +47,17 @@ class RequestMetrics(InitPlugin):
         # By route template, method and status, which every request has at hand; by the labels in the other two.
         self._by_route: dict[tuple[str | None, str, int], _Series] = {}
         self._by_labels: dict[tuple[str, str, str], _Series] = {}
-        self._durations: dict[tuple[str, str], _Durations] = {}
+        self._durations: dict[tuple[str, str], DurationHistogram] = {}
 
     def count(self, scope: HTTPScope, method: str, status: int, seconds: float) -> None:
         """Count a request; the status is 0 where it was not answered."""
         series = self._by_route.get((scope.get("path_template"), method, status))
         if series is None:
             series = self._series_of(scope, method, status)
-        bucket = bucket_of(seconds)
         series.count += 1
-        series.durations.counts[_LIMIT_OF[bucket]] += 1
-        series.durations.seconds += seconds
+        series.durations.add(seconds)
         if not series.is_probe:
-            self.recent.add(seconds, bucket, is_error=series.is_error)
+            self.recent.add(seconds, is_error=series.is_error)
 
     def _series_of(self, scope: HTTPScope, method: str, status: int) -> _Series:
         """Return the series of a route's first request with this method and status."""
@@ -81,7 +67,7 @@ class RequestMetrics(InitPlugin):
         known_method = method if method in _METHODS else UNKNOWN
         labels = (str(operation), known_method, str(status) if status else UNANSWERED)
         if (series := self._by_labels.get(labels)) is None:
-            durations = self._durations.setdefault(labels[:2], _Durations())
+            durations = self._durations.setdefault(labels[:2], DurationHistogram())
             is_probe = handler is not None and bool(handler.opt.get(PROBE))
             series = _Series(durations, is_error=status >= _SERVER_ERROR, is_probe=is_probe)
             self._by_labels[labels] = series
@@ -101,7 +87,7 @@ class RequestMetrics(InitPlugin):
             "plimsoll_request_duration_seconds", "Time until the answer of a request began.", labels=_LABELS[:2]
         )
         for names, found in self._durations.items():
-            durations.add_metric(names, _cumulative(found.counts), found.seconds)
+            durations.add_metric(names, found.buckets(), found.seconds)
         yield durations
 
 
@@ -130,11 +116,3 @@ class MeasuredRequest:
             self._is_counted = True
             self._metrics.in_progress -= 1
             self._metrics.count(self._scope, self._method, status, perf_counter() - self._begin)
-
-
-def _cumulative(counts: list[int]) -> list[tuple[str, float]]:
-    total, found = 0, []
-    for limit, count in zip((*map(str, _LIMITS), "+Inf"), counts, strict=True):
-        total += count
-        found.append((limit, float(total)))
-    return found

@@ -19,6 +19,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.db.request.session_info import USES_ASYNCPG
 from app.db.request.single_connection import SingleConnectionSession
+from app.db.statement_times import STATEMENT_TIMES
 from app.postgres.errors import ASYNCPG_ERRORS
 from app.postgres.termination import add_termination_cause
 
@@ -178,14 +179,18 @@ async def _run_by_driver(
 
 
 async def _fetch_records(driver: Any, compiled: _CompiledStatement, values: dict[str, Any]) -> list[Any]:  # noqa: ANN401
+    arguments = compiled.arguments(values)
+    began = time.perf_counter()
     try:
-        records: list[Any] = await driver.fetch(compiled.sql, *compiled.arguments(values))
+        records: list[Any] = await driver.fetch(compiled.sql, *arguments)
     except asyncpg.DataError:
         # If an argument does not fit, asyncpg has already sent the statement, but not what ends it. Until the
         # connection is used again the server would keep its locks, and a pooler would keep the server's session for us.
         if not driver.is_in_transaction():
             await driver.execute("SELECT")
         raise
+    finally:
+        STATEMENT_TIMES.add(time.perf_counter() - began)
     return records
 
 

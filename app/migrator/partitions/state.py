@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import takewhile
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -102,6 +103,13 @@ class PartitionState:
         """The months, this one and those ahead, that have no partition."""
         months = [add_months(self.month, count) for count in range(MONTHS_AHEAD + 1)]
         return [month for month in months if not self.has(month)]
+
+    @property
+    def months_ahead(self) -> int:
+        """How many months after this one have a partition, up to the first gap; -1 if this month has none."""
+        missing = self.missing
+        months = takewhile(lambda count: add_months(self.month, count) not in missing, range(MONTHS_AHEAD + 1))
+        return sum(1 for _ in months) - 1
 
     @property
     def unpartitioned(self) -> tuple[datetime | None, datetime]:
