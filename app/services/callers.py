@@ -117,13 +117,6 @@ class Caller(NamedTuple):
         return self.membership
 
     @property
-    def acting_agent(self) -> Worker:
-        """The agent. Raises AgentsOnlyError."""
-        if self.agent is None:
-            raise AgentsOnlyError
-        return self.agent
-
-    @property
     def access(self) -> AccessScope:
         """The boards that the caller may use. Raises NoActiveOrganizationError."""
         if self.agent:

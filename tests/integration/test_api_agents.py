@@ -227,6 +227,19 @@ async def test_heartbeat_makes_it_online_and_silence_offline(
     assert news == ["offline → busy", "online → busy", "provisioning → online"]
 
 
+async def test_two_first_heartbeats_at_once_are_one_change_of_status(
+    client: httpx.AsyncClient, crew: dict[str, Any], database_url: str
+) -> None:
+    url = f"{AGENTS}/{(await register(client, crew))['id']}/heartbeat"
+    with holding(database_url, "SELECT FROM agents FOR UPDATE") as waiting:
+        beats = [asyncio.create_task(client.post(url, json={})) for _ in range(2)]
+        await asyncio.to_thread(waiting, 2)
+    assert [answer.status_code for answer in await asyncio.gather(*beats)] == [200, 200]
+    assert query(database_url, "SELECT message FROM activity_events WHERE event_type = 'agent.status_changed'") == [
+        ("provisioning → online",)
+    ]
+
+
 async def test_heartbeat_by_name_makes_the_agent_once(
     client: httpx.AsyncClient, crew: dict[str, Any], stranger: Stranger
 ) -> None:

@@ -112,6 +112,17 @@ async def test_who_accepts_keeps_the_active_organization_that_he_has(client: htt
     assert switched.status_code == 200
 
 
+async def test_who_has_left_the_organization_that_they_chose_acts_in_the_one_that_they_join(
+    client: httpx.AsyncClient, staff: Staff, database_url: str
+) -> None:
+    made = await invite(client)
+    staff.hand_over()
+    await create(client, "/api/v1/organizations", name="Older")
+    query(database_url, "UPDATE users SET active_organization_id = NULL WHERE id = :id", id=staff.my_user)
+    assert (await accept(client, made)).status_code == 201
+    assert (await client.get(ORGANIZATION)).json()["id"] == str(staff.organization)
+
+
 async def test_invite_is_good_once(client: httpx.AsyncClient, staff: Staff) -> None:
     made = await invite(client)
     staff.hand_over()

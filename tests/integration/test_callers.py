@@ -64,6 +64,7 @@ async def test_board_is_the_same_with_its_caller_and_after_him(app: Litestar, da
                 identity = Identity(name, None, None, until)
                 callers.append((name, await sign_in_by_identity(session, board, identity=identity)))
                 callers.append((name, await sign_in_by_token(session, board, token=name)))
+            assert {caller.until for name, caller in callers if caller.user and caller.token is None} == {until}
             for name, caller in callers:
                 assert caller.prefetched_board is not None
                 assert (caller.membership is None) == (name == "removed" or caller.agent is not None)
