@@ -13,13 +13,13 @@ import psutil
 import pytest
 
 from tests.support.load import Balancer, Figures, Traffic, acknowledged
+from tests.support.manifests import DEPLOY
 from tests.support.previous_release import SIGNED_IN, migrate
 from tests.support.processes import ROOT, Server, debian_program, environment, free_port, serving
 from tests.support.releases import next_release
 from tests.support.waiting import PATIENCE
 
 RATE = 30
-_GUIDE = re.compile(r"```nginx\n(.*?)```", re.DOTALL)
 _REPLICAS = re.compile(r"((?:^ +server \S+:8000 (.*;)\n)+)", re.MULTILINE)
 _AROUND = """
 user root;
@@ -82,9 +82,7 @@ class Nginx(Balancer):
 
     def _write(self, servers: Iterable[Server]) -> None:
         self._behind = list(servers)
-        found = _GUIDE.search((ROOT / "migrations" / "docs" / "deploying.md").read_text())
-        assert found is not None, "the guide has nginx's configuration"
-        site = found[1].replace("listen 80;", f"listen 127.0.0.1:{self._port};")
+        site = (DEPLOY / "nginx.conf").read_text().replace("listen 80;", f"listen 127.0.0.1:{self._port};")
         _, options = _REPLICAS.findall(site)[-1]
         lines = "".join(f"server {server.url.removeprefix('http://')} {options}\n" for server in servers)
         site = _REPLICAS.sub(lines, site)
