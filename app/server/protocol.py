@@ -26,7 +26,8 @@ MAX_HEADERS = 100
 _END = b"\r\n\r\n"
 _OVERLAP = len(_END) - 1
 # Seconds for which a refused client may still send before the connection is closed: closing at once would reset the
-# connection, and the client would lose the answer (RFC 9112, 9.6). A stream has as long to send the rest at shutdown.
+# connection, and the client would lose the answer (RFC 9112, 9.6). At shutdown a stream has as long to send the rest, and
+# a client that has just connected, for its request.
 _LINGER = 1.0
 _REFUSED = Counter("plimsoll_connections_refused", "Connections closed before their request was read.", ["status"])
 
@@ -56,6 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._budget = budget
         self._timer: TimerHandle | None = None
         self._is_refused = False
+        self._is_stopping = False
         # Data received; from this position on it has not been parsed.
         self._data = b""
         self._position = 0
@@ -94,6 +96,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close when the answer under way has been sent, or after the limit; a stream ends sooner."""
+        if self.cycle is None and not self._is_refused and not self._is_stopping:
+            # A proxy cannot send to another server the POST that is on its way here: it may have been carried out.
+            self._is_stopping = True
+            self.loop.call_later(min(_LINGER, self._limits.shutdown_timeout), self.shutdown)
+            return
         self._drop()
         super().shutdown()
         is_stream = self._is_answering and self.cycle.response_started and self.cycle.chunked_encoding
@@ -112,6 +119,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HEAD_TOO_LARGE)
             return
         super().on_headers_complete()
+        if self._is_stopping:
+            self.cycle.keep_alive = False
         # The parser reports trailers as headers: they must not be added to the headers that the application reads.
         self.headers = []
 

@@ -342,3 +342,30 @@ async def test_what_is_answered_is_not_kept() -> None:
         await client.send(b"a" * 40_000)
         (connection,) = served.connections
         assert served.budget.total == len(connection.cycle.body) == 0
+
+
+@pytest.mark.parametrize("sent", [0, 5])
+async def test_client_that_has_just_connected_is_answered_by_a_server_that_stops(sent: int) -> None:
+    """A proxy could not send its POST to another server, since this one may have carried it out."""
+    async with serving() as served:
+        client = await served.connect()
+        await client.send(GET[:sent])
+        await until(lambda: served.connections)
+        (connection,) = served.connections
+        connection.shutdown()
+        await client.send(GET[sent:])
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await client.ended()
+
+
+async def test_client_that_sends_nothing_does_not_keep_a_server_from_stopping() -> None:
+    async with serving() as served:
+        idle, silent = await served.connect(), await served.connect()
+        await idle.send(GET)
+        assert (await idle.answer())[0] == 200
+        await until(lambda: len(served.connections) == 2)
+        for connection in list(served.connections):
+            connection.shutdown()
+        for client in (idle, silent):
+            assert await client.ended()
