@@ -15,7 +15,7 @@ _COMMAND = re.compile(r"litestar (database|users|demo|import) ([a-z][a-z-]*)([^\
 def documented_commands() -> dict[tuple[str, str], set[str]]:
     """The options with which each command is shown on any page."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for page in (ROOT / "README.md", *(ROOT / "migrations").rglob("*.md")):
+    for page in (ROOT / "README.md", *(ROOT / "migrations").rglob("*.md"), ROOT / "migrations/docs/alerts.yml"):
         for group, command, rest in _COMMAND.findall(page.read_text()):
             found[group, command].update(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest))
     return found
