@@ -26,8 +26,8 @@ MAX_HEADERS = 100
 _END = b"\r\n\r\n"
 _OVERLAP = len(_END) - 1
 # Seconds for which a refused client may still send before the connection is closed: closing at once would reset the
-# connection, and the client would lose the answer (RFC 9112, 9.6). At shutdown a stream has as long to send the rest, and
-# a client that has just connected, for its request.
+# connection, and the client would lose the answer (RFC 9112, 9.6). At shutdown a stream has as long to send the rest,
+# and a client that has just connected, for its request.
 _LINGER = 1.0
 _REFUSED = Counter("plimsoll_connections_refused", "Connections closed before their request was read.", ["status"])
 
