@@ -1,5 +1,11 @@
 """The application that serves requests, wired together."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.plugins import PluginProtocol
@@ -20,7 +26,11 @@ from app.api.stream_hub import StreamPlugin
 from app.core.dev_secrets import with_secrets
 from app.core.logging import configure_logging
 from app.core.settings import Settings
+from app.core.tracing import tracing_of
 from app.db.plugin import DatabasePlugin
+
+if TYPE_CHECKING:
+    from app.core.tracing.provider import Tracing
 
 _MAX_BODY_BYTES = 1024 * 1024
 
@@ -29,7 +39,11 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
     """Return a new application with these settings and `further` plugins. Raises SettingsError."""
     settings = with_secrets(given)
     configure_logging(settings)
+    tracing = tracing_of(settings)
     return Application(
+        tracing=tracing,
+        # It ends last, so that everything before it is in the traces.
+        lifespan=[] if tracing is None else [partial(_flushing_at_end, tracing)],
         route_handlers=route_handlers(settings),
         plugins=[
             DatabasePlugin(settings),
@@ -50,3 +64,12 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
         # Errors are logged by the exception handlers, without SQL; Litestar's own logging would print it.
         logging_config=None,
     )
+
+
+@asynccontextmanager
+async def _flushing_at_end(tracing: "Tracing", app: Litestar) -> AsyncIterator[None]:  # noqa: ARG001 - Litestar's
+    # A server that SIGTERM stops ends by the signal, which runs nothing of the process's end.
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(tracing.flush)

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from app.core.settings import LogFormat, Settings
+from app.core.tracing import trace_processors
 
 _SQL_CARRIERS = ("sqlalchemy.", "asyncpg.", "psycopg.", "advanced_alchemy.")
 _HANDLER_NAME = "plimsoll"
@@ -42,6 +43,7 @@ def configure_logging(settings: Settings) -> None:
     """Send structlog's and the standard library's records through one handler; calling it again replaces it."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        *trace_processors(settings),
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

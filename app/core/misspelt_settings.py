@@ -16,8 +16,9 @@ _OF_OTHERS = frozenset({"DATA_DIRS", "LOG_FORMATTER"})
 # A mistake in these leads to another database, or switches off the checks outside dev.
 _DECIDING = frozenset({"DATABASE_URL", "ENVIRONMENT"})
 _HARMLESS = frozenset({"dev", "test"})
-# Variables of libpq and of the server. PGDATA and pgAdmin's are left out: they are usual in files for Compose.
-_ELSEWHERE = re.compile(r"PG(?!DATA$|ADMIN)[A-Z]+(_TIMEOUT)?|(LITESTAR|UVICORN)_\w+|WEB_CONCURRENCY")
+# Variables of libpq, of the server and of OpenTelemetry. PGDATA and pgAdmin's are left out: they are usual in files for
+# Compose.
+_ELSEWHERE = re.compile(r"PG(?!DATA$|ADMIN)[A-Z]+(_TIMEOUT)?|(LITESTAR|UVICORN|OTEL)_\w+|WEB_CONCURRENCY")
 
 
 def misspelt(given: Mapping[str, str], known: Collection[str]) -> tuple[tuple[str, str], ...]:

@@ -111,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "INFO"
     log_format: LogFormat = LogFormat.CONSOLE
     log_requests: bool = False
+    tracing: bool = False
     misspelt: tuple[tuple[str, str], ...] = ()
     not_read: tuple[str, ...] = ()
 
@@ -279,4 +280,5 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "log_level": log_level,
     "log_format": choice(LogFormat),
     "log_requests": boolean,
+    "tracing": boolean,
 }

@@ -1,4 +1,4 @@
-"""The settings of this process, including the checks of their URLs, which `app.core` cannot parse."""
+"""The settings of this process, including what `app.core` cannot check alone: it cannot parse a database's URL."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import structlog
 
 from app.core.logging import configure_logging
 from app.core.settings import Settings
+from app.core.tracing import tracing_problems
 from app.db.replicas.selection import replica_urls
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
@@ -18,13 +19,19 @@ def load_settings(*, serving: bool = True) -> Settings:
 
     Without `serving`, the settings of the sign-in may be missing. Raises SettingsError, which names every mistake.
     """
-    settings = Settings.load(serving=serving, further_checks=url_problems)
+    settings = Settings.load(serving=serving, further_checks=further_problems)
     configure_logging(settings)
     for name, meant in settings.misspelt:
         log.warning("a variable is set that is no setting, and is not read", variable=name, meant=meant)
     for name in settings.not_read:
         log.warning("a variable in .env is another program's, which reads the environment alone", variable=name)
     return settings
+
+
+def further_problems(settings: Settings) -> Iterator[SettingsError]:
+    """Yield an error for each setting that cannot be used here."""
+    yield from url_problems(settings)
+    yield from tracing_problems(settings)
 
 
 def url_problems(settings: Settings) -> Iterator[SettingsError]:

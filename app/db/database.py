@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.settings import Settings
+from app.core.tracing import tracing_of
 from app.db.statement_times import measure_statements
 from app.postgres.engine import PoolLimits, create_pooled_engine
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
@@ -54,4 +55,9 @@ def create_engine(settings: Settings, url: DatabaseURL, wait: float | None = Non
     )
     engine = create_pooled_engine(url, limits, "plimsoll")
     measure_statements(engine)
+    if (tracing := tracing_of(settings)) is not None:
+        # Imported here because OpenTelemetry may not be installed.
+        from app.db.statement_spans import StatementSpans  # noqa: PLC0415
+
+        StatementSpans(tracing, url).observe(engine)
     return engine

@@ -1,15 +1,19 @@
 """The migration engine's configuration for this application."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import __version__
 from app.core.settings import Settings
+from app.core.tracing import tracing_of
 from app.db.checked_settings import load_settings
 from app.db.database import open_migration_database
 from app.migrator.config import MigratorConfig
 from app.migrator.hints import Hints
+from app.migrator.spans import Attributes, OpenSpan, no_span
 from app.models import metadata
 from app.postgres.settings_error import SettingsError
 
@@ -51,6 +55,7 @@ def migrator_config(settings: Settings) -> MigratorConfig:
         command="litestar database",
         has_alembics=True,
         models_are_complete=True,
+        open_span=_span_opener(settings),
         hints=Hints(
             stop_automatic="DB_AUTO_MIGRATE=false",
             expand_only="DB_AUTO_MIGRATE_PHASE=expand would leave it to an operator",
@@ -58,6 +63,25 @@ def migrator_config(settings: Settings) -> MigratorConfig:
             drift_breaks="a trigger that does not fire, for instance, leaves the counts of tasks wrong",
         ),
     )
+
+
+def _span_opener(settings: Settings) -> OpenSpan:
+    tracing = tracing_of(settings)
+    if tracing is None:
+        return no_span
+
+    @contextmanager
+    def open_span(name: str, attributes: Attributes) -> Iterator[Attributes]:
+        with tracing.span(name, _prefixed(attributes)) as span:
+            known: Attributes = {}
+            yield known
+            span.set_attributes(_prefixed(known))
+
+    return open_span
+
+
+def _prefixed(attributes: Attributes) -> Attributes:
+    return {f"plimsoll.{name}": value for name, value in attributes.items()}
 
 
 def load_migrator_config() -> MigratorConfig:

@@ -27,6 +27,7 @@ from .limit_settings import (
     LimitSetting,
 )
 from .phase import Phase
+from .spans import OpenSpan, no_span
 
 # No driver, which is psycopg2 for SQLAlchemy, or one that only the application uses.
 _OTHER_DRIVER = re.compile(r"^postgres(?:ql)?(?:\+(?!asyncpg\b|psycopg\b|psycopg_async\b)\w+)?(?=://)")
@@ -59,7 +60,7 @@ class MigratorConfig:
     the name by which the server shows sessions. `command` is what people type before the name of one of the
     engine's commands; `has_alembics` says that Alembic's own are called in the same way. `version_table` and
     `version_table_schema` are the name and the schema of Alembic's table in this project. `hints` are the project's
-    own words for some messages.
+    own words for some messages. `open_span` is called for each upgrade, revision, backfill and batch, to trace it.
 
     `models_are_complete` says that the models have everything, triggers and policies included, so that what else there
     is counts as drift. Otherwise what SQL of a revision has made, and no model knows, is left alone. `include_name` and
@@ -89,6 +90,7 @@ class MigratorConfig:
     version_table: str = VERSION_TABLE
     version_table_schema: str | None = None
     hints: Hints = field(default_factory=Hints)
+    open_span: OpenSpan = no_span
     models_are_complete: bool = False
     include_name: Callable[..., bool] | None = None
     include_object: Callable[..., bool] | None = None

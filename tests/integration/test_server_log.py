@@ -17,12 +17,17 @@ def test_every_line_is_json_outside_dev_and_a_request_has_one_where_that_is_aske
     env = environment(DATABASE_URL=database_url, ENVIRONMENT="production", LOG_REQUESTS=str(asked).lower())
     with serving(env, tmp_path / "log") as server:
         server.wait_until_ready()
-        httpx.get(f"{server.url}/health?key=open-sesame", trust_env=False)
+        headers = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+        httpx.get(f"{server.url}/health?key=open-sesame", headers=headers, trust_env=False)
         server.process.terminate()
         server.process.wait(timeout=PATIENCE)
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert any("Uvicorn running" in line["event"] for line in lines)
-    of_requests = [line["event"] for line in lines if line["logger"] == "uvicorn.access"]
+    requests = [line for line in lines if line["logger"] == "uvicorn.access"]
+    of_requests = [line["event"] for line in requests]
     assert bool(of_requests) is asked
     assert any("GET /health" in event for event in of_requests) is asked
     assert not any("open-sesame" in event for event in of_requests)
+    # The client's trace is there, although this server traces nothing.
+    traces = {line.get("trace_id") for line in requests if "GET /health" in line["event"]}
+    assert traces == ({"ab" * 16} if asked else set())

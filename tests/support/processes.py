@@ -38,6 +38,7 @@ _OURS = {
     "LOG_FORMAT",
     "LOG_LEVEL",
     "LOG_REQUESTS",
+    "TRACING",
 }
 # The beginnings of the variables that the interpreter and the libraries read when they start.
 READ_EARLY = ("PYTHON", "LANG", "LC_", "TERM")

@@ -15,7 +15,7 @@ APP = ROOT / "app"
 
 # Package -> what of the project it may import; itself always.
 MAY_IMPORT = {
-    "core": {"postgres.secret", "postgres.settings_error", "migrator.limit_settings", "migrator.phase"},
+    "core": {"__init__", "postgres.secret", "postgres.settings_error", "migrator.limit_settings", "migrator.phase"},
     "postgres": set(),
     "migrator": {"postgres"},
     "models": {"migrator.partitions.tables", "migrator.repairs"},

@@ -1,11 +1,14 @@
-"""What surrounds all requests: HEAD on every path that takes GET, the `Allow` header, and the measuring.
+"""What surrounds all requests: HEAD on every path that takes GET, the `Allow` header, measuring and tracing.
 
 HEAD has GET's answer without its body (RFC 9110, 9.3.2).
 """
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders
@@ -24,16 +27,21 @@ from litestar.types import (
 
 from app.api.http.request_metrics import MeasuredRequest, RequestMetrics
 
+if TYPE_CHECKING:
+    from app.api.http.request_span import RequestSpan
+    from app.core.tracing.provider import Tracing
+
 
 class Application(Litestar):
-    """The application, which measures its requests, and answers HEAD by its GET handlers.
+    """The application, which measures and traces its requests, and answers HEAD by its GET handlers.
 
     Litestar itself needs a second handler for HEAD. The plugins have to include RequestMetrics.
     """
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Litestar's options
+    def __init__(self, tracing: "Tracing | None" = None, **options: Any) -> None:  # noqa: ANN401 - Litestar's options
         super().__init__(**options)
         self._requests = self.plugins.get(RequestMetrics)
+        self._open_span = None if tracing is None else _span_opener(tracing)
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
@@ -49,6 +57,13 @@ class Application(Litestar):
             scope = cast(HTTPScope, {**scope, "method": HttpMethod.GET})
             answer = _WithoutBody(receive, send)
             receive, send = answer.receive, answer.send
+        if self._open_span is None:
+            await self._measure(scope, method, receive, send)
+            return
+        with self._open_span(scope, method, send) as span:
+            await self._measure(scope, method, receive, span.send)
+
+    async def _measure(self, scope: HTTPScope, method: str, receive: Receive, send: Send) -> None:
         request = MeasuredRequest(self._requests, scope, method, send)
         try:
             await super().__call__(scope, receive, request.send)
@@ -58,6 +73,13 @@ class Application(Litestar):
             raise
         finally:
             request.count(0)
+
+
+def _span_opener(tracing: "Tracing") -> "Callable[[HTTPScope, str, Send], AbstractContextManager[RequestSpan]]":
+    # Imported here because OpenTelemetry may not be installed.
+    from app.api.http.request_span import request_span  # noqa: PLC0415
+
+    return partial(request_span, tracing)
 
 
 class _WithoutBody:

@@ -1,4 +1,7 @@
-"""The request id: the client's `X-Request-Id` if it is fit for a log, otherwise a random one. It is sent back."""
+"""The ids of a request in the log: its own, which is sent back, and that of the trace it belongs to.
+
+The request's own is the client's `X-Request-Id` if it is fit for a log, otherwise a random one.
+"""
 
 import re
 from secrets import token_hex
@@ -9,7 +12,10 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADER = b"x-request-id"
+_TRACE_HEADER = b"traceparent"
 _KEY = "request_id"
+# W3C Trace Context, of version 00 or a later one, with the trace's id; which is not all zeros.
+_TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _FIT = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -30,11 +36,18 @@ async def send_request_id(message: Message, scope: Scope) -> None:
 
 
 class RequestIdMiddleware(ASGIMiddleware):
-    """Binds the request id for every line that is logged while the request is served."""
+    """Binds the ids for every line that is logged while the request is served."""
 
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         # It is never unbound: each request has its own task, and so its own context.
-        structlog.contextvars.bind_contextvars(request_id=request_id_of(scope))
+        structlog.contextvars.bind_contextvars(request_id=request_id_of(scope), **_trace_of(scope))
         await next_app(scope, receive, send)
+
+
+def _trace_of(scope: Scope) -> dict[str, str]:
+    """Return the id of the trace that the client began, for the log; also where the application traces nothing."""
+    given = next((value for name, value in scope["headers"] if name == _TRACE_HEADER), None)
+    match = _TRACE.fullmatch(given.decode("latin-1")) if given is not None else None
+    return {"trace_id": match[1]} if match else {}

@@ -4,7 +4,8 @@ The way of a request, outermost first; each step calls the next one:
 
     server/protocol.py         reads the request within its limits, and calls the application (ASGI); it is there only
                                under `litestar run`
-    api/http/head.py           answers HEAD as GET without the body
+    api/http/head.py           answers HEAD as GET without the body; measures the request, and traces it if TRACING is
+                               set (api/http/request_span.py)
     CORS                       api/http/cors.py: answers preflights, if CORS_ALLOWED_ORIGINS is set
     error renderer             api/http/exception_handlers.py: makes problem+json of what the middleware below raises
     Litestar's router          finds the handler by path and method, or raises 404 or 405

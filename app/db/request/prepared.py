@@ -7,6 +7,7 @@ errors are still used; only what lies between them and the driver is left out.
 import time
 from collections import namedtuple
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import cache
 from math import inf
 from typing import Any
@@ -23,8 +24,13 @@ from app.db.statement_times import STATEMENT_TIMES
 from app.postgres.errors import ASYNCPG_ERRORS
 from app.postgres.termination import add_termination_cause
 
+# The execution option of an engine whose statements are traced: an object whose `span(sql)` is a context for each.
+STATEMENT_SPANS = "statement_spans"
 # The type that Advanced Alchemy's repositories give their session.
 AnySession = AsyncSession | async_scoped_session[AsyncSession]
+
+
+_UNTRACED = nullcontext()
 
 
 # One type for each set of columns, and not for each statement: statements come and go, and this cache is never emptied.
@@ -166,7 +172,10 @@ async def _run_by_driver(
     try:
         if connection.in_transaction() and not driver.is_in_transaction():
             await _begin(connection)
-        return compiled.rows(await _fetch_records(driver, compiled, values))
+        spans = connection.get_execution_options().get(STATEMENT_SPANS)
+        with spans.span(compiled.sql) if spans is not None else _UNTRACED:
+            records = await _fetch_records(driver, compiled, values)
+        return compiled.rows(records)
     except ASYNCPG_ERRORS as exc:
         add_termination_cause(exc, driver, time.monotonic() - began if is_first else inf)
         if is_lost := driver.is_closed() or isinstance(exc, asyncpg.InternalClientError):

@@ -28,7 +28,7 @@ from ..read_only_database import require_writable
 from ..revisions.history import Outcome
 from ..revisions.requirements import require
 from . import records as stored
-from .batch import LONGEST_ROW_WAIT, Batches, has_rows_left, limit
+from .batch import LONGEST_ROW_WAIT, Batches, BatchResult, has_rows_left, limit
 from .definition import Backfill
 from .failures import batch_failure, concerns_a_row
 from .progress import Progress
@@ -61,7 +61,8 @@ async def run_one(
     await connection.run_sync(require_writable)
     # Behind a pooler each transaction has another session, so there is none for the guard to end.
     is_guarded = not await is_pooled(connection)
-    await _BackfillRun(connection, config, backfill, throttle, report, is_guarded, retries_failed)()
+    with config.open_span("backfill", {"backfill": backfill.name}):
+        await _BackfillRun(connection, config, backfill, throttle, report, is_guarded, retries_failed)()
 
 
 class _BackfillRun:
@@ -146,13 +147,10 @@ class _BackfillRun:
         )
 
     async def _batch(self) -> bool:
-        """Run one batch. Returns whether it was the last."""
+        """Run one batch, and rest. Returns whether it was the last."""
         began = time.monotonic()
-        row_wait = min(LONGEST_ROW_WAIT, self._config.lock_timeout)
         try:
-            done = await self._try(
-                lambda connection, attempt, wait: self._batches.run(connection, self._size, attempt, wait), row_wait
-            )
+            done = await self._change_rows()
         except DBAPIError as exc:
             if self._size == 1 or not concerns_a_row(exc):
                 raise
@@ -166,6 +164,15 @@ class _BackfillRun:
         if not done.at_end:
             await asyncio.sleep(self._throttle.rest(done.seen, took, done.lag))
         return done.at_end
+
+    async def _change_rows(self) -> BatchResult:
+        row_wait = min(LONGEST_ROW_WAIT, self._config.lock_timeout)
+        with self._config.open_span("backfill batch", {"backfill": self._backfill.name}) as span:
+            done = await self._try(
+                lambda connection, attempt, wait: self._batches.run(connection, self._size, attempt, wait), row_wait
+            )
+            span["rows"] = done.seen
+        return done
 
     def _close(self, connection: Connection, _: int, lock_wait: float) -> Record:
         """Record that the backfill is done; if rows are left, let it start over instead. Returns the record."""

@@ -15,15 +15,14 @@ from alembic.runtime.migration import MigrationInfo, MigrationStep, RevisionStep
 from alembic.script import Script
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.connect import first_error_of, is_lost
-from ...postgres.errors import MigrationFailedError, error_summary
+from ...postgres.errors import MigrationFailedError
 from ..backfill import records as backfill_records
 from ..backfill.status import BackfillUnfinishedError, require_finished
 from ..config import MigratorConfig
-from ..engine_tables import HISTORY_TABLE, version_table
+from ..engine_tables import version_table
 from ..locking.deadline import Deadline
 from ..locking.migration_lock import require_lock
 from ..locking.retries import recover_from_table_in_use, run_with_retries
@@ -37,9 +36,10 @@ from ..revisions.loading import explain_alembic_error, phase_of, require_destina
 from ..revisions.requirements import require, requirements_of
 from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import longest_id, require_own_versions
+from ..spans import Attributes
 from .baseline_steps import begin_with_baseline, replaced_by_baselines
 from .data_loss import refuse_data_loss
-from .failures import explain_recording_errors, step_failure
+from .failures import explain_recording_errors, record_failure, step_failure
 from .leftovers import has_leftovers, mend_leftovers
 from .planned_steps import (
     downgraded_revisions,
@@ -50,7 +50,7 @@ from .planned_steps import (
     steps_up_to,
     upgraded_revisions,
 )
-from .session_limits import limit_statements, reset_session
+from .session_limits import reset_session
 from .statement_guard import StatementGuard
 
 log = structlog.stdlib.get_logger(__name__)
@@ -78,6 +78,10 @@ class StepExecutor:
 
         Raises MigrationFailedError, DataLossRefusedError, PlanChangedError and ReadOnlyDatabaseError.
         """
+        with self._config.open_span(self._steps_to.__name__.removeprefix("do_"), {}):
+            await self._execute()
+
+    async def _execute(self) -> None:
         # Without the lock, so that a command with nothing to do does not wait for it.
         deadline, limit = Deadline(self._config.lock_wait), self._config.lock_timeout
         steps = await read_when_unlocked(self._connection, deadline, limit, self._plan)
@@ -121,8 +125,11 @@ class StepExecutor:
         await self._connection.run_sync(mend_leftovers, self._config, self._given_up)
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
         for step in revisions:
+            name = "apply revision" if step.is_upgrade else "revert revision"
+            known: Attributes = {"revision": step_name(step), "phase": phase_of(step.revision).value}
             try:
-                await self._apply_with_retries(step)
+                with self._config.open_span(name, known) as span:
+                    span["retries"] = await self._apply_with_retries(step)
             except BackfillUnfinishedError as exc:
                 if not self._options.automatic:
                     raise
@@ -181,7 +188,8 @@ class StepExecutor:
             warns_of_contracts = self._options.automatic and not self._config.allows_data_loss
             warn_about_losses(connection, upgraded_revisions(steps), self._config.hints if warns_of_contracts else None)
 
-    async def _apply_with_retries(self, step: RevisionStep) -> None:
+    async def _apply_with_retries(self, step: RevisionStep) -> int:
+        """Apply the step, and return how often it was tried again."""
         await self._connection.run_sync(reset_session, self._config)
         entry, begun = await self._connection.run_sync(_record_begin, step, self._config.release)
         guards: list[StatementGuard] = []
@@ -195,10 +203,11 @@ class StepExecutor:
             await run_with_retries(apply, recover, self._config.lock_retries, self._config.lock_timeout)
         except Exception as exc:
             cause, retries = first_error_of(exc), len(guards) - 1
-            await self._record_failure(step, entry, retries, cause)
+            await record_failure(self._connection, self._config, step, entry, retries, cause)
             if is_lost(cause):
                 raise cause from None
             raise step_failure(step, cause, retries, guards[-1], self._config.hints) from exc
+        return len(guards) - 1
 
     def _apply_once(
         self, connection: Connection, step: RevisionStep, entry: int, attempt: int, guard: StatementGuard
@@ -274,21 +283,6 @@ class StepExecutor:
         # In one run: Alembic purges once, before the first step.
         self._configure(connection, fn=lambda heads, ctx: steps, on_version_apply=record_stamp)  # noqa: ARG005
         context.run_migrations()
-
-    async def _record_failure(self, step: RevisionStep, entry: int, attempt: int, exc: Exception) -> None:
-        def record(connection: Connection) -> None:
-            connection.rollback()
-            with connection.begin():
-                limit_statements(connection, self._config)
-                history.record_end(connection, entry, history.Outcome.FAILED, retries=attempt, error=error_summary(exc))
-
-        log.error("a revision failed", revision=step_name(step), phase=phase_of(step.revision).value, retries=attempt)
-        try:
-            await self._connection.run_sync(record)
-        except (SQLAlchemyError, OSError):
-            # The connection is lost, and the row stays as running until the next run marks it as interrupted; or that
-            # run was faster, and the row is marked already.
-            log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
 
 
 def _record_begin(connection: Connection, step: RevisionStep, release: str) -> tuple[int, set[str]]:

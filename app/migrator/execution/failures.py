@@ -1,18 +1,48 @@
-"""Explain why a step failed, and what to do about it."""
+"""Record that a step failed, and explain why, and what to do about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 from alembic.runtime.migration import RevisionStep
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ...postgres.errors import MigrationFailedError, error_summary, sqlstate_of
 from ...postgres.sqlstate import QUERY_CANCELED
 from ..command_names import command
+from ..config import MigratorConfig
 from ..engine_tables import BACKFILL_TABLE, HISTORY_TABLE, version_table
 from ..hints import Hints, in_brackets
 from ..locking.retries import TABLE_IN_USE
+from ..revisions import history
+from ..revisions.loading import phase_of
+from .planned_steps import step_name
+from .session_limits import limit_statements
 from .statement_guard import StatementGuard
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+async def record_failure(
+    connection: AsyncConnection, config: MigratorConfig, step: RevisionStep, entry: int, retries: int, exc: Exception
+) -> None:
+    """Log that the step failed, and record it in the row `entry` of the history if the connection still allows it."""
+
+    def record(connection: Connection) -> None:
+        connection.rollback()
+        with connection.begin():
+            limit_statements(connection, config)
+            history.record_end(connection, entry, history.Outcome.FAILED, retries=retries, error=error_summary(exc))
+
+    log.error("a revision failed", revision=step_name(step), phase=phase_of(step.revision).value, retries=retries)
+    try:
+        await connection.run_sync(record)
+    except (SQLAlchemyError, OSError):
+        # The connection is lost, and the row stays as running until the next run marks it as interrupted; or that
+        # run was faster, and the row is marked already.
+        log.warning("the failure could not be recorded in the database", table=HISTORY_TABLE)
 
 
 def step_failure(
