@@ -20,6 +20,7 @@ from app.api.http.idempotency import note_error
 from app.api.http.request_id import RequestIdMiddleware, send_request_id
 from app.api.http.request_metrics import RequestMetrics
 from app.api.http.security_headers import security_headers
+from app.api.http.worker_metrics import WorkerMetrics
 from app.api.openapi.document import openapi_config
 from app.api.routes import route_handlers
 from app.api.stream_hub import StreamPlugin
@@ -49,6 +50,7 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
             DatabasePlugin(settings),
             StreamPlugin(),
             RequestMetrics(),
+            WorkerMetrics(),
             Banner(settings, token_was_made=given.local_auth_token is None),
             *([MissionControl()] if settings.api_compatibility else ()),
             *further,

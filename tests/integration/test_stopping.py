@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import TOKEN
 from tests.support.database import query
@@ -132,13 +133,29 @@ def until_it_waits(server: Server, client: socket.socket) -> None:
         assert other.recv(12) == b"HTTP/1.1 200"
 
 
+def by_worker(server: Server, name: str, **labels: str) -> dict[str, float]:
+    """Return the samples with this name and these labels, by the worker that they are of."""
+    families = text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text)
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return {one.labels["worker"]: one.value for one in samples if labels.items() <= one.labels.items()}
+
+
 def test_worker_that_dies_is_replaced_and_sigterm_to_the_parent_stops_all(database_url: str, tmp_path: Path) -> None:
     with ready(database_url, tmp_path / "log", "--wc", "2", seconds=10) as server:
         wait_until(lambda: server.log.count("startup complete") == 2, "both serve")
+        for _ in range(10):
+            assert httpx.get(f"{server.url}/health").status_code == 200
+        # Whichever worker answers, it has the metrics of both.
+        for _ in range(6):
+            assert sum(by_worker(server, "plimsoll_requests_total", operation="health").values()) == 10
+            started = by_worker(server, "process_start_time_seconds")
+            assert set(started) == {"0", "1"}
         parent = psutil.Process(server.process.pid)
         # Beside the workers it has one that cleans up after them.
         next(child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())).kill()
         wait_until(lambda: server.log.count("startup complete") == 3, "another one serves")
+        restarted = by_worker(server, "process_start_time_seconds")
+        assert [restarted[number] == started[number] for number in ("0", "1")].count(False) == 1
         children = parent.children()
         assert server.stop() == 128 + signal.SIGTERM
         assert psutil.wait_procs(children, timeout=60)[1] == []

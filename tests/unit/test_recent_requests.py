@@ -101,3 +101,14 @@ def test_several_periods_are_put_together(recent: RecentRequests, clock: Clock) 
     assert found.p99 == pytest.approx(1.0, rel=0.13)
     assert recent.over(3600).longest == 5.0
     assert recent.over(1).requests == 2
+
+
+def test_requests_of_several_processes_are_put_together() -> None:
+    one, other = RecentRequests(), RecentRequests()
+    add(one, *[0.01] * 98)
+    add(other, 1.0, 2.0, is_error=True)
+    found = RecentRequests.merged([one.counted(), other.counted()]).over(60)
+    assert (found.requests, found.errors, found.longest) == (100, 2, 2.0)
+    assert found.p50 == pytest.approx(0.01, rel=0.13)
+    assert found.p99 == pytest.approx(1.0, rel=0.13)
+    assert one.over(60).requests == 98

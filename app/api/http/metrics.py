@@ -4,11 +4,11 @@ from typing import Any
 
 from litestar import MediaType, Request, get
 from litestar.response import Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from app.api.http.process_metrics import ProcessCollector
-from app.api.http.request_metrics import PROBE, RequestMetrics
+from app.api.http.request_metrics import PROBE
 from app.api.http.schema_metrics import BackfillCollector, MigrationCollector, PartitionCollector, SchemaCollector
+from app.api.http.worker_metrics import Collected, WorkerMetrics
 from app.db.plugin import DatabasePlugin
 from app.db.readiness import DatabaseNotReadyError
 
@@ -23,14 +23,11 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     except DatabaseNotReadyError:
         state = None
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(request.app.plugins.get(RequestMetrics))
-    registry.register(ProcessCollector(request.app))
+    registry.register(Collected(await request.app.plugins.get(WorkerMetrics).collect()))
     registry.register(SchemaCollector(state, readiness.heads))
     if state is not None:
         observed = await database.observer.read()
         registry.register(MigrationCollector(observed.under_way))
         registry.register(PartitionCollector(observed.partitions))
         registry.register(BackfillCollector(readiness.backfills))
-    return Response(
-        generate_latest(REGISTRY) + generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-    )
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

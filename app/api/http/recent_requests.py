@@ -4,6 +4,8 @@ import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from itertools import chain
+from operator import add
 from typing import NamedTuple
 
 PERIOD_SECONDS = 5
@@ -28,6 +30,15 @@ class RecentPeriod(NamedTuple):
     longest: float
 
 
+class CountedPeriod(NamedTuple):
+    """The counts of a period that had requests, as one process tells another. The clock is one for all of a machine."""
+
+    number: int
+    counts: list[int]
+    errors: int
+    longest: float
+
+
 class _Period:
     """The counts of one period, which has this number since the clock's beginning."""
 
@@ -48,14 +59,31 @@ class RecentRequests:
         self._periods = [_Period(-1) for _ in range(PERIODS)]
 
     def add(self, seconds: float, *, is_error: bool) -> None:
-        number = int(self._clock()) // PERIOD_SECONDS
-        period = self._periods[number % PERIODS]
-        if period.number != number:
-            period = self._periods[number % PERIODS] = _Period(number)
+        period = self._period(int(self._clock()) // PERIOD_SECONDS)
         period.counts[bisect_left(BOUNDS, seconds)] += 1
         if is_error:
             period.errors += 1
         period.longest = max(period.longest, seconds)
+
+    @classmethod
+    def merged(cls, processes: Iterable[Iterable[CountedPeriod]]) -> "RecentRequests":
+        """Return the requests of several processes together."""
+        found = cls()
+        for number, counts, errors, longest in sorted(chain.from_iterable(processes)):
+            period = found._period(number)
+            period.counts = array("L", map(add, period.counts, counts))
+            period.errors += errors
+            period.longest = max(period.longest, longest)
+        return found
+
+    def counted(self) -> list[CountedPeriod]:
+        """Return the counts of each period that has any."""
+        first = self._current()[0] - PERIODS
+        return [
+            CountedPeriod(period.number, period.counts.tolist(), period.errors, period.longest)
+            for period in self._periods
+            if period.number > first
+        ]
 
     def periods(self) -> list[RecentPeriod]:
         """Return all periods of the last 15 minutes, oldest first; the last one is under way."""
@@ -72,6 +100,12 @@ class RecentRequests:
         first = current - min(PERIODS, max(1, round(seconds / PERIOD_SECONDS))) + 1
         kept = [period for period in self._periods if first <= period.number <= current]
         return _summary(began_at_zero + first * PERIOD_SECONDS, kept)
+
+    def _period(self, number: int) -> _Period:
+        period = self._periods[number % PERIODS]
+        if period.number != number:
+            period = self._periods[number % PERIODS] = _Period(number)
+        return period
 
     def _current(self) -> tuple[int, float]:
         """Return the number of the period that is under way, and the time of day at the clock's zero."""
