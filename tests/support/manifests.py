@@ -8,12 +8,13 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from tests.support.processes import BIN, ROOT, require
+from tests.support.processes import BIN, ROOT, environment, require
 
 DEPLOY = ROOT / "migrations" / "docs" / "deploy"
 PAGE = DEPLOY.parent / "deploying.md"
@@ -26,12 +27,28 @@ class Step(NamedTuple):
     command: list[str]
     env: dict[str, str]
 
-    def placed(self, directories: Mapping[str, Path]) -> "Step":
-        """Return the step on this machine, where each of these paths is another directory."""
-        env = dict(self.env)
-        for path, directory in directories.items():
-            env = {name: value.replace(path, str(directory)) for name, value in env.items()}
-        return self._replace(env=env)
+    def placed(self, places: Mapping[str, object]) -> "Step":
+        """Return the step on this machine, where each of these texts is another: a directory, a port."""
+
+        def replaced(text: str) -> str:
+            for there, here in places.items():
+                text = text.replace(there, str(here))
+            return text
+
+        return Step([*map(replaced, self.command)], {name: replaced(value) for name, value in self.env.items()})
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """Return the environment of the process: what the image or the unit sets, and nothing of a test's."""
+        inherited = {"ENVIRONMENT": "production", "LOCAL_AUTH_TOKEN": None, "DB_CONNECT_TIMEOUT": None}
+        return environment(**inherited | self.env | changes)
+
+
+def written(folder: Path, contents: Mapping[str, str]) -> Path:
+    """Write the files of secrets into a new folder, and return it."""
+    folder.mkdir()
+    for name, content in contents.items():
+        (folder / name).write_text(f"{content}\n")
+    return folder
 
 
 def program(name: str) -> str:
@@ -59,6 +76,11 @@ def applied_objects() -> list[list[dict[str, Any]]]:
     ]
 
 
+def find_object(kind: str, name: str = "plimsoll") -> dict[str, Any]:
+    (found,) = (each for each in kubernetes() if (each["kind"], each["metadata"]["name"]) == (kind, name))
+    return found
+
+
 def container(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the container of a Deployment's or a Job's pods."""
     (only,) = found["spec"]["template"]["spec"]["containers"]
@@ -81,9 +103,24 @@ def compose() -> dict[str, Any]:
     return dict(yaml.safe_load((DEPLOY / "compose.yaml").read_text()))
 
 
+def compose_order() -> list[str]:
+    """Return the services, each after those that it depends on."""
+    return [
+        *TopologicalSorter(
+            {name: has.get("depends_on", ()) for name, has in compose()["services"].items()}
+        ).static_order()
+    ]
+
+
 def compose_step(service: str) -> Step:
     has = compose()["services"][service]
     return Step(has.get("command") or image_command(), has["environment"])
+
+
+def compose_health_check() -> str:
+    """Return the Python code that tells whether the server is healthy."""
+    *_, code = compose()["services"]["api"]["healthcheck"]["test"]
+    return str(code)
 
 
 def unit(name: str) -> Mapping[str, list[str]]:

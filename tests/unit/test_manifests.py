@@ -7,10 +7,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from app.core.setting_sources import SECRETS, file_variable
+from app.core.setting_values import weakness
 from app.core.settings import Settings
 from app.server import uvicorn_server
 from tests.support.manifests import (
@@ -21,6 +23,7 @@ from tests.support.manifests import (
     compose,
     compose_step,
     container,
+    find_object,
     kubernetes,
     pod_step,
     program,
@@ -31,16 +34,12 @@ from tests.support.processes import ROOT, debian_program, require
 
 STOPPED_AFTER = Settings().shutdown_timeout + uvicorn_server.CANCEL_SECONDS + uvicorn_server._EXIT_SECONDS
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("*.service"))
+INSTANCES = [name.replace("@", "@8001") for name in UNITS]
 OUR_SERVICES = ("expand", "api", "backfill", "contract")
 
 
 def workloads() -> list[dict[str, Any]]:
     return [found for found in kubernetes() if found["kind"] in {"Deployment", "Job"}]
-
-
-def the_only(kind: str, name: str = "plimsoll") -> dict[str, Any]:
-    (found,) = (each for each in kubernetes() if each["kind"] == kind and each["metadata"]["name"] == name)
-    return found
 
 
 def test_kubernetes_objects_fit_the_schemas_of_the_oldest_and_the_newest_version() -> None:
@@ -71,9 +70,9 @@ def test_pods_may_do_nothing_but_run() -> None:
 
 def test_labels_select_the_pods_of_their_workload_alone() -> None:
     selectors = {
-        "Deployment": the_only("Deployment")["spec"]["selector"]["matchLabels"],
-        "Service": the_only("Service")["spec"]["selector"],
-        "PodDisruptionBudget": the_only("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        "Deployment": find_object("Deployment")["spec"]["selector"]["matchLabels"],
+        "Service": find_object("Service")["spec"]["selector"],
+        "PodDisruptionBudget": find_object("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
     }
     for selector in selectors.values():
         chosen = [
@@ -106,17 +105,17 @@ def test_killed_pod_of_a_job_is_replaced_and_wrong_settings_are_not_tried_again(
 
 
 def test_grace_periods_fit_the_time_in_which_a_server_stops() -> None:
-    deployment = the_only("Deployment")
+    deployment = find_object("Deployment")
     pause = container(deployment)["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == pause + STOPPED_AFTER
     assert compose()["services"]["api"]["stop_grace_period"] == f"{STOPPED_AFTER:.0f}s"
-    assert unit("plimsoll-server.service")["TimeoutStopSec"] == [f"{STOPPED_AFTER:.0f}"]
+    assert unit("plimsoll-server@.service")["TimeoutStopSec"] == [f"{STOPPED_AFTER:.0f}"]
 
 
 def test_probe_waits_longer_than_the_answer_may_take() -> None:
     """/readyz is a 503 after two seconds in which the database does not answer."""
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        assert container(the_only("Deployment"))[probe]["timeoutSeconds"] > 2
+        assert container(find_object("Deployment"))[probe]["timeoutSeconds"] > 2
 
 
 def test_compose_file_fits_the_schema() -> None:
@@ -135,6 +134,21 @@ def test_compose_services_have_a_read_only_root_and_secrets_that_exist() -> None
         named = {value for value in service.get("environment", {}).values() if value.startswith("/run/secrets/")}
         assert named == {f"/run/secrets/{secret}" for secret in service["secrets"]}
         assert set(service["secrets"]) <= compose()["secrets"].keys()
+
+
+def test_page_makes_the_secrets_of_compose_for_its_database_and_nobody_else(tmp_path: Path) -> None:
+    debian_program("openssl", "openssl")
+    commands = re.search(r"^mkdir -m 700 secrets\n.*?(?=```)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert commands
+    subprocess.run(["bash", "-e", "-c", commands[0]], cwd=tmp_path, check=True)
+    made = {path.name: path for path in (tmp_path / "secrets").iterdir()}
+    assert {name: {"file": f"./secrets/{name}"} for name in made} == compose()["secrets"]
+    assert {path.stat().st_mode & 0o777 for path in made.values()} == {0o444}
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    url, user = urlsplit(made["database_url"].read_text().strip()), compose()["services"]["database"]["environment"]
+    assert (url.username, url.hostname) == (user["POSTGRES_USER"], "database")
+    assert url.password == made["database_password"].read_text().strip()
+    assert weakness(made["local_auth_token"].read_text().strip()) is None
 
 
 def every_step() -> list[Step]:
@@ -160,8 +174,8 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(DEPLOY / "systemd", folder, dirs_exist_ok=True)
     for name in UNITS:
         text = (folder / name).read_text()
-        assert "ExecStart=/opt/plimsoll/.venv/bin/litestar " in text
-        (folder / name).write_text(text.replace("/opt/plimsoll/.venv/bin/litestar", "/bin/true"))
+        assert "ExecStart=/opt/plimsoll/current/.venv/bin/litestar " in text
+        (folder / name).write_text(text.replace("/opt/plimsoll/current/.venv/bin/litestar", "/bin/true"))
     return folder
 
 
@@ -173,19 +187,18 @@ def analyze(units: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_systemd_finds_nothing_to_say_about_the_units(units: Path) -> None:
-    done = analyze(units, "verify", *UNITS, "plimsoll-server.socket")
+    done = analyze(units, "verify", *INSTANCES)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_units_are_exposed_as_little_as_a_network_service_can_be(units: Path) -> None:
     """Of 10: what is left is that it talks to the network."""
-    done = analyze(units, "security", "--offline=true", "--threshold=15", *UNITS)
+    done = analyze(units, "security", "--offline=true", "--threshold=15", *INSTANCES)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("Overall exposure level") == len(UNITS)
 
 
-def test_units_wait_for_the_address_that_nginx_and_the_page_name() -> None:
-    (address,) = unit("plimsoll-server.socket")["ListenStream"]
-    assert f"http://{address}/readyz" in PAGE.read_text()
-    (step,) = unit_steps("plimsoll-server.service")
-    assert step.command[-2:] == ["--fd", "3"]
+def test_nginx_and_the_page_know_the_ports_of_the_units() -> None:
+    old, new = re.findall(r"systemctl (?:enable|disable) --now plimsoll-server@(\d+)", PAGE.read_text())[::-1]
+    assert f"    server 127.0.0.1:{old} " in (DEPLOY / "nginx.conf").read_text()
+    assert f"s/127.0.0.1:{old}/127.0.0.1:{new}/" in PAGE.read_text()
