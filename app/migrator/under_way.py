@@ -13,7 +13,7 @@ from .units import Seconds
 _READ = text(
     f"""
     WITH holders AS MATERIALIZED (SELECT array_agg(pid) AS pids FROM ({HOLDERS}) AS holder)
-    SELECT step.revision, step.phase, step.direction,
+    SELECT step.revision, step.phase, step.direction, step.retries,
            extract(epoch FROM clock_timestamp() - step.started_at)::float8 AS seconds,
            (SELECT extract(epoch FROM clock_timestamp() - min(coalesce(wanted.waitstart, clock_timestamp())))::float8
             FROM pg_locks AS wanted WHERE NOT wanted.granted AND wanted.pid = ANY(holders.pids)) AS lock_wait,
@@ -30,13 +30,14 @@ _READ = text(
 class StepUnderWay:
     """A step that has begun `seconds` ago, and whose process still holds the lock for schema changes.
 
-    `lock_wait` is for how long it has waited for a table that others use; None if it does not wait. `blocked_sessions`
-    are those that wait for a lock until it goes on.
+    `retries` is how often it has found a table in use and tried again, `lock_wait` for how long it waits for one now,
+    None if it does not. `blocked_sessions` are those that wait for a lock until it goes on.
     """
 
     revision: str
     phase: str
     direction: str
+    retries: int
     seconds: Seconds
     lock_wait: Seconds | None
     blocked_sessions: int

@@ -125,8 +125,8 @@ def running(url: str) -> None:
     """Record that a step has begun."""
     query(
         url,
-        "INSERT INTO schema_history (revision, phase, direction, outcome, applied_by, release, checksum)"
-        " VALUES ('abc', 'contract', 'upgrade', 'running', 'a test', '1', '')",
+        "INSERT INTO schema_history (revision, phase, direction, outcome, retries, applied_by, release, checksum)"
+        " VALUES ('abc', 'contract', 'upgrade', 'running', 2, 'a test', '1', '')",
     )
 
 
@@ -139,6 +139,7 @@ async def test_metrics_show_the_migration_under_way_and_who_waits(client: httpx.
         found = await scraped(client)
         assert found[f"plimsoll_migration_running {labels}"] == 1
         assert found[f"plimsoll_migration_running_seconds {labels}"] > 0
+        assert found[f"plimsoll_migration_running_retries {labels}"] == 2
         assert found["plimsoll_migration_lock_wait_seconds"] == 0
         assert found["plimsoll_migration_blocked_sessions"] == 0
         locking = asyncio.to_thread(migration.execute, text("LOCK TABLE tags"))

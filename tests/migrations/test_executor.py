@@ -19,6 +19,7 @@ from tests.migrations.conftest import HEAD, Release
 from tests.support.database import applied, by_driver, holding, query
 from tests.support.migrator import downgrade, plan, preview_downgrade, read_drift, read_status, upgrade
 from tests.support.revisions import ADD_COLUMN, columns_of, history
+from tests.support.waiting import wait_until
 
 BUSY = "LOCK TABLE tags IN ACCESS SHARE MODE"
 
@@ -55,6 +56,9 @@ def test_revision_that_meets_a_table_in_use_is_tried_again(database_url: str, re
             while not any(entry["event"] == "the table is in use: trying again" for entry in logs):
                 thread.join(0.01)
                 assert thread.is_alive()
+            # It is to be seen while the step runs.
+            wait_until(lambda: history(database_url, "outcome", "retries")[-1] != ("running", 0), "it is recorded")
+            assert history(database_url, "outcome")[-1] == ("running",)
         thread.join()
     assert applied(database_url) == [revision]
     outcome, retries = history(database_url, "outcome", "retries")[-1]

@@ -60,8 +60,11 @@ CASES: dict[str, tuple[list[Series], list[Series]]] = {
     "PlimsollMigrationKilled": ([_last("running")], [_last("running") | _MIGRATING, _last("failed")]),
     "PlimsollMigrationWaitsForLock": (
         # It is between two waits at every other time.
-        [{"plimsoll_migration_lock_wait_seconds": " ".join(["0", "0.4"] * 41)}],
-        [{"plimsoll_migration_lock_wait_seconds": _NEVER}, {"plimsoll_migration_lock_wait_seconds": "0.4 0x79"}],
+        [
+            {"plimsoll_migration_lock_wait_seconds": " ".join(["0", "0.4"] * 41)},
+            {"plimsoll_migration_lock_wait_seconds": _NEVER, "plimsoll_migration_running_retries": "0+1x80"},
+        ],
+        [{"plimsoll_migration_lock_wait_seconds": "0.4 0x79", "plimsoll_migration_running_retries": "3x80"}],
     ),
     "PlimsollMigrationTakesLong": (
         [{"plimsoll_migration_running_seconds{revision='a'}": "0+15x80"}],

@@ -94,11 +94,18 @@ class MigrationCollector:
         seconds = GaugeMetricFamily(
             "plimsoll_migration_running_seconds", "How long the step under way has taken.", labels=labels
         )
+        retries = GaugeMetricFamily(
+            "plimsoll_migration_running_retries",
+            "How often the step under way has found a table in use and tried again.",
+            labels=labels,
+        )
         step = self._step
         if step is not None:
-            running.add_metric([step.revision, step.phase, step.direction], 1)
-            seconds.add_metric([step.revision, step.phase, step.direction], step.seconds)
-        yield from (running, seconds)
+            values = (step.revision, step.phase, step.direction)
+            running.add_metric(values, 1)
+            seconds.add_metric(values, step.seconds)
+            retries.add_metric(values, step.retries)
+        yield from (running, seconds, retries)
         yield GaugeMetricFamily(
             "plimsoll_migration_lock_wait_seconds",
             "How long the step under way has waited for a table that is in use; 0 if it does not wait.",

@@ -195,6 +195,8 @@ class StepExecutor:
         guards: list[StatementGuard] = []
 
         async def apply(attempt: int, lock_wait: float) -> None:
+            if attempt:
+                await self._connection.run_sync(history.record_retries, entry, attempt)
             guards.append(StatementGuard(self._config, entry, begun, lock_wait))
             await self._connection.run_sync(self._apply_once, step, entry, attempt, guards[-1])
 

@@ -54,6 +54,9 @@ _FINISH = text(
     RETURNING duration
     """  # noqa: S608 - a constant
 )
+_NOTE_RETRIES = text(
+    f"UPDATE {HISTORY_TABLE} SET retries = :retries WHERE id = :id AND outcome = 'running'"  # noqa: S608 - a constant
+)
 _NOTE_INDEX = text(f"UPDATE {HISTORY_TABLE} SET indexes = array_append(indexes, :index) WHERE id = :id")  # noqa: S608
 _BEGUN_INDEXES = text(
     f"""
@@ -229,6 +232,12 @@ def mark_interrupted(connection: Connection) -> None:
 def record_begin(connection: Connection, script: Script, direction: str, release: str) -> int:
     """Record that a step begins, and return the row's id. Commit it before the step runs."""
     return _insert(connection, script, direction, Outcome.RUNNING, release)
+
+
+def record_retries(connection: Connection, entry: int, retries: int) -> None:
+    """Record how often the step has been tried again, while it runs, for whoever watches. This commits."""
+    with connection.begin():
+        connection.execute(_NOTE_RETRIES, {"id": entry, "retries": retries})
 
 
 def record_end(
