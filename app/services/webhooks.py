@@ -101,7 +101,6 @@ class WebhookService(Service):
         await self._boards.require_agent(board, "agent_id", changes.get("agent_id"))
         for name, value in _with_header(changes).items():
             setattr(webhook, name, value)
-        await self._webhooks.update(webhook)
         await self._record("updated", board, webhook)
         return webhook
 

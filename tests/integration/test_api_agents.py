@@ -10,7 +10,7 @@ from litestar import Litestar
 
 from tests.conftest import client_of
 from tests.integration.conftest import SignIn, Stranger
-from tests.support.api import AGENTS, register
+from tests.support.api import AGENTS, create_task, patch_task, register
 from tests.support.boards import become, grant
 from tests.support.database import holding, insert, query
 
@@ -114,12 +114,15 @@ async def test_assignee_is_an_agent_of_the_board(
     client: httpx.AsyncClient, crew: dict[str, Any], tasks_url: str
 ) -> None:
     ashore = await register(client, None, name="Ashore")
+    task = await create_task(client, tasks_url, "nobody's")
     for agent_id in (ashore["id"], str(uuid4())):
-        refused = await client.post(tasks_url, json={"title": "t", "assigned_agent_id": agent_id})
-        assert (refused.status_code, refused.json()["code"]) == (400, "unknown_reference")
+        for refused in (
+            await client.post(tasks_url, json={"title": "t", "assigned_agent_id": agent_id}),
+            await patch_task(client, tasks_url, task, assigned_agent_id=agent_id),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (400, "unknown_reference")
     aboard = await register(client, crew)
     await client.post(tasks_url, json={"title": "his", "assigned_agent_id": aboard["id"]})
-    await client.post(tasks_url, json={"title": "nobody's"})
 
     async def titles(**query: Any) -> list[str]:
         return [task["title"] for task in (await client.get(tasks_url, params=query)).json()["items"]]

@@ -17,6 +17,8 @@ async def test_tag_gets_a_slug_and_a_plain_colour(client: httpx.AsyncClient) -> 
     assert (await client.post("/api/v1/tags", json={"name": "日本"})).json()["errors"][0]["pointer"] == "/slug"
     given = await client.post("/api/v1/tags", json={"name": "日本", "slug": "nihon"})
     assert (given.status_code, given.json()["slug"]) == (201, "nihon")
+    taken = await client.patch(f"/api/v1/tags/{given.json()['id']}", json={"slug": "strasse-brucke"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "slug_taken")
     for wrong in ("red", "#12345", "12345g"):
         assert (await client.post("/api/v1/tags", json={"name": "x", "color": wrong})).status_code == 400
 

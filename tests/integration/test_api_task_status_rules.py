@@ -35,6 +35,9 @@ async def test_blocked_task_cannot_move_on_until_what_it_waits_for_is_done(
     assert created.json()["code"] == "task_blocked"
     await patch_task(client, tasks_url, first, status="done")
     assert (await patch_task(client, tasks_url, second, status=status)).json()["is_blocked"] is False
+    await patch_task(client, tasks_url, first, status="inbox")
+    back = await patch_task(client, tasks_url, second, status="inbox")
+    assert (back.status_code, back.json()["is_blocked"]) == (200, True)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -33,6 +33,7 @@ async def test_created_task_has_every_field(client: httpx.AsyncClient, tasks_url
     assert (body["status"], body["priority"], body["in_progress_at"]) == ("inbox", "medium", None)
     assert body["due_at"] == "2026-12-24T17:00:00Z"
     assert body["created_by_user_id"] == me["id"], "always the caller"
+    assert body["created_at"] == body["updated_at"]
     assert body["tags"] == [{key: tag[key] for key in ("id", "name", "slug", "color")}]
     assert body["tag_ids"] == [tag["id"]]
     assert (body["is_blocked"], body["blocked_by_task_ids"]) == (True, [other["id"]])
@@ -105,7 +106,9 @@ async def test_two_requests_that_together_would_make_a_circle_do_not(
     assert query(database_url, "SELECT count(*) FROM task_dependencies") == [(1,)]
 
 
-async def test_comments_are_listed_oldest_first(client: httpx.AsyncClient, tasks_url: str) -> None:
+async def test_comments_are_listed_oldest_first(
+    client: httpx.AsyncClient, tasks_url: str, me: dict[str, Any], database_url: str
+) -> None:
     task, other = await create_task(client, tasks_url), await create_task(client, tasks_url)
     await client.post(f"{tasks_url}/{other['id']}/comments", json={"message": "elsewhere"})
     url = f"{tasks_url}/{task['id']}/comments"
@@ -115,6 +118,7 @@ async def test_comments_are_listed_oldest_first(client: httpx.AsyncClient, tasks
     page = (await client.get(url, params={"limit": 2})).json()
     rest = (await client.get(url, params={"limit": 2, "cursor": page["next_cursor"]})).json()
     assert [c["message"] for c in page["items"] + rest["items"]] == ["one", "two", "three"]
+    assert query(database_url, "SELECT DISTINCT author_user_id FROM task_comments") == [(UUID(me["id"]),)]
 
 
 async def test_list_filters_by_status_and_assignment(client: httpx.AsyncClient, tasks_url: str) -> None:

@@ -12,7 +12,8 @@ from tests.support.database import insert, query
 BOOTSTRAP = "/api/v1/auth/bootstrap"
 
 
-async def test_user_changes_his_profile(client: httpx.AsyncClient, me: dict[str, Any]) -> None:
+async def test_user_changes_his_profile(client: httpx.AsyncClient, me: dict[str, Any], database_url: str) -> None:
+    insert(database_url, "users", subject="another")
     changed = (await client.patch("/api/v1/users/me", json={"timezone": "Europe/Berlin", "name": None})).json()
     assert (changed["timezone"], changed["name"], changed["id"]) == ("Europe/Berlin", None, me["id"])
     assert (await client.get("/api/v1/users/me")).json() == changed

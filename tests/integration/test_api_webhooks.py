@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -255,10 +255,11 @@ async def test_body_is_at_most_a_mebibyte(
 
 
 async def test_credentials_among_the_headers_are_not_kept(
-    client: httpx.AsyncClient, sender: httpx.AsyncClient, webhook: dict[str, Any]
+    client: httpx.AsyncClient, sender: httpx.AsyncClient, url: str
 ) -> None:
+    webhook = await create(client, url, signature_header="X-Hub-Mac")
     credentials = ("Authorization", "Cookie", "X-Api-Key", "X-Gitlab-Token", "X-Hub-Signature", "Proxy-Authorization")
-    headers = dict.fromkeys(credentials, "s3cret") | {"X-Event": "push", "User-Agent": "ci"}
+    headers = dict.fromkeys((*credentials, "X-Hub-Mac"), "s3cret") | {"X-Event": "push", "User-Agent": "ci"}
     await sender.post(webhook["endpoint_path"], json={}, headers=headers)
     (found,) = await kept(client, webhook)
     assert (found["headers"]["x-event"], found["headers"]["user-agent"]) == ("push", "ci")
@@ -280,6 +281,15 @@ async def test_sixty_a_minute_are_taken_from_one_address(
     assert (await sender.post(another["endpoint_path"], json={})).status_code == 201
     query(database_url, "UPDATE rate_limits SET began_at = began_at - interval '61 seconds'")
     assert (await sender.post(path, json={})).status_code == 201
+
+
+async def test_each_address_is_counted_by_itself(app: Litestar, webhook: dict[str, Any], database_url: str) -> None:
+    """A request by a Unix socket has none."""
+    for address in (("192.0.2.1", 1), ("192.0.2.2", 1), None):
+        transport = httpx.ASGITransport(cast("Any", app), client=cast("Any", address))
+        async with httpx.AsyncClient(transport=transport, base_url="http://plimsoll.test") as sender:
+            assert (await sender.post(webhook["endpoint_path"], json={})).status_code == 201
+    assert query(database_url, "SELECT count FROM rate_limits") == [(1,)] * 3
 
 
 async def test_deliveries_that_are_refused_count_too(

@@ -40,14 +40,16 @@ async def test_transaction_that_commits_late_is_told_of_late_and_once(
     async with reading(app, f"{tasks_url}/stream") as stream:
         with engine.connect() as late, late.begin():
             late.execute(insert)
-            insert_event(database_url, board, "task.updated", message="late, and early")
-            first = await stream.next()
+            insert_event(database_url, board, "task.updated", message="late, and early", count=2)
+            first, last = await stream.take(2)
         (second,) = activity([await stream.next()])
         insert_event(database_url, board, "task.updated", message="after both")
         (third,) = activity([await stream.next()])
-    assert (activity([first])[0], second, third) == ("late, and early", "early, and late", "after both")
-    async with reading(app, f"{tasks_url}/stream", last_event_id=first.id) as stream:
-        assert activity(await stream.take(2)) == ["early, and late", "after both"]
+    assert activity([first, last]) == ["late, and early"] * 2
+    assert (second, third) == ("early, and late", "after both")
+    for had, others in ((first, ["late, and early"]), (last, [])):
+        async with reading(app, f"{tasks_url}/stream", last_event_id=had.id) as stream:
+            assert activity(await stream.take(len(others) + 2)) == [*others, "early, and late", "after both"]
 
 
 async def test_reader_who_was_away_for_long_has_all_of_it_page_by_page(
@@ -56,14 +58,17 @@ async def test_reader_who_was_away_for_long_has_all_of_it_page_by_page(
     async with reading(app, f"{tasks_url}/stream") as stream:
         insert_event(database_url, board, "task.updated", message="seen")
         seen = await stream.next()
-    for number in range(3):
-        insert_event(database_url, board, "task.updated", count=150, message=str(number))
-    async with reading(app, f"{tasks_url}/stream", last_event_id=seen.id) as stream:
-        half = await stream.take(225)
-    async with reading(app, f"{tasks_url}/stream", last_event_id=half[-1].id) as stream:
-        rest = await stream.take(225)
-    assert activity([*half, *rest]) == ["0"] * 150 + ["1"] * 150 + ["2"] * 150
-    assert len({event.data["activity"]["id"] for event in [*half, *rest]}) == 450
+    # The last event of the first page is the first one of its transaction.
+    sizes = (199, 101, 150)
+    for number, size in enumerate(sizes):
+        insert_event(database_url, board, "task.updated", count=size, message=str(number))
+    had = [seen]
+    # They leave within a page, and at the end of one.
+    for count in (225, 200, 25):
+        async with reading(app, f"{tasks_url}/stream", last_event_id=had[-1].id) as stream:
+            had += await stream.take(count)
+    assert activity(had) == ["seen", *(str(number) for number, size in enumerate(sizes) for _ in range(size))]
+    assert len({event.data["activity"]["id"] for event in had}) == 451
 
 
 async def test_burst_that_no_look_keeps_reaches_its_readers(

@@ -1,7 +1,7 @@
-"""When the reader of a stream is asked for again, and when it hears that the stream is alive."""
+"""When the reader of a stream is asked for again, what it reads, and when it hears that the stream is alive."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -11,8 +11,11 @@ import pytest
 
 from app.core.errors import NotFoundError
 from app.core.stream_cursor import Snapshot, StreamCursor
+from app.models import ActivityEvent
+from app.repositories.streams import StreamRepository
 from app.services import streams
-from app.services.streams import Admitted, EventFilter, Reader, Topic
+from app.services.stream_hub import EventBatch, PollEnd
+from app.services.streams import Admitted, EventFilter, Message, Reader, Topic
 
 
 class QuietHub:
@@ -31,11 +34,17 @@ class QuietHub:
         self.reads.append(is_urgent)
         return await work(None)
 
-    async def next_poll(self) -> None:
+    async def next_poll(self) -> PollEnd | None:
         return None
 
 
-ADMITTED = Admitted(Topic("news", EventFilter(uuid4(), "task."), cast("Any", None)), frozenset())
+async def load(_: object, topic: Topic, events: Sequence[ActivityEvent]) -> list[Message]:
+    assert events, "it is not asked for messages about nothing"
+    return [Message(event, str(event.message).encode()) for event in events]
+
+
+ORGANIZATION = uuid4()
+ADMITTED = Admitted(Topic("news", EventFilter(ORGANIZATION, "task."), load), frozenset())
 
 
 async def admit(_: object) -> Admitted:
@@ -119,3 +128,75 @@ async def test_sign_of_life_comes_after_silence_and_in_the_place_of_nothing(monk
     _, *said = [chunk async for chunk in reader.chunks()]
     assert said == [streams._SIGN_OF_LIFE, streams._SIGN_OF_LIFE, b"late"]
     assert slept == [streams._RETRY_AFTER]
+
+
+class BatchHub(QuietHub):
+    """A hub with one batch, of two events; reads fail as `failures` says."""
+
+    def __init__(self, event_type: str, *failures: Exception) -> None:
+        super().__init__()
+        self.failures = list(failures)
+        of_type = {"organization_id": ORGANIZATION, "event_type": event_type, "created_at": datetime.now(UTC)}
+        self.events = [ActivityEvent(id=uuid4(), message=message, **of_type) for message in ("one", "two")]
+        self._batch = EventBatch(Snapshot(1), Snapshot(2), self.events)
+
+    async def read(self, work: Callable[[Any], Awaitable[Any]], *, is_urgent: bool = False) -> Any:
+        if self.failures:
+            raise self.failures.pop()
+        return await super().read(work, is_urgent=is_urgent)
+
+    def has_more(self, number: int) -> bool:
+        return True
+
+    def batch(self, number: int) -> EventBatch:
+        return self._batch
+
+
+def reader_of_batches(hub: BatchHub) -> Reader:
+    reader = reader_in(hub)
+    reader._number = 0
+    return reader
+
+
+async def test_batch_is_sent_with_ids_to_go_on_after() -> None:
+    hub = BatchHub("task.created")
+    first = hub.events[0]
+    ids = StreamCursor(Snapshot(1), Snapshot(2), (first.created_at, first.id)), StreamCursor(Snapshot(2))
+    blocks = [
+        f"id: {cursor.encode()}\nevent: news\ndata: {said}\n\n"
+        for cursor, said in zip(ids, ("one", "two"), strict=True)
+    ]
+    assert await reader_of_batches(hub)._next() == "".join(blocks).encode()
+
+
+async def test_batch_with_nothing_for_its_readers_costs_no_read() -> None:
+    hub = BatchHub("approval.created")
+    assert await reader_of_batches(hub)._next() == b""
+    assert hub.reads == []
+
+
+async def test_batch_that_could_not_be_made_is_made_again() -> None:
+    hub = BatchHub("task.created", OSError())
+    reader = reader_of_batches(hub)
+    with pytest.raises(OSError):  # noqa: PT011 - it has no text
+        await reader._next()
+    sent = await reader._next()
+    assert sent.count(b"event: news") == 2
+    assert await reader_of_batches(hub)._next() == sent
+    assert hub.reads == [False], "once for both readers"
+
+
+async def test_reader_that_has_missed_nothing_goes_on_with_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PolledHub(QuietHub):
+        async def next_poll(self) -> PollEnd:
+            return PollEnd(Snapshot(2), 7)
+
+    async def list_after(*_: object) -> list[ActivityEvent]:
+        return []
+
+    monkeypatch.setattr(StreamRepository, "list_after", list_after)
+    hub = PolledHub()
+    reader = reader_in(hub)
+    assert await reader._next() == b""
+    assert (reader._number, reader._cursor) == (7, StreamCursor(Snapshot(2)))
+    assert hub.reads == [False, False], "the access and the table, behind those who may be out"
