@@ -174,6 +174,13 @@ async def test_metrics_show_how_far_ahead_partitions_are(client: httpx.AsyncClie
     assert found["plimsoll_partition_default_used table=activity_events"] == 0
 
 
+async def test_metrics_show_the_rest_while_a_partition_is_locked(client: httpx.AsyncClient, database_url: str) -> None:
+    with holding(database_url, "LOCK TABLE activity_events_default"):
+        found = await scraped(client)
+    assert found["plimsoll_migration_blocked_sessions"] == 0
+    assert not [name for name in found if name.startswith("plimsoll_partition")]
+
+
 async def test_metrics_show_the_pool_and_who_waits_for_it(client: httpx.AsyncClient, app: Litestar) -> None:
     engine = app.plugins.get(DatabasePlugin).engine
     pool = engine.sync_engine.pool

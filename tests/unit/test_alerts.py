@@ -17,7 +17,8 @@ _ALWAYS = "1x80"
 _NEVER = "0x80"
 _MIGRATING = {"plimsoll_migration_running{revision='a', phase='expand', direction='upgrade'}": _ALWAYS}
 _ANSWERED = {"plimsoll_requests_total{operation='get_board', status='200'}": "0+100x80"}
-_FAILING = {"plimsoll_requests_total{operation='get_board', status='503'}": "0+2x80"}
+_FAILING = {"plimsoll_requests_failed_total": "0+2x80"}
+_WELL = {"plimsoll_requests_failed_total": "1x80"}
 _NOT_READY = {"plimsoll_requests_total{operation='readyz', status='503'}": "0+2x80"}
 
 
@@ -76,7 +77,7 @@ CASES: dict[str, tuple[list[Series], list[Series]]] = {
     ),
     "PlimsollErrorsDuringMigration": (
         [_ANSWERED | _FAILING | _MIGRATING],
-        [_ANSWERED | _FAILING, _ANSWERED | _NOT_READY | _MIGRATING, _ANSWERED | _MIGRATING],
+        [_ANSWERED | _FAILING, _ANSWERED | _WELL | _MIGRATING, _NOT_READY | _WELL | _MIGRATING],
     ),
     "PlimsollSlowDuringMigration": (
         [_answers(slow=5) | _MIGRATING],

@@ -49,7 +49,7 @@ def app(port: Port) -> Application:
     async def broken() -> None:
         raise RuntimeError
 
-    @get("/probe", operation_id="probe", opt={PROBE: True})
+    @get("/probe", operation_id="probe", opt={PROBE: True}, status_code=503)
     async def probe() -> None: ...
 
     @get("/slow", operation_id="slow")
@@ -104,6 +104,11 @@ def in_progress(metrics: RequestMetrics) -> float:
     return sample.value
 
 
+def failed(metrics: RequestMetrics) -> float:
+    (sample,) = _samples(metrics, "plimsoll_requests_failed_total")
+    return sample.value
+
+
 def latest(metrics: RequestMetrics) -> RecentPeriod:
     return metrics.recent.over(60)
 
@@ -149,13 +154,15 @@ async def test_every_answer_is_counted(
         await client.request(method, path)
     assert counted(measured) == {labels: 2}
     assert latest(measured)[1:3] == (2, 2 * errors)
+    assert failed(measured) == 2 * errors
     assert in_progress(measured) == 0
 
 
 async def test_probe_is_counted_and_nobody_felt_it(client: httpx.AsyncClient, measured: RequestMetrics) -> None:
     await client.get("/probe")
-    assert counted(measured) == {("probe", "GET", "200"): 1}
+    assert counted(measured) == {("probe", "GET", "503"): 1}
     assert latest(measured).requests == 0
+    assert failed(measured) == 0
 
 
 async def test_request_is_in_progress_until_its_answer_begins(

@@ -83,6 +83,11 @@ class RequestMetrics(InitPlugin):
         for labels, series in self._by_labels.items():
             requests.add_metric(labels, series.count)
         yield requests
+        # Always there, so that the first failure counts: of a series that has just appeared, Prometheus knows no rate.
+        failed = (one.count for one in self._by_labels.values() if one.is_error and not one.is_probe)
+        yield CounterMetricFamily(
+            "plimsoll_requests_failed", "Requests answered with 5xx; without the probes.", value=sum(failed)
+        )
         durations = HistogramMetricFamily(
             "plimsoll_request_duration_seconds", "Time until the answer of a request began.", labels=_LABELS[:2]
         )
