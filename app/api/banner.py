@@ -1,10 +1,6 @@
 """The banner of `litestar run` in dev: addresses, the token, and a command that creates the first board."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
-from litestar import Litestar
 from litestar.plugins import CLIPlugin
 
 from app.core.dev_secrets import local_token_file
@@ -23,11 +19,10 @@ class Banner(CLIPlugin):
     def on_cli_init(self, cli: click.Group) -> None:
         """Add no command."""
 
-    @contextmanager
-    def server_lifespan(self, app: Litestar) -> Iterator[None]:  # noqa: ARG002 - Litestar's signature
+    def on_listening(self) -> None:
+        """Print it, in dev."""
         if self._settings.is_dev:
             click.echo(self._text(_base_url()))
-        yield
 
     def _text(self, base: str) -> str:
         shown, origin = self._token()

@@ -5,6 +5,7 @@ and the places that it passed, without source lines. If its text may hold SQL, o
 """
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -39,14 +40,24 @@ class _WithoutQuery(logging.Filter):
         return True
 
 
+class _WithoutStart(logging.Filter):
+    """A filter that removes what uvicorn says while it starts, so that the banner is the last that people see."""
+
+    _LEFT_OUT = ("Started server process", "Waiting for application startup", "Application startup complete")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.msg.startswith(self._LEFT_OUT)
+
+
 def configure_logging(settings: Settings) -> None:
     """Send structlog's and the standard library's records through one handler; calling it again replaces it."""
+    is_brief = settings.logs_briefly
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         *trace_processors(settings),
-        structlog.stdlib.add_logger_name,
+        *([] if is_brief else [structlog.stdlib.add_logger_name]),
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_brief else "iso", utc=not is_brief),
         _describe_exception,
     ]
     structlog.configure(
@@ -82,6 +93,10 @@ def _configure_libraries(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate, logger.level = [], True, logging.NOTSET
+    server = logging.getLogger("uvicorn.error")
+    server.filters = [kept for kept in server.filters if not isinstance(kept, _WithoutStart)]
+    if settings.logs_briefly:
+        server.addFilter(_WithoutStart())
     # Without a handler uvicorn makes no access records at all, which saves an eighth of the work of a small request.
     access.propagate = settings.log_requests
     # The migration engine logs its own events.
@@ -93,7 +108,10 @@ def _configure_libraries(settings: Settings) -> None:
 def _renderer(log_format: LogFormat) -> structlog.types.Processor:
     if log_format is LogFormat.JSON:
         return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    return structlog.dev.ConsoleRenderer(
+        colors=colors, pad_level=False, exception_formatter=structlog.dev.plain_traceback
+    )
 
 
 def _describe_exception(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -120,6 +120,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.environment is Environment.DEV
 
     @property
+    def logs_briefly(self) -> bool:
+        """Return whether the log is for people who are not looking for a fault: it then has few and short lines."""
+        return self.log_format is LogFormat.CONSOLE and self.log_level != "DEBUG"
+
+    @property
     def request_limit(self) -> int:
         """Return how many requests may be under way: for each connection one that has it, and two that wait."""
         pools = 1 + len(self.database_replica_urls)

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from litestar.plugins import CLIPlugin, InitPlugin
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.settings import Settings
+from app.core.slow_work import tell_when_slow
 from app.db.database import create_engine, open_database
 from app.db.migrator_config import examine, migrator_config
 from app.db.notify import Notifications
@@ -106,7 +107,9 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         A worker that is a process of its own applies the policy again, and finds nothing left to do.
         """
         try:
-            with open_database(self.settings) as url:
+            with ExitStack() as stack:
+                with tell_when_slow(self._tell_of_start):
+                    url = stack.enter_context(open_database(self.settings))
                 asyncio.run(_prepare_until_signal(self.settings, url))
                 self._is_schema_prepared = True
                 yield
@@ -148,6 +151,10 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
                 yield
         finally:
             self.replicas = None
+
+    def _tell_of_start(self) -> None:
+        if self.settings.logs_briefly:
+            log.info("starting the database", directory=str(self.settings.data_dir))
 
     def _notify(self) -> None:
         self.notifications.send()

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
+from app.db.start_progress import progress_told
 from app.migrator.config import MigratorConfig
 from app.migrator.execution.session_limits import limit_statements
 from app.migrator.execution.startup import upgrade_at_start
@@ -37,7 +38,11 @@ async def init_db(settings: Settings, url: DatabaseURL) -> None:
     Raises DatabaseUnreachableError after DB_CONNECT_TIMEOUT seconds, MigrationFailedError, and SettingsError if the
     URL leads to a pooler without saying so.
     """
-    config = migrator_config(settings)
+    with progress_told(settings, migrator_config(settings)) as config:
+        await _init_db(settings, url, config)
+
+
+async def _init_db(settings: Settings, url: DatabaseURL, config: MigratorConfig) -> None:
     async with open_connection(url, config.connect_timeout, config.application) as connection:
         await _check_pooler(url, connection)
     directory = load_revisions(config)

@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import click
 from litestar.plugins import CLIPlugin
@@ -30,6 +30,13 @@ log = logging.getLogger(__name__)
 Options = dict[str, Any]
 
 
+@runtime_checkable
+class ListeningHook(Protocol):
+    """A plugin that does something once the server's sockets listen, and before it serves."""
+
+    def on_listening(self) -> None: ...
+
+
 class RunCommand(CLIPlugin):
     """A plugin that replaces the callback of Litestar's own `run`, and keeps its options."""
 
@@ -43,8 +50,6 @@ class RunCommand(CLIPlugin):
         cli.add_command(command)
 
     def _run(self, env: "LitestarEnv", **options: Any) -> None:  # noqa: ANN401 - those of Litestar's command
-        from litestar.cli._utils import isatty, show_app_info  # noqa: PLC0415
-
         _set_debugging(env, options)
         address = Address(options["host"], options["port"], options["uds"], options["fd"])
         try:
@@ -53,13 +58,14 @@ class RunCommand(CLIPlugin):
                 address = address.with_port_of(sockets)
                 # The banner shows the actual port, too.
                 click.get_current_context().params["port"] = address.port
-                if isatty() and not os.environ.get("LITESTAR_QUIET_CONSOLE"):
-                    show_app_info(env.app)
                 server = self._server(env, options)
                 for plugin in (one for one in env.app.plugins.cli if isinstance(one, CLIPlugin)):
                     stack.enter_context(plugin.server_lifespan(env.app))
                 listen(sockets, address, server.config.backlog)
                 log.info("Uvicorn running on %s (Press CTRL+C to quit)", address.url(secure=server.config.is_ssl))
+                for hook in env.app.plugins:
+                    if isinstance(hook, ListeningHook):
+                        hook.on_listening()
                 _serve(server, sockets)
         except CannotListenError as exc:
             log.error(str(exc))

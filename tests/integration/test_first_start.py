@@ -19,6 +19,12 @@ def checkout(tmp_path: Path) -> Path:
     return copied_checkout(tmp_path / "checkout")
 
 
+# What stands before the banner.
+START = r"""(?x)
+    ([\d:]{8}\ \[info\]\ (starting\ the\ database|waiting\ for\ the\ database|migrating)\ .*\n)*
+    [\d:]{8}\ \[info\]\ applied\ 1\ revision,\ made\ 8\ partitions\ in\ \d+\.\d\ s\n
+    [\d:]{8}\ \[info\]\ Uvicorn\ running\ on\ http://127\.0\.0\.1:\d+\ \(Press\ CTRL\+C\ to\ quit\)\n\n
+"""
 ENV = environment(ENVIRONMENT=None, LOCAL_AUTH_TOKEN=None, DATABASE_URL=None)
 
 
@@ -32,6 +38,7 @@ def test_banners_curl_creates_the_first_board_and_it_is_kept(checkout: Path, tmp
     with serving(ENV, tmp_path / "log", cwd=checkout) as server:
         server.wait_until_ready()
         command = curl_of(server.log)
+        assert re.fullmatch(START, server.log.partition("Plimsoll")[0]), server.log
         answer = subprocess.run(
             [*command, "-sS", "-i"], capture_output=True, text=True, check=True, timeout=PATIENCE
         ).stdout

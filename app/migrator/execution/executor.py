@@ -36,7 +36,7 @@ from ..revisions.loading import explain_alembic_error, phase_of, require_destina
 from ..revisions.requirements import require, requirements_of
 from ..revisions.schema_state import is_ahead_but_served, require_no_tables, require_versions
 from ..revisions.version_table import longest_id, require_own_versions
-from ..spans import Attributes
+from ..spans import APPLY_REVISION, REVERT_REVISION, Attributes
 from .baseline_steps import begin_with_baseline, replaced_by_baselines
 from .data_loss import refuse_data_loss
 from .failures import explain_recording_errors, record_failure, step_failure
@@ -125,7 +125,7 @@ class StepExecutor:
         await self._connection.run_sync(mend_leftovers, self._config, self._given_up)
         revisions = [step for step in steps if isinstance(step, RevisionStep)]
         for step in revisions:
-            name = "apply revision" if step.is_upgrade else "revert revision"
+            name = APPLY_REVISION if step.is_upgrade else REVERT_REVISION
             known: Attributes = {"revision": step_name(step), "phase": phase_of(step.revision).value}
             try:
                 with self._config.open_span(name, known) as span:

@@ -24,6 +24,7 @@ from ..locking.silence_guard import guarded_lock
 from ..read_only_database import read_only_reason
 from ..readonly_connection import with_readonly_connection
 from ..signals import cancel_on_signals
+from ..spans import MAKE_PARTITIONS
 from . import ddl
 from .clock import clock_difference, require_clocks_agree
 from .state import (
@@ -140,7 +141,9 @@ async def make_missing_partitions(connection: AsyncConnection, config: MigratorC
     """
     work = _Maintenance(connection, config)
     try:
-        await work.make(await work.read())
+        with config.open_span(MAKE_PARTITIONS, {}) as span:
+            await work.make(await work.read())
+            span["partitions"] = len(work.done)
     except MigrationFailedError as exc:
         missing = f"partitions are missing: `{command('partitions')} --apply` makes them"
         log.warning(missing, reason=str(exc))
