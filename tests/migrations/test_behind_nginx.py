@@ -126,6 +126,7 @@ async def test_no_request_fails_but_those_of_a_killed_replica(
         async with traffic.flowing():
             await traffic.begin("four serve")
             await asyncio.gather(streams_come_through(nginx.url, traffic.board), traffic.more(many))
+            await asyncio.to_thread(metrics_are_kept_inside, nginx.url, old[0].url)
             await traffic.begin("one is killed")
             await traffic.more(10)
             old[0].process.kill()
@@ -172,6 +173,12 @@ def pass_the_probes(server: Server) -> None:
     runs = container(find_object("Deployment"))
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert httpx.get(f"{server.url}{runs[probe]['httpGet']['path']}").status_code == 200
+
+
+def metrics_are_kept_inside(outside: str, replica: str) -> None:
+    assert httpx.get(f"{replica}/metrics").status_code == 200
+    for path in ("/metrics", "/metrics/", "//metrics", "/%6Detrics"):
+        assert httpx.get(f"{outside}{path}").status_code == 404
 
 
 async def streams_come_through(url: str, board: str) -> None:

@@ -136,6 +136,15 @@ def test_compose_services_have_a_read_only_root_and_secrets_that_exist() -> None
         assert set(service["secrets"]) <= compose()["secrets"].keys()
 
 
+def test_compose_service_waits_until_those_before_it_are_healthy_or_done() -> None:
+    services = compose()["services"]
+    for name in OUR_SERVICES:
+        for before, how in services[name]["depends_on"].items():
+            lasts = "restart" in services[before]
+            assert how["condition"] == ("service_healthy" if lasts else "service_completed_successfully")
+            assert lasts == ("healthcheck" in services[before])
+
+
 def test_page_makes_the_secrets_of_compose_for_its_database_and_nobody_else(tmp_path: Path) -> None:
     debian_program("openssl", "openssl")
     commands = re.search(r"^mkdir -m 700 secrets\n.*?(?=```)", PAGE.read_text(), re.MULTILINE | re.DOTALL)
