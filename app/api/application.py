@@ -22,6 +22,7 @@ from app.api.http.request_metrics import RequestMetrics
 from app.api.http.security_headers import security_headers
 from app.api.http.worker_metrics import WorkerMetrics
 from app.api.openapi.document import openapi_config
+from app.api.operations.plugin import OperationsPlugin
 from app.api.routes import route_handlers
 from app.api.stream_hub import StreamPlugin
 from app.core.dev_secrets import with_secrets
@@ -51,6 +52,7 @@ def build(given: Settings, *further: PluginProtocol) -> Litestar:
             StreamPlugin(),
             RequestMetrics(),
             WorkerMetrics(),
+            OperationsPlugin(),
             Banner(settings, token_was_made=given.local_auth_token is None),
             *([MissionControl()] if settings.api_compatibility else ()),
             *further,

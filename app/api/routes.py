@@ -26,6 +26,7 @@ from app.api.invites import InviteController
 from app.api.members import MemberController
 from app.api.memory import MemoryController
 from app.api.openapi.page import page_assets, show_page
+from app.api.operations.routes import operations_page
 from app.api.organizations import OrganizationController
 from app.api.snapshots import BoardSnapshotController, GroupSnapshotController
 from app.api.streams import StreamController, provide_opening
@@ -87,4 +88,4 @@ def route_handlers(settings: Settings) -> list[ControllerRouterHandler]:
     )
     # Elsewhere the bare address may be a front end's, and a probe of it should see that there is none.
     only_in_dev = [show_page] if settings.is_dev else []
-    return [health, healthz, readyz, metrics, api, page_assets(), *only_in_dev]
+    return [health, healthz, readyz, metrics, api, page_assets(), operations_page(), *only_in_dev]

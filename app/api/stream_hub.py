@@ -39,7 +39,7 @@ class StreamPlugin(InitPlugin):
     async def _lifespan(self, app: Litestar) -> AsyncIterator[None]:
         database = app.plugins.get(DatabasePlugin)
         self._hub = Hub(database.sessions, database.notifications)
-        with _call_at_shutdown(self._hub.end):
+        with call_at_shutdown(self._hub.end):
             try:
                 yield
             finally:
@@ -47,7 +47,7 @@ class StreamPlugin(InitPlugin):
 
 
 @contextmanager
-def _call_at_shutdown(callback: Callable[[], None]) -> Iterator[None]:
+def call_at_shutdown(callback: Callable[[], None]) -> Iterator[None]:
     """Call `callback` at SIGTERM and SIGINT, and then the server's own handlers.
 
     A server ends the application only after all responses have ended, and a stream does not end by itself.

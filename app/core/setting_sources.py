@@ -11,7 +11,14 @@ from app.postgres.settings_error import SettingsError
 
 # For each of these, NAME_FILE may name a file that holds the secret, as Docker and Kubernetes mount them.
 SECRETS = frozenset(
-    {"DATABASE_URL", "MIGRATION_DATABASE_URL", "DATABASE_REPLICA_URLS", "LOCAL_AUTH_TOKEN", "SECRET_KEY"}
+    {
+        "DATABASE_URL",
+        "MIGRATION_DATABASE_URL",
+        "DATABASE_REPLICA_URLS",
+        "LOCAL_AUTH_TOKEN",
+        "SECRET_KEY",
+        "OPERATIONS_TOKEN",
+    }
 )
 _SUFFIX = "_FILE"
 _MAX_BYTES = 1 << 16

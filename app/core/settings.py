@@ -35,7 +35,7 @@ from app.postgres.secret import Secret
 from app.postgres.settings_error import SettingsError
 
 # Settings that only a server needs.
-NEEDED_TO_SERVE = frozenset({"LOCAL_AUTH_TOKEN", "SECRET_KEY", "OIDC_ISSUER", "OIDC_AUDIENCE"})
+NEEDED_TO_SERVE = frozenset({"LOCAL_AUTH_TOKEN", "SECRET_KEY", "OPERATIONS_TOKEN", "OIDC_ISSUER", "OIDC_AUDIENCE"})
 
 
 class Environment(StrEnum):
@@ -107,6 +107,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_audience: tuple[str, ...] = ()
     oidc_algorithms: tuple[str, ...] = ("RS256", "ES256")
     secret_key: Secret | None = None
+    operations_token: Secret | None = None
     data_dir: Path = Path(".data")
     log_level: str = "INFO"
     log_format: LogFormat = LogFormat.CONSOLE
@@ -214,7 +215,11 @@ def _missing_outside_dev(settings: Settings) -> Iterator[SettingsError]:
             "Set it to postgresql://user:password@host:5432/database, or DATABASE_URL_FILE to a file that holds that."
         )
         yield SettingsError("DATABASE_URL", unset, remedy)
-    secrets = {"LOCAL_AUTH_TOKEN": settings.local_auth_token, "SECRET_KEY": settings.secret_key}
+    secrets = {
+        "LOCAL_AUTH_TOKEN": settings.local_auth_token,
+        "SECRET_KEY": settings.secret_key,
+        "OPERATIONS_TOKEN": settings.operations_token,
+    }
     needed = "SECRET_KEY" if settings.auth_mode is AuthMode.OIDC else "LOCAL_AUTH_TOKEN"
     for variable, secret in secrets.items():
         problem = weakness(secret.reveal()) if secret else unset if variable == needed else None
@@ -281,6 +286,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "oidc_audience": words,
     "oidc_algorithms": algorithms,
     "secret_key": _secret,
+    "operations_token": _secret,
     "data_dir": _path,
     "log_level": log_level,
     "log_format": choice(LogFormat),

@@ -33,6 +33,7 @@ class Observer:
     """Reads the observation over a connection of its own. Callers share the read that is under way."""
 
     def __init__(self, settings: Settings, url: DatabaseURL) -> None:
+        self.url = url
         self._engine = create_unpooled_engine(url, _WITHIN_SECONDS)
         self._config = migrator_config(settings)
         self._running: asyncio.Task[Observation] | None = None

@@ -11,7 +11,7 @@ from ..postgres.url.database_url import DatabaseURL
 from .backfill.status import BackfillStatus, names_to_run, read_statuses
 from .command_names import command
 from .config import MigratorConfig
-from .drift.difference import shown
+from .drift.difference import Difference, shown
 from .drift.project_differences import compare_with_project
 from .drift.scratch_schema import DriftUnknownError
 from .engine_tables import version_table
@@ -98,17 +98,22 @@ class Status:
         return EXIT_CODES[self.verdict]
 
 
-def read_status(config: MigratorConfig) -> Status:
-    """Read the database and the revisions. Raises DatabaseUnreachableError and MigrationFailedError."""
+def read_status(config: MigratorConfig, *, compares: bool = True) -> Status:
+    """Read the database and the revisions. Without `compares` a drifted schema passes for one that is up to date.
+
+    Raises DatabaseUnreachableError and MigrationFailedError.
+    """
     directory = load_revisions(config)
 
     def read(connection: Connection, url: DatabaseURL) -> Status:
-        return _status(connection, url, directory, config)
+        return _status(connection, url, directory, config, compares=compares)
 
     return with_readonly_connection(config, read)
 
 
-def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory, config: MigratorConfig) -> Status:
+def _status(
+    connection: Connection, url: DatabaseURL, directory: ScriptDirectory, config: MigratorConfig, *, compares: bool
+) -> Status:
     state = read_state(connection, directory, config.metadata)
     entries = read_history(connection)
     revisions = tuple(_revisions(directory, state, entries))
@@ -116,7 +121,7 @@ def _status(connection: Connection, url: DatabaseURL, directory: ScriptDirectory
     under_way = _describe_last_step(connection, entries)
     server = str(connection.scalar(text("SELECT 'PostgreSQL ' || current_setting('server_version')")))
     connection.rollback()
-    if verdict is Verdict.UP_TO_DATE:
+    if compares and verdict is Verdict.UP_TO_DATE:
         verdict, detail = _judge_schema(connection, config, directory)
     statuses = read_statuses(connection, directory, config.metadata, by_rows=True)
     backfills = tuple(names_to_run(statuses))
@@ -236,6 +241,11 @@ def _judge_schema(connection: Connection, config: MigratorConfig, directory: Scr
         found = compare_with_project(connection, config, directory).differences
     except DriftUnknownError as exc:
         return Verdict.UP_TO_DATE, f"the database is at head; whether its schema has drifted is not known: {exc}"
+    return judge_differences(found)
+
+
+def judge_differences(found: Sequence[Difference]) -> tuple[Verdict, str]:
+    """Return the verdict on a database at head that differs from the models in this."""
     if found:
         count = f"{len(found)} difference(s) from the models"
         return Verdict.DRIFTED, f"{count} ({shown(found)}): `{command('drift')}` shows them"

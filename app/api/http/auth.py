@@ -85,7 +85,7 @@ class AuthMiddleware(ASGIMiddleware):
             try:
                 scope["user"] = await self._sign_in(request)
             except UnknownTokenError:
-                await _count_failure(request)
+                await count_failed_sign_in(request)
                 raise
         await next_app(scope, receive, send)
 
@@ -200,7 +200,7 @@ async def _sign_in_by_issuer(issuer: "Issuer", token: str, scope: Scope) -> Sign
         raise ServiceUnavailableError("The issuer of the tokens cannot be reached; try again shortly.") from None
 
 
-async def _count_failure(request: Request[Any, Any, Any]) -> None:
+async def count_failed_sign_in(request: Request[Any, Any, Any]) -> None:
     """Count a failed sign-in. Raises TooManyRequestsError.
 
     Callers with a valid token are never refused for it: they may share the address with others.

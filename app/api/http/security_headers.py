@@ -17,6 +17,7 @@ _PAGE = (
     " font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HTML = b"text/html"
+_POLICY = b"content-security-policy"
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -31,8 +32,10 @@ def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
             return
         given = list(message.get("headers", []))
         is_page = any(name.lower() == b"content-type" and value.startswith(_HTML) for name, value in given)
+        has_policy = any(name.lower() == _POLICY for name, _ in given)
+        policy = () if has_policy else of_page if is_page else of_all
         is_over_tls = is_public_over_tls or scope.get("scheme") == "https"
-        message["headers"] = [*given, *common, *(of_page if is_page else of_all), *(over_tls if is_over_tls else ())]
+        message["headers"] = [*given, *common, *policy, *(over_tls if is_over_tls else ())]
 
     return add
 

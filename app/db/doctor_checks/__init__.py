@@ -6,7 +6,7 @@ from functools import partial
 
 from app.core.logging import configure_logging
 from app.core.setting_sources import setting_of
-from app.core.settings import SettingsReport, read_settings
+from app.core.settings import Settings, SettingsReport, read_settings
 from app.db.database import open_database
 from app.db.doctor_checks.replicas import check_replicas
 from app.db.doctor_checks.settings import check_settings, read_targets
@@ -41,6 +41,19 @@ def examine_application(report: SettingsReport, limits: CheckLimits | None = Non
                 findings += label_findings("Connection", "start", [failed])
         further = partial(check_replicas, report.settings)
         return examine(migrator_config(report.settings), targets, allowed, found_before=findings, further=further)
+
+
+def examine_database(settings: Settings, limits: CheckLimits) -> list[Finding]:
+    """Return the findings about the database of these settings, which a running process has accepted. May block."""
+    report = SettingsReport(settings, {}, (), {}, is_complete=True)
+    findings: list[Finding] = []
+    with ExitStack() as stack:
+        if _uses_dev_server(report):
+            targets = [ConnectionTarget("DATABASE_URL", stack.enter_context(open_database(settings)))]
+        else:
+            targets, findings = read_targets(report)
+        further = partial(check_replicas, settings)
+        return examine(migrator_config(settings), targets, limits, found_before=findings, further=further)
 
 
 def _uses_dev_server(report: SettingsReport) -> bool:

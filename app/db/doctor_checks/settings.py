@@ -28,7 +28,7 @@ _SHOWN = (
     "db_migrate_statement_timeout",
 )
 # Of these only the source is shown.
-_OTHER_SECRETS = ("database_replica_urls", "local_auth_token", "secret_key")
+_OTHER_SECRETS = ("database_replica_urls", "local_auth_token", "secret_key", "operations_token")
 _URLS = ("migration_database_url", "database_url")
 
 
@@ -144,7 +144,7 @@ def _what_to_type(found: SettingsError) -> str:
         return f'ls -l "${variable}"'
     if variable.lower() not in Settings.__struct_fields__:
         return _where_it_is(variable)
-    if variable in {"LOCAL_AUTH_TOKEN", "SECRET_KEY"}:
+    if variable in {"LOCAL_AUTH_TOKEN", "SECRET_KEY", "OPERATIONS_TOKEN"}:
         return f'export {variable}="$(openssl rand -hex 32)"'
     if variable in SECRETS:
         return f"export {variable}='{EXAMPLE}'"
