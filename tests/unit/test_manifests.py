@@ -197,7 +197,9 @@ def analyze(units: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_systemd_finds_nothing_to_say_about_the_units(units: Path) -> None:
     done = analyze(units, "verify", *INSTANCES)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    # Of units of the machine it may have something to say.
+    assert done.returncode == 0, done.stderr
+    assert "plimsoll" not in done.stdout + done.stderr
 
 
 def test_units_are_exposed_as_little_as_a_network_service_can_be(units: Path) -> None:
