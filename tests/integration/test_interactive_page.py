@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -16,24 +16,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 from app.asgi import create_app
 from app.core.settings import Environment
 from tests.conftest import TOKEN, client_of, settings_for
+from tests.support.browser import browser, severe_entries
 from tests.support.openapi import document, operations
-from tests.support.processes import Server, require
+from tests.support.processes import Server
 from tests.support.waiting import PATIENCE
 
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMEDRIVER = Path("/usr/bin/chromedriver")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    "--window-size=1200,2000",
-)
 FILTER = ".operation-filter-input"
 
 
@@ -69,15 +56,9 @@ class Page:
 
 @pytest.fixture(scope="module")
 def page(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    require(CHROMIUM.exists() and CHROMEDRIVER.exists(), "Debian's chromium and chromium-driver")
-    options = ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    with Chrome(options, ChromeService(str(CHROMEDRIVER))) as driver:
+    with browser(tmp_path_factory.mktemp("profile")) as driver:
         yield Page(driver, f"{server.url}/schema")
-        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+        assert severe_entries(driver) == []
 
 
 def operations_with(words: str) -> set[str]:

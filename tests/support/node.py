@@ -16,6 +16,7 @@ from tests.support.processes import BIN, ROOT, require
 _PACKAGES = (
     "@hey-api/openapi-ts@0.99.0",
     "@types/node@20.19.25",
+    "axe-core@4.14.0",
     "esbuild@0.28.2",
     "openapi-fetch@0.17.0",
     "openapi-typescript@7.13.0",
@@ -45,6 +46,11 @@ def new_package(directory: Path) -> Path:
     for name in ("node_modules", "package.json"):
         (directory / name).symlink_to(_installed() / name)
     return directory / "node_modules"
+
+
+def npm_package(name: str) -> Path:
+    """Return the folder of an npm package of tests."""
+    return _installed() / "node_modules" / name
 
 
 def compile_strictly(program: Path, client: Path) -> Path:

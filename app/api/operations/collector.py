@@ -140,7 +140,11 @@ def reason(exc: Exception) -> str:
         return str(exc)
     if isinstance(exc, SQLAlchemyError | OSError | TimeoutError):
         is_answer = isinstance(exc, SQLAlchemyError) and is_refusal(exc)
-        return f"The server says: {error_summary(exc)}." if is_answer else f"{classify_connect_error(exc).reason}."
+        return (
+            f"The server says: {error_summary(exc)}."
+            if is_answer
+            else f"The database cannot be reached: {classify_connect_error(exc).reason}."
+        )
     log.error("a part of the operations page failed", exc_info=exc)
     return f"It failed unexpectedly ({type(exc).__name__}): the log has more."
 

@@ -12,7 +12,9 @@ from app.migrator.under_way import StepUnderWay
 
 # The most steps of the past, and the most that are to come.
 _PAST, _COMING = 32, 10
-_LEFT, _PITCH, _RIGHT = 52, 30, 30
+_LEFT, _RIGHT = 52, 30
+# The distance of two steps: what is left of this width for each, within limits.
+_WIDTH, _CLOSEST, _WIDEST = 1180, 30, 56
 _TOP, _BASE = 16, 124
 _LABELS = 74
 # Seconds at the bottom and at the top of the scale, and its lines.
@@ -101,14 +103,15 @@ def draw_timeline(
         if row.state is RevisionState.PENDING and row.revision not in running
     ]
     shown, next_ones = past[-_PAST:], coming[:_COMING]
-    now_x = _LEFT + len(shown) * _PITCH + _PITCH / 2
-    marks = [_mark(step, _LEFT + (place + 0.5) * _PITCH) for place, step in enumerate(shown)]
-    marks += [_mark(step, now_x + (place + 1) * _PITCH) for place, step in enumerate(next_ones)]
+    pitch = min(_WIDEST, max(_CLOSEST, _WIDTH // (len(shown) + len(next_ones) + 2)))
+    now_x = _LEFT + (len(shown) + 0.5) * pitch
+    marks = [_mark(step, _LEFT + (place + 0.5) * pitch) for place, step in enumerate(shown)]
+    marks += [_mark(step, now_x + (place + 1) * pitch) for place, step in enumerate(next_ones)]
     return Timeline(
         marks=tuple(marks),
-        spans=tuple(_spans(shown)),
+        spans=tuple(_spans(shown, pitch)),
         lines=tuple((_height(seconds), label) for seconds, label in _LINES),
-        width=now_x + max(1, len(next_ones)) * _PITCH + _RIGHT,
+        width=now_x + max(1, len(next_ones)) * pitch + _RIGHT,
         height=_BASE + _LABELS,
         base=_BASE,
         now_x=now_x,
@@ -167,11 +170,11 @@ def _height(seconds: float) -> float:
     return round(_BASE - 12 - share * (_BASE - 12 - _TOP), 1)
 
 
-def _spans(steps: Sequence[Step]) -> Iterator[ReleaseSpan]:
+def _spans(steps: Sequence[Step], pitch: int) -> Iterator[ReleaseSpan]:
     begin = 0
     for place, step in enumerate(steps):
         if place + 1 == len(steps) or steps[place + 1].release != step.release:
-            yield ReleaseSpan(step.release or "?", _LEFT + begin * _PITCH + 4, (place + 1 - begin) * _PITCH - 8)
+            yield ReleaseSpan(step.release or "?", _LEFT + begin * pitch + 4, (place + 1 - begin) * pitch - 8)
             begin = place + 1
 
 
