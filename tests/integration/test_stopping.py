@@ -196,7 +196,7 @@ def test_address_that_cannot_be_had_is_named(database_url: str, arguments: tuple
 def test_port_that_the_system_chooses_is_shown(database_url: str, tmp_path: Path) -> None:
     env = environment(DATABASE_URL=database_url, ENVIRONMENT="dev")
     with serving(env, tmp_path / "log", "--port", "0") as server:
-        wait_until(lambda: "startup complete" in server.log, "it serves")
+        wait_until(lambda: "First board" in server.log, "it has said where")
         (port,) = re.findall(r"running on http://127\.0\.0\.1:(\d+)", server.log)
         assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
         assert f"http://127.0.0.1:{port}/schema" in server.log

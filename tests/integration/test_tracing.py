@@ -26,7 +26,7 @@ from app.db.statement_spans import summarize
 from tests.conftest import TOKEN, settings_for
 from tests.support.api import BOARDS, MINIMAL, create
 from tests.support.database import holding
-from tests.support.processes import ROOT, environment, serving
+from tests.support.processes import ROOT, environment, free_port, serving
 from tests.support.stopping import running
 from tests.support.tracing import IN_MEMORY, Spans, collecting
 from tests.support.waiting import PATIENCE
@@ -221,6 +221,22 @@ def test_collector_that_does_not_answer_keeps_no_process(silent_server: int, mon
     processor.span_exporter.shutdown()
 
 
+def test_log_of_a_collector_that_is_away_holds_no_secret(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}/open-sesame")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: open-sesame")
+    # Not long enough for a second attempt.
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")
+    tracing = provider.process_tracing.__wrapped__()
+    with tracing.span("work", {}):
+        pass
+    tracing.flush()
+    assert "Header format invalid" in caplog.text
+    assert "export" in caplog.text
+    assert "open-sesame" not in caplog.text
+
+
 def test_server_sends_its_spans_and_those_of_its_end_before_it_stops(database_url: str, tmp_path: Path) -> None:
     with collecting() as collector:
         env = environment(
@@ -272,10 +288,15 @@ def test_extra_that_is_not_installed_is_an_error_only_where_it_is_asked_for(
     assert trace_processors(Settings(tracing=asked)) == []
 
 
-def test_protocol_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_protocol_and_address_that_cannot_be_sent_to_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     (problem,) = tracing_problems(Settings(tracing=True))
     assert "OTEL_EXPORTER_OTLP_PROTOCOL is 'grpc'" in str(problem)
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_PROTOCOL")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "open-sesame:4318")
+    (problem,) = tracing_problems(Settings(tracing=True))
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT is no URL of HTTP" in str(problem)
+    assert "open-sesame" not in str(problem)
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     assert [*tracing_problems(Settings(tracing=True))] == []
     assert tracing_of(Settings(tracing=True)) is None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _HTTP = "http/protobuf"
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def tracing_of(settings: "Settings") -> "Tracing | None":
@@ -53,6 +54,12 @@ def tracing_problems(settings: "Settings") -> Iterator[SettingsError]:
         if (given := os.environ.get(variable, "").strip()) not in {"", _HTTP}:
             remedy = f"Only {_HTTP} is sent: unset it, and name the collector's port for that (4318, usually)."
             yield SettingsError(variable, f"is {given!r}", remedy)
+    for variable in _ENDPOINTS:
+        given = os.environ.get(variable, "").strip()
+        if given and not given.startswith(("http://", "https://")):
+            yield SettingsError(
+                variable, "is no URL of HTTP", "Set it to one such as http://collector.example.com:4318."
+            )
 
 
 def _is_asked_for(settings: "Settings") -> bool:

@@ -1,6 +1,7 @@
 """The tracer of this process, and the thread that sends its spans to a collector by OTLP over HTTP."""
 
 import atexit
+import logging
 import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -65,11 +66,30 @@ def process_tracing() -> Tracing:
     named = OTELResourceDetector().detect().attributes
     resource = Resource.create({SERVICE_NAME: "plimsoll", SERVICE_VERSION: __version__, **named})
     # The sampler is that of OTEL_TRACES_SAMPLER; the queue and its delay are those of OTEL_BSP_….
+    _keep_secrets_out_of_logs()
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     tracing = Tracing(provider)
     atexit.register(tracing.flush)
     return tracing
+
+
+def _keep_secrets_out_of_logs() -> None:
+    """Hide what OpenTelemetry would log of a collector's URL, which may hold a token, and of the headers for it."""
+    # Both are idempotent: a logger has a filter once.
+    logging.getLogger("opentelemetry.util.re").addFilter(_hide_values)
+    logging.getLogger(OTLPSpanExporter.__module__).addFilter(_name_errors)
+
+
+def _hide_values(record: logging.LogRecord) -> bool:
+    record.args = ("(not shown)",)
+    return True
+
+
+def _name_errors(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, tuple):
+        record.args = tuple(type(arg).__name__ if isinstance(arg, BaseException) else arg for arg in record.args)
+    return True
 
 
 def add_trace_ids(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
