@@ -1,4 +1,4 @@
-"""`litestar demo`: fills a database with a made-up organization, to look at or to measure with."""
+"""`litestar demo`: fills a database with a made-up organization, and shows a rollout."""
 
 import secrets
 import time
@@ -10,6 +10,7 @@ import rich_click as click
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.cli.demo.rollout.command import rollout_command
 from app.cli.demo.seeding import Seeded, SeedPlan, find_owner, seed
 from app.cli.group import DataGroup
 from app.cli.progress import progress_report
@@ -80,10 +81,11 @@ def seed_command(
 
 @click.group(cls=DataGroup, name="demo")
 def demo() -> None:
-    """Try it out: fill a database with a made-up organization of any size."""
+    """Try it out: fill a database with a made-up organization of any size, or watch a release being rolled out."""
 
 
 demo.add_command(seed_command)
+demo.add_command(rollout_command)
 
 
 def _check_name(name: str) -> str:
