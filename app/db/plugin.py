@@ -54,7 +54,7 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         self._engine: AsyncEngine | None = None
         self._notifications: Notifications | None = None
         self.replicas: Replicas | None = None
-        """Set between start-up and shutdown, if the settings name any."""
+        """Set at start-up, if the settings name any."""
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(
             sync_session_class=SingleConnectionSession, expire_on_commit=False
         )
@@ -146,11 +146,8 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
             yield
             return
         self.replicas = Replicas(self.settings, urls, partial(_direct_engine, self.settings, url, "watching"))
-        try:
-            async with self.replicas.monitored():
-                yield
-        finally:
-            self.replicas = None
+        async with self.replicas.monitored():
+            yield
 
     def _tell_of_start(self) -> None:
         if self.settings.logs_briefly:

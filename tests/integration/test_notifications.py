@@ -60,8 +60,10 @@ async def woken(notifications: Notifications) -> None:
 
 
 async def test_commits_at_once_wake_this_process_now_and_the_others_by_one_notification(
-    engine: AsyncEngine, sent: list[str]
+    engine: AsyncEngine, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # They stay connected.
+    monkeypatch.setattr(notify, "_RECONNECT_AFTER", 2 * PATIENCE)
     here, there = process(engine), process(engine)
     async with here.listening(), there.listening():
         # They have begun to listen.

@@ -69,3 +69,5 @@ def test_the_primary_must_be_one_that_can_be_listened_to() -> None:
     with pytest.raises(SettingsError, match=r"^DATABASE_URL .* Set MIGRATION_DATABASE_URL"):
         replica_urls(Settings.load(pooled, NO_FILE))
     assert replica_urls(Settings.load({**pooled, "MIGRATION_DATABASE_URL": A}, NO_FILE))
+    with pytest.raises(SettingsError, match=r"^MIGRATION_DATABASE_URL "):
+        replica_urls(Settings.load({**pooled, "MIGRATION_DATABASE_URL": f"{A}?pgbouncer=true"}, NO_FILE))
