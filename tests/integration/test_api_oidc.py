@@ -9,10 +9,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -37,6 +38,30 @@ from tests.support.waiting import PATIENCE
 def issuer() -> Iterator[Issuer]:
     with issuing() as found:
         yield found
+
+
+# To load the authorities' certificates takes longer than most of these tests, whose issuers have no TLS.
+_tls = cache(httpx.create_ssl_context)
+
+
+@pytest.fixture(autouse=True)
+async def reading_ends(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Nobody goes on reading the keys of an issuer that is gone."""
+    made: list[oidc.Issuer] = []
+
+    class Noted(oidc.Issuer):
+        def __init__(self, settings: Settings) -> None:
+            super().__init__(settings)
+            made.append(self)
+
+    monkeypatch.setattr(oidc, "Issuer", Noted)
+    monkeypatch.setattr(httpx, "create_ssl_context", _tls)
+    yield
+    for one in made:
+        if one._next_reading is not None:
+            one._next_reading.cancel()
+        if one._reading is not None:
+            one._reading.cancel()
 
 
 def settings_of(database_url: str, issuer: Issuer, **fields: Any) -> Settings:
