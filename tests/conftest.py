@@ -136,10 +136,15 @@ def empty_database_url(server_url: str, administer: Callable[[str], None]) -> It
 
 
 @pytest.fixture
-def database_url(server_url: str, migrated_template: str, administer: Callable[[str], None]) -> Iterator[str]:
+def own_database_url(server_url: str, migrated_template: str, administer: Callable[[str], None]) -> Iterator[str]:
     """A database at head of this test's own."""
     with cloned(server_url, administer, migrated_template) as url:
         yield url
+
+
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
 
 
 @contextmanager
@@ -176,9 +181,10 @@ async def app(settings: Settings) -> AsyncIterator[Litestar]:
         yield application
 
 
-def application_at_head(settings: Settings, number: int = 0) -> Litestar:
-    """Return an application with these settings, for a database at head; those of one moment have different numbers.
+def application_at_head(settings: Settings, number: int = 1) -> Litestar:
+    """Return an application with these settings, for a database at head.
 
+    Those that run at the same time have different numbers; 0 is the one that tests of `tests/integration` share.
     It is built once for all tests that want the same settings, but for the database: what it knows of that it learns
     when it starts, and building takes longer than most tests. Who changes it puts it back. It starts as a worker of
     `litestar run` does, which leaves the schema to its parent.

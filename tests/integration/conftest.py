@@ -1,7 +1,7 @@
 """People, organizations and boards that the tests of the API start from."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,10 +12,67 @@ from litestar import Litestar
 from app.core.settings import Settings
 from tests.conftest import application_at_head, client_of, cloned, started
 from tests.support.api import BOARDS, GROUPS, create
-from tests.support.database import insert, query
+from tests.support.database import insert, kept_connected, query
 from tests.support.processes import Server, environment, serving
+from tests.support.shared_database import SharedDatabase
 
 SignIn = Callable[[dict[str, Any]], Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture(scope="session")
+def emptied_database(
+    server_url: str, migrated_template: str, administer: Callable[[str], None]
+) -> Iterator[Callable[[], str]]:
+    """Returns the URL of a database at head without rows, the same one for as long as tests change rows alone."""
+    with ExitStack() as stack:
+        shared: SharedDatabase | None = None
+
+        def emptied() -> str:
+            nonlocal shared
+            if shared is None or not shared.emptied():
+                stack.close()
+                shared = SharedDatabase(stack.enter_context(cloned(server_url, administer, migrated_template)))
+                stack.callback(shared.close)
+                stack.enter_context(kept_connected(shared.url))
+            return shared.url
+
+        yield emptied
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database at head, which is this test's alone while it runs; with the mark `own_database`, ever."""
+    if request.node.get_closest_marker("own_database"):
+        return str(request.getfixturevalue("own_database_url"))
+    return str(request.getfixturevalue("emptied_database")())
+
+
+@pytest.fixture(scope="session")
+async def kept_application() -> AsyncIterator[Callable[[Settings], Awaitable[Litestar]]]:
+    """Returns an application with these settings, started, the same one for as long as they are the same."""
+    async with AsyncExitStack() as stack:
+        kept: tuple[Settings, Litestar] | None = None
+
+        async def running(settings: Settings) -> Litestar:
+            nonlocal kept
+            if kept is None or kept[0] != settings:
+                await stack.aclose()
+                kept = settings, await stack.enter_async_context(started(application_at_head(settings, 0)))
+            return kept[1]
+
+        yield running
+
+
+@pytest.fixture
+async def app(
+    request: pytest.FixtureRequest, settings: Settings, kept_application: Callable[[Settings], Awaitable[Litestar]]
+) -> AsyncIterator[Litestar]:
+    """The application, started; with the mark `own_database`, for this test."""
+    if request.node.get_closest_marker("own_database"):
+        async with started(application_at_head(settings)) as application:
+            yield application
+    else:
+        yield await kept_application(settings)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +92,7 @@ def server(
 @pytest.fixture
 async def replica(app: Litestar, settings: Settings) -> AsyncIterator[Litestar]:
     """A second process of the application, as far as the first one can tell."""
-    async with started(application_at_head(settings, 1)) as application:
+    async with started(application_at_head(settings, 2)) as application:
         yield application
 
 

@@ -19,6 +19,8 @@ from tests.conftest import settings_for
 from tests.support.database import holding, query
 from tests.support.waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.own_database
+
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 Work = Callable[[AsyncSession], Awaitable[object]]
 

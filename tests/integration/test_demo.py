@@ -216,6 +216,7 @@ def test_same_seed_makes_the_same_content_beside_the_former(seed: Seed, database
     assert query(database_url, active) == [("Rachel",)]
 
 
+@pytest.mark.own_database
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_run_that_is_stopped_leaves_nothing(database_url: str, tmp_path: Path, how: signal.Signals) -> None:
     env = environment(DATABASE_URL=database_url)

@@ -21,6 +21,8 @@ from tests.support.api import BOARDS, MINIMAL, create
 from tests.support.database import by_psycopg, query
 from tests.support.waiting import PATIENCE, until
 
+pytestmark = pytest.mark.own_database
+
 LISTENING = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
 
 

@@ -211,6 +211,7 @@ def pings(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return seen
 
 
+@pytest.mark.own_database
 async def test_only_a_connection_that_was_idle_for_a_while_is_pinged(
     plugin: DatabasePlugin, pings: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,7 @@ from tests.support.database import query
 from tests.support.silent_proxy import cut
 from tests.support.waiting import PATIENCE, until
 
-pytestmark = pytest.mark.usefixtures("patient")
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("patient")]
 CALLER = UUID(int=1)
 DATABASE = PreparedStatement(select(func.current_database().label("name")))
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

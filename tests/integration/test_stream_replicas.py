@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 
 from tests.conftest import TOKEN
 from tests.support.database import query
@@ -75,6 +76,7 @@ def test_stream_goes_on_at_another_replica_without_gap_or_double(database_url: s
         assert follower.titles == ["a", "b", "c", "d", "e", "f"]
 
 
+@pytest.mark.own_database
 def test_open_streams_do_not_keep_a_server_from_ending(database_url: str, tmp_path: Path) -> None:
     with serving(environment(DATABASE_URL=database_url), tmp_path / "log") as server:
         server.wait_until_ready()

@@ -15,7 +15,7 @@ from tests.support.waiting import PATIENCE
 
 def query(url: str, statement: str, **values: object) -> list[tuple[Any, ...]]:
     """Run a statement, commit, and return its rows."""
-    with unpooled(url).begin() as connection:
+    with (_connected.get(url) or unpooled(url)).begin() as connection:
         result = connection.execute(text(statement), values)
         return [tuple(row) for row in result] if result.returns_rows else []
 
@@ -36,6 +36,20 @@ def unpooled(url: str) -> Engine:
     There is one for each URL, because an engine asks its server half a dozen questions at its first connection.
     """
     return create_engine(by_psycopg(url), poolclass=NullPool)
+
+
+# The engines of databases that outlive a test. They are checked before use: a test may end every session.
+_connected: dict[str, Engine] = {}
+
+
+@contextmanager
+def kept_connected(url: str) -> Iterator[None]:
+    """Have `query` keep a connection to the database, which is connected to for many tests, until the end."""
+    _connected[url] = create_engine(by_psycopg(url), pool_size=1, max_overflow=-1, pool_pre_ping=True)
+    try:
+        yield
+    finally:
+        _connected.pop(url).dispose()
 
 
 def by_driver(url: str, driver: str) -> str:
