@@ -1,7 +1,6 @@
 """Four replicas behind nginx: one is killed under load, a newer release replaces all, as the manifests have it."""
 
 import asyncio
-import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,33 +12,16 @@ import httpx
 import psutil
 import pytest
 
+from app.cli.demo.rollout.nginx import nginx_command, write_configuration
 from tests.conftest import TOKEN
 from tests.support.load import Balancer, Figures, Traffic, acknowledged
-from tests.support.manifests import DEPLOY, Step, applied_objects, container, find_object, pod_step, written
+from tests.support.manifests import Step, applied_objects, container, find_object, pod_step, written
 from tests.support.previous_release import SIGNED_IN
 from tests.support.processes import ROOT, Server, debian_program, free_port, run, serving
 from tests.support.releases import next_release
 from tests.support.waiting import PATIENCE
 
 RATE = 30
-_REPLICAS = re.compile(r"((?:^ +server \S+:8001 (.*;)\n)+)", re.MULTILINE)
-_AROUND = """
-user root;
-daemon off;
-worker_processes 1;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ worker_connections 512; }}
-http {{
-access_log off;
-client_body_temp_path {folder}/bodies;
-proxy_temp_path {folder}/answers;
-fastcgi_temp_path {folder}/f;
-uwsgi_temp_path {folder}/u;
-scgi_temp_path {folder}/s;
-{site}
-}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +34,7 @@ class Nginx(Balancer):
 
     def __init__(self, binary: str, folder: Path) -> None:
         super().__init__()
-        self._command = [binary, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+        self._command = nginx_command(binary, folder)
         self._folder = folder
         self._port = free_port()
         self._behind: list[Server] = []
@@ -84,11 +66,8 @@ class Nginx(Balancer):
 
     def _write(self, servers: Iterable[Server]) -> None:
         self._behind = list(servers)
-        site = (DEPLOY / "nginx.conf").read_text().replace("listen 80;", f"listen 127.0.0.1:{self._port};")
-        _, options = _REPLICAS.findall(site)[-1]
-        lines = "".join(f"server {server.url.removeprefix('http://')} {options}\n" for server in servers)
-        site = _REPLICAS.sub(lines, site)
-        (self._folder / "nginx.conf").write_text(_AROUND.format(folder=self._folder, site=site))
+        addresses = [server.url.removeprefix("http://") for server in servers]
+        write_configuration(self._folder, self._port, addresses)
 
     def _wait(self, until: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
