@@ -18,6 +18,7 @@ from rich.console import Console
 
 from app.cli.demo.commands import demo
 from app.cli.demo.rollout import nginx
+from app.cli.demo.rollout.errors import RolloutError
 from app.cli.demo.rollout.figures import Figures, Sample, measure
 from app.cli.demo.rollout.processes import Release, Replica
 from app.cli.demo.rollout.proof import check_requests
@@ -77,6 +78,14 @@ def test_missing_nginx_is_named_before_anything_starts(monkeypatch: pytest.Monke
     result = CliRunner().invoke(demo, ["rollout"])
     assert result.exit_code == 1
     assert "apt-get install nginx-light" in " ".join(result.stderr.replace("│", "").split())
+
+
+async def test_replica_that_does_not_start_is_an_error_with_its_reason(tmp_path: Path) -> None:
+    replica = Replica(
+        "next 1", Release("next", tmp_path, {"LITESTAR_APP": "app.asgi:create_app", "DB_POOL_SIZE": "no"})
+    )
+    with pytest.raises(RolloutError, match=r"next 1 did not become ready(.|\n)*DB_POOL_SIZE"):
+        await replica.start()
 
 
 async def test_failures_are_counted_where_they_were_sent() -> None:

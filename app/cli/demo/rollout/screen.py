@@ -37,6 +37,8 @@ def render(view: RolloutView) -> RenderableType:
     parts: list[RenderableType] = [_steps(view)]
     if view.replicas:
         parts.append(Text(" · ".join(f"{replica.name} {replica.state}" for replica in view.replicas), "dim"))
+    if view.page_url:
+        parts.append(Text(f"Watch the schema at {view.page_url}", "dim"))
     if view.traffic is not None:
         parts += [*_chart(view.samples()), _total(view.figures())]
     return Group(*parts)
@@ -109,7 +111,10 @@ def _total(figures: Figures) -> Text:
 
 
 def _print_step(view: RolloutView) -> Callable[[Step], None]:
+    page_url = None
+
     def show(step: Step) -> None:
+        nonlocal page_url
         if step.ended is None:
             return
         figures = view.figures(step)
@@ -118,6 +123,9 @@ def _print_step(view: RolloutView) -> Callable[[Step], None]:
             p50, p99 = _milliseconds(figures.p50_ms), _milliseconds(figures.p99_ms)
             felt = f", {figures.requests:,} requests, {figures.failed:,} failed, p50 {p50}, p99 {p99}"
         click.echo(f"{step.name}: {step.outcome} in {step.seconds:.1f} s{felt}", err=True)
+        if view.page_url != page_url:
+            page_url = view.page_url
+            click.echo(f"Watch the schema at {page_url}", err=True)
 
     return show
 

@@ -68,7 +68,6 @@ async def roll_out(plan: Plan, view: RolloutView) -> None:
         rolling = _Rolling(view, nginx, stack)
         with view.step(START):
             await rolling.join(previous)
-        view.url = nginx.url
         with view.step(SEED) as step:
             board_id = await _make_board(nginx.url, token)
             known = await add_tasks(connection, view.rows, lambda done: step.report(done, view.rows))

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from app.cli.demo.rollout.figures import Figures, Sample, measure
-from app.cli.demo.rollout.processes import Replica
+from app.cli.demo.rollout.processes import Replica, State
 from app.cli.demo.rollout.traffic import Traffic
 
 Outcome = Literal["waiting", "running", "done", "failed"]
@@ -53,7 +53,6 @@ class RolloutView:
     replicas: list[Replica] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     traffic: Traffic | None = None
-    url: str = ""
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
@@ -82,6 +81,12 @@ class RolloutView:
 
     def figures(self, step: Step | None = None) -> Figures:
         return measure(self.samples(step))
+
+    @property
+    def page_url(self) -> str | None:
+        """Return where the newest replica that serves shows the schema live; behind nginx it is for operators."""
+        serving = [replica for replica in self.replicas if replica.state is State.UP]
+        return f"{serving[-1].url}/operations" if serving else None
 
     @property
     def has_passed(self) -> bool:
