@@ -115,8 +115,7 @@ class Readiness:
     def _read_both(self, connection: Connection) -> tuple[SchemaState, tuple[Record, ...]]:
         state = read_state(connection, self._scripts, metadata)
         try:
-            with connection.begin_nested():
-                return state, tuple(read_records(connection).values())
+            return state, tuple(read_records(connection).values())
         except DBAPIError as exc:
             if is_lost(exc):
                 raise

@@ -1,18 +1,25 @@
 """Health never touches the database; readiness does, and says what is wrong."""
 
 import asyncio
+import gc
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import Connection, event, make_url
 
 from app.core.settings import Settings
+from app.db import readiness as module
 from app.db.plugin import DatabasePlugin
+from app.db.readiness import DatabaseNotReadyError, Readiness
+from app.migrator.locking.table_locks import TableLockedError
+from app.migrator.revisions.schema_state import SchemaState
+from app.postgres.url.database_url import normalize_database_url
 from tests.migrations.conftest import REVISIONS
-from tests.support.database import query
+from tests.support.database import holding, query
 from tests.support.readiness import client_with_readiness_of
-from tests.support.waiting import loop_clock
+from tests.support.waiting import PATIENCE, loop_clock
 
 
 @pytest.mark.usefixtures("patient_readiness")
@@ -100,3 +107,89 @@ async def test_many_probes_at_once_share_one_connection(settings: Settings, data
         answers = await asyncio.gather(*(client.get("/readyz") for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(connections) == 1
+
+
+@pytest.mark.usefixtures("patient_readiness")
+@pytest.mark.parametrize(
+    ("part", "statements", "words"),
+    [
+        ("read_state", ("SET LOCAL ROLE pg_monitor", "SELECT FROM alembic_version"), "refused to say where it stands"),
+        ("read_records", ("SELECT pg_terminate_backend(pg_backend_pid())",), "cannot be reached"),
+    ],
+)
+async def test_read_that_the_database_refuses_or_ends_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, part: str, statements: tuple[str, ...], words: str
+) -> None:
+    def read(connection: Connection, *_: object) -> None:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+    monkeypatch.setattr(module, part, read)
+    with pytest.raises(DatabaseNotReadyError, match=words):
+        await readiness_of(settings).check()
+
+
+def readiness_of(settings: Settings, kind: type[Readiness] = Readiness) -> Any:
+    assert settings.database_url is not None
+    return kind(settings, normalize_database_url(settings.database_url.reveal()))
+
+
+async def test_table_that_somebody_holds_is_waited_for_once_and_half_of_the_time(
+    settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "READY_WITHIN_SECONDS", 0.2)
+    readiness, sent = readiness_of(settings), list[str]()
+    event.listen(readiness._engine.sync_engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
+    with holding(database_url, "LOCK alembic_version"), pytest.raises(TableLockedError):
+        # Without the limit of the whole, which a busy machine needs for less.
+        await readiness._read_state()
+    # Before it is read, and before it is asked who holds it.
+    assert [text for text in sent if "lock_timeout" in text] == ["SET LOCAL lock_timeout = 100"] * 2
+
+
+class Hanging(Readiness):
+    """A read ends when it is cancelled, by an error if it `fails`."""
+
+    fails = False
+
+    async def _read_state(self) -> SchemaState:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not self.fails:
+                raise
+        raise OSError
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_read_that_takes_too_long_is_ended_and_logs_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    monkeypatch.setattr(module, "READY_WITHIN_SECONDS", 0.01)
+    logged: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    readiness = readiness_of(settings, Hanging)
+    readiness.fails = fails
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(DatabaseNotReadyError, match="did not answer within"):
+            await readiness.check()
+        await asyncio.wait([readiness._running_read])
+    assert readiness._running_read.cancelled() is not fails
+    readiness._running_read = None
+    gc.collect()
+    await asyncio.sleep(0)
+    assert logged == []
+
+
+async def test_check_that_joined_a_read_which_took_too_long_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readiness = readiness_of(settings, Hanging)
+    monkeypatch.setattr(module, "READY_WITHIN_SECONDS", 0.01)
+    first = asyncio.create_task(readiness.check())
+    await asyncio.sleep(0)
+    monkeypatch.setattr(module, "READY_WITHIN_SECONDS", PATIENCE)
+    with pytest.raises(DatabaseNotReadyError, match="an earlier check"):
+        await readiness.check()
+    with pytest.raises(DatabaseNotReadyError):
+        await first
