@@ -189,7 +189,9 @@ def application_at_head(settings: Settings, number: int = 1) -> Litestar:
     when it starts, and building takes longer than most tests. Who changes it puts it back. It starts as a worker of
     `litestar run` does, which leaves the schema to its parent.
     """
-    application = _built_without_database(msgspec.structs.replace(settings, database_url=None), number)
+    application = _built_without_database(
+        msgspec.structs.replace(settings, database_url=None, database_replica_urls=()), number
+    )
     plugin = application.plugins.get(DatabasePlugin)
     plugin.settings = settings
     plugin._is_schema_prepared = True

@@ -27,7 +27,7 @@ from app.migrator.backfill import Backfill
 from app.migrator.backfill.batch import Batches
 from app.migrator.backfill.records import begin
 from app.postgres.secret import Secret
-from tests.conftest import client_of, database_named, settings_for, started
+from tests.conftest import application_at_head, client_of, database_named, settings_for, started
 from tests.support.api import create, register
 from tests.support.database import holding, query, unpooled
 from tests.support.doctor import OK, PROBLEM, WARNING, examined, one
@@ -163,14 +163,14 @@ async def app(settings: Settings, patient: None) -> AsyncIterator[Litestar]:
 @pytest.fixture
 async def other(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Yield the client of a second process of the application, as far as the first one can tell."""
-    async with reading_app(settings) as app, client_of(app) as client:
+    async with reading_app(settings, 2) as app, client_of(app) as client:
         yield client
 
 
 @asynccontextmanager
-async def reading_app(settings: Settings) -> AsyncIterator[Litestar]:
+async def reading_app(settings: Settings, number: int = 1) -> AsyncIterator[Litestar]:
     """Yield an application once its replica is read."""
-    async with started(create_app(settings)) as app:
+    async with started(application_at_head(settings, number)) as app:
         await until(lambda: replicas_of(app).all[0].fault is None)
         yield app
 
@@ -289,7 +289,7 @@ async def test_a_change_that_nobody_can_be_told_of_is_answered_once_no_process_r
     cut = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = :name AND query = 'COMMIT;'"
     async with (
         reading_app(strict) as app,
-        reading_app(strict) as other_app,
+        reading_app(strict, 2) as other_app,
         client_of(app) as client,
         client_of(other_app) as other,
     ):

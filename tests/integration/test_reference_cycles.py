@@ -49,7 +49,6 @@ async def test_request_leaves_no_cycle(
     headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "splice"}
     transport = httpx.ASGITransport(cast("Any", serve))
     async with httpx.AsyncClient(transport=transport, base_url="http://plimsoll.test", headers=headers) as client:
-        gc.collect()
         gc.disable()
         try:
             # Each in a task of its own, as a server has it.

@@ -10,11 +10,10 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from app.asgi import create_app
 from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
-from tests.conftest import TOKEN, client_of, started
+from tests.conftest import TOKEN, application_at_head, client_of, started
 from tests.support.serving import served
 from tests.support.waiting import PATIENCE
 
@@ -35,7 +34,7 @@ def patience() -> float:
 async def app(settings: Settings, patience: float) -> AsyncIterator[Litestar]:
     """Yield an application with one connection for all requests."""
     small = msgspec.structs.replace(settings, db_pool_size=1, db_max_overflow=0, request_body_timeout=patience)
-    async with started(create_app(small)) as application:
+    async with started(application_at_head(small)) as application:
         configure_logging(small)
         yield application
 
