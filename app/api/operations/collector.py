@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -177,6 +177,3 @@ async def in_thread(function: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="operations page", daemon=True).start()
     return await done
-
-
-Readings = Mapping[str, Reading]

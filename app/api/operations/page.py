@@ -58,7 +58,7 @@ class OperationsPage:
     async def render(self) -> str:
         """Return the whole page, which is complete without any script."""
         await self._collector.collect()
-        parts = self._render_parts()
+        parts = await self._render_parts()
         return self._templates.get_template("page.html").render(parts=parts, release=__version__)
 
     def follow(self) -> AsyncIterator[bytes]:
@@ -104,7 +104,7 @@ class OperationsPage:
         """Collect and render, until nobody watches any more."""
         while self._watchers and not self._is_closed:
             await self._collector.collect()
-            self._parts = self._render_parts()
+            self._parts = await self._render_parts()
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
             if self._is_closed:
@@ -113,7 +113,7 @@ class OperationsPage:
         # Who comes later begins with what is true then.
         self._parts = {}
 
-    def _render_parts(self) -> dict[str, str]:
+    async def _render_parts(self) -> dict[str, str]:
         process = Process(
             self._app.plugins.get(DatabasePlugin),
             self._app.plugins.get(RequestMetrics).recent,
@@ -121,7 +121,12 @@ class OperationsPage:
             self._watchers,
             self._rates,
         )
-        return {name: self._render_part(name, process) for name in PARTS}
+        parts = {}
+        for name in PARTS:
+            parts[name] = self._render_part(name, process)
+            # All parts at once would hold requests up for some milliseconds.
+            await asyncio.sleep(0)
+        return parts
 
     def _render_part(self, name: str, process: Process) -> str:
         try:

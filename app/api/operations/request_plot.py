@@ -63,7 +63,7 @@ def draw_requests(periods: Sequence[RecentPeriod], steps: Iterable[Step]) -> Req
     return RequestPlot(
         p50=_path((place, height(one.p50)) for place, one in enumerate(periods) if one.p50 is not None),
         p99=_path((place, height(one.p99)) for place, one in enumerate(periods) if one.p99 is not None),
-        lines=tuple((height(10.0**power), in_words(10.0**power)) for power in range(low, high + 1)),
+        lines=tuple((height(10.0**power), in_words(10.0**power).replace(".0 ", " ")) for power in range(low, high + 1)),
         times=(
             *((_x(PERIODS - minutes * 60 / PERIOD_SECONDS), f"-{minutes} min") for minutes in _MINUTES),
             (_x(PERIODS), "now"),
@@ -85,7 +85,7 @@ def _decades(periods: Sequence[RecentPeriod], longest: float) -> tuple[int, int]
     """Return the powers of ten at the bottom and at the top of the scale, which has two at least."""
     shortest = min((period.p50 for period in periods if period.p50), default=_LEAST)
     low = floor(log10(min(_LEAST, shortest)))
-    return low, max(low + 2, ceil(log10(longest)) if longest else 0)
+    return low, max(low + 2, ceil(log10(longest)) if longest else low)
 
 
 def _x(place: float) -> float:

@@ -8,6 +8,7 @@ from math import isinf
 from typing import Any
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import __version__
 from app.api.http.recent_requests import RecentRequests
@@ -23,7 +24,7 @@ from app.migrator.doctor.finding import Finding, Severity
 from app.migrator.execution.data_loss import LossKind
 from app.migrator.phase import Phase
 from app.migrator.status import Status
-from app.postgres.pool import FairPool
+from app.postgres.pool import FairPool, PoolUsage
 
 View = dict[str, Any]
 _LAST_MINUTE = 60.0
@@ -132,14 +133,15 @@ def process(_: Collector, here: Process) -> View:
     replicas = database.replicas.all if database.replicas else ()
     pools |= {replica.name: replica.engine for replica in replicas}
     return {
-        "pools": [(name, _usage(engine.sync_engine.pool)) for name, engine in pools.items()],
+        "pools": [(name, _usage(engine)) for name, engine in pools.items()],
         "replicas": [(one.name, one.fault, None if isinf(one.lag) else one.lag) for one in replicas],
         "streams": here.streams,
         "watchers": here.watchers,
     }
 
 
-def _usage(pool: object) -> Any:  # noqa: ANN401 - of the class below
+def _usage(engine: AsyncEngine) -> PoolUsage:
+    pool = engine.sync_engine.pool
     assert isinstance(pool, FairPool), "create_pooled_engine makes it"
     return pool.usage()
 
