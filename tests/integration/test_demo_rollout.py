@@ -41,7 +41,7 @@ def test_rollout_fails_no_request_and_leaves_nothing(tmp_path: Path, long: bool)
     result = json.loads(done.stdout)
     assert result["has_passed"]
     assert [check["what"] for check in result["checks"] if not check["holds"]] == []
-    assert len(result["checks"]) == 8
+    assert len(result["checks"]) == 9
     assert (result["total"]["failed"], result["failures"]) == (0, [])
     figures = {step["name"]: step["figures"] for step in result["steps"]}
     assert list(figures) == list(STEPS)

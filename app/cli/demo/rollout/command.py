@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import asyncpg
+import httpx
 import msgspec
 import rich_click as click
 
+from app.cli.demo.rollout.errors import RolloutError
 from app.cli.demo.rollout.figures import Figures
 from app.cli.demo.rollout.nginx import find_nginx
 from app.cli.demo.rollout.screen import print_summary, shown
@@ -96,8 +99,11 @@ def rollout_command(rows: int, rate: float, seconds: float, keep: bool, as_json:
 
 
 async def _interruptible(plan: Plan, view: RolloutView) -> None:
-    with cancel_on_signals():
-        await roll_out(plan, view)
+    try:
+        with cancel_on_signals():
+            await roll_out(plan, view)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, httpx.HTTPError, OSError) as exc:
+        raise RolloutError(f"The demo cannot go on: {type(exc).__name__}: {exc}") from exc
 
 
 @contextmanager

@@ -66,6 +66,11 @@ class Replica:
     def url(self) -> str:
         return f"http://{self.address}"
 
+    @property
+    def has_ended(self) -> bool:
+        """Return whether its process is gone, by itself or because it was stopped."""
+        return self._process is None or self._process.returncode is not None
+
     def belongs_to(self, release: Release) -> bool:
         return self._release is release
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from app.cli.demo.rollout.database import count_different, count_tasks, find_lost
-from app.cli.demo.rollout.processes import Release, run_command
+from app.cli.demo.rollout.processes import Release, State, run_command
 from app.cli.demo.rollout.stream import StreamFollower
 from app.cli.demo.rollout.traffic import Traffic
 from app.cli.demo.rollout.view import Check, RolloutView
@@ -24,6 +24,7 @@ async def check_end(view: RolloutView, following: Release, connection: Any, foll
     assert traffic is not None
     view.checks += [
         check_requests(view),
+        _check_replicas(view),
         *await _check_rows(view, traffic, connection),
         await _check_stream(traffic, follower),
         *await _check_schema(following),
@@ -35,6 +36,12 @@ def check_requests(view: RolloutView) -> Check:
     found = view.figures()
     is_good = found.requests > 0 and found.failed == 0
     return Check("no request failed", is_good, f"{found.failed:,} of {found.requests:,} requests failed")
+
+
+def _check_replicas(view: RolloutView) -> Check:
+    """Check that those of the next release are there still; one that had ended could not have been stopped before."""
+    ended = [replica.name for replica in view.replicas if replica.state is State.UP and replica.has_ended]
+    return Check("no replica ended by itself", not ended, ", ".join(ended) or "none did")
 
 
 async def _check_rows(view: RolloutView, traffic: Traffic, connection: Any) -> list[Check]:  # noqa: ANN401

@@ -34,7 +34,8 @@ def shown(view: RolloutView) -> Iterator[None]:
 
 def render(view: RolloutView) -> RenderableType:
     """Return the whole screen, 80 columns wide at most."""
-    parts: list[RenderableType] = [_steps(view)]
+    title = Text(f"{view.rows:,} tasks, {view.rate:g} requests a second", "bold")
+    parts: list[RenderableType] = [title, _steps(view)]
     if view.replicas:
         parts.append(Text(" · ".join(f"{replica.name} {replica.state}" for replica in view.replicas), "dim"))
     if view.page_url:
@@ -58,7 +59,7 @@ def print_summary(view: RolloutView) -> None:
 def _steps(view: RolloutView) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1), width=80, header_style="dim")
     table.add_column("")
-    table.add_column(f"{view.rows:,} tasks, {view.rate:g} requests/s", ratio=1, no_wrap=True)
+    table.add_column("step", ratio=1, no_wrap=True)
     for head in ("took", "requests", "failed", "p50", "p99"):
         table.add_column(head, justify="right", no_wrap=True)
     for step in view.steps:

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -71,10 +71,10 @@ async def roll_out(plan: Plan, view: RolloutView) -> None:
         with view.step(SEED) as step:
             board_id = await _make_board(nginx.url, token)
             known = await add_tasks(connection, view.rows, lambda done: step.report(done, view.rows))
-        view.traffic = Traffic(nginx.url, token, view.rate, board_id, known)
+        view.traffic = traffic = Traffic(nginx.url, token, view.rate, board_id, known)
         follower = StreamFollower(nginx.url, token, board_id)
         async with follower.following():
-            async with _flowing(view, BEFORE):
+            async with traffic.flowing():
                 await _serve(view, BEFORE, plan.seconds)
                 await _change_schema(view, following, connection)
                 with view.step(ROLL_IN):
@@ -90,14 +90,6 @@ async def roll_out(plan: Plan, view: RolloutView) -> None:
                 await check_end(view, following, connection, follower)
 
 
-@asynccontextmanager
-async def _flowing(view: RolloutView, step: str) -> AsyncIterator[None]:
-    assert view.traffic is not None
-    view.traffic.step = step
-    async with view.traffic.flowing():
-        yield
-
-
 async def _serve(view: RolloutView, name: str, seconds: float) -> None:
     with view.step(name):
         await asyncio.sleep(seconds)
@@ -106,10 +98,8 @@ async def _serve(view: RolloutView, name: str, seconds: float) -> None:
 async def _change_schema(view: RolloutView, following: Release, connection: Any) -> None:  # noqa: ANN401
     """Do what comes before the first replica of the next release."""
     with view.step(EXPAND):
-        backfills = json.loads(await run_command(following, "database", "backfill", "--json"))
-        # The expand revisions after this one require the backfill.
-        (before_backfill,) = {one["after"] for one in backfills if one["state"] == "waiting"}
-        await run_command(following, *_UPGRADE, before_backfill)
+        # The first revision adds the column; those after it require the backfill.
+        await run_command(following, *_UPGRADE, "+1")
     with view.step(BACKFILL) as step:
         await run_command(
             following, "database", "backfill", "--all", "--json", on_line=lambda line: _report(line, step)

@@ -52,7 +52,7 @@ class Traffic:
     rate: float
     board_id: UUID
     tasks: list[KnownTask]
-    step: str = ""
+    step: str = "before the first step"
     samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
     created: set[UUID] = field(default_factory=set)
     _free: deque[KnownTask] = field(default_factory=deque)
