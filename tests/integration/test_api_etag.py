@@ -6,11 +6,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from litestar import Litestar
 
 from tests.integration.conftest import Staff
 from tests.support.database import holding
 from tests.support.furnished import ids_for_paths
+from tests.support.openapi import document
 
 # One of these can be changed of whatever can be changed.
 CHANGES = {"name": "Aft", "title": "Aft", "description": "aft", "status": "approved", "role": "admin"}
@@ -84,14 +84,11 @@ async def test_of_two_changes_of_what_both_saw_one_is_refused(
         assert sorted([(await response).status_code for response in both]) == [200, 412], url
 
 
-async def test_every_change_of_what_can_be_read_can_be_conditional(
-    app: Litestar, client: httpx.AsyncClient, staff: Staff
-) -> None:
+async def test_every_change_of_what_can_be_read_can_be_conditional(client: httpx.AsyncClient, staff: Staff) -> None:
     """Each path that is read and changed, with a tag that is not its own, and then with its own."""
     made = await ids_for_paths(client, staff, "fore")
-    document = app.openapi_schema.to_schema()
     tried = []
-    for path, item in document["paths"].items():
+    for path, item in document()["paths"].items():
         for method in {"patch", "delete"} & item.keys():
             # What agents have under a second path is read and changed by the same handlers.
             if "get" not in item or path.startswith("/api/v1/agent/"):
@@ -108,16 +105,15 @@ async def test_every_change_of_what_can_be_read_can_be_conditional(
     assert len(tried) >= 16
 
 
-async def test_answer_to_a_change_is_what_is_read_next(app: Litestar, client: httpx.AsyncClient, staff: Staff) -> None:
+async def test_answer_to_a_change_is_what_is_read_next(client: httpx.AsyncClient, staff: Staff) -> None:
     """The answer has the time of the change, too."""
     made = await ids_for_paths(client, staff, "fore")
-    document = app.openapi_schema.to_schema()
     tried = []
-    for path, item in document["paths"].items():
+    for path, item in document()["paths"].items():
         if not {"get", "patch"} <= item.keys() or path.startswith("/api/v1/agent/"):
             continue
         body = item["patch"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-        name = next(name for name in CHANGES if name in document["components"]["schemas"][body]["properties"])
+        name = next(name for name in CHANGES if name in document()["components"]["schemas"][body]["properties"])
         changed = await client.patch(path.format(**made), json={name: CHANGES[name]})
         assert changed.json()[name] == CHANGES[name], (path, changed.text)
         assert (await client.get(path.format(**made))).json() == changed.json(), path

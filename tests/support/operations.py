@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -165,6 +166,7 @@ class Operation:
         return self._resolved(alternatives[0]) if alternatives else schema
 
 
+@cache
 def operations(app: Litestar) -> list[Operation]:
     document = app.openapi_schema.to_schema()
     components = document["components"]["schemas"]
