@@ -103,7 +103,7 @@ def test_timeline_of_a_long_history_shows_its_end_and_counts_the_rest() -> None:
         [pending(f"p{number}") for number in range(20)],
         None,
     )
-    assert (timeline.earlier, timeline.later, len(timeline.steps)) == (68, 10, 120)
+    assert (timeline.earlier, timeline.later, len(timeline.steps)) == (72, 11, 120)
     assert [span.release for span in timeline.spans] == ["2", "3"]
 
 

@@ -32,7 +32,8 @@ def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
             return
         given = list(message.get("headers", []))
         is_page = any(name.lower() == b"content-type" and value.startswith(_HTML) for name, value in given)
-        has_policy = any(name.lower() == _POLICY for name, _ in given)
+        # A page may have a stricter one of its own.
+        has_policy = is_page and any(name.lower() == _POLICY for name, _ in given)
         policy = () if has_policy else of_page if is_page else of_all
         is_over_tls = is_public_over_tls or scope.get("scheme") == "https"
         message["headers"] = [*given, *common, *policy, *(over_tls if is_over_tls else ())]

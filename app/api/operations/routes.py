@@ -12,15 +12,12 @@ from app.api.http.request_metrics import PROBE
 from app.api.operations.access import require_operator
 from app.api.operations.plugin import OperationsPlugin
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    # nginx must not buffer the events.
-    "X-Accel-Buffering": "no",
-}
+# The last header tells nginx not to buffer the events.
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
+)
 _ASSETS = Path(__file__).with_name("assets")
 _MEDIA_TYPES = {
     "operations.css": "text/css",
@@ -32,7 +29,8 @@ _MEDIA_TYPES = {
 @get("/", media_type=MediaType.HTML)
 async def show_page(request: Request[Any, Any, Any]) -> Response[str]:
     page = await request.app.plugins.get(OperationsPlugin).page()
-    return Response(await page.render(), media_type=MediaType.HTML, headers=_HEADERS)
+    headers = {**_HEADERS, "Content-Security-Policy": _POLICY}
+    return Response(await page.render(), media_type=MediaType.HTML, headers=headers)
 
 
 @get("/events")

@@ -10,8 +10,8 @@ from app.migrator.revisions.history import Entry, Outcome, baseline_runs
 from app.migrator.status import RevisionState, RevisionStatus
 from app.migrator.under_way import StepUnderWay
 
-# The most steps of the past, and the most that are to come.
-_PAST, _COMING = 32, 10
+# The most steps of the past, and the most that are to come: with them the picture fits a wide window.
+_PAST, _COMING = 28, 9
 _LEFT, _RIGHT = 52, 30
 # The distance of two steps: what is left of this width for each, within limits.
 _WIDTH, _CLOSEST, _WIDEST = 1180, 30, 56
