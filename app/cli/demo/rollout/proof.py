@@ -32,10 +32,11 @@ async def check_end(view: RolloutView, following: Release, connection: Any, foll
 
 
 def check_requests(view: RolloutView) -> Check:
-    """Check that there were requests, and that none failed."""
-    found = view.figures()
-    is_good = found.requests > 0 and found.failed == 0
-    return Check("no request failed", is_good, f"{found.failed:,} of {found.requests:,} requests failed")
+    """Check that there were requests, that none failed, and that what became of each is known."""
+    found, sent = view.figures(), view.traffic.sent if view.traffic else 0
+    unknown = f", {sent - found.requests:,} are unaccounted for" if sent != found.requests else ""
+    is_good = found.requests == sent > 0 and found.failed == 0
+    return Check("no request failed", is_good, f"{found.failed:,} of {found.requests:,} requests failed{unknown}")
 
 
 def _check_replicas(view: RolloutView) -> Check:
@@ -45,7 +46,7 @@ def _check_replicas(view: RolloutView) -> Check:
 
 
 async def _check_rows(view: RolloutView, traffic: Traffic, connection: Any) -> list[Check]:  # noqa: ANN401
-    known = [task for task in traffic.tasks if traffic.is_known(task)]
+    known = traffic.known_tasks
     lost = await find_lost(connection, known)
     expected, stored = view.rows + len(traffic.created), await count_tasks(connection)
     return [

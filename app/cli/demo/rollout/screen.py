@@ -36,6 +36,9 @@ def render(view: RolloutView) -> RenderableType:
     """Return the whole screen, 80 columns wide at most."""
     title = Text(f"{view.rows:,} tasks, {view.rate:g} requests a second", "bold")
     parts: list[RenderableType] = [title, _steps(view)]
+    if view.steps[-1].ended is not None:
+        # What follows it is the summary.
+        return Group(*parts)
     if view.replicas:
         parts.append(Text(" · ".join(f"{replica.name} {replica.state}" for replica in view.replicas), "dim"))
     if view.page_url:

@@ -43,8 +43,9 @@ class KnownTask:
 class Traffic:
     """Requests at `rate` per second, each sent when it is due, whatever became of others, and never a second time.
 
-    `samples` are by step. `tasks` are those that requests read and change; a change whose answer is lost takes its task
-    out, since nobody knows then what it holds. New tasks come to `board_id`.
+    `samples` are by step, and as many as were `sent` once no request is under way. `tasks` are those that requests read
+    and change; a change whose answer is lost takes its task out, since nobody knows then what it holds. New tasks come
+    to `board_id`.
     """
 
     url: str
@@ -54,6 +55,7 @@ class Traffic:
     tasks: list[KnownTask]
     step: str = "before the first step"
     samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    sent: int = 0
     created: set[UUID] = field(default_factory=set)
     _free: deque[KnownTask] = field(default_factory=deque)
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
@@ -76,6 +78,11 @@ class Traffic:
                 await asyncio.wait({coming, *self._under_way})
 
     @property
+    def known_tasks(self) -> list[KnownTask]:
+        """Return the tasks whose changes were all answered, once no request is under way."""
+        return list(self._free)
+
+    @property
     def all_samples(self) -> Iterable[Sample]:
         return itertools.chain.from_iterable(self.samples.values())
 
@@ -89,6 +96,7 @@ class Traffic:
         for number in itertools.count():
             due += 1 / self.rate
             await asyncio.sleep(due - time.monotonic())
+            self.sent += 1
             request = asyncio.create_task(self._request(number, due))
             self._under_way.add(request)
             request.add_done_callback(self._under_way.discard)
@@ -99,7 +107,8 @@ class Traffic:
         async with self._places:
             try:
                 await getattr(self, f"_{kind}")(number)
-            except (httpx.HTTPError, UnexpectedAnswerError) as exc:
+            # The last three: an answer that is not the JSON that it should be.
+            except (httpx.HTTPError, UnexpectedAnswerError, ValueError, LookupError, TypeError) as exc:
                 failure = f"{kind}: {type(exc).__name__} {exc}".rstrip()
         ended = time.monotonic()
         self.samples[step].append(Sample(ended, ended - due, failure))
@@ -142,10 +151,6 @@ class Traffic:
         self.created.add(task.id)
         self.tasks.append(task)
         self._free.append(task)
-
-    def is_known(self, task: KnownTask) -> bool:
-        """Return whether the last change of the task was answered; ask once no request is under way."""
-        return task in self._free
 
     def _any(self, number: int) -> KnownTask:
         return self.tasks[number * 7919 % len(self.tasks)]
