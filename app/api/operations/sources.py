@@ -52,7 +52,9 @@ def new_collector(database: DatabasePlugin) -> Collector:
     engine = create_unpooled_engine(url, _CONNECT, "plimsoll operations")
 
     async def read_activity() -> Activity:
-        async with asyncio.timeout(_CONNECT), engine.connect() as connection, limit_lock_waits(connection, _LOCK_WAIT):
+        # Longer than connecting may take, which is not to be cut off: it would leave the connection open.
+        limit = asyncio.timeout(2 * _CONNECT)
+        async with limit, engine.connect() as connection, limit_lock_waits(connection, _LOCK_WAIT):
             return await connection.run_sync(_activity)
 
     async def read_records() -> tuple[Record, ...]:
