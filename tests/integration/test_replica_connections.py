@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from advanced_alchemy.routing import stick_to_primary_var
 from litestar import Litestar
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError
@@ -257,6 +258,30 @@ async def test_change_is_announced_by_the_primary_or_waited_for(
     assert time.monotonic() - began >= ONE_AT_A_TIME.db_replica_max_lag
     assert not session.in_transaction()
     assert "nobody could be told" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("has_replicas", "caller_id", "may_write", "sticks", "expected"),
+    [
+        (True, CALLER, True, False, True),
+        (True, CALLER, False, True, True),
+        (True, CALLER, False, False, False),
+        (True, None, True, True, False),
+        (False, CALLER, True, True, False),
+    ],
+)
+def test_commit_is_announced_where_its_caller_may_read_a_replica_next(
+    has_replicas: bool, caller_id: UUID | None, may_write: bool, sticks: bool, expected: bool
+) -> None:
+    """A request that only reads by its method has written if its session sticks to the primary."""
+    stick_to_primary_var.set(True)
+    replicas = Replicas(ONE_AT_A_TIME, (), never_opened) if has_replicas else None
+    route = ReadRoute(AsyncSession(), replicas, is_retry=False)
+    assert stick_to_primary_var.get() is not has_replicas, "nothing is left of a request before"
+    route.caller_id = caller_id
+    stick_to_primary_var.set(sticks)
+    assert route.must_announce(may_write=may_write) is expected
+    stick_to_primary_var.set(False)
 
 
 def test_replica_is_read_by_the_first_attempt_of_a_request() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import SettingsReport, read_settings
-from app.db.doctor_checks import _uses_dev_server
+from app.db import doctor_checks
+from app.db.doctor_checks import _uses_dev_server, examine_application
 from app.db.doctor_checks.settings import check_settings, read_targets
-from app.migrator.doctor.finding import Severity
+from app.migrator.doctor.finding import CheckLimits, Severity
 from tests.conftest import TOKEN
 from tests.support.doctor import NO_FILE, NOTE, OK, PROBLEM, WARNING, examined, one
 
@@ -182,3 +183,24 @@ def test_server_of_development_that_cannot_be_started_is_a_finding(tmp_path: Pat
     failed = one(findings, "start", PROBLEM)
     assert failed.seen.startswith("PostgreSQL cannot be started")
     assert failed.next_command == f"ls -la {tmp_path / 'file' / 'data'}"
+
+
+@pytest.mark.parametrize(
+    ("limits", "setting", "expected"),
+    [
+        (None, "2", CheckLimits(connect_timeout=2)),
+        (None, "30", CheckLimits()),
+        (
+            CheckLimits(connect_timeout=0.3, long_transaction=1),
+            "2",
+            CheckLimits(connect_timeout=0.3, long_transaction=1),
+        ),
+    ],
+)
+def test_doctor_waits_no_longer_for_a_connection_than_the_setting_says(
+    limits: CheckLimits | None, setting: str, expected: CheckLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[CheckLimits] = []
+    monkeypatch.setattr(doctor_checks, "examine", lambda _, __, allowed, **___: used.append(allowed))
+    examine_application(reported(PRODUCTION | {"DB_CONNECT_TIMEOUT": setting}), limits)
+    assert used == [expected]
