@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 import pytest
-from asyncpg import InternalClientError
+from asyncpg import Connection, InternalClientError
 from litestar import Litestar
 from sqlalchemy import Enum, Integer, LargeBinary, bindparam, func, insert, literal_column, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -271,6 +271,22 @@ async def test_a_connection_whose_end_was_read_in_half_is_as_lost_as_any(
             assert has_lost_connection(raised.value)
             await session.rollback()
         assert await pid(session) != before
+
+
+async def test_a_connection_that_the_driver_is_confused_by_is_not_used_again(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise InternalClientError("got result for unknown protocol state")
+
+    before = await pid(session)
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "fetch", fail)
+        with pytest.raises(DBAPIError) as raised:
+            await pid(session)
+    assert raised.value.connection_invalidated
+    await session.rollback()
+    assert await pid(session) != before
 
 
 async def test_value_that_looks_like_a_servers_last_words_is_a_value(plugin: DatabasePlugin) -> None:

@@ -113,6 +113,20 @@ async def test_database_ahead_of_this_release_is_left_alone(database_url: str) -
     assert "from_the_future" in warnings[0]
 
 
+@pytest.mark.parametrize("state", ["at head", "ahead", "unmanaged", "at base"])
+async def test_start_with_nothing_to_create_takes_no_lock(database_url: str, state: str) -> None:
+    if state == "ahead":
+        query(database_url, "DROP TABLE task_comments")
+        query(database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
+    if state == "unmanaged":
+        query(database_url, "DROP TABLE alembic_version")
+    if state == "at base":
+        await asyncio.to_thread(downgrade, settings_for(database_url), "base", accept_data_loss=True)
+    settings = settings_for(database_url, db_auto_migrate=False, db_migrate_lock_wait=0.05)
+    with holding(database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
+        await init_db(settings, normalize_database_url(database_url))
+
+
 def test_table_that_a_pending_revision_gets_by_renaming_is_left_to_it(database_url: str, tmp_path: Path) -> None:
     query(database_url, "ALTER TABLE task_comments RENAME TO remarks")
     checkout = copied_checkout(tmp_path / "checkout")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from click import Group
 from litestar import Litestar
 
 from app.core.settings import Settings
@@ -63,6 +64,12 @@ def plugin() -> DatabasePlugin:
 async def start_and_stop(plugin: DatabasePlugin) -> None:
     async with plugin._lifespan(Litestar()):
         assert plugin.engine
+
+
+def test_litestars_command_line_has_the_migration_commands(plugin: DatabasePlugin) -> None:
+    cli = Group()
+    plugin.on_cli_init(cli)
+    assert isinstance(cli.commands["database"], Group)
 
 
 def test_server_prepares_the_schema_for_its_first_application(
