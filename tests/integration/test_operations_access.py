@@ -15,6 +15,8 @@ from tests.conftest import TOKEN, application_at_head, client_of, settings_for, 
 from tests.support.api import issue
 from tests.support.database import query
 
+pytestmark = pytest.mark.own_database
+
 OPERATIONS = "operati0ns-" * 6
 PAGE, EVENTS, ASSET = "/operations", "/operations/events", "/operations/assets/operations.css"
 

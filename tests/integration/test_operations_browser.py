@@ -18,6 +18,8 @@ from tests.support.migrator import downgrade
 from tests.support.processes import Server, environment, run, serving
 from tests.support.waiting import PATIENCE
 
+pytestmark = pytest.mark.own_database
+
 OPERATIONS = "operati0ns-" * 6
 TABLE = "board_webhook_payloads"
 # Width, and whether it is dark.
