@@ -49,9 +49,20 @@ async def test_token_lets_in_as_the_password_and_as_the_bearer(client: httpx.Asy
 async def test_other_tokens_are_asked_for_a_password(client: httpx.AsyncClient) -> None:
     del client.headers["authorization"]
     personal = "Bearer plp_" + "x" * 43
-    for given in (None, f"Bearer {TOKEN}", "Bearer x", "Basic x", "Basic " + "/" * 12, "Digest x", personal):
+    for given in (
+        None,
+        f"Bearer {TOKEN}",
+        "Bearer x",
+        "Bearer é",
+        "Basic",
+        "Basic x",
+        "Basic é",
+        "Basic " + "/" * 12,
+        "Digest x",
+        personal,
+    ):
         for path in (PAGE, EVENTS, ASSET):
-            answer = await client.get(path, headers={"Authorization": given} if given else {})
+            answer = await client.get(path, headers={"Authorization": given.encode()} if given else {})
             assert answer.status_code == 401, (given, path)
             assert answer.headers["www-authenticate"].startswith('Basic realm="')
 
@@ -90,6 +101,8 @@ async def test_in_dev_the_page_is_open_to_this_machine_alone(settings: Settings)
         # A proxy on this machine speaks for somebody.
         ("localhost", {"X-Forwarded-For": "192.0.2.1"}, "127.0.0.1", 404),
         ("localhost", {"Forwarded": "for=192.0.2.1"}, "127.0.0.1", 404),
+        # Another site's page, which CORS may allow to read the API.
+        ("localhost", {"Origin": "https://evil.example"}, "127.0.0.1", 404),
         ("localhost", {"Authorization": "Bearer wrong"}, "127.0.0.1", 404),
     ]
     async with serving(settings, environment=Environment.DEV) as anonymous:

@@ -28,6 +28,10 @@ LOOKS = ((1400, False), (360, True))
 TOO_WIDE = """return document.documentElement.scrollWidth <= innerWidth ? [] : [...document.body.querySelectorAll("*")]
     .filter((one) => one.getBoundingClientRect().right > innerWidth && !one.parentElement.closest(".scroller, pre"))
     .map((one) => one.outerHTML.slice(0, 200))"""
+# Pictures whose newest part is not seen without scrolling, and the table of partitions if it is cut off.
+HIDDEN = """return [...document.querySelectorAll(".latest > svg, #partitions table")]
+    .filter((one) => one.getBoundingClientRect().right > one.parentElement.getBoundingClientRect().right + 1)
+    .map((one) => one.outerHTML.slice(0, 200))"""
 UPGRADE = ("litestar", "database", "upgrade", "--no-prompt")
 
 
@@ -60,6 +64,7 @@ class Operations:
             view_as(self.driver, width, dark=dark)
             self.driver.save_screenshot(str(self._screenshots / f"{state}-{width}.png"))
             assert self.driver.execute_script(TOO_WIDE) == [], (state, width)
+            assert self.driver.execute_script(HIDDEN) == [], (state, width)
             assert accessibility_violations(self.driver) == [], (state, width)
 
 

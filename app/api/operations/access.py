@@ -1,7 +1,6 @@
 """Who may see the operations page: OPERATIONS_TOKEN, a super admin's token; in dev, whoever asks from this machine."""
 
 import base64
-import binascii
 from ipaddress import ip_address
 from typing import Any
 
@@ -18,8 +17,8 @@ from app.db.request.session import session_of
 from app.services.callers import UnknownTokenError, sign_in_by_token
 from app.services.users import UserService
 
-# A proxy has sent the request: the address is not that of who has asked, or somebody else has said which one is.
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+# A proxy has sent the request, so that the address is not that of who has asked; or another site's page has.
+_SENT_BY_OTHERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via", "origin")
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -74,16 +73,17 @@ def _token(authorization: str) -> str | None:
         return None
     try:
         return base64.b64decode(given, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    # It is not base64, not ASCII, or not UTF-8.
+    except ValueError:
         return ""
 
 
 def _is_from_this_machine(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-    """Return whether a person at this machine asks by its own name: no proxy, and no other site's page (rebinding)."""
+    """Return whether a person at this machine asks by its own name: no proxy, and no other site's page."""
     name = connection.headers.get("host", "")
     if not name.endswith("]"):
         name = name.rpartition(":")[0] or name
-    if connection.client is None or name.lower() not in _OWN_NAMES or any(map(connection.headers.get, _FORWARDED)):
+    if connection.client is None or name.lower() not in _OWN_NAMES or any(map(connection.headers.get, _SENT_BY_OTHERS)):
         return False
     try:
         return ip_address(connection.client.host).is_loopback
