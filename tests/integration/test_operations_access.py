@@ -13,7 +13,7 @@ from app.postgres.secret import Secret
 from app.services.rate_limits import Limit
 from tests.conftest import TOKEN, application_at_head, client_of, settings_for, started
 from tests.support.api import issue
-from tests.support.database import query
+from tests.support.database import holding, query
 
 pytestmark = pytest.mark.own_database
 
@@ -62,7 +62,7 @@ async def test_other_tokens_are_asked_for_a_password(client: httpx.AsyncClient) 
         personal,
     ):
         for path in (PAGE, EVENTS, ASSET):
-            answer = await client.get(path, headers={"Authorization": given.encode()} if given else {})
+            answer = await client.get(path, headers={b"Authorization": given.encode()} if given else {})
             assert answer.status_code == 401, (given, path)
             assert answer.headers["www-authenticate"].startswith('Basic realm="')
 
@@ -88,6 +88,20 @@ async def test_without_a_token_set_there_is_nothing_but_for_super_admins(
         query(database_url, "UPDATE users SET is_super_admin = true")
         assert (await anonymous.get(ASSET, headers=asked)).status_code == 200
         assert (await anonymous.get(ASSET, auth=("me", personal))).status_code == 200
+
+
+async def test_super_admin_waits_for_no_migration_that_locks_the_users(
+    client: httpx.AsyncClient, database_url: str
+) -> None:
+    personal = (await issue(client))["token"]
+    query(database_url, "UPDATE users SET is_super_admin = true")
+    asked = {"Authorization": f"Bearer {personal}"}
+    with holding(database_url, "LOCK TABLE users"):
+        answer = await client.get(ASSET, headers=asked)
+        assert (await client.get(ASSET, headers={"Authorization": f"Bearer {OPERATIONS}"})).status_code == 200
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert "sign in with OPERATIONS_TOKEN" in answer.json()["detail"]
+    assert (await client.get(ASSET, headers=asked)).status_code == 200
 
 
 async def test_in_dev_the_page_is_open_to_this_machine_alone(settings: Settings) -> None:

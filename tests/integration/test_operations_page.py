@@ -13,6 +13,7 @@ from litestar import Litestar
 from sqlalchemy import text
 
 from app.api.operations import page as page_module
+from app.api.operations.collector import Collector, Source
 from app.api.operations.plugin import OperationsPlugin
 from app.api.operations.views import PARTS
 from app.core.settings import Settings
@@ -167,6 +168,27 @@ async def test_part_that_was_read_stays_with_its_time_once_the_database_is_away(
     found = await parts(operator)
     assert re.search(r"could not be read: The server is away\. What follows is of [\d:]+ UTC\.", found["revisions"])
     assert "1 step as a table" in found["revisions"]
+
+
+async def test_part_that_failed_is_read_again_soon_and_one_that_was_read_is_not() -> None:
+    reads = 0
+
+    async def read() -> str:
+        nonlocal reads
+        reads += 1
+        if reads == 1:
+            raise TimeoutError
+        return "the value"
+
+    collector = Collector([], [Source("drift", read, every=900)], lambda _: None)
+    found = []
+    for _ in range(3):
+        await collector.collect()
+        found.append((reads, collector["drift"].value, collector["drift"].error is None))
+        # Ten seconds later.
+        collector._progress["drift"].begun -= 10
+        collector._collected_at -= 10
+    assert found == [(1, None, False), (2, "the value", True), (2, "the value", True)]
 
 
 async def test_texts_of_the_database_are_never_markup(operator: httpx.AsyncClient, database_url: str) -> None:

@@ -7,18 +7,24 @@ from typing import Any
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.api.http.auth import count_failed_sign_in
-from app.core.errors import NotFoundError, UnauthorizedError
+from app.core.errors import NotFoundError, ServiceUnavailableError, UnauthorizedError
 from app.core.security import PERSONAL_TOKEN_PREFIX, tokens_equal
 from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.db.request.session import session_of
+from app.postgres.errors import sqlstate_of
+from app.postgres.sqlstate import LOCK_NOT_AVAILABLE
 from app.services.callers import UnknownTokenError, sign_in_by_token
 from app.services.users import UserService
 
 # A proxy has sent the request, so that the address is not that of who has asked; or another site's page has.
 _SENT_BY_OTHERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via", "origin")
+# A person waits, and holds a connection of the requests' meanwhile.
+_LIMIT_LOCK_WAITS = text("SET LOCAL lock_timeout = '1s'")
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -32,10 +38,16 @@ class OperationsTokenError(UnauthorizedError):
         return {"WWW-Authenticate": 'Basic realm="Plimsoll operations", charset="UTF-8"'}
 
 
+class UncheckedTokenError(ServiceUnavailableError):
+    code = "database_unavailable"
+    default_detail = "The users cannot be read while a table is locked: sign in with OPERATIONS_TOKEN, or try again."
+
+
 async def require_operator(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Return if the caller may see the page.
 
-    Otherwise raises OperationsTokenError, TooManyRequestsError, or NotFoundError where no token is set.
+    Otherwise raises OperationsTokenError, TooManyRequestsError or UncheckedTokenError, and NotFoundError where no token
+    is set.
     """
     settings = connection.app.plugins.get(DatabasePlugin).settings
     token = _token(connection.headers.get("authorization", ""))
@@ -56,10 +68,15 @@ async def _is_operator(connection: ASGIConnection[Any, Any, Any, Any], settings:
         return False
     session = session_of(connection.scope)
     try:
+        await session.execute(_LIMIT_LOCK_WAITS)
         caller = await sign_in_by_token(session, token=token)
         return (await UserService(session, caller).get()).is_super_admin
     except (UnknownTokenError, NotFoundError):
         return False
+    except DBAPIError as exc:
+        if sqlstate_of(exc) != LOCK_NOT_AVAILABLE:
+            raise
+        raise UncheckedTokenError from None
     finally:
         await session.close()
 

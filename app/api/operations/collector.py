@@ -24,6 +24,8 @@ _FAST_WITHIN = 2.5
 _SLOW_WITHIN = 2.0
 # Seconds after which a source that has not answered is said to be late.
 _LATE_AFTER = 4.0
+# Seconds after which a source that failed is read again: why it failed may be over.
+_RETRY_AFTER = 10.0
 
 T = TypeVar("T")
 log = structlog.stdlib.get_logger(__name__)
@@ -122,7 +124,8 @@ class Collector:
             return False
         age = asyncio.get_running_loop().time() - progress.begun
         is_changed = progress.begun < self._changed_at and age >= source.pause
-        return age >= source.every or (source in self._slow and is_changed)
+        every = min(source.every, _RETRY_AFTER) if progress.reading.error else source.every
+        return age >= every or (source in self._slow and is_changed)
 
     async def _read(self, source: Source, progress: _Progress) -> None:
         try:
