@@ -93,7 +93,7 @@ async def _create_all(config: MigratorConfig, url: DatabaseURL, directory: Scrip
 
 
 def _has_work(state: SchemaState, metadata: MetaData) -> bool:
-    return not state.unknown and bool(_tables_to_create(state, metadata) or not (state.is_managed or state.tables))
+    return not state.unknown and bool(_tables_to_create(state, metadata))
 
 
 def create_missing(connection: Connection, directory: ScriptDirectory, config: MigratorConfig) -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
-from app.db.startup_policy import init_db
+from app.db.migrator_config import migrator_config
+from app.db.startup_policy import create_missing, init_db
 from app.migrator.locking.migration_lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
-from tests.support.database import applied, holding, query, tables
+from tests.support.database import applied, holding, query, tables, unpooled
 from tests.support.migrator import downgrade, load_revisions, upgrade
 from tests.support.processes import copied_checkout, environment, serving
 from tests.support.startup_policy import start
@@ -114,7 +116,10 @@ async def test_database_ahead_of_this_release_is_left_alone(database_url: str) -
 
 
 @pytest.mark.parametrize("state", ["at head", "ahead", "unmanaged", "at base"])
-async def test_start_with_nothing_to_create_takes_no_lock(database_url: str, state: str) -> None:
+async def test_start_with_nothing_to_create_takes_no_lock_and_would_do_nothing_under_it(
+    database_url: str, state: str
+) -> None:
+    """Under the lock the state is read anew: another process may have been quicker."""
     if state == "ahead":
         query(database_url, "DROP TABLE task_comments")
         query(database_url, "UPDATE alembic_version SET version_num = 'from_the_future'")
@@ -122,9 +127,14 @@ async def test_start_with_nothing_to_create_takes_no_lock(database_url: str, sta
         query(database_url, "DROP TABLE alembic_version")
     if state == "at base":
         await asyncio.to_thread(downgrade, settings_for(database_url), "base", accept_data_loss=True)
+    before = tables(database_url), state == "unmanaged" or applied(database_url)
     settings = settings_for(database_url, db_auto_migrate=False, db_migrate_lock_wait=0.05)
     with holding(database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
         await init_db(settings, normalize_database_url(database_url))
+    with unpooled(database_url).begin() as connection, capture_logs() as logs:
+        create_missing(connection, load_revisions(settings), migrator_config(settings))
+    assert (tables(database_url), state == "unmanaged" or applied(database_url)) == before
+    assert [entry for entry in logs if entry["event"].startswith("created")] == []
 
 
 def test_table_that_a_pending_revision_gets_by_renaming_is_left_to_it(database_url: str, tmp_path: Path) -> None:

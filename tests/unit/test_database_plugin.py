@@ -119,3 +119,12 @@ def test_application_that_cannot_prepare_the_schema_shows_no_cause(plugin: Datab
         asyncio.run(start_and_stop(plugin))
     assert type(raised.value) is DatabaseUnreachableError
     assert (raised.value.__cause__, raised.value.__suppress_context__) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("migration_url", "host"), [({}, "db"), ({"MIGRATION_DATABASE_URL": "postgresql://m/db"}, "m")]
+)
+async def test_notifications_are_heard_past_the_pooler(migration_url: dict[str, str], host: str) -> None:
+    settings = load(ENVIRONMENT="dev", DATABASE_URL=URL, **migration_url)
+    async with module._direct_engine(settings, normalize_database_url(URL), "listening") as engine:
+        assert engine.url.host == host
