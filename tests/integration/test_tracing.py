@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from litestar import Litestar
+from opentelemetry.context import Context
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -18,6 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from sqlalchemy import Integer, bindparam, literal_column, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
+from app.api.http import request_span
 from app.core.settings import Settings
 from app.core.tracing import provider, trace_processors, tracing_of, tracing_problems
 from app.db.plugin import DatabasePlugin
@@ -235,6 +237,28 @@ def test_log_of_a_collector_that_is_away_holds_no_secret(
     assert "Header format invalid" in caplog.text
     assert "export" in caplog.text
     assert "open-sesame" not in caplog.text
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, 1024), ("7", 7)])
+def test_long_value_of_a_span_is_cut(monkeypatch: pytest.MonkeyPatch, limit: str | None, kept: int) -> None:
+    if limit is not None:
+        monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", limit)
+    tracing = provider.process_tracing.__wrapped__()
+    # It does not end, and is not sent.
+    span = tracing.tracer.start_span("work", attributes={"url.path": "x" * 60_000})
+    assert isinstance(span, ReadableSpan)
+    assert attributes(span)["url.path"] == "x" * kept
+    tracing._provider.shutdown()
+
+
+def test_headers_that_are_none_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    provider.process_tracing.__wrapped__()._provider.shutdown()
+    parent = (b"traceparent", TRACEPARENT.encode())
+    states = (b"open-sesame", b"a=1,a=open-sesame", b"x" * 600)
+    given = [[parent, (b"tracestate", state)] for state in states] + [[(b"traceparent", b"open-sesame" * 50)]]
+    for headers in given:
+        request_span._PROPAGATOR.extract(headers, Context(), request_span._HEADERS)
+    assert caplog.text == ""
 
 
 def test_server_sends_its_spans_and_those_of_its_end_before_it_stops(database_url: str, tmp_path: Path) -> None:

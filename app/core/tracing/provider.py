@@ -11,16 +11,20 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.semconv.attributes.service_attributes import SERVICE_NAME, SERVICE_VERSION
 from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace.propagation import tracecontext
 
 from app import __version__
 
 # Seconds at the end of a process in which the last spans are sent: a collector that is away must not keep it.
 _FLUSH_SECONDS = 2.0
+# Characters of a path or a `User-Agent`, unless OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT says otherwise: thousands of
+# spans wait in memory while the collector is away, and clients choose these texts.
+_LONGEST_VALUE = 1024
 
 
 class Tracing:
@@ -67,7 +71,11 @@ def process_tracing() -> Tracing:
     resource = Resource.create({SERVICE_NAME: "plimsoll", SERVICE_VERSION: __version__, **named})
     # The sampler is that of OTEL_TRACES_SAMPLER; the queue and its delay are those of OTEL_BSP_….
     _keep_secrets_out_of_logs()
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    _say_nothing_of_headers()
+    limits = SpanLimits()
+    if limits.max_span_attribute_length is None:
+        limits = SpanLimits(max_span_attribute_length=_LONGEST_VALUE)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False, span_limits=limits)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     tracing = Tracing(provider)
     atexit.register(tracing.flush)
@@ -79,6 +87,12 @@ def _keep_secrets_out_of_logs() -> None:
     # Both are idempotent: a logger has a filter once.
     logging.getLogger("opentelemetry.util.re").addFilter(_hide_values)
     logging.getLogger(OTLPSpanExporter.__module__).addFilter(_name_errors)
+
+
+def _say_nothing_of_headers() -> None:
+    """Log no warning of a wrong `traceparent` or `tracestate`: any client could fill the log with its text."""
+    for module in (trace.span, tracecontext):
+        logging.getLogger(module.__name__).setLevel(logging.ERROR)
 
 
 def _hide_values(record: logging.LogRecord) -> bool:
