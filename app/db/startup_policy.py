@@ -13,7 +13,6 @@ from app.core.settings import Settings
 from app.db.migrator_config import migrator_config
 from app.db.start_progress import progress_told
 from app.migrator.config import MigratorConfig
-from app.migrator.execution.session_limits import limit_statements
 from app.migrator.execution.startup import upgrade_at_start
 from app.migrator.locking.deadline import Deadline
 from app.migrator.locking.silence_guard import guarded_lock
@@ -81,7 +80,6 @@ async def _create_all(config: MigratorConfig, url: DatabaseURL, directory: Scrip
         async with guarded_lock(connection, config, deadline):
             try:
                 async with connection.begin():
-                    await connection.run_sync(limit_statements, config)
                     await connection.run_sync(create_missing, directory, config)
             except DBAPIError as exc:
                 if is_lost(exc):

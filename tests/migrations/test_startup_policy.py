@@ -137,6 +137,14 @@ async def test_start_with_nothing_to_create_takes_no_lock_and_would_do_nothing_u
     assert [entry for entry in logs if entry["event"].startswith("created")] == []
 
 
+async def test_tables_are_created_under_the_lock_alone(empty_database_url: str) -> None:
+    settings = settings_for(empty_database_url, db_auto_migrate=False, db_migrate_lock_wait=0.05)
+    held = holding(empty_database_url, f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+    with held, pytest.raises(MigrationFailedError):
+        await init_db(settings, normalize_database_url(empty_database_url))
+    assert tables(empty_database_url) == set()
+
+
 def test_table_that_a_pending_revision_gets_by_renaming_is_left_to_it(database_url: str, tmp_path: Path) -> None:
     query(database_url, "ALTER TABLE task_comments RENAME TO remarks")
     checkout = copied_checkout(tmp_path / "checkout")
