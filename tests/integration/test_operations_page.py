@@ -170,6 +170,21 @@ async def test_part_that_was_read_stays_with_its_time_once_the_database_is_away(
     assert "1 step as a table" in found["revisions"]
 
 
+async def test_part_that_breaks_leaves_the_others_to_those_who_watch(
+    app: Litestar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> dict[str, object]:
+        raise RuntimeError("open-sesame")
+
+    monkeypatch.setitem(PARTS, "drift", broken)  # type: ignore[arg-type]
+    async with asking(app, "GET", EVENTS, {"authorization": f"Bearer {OPERATIONS}"}) as stream:
+        await stream.block()
+        found = [(await stream.block() or b"").decode() for _ in PARTS]
+    assert [f"event: {name}" for name in PARTS] == [part.split("\n")[0] for part in found]
+    assert [part.split("\n")[0] for part in found if "cannot be shown" in part] == ["event: drift"]
+    assert "open-sesame" not in "".join(found)
+
+
 async def test_part_that_failed_is_read_again_soon_and_one_that_was_read_is_not() -> None:
     reads = 0
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import structlog
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Litestar
 
 from app import __version__
@@ -131,8 +131,8 @@ class OperationsPage:
     def _render_part(self, name: str, process: Process) -> str:
         try:
             return self._templates.get_template(f"{name}.html").render(PARTS[name](self._collector, process))
-        # The other parts are still to be shown.
-        except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        # The other parts are still to be shown, and watchers to be told.
+        except Exception as exc:
             log.error("a part of the operations page cannot be shown", part=name, exc_info=exc)
             return self._templates.get_template("broken.html").render(part=name)
 
