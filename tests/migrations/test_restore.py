@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -21,9 +22,9 @@ from app.migrator.backup.restore import Restored
 from app.migrator.locking.migration_lock import LOCK_KEY
 from app.models import metadata
 from app.postgres.errors import BackupError, MigrationFailedError
-from tests.conftest import database_named, settings_for
+from tests.conftest import cloned, database_named, settings_for
 from tests.migrations.conftest import HEAD, Release, older_binaries
-from tests.support.database import applied, holding, query, tables
+from tests.support.database import applied, holding, query, tables, unpooled
 from tests.support.migrator import backup, read_target, restore, upgrade
 from tests.support.processes import BIN, ROOT, environment, in_checkout, run, shown_on_a_terminal
 from tests.support.stopping import running
@@ -36,7 +37,7 @@ RESTORE = ("litestar", "database", "restore")
 STOP_RESTORE = "LOCK TABLE pg_catalog.pg_class IN SHARE MODE"
 FILL = """
     INSERT INTO users (id, subject, name, email, created_at, updated_at)
-    SELECT gen_random_uuid(), n::text, 'Zoë ' || chr(128640), 'u' || n || '@example.com', now(), 'infinity'
+    SELECT md5(n::text)::uuid, n::text, 'Zoë ' || chr(128640), 'u' || n || '@example.com', '2026-07-01', 'infinity'
     FROM generate_series(1, 50) AS n
 """
 AWKWARD = """
@@ -96,15 +97,20 @@ def execute(url: str, script: str) -> None:
 
 def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table as text, and what the sequences and large objects hold."""
-    names = query(
-        url,
-        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
-        r" WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
-    )
-    rows = {str(name): query(url, f"SELECT t::text FROM ONLY {name} AS t ORDER BY 1") for (name,) in names}
-    rows["sequences"] = query(url, "SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2")
-    rows["large objects"] = query(url, "SELECT lo_get(oid) FROM pg_largeobject_metadata")
-    return rows
+    with unpooled(url).connect() as connection:
+
+        def read(statement: str) -> list[tuple[object, ...]]:
+            # As it stands, since a name may hold what looks like a parameter.
+            return [tuple(row) for row in connection.exec_driver_sql(statement.replace("%", "%%"))]
+
+        names = read(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        )
+        rows = {str(name): read(f"SELECT t::text FROM ONLY {name} AS t ORDER BY 1") for (name,) in names}
+        rows["sequences"] = read("SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2")
+        rows["large objects"] = read("SELECT lo_get(oid) FROM pg_largeobject_metadata")
+        return rows
 
 
 @pytest.fixture
@@ -117,11 +123,21 @@ def other_url(server_url: str, administer: Callable[[str], None]) -> Iterator[st
     administer(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.fixture(scope="module")
+def backup_with_rows(
+    server_url: str, administer: Callable[[str], None], migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    with cloned(server_url, administer, migrated_template) as url:
+        query(url, FILL)
+        return backup(settings_for(url), tmp_path_factory.mktemp("backup") / "taken.tar").path
+
+
 @pytest.fixture
-def taken(database_url: str, tmp_path: Path) -> Path:
-    """A backup of a database at head with rows."""
-    query(database_url, FILL)
-    return backup(settings_for(database_url), tmp_path / "taken.tar").path
+def taken(request: pytest.FixtureRequest, backup_with_rows: Path, tmp_path: Path) -> Path:
+    """A backup of a database at head with rows, which the test's own database has, too."""
+    if "database_url" in request.fixturenames:
+        query(request.getfixturevalue("database_url"), FILL)
+    return Path(shutil.copy(backup_with_rows, tmp_path / "taken.tar"))
 
 
 def restored(url: str, file: Path, **options: Any) -> Restored:
