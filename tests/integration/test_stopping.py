@@ -28,11 +28,14 @@ HALF_A_BODY = f"POST /api/v1/boards HTTP/1.1\r\n{SIGNED_IN}Content-Length: 100\r
 # More than the sockets of both sides take.
 MUCH = 8 * 2**20
 
+OPERATIONS = TOKEN[::-1]
+
 
 @contextmanager
 def ready(url: str, log: Path, *arguments: str, seconds: int) -> Iterator[Server]:
     """A server that lets what is under way go on for `seconds`."""
     env = environment(DATABASE_URL=url, SHUTDOWN_TIMEOUT=str(seconds), REQUEST_BODY_TIMEOUT="600")
+    env["OPERATIONS_TOKEN"] = OPERATIONS
     with serving(env, log, *arguments) as server:
         server.wait_until_ready()
         yield server
@@ -150,6 +153,11 @@ def test_worker_that_dies_is_replaced_and_sigterm_to_the_parent_stops_all(databa
             assert sum(by_worker(server, "plimsoll_requests_total", operation="health").values()) == 10
             started = by_worker(server, "process_start_time_seconds")
             assert set(started) == {"0", "1"}
+        # So has the operations page, on which checks like those are no requests.
+        for _ in range(10):
+            assert httpx.get(f"{server.url}/api/v1/boards").status_code == 401
+        page = httpx.get(f"{server.url}/operations", auth=("operations", OPERATIONS)).text
+        assert "the last 15 minutes: 10 requests" in page
         parent = psutil.Process(server.process.pid)
         # Beside the workers it has one that cleans up after them.
         next(child for child in parent.children() if "spawn_main" in " ".join(child.cmdline())).kill()

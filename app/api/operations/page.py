@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Litestar
 
 from app import __version__
-from app.api.http.request_metrics import RequestMetrics
+from app.api.http.worker_metrics import WorkerMetrics
 from app.api.operations.backfill_rates import BackfillRates
 from app.api.operations.collector import FRESH_FOR
 from app.api.operations.filters import FILTERS
@@ -116,7 +116,7 @@ class OperationsPage:
     async def _render_parts(self) -> dict[str, str]:
         process = Process(
             self._app.plugins.get(DatabasePlugin),
-            self._app.plugins.get(RequestMetrics).recent,
+            await self._app.plugins.get(WorkerMetrics).recent(),
             self._app.plugins.get(StreamPlugin).open_streams,
             self._watchers,
             self._rates,
