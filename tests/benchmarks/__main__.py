@@ -12,7 +12,7 @@ from rich.console import Console
 
 from app.core.logging import configure_logging
 from app.core.settings import Settings
-from tests.benchmarks import growth, memory, metrics, overload, pooled, requests, revisions, starting, streams
+from tests.benchmarks import growth, memory, metrics, mix, overload, pooled, requests, revisions, starting, streams
 from tests.benchmarks.bench import Bench, Effort, opened
 from tests.benchmarks.load import FailedRequestsError
 from tests.benchmarks.results import Outcome
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[[Bench], list[Outcome]]] = {
     "list": requests.list_tasks,
     "create": requests.create_task,
     "update": requests.update_task,
+    "mix": mix.mix,
     "depth": growth.deep_page,
     "grown": growth.grown,
     "pgbouncer": pooled.pgbouncer,

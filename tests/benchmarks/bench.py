@@ -92,12 +92,12 @@ class Bench(NamedTuple):
                 samples[name].append(turn())
         return samples
 
-    def load(self, server: Server, requests: Sequence[Request]) -> Sample:
+    def load(self, server: Server, requests: Sequence[Request], connections: int = CONNECTIONS) -> Sample:
         """One turn of these requests; a longer one where so few are answered that they say nothing."""
         done, seconds = None, self.effort.seconds
         while done is None or done.requests < _FEW:
             before = server.usage()
-            done = send(server.url, requests, seconds)
+            done = send(server.url, requests, seconds, connections)
             after = server.usage()
             seconds *= 2
         cpu = (after.cpu - before.cpu) / done.requests * 1e6

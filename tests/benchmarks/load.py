@@ -44,7 +44,7 @@ def wrk() -> str:
     return found
 
 
-def send(url: str, requests: Sequence[Request], seconds: float) -> Load:
+def send(url: str, requests: Sequence[Request], seconds: float, connections: int = CONNECTIONS) -> Load:
     """These requests in turn, over and over, for that long. Raises FailedRequestsError."""
     with NamedTemporaryFile("w", suffix=".requests") as file:
         file.writelines(f"{request.method}\t{request.path}\t{request.body}\n" for request in requests)
@@ -55,7 +55,7 @@ def send(url: str, requests: Sequence[Request], seconds: float) -> Load:
                 *(
                     wrk(),
                     "--threads=1",
-                    f"--connections={CONNECTIONS}",
+                    f"--connections={connections}",
                     f"--duration={max(1, round(seconds))}s",
                     "--timeout=60s",
                 ),
