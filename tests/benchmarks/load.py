@@ -1,4 +1,4 @@
-"""Requests over 32 connections that stay open, each sent when the answer to the one before it is there.
+"""Requests over connections that stay open (32 in most rows), each sent when the answer to the one before it is there.
 
 By wrk, a client in C: on two cores one in Python would take from the server what is to be measured.
 """
