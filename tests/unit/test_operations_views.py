@@ -142,7 +142,7 @@ def record(rows: int, at: datetime, outcome: Outcome = Outcome.RUNNING) -> Recor
 
 
 def test_backfill_has_a_speed_once_it_is_seen_to_go_on() -> None:
-    rates = BackfillRates()
+    rates = BackfillRates(lambda: NOW)
     assert rates.progress(record(100, NOW - timedelta(seconds=4))) is None
     found = rates.progress(record(300, NOW))
     assert found is not None
@@ -151,7 +151,7 @@ def test_backfill_has_a_speed_once_it_is_seen_to_go_on() -> None:
 
 
 def test_backfill_that_stands_still_or_begins_anew_has_no_speed() -> None:
-    rates = BackfillRates()
+    rates = BackfillRates(lambda: NOW)
     long_ago = NOW - timedelta(minutes=5)
     rates.progress(record(100, long_ago - timedelta(seconds=5)))
     assert rates.progress(record(300, long_ago)) is None

@@ -1,5 +1,6 @@
 """How far each backfill is, how fast it goes, and how long it still takes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +36,8 @@ class BackfillRow:
 class BackfillRates:
     """Remembers how far backfills were, to tell how fast they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
         self._seen: dict[str, list[Record]] = {}
 
     def progress(self, record: Record) -> Progress | None:
@@ -48,7 +50,7 @@ class BackfillRates:
         while len(seen) > 2 and record.updated_at - seen[1].updated_at > _OVER:  # noqa: PLR2004 - two make a speed
             del seen[0]
         seconds = (record.updated_at - seen[0].updated_at).total_seconds()
-        if not seconds or record.outcome is not Outcome.RUNNING or datetime.now(UTC) - record.updated_at > _STALE:
+        if not seconds or record.outcome is not Outcome.RUNNING or self._now() - record.updated_at > _STALE:
             return None
         return Progress.between(seen[0], record, record.outcome, seconds=seconds, retries=record.retries)
 
