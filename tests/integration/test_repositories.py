@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFoundError
 from app.core.pagination import Window
 from app.db.plugin import DatabasePlugin
-from app.models import ActivityEvent, Tag
+from app.models import ActivityEvent, Tag, User
 from app.repositories.access import AccessScope
 from app.repositories.activity import COMMENTED, ActivityRepository
 from app.repositories.boards import SlugTakenError
@@ -101,6 +101,14 @@ async def test_constraint_has_its_error_when_adding_and_updating(session: AsyncS
     await session.rollback()
     with pytest.raises(SlugTakenError):
         await tags.add(tag("taken"))
+
+
+async def test_user_is_absent_where_the_subject_has_none(session: AsyncSession) -> None:
+    users, id_ = UserRepository(session=session), UUID(int=7)
+    assert await users.add_if_absent(User(id=id_, subject="somebody"))
+    assert not await users.add_if_absent(User(id=UUID(int=8), subject="somebody"))
+    with pytest.raises(IntegrityError, match="pk_users"):
+        await users.add_if_absent(User(id=id_, subject="somebody else"))
 
 
 async def test_lock_reads_what_the_session_has_anew(session: AsyncSession, database_url: str) -> None:
