@@ -26,7 +26,6 @@ from app.postgres.errors import MigrationFailedError, error_summary
 from app.postgres.pooler import is_pooled
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL
-from app.postgres.url.drivers import unshared_statements
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -58,7 +57,7 @@ async def _init_db(settings: Settings, url: DatabaseURL, config: MigratorConfig)
 
 async def _check_pooler(url: DatabaseURL, connection: AsyncConnection) -> None:
     """Raise SettingsError if an undeclared pooler shares sessions, so that requests do not fail now and then."""
-    is_declared = url.connect_args.keys() >= unshared_statements(url.driver).keys()
+    is_declared = url.parameters.get("pgbouncer") == "true"
     if not is_declared and await is_pooled(connection):
         raise SettingsError(
             "DATABASE_URL",
@@ -131,7 +130,7 @@ def _tables_to_create(state: SchemaState, metadata: MetaData) -> list[Table]:
 
 def _tables_of_pending_revisions(state: SchemaState) -> frozenset[str]:
     """Return the tables that pending revisions create; all missing ones if a revision cannot be read."""
-    if not state.is_managed or not state.pending:
+    if not state.is_managed:
         return frozenset()
     created = tables_created_by(state.pending)
     return state.missing_tables if created is None else created

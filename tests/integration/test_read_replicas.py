@@ -358,6 +358,29 @@ async def test_what_a_reading_request_writes_goes_to_the_primary(
             assert (await laptop.get("/api/v1/organizations/me")).json()["name"] == "Personal"
 
 
+async def test_no_connection_is_held_while_a_change_that_all_were_told_of_is_answered(
+    app: Litestar, client: httpx.AsyncClient, pair: Pair
+) -> None:
+    token = await create(client, "/api/v1/users/me/tokens", name="Laptop")
+    await caught_up(app, pair)
+    pool = app.plugins.get(DatabasePlugin).engine.pool
+    held: list[int] = []
+
+    async def spy(scope: Any, receive: Any, send: Any) -> None:
+        async def spying_send(message: Any) -> None:
+            held.append(pool.checkedout())  # type: ignore[attr-defined]
+            await send(message)
+
+        await app(scope, receive, spying_send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(spy), base_url="http://test") as laptop:
+        laptop.headers["Authorization"] = f"Bearer {token['token']}"
+        # The first use of the token, which is stored; then a change.
+        assert (await laptop.get("/api/v1/users/me")).status_code == 200
+        await made_board(laptop)
+    assert set(held) == {0}
+
+
 async def test_streams_begin_with_what_the_primary_has(app: Litestar, client: httpx.AsyncClient, pair: Pair) -> None:
     board = await made_board(client)
     lead = await register(client, board)

@@ -13,14 +13,16 @@ from structlog.testing import capture_logs
 from app.db.migrator_config import migrator_config
 from app.db.startup_policy import create_missing, init_db
 from app.migrator.locking.migration_lock import LOCK_KEY
+from app.migrator.revisions.loading import oldest_first
 from app.models import metadata
-from app.postgres.errors import MigrationFailedError
+from app.postgres.errors import DatabaseUnreachableError, MigrationFailedError
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import normalize_database_url
 from tests.conftest import settings_for
 from tests.support.database import applied, holding, query, tables, unpooled
 from tests.support.migrator import downgrade, load_revisions, upgrade
 from tests.support.processes import copied_checkout, environment, serving
+from tests.support.revisions import history
 from tests.support.startup_policy import start
 from tests.support.stopping import polls_for_the_lock
 from tests.support.waiting import PATIENCE, wait_until
@@ -61,6 +63,8 @@ async def test_empty_database_is_created_and_stamped(empty_database_url: str) ->
     assert await start(empty_database_url, auto_migrate=False) == []
     assert applied(empty_database_url) == head(empty_database_url)
     assert tables(empty_database_url) == OURS | {"alembic_version", "schema_history"}
+    stamped = [("stamp", script.revision) for script in oldest_first(load_revisions(settings_for(empty_database_url)))]
+    assert history(empty_database_url, "direction", "revision") == stamped
 
 
 async def test_upgrade_after_create_all_has_nothing_to_do(empty_database_url: str) -> None:
@@ -145,7 +149,15 @@ async def test_tables_are_created_under_the_lock_alone(empty_database_url: str) 
     assert tables(empty_database_url) == set()
 
 
-def test_table_that_a_pending_revision_gets_by_renaming_is_left_to_it(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "rename",
+    [
+        'op.rename_table("remarks", "task_comments")',
+        'op.execute("DO $$ BEGIN ALTER TABLE remarks RENAME TO task_comments; END $$")',
+    ],
+    ids=["renaming", "code that cannot be read"],
+)
+def test_table_that_a_pending_revision_makes_is_left_to_it(database_url: str, tmp_path: Path, rename: str) -> None:
     query(database_url, "ALTER TABLE task_comments RENAME TO remarks")
     checkout = copied_checkout(tmp_path / "checkout")
     (checkout / "migrations" / "versions" / "2026_12_01_0000_rename.py").write_text(
@@ -154,7 +166,7 @@ revision = "rename0000ff"
 down_revision = {head(database_url)[0]!r}
 phase = "expand"
 def upgrade():
-    op.rename_table("remarks", "task_comments")
+    {rename}
 def downgrade():
     pass
 """
@@ -179,6 +191,17 @@ async def test_create_all_does_not_queue_behind_a_table_in_use(database_url: str
         await init_db(settings, normalize_database_url(database_url))
     await start(database_url, auto_migrate=False)
     assert "tags" in tables(database_url)
+
+
+async def test_create_all_that_loses_its_connection_says_so(database_url: str) -> None:
+    query(database_url, "DROP TABLE alembic_version, schema_history, tags CASCADE")
+    settings = settings_for(database_url, db_migrate_lock_timeout=PATIENCE)
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with holding(database_url, "LOCK TABLE organizations IN ROW EXCLUSIVE MODE") as wait:
+        starting = asyncio.create_task(init_db(settings, normalize_database_url(database_url)))
+        await asyncio.to_thread(wait, 1, f"{end} AND datname = current_database()")
+        with pytest.raises(DatabaseUnreachableError, match="was lost"):
+            await starting
 
 
 async def test_create_all_and_upgrade_make_the_same_schema(

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from litestar import Litestar, Response, get, post
+from litestar import Litestar, Request, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.types import ControllerRouterHandler
 from sqlalchemy import Column, Integer, MetaData, Table, Text, func, insert, literal, select, text
@@ -16,6 +17,7 @@ from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.db.plugin import DatabasePlugin
 from app.db.request.prepared import PreparedStatement, execute_prepared, fetch_rows
+from app.db.request.session import session_of
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.url.database_url import normalize_database_url
 from tests.support.waiting import PATIENCE
@@ -61,6 +63,13 @@ async def store_then_refuse(db_session: NamedDependency[AsyncSession]) -> None:
 async def store_then_crash(db_session: NamedDependency[AsyncSession]) -> None:
     await db_session.execute(text("INSERT INTO parent VALUES (1)"))
     raise ZeroDivisionError
+
+
+@post("/left-open")
+async def store_and_leave_it_to_the_middleware(request: Request[Any, Any, Any]) -> None:
+    """Leave a transaction open, as a sign-in does that has changed something before the request is refused."""
+    await session_of(request.scope).execute(text("INSERT INTO parent VALUES (1)"))
+    raise ConflictError("not now")
 
 
 @post("/fetched-then-crashed")
@@ -148,6 +157,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     store_then_refuse,
     store_then_crash,
     fetch_then_crash,
+    store_and_leave_it_to_the_middleware,
     store_then_return_what_is_no_json,
     store_and_wait,
     wait_outside_a_transaction,

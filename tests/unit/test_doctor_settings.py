@@ -1,13 +1,16 @@
 """What the doctor says of the settings, and what to type next, without any database."""
 
+import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import structlog
 
 from app.core.settings import SettingsReport, read_settings
 from app.db import doctor_checks
-from app.db.doctor_checks import _uses_dev_server, examine_application
+from app.db.doctor_checks import _uses_dev_server, examine_application, examine_process
 from app.db.doctor_checks.settings import check_settings, read_targets
 from app.migrator.doctor.finding import CheckLimits, Severity
 from tests.conftest import TOKEN
@@ -204,3 +207,21 @@ def test_doctor_waits_no_longer_for_a_connection_than_the_setting_says(
     monkeypatch.setattr(doctor_checks, "examine", lambda _, __, allowed, **___: used.append(allowed))
     examine_application(reported(PRODUCTION | {"DB_CONNECT_TIMEOUT": setting}), limits)
     assert used == [expected]
+
+
+def test_what_is_logged_while_the_doctor_works_has_the_format_of_the_settings_and_is_not_in_its_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = logging.getLogger()
+    before = list(root.handlers), root.level
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    monkeypatch.setattr(doctor_checks, "examine_application", lambda _: structlog.get_logger().warning("late") or [])
+    structlog.reset_defaults()
+    try:
+        assert examine_process() == []
+    finally:
+        root.handlers, root.level = before
+        structlog.reset_defaults()
+    written = capsys.readouterr()
+    assert (written.out, json.loads(written.err)["event"]) == ("", "late")

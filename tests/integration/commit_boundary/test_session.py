@@ -49,7 +49,14 @@ async def test_failed_commit_is_never_a_2xx(client: httpx.AsyncClient, observer:
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/refused", 409), ("/crash", 500), ("/fetched-then-crashed", 500), ("/unserializable", 500), ("/rejected", 409)],
+    [
+        ("/refused", 409),
+        ("/crash", 500),
+        ("/left-open", 409),
+        ("/fetched-then-crashed", 500),
+        ("/unserializable", 500),
+        ("/rejected", 409),
+    ],
 )
 async def test_every_error_rolls_back_and_returns_the_connection(
     client: httpx.AsyncClient, app: Litestar, observer: AsyncConnection, path: str, status: int
