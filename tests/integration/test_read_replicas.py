@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import msgspec
@@ -29,7 +29,7 @@ from app.migrator.backfill.records import begin
 from app.postgres.secret import Secret
 from tests.conftest import application_at_head, client_of, database_named, settings_for, started
 from tests.support.api import create, register
-from tests.support.database import holding, query, unpooled
+from tests.support.database import holding, insert, query, unpooled
 from tests.support.doctor import OK, PROBLEM, WARNING, examined, one
 from tests.support.metrics import scraped
 from tests.support.migrator import upgrade
@@ -356,6 +356,22 @@ async def test_what_a_reading_request_writes_goes_to_the_primary(
         await caught_up(app, pair)
         for _ in range(2):
             assert (await laptop.get("/api/v1/organizations/me")).json()["name"] == "Personal"
+
+
+async def test_person_who_has_just_joined_an_organization_that_the_replica_lacks_gets_no_other(
+    app: Litestar, client: httpx.AsyncClient, pair: Pair, name: str
+) -> None:
+    url = database_named(pair.primary.url, name)
+    me = UUID((await client.get("/api/v1/users/me")).json()["id"])
+    query(url, "DELETE FROM organizations")
+    await caught_up(app, pair)
+    standby = Heard(pair.standby)
+    with pair.paused():
+        joined = insert(url, "organizations", name="Joined")
+        insert(url, "organization_members", organization_id=joined, user_id=me, role="member")
+        assert (await client.get("/api/v1/organizations/me")).json()["name"] == "Joined"
+    assert standby.has("users")
+    assert query(url, "SELECT name FROM organizations") == [("Joined",)]
 
 
 async def test_no_connection_is_held_while_a_change_that_all_were_told_of_is_answered(
