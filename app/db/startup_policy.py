@@ -18,7 +18,7 @@ from app.migrator.locking.deadline import Deadline
 from app.migrator.locking.silence_guard import guarded_lock
 from app.migrator.locking.table_locks import read_when_unlocked
 from app.migrator.partitions.maintenance import make_missing_partitions
-from app.migrator.revisions.history import StampChange, create_history, record_stamp
+from app.migrator.revisions.history_recording import StampChange, create_history, record_stamp
 from app.migrator.revisions.loading import describe_several_heads, has_revisions, load_revisions
 from app.migrator.revisions.schema_state import SchemaState, read_state, tables_created_by
 from app.postgres.connect import is_lost, open_connection

@@ -17,7 +17,7 @@ from app.db.doctor_checks import examine_application as examine
 from app.migrator.doctor.checks import CHECKS, GROUPS, most_important
 from app.migrator.doctor.finding import CheckLimits, Finding, Severity
 from app.migrator.locking.migration_lock import LOCK_KEY
-from app.migrator.revisions import history
+from app.migrator.revisions import history_recording
 from app.models import metadata
 from app.postgres.errors import MigrationFailedError
 from tests.conftest import TOKEN, settings_for
@@ -355,7 +355,7 @@ def begin_without_end(url: str, direction: str = "upgrade") -> None:
     engine = unpooled(url)
     script = load_revisions(settings_for(url)).get_revision(HEAD)
     with engine.begin() as connection:
-        history.record_begin(connection, script, direction, "1.0")
+        history_recording.record_begin(connection, script, direction, "1.0")
 
 
 # --- privileges ------------------------------------------------------------------------------------------------

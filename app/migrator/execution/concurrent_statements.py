@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection, text
 
 from ...postgres.errors import MigrationFailedError
-from ..revisions.history import record_begun
+from ..revisions.history_recording import record_begun
 from .partitioned_tables import PartitionedIndex, is_partitioned
 from .statement_patterns import END, NAME, QUALIFIED, pattern
 

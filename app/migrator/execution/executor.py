@@ -30,7 +30,7 @@ from ..locking.silence_guard import guarded_lock
 from ..locking.table_locks import read_when_unlocked
 from ..partitions.maintenance import lacks_partitions, make_missing_partitions
 from ..preview.losses import warn_about_losses
-from ..revisions import history
+from ..revisions import history, history_recording
 from ..revisions.alembic_config import RunOptions, alembic_options
 from ..revisions.loading import explain_alembic_error, phase_of, require_destination
 from ..revisions.requirements import require, requirements_of
@@ -181,8 +181,8 @@ class StepExecutor:
             refuse_data_loss(connection, down)
         with connection.begin():
             heads = context.get_context().get_current_heads()
-            history.create_history(connection, context.script, heads, self._config.release)
-            history.mark_interrupted(connection)
+            history_recording.create_history(connection, context.script, heads, self._config.release)
+            history_recording.mark_interrupted(connection)
         # A database without a revision has nothing to lose, and no release that could stop working.
         if heads:
             warns_of_contracts = self._options.automatic and not self._config.allows_data_loss
@@ -196,7 +196,7 @@ class StepExecutor:
 
         async def apply(attempt: int, lock_wait: float) -> None:
             if attempt:
-                await self._connection.run_sync(history.record_retries, entry, attempt)
+                await self._connection.run_sync(history_recording.record_retries, entry, attempt)
             guards.append(StatementGuard(self._config, entry, begun, lock_wait))
             await self._connection.run_sync(self._apply_once, step, entry, attempt, guards[-1])
 
@@ -233,8 +233,8 @@ class StepExecutor:
             nonlocal duration
             if not step.is_upgrade:
                 backfill_records.forget(connection, script)
-            duration = history.record_end(connection, entry, history.Outcome.DONE, retries=attempt)
-            history.record_replaced(connection, context.script, script, self._config.release)
+            duration = history_recording.record_end(connection, entry, history.Outcome.DONE, retries=attempt)
+            history_recording.record_replaced(connection, context.script, script, self._config.release)
 
         # Alembic's log shows the name.
         run_guarded.__name__ = change.__name__
@@ -276,8 +276,8 @@ class StepExecutor:
 
         def record_stamp(ctx: Any, step: MigrationInfo, heads: set[str], run_args: object) -> None:  # noqa: ANN401, ARG001
             nonlocal before
-            stamped = history.StampChange.between(context.script, before, heads)
-            history.record_stamp(connection, stamped, self._config.release)
+            stamped = history_recording.StampChange.between(context.script, before, heads)
+            history_recording.record_stamp(connection, stamped, self._config.release)
             for script in stamped.out:
                 backfill_records.forget(connection, script)
             before = tuple(heads)
@@ -292,5 +292,5 @@ def _record_begin(connection: Connection, step: RevisionStep, release: str) -> t
     if step.is_upgrade:
         require_finished(connection, context.script, step.revision)
     with connection.begin():
-        begun = history.begun_names(connection, step.revision.revision, direction)
-        return history.record_begin(connection, step.revision, direction, release), begun
+        begun = history_recording.begun_names(connection, step.revision.revision, direction)
+        return history_recording.record_begin(connection, step.revision, direction, release), begun

@@ -16,7 +16,7 @@ from ..config import MigratorConfig
 from ..engine_tables import BACKFILL_TABLE, HISTORY_TABLE, version_table
 from ..hints import Hints, in_brackets
 from ..locking.retries import TABLE_IN_USE
-from ..revisions import history
+from ..revisions import history, history_recording
 from ..revisions.loading import phase_of
 from .planned_steps import step_name
 from .session_limits import limit_statements
@@ -34,7 +34,9 @@ async def record_failure(
         connection.rollback()
         with connection.begin():
             limit_statements(connection, config)
-            history.record_end(connection, entry, history.Outcome.FAILED, retries=retries, error=error_summary(exc))
+            history_recording.record_end(
+                connection, entry, history.Outcome.FAILED, retries=retries, error=error_summary(exc)
+            )
 
     log.error("a revision failed", revision=step_name(step), phase=phase_of(step.revision).value, retries=retries)
     try:

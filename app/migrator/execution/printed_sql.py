@@ -20,7 +20,7 @@ from ..backfill.definition import load_backfills, required_backfills
 from ..config import MigratorConfig
 from ..own_connections import OwnConnectionError, own_connections_refused
 from ..partitions.printed import call_maker, define_maker, partitioned_tables
-from ..revisions import history
+from ..revisions import history_recording
 from ..revisions.alembic_config import alembic_options, run_options_of
 from ..revisions.ids import LONGEST, widens_version_table
 from ..revisions.loading import explain_alembic_error
@@ -165,7 +165,7 @@ class PrintedScript:
             begin()
             self._print(call_check(self._heads, makes_table=is_first and is_from_base))
             if is_first:
-                self._print(history.create_table_as_sql())
+                self._print(history_recording.create_table_as_sql())
             self._print(*(require_valid(index) for index in self._built))
             self._built.clear()
             is_first = False
@@ -198,14 +198,14 @@ class PrintedScript:
 
     # Alembic passes everything by name.
     def _print_record(self, ctx: Any, step: MigrationInfo, heads: Collection[Any], run_args: object) -> None:  # noqa: ANN401, ARG002
-        stepped = history.StampChange.between(context.script, self._heads, heads)
+        stepped = history_recording.StampChange.between(context.script, self._heads, heads)
         names = ("unstamp", "stamp") if step.is_stamp else ("downgrade", "upgrade")
         if self._baseline and not self._heads:
             names = ("unstamp", "stamp")
-            ctx.execute(history.record_as_sql(self._baseline, "upgrade", self._config.release))
+            ctx.execute(history_recording.record_as_sql(self._baseline, "upgrade", self._config.release))
         for direction, scripts in zip(names, (stepped.out, stepped.into), strict=True):
             for script in scripts:
-                ctx.execute(history.record_as_sql(script, direction, self._config.release))
+                ctx.execute(history_recording.record_as_sql(script, direction, self._config.release))
         self._print(*(forget_backfills(script) for script in stepped.out))
         self._heads = heads
 
