@@ -30,6 +30,7 @@ from app.migrator.signals import cancel_on_signals
 from app.postgres.engine import create_unpooled_engine
 from app.postgres.errors import DatabaseError
 from app.postgres.monitor import disposing
+from app.postgres.pool import PoolUsage, usage_of
 from app.postgres.settings_error import SettingsError
 from app.postgres.url.database_url import DatabaseURL, normalize_database_url
 
@@ -86,6 +87,12 @@ class DatabasePlugin(InitPlugin, CLIPlugin):
         if self._observer is None:
             raise RuntimeError("The application has not started: it observes nothing yet.")
         return self._observer
+
+    def pool_usages(self) -> dict[str, PoolUsage]:
+        """Return how much of each pool is in use, by the name of its server: the primary, and then each replica."""
+        replicas = self.replicas.all if self.replicas else ()
+        engines = {"primary": self.engine} | {replica.name: replica.engine for replica in replicas}
+        return {name: usage_of(engine) for name, engine in engines.items()}
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         app_config.lifespan.append(self._lifespan)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import Any, NamedTuple, NoReturn
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import memoized_property
 from sqlalchemy.util.queue import AsyncAdaptedQueue
@@ -129,3 +130,10 @@ class FairPool(AsyncAdaptedQueuePool):
             waits=queue.waits,
             wait_seconds=queue.wait_seconds,
         )
+
+
+def usage_of(engine: AsyncEngine) -> PoolUsage:
+    """Return how much of the engine's pool is in use; `create_pooled_engine` has made the engine."""
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, FairPool), "create_pooled_engine makes it"
+    return pool.usage()

@@ -14,6 +14,7 @@ from app.api.operations.filters import count, duration, moment, prose, size
 from app.api.operations.request_plot import draw_requests
 from app.api.operations.timeline import Timeline, draw_timeline
 from app.api.operations.views import Process, process
+from app.db.plugin import DatabasePlugin
 from app.migrator.backfill.records import Record
 from app.migrator.phase import Phase
 from app.migrator.revisions.history import Entry, Outcome
@@ -164,12 +165,13 @@ def test_process_shows_replicas_with_their_lag_where_it_is_known() -> None:
         SimpleNamespace(name="gone", fault="it is away", lag=inf, engine=None),
     ]
     database = SimpleNamespace(engine=None, replicas=SimpleNamespace(all=replicas))
+    database.pool_usages = lambda: DatabasePlugin.pool_usages(cast("Any", database))
     here = Process(cast("Any", database), cast("Any", None), 3, 1, BackfillRates())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.api.operations.views._usage", lambda engine: None)
+        patch.setattr("app.db.plugin.usage_of", lambda engine: None)
         found = process(cast("Any", None), here)
     assert found["replicas"] == [("near", None, 0.2), ("gone", "it is away", None)]
-    assert [name for name, _ in found["pools"]] == ["primary", "near", "gone"]
+    assert list(found["pools"]) == ["primary", "near", "gone"]
 
 
 def test_prose_marks_commands_and_nothing_else() -> None:

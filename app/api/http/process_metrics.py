@@ -12,7 +12,6 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import __version__
 from app.api.stream_hub import StreamPlugin
@@ -20,10 +19,9 @@ from app.core.duration_histogram import DurationHistogram
 from app.db.plugin import DatabasePlugin
 from app.db.replicas.selection import Replicas
 from app.db.statement_times import STATEMENT_TIMES
-from app.postgres.pool import FairPool
+from app.postgres.pool import PoolUsage
 from app.services.streams import EVENT_DELAYS
 
-_PRIMARY = "primary"
 _BUILD = {"version": __version__, "python": python_version()} | {
     name: version(name) for name in ("litestar", "sqlalchemy", "asyncpg")
 }
@@ -38,11 +36,7 @@ class ProcessCollector:
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("plimsoll_build", "The release that serves, and what it stands on.", _BUILD)
-        replicas = self._database.replicas
-        engines = {_PRIMARY: self._database.engine}
-        if replicas is not None:
-            engines |= {replica.name: replica.engine for replica in replicas.all}
-        yield from _pools(engines)
+        yield from _pools(self._database.pool_usages())
         yield _histogram("plimsoll_statement_duration_seconds", "Time until a statement was answered.", STATEMENT_TIMES)
         yield GaugeMetricFamily("plimsoll_streams_open", "Streams that are open.", value=self._streams.open_streams)
         yield _histogram(
@@ -50,11 +44,11 @@ class ProcessCollector:
             "Time from the writing of an event until it was sent to a stream that follows live.",
             EVENT_DELAYS,
         )
-        if replicas is not None:
+        if (replicas := self._database.replicas) is not None:
             yield from _replicas(replicas)
 
 
-def _pools(engines: dict[str, AsyncEngine]) -> Iterator[Metric]:
+def _pools(usages: dict[str, PoolUsage]) -> Iterator[Metric]:
     labels = ["server"]
     limit = GaugeMetricFamily("plimsoll_pool_limit", "Connections that a pool may have.", labels=labels)
     in_use = GaugeMetricFamily("plimsoll_pool_in_use", "Connections of a pool in use.", labels=labels)
@@ -63,10 +57,7 @@ def _pools(engines: dict[str, AsyncEngine]) -> Iterator[Metric]:
     seconds = CounterMetricFamily(
         "plimsoll_pool_wait_seconds", "Time for which connections were waited for.", labels=labels
     )
-    for name, engine in engines.items():
-        pool = engine.sync_engine.pool
-        assert isinstance(pool, FairPool), "create_pooled_engine makes it"
-        usage = pool.usage()
+    for name, usage in usages.items():
         limit.add_metric([name], usage.limit)
         in_use.add_metric([name], usage.in_use)
         waiting.add_metric([name], usage.waiting)

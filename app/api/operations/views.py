@@ -8,7 +8,6 @@ from math import isinf
 from typing import Any
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import __version__
 from app.api.http.recent_requests import RecentRequests
@@ -24,7 +23,6 @@ from app.migrator.doctor.finding import Finding, Severity
 from app.migrator.execution.data_loss import LossKind
 from app.migrator.phase import Phase
 from app.migrator.status import Status
-from app.postgres.pool import FairPool, PoolUsage
 
 View = dict[str, Any]
 _LAST_MINUTE = 60.0
@@ -128,22 +126,13 @@ def partitions(collected: Collector, _: Process) -> View:
 
 
 def process(_: Collector, here: Process) -> View:
-    database = here.database
-    pools = {"primary": database.engine}
-    replicas = database.replicas.all if database.replicas else ()
-    pools |= {replica.name: replica.engine for replica in replicas}
+    replicas = here.database.replicas.all if here.database.replicas else ()
     return {
-        "pools": [(name, _usage(engine)) for name, engine in pools.items()],
+        "pools": here.database.pool_usages(),
         "replicas": [(one.name, one.fault, None if isinf(one.lag) else one.lag) for one in replicas],
         "streams": here.streams,
         "watchers": here.watchers,
     }
-
-
-def _usage(engine: AsyncEngine) -> PoolUsage:
-    pool = engine.sync_engine.pool
-    assert isinstance(pool, FairPool), "create_pooled_engine makes it"
-    return pool.usage()
 
 
 def drift(collected: Collector, _: Process) -> View:
